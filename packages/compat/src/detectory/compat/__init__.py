@@ -1,0 +1,1 @@
+"""Detectron2's configs, registries, module paths and checkpoints on Detectory's library."""

@@ -1,0 +1,1 @@
+"""Configuration, registries, events, storage, checkpoints and process groups: what every other package stands on."""

@@ -1,0 +1,1 @@
+"""Dataset catalogs, readers, augmentations, samplers and loaders."""

@@ -1,0 +1,1 @@
+"""Trainer, hooks, schedules, launch, predictor and test-time augmentation."""

@@ -1,0 +1,1 @@
+"""Evaluators for boxes, masks, keypoints, panoptic and semantic segmentation."""

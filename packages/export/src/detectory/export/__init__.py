@@ -1,0 +1,1 @@
+"""Exports models to ONNX, torch.export and friends, and verifies the result against eager."""

@@ -1,0 +1,1 @@
+"""Backbones, proposal generators, ROI heads and meta-architectures with plain constructors."""

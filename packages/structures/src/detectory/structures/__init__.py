@@ -1,0 +1,1 @@
+"""Boxes, masks, keypoints, instances and image batches as typed tensors."""

@@ -1,0 +1,1 @@
+"""Draws detections, masks, keypoints and segmentations on images."""

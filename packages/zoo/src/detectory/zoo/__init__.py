@@ -1,0 +1,1 @@
+"""Recipes, published weights and figures of the model zoo."""

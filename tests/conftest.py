@@ -1,0 +1,45 @@
+"""What the tests of all packages share: seeds, devices and the folder of real data."""
+
+import os
+import random
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(autouse=True)
+def _same_seeds_and_restored_generators():
+    """Every test starts from the same seeds and leaves the generators as it found them."""
+    states = random.getstate(), np.random.get_state(), torch.random.get_rng_state()
+    random.seed(0), np.random.seed(0), torch.manual_seed(0)
+    yield
+    random.setstate(states[0]), np.random.set_state(states[1]), torch.random.set_rng_state(states[2])
+
+
+@pytest.fixture(scope="session")
+def golden() -> Path:
+    """The folder of small measured values that are part of the repository."""
+    return Path(__file__).parent / "golden"
+
+
+@pytest.fixture(scope="session")
+def test_data() -> Path:
+    """The folder of real photos and gold files, or a skip that says how to get it."""
+    folder = Path(os.environ.get("DETECTORY_TEST_DATA", ROOT.parent / "shared" / "data"))
+    if not folder.is_dir():
+        pytest.skip(f"no test data at {folder}: set DETECTORY_TEST_DATA to a folder that holds coco/, coco_gold/, …")
+    return folder
+
+
+@pytest.fixture(params=["cpu", pytest.param("cuda", marks=pytest.mark.cuda)])
+def device(request: pytest.FixtureRequest) -> torch.device:
+    """Each device in turn; CUDA skips where there is none, unless DETECTORY_REQUIRE_CUDA=1 demands it."""
+    if request.param == "cuda" and not torch.cuda.is_available():
+        if os.environ.get("DETECTORY_REQUIRE_CUDA") == "1":
+            pytest.fail("DETECTORY_REQUIRE_CUDA=1, but torch sees no CUDA device")
+        pytest.skip("needs a CUDA device")
+    return torch.device(request.param)
