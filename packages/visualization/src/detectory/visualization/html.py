@@ -1,0 +1,226 @@
+"""Self-contained HTML pages: figures, sortable tables, plots and galleries in one file that works offline."""
+
+import base64
+import io
+import json
+import os
+import tempfile
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from html import escape
+from importlib.resources import files
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+
+Picture = np.ndarray | torch.Tensor | Image.Image | str | os.PathLike
+
+
+@dataclass
+class GalleryItem:
+    """One tile of a gallery.
+
+    Args:
+        images: one picture, or several that are shown side by side (ground truth beside prediction). Each is an
+            (H, W, 3) uint8 RGB array or tensor, a PIL image, or the path of an image file.
+        caption: text below the tile.
+        keys: name to text or number; what the gallery can be sorted and filtered by.
+    """
+
+    images: Picture | Sequence[Picture]
+    caption: str = ""
+    keys: Mapping[str, str | float] = field(default_factory=dict)
+
+
+class Page:
+    """A page that grows from top to bottom; every method that adds something returns the page.
+
+    Args:
+        title: the page's name. subtitle: one line below it.
+        max_image_size: pictures of galleries are scaled down to this many pixels on their longer side.
+        jpeg_quality: of the pictures, from 1 to 95.
+
+    Example:
+        >>> page = Page("Run 7", "ResNet-18-FPN on shapes").cards({"box AP": 61.2, "mask AP": 55.0})
+        >>> page = page.table(["class", "AP"], [["circle", 71.3], ["star", 51.1]])
+        >>> "circle" in page.render()
+        True
+    """
+
+    def __init__(self, title: str, subtitle: str = "", *, max_image_size: int = 800, jpeg_quality: int = 85) -> None:
+        self.title = title
+        self.subtitle = subtitle
+        self.max_image_size = max_image_size
+        self.jpeg_quality = jpeg_quality
+        self._parts: list[str] = []
+
+    def heading(self, text: str) -> "Page":
+        """Start a section."""
+        return self._add(f"<h2>{escape(text)}</h2>")
+
+    def text(self, paragraph: str) -> "Page":
+        """Add a paragraph of plain text."""
+        return self._add(f"<p>{escape(paragraph)}</p>")
+
+    def code(self, text: str) -> "Page":
+        """Add text with its line breaks, in a fixed-width font."""
+        return self._add(f"<pre>{escape(text)}</pre>")
+
+    def cards(self, figures: Mapping[str, str | float]) -> "Page":
+        """Add a row of large numbers: name to number or text."""
+        cards = "".join(
+            f'<div class="card"><b>{escape(_cell(value))}</b><span>{escape(name)}</span></div>'
+            for name, value in figures.items()
+        )
+        return self._add(f'<div class="cards">{cards}</div>')
+
+    def table(
+        self,
+        columns: Sequence[str],
+        rows: Iterable[Sequence[str | float | None]],
+        *,
+        caption: str = "",
+        sortable: bool = True,
+    ) -> "Page":
+        """Add a table that sorts by a click on a column's name.
+
+        Args:
+            columns: the names of the columns.
+            rows: one sequence of cells per row; numbers are written with two decimals (sorted by their full value),
+                None and NaN as "–".
+            caption: text below the table.
+            sortable: whether the columns' names are buttons.
+
+        Raises:
+            ValueError: where a row has another number of cells than there are columns.
+        """
+        body = []
+        for index, row in enumerate(rows):
+            if len(row) != len(columns):
+                raise ValueError(f"Page.table: row {index} has {len(row)} cells for {len(columns)} columns")
+            body.append("<tr>" + "".join(_table_cell(cell) for cell in row) + "</tr>")
+        names = [f"<button>{escape(c)}</button>" if sortable else escape(c) for c in columns]
+        head = "".join(f'<th scope="col">{name}</th>' for name in names)
+        css = "sortable" if sortable else ""
+        note = f'<p class="caption">{escape(caption)}</p>' if caption else ""
+        table = f'<table class="{css}"><thead><tr>{head}</tr></thead><tbody>{"".join(body)}</tbody></table>'
+        return self._add(f'<div class="panel">{table}{note}</div>')
+
+    def plots(self, *svgs: str) -> "Page":
+        """Add plots side by side, as many in a row as there is room for; see `detectory.visualization.plots`."""
+        return self._add('<div class="plots">' + "".join(f'<div class="panel">{s}</div>' for s in svgs) + "</div>")
+
+    def gallery(
+        self,
+        items: Iterable[GalleryItem | tuple[Picture | Sequence[Picture], str]],
+        *,
+        sort_by: Sequence[str] = (),
+        filter_by: str = "",
+        tile_width: int = 280,
+    ) -> "Page":
+        """Add pictures in a grid; a click shows one large.
+
+        Args:
+            items: `GalleryItem`s, or pairs of (image or images, caption).
+            sort_by: keys of the items that get a button to sort by.
+            filter_by: a key of the items that gets a menu of its values.
+            tile_width: the least width of a tile in CSS pixels.
+        """
+        items = [item if isinstance(item, GalleryItem) else GalleryItem(*item) for item in items]
+        controls = "".join(f'<button data-key="{escape(key)}">{escape(key)}</button>' for key in sort_by)
+        controls = f"sort by {controls}" if controls else ""
+        if filter_by:
+            values = dict.fromkeys(str(item.keys[filter_by]) for item in items if filter_by in item.keys)
+            options = "".join(f"<option>{escape(value)}</option>" for value in values)
+            menu = f'<select data-key="{escape(filter_by)}"><option value="">all</option>{options}</select>'
+            controls += f" {escape(filter_by)} {menu}"
+        bar = f'<div class="bar">{controls}</div>' if controls else ""
+        figures = "".join(self._figure(item) for item in items)
+        tiles = f'<div class="gallery" style="--tile:{int(tile_width)}px">{figures}</div>'
+        return self._add(f"<div data-gallery>{bar}{tiles}</div>")
+
+    def render(self) -> str:
+        """The whole page as one string of HTML without references to other files."""
+        assets = files("detectory.visualization")
+        style, script = (assets.joinpath(name).read_text(encoding="utf-8") for name in ("page.css", "page.js"))
+        subtitle = f"<p>{escape(self.subtitle)}</p>" if self.subtitle else ""
+        return (
+            '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+            '<meta name="viewport" content="width=device-width,initial-scale=1"><link rel="icon" href="data:,">'
+            f"<title>{escape(self.title)}</title><style>{style}</style></head><body><main>"
+            f"<header><div><h1>{escape(self.title)}</h1>{subtitle}</div>"
+            '<button id="theme">light / dark</button></header>'
+            f"{''.join(self._parts)}<footer>Made with Detectory</footer></main>"
+            f'<dialog><img alt=""><p></p></dialog><script>{script}</script></body></html>\n'
+        )
+
+    def save(self, path: str | os.PathLike) -> Path:
+        """Write the page to `path`, whole or not at all, and return the path; missing folders are made."""
+        path = Path(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, partial = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8") as file:
+                file.write(self.render())
+            Path(partial).chmod(0o644)
+            Path(partial).replace(path)
+        finally:
+            Path(partial).unlink(missing_ok=True)
+        return path
+
+    def _add(self, part: str) -> "Page":
+        self._parts.append(part)
+        return self
+
+    def _figure(self, item: GalleryItem) -> str:
+        pictures = list(item.images) if isinstance(item.images, (list, tuple)) else [item.images]
+        tags = "".join(
+            f'<img loading="lazy" alt="{escape(item.caption)}" src="{self._data_url(picture)}">' for picture in pictures
+        )
+        keys = escape(json.dumps({key: str(value) for key, value in item.keys.items()}))
+        caption = f"<figcaption>{escape(item.caption)}</figcaption>" if item.caption else ""
+        return f'<figure data-keys="{keys}"><div class="side">{tags}</div>{caption}</figure>'
+
+    def _data_url(self, picture: Picture) -> str:
+        image = as_image(picture)
+        image.thumbnail((self.max_image_size, self.max_image_size), Image.Resampling.LANCZOS)
+        buffer = io.BytesIO()
+        image.save(buffer, "JPEG", quality=self.jpeg_quality, optimize=True)
+        return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
+
+
+def as_image(picture: Picture) -> Image.Image:
+    """Turn a picture into a PIL image of mode RGB, always a copy.
+
+    Args:
+        picture: an (H, W, 3) or (H, W) uint8 array or tensor in RGB order, a PIL image, or the path of an image file.
+
+    Raises:
+        ValueError: where an array has another shape or type.
+    """
+    if isinstance(picture, (str, os.PathLike)):
+        with Image.open(picture) as image:
+            return image.convert("RGB")
+    if isinstance(picture, Image.Image):
+        return picture.convert("RGB") if picture.mode != "RGB" else picture.copy()
+    array = picture.cpu().numpy() if isinstance(picture, torch.Tensor) else np.asarray(picture)
+    if array.dtype != np.uint8 or array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] != 3):
+        raise ValueError(f"as_image: expected an (H, W, 3) uint8 picture, got {array.shape} of {array.dtype}")
+    return Image.fromarray(array).convert("RGB")
+
+
+def _cell(value: str | float | None) -> str:
+    if value is None or value != value:
+        return "–"
+    if isinstance(value, (float, np.floating)):
+        return f"{value:.2f}"
+    return str(value)
+
+
+def _table_cell(value: str | float | None) -> str:
+    number = isinstance(value, (int, float, np.number)) and value == value
+    key = f' data-value="{value!r}"' if number and isinstance(value, float) else ""
+    css = "" if number or value is None or value != value else ' class="text"'
+    return f"<td{css}{key}>{escape(_cell(value))}</td>"

@@ -1,0 +1,142 @@
+"""The frame of a plot: ranges, ticks, grid, labels and legend, as pieces of SVG."""
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from html import escape
+
+SERIES_COLORS = ("#2f7ed8", "#e4572e", "#17a673", "#e0a100", "#7a5cd6", "#d6568f", "#1ba3b8", "#8a6d3b")
+
+# `--ink` and its companions come from the page that holds the plot; the values after the comma serve a plot that
+# is opened alone, where `:root` is the svg element itself and follows the viewer's preference for light or dark.
+_STYLE = (
+    ".dt-plot{font:12px system-ui,-apple-system,'Segoe UI',sans-serif;width:100%;height:auto;display:block}"
+    ".dt-plot text{fill:var(--ink-2,#555)}"
+    ".dt-plot .dt-title{fill:var(--ink,#1d1f24);font-size:14px;font-weight:600}"
+    ".dt-plot .dt-grid{stroke:var(--line,#e3e5ea);stroke-width:1}"
+    ".dt-plot .dt-axis{stroke:var(--ink-3,#9aa0ac);stroke-width:1}"
+    "@media (prefers-color-scheme:dark){svg.dt-plot:root{--ink:#f0f1f4;--ink-2:#b6bac4;--ink-3:#6d7380;--line:#30343d;"
+    "background:#16181d}}"
+)
+
+
+def series_color(index: int) -> str:
+    """The hex colour of the series of this index; the eight colours repeat."""
+    return SERIES_COLORS[index % len(SERIES_COLORS)]
+
+
+def format_number(value: float) -> str:
+    """Write a number with at most four significant digits: `0.5`, `12.3`, `1.2e-05`, `25k`."""
+    if value == 0:
+        return "0"
+    size = abs(value)
+    if size >= 10_000:
+        for limit, suffix in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+            if size >= limit:
+                return f"{value / limit:.4g}{suffix}"
+    return f"{value:.4g}"
+
+
+def linear_ticks(low: float, high: float, count: int = 6) -> list[float]:
+    """Round numbers (1, 2 or 5 times a power of ten apart) between `low` and `high`, about `count` of them."""
+    rough = (high - low) / max(count - 1, 1)
+    power = 10.0 ** math.floor(math.log10(rough))
+    step = min((m * power for m in (1, 2, 5, 10)), key=lambda s: abs(s - rough))
+    first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
+    return [round(k * step, 12) for k in range(first, last + 1)]
+
+
+def log_ticks(low: float, high: float) -> list[float]:
+    """Powers of ten between `low` and `high`; 2 and 5 times them too where there are few."""
+    exponents = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    factors = (1, 2, 5) if len(exponents) <= 3 else (1,)
+    return [f * 10.0**e for e in exponents for f in factors if low <= f * 10.0**e <= high]
+
+
+def data_range(values: Iterable[float], pad: float = 0.05) -> tuple[float, float]:
+    """The range of the finite values, widened by `pad` of itself; (0, 1) where there are none."""
+    finite = [v for v in values if math.isfinite(v)]
+    if not finite:
+        return 0.0, 1.0
+    low, high = min(finite), max(finite)
+    margin = (high - low) * pad or abs(high) * 0.1 or 1.0
+    return (0.0 if 0 <= low < 0.3 * high else low - margin), high + margin
+
+
+@dataclass(frozen=True)
+class Axes:
+    """Maps data to the pixels of a plot and writes its frame.
+
+    Args:
+        x_range, y_range: the data values at the frame's sides.
+        width, height: of the whole picture in SVG units.
+        log_y: whether the y axis is logarithmic; its range must be positive then.
+        left, right, top, bottom: margins in SVG units.
+    """
+
+    x_range: tuple[float, float]
+    y_range: tuple[float, float]
+    width: int
+    height: int
+    log_y: bool = False
+    left: int = 56
+    right: int = 16
+    top: int = 40
+    bottom: int = 46
+
+    def x(self, value: float) -> float:
+        """The horizontal pixel of a data value."""
+        low, high = self.x_range
+        return self.left + (value - low) / (high - low) * (self.width - self.left - self.right)
+
+    def y(self, value: float) -> float:
+        """The vertical pixel of a data value."""
+        low, high = self.y_range
+        if self.log_y:
+            value, low, high = math.log10(max(value, low)), math.log10(low), math.log10(high)
+        return self.height - self.bottom - (value - low) / (high - low) * (self.height - self.top - self.bottom)
+
+    def frame(self, x_label: str, y_label: str) -> list[str]:
+        """Grid lines, tick labels and the names of both axes."""
+        right, bottom = self.width - self.right, self.height - self.bottom
+        parts = []
+        for tick in log_ticks(*self.y_range) if self.log_y else linear_ticks(*self.y_range):
+            y = self.y(tick)
+            parts.append(f'<line class="dt-grid" x1="{self.left}" y1="{y:.1f}" x2="{right}" y2="{y:.1f}"/>')
+            parts.append(text(self.left - 8, y + 4, format_number(tick), anchor="end"))
+        x_ticks = linear_ticks(*self.x_range, count=7)
+        parts += [text(self.x(tick), bottom + 18, format_number(tick), anchor="middle") for tick in x_ticks]
+        parts.append(f'<line class="dt-axis" x1="{self.left}" y1="{bottom}" x2="{right}" y2="{bottom}"/>')
+        parts.append(text((self.left + right) / 2, self.height - 8, x_label, anchor="middle"))
+        middle = (self.top + bottom) / 2
+        parts.append(text(14, middle, y_label, anchor="middle", extra=f' transform="rotate(-90 14 {middle:.1f})"'))
+        return parts
+
+    def legend(self, names: Sequence[str]) -> list[str]:
+        """One line of coloured dots and names at the top right; nothing for a single series without a name."""
+        if len(names) < 2 and not any(names):
+            return []
+        widths = [6.6 * len(name) + 28 for name in names]
+        x = max(self.width - self.right - sum(widths), self.left)
+        parts = []
+        for index, (name, width) in enumerate(zip(names, widths, strict=True)):
+            parts.append(f'<circle cx="{x + 6:.1f}" cy="{self.top - 14}" r="4.5" fill="{series_color(index)}"/>')
+            parts.append(text(x + 15, self.top - 10, name))
+            x += width
+        return parts
+
+
+def text(x: float, y: float, content: str, *, anchor: str = "start", css: str = "", extra: str = "") -> str:
+    """One SVG text element; nothing for an empty content."""
+    if not content:
+        return ""
+    css = f' class="{css}"' if css else ""
+    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}"{css}{extra}>{escape(content)}</text>'
+
+
+def document(width: int, height: int, title: str, parts: Iterable[str]) -> str:
+    """A whole SVG picture with its style and its title."""
+    head = f'<svg xmlns="http://www.w3.org/2000/svg" class="dt-plot" viewBox="0 0 {width} {height}" role="img"'
+    label = f' aria-label="{escape(title)}"' if title else ""
+    heading = text(16, 20, title, css="dt-title")
+    return f"{head}{label}><style>{_STYLE}</style>{heading}{''.join(parts)}</svg>"

@@ -1,0 +1,154 @@
+"""Curves: anything over iterations, precision over recall."""
+
+import math
+from collections.abc import Collection, Mapping, Sequence
+
+from ._axes import Axes, data_range, document, series_color
+
+_MOST_POINTS = 1200
+
+
+def line_plot(
+    series: Mapping[str, tuple[Sequence[float], Sequence[float]]],
+    *,
+    title: str = "",
+    x_label: str = "",
+    y_label: str = "",
+    x_range: tuple[float, float] | None = None,
+    y_range: tuple[float, float] | None = None,
+    log_y: bool = False,
+    smoothing: float = 0.0,
+    dashed: Collection[str] = (),
+    width: int = 640,
+    height: int = 360,
+) -> str:
+    """Draw curves as one self-contained SVG string.
+
+    Args:
+        series: name to (x values, y values), drawn in this order; x ascending. A y that is not finite leaves a gap.
+        title, x_label, y_label: texts; an empty one is left out.
+        x_range, y_range: (low, high) of the axes; by default what the data need.
+        log_y: draw y on a logarithmic axis; values that are not positive are left out.
+        smoothing: in [0, 1), the weight of the past in an exponential mean that is drawn over the faint raw curve;
+            0 draws the raw curve alone.
+        dashed: names of the series that are drawn dashed (a reference, say).
+        width, height: of the picture in SVG units; in a page it scales to the room there is.
+
+    Returns:
+        The text of an `<svg>` element, which is also a valid SVG file.
+
+    Raises:
+        ValueError: where x and y of a series differ in length, or `smoothing` is outside [0, 1).
+    """
+    if not 0 <= smoothing < 1:
+        raise ValueError(f"line_plot: smoothing must be in [0, 1), got {smoothing}")
+    curves = {name: _points(name, x, y, log_y) for name, (x, y) in series.items()}
+    x_range = x_range or _whole_range(point[0] for curve in curves.values() for point in curve)
+    y_values = [point[1] for curve in curves.values() for point in curve if math.isfinite(point[1])]
+    if y_range is None:
+        y_range = (min(y_values) / 1.2, max(y_values) * 1.2) if log_y and y_values else data_range(y_values)
+    axes = Axes(x_range, y_range, width, height, log_y=log_y and bool(y_values), top=58 if _has_legend(series) else 40)
+    parts = axes.frame(x_label, y_label) + axes.legend(list(series) if _has_legend(series) else [])
+    for index, (name, curve) in enumerate(curves.items()):
+        thinned = _thinned(curve)
+        dash = ' stroke-dasharray="5 4"' if name in dashed else ""
+        stroke = f'fill="none" stroke="{series_color(index)}" stroke-linejoin="round"{dash}'
+        if smoothing:
+            parts.append(f'<path d="{_path(axes, thinned)}" {stroke} stroke-width="1" opacity="0.3"/>')
+            thinned = _thinned(_smoothed(curve, smoothing))
+        parts.append(f'<path d="{_path(axes, thinned)}" {stroke} stroke-width="2"/>')
+    return document(width, height, title, parts)
+
+
+def precision_recall_plot(
+    curves: Mapping[str, tuple[Sequence[float], Sequence[float]]],
+    *,
+    title: str = "Precision and recall",
+    width: int = 640,
+    height: int = 400,
+) -> str:
+    """Draw precision over recall, both from 0 to 1.
+
+    Args:
+        curves: name (a class, an IoU threshold) to (recall values, precision values), both in [0, 1]. A precision
+            of -1, COCO's mark for "no ground truth", leaves a gap.
+        title: text above the plot.
+        width, height: of the picture in SVG units.
+
+    Returns:
+        The text of an `<svg>` element.
+    """
+    cleaned = {
+        name: (recall, [p if p >= 0 else math.nan for p in precision]) for name, (recall, precision) in curves.items()
+    }
+    return line_plot(
+        cleaned,
+        title=title,
+        x_label="recall",
+        y_label="precision",
+        x_range=(0, 1),
+        y_range=(0, 1.02),
+        width=width,
+        height=height,
+    )
+
+
+def _has_legend(series: Mapping[str, object]) -> bool:
+    return len(series) > 1 or any(series)
+
+
+def _points(name: str, x: Sequence[float], y: Sequence[float], log_y: bool) -> list[tuple[float, float]]:
+    if len(x) != len(y):
+        raise ValueError(f"line_plot: series {name!r} has {len(x)} x values and {len(y)} y values")
+    values = [float(v) if v is not None and not (log_y and v <= 0) else math.nan for v in y]
+    return list(zip(map(float, x), values, strict=True))
+
+
+def _whole_range(values: Collection[float]) -> tuple[float, float]:
+    found = [v for v in values if math.isfinite(v)]
+    if not found:
+        return 0.0, 1.0
+    low, high = min(found), max(found)
+    return (low, high) if high > low else (low - 0.5, high + 0.5)
+
+
+def _smoothed(curve: list[tuple[float, float]], weight: float) -> list[tuple[float, float]]:
+    """Exponential mean, divided by the sum of its weights so that the start is not pulled to zero."""
+    mean = total = 0.0
+    result = []
+    for x, y in curve:
+        if math.isfinite(y):
+            mean, total = weight * mean + (1 - weight) * y, weight * total + (1 - weight)
+            result.append((x, mean / total))
+        else:
+            result.append((x, y))
+    return result
+
+
+def _thinned(curve: list[tuple[float, float]]) -> list[tuple[float, float]]:
+    """Keep the lowest and the highest point of each of 600 stretches, so that spikes stay and the file is small."""
+    if len(curve) <= _MOST_POINTS:
+        return curve
+    stretch = math.ceil(2 * len(curve) / _MOST_POINTS)
+    kept = []
+    for start in range(0, len(curve), stretch):
+        chunk = curve[start : start + stretch]
+        finite = [point for point in chunk if math.isfinite(point[1])]
+        if finite:
+            low, high = min(finite, key=lambda p: p[1]), max(finite, key=lambda p: p[1])
+            kept.extend(sorted({low, high}))
+        else:
+            kept.append(chunk[0])
+    return kept
+
+
+def _path(axes: Axes, curve: list[tuple[float, float]]) -> str:
+    parts, pen_down = [], False
+    for x, y in curve:
+        if not math.isfinite(y):
+            pen_down = False
+            continue
+        y = min(max(y, axes.y_range[0]), axes.y_range[1])
+        parts.append(f"{'L' if pen_down else 'M'}{axes.x(x):.1f} {axes.y(y):.1f}")
+        pen_down = True
+    return "".join(parts)

@@ -1,0 +1,66 @@
+"""A matrix of counts or fractions as coloured cells: a confusion matrix, say."""
+
+from collections.abc import Sequence
+from html import escape
+
+import numpy as np
+import numpy.typing as npt
+
+from ._axes import document, format_number, series_color, text
+
+
+def matrix_plot(
+    matrix: npt.ArrayLike,
+    row_labels: Sequence[str],
+    column_labels: Sequence[str],
+    *,
+    title: str = "",
+    x_label: str = "",
+    y_label: str = "",
+    width: int = 640,
+) -> str:
+    """Draw a matrix: the larger a number among its row's, the stronger its cell's colour.
+
+    Args:
+        matrix: (R, K) numbers, not negative; written into the cells where there is room, and shown on hover.
+        row_labels: R names. column_labels: K names.
+        title, x_label, y_label: texts; an empty one is left out.
+        width: of the picture in SVG units; the height follows from the number of rows.
+
+    Returns:
+        The text of an `<svg>` element, which is also a valid SVG file.
+
+    Raises:
+        ValueError: where the labels do not fit the matrix.
+    """
+    cells = np.asarray(matrix, dtype=np.float64)
+    if cells.ndim != 2 or cells.shape != (len(row_labels), len(column_labels)):
+        expected = (len(row_labels), len(column_labels))
+        raise ValueError(f"matrix_plot: matrix must have the shape of its labels {expected}, got {cells.shape}")
+    longest = max((len(name) for name in row_labels), default=0)
+    left, top = 7 * longest + 36, 7 * max((len(name) for name in column_labels), default=0) * 0.75 + 48
+    size = min(max((width - left - 16) / max(len(column_labels), 1), 8), 56)
+    height = int(top + size * len(row_labels) + (32 if x_label else 12))
+    shares = cells / np.maximum(cells.sum(axis=1, keepdims=True), 1e-12)
+    parts = []
+    for k, name in enumerate(column_labels):
+        x = left + size * (k + 0.5) + 4
+        parts.append(text(x, top - 6, name, extra=f' transform="rotate(-45 {x:.1f} {top - 6:.1f})"'))
+    for r, name in enumerate(row_labels):
+        y = top + size * r
+        parts.append(text(left - 8, y + size / 2 + 4, name, anchor="end"))
+        for k, column in enumerate(column_labels):
+            x, value = left + size * k, cells[r, k]
+            opacity = 0.04 + 0.96 * shares[r, k]
+            parts.append(
+                f'<rect x="{x:.1f}" y="{y:.1f}" width="{size - 1:.1f}" height="{size - 1:.1f}" rx="2" '
+                f'fill="{series_color(0)}" fill-opacity="{opacity:.2f}">'
+                f"<title>{escape(name)} → {escape(column)}: {format_number(value)}</title></rect>"
+            )
+            if size >= 26 and value:
+                color = ' style="fill:#fff"' if opacity > 0.55 else ""
+                parts.append(text(x + size / 2, y + size / 2 + 4, format_number(value), anchor="middle", extra=color))
+    parts.append(text(left + size * len(column_labels) / 2, height - 8, x_label, anchor="middle"))
+    middle = top + size * len(row_labels) / 2
+    parts.append(text(14, middle, y_label, anchor="middle", extra=f' transform="rotate(-90 14 {middle:.1f})"'))
+    return document(max(width, int(left + size * len(column_labels) + 16)), height, title, parts)

@@ -1,0 +1,76 @@
+"""Pages: one file, nothing outside it, and text that stays text."""
+
+import base64
+import io
+import re
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from detectory.visualization.html import GalleryItem, Page
+
+PICTURE = np.zeros((20, 30, 3), np.uint8)
+
+
+def images_of(page):
+    found = re.findall(r'src="data:image/jpeg;base64,([^"]+)"', page.render())
+    return [Image.open(io.BytesIO(base64.b64decode(data))) for data in found]
+
+
+def test_a_page_refers_to_no_other_file():
+    page = Page("t").cards({"AP": 1.0}).table(["a"], [[1]]).gallery([(PICTURE, "x")]).code("y").text("z")
+    assert not re.search(r'(?:src|href)="(?!data:)', page.render())
+    assert "@import" not in page.render()
+
+
+def test_text_of_the_caller_is_escaped():
+    html = Page("<b>").heading("<i>").table(["<u>"], [["<s>"]]).gallery([(PICTURE, '"<img>')]).render()
+    assert not re.search(r"<(b|i|u|s|img)>(?!\d)", html)
+
+
+def test_numbers_show_two_decimals_and_sort_by_the_whole_value():
+    assert '<td data-value="61.23456">61.23</td>' in Page("t").table(["AP"], [[61.23456]]).render()
+
+
+def test_missing_numbers_are_a_dash():
+    assert Page("t").table(["a", "b"], [[None, float("nan")]]).render().count("<td>–</td>") == 2
+
+
+@pytest.mark.parametrize(
+    "picture",
+    [PICTURE, torch.from_numpy(PICTURE), Image.fromarray(PICTURE), PICTURE[:, :, 0], Image.new("RGBA", (30, 20))],
+    ids=["array", "tensor", "PIL", "gray", "RGBA"],
+)
+def test_a_gallery_takes_every_kind_of_picture(picture):
+    assert [image.size for image in images_of(Page("t").gallery([(picture, "")]))] == [(30, 20)]
+
+
+def test_a_gallery_shows_pictures_side_by_side_and_scaled_down(tmp_path):
+    Image.new("RGB", (400, 100)).save(tmp_path / "wide.png")
+    page = Page("t", max_image_size=200).gallery([([tmp_path / "wide.png", PICTURE], "pair")])
+    assert [image.size for image in images_of(page)] == [(200, 50), (30, 20)]
+
+
+def test_a_gallery_has_buttons_and_a_menu_for_its_keys():
+    items = [GalleryItem(PICTURE, "a", {"score": 0.5, "kind": k}) for k in ("miss", "miss", "false")]
+    html = Page("t").gallery(items, sort_by=["score"], filter_by="kind").render()
+    assert '<button data-key="score">' in html
+    assert re.findall("<option>(.*?)</option>", html) == ["miss", "false"]
+
+
+def test_rejects_a_row_of_another_length():
+    with pytest.raises(ValueError, match="row 1 has 1 cells for 2 columns"):
+        Page("t").table(["a", "b"], [[1, 2], [3]])
+
+
+def test_rejects_a_picture_of_floats():
+    with pytest.raises(ValueError, match=r"expected an \(H, W, 3\) uint8 picture, got \(4, 4, 3\) of float64"):
+        Page("t").gallery([(np.zeros((4, 4, 3)), "")])
+
+
+def test_save_makes_folders_and_leaves_no_partial_file(tmp_path):
+    path = Page("t").save(tmp_path / "new" / "page.html")
+    assert path.read_text(encoding="utf-8").endswith("</html>\n")
+    assert [p.name for p in path.parent.iterdir()] == ["page.html"]

@@ -1,0 +1,78 @@
+"""Plots: what they show of the data, and that they are XML."""
+
+import math
+import re
+import xml.etree.ElementTree as ElementTree
+
+import pytest
+
+from detectory.visualization import plots
+
+PLOTS = {
+    "line": plots.line_plot({"loss <1>": ([0, 1, 2], [3.0, math.nan, 1.0])}, title="a & b", smoothing=0.5),
+    "line of one point": plots.line_plot({"": ([5], [2.0])}),
+    "line without points": plots.line_plot({"": ([], [])}, log_y=True),
+    "precision and recall": plots.precision_recall_plot({"AP50": ([0, 0.5, 1], [1, 0.5, -1])}),
+    "bars": plots.bar_plot({"cat": 3.0, "dog": math.nan, "negative": -2.0}, x_label="AP"),
+    "no bars": plots.bar_plot({}),
+    "histogram": plots.histogram_plot({"true": [0.1, 0.2, math.nan], "false": []}),
+    "empty histogram": plots.histogram_plot({}),
+    "matrix": plots.matrix_plot([[3, 0], [1, 2]], ["a", "b"], ["a", "b"], x_label="predicted"),
+}
+
+
+def path_lengths(svg):
+    return [len(re.findall("[ML]", match)) for match in re.findall(r'<path d="([^"]*)"', svg)]
+
+
+@pytest.mark.parametrize("name", PLOTS)
+def test_a_plot_is_well_formed_svg_without_nan(name):
+    root = ElementTree.fromstring(PLOTS[name])
+    assert root.tag == "{http://www.w3.org/2000/svg}svg"
+    assert "nan" not in re.sub(r"<title>.*?</title>", "", PLOTS[name])
+
+
+def test_a_curve_has_one_vertex_per_finite_point():
+    assert path_lengths(plots.line_plot({"": ([0, 1, 2, 3], [1, math.inf, 2, 3])})) == [3]
+
+
+def test_smoothing_draws_the_raw_curve_too():
+    assert path_lengths(plots.line_plot({"": (range(10), range(10))}, smoothing=0.9)) == [10, 10]
+
+
+def test_long_curves_are_thinned_but_keep_their_spikes():
+    values = [0.0] * 50_000
+    values[31_234] = 7.0
+    svg = plots.line_plot({"": (range(50_000), values)}, y_range=(0, 7))
+    assert path_lengths(svg)[0] <= 1300
+    assert " 40.0L" in svg
+
+
+def test_smoothing_does_not_pull_the_start_to_zero():
+    svg = plots.line_plot({"": (range(5), [2.0] * 5)}, smoothing=0.9, y_range=(0, 4))
+    raw, smooth = re.findall(r'<path d="([^"]*)"', svg)
+    assert raw == smooth
+
+
+def test_a_histogram_counts_each_value_once():
+    svg = plots.histogram_plot({"": [0.0, 0.1, 0.5, 1.0]}, bins=2)
+    assert sum(int(n) for n in re.findall(r": (\d+)</title>", svg)) == 4
+
+
+def test_bars_name_each_value():
+    assert set(re.findall(r">([^<>]+)</text>", PLOTS["bars"])) >= {"cat", "3", "dog", "n/a", "negative", "-2"}
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: plots.line_plot({"a": ([1], [1, 2])}), "series 'a' has 1 x values and 2 y values"),
+        (lambda: plots.line_plot({}, smoothing=1.0), "smoothing must be in"),
+        (lambda: plots.histogram_plot({}, bins=0), "bins must be at least 1"),
+        (lambda: plots.matrix_plot([[1]], ["a", "b"], ["a"]), "must have the shape of its labels"),
+    ],
+    ids=["lengths", "smoothing", "bins", "labels"],
+)
+def test_rejects_wrong_arguments(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()
