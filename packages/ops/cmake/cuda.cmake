@@ -1,0 +1,31 @@
+# The CUDA library joins when a compiler is found. CUDAARCHS (or CMAKE_CUDA_ARCHITECTURES) chooses the GPUs: 90-real
+# for daily work; releases take "75-real;80-real;86-real;89-real;90-real;100-real;120".
+
+if(DETECTORY_CUDA STREQUAL "OFF" OR DETECTORY_SANITIZE)
+  message(STATUS "detectory-ops: CPU only, as DETECTORY_CUDA or DETECTORY_SANITIZE asks")
+  return()
+endif()
+
+include(CheckLanguage)
+check_language(CUDA)
+if(NOT CMAKE_CUDA_COMPILER)
+  if(DETECTORY_CUDA STREQUAL "ON")
+    message(FATAL_ERROR "DETECTORY_CUDA=ON, but no CUDA compiler was found: set CUDACXX to nvcc's path")
+  endif()
+  message(STATUS "detectory-ops: CPU only, no CUDA compiler was found")
+  return()
+endif()
+
+if(NOT CMAKE_CUDA_ARCHITECTURES AND NOT DEFINED ENV{CUDAARCHS})
+  set(CMAKE_CUDA_ARCHITECTURES 90-real)
+endif()
+enable_language(CUDA)
+set(CMAKE_CUDA_STANDARD 17)
+set(CMAKE_CUDA_STANDARD_REQUIRED ON)
+
+detectory_library(_C_cuda torch ${cuda_sources})
+target_compile_definitions(_C_cuda PRIVATE USE_CUDA)
+target_compile_options(
+  _C_cuda PRIVATE $<$<COMPILE_LANGUAGE:CUDA>:-O3 --threads=1 -Xcompiler=-Wall,-fvisibility=hidden
+                  --expt-relaxed-constexpr -Xcudafe=--display_error_number>)
+set_target_properties(_C_cuda PROPERTIES CUDA_VISIBILITY_PRESET hidden CUDA_RUNTIME_LIBRARY Static)
