@@ -1,0 +1,193 @@
+"""Every task of the repository: `python3 -m nox -l` lists them, `python3 -m nox -s tests` runs one.
+
+Environments are made by uv, whose hard links make a further one cost about a second.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import sys
+from pathlib import Path
+
+import nox
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+nox.options.default_venv_backend = "uv"
+nox.options.sessions = ["lint", "tests", "doctests"]
+nox.options.reuse_existing_virtualenvs = True
+
+ROOT = Path(__file__).parent
+#: In the order of their levels: a package imports only earlier ones.
+PACKAGES = ["core", "ops", "structures", "data", "modeling", "visualization"]
+PACKAGES += ["zoo", "evaluation", "engine", "export", "compat", "cli"]
+DEMO_SOURCES = ["scikit-image>=0.24", "scikit-learn>=1.4"]
+MARKDOWN = ["README.md", *[f"packages/{name}/README.md" for name in PACKAGES]]
+
+
+def project(package: str) -> dict:
+    """The parsed pyproject.toml of a package."""
+    return tomllib.loads((ROOT / "packages" / package / "pyproject.toml").read_text(encoding="utf-8"))
+
+
+def siblings(package: str) -> list[str]:
+    """The packages that one requires, itself last, in the order of their levels."""
+    names = {
+        match[1]
+        for line in project(package)["project"]["dependencies"]
+        if (match := re.match(r"detectory-(\w+)", line))
+    }
+    return [name for name in PACKAGES if name in names | {package}]
+
+
+def ops_wheel(session: nox.Session) -> str:
+    """Build the wheel of `detectory-ops`, unless one of the same sources, torch headers and compiler settings is there."""
+    folder = ROOT / "packages" / "ops"
+    digest = hashlib.sha256(
+        repr(sorted((k, v) for k, v in os.environ.items() if k in {"DETECTORY_CUDA", "CUDAARCHS"})).encode()
+    )
+    for path in sorted(
+        path for path in folder.rglob("*") if path.is_file() and not {"build", "__pycache__"} & set(path.parts)
+    ):
+        digest.update(path.relative_to(folder).as_posix().encode() + path.read_bytes())
+    target = ROOT / "dist" / f"ops-{digest.hexdigest()[:16]}"
+    if not list(target.glob("*.whl")):
+        session.run_install("uv", "build", "--quiet", "--wheel", str(folder), "--out-dir", str(target), external=True)
+    return str(next(target.glob("*.whl")))
+
+
+def install(session: nox.Session, *packages: str, editable: bool = True, groups: bool = True) -> None:
+    """Install packages of this tree with what they declare, and what only their tests need."""
+    arguments: list[str] = []
+    for name in packages:
+        if name == "ops":
+            arguments.append(ops_wheel(session))
+        else:
+            arguments += ["-e", f"packages/{name}"] if editable else [f"packages/{name}"]
+        if groups and project(name).get("dependency-groups", {}).get("test"):
+            arguments += ["--group", f"packages/{name}/pyproject.toml:test"]
+    session.install(*arguments)
+
+
+@nox.session
+def demo(session: nox.Session) -> None:
+    """Train, evaluate, export and draw a small Mask R-CNN, ending in demo-output/index.html (`-- --coco DIR`: on your data)."""
+    install(session, *PACKAGES, groups=False)
+    session.install(*DEMO_SOURCES)
+    session.run("detectory", "demo", *session.posargs)
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """Run the tests of all packages together, without the slow ones."""
+    install(session, *PACKAGES)
+    session.install(*DEMO_SOURCES)
+    session.run("pytest", "-m", "not slow", *(session.posargs or ["tests"]))
+
+
+@nox.session
+@nox.parametrize("package", PACKAGES)
+def isolated(session: nox.Session, package: str) -> None:
+    """Test one package with only what it declares: `nox -s "isolated(package='structures')"`."""
+    install(session, *[name for name in siblings(package) if name != package], editable=False, groups=False)
+    install(session, package, editable=False)
+    session.run("pytest", "-m", "not slow", "-q", f"tests/{package}", *session.posargs)
+
+
+@nox.session
+def slow(session: nox.Session) -> None:
+    """Run what CI has no time for; `-- --short` is CI's form."""
+    install(session, *PACKAGES)
+    session.install(*DEMO_SOURCES)
+    arguments = list(session.posargs)
+    environment = {}
+    if "--short" in arguments:
+        arguments.remove("--short")
+        environment["DETECTORY_SLOW_TESTS"] = "short"
+    session.run("pytest", "-m", "slow", *(arguments or ["tests"]), env=environment)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Check style and format of Python and C++, types of the public packages, and the levels of imports."""
+    session.install("ruff>=0.15", "clang-format>=20", "mypy>=1.18", "types-PyYAML", "types-docutils", "pytest>=8")
+    install(session, *PACKAGES, groups=False)
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+    sources = [str(p) for p in (ROOT / "packages" / "ops").rglob("*") if p.suffix in {".cpp", ".cu", ".cuh", ".h"}]
+    session.run("clang-format", "--dry-run", "--Werror", *sources, silent=True)
+    session.run("mypy", *[argument for name in PACKAGES for argument in ("-p", f"detectory.{name}")])
+    session.run("pytest", "-q", "tests/integration/test_import_levels.py")
+
+
+@nox.session
+def doctests(session: nox.Session) -> None:
+    """Run every example of the READMEs, the documentation and the docstrings."""
+    install(session, *PACKAGES)
+    session.install(*DEMO_SOURCES, "sybil>=9")
+    session.run(
+        "pytest",
+        "-q",
+        "-c",
+        "tools/doctests/pytest.ini",
+        "--rootdir",
+        ".",
+        *(session.posargs or [*MARKDOWN, "docs", "packages"]),
+    )
+
+
+@nox.session
+def benchmark(session: nox.Session) -> None:
+    """Measure ours and the peers in one run; `-- --short` is CI's form, `-- ops/bench_nms.py` one file."""
+    install(session, *PACKAGES)
+    session.install("-r", "benchmarks/requirements.txt")
+    session.run("python", "benchmarks/run.py", *session.posargs)
+
+
+@nox.session
+def build(session: nox.Session) -> None:
+    """Build every wheel into dist/ and import each from a fresh environment that holds only its declared requirements."""
+    target = ROOT / "dist"
+    wheels = {"ops": ops_wheel(session)}
+    for name in PACKAGES:
+        if name != "ops":
+            session.run_install(
+                "uv", "build", "--quiet", "--wheel", f"packages/{name}", "--out-dir", str(target), external=True
+            )
+            stem = project(name)["project"]["name"].replace("-", "_")
+            wheels[name] = str(next(target.glob(f"{stem}-{project(name)['project']['version']}-*.whl")))
+    for name in PACKAGES:
+        place = Path(session.create_tmp()) / f"smoke-{name}"
+        session.run_install("uv", "venv", "--quiet", "--clear", str(place), external=True)
+        session.run_install(
+            "uv",
+            "pip",
+            "install",
+            "--quiet",
+            "--python",
+            str(place),
+            *[wheels[n] for n in siblings(name)],
+            external=True,
+        )
+        session.run(
+            str(place / "bin" / "python"),
+            "-c",
+            f"import detectory.{name}; print('detectory.{name} imports')",
+            external=True,
+        )
+
+
+@nox.session(venv_backend="venv")
+def cpu_only(session: nox.Session) -> None:
+    """Install the wheel of `detectory-structures` beside a CPU-only torch and use it: no CUDA, no compiler, nothing else.
+
+    The requirement of torch is `DETECTORY_CPU_TORCH` (default `torch==2.13.0`), installed by pip.
+    """
+    session.install(os.environ.get("DETECTORY_CPU_TORCH", "torch==2.13.0"))
+    session.install(ops_wheel(session), "./packages/structures")
+    session.run("python", "tools/smoke_structures.py", env={"PATH": str(Path(session.bin))})
