@@ -20,7 +20,6 @@ else:
 
 nox.options.default_venv_backend = "uv"
 nox.options.sessions = ["lint", "tests", "doctests"]
-nox.options.reuse_existing_virtualenvs = True
 
 ROOT = Path(__file__).parent
 #: In the order of their levels: a package imports only earlier ones.
@@ -46,7 +45,7 @@ def siblings(package: str) -> list[str]:
 
 
 def ops_wheel(session: nox.Session) -> str:
-    """Build the wheel of `detectory-ops`, unless one of the same sources, torch headers and compiler settings is there."""
+    """Build the wheel of `detectory-ops`, unless one of the same sources and settings is there."""
     folder = ROOT / "packages" / "ops"
     digest = hashlib.sha256(
         repr(sorted((k, v) for k, v in os.environ.items() if k in {"DETECTORY_CUDA", "CUDAARCHS"})).encode()
@@ -74,15 +73,15 @@ def install(session: nox.Session, *packages: str, editable: bool = True, groups:
     session.install(*arguments)
 
 
-@nox.session
+@nox.session(reuse_venv=True)
 def demo(session: nox.Session) -> None:
-    """Train, evaluate, export and draw a small Mask R-CNN, ending in demo-output/index.html (`-- --coco DIR`: on your data)."""
+    """Train, evaluate, export and draw a Mask R-CNN: demo-output/index.html (`-- --coco DIR`: on your data)."""
     install(session, *PACKAGES, groups=False)
     session.install(*DEMO_SOURCES)
     session.run("detectory", "demo", *session.posargs)
 
 
-@nox.session
+@nox.session(reuse_venv=True)
 def tests(session: nox.Session) -> None:
     """Run the tests of all packages together, without the slow ones."""
     install(session, *PACKAGES)
@@ -99,7 +98,7 @@ def isolated(session: nox.Session, package: str) -> None:
     session.run("pytest", "-m", "not slow", "-q", f"tests/{package}", *session.posargs)
 
 
-@nox.session
+@nox.session(reuse_venv=True)
 def slow(session: nox.Session) -> None:
     """Run what CI has no time for; `-- --short` is CI's form."""
     install(session, *PACKAGES)
@@ -112,7 +111,7 @@ def slow(session: nox.Session) -> None:
     session.run("pytest", "-m", "slow", *(arguments or ["tests"]), env=environment)
 
 
-@nox.session
+@nox.session(reuse_venv=True)
 def lint(session: nox.Session) -> None:
     """Check style and format of Python and C++, types of the public packages, and the levels of imports."""
     session.install("ruff>=0.15", "clang-format>=20", "mypy>=1.18", "types-PyYAML", "types-docutils", "pytest>=8")
@@ -125,23 +124,18 @@ def lint(session: nox.Session) -> None:
     session.run("pytest", "-q", "tests/integration/test_import_levels.py")
 
 
-@nox.session
+@nox.session(reuse_venv=True)
 def doctests(session: nox.Session) -> None:
     """Run every example of the READMEs, the documentation and the docstrings."""
     install(session, *PACKAGES)
     session.install(*DEMO_SOURCES, "sybil>=9")
-    session.run(
-        "pytest",
-        "-q",
-        "-c",
-        "tools/doctests/pytest.ini",
-        "--rootdir",
-        ".",
-        *(session.posargs or [*MARKDOWN, "docs", "packages"]),
-    )
+    pages = session.posargs or [*MARKDOWN, "docs"]
+    session.run("pytest", "-q", "-p", "markdown_examples", *pages, env={"PYTHONPATH": "tools"})
+    modules = [f"detectory.{name}" for name in PACKAGES]
+    session.run("pytest", "-q", "--doctest-modules", "-o", "consider_namespace_packages=true", "--pyargs", *modules)
 
 
-@nox.session
+@nox.session(reuse_venv=True)
 def benchmark(session: nox.Session) -> None:
     """Measure ours and the peers in one run; `-- --short` is CI's form, `-- ops/bench_nms.py` one file."""
     install(session, *PACKAGES)
@@ -151,7 +145,7 @@ def benchmark(session: nox.Session) -> None:
 
 @nox.session
 def build(session: nox.Session) -> None:
-    """Build every wheel into dist/ and import each from a fresh environment that holds only its declared requirements."""
+    """Build every wheel into dist/ and import each from an environment that holds only its requirements."""
     target = ROOT / "dist"
     wheels = {"ops": ops_wheel(session)}
     for name in PACKAGES:
@@ -184,7 +178,7 @@ def build(session: nox.Session) -> None:
 
 @nox.session(venv_backend="venv")
 def cpu_only(session: nox.Session) -> None:
-    """Install the wheel of `detectory-structures` beside a CPU-only torch and use it: no CUDA, no compiler, nothing else.
+    """Install the wheel of `detectory-structures` beside a CPU-only torch and use it, with no compiler in reach.
 
     The requirement of torch is `DETECTORY_CPU_TORCH` (default `torch==2.13.0`), installed by pip.
     """

@@ -1,4 +1,4 @@
-"""The group of commands: loads a command's module when it is called, and turns errors into one line and an exit code."""
+"""The group of commands: imports a command when it is called, turns errors into one line and an exit code."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-#: Command -> the module of `detectory.cli.commands` that holds a `command` object. Each imports what it needs when it runs.
+#: Command -> the module of `detectory.cli.commands` that holds it as `command`. Heavy imports wait until it runs.
 _COMMANDS = {
     "data": "data",
     "demo": "demo",
@@ -72,5 +72,5 @@ def _one_line(error: BaseException) -> str:
 )
 @click.option("--debug", is_flag=True, help="Show the whole trace of an error.")
 @click.version_option(package_name="detectory")
-def main(debug: bool) -> None:  # noqa: ARG001 (read from the context by Commands.invoke)
+def main(debug: bool) -> None:
     """The entry point of the command `detectory`; its help text is `_HELP`."""

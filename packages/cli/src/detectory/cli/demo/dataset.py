@@ -107,7 +107,7 @@ def _acceptable(mask: np.ndarray) -> bool:
 
 
 def polygons_of(mask: np.ndarray) -> list[list[float]]:
-    """Return the outlines of a mask's parts as COCO polygons ``[x0, y0, x1, y1, …]`` in pixels, corners of pixels at integers."""
+    """Return the outlines of a mask's parts as COCO polygons ``[x0, y0, x1, y1, …]``; pixel corners are at integers."""
     from skimage.measure import approximate_polygon, find_contours
 
     padded = np.pad(mask.astype(np.float32), 1)

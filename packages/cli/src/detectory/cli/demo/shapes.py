@@ -59,7 +59,7 @@ def coverage(points: np.ndarray, size: int) -> np.ndarray:
 
 
 def texture(kind: str, size: int, rng: np.random.Generator) -> np.ndarray:
-    """Return a picture (size, size, 3) float32 in 0..255: two jittered colours in a pattern that belongs to the class."""
+    """Return a picture (size, size, 3) float32 in 0..255: two jittered colours in the pattern of the class."""
     y, x = np.mgrid[0:size, 0:size].astype(np.float32)
     turn, period = rng.uniform(0, math.pi), rng.uniform(5, 9)
     u, v = x * math.cos(turn) + y * math.sin(turn), y * math.cos(turn) - x * math.sin(turn)
