@@ -85,6 +85,8 @@ def draw_scene(background: np.ndarray, rng: np.random.Generator) -> tuple[np.nda
         cover = coverage(points, IMAGE_SIZE)
         mask = cover > 0.5
         kept = [(earlier, visible & ~mask) for earlier, visible in objects]
+        if any(not (mask & ~visible).any() for _, visible in objects):
+            continue  # a shape wholly inside another would leave a hole, which COCO polygons cannot say
         if not _acceptable(mask) or not all(
             _acceptable(left) and left.sum() >= _LEAST_VISIBLE_SHARE * before.sum()
             for (_, left), (_, before) in zip(kept, objects, strict=True)
@@ -115,7 +117,7 @@ def polygons_of(mask: np.ndarray) -> list[list[float]]:
     for contour in find_contours(padded, 0.5):
         simple = approximate_polygon(contour, tolerance=0.4)[:-1, ::-1] - 0.5  # (P, 2) as x, y
         x, y = simple.T
-        area = abs(np.dot(x, np.roll(y, 1)) - np.dot(y, np.roll(x, 1))) / 2
+        area = (np.dot(y, np.roll(x, 1)) - np.dot(x, np.roll(y, 1))) / 2  # negative around holes
         if len(simple) >= 3 and area >= 4:
             polygons.append(np.clip(simple, 0, IMAGE_SIZE).round(2).reshape(-1).tolist())
     return polygons

@@ -1,0 +1,23 @@
+"""`detectory env`: what is installed here, and what is wrong with it."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+
+@click.command("env")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of a table.")
+def command(as_json: bool) -> None:
+    """Tell versions, devices and what is wrong with this installation.
+
+    \b
+    Examples:
+      detectory env
+      detectory env --json > environment.json
+    """
+    from detectory.core.environment import collect_environment, format_environment
+
+    report = collect_environment()
+    click.echo(json.dumps(report, indent=2, default=str) if as_json else format_environment(report))
