@@ -114,7 +114,7 @@ def slow(session: nox.Session) -> None:
 @nox.session(reuse_venv=True)
 def lint(session: nox.Session) -> None:
     """Check style and format of Python and C++, types of the public packages, and the levels of imports."""
-    session.install("ruff>=0.15", "clang-format>=20", "mypy>=1.18", "types-PyYAML", "types-docutils", "pytest>=8")
+    session.install("ruff>=0.15", "clang-format>=20", "mypy>=1.18", "types-PyYAML", "pytest>=8")
     install(session, *PACKAGES, groups=False)
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")

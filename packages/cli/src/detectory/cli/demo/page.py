@@ -42,11 +42,7 @@ class Story:
 
 def read_history(path: Path) -> list[dict[str, Any]]:
     """Read metrics.json, one JSON object a line; a last line cut off by a kill is left out."""
-    rows = []
-    for line in path.read_text(encoding="utf-8").splitlines():
-        if line.endswith("}"):
-            rows.append(json.loads(line))
-    return rows
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.endswith("}")]
 
 
 def write_page(story: Story, path: Path) -> Path:
