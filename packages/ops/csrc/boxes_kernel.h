@@ -15,7 +15,9 @@ struct BoxColumns {
 };
 
 // Overlap of `rows` boxes (rows, 4) with M boxes, into out (rows, M).
-DETECTORY_KERNEL(overlap_f32, void(Overlap, const float* boxes1, int64_t rows, BoxColumns<float>, int64_t M, float* out))
-DETECTORY_KERNEL(overlap_f64, void(Overlap, const double* boxes1, int64_t rows, BoxColumns<double>, int64_t M, double* out))
+DETECTORY_KERNEL(overlap_f32,
+                 void(Overlap, const float* boxes1, int64_t rows, BoxColumns<float>, int64_t M, float* out))
+DETECTORY_KERNEL(overlap_f64,
+                 void(Overlap, const double* boxes1, int64_t rows, BoxColumns<double>, int64_t M, double* out))
 
 }  // namespace detectory
