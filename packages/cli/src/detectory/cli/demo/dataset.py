@@ -74,7 +74,8 @@ def draw_scene(background: np.ndarray, rng: np.random.Generator) -> tuple[np.nda
         The picture (S, S, 3) uint8, and for each object its class index and its visible mask (S, S) bool.
     """
     wanted = int(rng.integers(_OBJECTS_PER_IMAGE[0], _OBJECTS_PER_IMAGE[1] + 1))
-    picture, objects = background.copy(), []
+    picture = background.copy()
+    objects: list[tuple[int, np.ndarray]] = []
     for _ in range(60):
         if len(objects) == wanted:
             break
