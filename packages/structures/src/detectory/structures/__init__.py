@@ -1,1 +1,42 @@
 """Boxes, masks, keypoints, instances and image batches as typed tensors."""
+
+from .bit_masks import BitMasks
+from .box_mode import BoxMode
+from .boxes import Boxes
+from .image_list import ImageList
+from .instances import Instances
+from .keypoints import Keypoints, heatmaps_to_keypoints
+from .pairwise import (
+    matched_pairwise_iou,
+    pairwise_intersection,
+    pairwise_ioa,
+    pairwise_iou,
+    pairwise_iou_rotated,
+    pairwise_point_box_distance,
+)
+from .polygon_masks import PolygonMasks
+from .polygons import polygon_area, polygons_to_bitmask, rasterize_polygons_within_box
+from .roi_masks import ROIMasks
+from .rotated_boxes import RotatedBoxes
+
+__all__ = [
+    "BitMasks",
+    "BoxMode",
+    "Boxes",
+    "ImageList",
+    "Instances",
+    "Keypoints",
+    "PolygonMasks",
+    "ROIMasks",
+    "RotatedBoxes",
+    "heatmaps_to_keypoints",
+    "matched_pairwise_iou",
+    "pairwise_intersection",
+    "pairwise_ioa",
+    "pairwise_iou",
+    "pairwise_iou_rotated",
+    "pairwise_point_box_distance",
+    "polygon_area",
+    "polygons_to_bitmask",
+    "rasterize_polygons_within_box",
+]

@@ -1,0 +1,148 @@
+"""Images of different sizes in one padded tensor."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import device
+from torch.nn import functional as F
+from torch.utils import _pytree as pytree
+
+
+class ImageList:
+    """B images padded at the right and the bottom to one size.
+
+    Args:
+        tensor: shape (B, H, W) or (B, C, H, W), the padded images.
+        image_sizes: `(height, width)` of each image before padding. While `torch.jit.trace` records, each is a
+            tensor of two numbers instead.
+    """
+
+    def __init__(self, tensor: torch.Tensor, image_sizes: list[tuple[int, int]]) -> None:
+        self.tensor = tensor
+        self.image_sizes = image_sizes
+
+    def __len__(self) -> int:
+        return len(self.image_sizes)
+
+    def __getitem__(self, idx: int | slice) -> "torch.Tensor | ImageList":
+        """Return one image without its padding, shape (C, H, W) or (H, W); of a slice, an `ImageList` of its images."""
+        if isinstance(idx, slice):
+            return ImageList(self.tensor[idx], self.image_sizes[idx])
+        height, width = self.image_sizes[idx]
+        return self.tensor[idx, ..., :height, :width]
+
+    @torch.jit.unused
+    def __iter__(self) -> Iterator[torch.Tensor]:
+        """Yield one image at a time without its padding."""
+        for i in range(len(self)):
+            yield self[i]
+
+    @torch.jit.unused
+    def __repr__(self) -> str:
+        return f"ImageList(tensor of shape {tuple(self.tensor.shape)}, image_sizes={self.image_sizes})"
+
+    @torch.jit.unused
+    def to(self, *args: Any, **kwargs: Any) -> "ImageList":
+        """Return a list with `tensor.to(*args, **kwargs)`."""
+        return ImageList(self.tensor.to(*args, **kwargs), self.image_sizes)
+
+    @property
+    def device(self) -> device:
+        """Where the tensor is."""
+        return self.tensor.device
+
+    @staticmethod
+    @torch.jit.unused
+    def from_tensors(
+        tensors: Sequence[torch.Tensor],
+        size_divisibility: int = 0,
+        pad_value: float = 0.0,
+        padding_constraints: Mapping[str, int] | None = None,
+    ) -> "ImageList":
+        """Pad images to one size and stack them.
+
+        Args:
+            tensors: at least one image of shape (H, W) or (C, H, W); equal numbers of channels.
+            size_divisibility: above 1, the common height and width are rounded up to multiples of it.
+            pad_value: the padding's value.
+            padding_constraints: `square_size` above 0 pads to that height and width;
+                `size_divisibility` takes the place of the argument.
+
+        Raises:
+            ValueError: when there is no image, shapes do not fit, or an image is larger than `square_size`.
+            TypeError: when an image is no tensor.
+        """
+        _check_images(tensors)
+        constraints = dict(padding_constraints or {})
+        unknown = constraints.keys() - {"square_size", "size_divisibility"}
+        if unknown:
+            raise ValueError(
+                "ImageList.from_tensors: padding_constraints knows square_size and size_divisibility, "
+                f"got {sorted(unknown)}"
+            )
+        sizes = [(image.shape[-2], image.shape[-1]) for image in tensors]
+        size = _common_size(
+            sizes, constraints.get("square_size", 0), constraints.get("size_divisibility", size_divisibility)
+        )
+        padded = [
+            F.pad(image, [0, size[1] - width, 0, size[0] - height], value=pad_value)
+            for image, (height, width) in zip(tensors, sizes, strict=True)
+        ]
+        return ImageList(torch.stack(padded).contiguous(), _recorded_sizes(tensors, sizes))
+
+
+def _check_images(tensors: Sequence[torch.Tensor]) -> None:
+    if len(tensors) == 0:
+        raise ValueError("ImageList.from_tensors: needs at least one image, got none")
+    for i, image in enumerate(tensors):
+        if not isinstance(image, torch.Tensor):
+            raise TypeError(f"ImageList.from_tensors: image {i} must be a tensor, got {type(image).__name__}")
+        if image.dim() < 2 or image.shape[:-2] != tensors[0].shape[:-2]:
+            raise ValueError(
+                f"ImageList.from_tensors: images must be (..., H, W) and differ in H and W only, "
+                f"got {tuple(tensors[0].shape)} in image 0 and {tuple(image.shape)} in image {i}"
+            )
+
+
+def _common_size(sizes: list[tuple[int, int]], square_size: int, divisibility: int) -> tuple[int, int]:
+    """Return the padded (height, width); `sym_max` keeps symbolic sizes symbolic."""
+    height, width = sizes[0]
+    for other_height, other_width in sizes[1:]:
+        height, width = torch.sym_max(height, other_height), torch.sym_max(width, other_width)
+    if square_size > 0:
+        if height > square_size or width > square_size:
+            raise ValueError(
+                f"ImageList.from_tensors: an image of {height}x{width} does not fit square_size={square_size}"
+            )
+        height = width = square_size
+    if divisibility > 1:
+        height = (height + divisibility - 1) // divisibility * divisibility
+        width = (width + divisibility - 1) // divisibility * divisibility
+    return height, width
+
+
+def _recorded_sizes(tensors: Sequence[torch.Tensor], sizes: list[tuple[int, int]]) -> list[Any]:
+    if not torch.jit.is_tracing():
+        return sizes
+    # Sizes as tensors, so that the recorded graph computes them anew from each input.
+    return [torch.stack([torch.as_tensor(side, device=image.device) for side in image.shape[-2:]]) for image in tensors]
+
+
+def _unflatten(children: Iterable[Any], context: Any) -> ImageList:
+    (tensor,) = children
+    return ImageList(tensor, list(context))
+
+
+pytree.register_pytree_node(
+    ImageList,
+    lambda images: ([images.tensor], tuple(images.image_sizes)),
+    _unflatten,
+    serialized_type_name="detectory.structures.ImageList",
+    to_dumpable_context=lambda context: [list(size) for size in context],
+    from_dumpable_context=lambda dumped: tuple(tuple(size) for size in dumped),
+    flatten_with_keys_fn=lambda images: (
+        [(pytree.GetAttrKey("tensor"), images.tensor)],
+        tuple(images.image_sizes),
+    ),
+)

@@ -1,0 +1,52 @@
+"""Polygons of one object: area and rasterisation."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+
+from detectory import ops
+
+
+def polygon_area(x: np.ndarray, y: np.ndarray) -> float:
+    """Return the area of a polygon by the shoelace formula.
+
+    Args:
+        x: the vertices' x, shape (n,).
+        y: the vertices' y, shape (n,).
+    """
+    return 0.5 * float(np.abs(np.dot(x, np.roll(y, 1)) - np.dot(y, np.roll(x, 1))))
+
+
+def polygons_to_bitmask(polygons: Sequence[np.ndarray], height: int, width: int) -> np.ndarray:
+    """Rasterise the union of an object's polygons by COCO's rule.
+
+    Args:
+        polygons: each `[x0, y0, x1, y1, …]` in absolute coordinates; none gives an empty mask.
+        height: of the image, pixels.
+        width: of the image, pixels.
+
+    Returns:
+        Bool, shape (height, width).
+    """
+    if len(polygons) == 0:
+        return np.zeros((height, width), dtype=bool)
+    return ops.polygons_to_mask(polygons, height, width).numpy()
+
+
+def rasterize_polygons_within_box(polygons: Sequence[np.ndarray], box: np.ndarray, mask_size: int) -> torch.Tensor:
+    """Rasterise the part of an object's polygons inside a box, the training target of a mask head.
+
+    Args:
+        polygons: each `[x0, y0, x1, y1, …]` in absolute coordinates.
+        box: `(x1, y1, x2, y2)`; sides below 0.1 count as 0.1.
+        mask_size: side of the result, pixels.
+
+    Returns:
+        Bool, shape (mask_size, mask_size).
+    """
+    x1, y1, x2, y2 = (float(side) for side in box)
+    scale = (mask_size / max(x2 - x1, 0.1), mask_size / max(y2 - y1, 0.1))
+    points = [np.asarray(polygon, dtype=np.float64).reshape(-1, 2) for polygon in polygons]
+    within = [((xy - (x1, y1)) * scale).reshape(-1) for xy in points]
+    return torch.from_numpy(polygons_to_bitmask(within, mask_size, mask_size))

@@ -1,0 +1,128 @@
+"""Bitmaps, polygons and ROI masks."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from detectory.structures import BitMasks, PolygonMasks, ROIMasks, polygon_area
+
+SQUARE = np.array([2.0, 3, 6, 3, 6, 7, 2, 7])
+TRIANGLE = [0, 0, 10, 0, 10, 10]
+
+
+def bitmap(height: int, width: int, rows: slice, columns: slice) -> torch.Tensor:
+    mask = torch.zeros(1, height, width, dtype=torch.bool)
+    mask[:, rows, columns] = True
+    return mask
+
+
+@given(st.integers(1, 9), st.integers(1, 9), st.data())
+def test_bounding_boxes_are_tight_around_a_rectangle(height, width, data):
+    y1, y2 = sorted((data.draw(st.integers(0, height - 1)), data.draw(st.integers(1, height))))
+    x1, x2 = sorted((data.draw(st.integers(0, width - 1)), data.draw(st.integers(1, width))))
+    masks = BitMasks(bitmap(height, width, slice(y1, y2), slice(x1, x2)))
+    expected = [x1, y1, x2, y2] if masks.nonempty() else [0, 0, 0, 0]
+    assert masks.get_bounding_boxes().tensor.tolist() == [expected]
+
+
+def test_bounding_boxes_span_separate_parts():
+    mask = bitmap(8, 9, slice(1, 2), slice(7, 8)) | bitmap(8, 9, slice(5, 7), slice(2, 3))
+    assert BitMasks(mask).get_bounding_boxes().tensor.tolist() == [[2, 1, 8, 7]]
+
+
+def test_bitmasks_become_bool_from_tensors_and_arrays():
+    assert BitMasks(torch.tensor([[[0, 2]]])).tensor.tolist() == [[[False, True]]]
+    assert BitMasks(np.ones((1, 2, 2), dtype=np.uint8)).image_size == (2, 2)
+
+
+@pytest.mark.parametrize("index", [1, slice(1, 2), torch.tensor([1]), torch.tensor([False, True])])
+def test_an_index_selects_masks(index):
+    masks = torch.stack([torch.zeros(2, 2), torch.ones(2, 2)])
+    assert BitMasks(masks)[index].tensor.all()
+    assert torch.equal(ROIMasks(masks)[index].tensor, masks[1:])
+    assert len(PolygonMasks([[], [SQUARE]])[index].polygons[0]) == 1
+
+
+@pytest.mark.parametrize("kind", [BitMasks, ROIMasks])
+def test_masks_reject_other_shapes(kind):
+    with pytest.raises(ValueError, match=rf"{kind.__name__}: tensor must have shape .*, got \(2, 2\)"):
+        kind(torch.zeros(2, 2))
+    with pytest.raises(IndexError, match="must select whole masks"):
+        kind(torch.zeros(2, 2, 2))[:, 0]
+
+
+@pytest.mark.parametrize(
+    "lists",
+    [BitMasks(torch.ones(2, 3, 3)), ROIMasks(torch.ones(2, 3, 3)), PolygonMasks([[SQUARE], []])],
+    ids=["bit", "roi", "polygon"],
+)
+def test_cat_joins_and_iteration_counts(lists):
+    joined = type(lists).cat([lists, lists])
+    assert len(joined) == len(list(joined)) == 4
+
+
+def test_polygons_become_float64_arrays():
+    masks = PolygonMasks([[TRIANGLE], [torch.tensor(TRIANGLE)]])
+    assert all(p.dtype == np.float64 for of_one in masks for p in of_one)
+
+
+@pytest.mark.parametrize(
+    ("polygons", "error", "message"),
+    [
+        ([[[0, 0, 1, 1]]], ValueError, r"polygon 0 of object 0 must be .* got shape \(4,\)"),
+        ([[], [TRIANGLE, [*TRIANGLE, 5]]], ValueError, r"polygon 1 of object 1 must be .* got shape \(7,\)"),
+        ([TRIANGLE], ValueError, r"polygon 0 of object 0 must be"),
+        ([np.ones(6)], TypeError, "object 0 must be a list of polygons, got ndarray"),
+        (np.ones((1, 6)), TypeError, "must be a list of lists of arrays, got ndarray"),
+    ],
+    ids=["four numbers", "odd", "flat list", "flat array", "array"],
+)
+def test_polygons_reject(polygons, error, message):
+    with pytest.raises(error, match=message):
+        PolygonMasks(polygons)
+
+
+@pytest.mark.parametrize(
+    ("index", "message"),
+    [(torch.tensor([True]), "must have 2 entries, got 1"), ([0.5], "integers or bools"), (2, "out of range")],
+)
+def test_polygons_reject_an_index(index, message):
+    with pytest.raises(IndexError, match=message):
+        PolygonMasks([[], []])[index]
+
+
+def test_polygon_area_sums_over_parts():
+    assert polygon_area(SQUARE[0::2], SQUARE[1::2]) == 16
+    assert PolygonMasks([[SQUARE, TRIANGLE], []]).area().tolist() == [66, 0]
+
+
+def test_polygon_boxes_hold_all_parts():
+    masks = PolygonMasks([[SQUARE, np.array([1.0, 5, 3, 5, 3, 9])], []])
+    assert masks.get_bounding_boxes().tensor.tolist() == [[1, 3, 6, 9], [0, 0, 0, 0]]
+    assert masks.nonempty().tolist() == [True, False]
+
+
+def test_polygons_stay_on_the_cpu():
+    masks = PolygonMasks([[SQUARE]])
+    assert masks.to("meta") is masks
+    assert masks.device == torch.device("cpu")
+
+
+def test_joining_nothing_is_rejected():
+    with pytest.raises(ValueError, match=r"BitMasks.cat: needs at least one entry"):
+        BitMasks.cat([])
+    with pytest.raises(ValueError, match=r"ROIMasks.cat: needs at least one entry"):
+        ROIMasks.cat([])
+
+
+def test_roi_masks_without_boxes_are_rejected():
+    with pytest.raises(ValueError, match=r"from_roi_masks: .* pass boxes="):
+        BitMasks.from_roi_masks(ROIMasks(torch.ones(1, 2, 2)), 4, 4)
+
+
+@pytest.mark.parametrize("masks", [BitMasks(torch.ones(2, 4, 4)), PolygonMasks([[SQUARE], [SQUARE]])])
+def test_crops_need_a_box_for_each_mask(masks):
+    with pytest.raises(ValueError, match=r"crop_and_resize: boxes must have shape \(2, 4\), got \(3, 4\)"):
+        masks.crop_and_resize(torch.ones(3, 4), 7)
