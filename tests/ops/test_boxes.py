@@ -38,12 +38,6 @@ PAIRS = [
 ]
 
 
-def random_boxes(count, dtype=torch.float64, extent=20.0):
-    corners = torch.rand(count, 4, dtype=torch.float64) * extent
-    corners[:, 2:] += corners[:, :2]
-    return corners.to(dtype)
-
-
 def slow(function, boxes1, boxes2):
     rows = [[function(a, b) for b in boxes2.tolist()] for a in boxes1.tolist()]
     return torch.tensor(rows, dtype=torch.float64).reshape(len(boxes1), len(boxes2))
@@ -51,7 +45,7 @@ def slow(function, boxes1, boxes2):
 
 @pytest.mark.parametrize(("fast", "reference"), PAIRS)
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.float16, torch.bfloat16], ids=str)
-def test_agrees_with_a_loop_over_pairs(device, fast, reference, dtype):
+def test_agrees_with_a_loop_over_pairs(device, random_boxes, fast, reference, dtype):
     boxes1, boxes2 = random_boxes(37, dtype), random_boxes(51, dtype)
     found = fast(boxes1.to(device), boxes2.to(device))
     assert found.dtype == dtype
@@ -60,7 +54,7 @@ def test_agrees_with_a_loop_over_pairs(device, fast, reference, dtype):
 
 @pytest.mark.parametrize(("fast", "reference"), PAIRS)
 @pytest.mark.parametrize("sizes", [(0, 0), (0, 3), (3, 0), (1, 1)], ids=str)
-def test_empty_and_single_sets_keep_their_shape(device, fast, reference, sizes):
+def test_empty_and_single_sets_keep_their_shape(device, random_boxes, fast, reference, sizes):
     boxes1, boxes2 = (random_boxes(size, torch.float32).to(device) for size in sizes)
     assert fast(boxes1, boxes2).shape == sizes
 
