@@ -1,0 +1,27 @@
+"""Checkpoints: atomic saving, exact resuming, safe reading of foreign files, matching of names."""
+
+from detectory.core.checkpoint.caffe2_names import convert_basic_names, convert_caffe2_names
+from detectory.core.checkpoint.checkpointer import Checkpointer, unwrap, write_checkpoint
+from detectory.core.checkpoint.detection import DetectionCheckpointer
+from detectory.core.checkpoint.load_report import LoadReport, load_into
+from detectory.core.checkpoint.name_matching import match_state_dict
+from detectory.core.checkpoint.periodic import PeriodicCheckpointer
+from detectory.core.checkpoint.readers import CheckpointError, load_checkpoint_file
+from detectory.core.checkpoint.safe_pickle import RefusedPickleError, load_pickle
+
+__all__ = [
+    "CheckpointError",
+    "Checkpointer",
+    "DetectionCheckpointer",
+    "LoadReport",
+    "PeriodicCheckpointer",
+    "RefusedPickleError",
+    "convert_basic_names",
+    "convert_caffe2_names",
+    "load_checkpoint_file",
+    "load_into",
+    "load_pickle",
+    "match_state_dict",
+    "unwrap",
+    "write_checkpoint",
+]

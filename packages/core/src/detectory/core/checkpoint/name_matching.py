@@ -1,0 +1,67 @@
+"""Matching of a checkpoint's names to a model's when they differ by a prefix, such as ``backbone.bottom_up.``"""
+
+import logging
+from collections.abc import Mapping
+
+import torch
+
+from detectory.core.checkpoint.caffe2_names import convert_caffe2_names
+
+_logger = logging.getLogger(__name__)
+
+
+def match_state_dict(
+    model_state: Mapping[str, torch.Tensor],
+    checkpoint_state: Mapping[str, torch.Tensor],
+    caffe2_conversion: bool = True,
+) -> dict[str, torch.Tensor]:
+    """Rename a checkpoint's tensors to the names of the model's tensors that they fit.
+
+    A checkpoint's ``stem.conv1.weight`` fits the model's ``backbone.bottom_up.stem.conv1.weight``: a name fits when it
+    is equal to the model's name or to its end after a dot. Of several the longest counts. A pair with different
+    shapes is no match.
+
+    Args:
+        model_state: the model's tensors by name.
+        checkpoint_state: the checkpoint's.
+        caffe2_conversion: translate Caffe2's names first.
+
+    Returns:
+        The checkpoint's tensors, matched ones under the model's names, the others under their own.
+
+    Raises:
+        ValueError: one tensor of the checkpoint fits several names of the model equally well.
+    """
+    origins: Mapping[str, str] = {}
+    if caffe2_conversion:
+        checkpoint_state, origins = convert_caffe2_names(checkpoint_state)
+    chosen: dict[str, str] = {}
+    for model_name in sorted(model_state):
+        name = longest_suffix(model_name, checkpoint_state)
+        if name is None:
+            continue
+        if checkpoint_state[name].shape != model_state[model_name].shape:
+            _logger.warning(
+                "match_state_dict: '%s' of the checkpoint has shape %s, '%s' of the model %s: not loaded",
+                origins.get(name, name),
+                tuple(checkpoint_state[name].shape),
+                model_name,
+                tuple(model_state[model_name].shape),
+            )
+            continue
+        if name in chosen:
+            raise ValueError(
+                f"match_state_dict: '{origins.get(name, name)}' of the checkpoint fits "
+                f"'{chosen[name]}' and '{model_name}' of the model"
+            )
+        chosen[name] = model_name
+    return {chosen.get(name, name): tensor for name, tensor in checkpoint_state.items()}
+
+
+def longest_suffix(name: str, known: Mapping[str, object]) -> str | None:
+    """Return the longest of ``known`` that equals ``name`` or its end after a dot, or None."""
+    while name not in known:
+        _, dot, name = name.partition(".")
+        if not dot:
+            return None
+    return name

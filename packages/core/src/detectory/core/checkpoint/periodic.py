@@ -1,0 +1,72 @@
+"""Checkpoints every so many iterations, of which the newest are kept."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+from detectory.core.checkpoint.checkpointer import Checkpointer
+
+
+class PeriodicCheckpointer:
+    """Saves every ``period`` iterations, and once more at the end as ``<file_prefix>_final``.
+
+    Args:
+        checkpointer: saves the files.
+        period: iterations between two checkpoints.
+        max_iter: the number of iterations in all; None saves no final checkpoint.
+        max_to_keep: how many of the newest to keep, those of an interrupted run included; None keeps all.
+        file_prefix: how the files' names begin.
+
+    Raises:
+        ValueError: ``period`` or ``max_to_keep`` is not positive.
+    """
+
+    def __init__(
+        self,
+        checkpointer: Checkpointer,
+        period: int,
+        max_iter: int | None = None,
+        max_to_keep: int | None = None,
+        file_prefix: str = "model",
+    ) -> None:
+        if int(period) < 1:
+            raise ValueError(f"PeriodicCheckpointer: period must be positive, got {period}")
+        if max_to_keep is not None and max_to_keep < 1:
+            raise ValueError(f"PeriodicCheckpointer: max_to_keep must be positive or None, got {max_to_keep}")
+        self.checkpointer = checkpointer
+        self.period = int(period)
+        self.max_iter = max_iter
+        self.max_to_keep = max_to_keep
+        self.file_prefix = file_prefix
+
+    def step(self, iteration: int, **kwargs: Any) -> None:
+        """Save when it is time.
+
+        Args:
+            iteration: the iteration that has just ended, in ``[0, max_iter - 1]``.
+            kwargs: more data to save; ``iteration`` is always among them.
+        """
+        iteration = int(iteration)
+        content = {"iteration": iteration, **kwargs}
+        is_last = self.max_iter is not None and iteration >= self.max_iter - 1
+        if (iteration + 1) % self.period == 0:
+            self.save(f"{self.file_prefix}_{iteration:07d}", **content)
+            self._remove_old()
+        if is_last:
+            self.save(f"{self.file_prefix}_final", **content)
+
+    def save(self, name: str, **kwargs: Any) -> None:
+        """Save outside of the schedule; arguments as of :meth:`Checkpointer.save`."""
+        self.checkpointer.save(name, **kwargs)
+
+    def _remove_old(self) -> None:
+        if self.max_to_keep is None or not self.checkpointer.save_to_disk or not self.checkpointer.save_dir:
+            return
+        numbered = re.compile(rf"{re.escape(self.file_prefix)}_\d{{7,}}\.pth")
+        folder = Path(self.checkpointer.save_dir)
+        files = sorted(
+            (path for path in folder.iterdir() if numbered.fullmatch(path.name)),
+            key=lambda path: int(path.stem.rpartition("_")[2]),
+        )
+        for path in files[: -self.max_to_keep]:
+            path.unlink(missing_ok=True)

@@ -1,0 +1,125 @@
+"""Overrides such as ``model.roi_heads.num_classes=3`` that a command line gives to a config."""
+
+import re
+from typing import Any
+
+from omegaconf import DictConfig, ListConfig, OmegaConf
+
+from detectory.core.config.dotted_path import locate
+from detectory.core.config.signature import accepted_arguments
+from detectory.core.names import nearest
+
+_FORM = re.compile(r"(?P<mode>\+\+|\+|~)?(?P<key>[^=\s]+?)(?:=(?P<value>.*))?", re.DOTALL)
+_TOKEN = re.compile(
+    r"""\s*("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|\$\{[^}]*\}|[\[\]{}(),:]|[^\[\]{}(),:"'\s][^\[\]{}(),:]*)"""
+)
+_CLOSING = {"[": "]", "{": "}"}
+
+
+def apply_override(cfg: DictConfig, override: str) -> None:
+    """Change ``cfg`` in place as one override says: ``key=value``, ``+new_key=value`` or ``~key``."""
+    match = _FORM.fullmatch(override)
+    if match is None or (match["value"] is None and match["mode"] != "~"):
+        raise ValueError(f"apply_overrides: expected key=value, +key=value or ~key, got '{override}'")
+    parts = _split_key(match["key"])
+    parent = _find_parent(cfg, parts, override)
+    if match["mode"] == "~":
+        _check_known(parent, parts, override)
+        del parent[parts[-1]]
+        return
+    if match["mode"] is None:
+        _check_known(parent, parts, override)
+    value = parse_value(match["value"])
+    parent._set_flag("allow_objects", True)
+    # A dictionary replaces what stands there: merging would keep keys that the command line does not show.
+    parent[parts[-1]] = value
+
+
+def parse_value(text: str) -> Any:
+    """Read a value as the command line writes it: numbers, ``true``, ``null``, quoted text, ``[1,2]``, ``{a:1}``."""
+    stripped = text.strip()
+    if not stripped.startswith(("[", "{")):
+        return _scalar(stripped)
+    tokens = [match[1].strip() for match in _TOKEN.finditer(stripped)]
+    value, rest = _read(tokens, text)
+    if rest:
+        raise ValueError(f"apply_overrides: unexpected '{rest[0]}' in the value '{text}'")
+    return value
+
+
+def _scalar(text: str) -> Any:
+    if not text:
+        return ""
+    if len(text) > 1 and text[0] == text[-1] and text[0] in "'\"":
+        return text[1:-1].replace(f"\\{text[0]}", text[0])
+    value = OmegaConf.from_dotlist([f"value={text}"])
+    # Read the raw node: an interpolation is resolved where it is put, not here.
+    return value._get_node("value")._value()
+
+
+def _read(tokens: list[str], text: str) -> tuple[Any, list[str]]:
+    """Read one value from the front of ``tokens``; return it and the tokens behind it."""
+    if not tokens:
+        raise ValueError(f"apply_overrides: the value '{text}' ends too early")
+    head, rest = tokens[0], tokens[1:]
+    if head not in _CLOSING:
+        return _scalar(head), rest
+    items: list[Any] = []
+    while rest and rest[0] != _CLOSING[head]:
+        item, rest = _read(rest, text)
+        if head == "{":
+            if not rest or rest[0] != ":":
+                raise ValueError(f"apply_overrides: expected ':' after '{item}' in the value '{text}'")
+            value, rest = _read(rest[1:], text)
+            item = (item, value)
+        items.append(item)
+        if rest and rest[0] == ",":
+            rest = rest[1:]
+    if not rest:
+        raise ValueError(f"apply_overrides: '{_CLOSING[head]}' is missing in the value '{text}'")
+    return (dict(items) if head == "{" else items), rest[1:]
+
+
+def _split_key(key: str) -> list[str | int]:
+    parts = re.findall(r"[^.\[\]]+", key)
+    return [int(part) if re.fullmatch(r"-?\d+", part) else part for part in parts]
+
+
+def _find_parent(cfg: DictConfig, parts: list[str | int], override: str) -> DictConfig | ListConfig:
+    node: Any = cfg
+    for position, part in enumerate(parts[:-1]):
+        _check_known(node, parts[: position + 1], override)
+        node = node[part]
+        if not isinstance(node, (DictConfig, ListConfig)):
+            where = ".".join(str(step) for step in parts[: position + 1])
+            raise KeyError(
+                f"apply_overrides: '{override}': '{where}' is no config but a {type(node).__name__}: {node!r}"
+            )
+    return node
+
+
+def _check_known(parent: DictConfig | ListConfig, parts: list[str | int], override: str) -> None:
+    name = parts[-1]
+    if isinstance(parent, ListConfig):
+        if not isinstance(name, int) or not -len(parent) <= name < len(parent):
+            raise KeyError(f"apply_overrides: '{override}': expected an index below {len(parent)}, got '{name}'")
+        return
+    if name in parent:
+        return
+    known = {str(key) for key in parent if key != "_target_"} | set(_arguments_of(parent))
+    if name not in known:
+        raise KeyError(
+            f"apply_overrides: '{override}': unknown key '{'.'.join(str(part) for part in parts)}', "
+            f"{nearest(str(name), known)} (+{override} adds a new key)"
+        )
+
+
+def _arguments_of(node: DictConfig) -> list[str]:
+    """Names that a call node may be given although it does not write them."""
+    target = node.get("_target_")
+    if isinstance(target, str):
+        try:
+            target = locate(target)
+        except ImportError:
+            return []
+    return (accepted_arguments(target) or []) if callable(target) else []

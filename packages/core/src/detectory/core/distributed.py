@@ -1,0 +1,173 @@
+"""Ranks, barriers and exchange of Python objects between the processes of one training.
+
+Everything works without a process group too: then there is one process of rank 0.
+"""
+
+import functools
+import os
+from typing import Any
+
+import numpy as np
+import torch
+import torch.distributed as dist
+
+_local_group: list[dist.ProcessGroup] = []
+
+
+def is_distributed() -> bool:
+    """Say whether a process group is open."""
+    return dist.is_available() and dist.is_initialized()
+
+
+def get_world_size() -> int:
+    """Return the number of processes."""
+    return dist.get_world_size() if is_distributed() else 1
+
+
+def get_rank() -> int:
+    """Return the number of this process among all, from 0."""
+    return dist.get_rank() if is_distributed() else 0
+
+
+def create_local_process_group(num_workers_per_machine: int) -> None:
+    """Make the group of the processes on this machine; every process must call it, once.
+
+    Args:
+        num_workers_per_machine: how many processes each machine runs; their ranks must follow each other.
+
+    Raises:
+        RuntimeError: the group exists already, or the processes do not divide into machines of that size.
+    """
+    if _local_group:
+        raise RuntimeError("create_local_process_group: the local group exists already")
+    size = get_world_size()
+    if size % num_workers_per_machine:
+        raise RuntimeError(
+            f"create_local_process_group: {size} processes do not divide into machines of {num_workers_per_machine}"
+        )
+    for first in range(0, size, num_workers_per_machine):
+        ranks = list(range(first, first + num_workers_per_machine))
+        group = dist.new_group(ranks)
+        if get_rank() in ranks:
+            _local_group.append(group)
+
+
+def forget_local_process_group() -> None:
+    """Forget the local group, as its process group is closed."""
+    _local_group.clear()
+
+
+def get_local_process_group() -> dist.ProcessGroup:
+    """Return the group that :func:`create_local_process_group` made.
+
+    Raises:
+        RuntimeError: there is none.
+    """
+    if not _local_group:
+        raise RuntimeError("get_local_process_group: no local group; start the processes with detectory.engine.launch")
+    return _local_group[0]
+
+
+def get_local_rank() -> int:
+    """Return the number of this process among those of its machine, from 0."""
+    if not is_distributed():
+        return 0
+    if _local_group:
+        return dist.get_rank(group=_local_group[0])
+    return int(os.environ.get("LOCAL_RANK", get_rank()))
+
+
+def get_local_size() -> int:
+    """Return the number of processes on this machine."""
+    if not is_distributed():
+        return 1
+    if _local_group:
+        return dist.get_world_size(group=_local_group[0])
+    return int(os.environ.get("LOCAL_WORLD_SIZE", get_world_size()))
+
+
+def is_main_process() -> bool:
+    """Say whether this process is the one that writes files and logs: rank 0."""
+    return get_rank() == 0
+
+
+def synchronize() -> None:
+    """Wait until every process has come here."""
+    if get_world_size() == 1:
+        return
+    if dist.get_backend() == dist.Backend.NCCL:
+        # NCCL guesses a device otherwise, and two processes may guess the same.
+        dist.barrier(device_ids=[torch.cuda.current_device()])
+    else:
+        dist.barrier()
+
+
+@functools.lru_cache(maxsize=1)
+def _objects_group(_: int) -> dist.ProcessGroup:
+    """Return a group for Python objects: they live on the CPU, which NCCL does not serve."""
+    if dist.get_backend() == dist.Backend.NCCL:
+        return dist.new_group(backend="gloo")
+    return dist.group.WORLD
+
+
+def all_gather(data: Any, group: dist.ProcessGroup | None = None) -> list[Any]:
+    """Return the ``data`` of every process, in the order of ranks, in every process.
+
+    Args:
+        data: any object that can be pickled.
+        group: the processes that take part, all by default.
+    """
+    if get_world_size() == 1:
+        return [data]
+    group = group or _objects_group(id(dist.group.WORLD))
+    size = dist.get_world_size(group)
+    if size == 1:
+        return [data]
+    gathered: list[Any] = [None] * size
+    dist.all_gather_object(gathered, data, group=group)
+    return gathered
+
+
+def gather(data: Any, dst: int = 0, group: dist.ProcessGroup | None = None) -> list[Any]:
+    """Return the ``data`` of every process, in the order of ranks, in process ``dst``; an empty list elsewhere.
+
+    Args:
+        data: any object that can be pickled.
+        dst: the rank of the process that receives.
+        group: the processes that take part, all by default.
+    """
+    if get_world_size() == 1:
+        return [data]
+    group = group or _objects_group(id(dist.group.WORLD))
+    size = dist.get_world_size(group)
+    if size == 1:
+        return [data]
+    receives = dist.get_rank() == dst
+    gathered: list[Any] | None = [None] * size if receives else None
+    dist.gather_object(data, gathered, dst=dst, group=group)
+    return gathered if gathered is not None else []
+
+
+def shared_random_seed() -> int:
+    """Return a random number below 2**31 that is the same in all processes; all of them must call this."""
+    return all_gather(int(np.random.randint(2**31)))[0]
+
+
+def reduce_dict(input_dict: dict[str, torch.Tensor], average: bool = True) -> dict[str, torch.Tensor]:
+    """Return the mean (or the sum) over processes of each tensor, in process 0; other processes get partial sums.
+
+    Args:
+        input_dict: scalar tensors of one dtype and device, the same names in every process.
+        average: mean instead of sum.
+    """
+    size = get_world_size()
+    if size == 1:
+        return input_dict
+    with torch.no_grad():
+        # One collective in the order of names, which need not be the order of insertion in every process.
+        names = sorted(input_dict)
+        values = torch.stack([input_dict[name] for name in names])
+        dist.reduce(values, dst=0)
+        if average and dist.get_rank() == 0:
+            values /= size
+    return dict(zip(names, values, strict=True))

@@ -1,0 +1,106 @@
+"""What machine, interpreter and libraries a run uses, for reports and bug reports."""
+
+import importlib.metadata
+import os
+import platform
+import random
+import sys
+from datetime import datetime
+
+import numpy as np
+import torch
+
+_LIBRARIES = (
+    "torch",
+    "torchvision",
+    "numpy",
+    "Pillow",
+    "omegaconf",
+    "safetensors",
+    "pycocotools",
+    "onnx",
+    "onnxruntime",
+)
+_VARIABLES = ("CUDA_VISIBLE_DEVICES", "DETECTORY_DATASETS", "DETECTORY_CACHE", "DETECTORY_OFFLINE", "OMP_NUM_THREADS")
+
+
+def collect_environment() -> dict[str, str]:
+    """Return a report of the machine, Python, torch, its devices, and the versions of Detectory and its libraries.
+
+    Names are in the order in which :func:`format_environment` shows them. No device is initialised when torch was
+    built without CUDA.
+    """
+    report = {
+        "System": f"{platform.system()} {platform.release()} {platform.machine()}",
+        "Python": f"{sys.version.split()[0]} ({sys.executable})",
+        "CPU": f"{_processor()}, {os.cpu_count()} cores, torch uses {torch.get_num_threads()}",
+        "torch": f"{torch.__version__} (CUDA build: {torch.version.cuda or 'no'})",
+    }
+    report |= _devices()
+    for name, version in sorted(_detectory_packages().items()):
+        report[name] = version
+    for name in _LIBRARIES[1:]:
+        report[name] = _version(name)
+    for name in _VARIABLES:
+        if name in os.environ:
+            report[f"${name}"] = os.environ[name]
+    return report
+
+
+def format_environment(report: dict[str, str] | None = None) -> str:
+    """Return a report of :func:`collect_environment`, a new one by default, as two columns of text."""
+    report = collect_environment() if report is None else report
+    width = max(len(name) for name in report)
+    return "\n".join(f"{name:<{width}}  {value}" for name, value in report.items())
+
+
+def seed_all_rng(seed: int | None = None) -> int:
+    """Seed ``random``, NumPy and torch (CPU and all GPUs).
+
+    Args:
+        seed: the seed; by default one made of the process id, the time and the system's random source.
+
+    Returns:
+        The seed that was used.
+    """
+    if seed is None:
+        now = datetime.now()
+        seed = os.getpid() + int(now.strftime("%S%f")) + int.from_bytes(os.urandom(2), "big")
+    np.random.seed(seed % 2**32)
+    torch.manual_seed(seed)
+    random.seed(seed)
+    return seed
+
+
+def _processor() -> str:
+    if sys.platform == "linux":
+        with open("/proc/cpuinfo", encoding="utf-8") as file:
+            for line in file:
+                if line.startswith("model name"):
+                    return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+def _devices() -> dict[str, str]:
+    if torch.version.cuda is None and torch.version.hip is None:
+        return {"GPU": "this torch is built for the CPU"}
+    if not torch.cuda.is_available():
+        return {"GPU": "none that torch can use"}
+    found = {}
+    for index in range(torch.cuda.device_count()):
+        properties = torch.cuda.get_device_properties(index)
+        capability = f"compute capability {properties.major}.{properties.minor}"
+        found[f"GPU {index}"] = f"{properties.name}, {properties.total_memory / 2**30:.1f} GiB, {capability}"
+    return found
+
+
+def _detectory_packages() -> dict[str, str]:
+    names = (distribution.metadata["Name"] for distribution in importlib.metadata.distributions())
+    return {name: _version(name) for name in names if name and (name == "detectory" or name.startswith("detectory-"))}
+
+
+def _version(name: str) -> str:
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return "not installed"

@@ -1,0 +1,20 @@
+"""Events of a training: a storage for scalars, pictures and histograms, and writers that take them from it."""
+
+from detectory.core.events.history_buffer import HistoryBuffer
+from detectory.core.events.json_writer import JSONWriter
+from detectory.core.events.metric_printer import CommonMetricPrinter
+from detectory.core.events.storage import EventStorage, get_event_storage, has_event_storage
+from detectory.core.events.tensorboard_writer import TensorBoardWriter, TensorboardXWriter
+from detectory.core.events.writer import EventWriter
+
+__all__ = [
+    "CommonMetricPrinter",
+    "EventStorage",
+    "EventWriter",
+    "HistoryBuffer",
+    "JSONWriter",
+    "TensorBoardWriter",
+    "TensorboardXWriter",
+    "get_event_storage",
+    "has_event_storage",
+]

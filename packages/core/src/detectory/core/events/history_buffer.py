@@ -1,0 +1,67 @@
+"""The past values of one scalar, and smoothed views of them."""
+
+from collections import deque
+from itertools import islice
+from statistics import fmean, median
+
+
+class HistoryBuffer:
+    """The values of one scalar, oldest first, with smoothed views and the mean since the beginning.
+
+    Args:
+        max_length: how many values are kept; older ones leave, :meth:`global_avg` still counts them.
+    """
+
+    def __init__(self, max_length: int = 1_000_000) -> None:
+        if max_length < 1:
+            raise ValueError(f"HistoryBuffer: max_length must be positive, got {max_length}")
+        self._data: deque[tuple[float, float]] = deque(maxlen=max_length)
+        self._count = 0
+        self._total = 0.0
+
+    def update(self, value: float, iteration: float | None = None) -> None:
+        """Add a value that was measured at ``iteration``, the number of values so far by default."""
+        self._data.append((value, self._count if iteration is None else iteration))
+        self._count += 1
+        self._total += value
+
+    def latest(self) -> float:
+        """Return the newest value."""
+        return self._newest()[0]
+
+    def median(self, window_size: int) -> float:
+        """Return the median of the newest ``window_size`` values, of all when there are fewer."""
+        return float(median(self._window(window_size)))
+
+    def avg(self, window_size: int) -> float:
+        """Return the mean of the newest ``window_size`` values, of all when there are fewer."""
+        return fmean(self._window(window_size))
+
+    def global_avg(self) -> float:
+        """Return the mean of all values since the beginning."""
+        self._newest()
+        return self._total / self._count
+
+    def values(self) -> list[tuple[float, float]]:
+        """Return the kept ``(value, iteration)`` pairs, oldest first."""
+        return list(self._data)
+
+    def count_since(self, iteration: float) -> int:
+        """Return how many of the newest values were measured after ``iteration``."""
+        count = 0
+        for _, measured in reversed(self._data):
+            if measured <= iteration:
+                break
+            count += 1
+        return count
+
+    def _newest(self) -> tuple[float, float]:
+        if not self._data:
+            raise IndexError("HistoryBuffer: no value has been added yet")
+        return self._data[-1]
+
+    def _window(self, window_size: int) -> list[float]:
+        if window_size < 1:
+            raise ValueError(f"HistoryBuffer: window_size must be positive, got {window_size}")
+        self._newest()
+        return [value for value, _ in islice(reversed(self._data), window_size)]

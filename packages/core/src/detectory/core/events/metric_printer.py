@@ -1,0 +1,65 @@
+"""One line in the log with what a person wants to know of a running training."""
+
+import datetime
+import logging
+import time
+
+import torch
+
+from detectory.core.events.storage import EventStorage, get_event_storage
+from detectory.core.events.writer import EventWriter
+
+_logger = logging.getLogger(__name__)
+
+
+class CommonMetricPrinter(EventWriter):
+    """Logs the iteration, the time left, all losses, seconds per iteration, learning rate and memory.
+
+    Args:
+        max_iter: the number of iterations in all; without it no time left is told.
+        window_size: losses and times are the median and mean of their values of so many iterations.
+    """
+
+    def __init__(self, max_iter: int | None = None, window_size: int = 20) -> None:
+        self._max_iter = max_iter
+        self._window_size = window_size
+        self._previous: tuple[int, float] | None = None
+
+    def write(self) -> None:
+        """Log the line; nothing when the training has reached its last iteration."""
+        storage = get_event_storage()
+        if storage.iter == self._max_iter:
+            return
+        seconds_left = self._seconds_left(storage)
+        parts = [] if seconds_left is None else [f"eta: {datetime.timedelta(seconds=int(seconds_left))}"]
+        parts.append(f"iter: {storage.iter}")
+        parts += [
+            f"{name}: {history.median(storage.count_samples(name, self._window_size)):.4g}"
+            for name, history in storage.histories().items()
+            if "loss" in name
+        ]
+        parts += [
+            f"{name}: {storage.history(name).avg(storage.count_samples(name, self._window_size)):.4f}"
+            for name in ("time", "data_time")
+            if name in storage.histories()
+        ]
+        if "lr" in storage.histories():
+            parts.append(f"lr: {storage.history('lr').latest():.5g}")
+        if torch.cuda.is_available():
+            parts.append(f"max_mem: {torch.cuda.max_memory_allocated() / 2**20:.0f}M")
+        _logger.info("%s", "  ".join(parts))
+
+    def _seconds_left(self, storage: EventStorage) -> float | None:
+        if self._max_iter is None:
+            return None
+        left = self._max_iter - storage.iter - 1
+        if "time" in storage.histories():
+            seconds = storage.history("time").median(1000) * left
+            storage.put_scalar("eta_seconds", seconds, smoothing_hint=False)
+            return seconds
+        # Without a timer, the time between two writes tells the speed.
+        now, previous = (storage.iter, time.perf_counter()), self._previous
+        self._previous = now
+        if previous is None or previous[0] == now[0]:
+            return None
+        return (now[1] - previous[1]) / (now[0] - previous[0]) * left

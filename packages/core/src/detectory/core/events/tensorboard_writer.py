@@ -1,0 +1,53 @@
+"""Scalars, pictures and histograms for TensorBoard."""
+
+from typing import Any
+
+from detectory.core.events.storage import get_event_storage
+from detectory.core.events.writer import EventWriter
+
+
+class TensorboardXWriter(EventWriter):
+    """Writes scalars, pictures and histograms to a TensorBoard file.
+
+    Args:
+        log_dir: the folder of the event files.
+        window_size: noisy scalars are written as the median of their values of so many iterations.
+        kwargs: other arguments of ``torch.utils.tensorboard.SummaryWriter``.
+
+    Raises:
+        ImportError: the package ``tensorboard`` is missing.
+    """
+
+    def __init__(self, log_dir: str, window_size: int = 20, **kwargs: Any) -> None:
+        try:
+            from torch.utils.tensorboard import SummaryWriter
+        except ImportError as error:
+            raise ImportError(
+                "TensorboardXWriter needs tensorboard: pip install detectory-core[tensorboard]"
+            ) from error
+        self._writer = SummaryWriter(log_dir, **kwargs)
+        self._window_size = window_size
+        self._last_write = -1
+
+    def write(self) -> None:
+        """Write what was put since the last call; pictures and histograms leave the storage."""
+        storage = get_event_storage()
+        newest = self._last_write
+        for name, (value, iteration) in storage.latest_with_smoothing_hint(self._window_size).items():
+            if iteration > self._last_write:
+                self._writer.add_scalar(name, value, iteration)
+                newest = max(newest, iteration)
+        self._last_write = newest
+        for name, picture, iteration in storage.images:
+            self._writer.add_image(name, picture, iteration)
+        storage.clear_images()
+        for histogram in storage.histograms:
+            self._writer.add_histogram_raw(**histogram)
+        storage.clear_histograms()
+
+    def close(self) -> None:
+        """Write what is buffered and close the file."""
+        self._writer.close()
+
+
+TensorBoardWriter = TensorboardXWriter

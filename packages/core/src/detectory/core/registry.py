@@ -1,0 +1,77 @@
+"""A registry maps names to objects, so that a config file can name a class that other code defines."""
+
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
+
+from detectory.core.names import nearest
+
+Registered = TypeVar("Registered")
+
+
+class Registry:
+    """Names and the objects that were registered under them.
+
+    Args:
+        name: what the registry holds, for messages, e.g. ``"BACKBONE"``.
+
+    Example:
+        >>> BACKBONES = Registry("BACKBONE")
+        >>> @BACKBONES.register()
+        ... class ToyBackbone:
+        ...     pass
+        >>> BACKBONES.get("ToyBackbone") is ToyBackbone
+        True
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._obj_map: dict[str, Any] = {}
+
+    def register(self, obj: Any = None, *, name: str | None = None) -> Any:
+        """Register ``obj`` under ``name`` (its ``__name__`` by default); without ``obj``, return a decorator that does.
+
+        Raises:
+            ValueError: the name is taken by another object.
+        """
+        if obj is None:
+            return self._decorator(name)
+        self._add(name or obj.__name__, obj)
+        return obj
+
+    def get(self, name: str) -> Any:
+        """Return the object that was registered as ``name``.
+
+        Raises:
+            KeyError: the name is unknown; the message lists the nearest ones.
+        """
+        if name not in self._obj_map:
+            raise KeyError(f"no object named '{name}' in registry '{self._name}': {nearest(name, self._obj_map)}")
+        return self._obj_map[name]
+
+    def _decorator(self, name: str | None) -> Callable[[Registered], Registered]:
+        def add(obj: Registered) -> Registered:
+            self._add(name or obj.__name__, obj)
+            return obj
+
+        return add
+
+    def _add(self, name: str, obj: Any) -> None:
+        if name in self._obj_map and self._obj_map[name] is not obj:
+            raise ValueError(
+                f"registry '{self._name}': the name '{name}' is taken by {self._obj_map[name]!r}, "
+                f"register {obj!r} under another one"
+            )
+        self._obj_map[name] = obj
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._obj_map
+
+    def __iter__(self) -> Iterator[tuple[str, Any]]:
+        return iter(self._obj_map.items())
+
+    def __len__(self) -> int:
+        return len(self._obj_map)
+
+    def __repr__(self) -> str:
+        lines = [f"  {name}: {obj!r}" for name, obj in sorted(self._obj_map.items())]
+        return "\n".join([f"Registry of {self._name}:", *lines])

@@ -1,0 +1,77 @@
+import pytest
+from omegaconf import OmegaConf
+
+from detectory.core.config import LazyCall, LazyConfig
+
+
+class Conv:
+    def __init__(self, channels, norm="BN"):
+        self.channels, self.norm = channels, norm
+
+
+@pytest.fixture
+def config():
+    return OmegaConf.create({"model": LazyCall(Conv)(channels=3), "train": {"lr": 0.1, "steps": [10, 20]}})
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("1e-3", 1e-3),
+        ("7", 7),
+        ("true", True),
+        ("null", None),
+        ("'quoted, text'", "quoted, text"),
+        ("a=b", "a=b"),
+        ("./some/path", "./some/path"),
+        ("", ""),
+        ("[1,2.5,x]", [1, 2.5, "x"]),
+        ("[[32],[64]]", [[32], [64]]),
+        ("{a:1,b:[2]}", {"a": 1, "b": [2]}),
+        ("[]", []),
+    ],
+    ids=lambda value: repr(value),
+)
+def test_values_are_read(config, text, value):
+    LazyConfig.apply_overrides(config, [f"train.lr={text}"])
+    assert config.train.lr == value
+
+
+def test_an_argument_that_the_call_takes_can_be_set_although_it_is_not_written(config):
+    LazyConfig.apply_overrides(config, ["model.norm=GN"])
+    assert config.model.norm == "GN"
+
+
+@pytest.mark.parametrize("key", ["train.steps[1]", "train.steps.1", "train.steps.-1"])
+def test_list_items_can_be_set(config, key):
+    LazyConfig.apply_overrides(config, [f"{key}=30"])
+    assert config.train.steps == [10, 30]
+
+
+def test_interpolations_are_resolved_where_they_are_put(config):
+    LazyConfig.apply_overrides(config, ["model.channels=${train.lr}"])
+    assert config.model.channels == 0.1
+
+
+def test_plus_adds_and_tilde_removes(config):
+    LazyConfig.apply_overrides(config, ["+train.seed=1", "~train.lr"])
+    assert config.train == {"steps": [10, 20], "seed": 1}
+
+
+@pytest.mark.parametrize(
+    ("override", "error", "message"),
+    [
+        ("train.lrr=1", KeyError, "did you mean 'lr'.*\\+train.lrr=1 adds"),
+        ("model.chanels=1", KeyError, "did you mean 'channels'"),
+        ("~train.lrr", KeyError, "unknown key 'train.lrr'"),
+        ("train.lr.x=1", KeyError, "'train.lr' is no config but a float"),
+        ("train.steps.5=1", KeyError, "expected an index below 2, got '5'"),
+        ("nonsense", ValueError, "expected key=value"),
+        ("train.lr=[1,2", ValueError, "']' is missing"),
+        ("train.lr=[1] x", ValueError, "unexpected 'x'"),
+        ("train.lr={a}", ValueError, "expected ':' after 'a'"),
+    ],
+)
+def test_rejects_wrong_overrides(config, override, error, message):
+    with pytest.raises(error, match=message):
+        LazyConfig.apply_overrides(config, [override])

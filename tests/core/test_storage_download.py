@@ -1,0 +1,165 @@
+import hashlib
+import http.server
+import multiprocessing
+import threading
+
+import pytest
+
+from detectory.core.config import LazyConfig
+from detectory.core.storage import DownloadError, cached_path, download, local_path, mirrors, open_file
+
+CONTENT = bytes(range(256)) * 4096
+SHA256 = hashlib.sha256(CONTENT).hexdigest()
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    """Serves CONTENT at /model.pkl with ranges; breaks off where the test says so."""
+
+    def do_GET(self):
+        self.server.requests.append((self.path, self.headers.get("Range")))
+        if not self.path.startswith("/model.pkl"):
+            self.send_error(404)
+            return
+        start = int(self.headers["Range"][6:-1]) if self.headers.get("If-Range") == '"v1"' else 0
+        self.send_response(206 if start else 200)
+        self.send_header("ETag", '"v1"')
+        self.send_header("Content-Length", str(len(CONTENT) - start))
+        self.end_headers()
+        stop = self.server.breaks.pop(0) if self.server.breaks else len(CONTENT)
+        self.wfile.write(CONTENT[start:stop])
+
+    def log_message(self, *_):
+        return
+
+
+@pytest.fixture
+def server():
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.requests, server.breaks = [], []
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    server.url = f"http://127.0.0.1:{server.server_port}/model.pkl"
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("DETECTORY_CACHE", str(tmp_path / "cache"))
+    monkeypatch.delenv("DETECTORY_OFFLINE", raising=False)
+    monkeypatch.delenv("DETECTORY_MIRRORS", raising=False)
+    return tmp_path / "cache"
+
+
+def test_an_address_becomes_a_cached_file(server, cache):
+    path = local_path(server.url)
+    assert path == str(cache / f"127.0.0.1_{server.server_port}" / "model.pkl")
+    local_path(server.url)
+    assert len(server.requests) == 1
+
+
+def test_open_file_reads_an_address(server):
+    with open_file(server.url, "rb") as file:
+        assert file.read() == CONTENT
+
+
+def test_a_broken_transfer_continues_where_it_stopped(server, tmp_path):
+    server.breaks = [300_000]
+    assert download(server.url, tmp_path / "file", sha256=SHA256).read_bytes() == CONTENT
+    assert server.requests[1] == ("/model.pkl", "bytes=300000-")
+
+
+def test_a_later_call_continues_what_an_earlier_one_left(server, tmp_path):
+    server.breaks = [100_000, 100_000, 100_000, 100_000]
+    with pytest.raises(DownloadError, match="after 100000 of 1048576 bytes"):
+        download(server.url, tmp_path / "file")
+    server.requests.clear()
+    download(server.url, tmp_path / "file", sha256=SHA256[:8])
+    assert server.requests == [("/model.pkl", "bytes=100000-")]
+
+
+def test_a_wrong_hash_leaves_nothing(server, tmp_path):
+    with pytest.raises(DownloadError, match=f"expected SHA-256 {'0' * 64}, got {SHA256}"):
+        download(server.url, tmp_path / "file", sha256="0" * 64)
+    assert not (tmp_path / "file").exists()
+    assert not (tmp_path / "file.part").exists()
+
+
+def test_a_damaged_file_in_the_cache_is_fetched_again(server, tmp_path):
+    (tmp_path / "file").write_bytes(b"damaged")
+    assert download(server.url, tmp_path / "file", sha256=SHA256).read_bytes() == CONTENT
+
+
+def test_mirrors_are_tried_in_order(server, tmp_path):
+    missing = server.url.replace("model.pkl", "missing.pkl")
+    assert download([missing, server.url], tmp_path / "file", sha256=SHA256).is_file()
+
+
+def test_the_environment_names_mirrors(monkeypatch):
+    monkeypatch.setenv("DETECTORY_MIRRORS", "https://a.org/=https://b.org/x/ https://c.org/=https://d.org/")
+    assert mirrors("https://a.org/m.pkl") == ["https://b.org/x/m.pkl", "https://a.org/m.pkl"]
+
+
+def test_a_failure_names_every_address(server, tmp_path):
+    missing = server.url.replace("model.pkl", "missing.pkl")
+    with pytest.raises(DownloadError, match=r"missing.pkl: HTTP Error 404"):
+        download([missing, missing], tmp_path / "file")
+
+
+def test_offline_uses_the_cache_and_asks_nobody(server, monkeypatch):
+    local_path(server.url)
+    monkeypatch.setenv("DETECTORY_OFFLINE", "1")
+    assert local_path(server.url)
+    with pytest.raises(DownloadError, match="DETECTORY_OFFLINE is set"):
+        local_path(server.url + "2")
+
+
+def test_progress_ends_at_the_total(server, tmp_path):
+    seen = []
+    download(server.url, tmp_path / "file", progress=lambda done, total: seen.append((done, total)))
+    assert seen[-1] == (len(CONTENT), len(CONTENT))
+
+
+def test_file_addresses_are_local_paths(tmp_path):
+    assert local_path(f"file://{tmp_path}/a%20b.txt") == f"{tmp_path}/a b.txt"
+
+
+def test_detectron2_names_the_published_models(monkeypatch, server, cache):
+    monkeypatch.setenv("DETECTORY_MIRRORS", f"https://dl.fbaipublicfiles.com/detectron2/={server.url[:-9]}")
+    path = local_path("detectron2://model.pkl", sha256=SHA256)
+    assert path == str(cache / "dl.fbaipublicfiles.com" / "detectron2" / "model.pkl")
+
+
+def test_addresses_that_differ_in_their_query_are_two_files():
+    assert cached_path("https://a.org/m.pkl?v=1") != cached_path("https://a.org/m.pkl?v=2")
+
+
+def test_many_processes_fetch_once(server, tmp_path):
+    context = multiprocessing.get_context("spawn")
+    processes = [context.Process(target=download, args=(server.url, tmp_path / "file", SHA256)) for _ in range(3)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(60)
+    assert [process.exitcode for process in processes] == [0, 0, 0]
+    assert len(server.requests) == 1
+
+
+def test_rejects_a_hash_that_is_none(tmp_path):
+    with pytest.raises(ValueError, match="8 to 64 hexadecimal digits, got 'xyz'"):
+        download("https://a.org/m", tmp_path / "file", sha256="xyz")
+
+
+def test_rejects_other_kinds_of_address(tmp_path):
+    with pytest.raises(DownloadError, match="expected an address that starts with https://"):
+        download("ftp://a.org/m", tmp_path / "file")
+
+
+def test_rejects_writing_to_an_address():
+    with pytest.raises(ValueError, match="can only be read"):
+        open_file("https://a.org/m", "w")
+
+
+def test_a_config_file_may_be_an_address_of_a_local_file(tmp_path):
+    (tmp_path / "config.yaml").write_text("a: 1\n")
+    assert LazyConfig.load(f"file://{tmp_path}/config.yaml").a == 1
