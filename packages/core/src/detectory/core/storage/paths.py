@@ -103,7 +103,7 @@ class LocalHandler(NativePathHandler):
         plain = unquote(urlsplit(path).path) if path.startswith("file://") else path
         return super()._get_path_with_cwd(os.path.expanduser(plain))
 
-    def _get_local_path(self, path: str, force: bool = False, **kwargs: Any) -> str:  # noqa: ARG002 iopath's signature
+    def _get_local_path(self, path: str, force: bool = False, **kwargs: Any) -> str:
         self._check_kwargs({key: value for key, value in kwargs.items() if key != "sha256"})
         return os.fspath(self._get_path_with_cwd(path))
 
