@@ -19,7 +19,7 @@ def register_tensor_holder(cls: type) -> None:
         return [(pytree.GetAttrKey("tensor"), holder.tensor)], None
 
     def unflatten(children: Iterable[Any], _context: None) -> Any:
-        holder = cls.__new__(cls)
+        holder: Any = object.__new__(cls)
         (holder.tensor,) = children
         return holder
 

@@ -1,6 +1,6 @@
 """Masks of one image's objects as bitmaps of the image's size."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -8,6 +8,7 @@ import torch
 
 from detectory import ops
 
+from ._annotations import Index, Rows
 from ._pytree import register_tensor_holder
 from .boxes import Boxes
 
@@ -51,7 +52,7 @@ class BitMasks:
         """Return the masks on another device; the dtype stays bool."""
         return BitMasks(self.tensor.to(*args, **kwargs))
 
-    def __getitem__(self, item: int | slice | torch.Tensor) -> "BitMasks":
+    def __getitem__(self, item: Index) -> "BitMasks":
         """Select masks; an int gives one mask, a slice shares storage.
 
         Args:
@@ -64,7 +65,7 @@ class BitMasks:
             raise IndexError(f"BitMasks: an index must select whole masks, this one gave shape {tuple(masks.shape)}")
         return BitMasks(masks)
 
-    def __iter__(self) -> Iterator[torch.Tensor]:
+    def __iter__(self) -> Rows:
         """Yield one mask at a time, shape (H, W)."""
         yield from self.tensor
 

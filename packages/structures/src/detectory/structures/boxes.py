@@ -1,12 +1,10 @@
 """Axis-aligned boxes of one image."""
 
-from collections.abc import Iterator
-from typing import Any
-
 import numpy as np
 import torch
 from torch import device
 
+from ._annotations import Index, Rows
 from ._pytree import register_tensor_holder
 
 
@@ -53,7 +51,7 @@ class Boxes:
         Args:
             box_size: `(height, width)` of the image.
         """
-        h, w = box_size
+        h, w = box_size[0], box_size[1]  # a tensor while torch.jit.trace records
         x1, y1, x2, y2 = self.tensor.unbind(dim=1)
         self.tensor = torch.stack(
             [x1.clamp(min=0, max=w), y1.clamp(min=0, max=h), x2.clamp(min=0, max=w), y2.clamp(min=0, max=h)], dim=1
@@ -64,7 +62,7 @@ class Boxes:
         x1, y1, x2, y2 = self.tensor.unbind(dim=1)
         return (x2 - x1 > threshold) & (y2 - y1 > threshold)
 
-    def __getitem__(self, item: Any) -> "Boxes":
+    def __getitem__(self, item: Index) -> "Boxes":
         """Select rows; an int gives one box, a slice shares storage.
 
         Args:
@@ -130,7 +128,7 @@ class Boxes:
         return self.tensor.device
 
     @torch.jit.unused
-    def __iter__(self) -> Iterator[torch.Tensor]:
+    def __iter__(self) -> Rows:
         """Yield one box at a time, shape (4,)."""
         yield from self.tensor
 

@@ -1,12 +1,14 @@
 """Images of different sizes in one padded tensor."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from functools import reduce
 from typing import Any
 
 import torch
-from torch import device
 from torch.nn import functional as F
 from torch.utils import _pytree as pytree
+
+from ._annotations import Rows
 
 
 class ImageList:
@@ -32,28 +34,25 @@ class ImageList:
         height, width = self.image_sizes[idx]
         return self.tensor[idx, ..., :height, :width]
 
-    @torch.jit.unused
-    def __iter__(self) -> Iterator[torch.Tensor]:
+    def __iter__(self) -> Rows:
         """Yield one image at a time without its padding."""
         for i in range(len(self)):
-            yield self[i]
+            height, width = self.image_sizes[i]
+            yield self.tensor[i, ..., :height, :width]
 
-    @torch.jit.unused
     def __repr__(self) -> str:
         return f"ImageList(tensor of shape {tuple(self.tensor.shape)}, image_sizes={self.image_sizes})"
 
-    @torch.jit.unused
     def to(self, *args: Any, **kwargs: Any) -> "ImageList":
         """Return a list with `tensor.to(*args, **kwargs)`."""
         return ImageList(self.tensor.to(*args, **kwargs), self.image_sizes)
 
     @property
-    def device(self) -> device:
+    def device(self) -> torch.device:
         """Where the tensor is."""
         return self.tensor.device
 
     @staticmethod
-    @torch.jit.unused
     def from_tensors(
         tensors: Sequence[torch.Tensor],
         size_divisibility: int = 0,
@@ -105,11 +104,14 @@ def _check_images(tensors: Sequence[torch.Tensor]) -> None:
             )
 
 
-def _common_size(sizes: list[tuple[int, int]], square_size: int, divisibility: int) -> tuple[int, int]:
-    """Return the padded (height, width); `sym_max` keeps symbolic sizes symbolic."""
-    height, width = sizes[0]
-    for other_height, other_width in sizes[1:]:
-        height, width = torch.sym_max(height, other_height), torch.sym_max(width, other_width)
+def _common_size(sizes: list[tuple[Any, Any]], square_size: int, divisibility: int) -> tuple[Any, Any]:
+    """Return the padded (height, width), recorded in whatever graph is being made."""
+    height: Any
+    width: Any
+    if torch.jit.is_tracing():  # sizes are tensors then
+        height, width = torch.stack([torch.stack(size) for size in sizes]).amax(dim=0).unbind()
+    else:
+        height, width = (reduce(lambda a, b: torch.sym_max(a, b), sides) for sides in zip(*sizes, strict=True))
     if square_size > 0:
         if height > square_size or width > square_size:
             raise ValueError(
@@ -122,11 +124,11 @@ def _common_size(sizes: list[tuple[int, int]], square_size: int, divisibility: i
     return height, width
 
 
-def _recorded_sizes(tensors: Sequence[torch.Tensor], sizes: list[tuple[int, int]]) -> list[Any]:
+def _recorded_sizes(tensors: Sequence[torch.Tensor], sizes: list[tuple[Any, Any]]) -> list[Any]:
     if not torch.jit.is_tracing():
         return sizes
     # Sizes as tensors, so that the recorded graph computes them anew from each input.
-    return [torch.stack([torch.as_tensor(side, device=image.device) for side in image.shape[-2:]]) for image in tensors]
+    return [torch.stack(size).to(image.device) for image, size in zip(tensors, sizes, strict=True)]
 
 
 def _unflatten(children: Iterable[Any], context: Any) -> ImageList:

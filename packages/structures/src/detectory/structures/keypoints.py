@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
+from ._annotations import Index
 from ._pytree import register_tensor_holder
 
 
@@ -64,7 +65,7 @@ class Keypoints:
         valid = ((cells >= 0) & (cells < heatmap_size)).all(dim=2) & (visibility > 0)
         return torch.where(valid, cells[..., 1] * heatmap_size + cells[..., 0], 0), valid
 
-    def __getitem__(self, item: int | slice | torch.Tensor) -> "Keypoints":
+    def __getitem__(self, item: Index) -> "Keypoints":
         """Select objects; an int gives one object, a slice shares storage.
 
         Args:

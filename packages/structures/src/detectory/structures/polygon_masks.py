@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from ._annotations import Index
 from .bit_masks import _rows_of_boxes
 from .boxes import Boxes
 from .polygons import polygon_area, rasterize_polygons_within_box
@@ -50,7 +51,7 @@ class PolygonMasks:
         """Yield the polygons of one object at a time."""
         return iter(self.polygons)
 
-    def __getitem__(self, item: int | slice | Sequence[int] | torch.Tensor | np.ndarray) -> "PolygonMasks":
+    def __getitem__(self, item: Index) -> "PolygonMasks":
         """Select objects.
 
         Args:

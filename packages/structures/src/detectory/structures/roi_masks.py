@@ -1,11 +1,10 @@
 """Masks that live inside boxes, as a mask head predicts them."""
 
-from collections.abc import Iterator
-
 import torch
 
 from detectory import ops
 
+from ._annotations import Index, Rows
 from ._pytree import register_tensor_holder
 from .bit_masks import BitMasks
 from .boxes import Boxes
@@ -38,7 +37,7 @@ class ROIMasks:
     def __len__(self) -> int:
         return self.tensor.shape[0]
 
-    def __getitem__(self, item: int | slice | torch.Tensor) -> "ROIMasks":
+    def __getitem__(self, item: Index) -> "ROIMasks":
         """Select masks; an int gives one mask, a slice shares storage.
 
         Args:
@@ -51,15 +50,13 @@ class ROIMasks:
             raise IndexError(f"ROIMasks: an index must select whole masks, this one gave shape {tuple(masks.shape)}")
         return ROIMasks(masks)
 
-    def __iter__(self) -> Iterator[torch.Tensor]:
+    def __iter__(self) -> Rows:
         """Yield one mask at a time, shape (M, M)."""
         yield from self.tensor
 
-    @torch.jit.unused
     def __repr__(self) -> str:
         return f"ROIMasks(num_instances={len(self)}, mask_size={tuple(self.tensor.shape[1:])})"
 
-    @torch.jit.unused
     def to_bitmasks(self, boxes: Boxes | torch.Tensor, height: int, width: int, threshold: float = 0.5) -> BitMasks:
         """Paste each mask into the image at its box.
 
@@ -75,7 +72,6 @@ class ROIMasks:
         return BitMasks(ops.paste_masks(self.tensor, tensor, (height, width), threshold))
 
     @staticmethod
-    @torch.jit.unused
     def cat(roi_masks_list: list["ROIMasks"]) -> "ROIMasks":
         """Join masks of equal side.
 

@@ -1,12 +1,11 @@
 """Rotated boxes of one image."""
 
 import math
-from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 import torch
 
+from ._annotations import Index, Rows
 from ._pytree import register_tensor_holder
 from .boxes import Boxes
 
@@ -64,7 +63,7 @@ class RotatedBoxes(Boxes):
             clip_angle_threshold: degrees; boxes with a larger absolute angle stay.
         """
         self.normalize_angles()
-        image_h, image_w = box_size
+        image_h, image_w = box_size[0], box_size[1]
         cx, cy, w, h, angle = self.tensor.unbind(dim=1)
         x1, x2 = (cx - w / 2).clamp(min=0, max=image_w), (cx + w / 2).clamp(min=0, max=image_w)
         y1, y2 = (cy - h / 2).clamp(min=0, max=image_h), (cy + h / 2).clamp(min=0, max=image_h)
@@ -77,7 +76,7 @@ class RotatedBoxes(Boxes):
         """Return a bool tensor (N,): both sides are longer than `threshold`."""
         return (self.tensor[:, 2] > threshold) & (self.tensor[:, 3] > threshold)
 
-    def __getitem__(self, item: Any) -> "RotatedBoxes":
+    def __getitem__(self, item: Index) -> "RotatedBoxes":
         """Select rows; an int gives one box, a slice shares storage.
 
         Args:
@@ -127,8 +126,7 @@ class RotatedBoxes(Boxes):
         self.tensor = torch.stack([cx * scale_x, cy * scale_y, width, height, angle], dim=1)
 
     @classmethod
-    @torch.jit.unused
-    def cat(cls, boxes_list: list["RotatedBoxes"]) -> "RotatedBoxes":
+    def cat(cls, boxes_list: list["RotatedBoxes"]) -> "RotatedBoxes":  # type: ignore[override]
         """Join lists of rotated boxes into one; of no lists, zero boxes.
 
         Raises:
@@ -142,8 +140,7 @@ class RotatedBoxes(Boxes):
             return cls(torch.empty(0))
         return cls(torch.cat([boxes.tensor for boxes in boxes_list], dim=0))
 
-    @torch.jit.unused
-    def __iter__(self) -> Iterator[torch.Tensor]:
+    def __iter__(self) -> Rows:
         """Yield one box at a time, shape (5,)."""
         yield from self.tensor
 
