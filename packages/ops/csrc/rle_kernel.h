@@ -1,0 +1,12 @@
+#pragma once
+
+#include <cstdint>
+
+#include "instruction_set.h"
+
+namespace detectory {
+
+// One bit per byte, set where the byte is not 0: count bytes -> (count + 63) / 64 words, lowest bit first, the rest 0.
+DETECTORY_KERNEL(pack_bits, void(const uint8_t* bytes, int64_t count, uint64_t* words))
+
+}  // namespace detectory

@@ -1,0 +1,108 @@
+"""Masks predicted inside boxes, put back into the picture: as pixels or straight as COCO run lengths.
+
+A mask of any resolution is stretched over its box. Pixel centres lie at half-integers; between the mask's cells values
+are interpolated linearly and outside of it they are 0, as `torch.nn.functional.grid_sample` does with
+`align_corners=False`. Values are computed in float32 whatever the input's dtype.
+"""
+
+import torch
+
+from detectory.ops._arguments import check_same_device, check_tensor
+from detectory.ops._library import ops
+from detectory.ops._rle_tensors import rle_dicts
+
+
+def paste_masks(
+    masks: torch.Tensor, boxes: torch.Tensor, image_shape: tuple[int, int], threshold: float = 0.5
+) -> torch.Tensor:
+    """Paste masks into pictures of the image's size.
+
+    Args:
+        masks: (N, h, w) of any real dtype, values in [0, 1].
+        boxes: (N, 4) `(x1, y1, x2, y2)` in pixels of the image, floating, on the same device. A box without width or
+            height, or with a NaN or infinite coordinate, holds no pixel.
+        image_shape: height and width of the image.
+        threshold: a pixel is set where its value is at least this; negative asks for the values themselves.
+
+    Returns:
+        (N, H, W) bool; with a negative threshold uint8, 255 times the value, truncated.
+
+    Raises:
+        TypeError: an argument is not a tensor of the stated kind.
+        ValueError: a shape does not fit, the devices differ, or the image's size is negative.
+
+    Example:
+        >>> boxes = torch.tensor([[1.0, 1.0, 3.0, 3.0]])
+        >>> paste_masks(torch.ones(1, 28, 28), boxes, (4, 4))[0].int().tolist()
+        [[0, 0, 0, 0], [0, 1, 1, 0], [0, 1, 1, 0], [0, 0, 0, 0]]
+
+    Source: He et al., "Mask R-CNN", ICCV 2017, section 3.1 (the mask is resized to the box and binarised).
+    """
+    height, width = _checked("paste_masks", masks, boxes, image_shape)
+    return ops.paste_masks(masks, boxes, height, width, threshold)
+
+
+def roi_masks_to_rle(
+    masks: torch.Tensor, boxes: torch.Tensor, image_shape: tuple[int, int], threshold: float = 0.5
+) -> list[dict[str, object]]:
+    """Encode masks as COCO run lengths of the whole image, without ever making a picture of that size.
+
+    The result equals `rle_encode(paste_masks(masks, boxes, image_shape, threshold))` to the bit; time and memory go with
+    the boxes' widths, not with the image.
+
+    Args:
+        masks: (N, h, w) as for `paste_masks`. Run lengths live in the host's memory: CUDA masks are copied there first,
+            which waits for the device once.
+        boxes: (N, 4) as for `paste_masks`.
+        image_shape: height and width of the image, fewer than 2^31 pixels.
+        threshold: a pixel is set where its value is at least this; not negative.
+
+    Returns:
+        N COCO dicts `{"size": [H, W], "counts": bytes}`.
+
+    Raises:
+        TypeError: an argument is not a tensor of the stated kind.
+        ValueError: a shape does not fit, the devices differ, the threshold is negative, or the image's size is.
+    """
+    height, width = _checked("roi_masks_to_rle", masks, boxes, image_shape)
+    if not threshold >= 0:
+        raise ValueError(f"roi_masks_to_rle: threshold must not be negative, got {threshold}")
+    if height * width >= 2**31:
+        raise ValueError(f"roi_masks_to_rle: image_shape must hold fewer than 2^31 pixels, got {(height, width)}")
+    counts, offsets = ops.roi_masks_to_rle(masks.cpu(), boxes.cpu(), height, width, threshold)
+    return rle_dicts(counts, offsets, [(height, width)] * len(masks))
+
+
+def _checked(
+    function: str, masks: torch.Tensor, boxes: torch.Tensor, image_shape: tuple[int, int]
+) -> tuple[int, int]:
+    check_tensor(function, "masks", masks, "(N, h, w)", "any")
+    check_tensor(function, "boxes", boxes, "(N, 4)")
+    check_same_device(function, "masks", masks, "boxes", boxes)
+    if masks.is_complex():
+        raise TypeError(f"{function}: masks must be real, got {masks.dtype}")
+    if masks.shape[0] != boxes.shape[0]:
+        raise ValueError(f"{function}: masks and boxes must be as many, got {masks.shape[0]} and {boxes.shape[0]}")
+    if len(image_shape) != 2 or image_shape[0] < 0 or image_shape[1] < 0:
+        raise ValueError(f"{function}: image_shape must be a height and a width >= 0, got {tuple(image_shape)}")
+    return image_shape[0], image_shape[1]
+
+
+@torch.library.register_fake("detectory::paste_masks")
+def _fake_paste_masks(
+    masks: torch.Tensor, boxes: torch.Tensor, height: int, width: int, threshold: float
+) -> torch.Tensor:
+    return masks.new_empty(masks.shape[0], height, width, dtype=torch.uint8 if threshold < 0 else torch.bool)
+
+
+@torch.library.register_fake("detectory::roi_masks_to_rle")
+def _fake_roi_masks_to_rle(
+    masks: torch.Tensor, boxes: torch.Tensor, height: int, width: int, threshold: float
+) -> tuple[torch.Tensor, torch.Tensor]:
+    runs = torch.library.get_ctx().new_dynamic_size()
+    return masks.new_empty(runs, dtype=torch.int32), masks.new_empty(masks.shape[0] + 1, dtype=torch.int64)
+
+
+for _name in ("paste_masks", "roi_masks_to_rle"):
+    for _device in ("cpu", "cuda"):
+        torch.library.register_autocast(f"detectory::{_name}", _device, torch.float32)
