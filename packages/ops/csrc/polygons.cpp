@@ -8,7 +8,8 @@ STABLE_TORCH_LIBRARY_FRAGMENT(detectory, m) {
       "-> Tensor");
   // Set n is drawn on an image of sizes[n] = (height, width).
   m.def(
-      "polygons_to_rle(Tensor coordinates, Tensor polygon_offsets, Tensor set_offsets, Tensor sizes) -> (Tensor counts, "
+      "polygons_to_rle(Tensor coordinates, Tensor polygon_offsets, Tensor set_offsets, Tensor sizes) -> (Tensor "
+      "counts, "
       "Tensor offsets)");
   // Box r crops set indices[r].
   m.def(

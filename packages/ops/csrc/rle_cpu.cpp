@@ -52,7 +52,8 @@ void bbox_of(Slice<int32_t> runs, int64_t height, int64_t width, double* box) {
 Tensor rle_to_bbox_cpu(const Tensor& counts, const Tensor& offsets, const Tensor& sizes) {
   const Ragged<int32_t> masks = ragged_runs(counts, offsets);
   const Tensor extents = contiguous_as(sizes, ScalarType::Long);
-  STD_TORCH_CHECK(extents.dim() == 2 && extents.size(0) == masks.size() && extents.size(1) == 2, "sizes must be (N, 2)");
+  STD_TORCH_CHECK(extents.dim() == 2 && extents.size(0) == masks.size() && extents.size(1) == 2,
+                  "sizes must be (N, 2)");
   const int64_t* extent = extents.const_data_ptr<int64_t>();
   Tensor out = new_empty(counts, {masks.size(), 4}, ScalarType::Double);
   double* boxes = out.mutable_data_ptr<double>();

@@ -41,9 +41,8 @@ class Encoder {
     for (int64_t y = 1; y < height_; ++y) {
       pack_(pixels + y * stride, width_, current_.data());
       for (int64_t k = 0; k < words_; ++k) {
-        for_each_bit(current_[k] ^ previous_[k], 64 * k, [&](int64_t x) {
-          toggles_.push_back({static_cast<int32_t>(x), static_cast<int32_t>(y)});
-        });
+        for_each_bit(current_[k] ^ previous_[k], 64 * k,
+                     [&](int64_t x) { toggles_.push_back({static_cast<int32_t>(x), static_cast<int32_t>(y)}); });
       }
       current_.swap(previous_);
     }

@@ -2,11 +2,32 @@
 
 from detectory.ops.boxes import pairwise_giou, pairwise_ioa, pairwise_iou
 from detectory.ops.nms import batched_nms, nms
+from detectory.ops.polygons import (
+    polygon_sets_to_rles,
+    polygons_to_mask,
+    polygons_to_rle,
+    rasterize_polygons_within_boxes,
+)
+from detectory.ops.rle import grouped_rle_iou, rle_area, rle_decode, rle_encode, rle_iou, rle_merge, rle_to_bbox
+from detectory.ops.roi_masks import paste_masks, roi_masks_to_rle
 
 __all__ = [
     "batched_nms",
+    "grouped_rle_iou",
     "nms",
     "pairwise_giou",
     "pairwise_ioa",
     "pairwise_iou",
+    "paste_masks",
+    "polygon_sets_to_rles",
+    "polygons_to_mask",
+    "polygons_to_rle",
+    "rasterize_polygons_within_boxes",
+    "rle_area",
+    "rle_decode",
+    "rle_encode",
+    "rle_iou",
+    "rle_merge",
+    "rle_to_bbox",
+    "roi_masks_to_rle",
 ]

@@ -5,22 +5,27 @@ other (column-major pixels, background first), and int64 `offsets` (N + 1): mask
 `counts[offsets[n]:offsets[n + 1]]`. COCO's compressed strings travel the same way, as flat uint8 and offsets.
 """
 
+import ctypes
 from collections.abc import Mapping, Sequence
 
 import torch
 
 from detectory.ops._library import ops
 
+RLE = dict[str, object]
+"""A COCO mask: `"size"` is [height, width], `"counts"` the compressed run lengths as bytes."""
 
-def rle_dicts(
-    counts: torch.Tensor, offsets: torch.Tensor, sizes: Sequence[tuple[int, int]]
-) -> list[dict[str, object]]:
+
+def as_list(rles: Mapping[str, object] | Sequence[Mapping[str, object]]) -> Sequence[Mapping[str, object]]:
+    """Put a single dict into a list."""
+    return [rles] if isinstance(rles, Mapping) else rles
+
+
+def rle_dicts(counts: torch.Tensor, offsets: torch.Tensor, sizes: Sequence[tuple[int, int]]) -> list[RLE]:
     """Make COCO dicts with compressed counts from the operators' tensors and each mask's (height, width)."""
     characters, ends = ops.rle_to_string(counts, offsets)
-    text, cuts = characters.numpy().tobytes(), ends.tolist()
-    return [
-        {"size": [height, width], "counts": text[cuts[n] : cuts[n + 1]]} for n, (height, width) in enumerate(sizes)
-    ]
+    text, cuts = _text_of(characters), ends.tolist()
+    return [{"size": [height, width], "counts": text[cuts[n] : cuts[n + 1]]} for n, (height, width) in enumerate(sizes)]
 
 
 def rle_tensors(
@@ -34,7 +39,7 @@ def rle_tensors(
         TypeError: an entry is no COCO dict.
         ValueError: a size or counts that no mask can have; the message names the entry.
     """
-    if isinstance(rles, Mapping) or not isinstance(rles, Sequence):
+    if not isinstance(rles, Sequence):
         raise TypeError(f"{function}: {name} must be a list of run-length dicts, got {type(rles).__name__}")
     sizes = [_size(function, name, index, rle) for index, rle in enumerate(rles)]
     texts = [_text(function, name, index, rle) for index, rle in enumerate(rles)]
@@ -51,6 +56,27 @@ def offsets_of(rows: Sequence[Sequence[object]]) -> torch.Tensor:
     for row in rows:
         cuts.append(cuts[-1] + len(row))
     return torch.tensor(cuts, dtype=torch.int64)
+
+
+def check_totals(function: str, name: str, counts: torch.Tensor, offsets: torch.Tensor, sizes: torch.Tensor) -> None:
+    """Check that each mask's runs sum to its height times width.
+
+    Raises:
+        ValueError: they do not; the message names the entry.
+    """
+    ends = torch.cat([counts.new_zeros(1, dtype=torch.int64), counts.cumsum(0)])[offsets]
+    wrong = (ends.diff() != sizes.prod(1)).nonzero()
+    if len(wrong):
+        index = int(wrong[0])
+        raise ValueError(
+            f"{function}: {name}[{index}]['counts'] must sum to the pixels of size {sizes[index].tolist()}, "
+            f"got {int(ends[index + 1] - ends[index])}"
+        )
+
+
+def _text_of(characters: torch.Tensor) -> bytes:
+    # NumPy, which Tensor.numpy needs, is no requirement of this package.
+    return ctypes.string_at(characters.data_ptr(), characters.numel()) if characters.numel() else b""
 
 
 def _bytes(text: bytes) -> torch.Tensor:
@@ -85,4 +111,4 @@ def _text(function: str, name: str, index: int, rle: Mapping[str, object]) -> by
     if any(run < 0 or run >= 2**31 for run in runs):
         raise ValueError(f"{function}: {name}[{index}]['counts'] must lie in [0, 2^31), got {runs[:10]}")
     characters, _ = ops.rle_to_string(torch.tensor(runs, dtype=torch.int32), torch.tensor([0, len(runs)]))
-    return characters.numpy().tobytes()
+    return _text_of(characters)

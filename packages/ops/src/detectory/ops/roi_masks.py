@@ -9,7 +9,7 @@ import torch
 
 from detectory.ops._arguments import check_same_device, check_tensor
 from detectory.ops._library import ops
-from detectory.ops._rle_tensors import rle_dicts
+from detectory.ops._rle_tensors import RLE, rle_dicts
 
 
 def paste_masks(
@@ -44,11 +44,11 @@ def paste_masks(
 
 def roi_masks_to_rle(
     masks: torch.Tensor, boxes: torch.Tensor, image_shape: tuple[int, int], threshold: float = 0.5
-) -> list[dict[str, object]]:
+) -> list[RLE]:
     """Encode masks as COCO run lengths of the whole image, without ever making a picture of that size.
 
-    The result equals `rle_encode(paste_masks(masks, boxes, image_shape, threshold))` to the bit; time and memory go with
-    the boxes' widths, not with the image.
+    The result equals `rle_encode(paste_masks(masks, boxes, image_shape, threshold))` to the bit; time and memory
+    go with the boxes, not with the image.
 
     Args:
         masks: (N, h, w) as for `paste_masks`. Run lengths live in the host's memory: CUDA masks are copied there first,
@@ -73,9 +73,7 @@ def roi_masks_to_rle(
     return rle_dicts(counts, offsets, [(height, width)] * len(masks))
 
 
-def _checked(
-    function: str, masks: torch.Tensor, boxes: torch.Tensor, image_shape: tuple[int, int]
-) -> tuple[int, int]:
+def _checked(function: str, masks: torch.Tensor, boxes: torch.Tensor, image_shape: tuple[int, int]) -> tuple[int, int]:
     check_tensor(function, "masks", masks, "(N, h, w)", "any")
     check_tensor(function, "boxes", boxes, "(N, 4)")
     check_same_device(function, "masks", masks, "boxes", boxes)
@@ -90,14 +88,14 @@ def _checked(
 
 @torch.library.register_fake("detectory::paste_masks")
 def _fake_paste_masks(
-    masks: torch.Tensor, boxes: torch.Tensor, height: int, width: int, threshold: float
+    masks: torch.Tensor, _boxes: torch.Tensor, height: int, width: int, threshold: float
 ) -> torch.Tensor:
     return masks.new_empty(masks.shape[0], height, width, dtype=torch.uint8 if threshold < 0 else torch.bool)
 
 
 @torch.library.register_fake("detectory::roi_masks_to_rle")
 def _fake_roi_masks_to_rle(
-    masks: torch.Tensor, boxes: torch.Tensor, height: int, width: int, threshold: float
+    masks: torch.Tensor, _boxes: torch.Tensor, _height: int, _width: int, _threshold: float
 ) -> tuple[torch.Tensor, torch.Tensor]:
     runs = torch.library.get_ctx().new_dynamic_size()
     return masks.new_empty(runs, dtype=torch.int32), masks.new_empty(masks.shape[0] + 1, dtype=torch.int64)
