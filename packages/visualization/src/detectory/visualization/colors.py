@@ -1,0 +1,99 @@
+"""What people write for a colour, as red, green and blue; lighter, darker and slightly different ones."""
+
+import colorsys
+from collections.abc import Sequence
+
+import numpy as np
+from PIL import ImageColor
+
+Color = str | Sequence[float] | np.ndarray
+Rgb = tuple[float, float, float]
+
+_LETTERS = {
+    "b": (0, 0, 1),
+    "g": (0, 0.5, 0),
+    "r": (1, 0, 0),
+    "c": (0, 0.75, 0.75),
+    "m": (0.75, 0, 0.75),
+    "y": (0.75, 0.75, 0),
+    "k": (0, 0, 0),
+    "w": (1, 1, 1),
+}
+_TABLEAU = (
+    "#1f77b4",
+    "#ff7f0e",
+    "#2ca02c",
+    "#d62728",
+    "#9467bd",
+    "#8c564b",
+    "#e377c2",
+    "#7f7f7f",
+    "#bcbd22",
+    "#17becf",
+)
+_TABLEAU_NAMES = ("blue", "orange", "green", "red", "purple", "brown", "pink", "gray", "olive", "cyan")
+
+
+def to_rgb(color: Color) -> Rgb:
+    """Read a colour in any of the usual notations, matplotlib's among them.
+
+    Args:
+        color: a letter of `bgrcmykw`, a CSS name, `#rgb`, `#rrggbb` or `#rrggbbaa`, `C0` to `C9` or `tab:blue`, a
+            number in a string for a gray (`"0.5"`), or three or four numbers in [0, 1] (the fourth, opacity, is
+            dropped).
+
+    Returns:
+        Red, green and blue in [0, 1].
+
+    Raises:
+        ValueError: where none of these fits.
+    """
+    if not isinstance(color, str):
+        values = [float(v) for v in np.asarray(color, dtype=np.float64).ravel()]
+        if len(values) not in (3, 4) or not all(-1e-6 <= v <= 1 + 1e-6 for v in values):
+            raise ValueError(f"to_rgb: color must be three or four numbers in [0, 1], got {values}")
+        red, green, blue = (min(max(v, 0.0), 1.0) for v in values[:3])
+        return red, green, blue
+    if color in _LETTERS:
+        return _LETTERS[color]
+    if len(color) == 2 and color[0] == "C" and color[1].isdigit():
+        return to_rgb(_TABLEAU[int(color[1])])
+    if color.startswith("tab:") and color[4:] in _TABLEAU_NAMES:
+        return to_rgb(_TABLEAU[_TABLEAU_NAMES.index(color[4:])])
+    if color.replace(".", "", 1).isdigit() and 0 <= float(color) <= 1:
+        return (float(color),) * 3
+    try:
+        red, green, blue = ImageColor.getrgb(color)[:3]
+    except ValueError as error:
+        known = "a CSS name, one of bgrcmykw, '#rrggbb', 'C0', 'tab:blue' or '0.5'"
+        raise ValueError(f"to_rgb: color must be {known}, got {color!r}") from error
+    return red / 255, green / 255, blue / 255
+
+
+def with_lightness(color: Rgb, factor: float) -> Rgb:
+    """The colour made lighter (0 < factor <= 1) or darker (-1 <= factor < 0) by this share of its lightness."""
+    hue, lightness, saturation = colorsys.rgb_to_hls(*color)
+    return colorsys.hls_to_rgb(hue, min(max(lightness * (1 + factor), 0.0), 1.0), saturation)
+
+
+def readable_on_dark(color: Rgb) -> Rgb:
+    """The colour, lightened until text of it stands out from a black plate (relative luminance at least 0.35)."""
+    for share in (0.0, 0.15, 0.3, 0.45, 0.6, 0.75):
+        mixed = tuple(v + (1 - v) * share for v in color)
+        if 0.2126 * mixed[0] ** 2.2 + 0.7152 * mixed[1] ** 2.2 + 0.0722 * mixed[2] ** 2.2 >= 0.35:
+            return mixed
+    return mixed
+
+
+def varied(color: Rgb, index: int) -> Rgb:
+    """One of many colours near this one, always the same for the same index."""
+    # Multiples of irrational numbers spread evenly over [0, 1) for any count of instances.
+    steps = ((index * 0.6180339887) % 1, (index * 0.7548776662) % 1, (index * 0.5698402910) % 1)
+    moved = [min(max(v + 0.3 * (step - 0.5), 0.0), 1.0) for v, step in zip(color, steps, strict=True)]
+    return color if index == 0 else (moved[0], moved[1], moved[2])
+
+
+def as_bytes(color: Rgb) -> tuple[int, int, int]:
+    """Red, green and blue as integers in [0, 255]."""
+    red, green, blue = (round(255 * v) for v in color)
+    return red, green, blue

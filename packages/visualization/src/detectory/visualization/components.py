@@ -1,0 +1,66 @@
+"""The connected regions of a mask and the place in it where text reads best."""
+
+import numpy as np
+from PIL import Image
+
+_COARSE = 48
+
+
+def without_small_components(mask: np.ndarray, area: float) -> np.ndarray:
+    """Clear the regions (pixels joined by their sides) of fewer than `area` pixels.
+
+    Args:
+        mask: (H, W) bool. area: in pixels.
+
+    Returns:
+        (H, W) bool, a copy.
+    """
+    height, width = mask.shape
+    padded = np.zeros((height, width + 2), dtype=np.int8)
+    padded[:, 1:-1] = mask
+    steps = np.diff(padded, axis=1)
+    rows, starts = np.nonzero(steps == 1)
+    ends = np.nonzero(steps == -1)[1]
+    first = np.searchsorted(rows, np.arange(height + 1))
+    parent = list(range(len(rows)))
+
+    def root(run: int) -> int:
+        while parent[run] != run:
+            parent[run] = parent[parent[run]]
+            run = parent[run]
+        return run
+
+    start_list, end_list, bounds = starts.tolist(), ends.tolist(), first.tolist()
+    for row in range(1, height):
+        above, above_end, here, here_end = bounds[row - 1], bounds[row], bounds[row], bounds[row + 1]
+        while above < above_end and here < here_end:
+            if start_list[above] < end_list[here] and start_list[here] < end_list[above]:
+                parent[root(here)] = root(above)
+            if end_list[above] < end_list[here]:
+                above += 1
+            else:
+                here += 1
+    roots = np.array([root(run) for run in range(len(rows))], dtype=np.int64)
+    sizes = np.bincount(roots, weights=ends - starts, minlength=len(rows))
+    kept = mask.copy()
+    for run in np.flatnonzero(sizes[roots] < area) if len(rows) else ():
+        kept[rows[run], starts[run] : ends[run]] = False
+    return kept
+
+
+def visual_center(mask: np.ndarray) -> tuple[float, float]:
+    """The point (x, y) of a mask (H, W) bool about as far from its border as any; its middle where it is empty."""
+    height, width = mask.shape
+    block = max(-(-max(height, width) // _COARSE), 1)
+    coarse = np.asarray(Image.fromarray(mask.astype(np.uint8) * 255).reduce(block))
+    inside = np.pad(coarse > 127 if (coarse > 127).any() else coarse > 0, 1)
+    deepest = inside
+    while inside.any():
+        deepest = inside
+        inner = inside[1:-1, 1:-1] & inside[:-2, 1:-1] & inside[2:, 1:-1] & inside[1:-1, :-2] & inside[1:-1, 2:]
+        inside = np.pad(inner, 1)
+    ys, xs = np.nonzero(deepest)
+    if not len(ys):
+        return width / 2, height / 2
+    nearest = np.argmin((ys - ys.mean()) ** 2 + (xs - xs.mean()) ** 2)
+    return min((xs[nearest] - 0.5) * block, width - 0.5), min((ys[nearest] - 0.5) * block, height - 0.5)

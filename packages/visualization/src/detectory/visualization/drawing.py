@@ -1,0 +1,318 @@
+"""The primitives of a visualizer: text, boxes, circles, lines, masks and polygons on one picture."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image, ImageFilter
+
+from .canvas import Canvas, plate_padding
+from .colors import Color, Rgb, readable_on_dark, to_rgb, with_lightness
+from .components import visual_center, without_small_components
+from .generic_mask import cropped
+from .labels import LabelPlacer
+from .palette import random_color
+from .picture import VisImage
+
+BLACK: Rgb = (0.0, 0.0, 0.0)
+
+
+class Drawing:
+    """Draws primitives on a picture; coordinates and sizes are those of the picture before scaling.
+
+    Each method returns the picture as it is then, so that calls chain or the last one's result is saved.
+
+    Args:
+        img_rgb: (H, W, 3) RGB in [0, 255]; gray and RGBA are taken too.
+        scale: factor of both sides of the output.
+        font_size_scale: factor of the default size of text.
+
+    Attributes:
+        output: the `VisImage` that is drawn on.
+        font_size: default size of text in pixels per em.
+        line_width: default width of lines in pixels.
+    """
+
+    def __init__(self, img_rgb: Any, scale: float = 1.0, font_size_scale: float = 1.0) -> None:
+        self.output = VisImage(img_rgb, scale)
+        self.img = self.output.img
+        side = math.sqrt(self.output.height * self.output.width)
+        self.font_size = max(side / 62, 10 / scale) * font_size_scale
+        self.line_width = max(self.font_size / 6, 1.0)
+        canvas = self.output.canvas.image
+        self._labels = LabelPlacer(canvas.width, canvas.height)
+
+    def get_output(self) -> VisImage:
+        """The picture with everything that was drawn so far."""
+        return self.output
+
+    def draw_text(
+        self,
+        text: str,
+        position: Sequence[float],
+        *,
+        font_size: float | None = None,
+        color: Color = "g",
+        horizontal_alignment: str = "center",
+        rotation: float = 0,
+    ) -> VisImage:
+        """Write text on a dark plate, moved as far as needed to stay inside the picture.
+
+        Args:
+            text: one or more lines.
+            position: (x, y) of the upper edge's left end, centre or right end, as the alignment says.
+            font_size: pixels per em; by default proportional to the picture.
+            color: of the text, lightened where it would not stand out from the plate.
+            horizontal_alignment: "left", "center" or "right".
+            rotation: degrees counter-clockwise, about the middle of the text.
+        """
+        shares = {"left": 0.0, "center": 0.5, "right": 1.0}
+        if horizontal_alignment not in shares:
+            raise ValueError(
+                f"draw_text: horizontal_alignment must be one of {list(shares)}, got {horizontal_alignment!r}"
+            )
+        size = (font_size or self.font_size) * self.output.scale
+        width, height = self._label_size(text, size)
+        x = float(position[0]) * self.output.scale - shares[horizontal_alignment] * width
+        y = float(position[1]) * self.output.scale
+        if rotation % 360:
+            self._write_rotated(text, x + width / 2, y + height / 2, size, color, rotation)
+        else:
+            self._write(text, x, y, size, color)
+        return self.output
+
+    def draw_box(
+        self, box_coord: Sequence[float], alpha: float = 0.5, edge_color: Color = "g", line_style: str = "-"
+    ) -> VisImage:
+        """Draw the border of an upright box.
+
+        Args:
+            box_coord: (x1, y1, x2, y2).
+            alpha: opacity in [0, 1].
+            edge_color: of the border.
+            line_style: "-", "--", "-." or ":".
+        """
+        x1, y1, x2, y2 = (float(v) * self.output.scale for v in box_coord)
+        if all(map(math.isfinite, (x1, y1, x2, y2))):
+            width = self.line_width * self.output.scale
+            self.output.canvas.frame_rectangle(x1, y1, x2, y2, to_rgb(edge_color), alpha, width, line_style)
+        return self.output
+
+    def draw_rotated_box_with_label(
+        self,
+        rotated_box: Sequence[float],
+        alpha: float = 0.5,
+        edge_color: Color = "g",
+        line_style: str = "-",
+        label: str | None = None,
+    ) -> VisImage:
+        """Draw the border of a rotated box, its upper side dashed finer, and a label at its first corner.
+
+        Args:
+            rotated_box: (x_center, y_center, width, height, angle), the angle in degrees counter-clockwise.
+            alpha: opacity in [0, 1].
+            edge_color: of the border; the text takes a lighter one.
+            line_style: of three sides; the side that was the top before rotation is dashed, to show the angle.
+            label: text, or None.
+        """
+        corners = rotated_corners(rotated_box)
+        color = to_rgb(edge_color)
+        width = self.line_width * self.output.scale
+        points = corners * self.output.scale
+        self.output.canvas.stroke(points[[1, 2, 3, 0]], color, alpha, width, style=line_style)
+        self.output.canvas.stroke(points[[0, 1]], color, alpha, width, style="--")
+        if label is not None:
+            self._place_label(label, (*corners.min(axis=0), *corners.max(axis=0)), color)
+        return self.output
+
+    def draw_circle(self, circle_coord: Sequence[float], color: Color, radius: float = 3) -> VisImage:
+        """Draw a disc.
+
+        Args:
+            circle_coord: (x, y) of its centre.
+            color: of the disc.
+            radius: in pixels.
+        """
+        x, y = (float(v) * self.output.scale for v in circle_coord)
+        self.output.canvas.fill_circle(x, y, radius * self.output.scale, to_rgb(color))
+        return self.output
+
+    def draw_line(
+        self,
+        x_data: Sequence[float],
+        y_data: Sequence[float],
+        color: Color,
+        linestyle: str = "-",
+        linewidth: float | None = None,
+    ) -> VisImage:
+        """Draw a line through points.
+
+        Args:
+            x_data, y_data: the points' coordinates, equally many.
+            color: of the line.
+            linestyle: "-", "--", "-." or ":".
+            linewidth: in pixels; by default proportional to the picture.
+        """
+        points = np.stack([np.asarray(x_data, dtype=np.float64), np.asarray(y_data, dtype=np.float64)], axis=1)
+        width = (linewidth or self.line_width) * self.output.scale
+        self.output.canvas.stroke(points * self.output.scale, to_rgb(color), 1.0, width, style=linestyle)
+        return self.output
+
+    def draw_polygon(
+        self, segment: np.ndarray, color: Color, edge_color: Color | None = None, alpha: float = 0.5
+    ) -> VisImage:
+        """Fill a polygon and draw its border.
+
+        Args:
+            segment: (V, 2) points, or (2 V) numbers.
+            color: of the inside.
+            edge_color: of the border, drawn opaque; by default `color`, darker where `alpha` is above 0.8.
+            alpha: opacity of the inside, in [0, 1].
+        """
+        points = np.asarray(segment, dtype=np.float64).reshape(-1, 2) * self.output.scale
+        fill = to_rgb(color)
+        edge = to_rgb(edge_color) if edge_color is not None else with_lightness(fill, -0.7) if alpha > 0.8 else fill
+        self.output.canvas.fill_polygons([points], fill, alpha)
+        self.output.canvas.stroke(points, edge, 1.0, self._border_width(), closed=True)
+        return self.output
+
+    def draw_binary_mask(
+        self,
+        binary_mask: np.ndarray,
+        color: Color | None = None,
+        *,
+        edge_color: Color | None = None,
+        text: str | None = None,
+        alpha: float = 0.5,
+        area_threshold: float = 0,
+    ) -> VisImage:
+        """Fill a mask and draw its border.
+
+        Args:
+            binary_mask: (H, W) of the picture's size, nonzero inside.
+            color: of the inside; by default one at random.
+            edge_color: of the border, drawn opaque; by default that of the inside.
+            text: written in the mask's middle, unless nothing of the mask was drawn.
+            alpha: opacity of the inside, in [0, 1].
+            area_threshold: connected regions of fewer pixels are not drawn.
+        """
+        fill = to_rgb(random_color(rgb=True, maximum=1) if color is None else color)
+        mask = self._picture_sized(binary_mask, "draw_binary_mask") != 0
+        if area_threshold > 0:
+            mask = without_small_components(mask, area_threshold)
+        left, top, crop = cropped(mask)
+        self._fill_mask(left, top, crop, fill, fill if edge_color is None else to_rgb(edge_color), alpha)
+        if text is not None and crop.size:
+            self._place_label_in_mask(text, left, top, crop, with_lightness(fill, 0.7))
+        return self.output
+
+    def draw_soft_mask(
+        self, soft_mask: np.ndarray, color: Color | None = None, *, text: str | None = None, alpha: float = 0.5
+    ) -> VisImage:
+        """Fill a mask of probabilities.
+
+        Args:
+            soft_mask: (H, W) of the picture's size, in [0, 1]; how much of the colour each pixel takes.
+            color: of the mask; by default one at random.
+            text: written in the middle of the part above 0.5.
+            alpha: opacity where the mask is 1.
+        """
+        fill = to_rgb(random_color(rgb=True, maximum=1) if color is None else color)
+        soft = self._picture_sized(soft_mask, "draw_soft_mask").astype(np.float64)
+        coverage = Image.fromarray((np.clip(np.nan_to_num(soft), 0, 1) * 255).round().astype(np.uint8))
+        self.output.canvas.cover(coverage.resize(self.output.canvas.image.size), 0, 0, fill, alpha)
+        left, top, crop = cropped(soft > 0.5)
+        if text is not None and crop.size:
+            self._place_label_in_mask(text, left, top, crop, with_lightness(fill, 0.7))
+        return self.output
+
+    def _picture_sized(self, mask: Any, function: str) -> np.ndarray:
+        array = np.asarray(mask.detach().cpu() if isinstance(mask, torch.Tensor) else mask)
+        if array.shape != (self.output.height, self.output.width):
+            size = (self.output.height, self.output.width)
+            raise ValueError(f"{function}: the mask must have the picture's size {size}, got {array.shape}")
+        return array
+
+    def _border_width(self) -> float:
+        """Width of the border of masks and polygons in output pixels."""
+        return max(self.line_width * self.output.scale / 2, 1.0)
+
+    def _fill_mask(self, left: int, top: int, crop: np.ndarray, fill: Rgb, edge: Rgb | None, alpha: float) -> None:
+        """Paint a mask (bool, its corner at (left, top) of the unscaled picture) and its border."""
+        if not crop.size:
+            return
+        inside = np.pad(crop, 1)
+        self._cover(inside, left - 1, top - 1, fill, alpha)
+        if edge is not None:
+            core = inside[1:-1, 1:-1] & inside[:-2, 1:-1] & inside[2:, 1:-1] & inside[1:-1, :-2] & inside[1:-1, 2:]
+            self._cover(inside & ~np.pad(core, 1), left - 1, top - 1, edge, 1.0)
+
+    def _cover(self, mask: np.ndarray, left: int, top: int, color: Rgb, alpha: float) -> None:
+        """Blend a colour in through a mask whose border is softened by half a pixel."""
+        hard = Image.fromarray(mask.view(np.uint8) * np.uint8(255))
+        # Half the mask itself, half its mean over 3x3: borders are smooth and yet no single pixel vanishes.
+        soft = Image.blend(hard, hard.filter(ImageFilter.BoxBlur(1)), 0.5)
+        scale = self.output.scale
+        x, y = round(left * scale), round(top * scale)
+        if scale != 1:
+            right, bottom = round((left + mask.shape[1]) * scale), round((top + mask.shape[0]) * scale)
+            soft = soft.resize((max(right - x, 1), max(bottom - y, 1)), Image.Resampling.BILINEAR)
+        self.output.canvas.cover(soft, x, y, color, alpha)
+
+    def _label_size(self, text: str, size: float) -> tuple[int, int]:
+        width, height = self.output.canvas.text_size(text, size)
+        return width + 2 * plate_padding(size), height
+
+    def _write(self, text: str, x: float, y: float, size: float, color: Color) -> None:
+        image = self.output.canvas.image
+        width, height = self._label_size(text, size)
+        x, y = max(min(x, image.width - width), 0), max(min(y, image.height - height), 0)
+        self.output.canvas.write(text, x, y, size, readable_on_dark(to_rgb(color)), BLACK)
+
+    def _write_rotated(self, text: str, x: float, y: float, size: float, color: Color, degrees: float) -> None:
+        """Write on a canvas of its own, rotate that, and blend it in with its middle at (x, y)."""
+        width, height = self._label_size(text, size)
+        plate = Canvas(Image.new("RGB", (width, height)))
+        plate.write(text, 0, 0, size, readable_on_dark(to_rgb(color)), None)
+        ink = plate.image.rotate(degrees, Image.Resampling.BICUBIC, expand=True)
+        shape = Image.new("L", (width, height), 200).rotate(degrees, Image.Resampling.BICUBIC, expand=True)
+        image = self.output.canvas.image
+        left = max(min(round(x - ink.width / 2), image.width - ink.width), 0)
+        top = max(min(round(y - ink.height / 2), image.height - ink.height), 0)
+        image.paste(ink, (left, top), shape)
+
+    def _place_label(self, text: str, box: Sequence[float], color: Rgb) -> None:
+        """Write a label at a box of the unscaled picture where there is room, smaller if need be, else not at all."""
+        scaled = [v * self.output.scale for v in box]
+        for size in self._label_font_sizes():
+            place = self._labels.place_at_box(scaled, self._label_size(text, size))
+            if place is not None:
+                self._write(text, *place, size, color)
+                return
+
+    def _place_label_in_mask(self, text: str, left: int, top: int, crop: np.ndarray, color: Rgb) -> None:
+        x, y = visual_center(crop)
+        x, y = (left + x) * self.output.scale, (top + y) * self.output.scale
+        for size in self._label_font_sizes():
+            place = self._labels.place_at_point(x, y, self._label_size(text, size))
+            if place is not None:
+                self._write(text, *place, size, color)
+                return
+
+    def _label_font_sizes(self) -> tuple[float, ...]:
+        normal = self.font_size * self.output.scale
+        return (normal, normal * 0.8) if normal * 0.8 >= 8 else (normal,)
+
+
+def rotated_corners(rotated_box: Sequence[float]) -> np.ndarray:
+    """The corners (4, 2) of (x_center, y_center, width, height, degrees counter-clockwise).
+
+    They start at what was the upper left corner before rotation and go clockwise (as the picture shows it).
+    """
+    x, y, width, height, degrees = (float(v) for v in rotated_box)
+    cos, sin = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
+    local = np.array([(-1, -1), (1, -1), (1, 1), (-1, 1)]) * (width / 2, height / 2)
+    # Image rows grow downwards, so that counter-clockwise as seen is (x cos + y sin, y cos - x sin).
+    return np.stack([x + local[:, 0] * cos + local[:, 1] * sin, y - local[:, 0] * sin + local[:, 1] * cos], axis=1)

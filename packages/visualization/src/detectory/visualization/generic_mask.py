@@ -1,0 +1,128 @@
+"""One object's mask, given as polygons, as pixels or as run lengths, in whichever form is asked for."""
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import torch
+
+from detectory.structures import BitMasks, PolygonMasks, polygons_to_bitmask
+
+from .contours import trace_contours
+from .rle import decode_rle
+
+
+class GenericMask:
+    """The mask of one object in a picture of a known size.
+
+    Args:
+        mask_or_polygons: a list of polygons, each [x1, y1, x2, y2, …] with at least three points; or an (H, W) array
+            or tensor, nonzero inside; or a COCO RLE (dict of `size` and `counts`), which may also hold a list of
+            integers.
+        height, width: of the picture.
+
+    Raises:
+        ValueError: where pixels have another size than the picture.
+        TypeError: for any other form.
+    """
+
+    def __init__(self, mask_or_polygons: Any, height: int, width: int) -> None:
+        self.height = height
+        self.width = width
+        self._polygons: list[np.ndarray] | None = None
+        if isinstance(mask_or_polygons, Mapping):
+            self.__dict__["mask"] = self._checked(decode_rle(mask_or_polygons))
+        elif isinstance(mask_or_polygons, (list, tuple)):
+            self._polygons = [np.asarray(p, dtype=np.float64).reshape(-1) for p in mask_or_polygons]
+        elif isinstance(mask_or_polygons, (np.ndarray, torch.Tensor)):
+            array = np.asarray(
+                mask_or_polygons.cpu() if isinstance(mask_or_polygons, torch.Tensor) else mask_or_polygons
+            )
+            self.__dict__["mask"] = self._checked(array if array.dtype == np.bool_ else array != 0)
+        else:
+            raise TypeError(
+                f"GenericMask: expected polygons, an array or an RLE, got {type(mask_or_polygons).__name__}"
+            )
+
+    @property
+    def is_polygonal(self) -> bool:
+        """Whether the mask was given as polygons."""
+        return self._polygons is not None
+
+    @cached_property
+    def mask(self) -> np.ndarray:
+        """(H, W) bool."""
+        return self.polygons_to_mask(self.polygons)
+
+    @cached_property
+    def polygons(self) -> list[np.ndarray]:
+        """Polygons, each (2 V) float64 as [x1, y1, …]; of a mask of pixels its outlines without those of holes."""
+        return self._polygons if self._polygons is not None else self.mask_to_polygons(self.mask)[0]
+
+    @cached_property
+    def has_holes(self) -> bool:
+        """Whether a region of the mask encloses pixels outside it; polygons are taken to have none."""
+        return self._polygons is None and self.mask_to_polygons(self.mask)[1]
+
+    def mask_to_polygons(self, mask: np.ndarray) -> tuple[list[np.ndarray], bool]:
+        """The outlines of an (H, W) mask, each as [x1, y1, …], and whether it has holes."""
+        contours = trace_contours(mask)
+        return [c.points.reshape(-1) for c in contours if not c.is_hole], any(c.is_hole for c in contours)
+
+    def polygons_to_mask(self, polygons: Sequence[np.ndarray]) -> np.ndarray:
+        """Rasterise polygons by COCO's rule: (H, W) bool."""
+        return np.asarray(polygons_to_bitmask([np.asarray(p) for p in polygons], self.height, self.width), dtype=bool)
+
+    def area(self) -> float:
+        """Pixels, or for polygons the sum of their areas."""
+        if self._polygons is None:
+            return float(np.count_nonzero(self.mask))
+        return float(sum(_polygon_area(p) for p in self._polygons))
+
+    def bbox(self) -> np.ndarray:
+        """(4,) float64 (x1, y1, x2, y2); zeros where the mask is empty."""
+        if self._polygons is None:
+            left, top, crop = cropped(self.mask)
+            return np.array([left, top, left + crop.shape[1], top + crop.shape[0]], dtype=np.float64)
+        if not self._polygons:
+            return np.zeros(4)
+        points = np.concatenate(self._polygons).reshape(-1, 2)
+        return np.concatenate([points.min(axis=0), points.max(axis=0)])
+
+    def _checked(self, mask: np.ndarray) -> np.ndarray:
+        if mask.shape != (self.height, self.width):
+            raise ValueError(f"GenericMask: mask of {mask.shape} for a picture of {(self.height, self.width)}")
+        return mask
+
+
+def generic_masks(masks: Any, height: int, width: int) -> list[GenericMask]:
+    """Turn what `Visualizer.overlay_instances` takes as masks into one `GenericMask` each.
+
+    Args:
+        masks: `PolygonMasks`, `BitMasks`, an (N, H, W) array or tensor, or a sequence of what `GenericMask` takes.
+        height, width: of the picture.
+    """
+    if isinstance(masks, PolygonMasks):
+        masks = masks.polygons
+    elif isinstance(masks, BitMasks):
+        masks = masks.tensor
+    if isinstance(masks, torch.Tensor):
+        masks = masks.detach().cpu().numpy()
+    return [mask if isinstance(mask, GenericMask) else GenericMask(mask, height, width) for mask in masks]
+
+
+def cropped(mask: np.ndarray) -> tuple[int, int, np.ndarray]:
+    """Left, top and pixels of the smallest part of a mask (H, W) bool that holds all of it; (0, 0, empty) if none."""
+    rows = np.flatnonzero(mask.any(axis=1))
+    if not len(rows):
+        return 0, 0, mask[:0, :0]
+    top, bottom = int(rows[0]), int(rows[-1]) + 1
+    columns = np.flatnonzero(mask[top:bottom].any(axis=0))
+    left, right = int(columns[0]), int(columns[-1]) + 1
+    return left, top, mask[top:bottom, left:right]
+
+
+def _polygon_area(flat: np.ndarray) -> float:
+    x, y = flat[0::2], flat[1::2]
+    return 0.5 * abs(float(np.dot(x, np.roll(y, 1)) - np.dot(y, np.roll(x, 1))))

@@ -1,0 +1,71 @@
+"""Where labels go: beside or inside their object, inside the picture, and not over each other."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+
+class LabelPlacer:
+    """Remembers where labels stand and finds free places for more.
+
+    Args:
+        width, height: of the picture in pixels.
+        largest_overlap: share of a label's area that may be covered by labels placed before it.
+    """
+
+    def __init__(self, width: int, height: int, largest_overlap: float = 0.12) -> None:
+        self.width = width
+        self.height = height
+        self.largest_overlap = largest_overlap
+        self._taken = np.zeros((64, 4))
+        self._count = 0
+
+    def place_at_box(self, box: Sequence[float], size: tuple[int, int]) -> tuple[int, int] | None:
+        """Find a place for a label of `size` (width, height) at a box (x1, y1, x2, y2), its upper left corner first.
+
+        Returns:
+            The label's upper left corner, wholly inside the picture (cut on the right where the picture is narrower
+            than the label), or None where every place would cover labels that stand already.
+        """
+        x1, y1, x2, y2 = (float(v) for v in box)
+        w, h = size
+        candidates = (
+            (x1, y1 - h) if y1 >= h else (x1, y1),
+            (x1, y1),
+            (x2 - w, y1 - h),
+            (x1, y2),
+            (x2 - w, y1),
+            (x1, y2 - h),
+            (x2, y1),
+            (x1 - w, y1),
+            ((x1 + x2 - w) / 2, (y1 + y2 - h) / 2),
+        )
+        return self._first_free(candidates, size)
+
+    def place_at_point(self, x: float, y: float, size: tuple[int, int]) -> tuple[int, int] | None:
+        """Find a place for a label of `size` centred on a point, else just above or below; as `place_at_box`."""
+        w, h = size
+        candidates = [(x - w / 2, y - h / 2 + shift * h) for shift in (0, -1, 1, -2, 2)]
+        return self._first_free(candidates, size)
+
+    def _first_free(self, candidates: Sequence[tuple[float, float]], size: tuple[int, int]) -> tuple[int, int] | None:
+        w, h = size
+        for x, y in candidates:
+            left = max(min(round(x), self.width - w), 0)
+            top = max(min(round(y), self.height - h), 0)
+            if self._covered(left, top, w, h) <= self.largest_overlap * w * h:
+                self._remember(left, top, w, h)
+                return left, top
+        return None
+
+    def _covered(self, left: int, top: int, w: int, h: int) -> float:
+        taken = self._taken[: self._count]
+        wide = np.minimum(taken[:, 2], left + w) - np.maximum(taken[:, 0], left)
+        high = np.minimum(taken[:, 3], top + h) - np.maximum(taken[:, 1], top)
+        return float((wide.clip(min=0) * high.clip(min=0)).sum())
+
+    def _remember(self, left: int, top: int, w: int, h: int) -> None:
+        if self._count == len(self._taken):
+            self._taken = np.concatenate([self._taken, np.zeros_like(self._taken)])
+        self._taken[self._count] = left, top, left + w, top + h
+        self._count += 1

@@ -1,0 +1,77 @@
+"""The picture that a visualizer draws on, and arrays of every kind as RGB."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+
+from .canvas import Canvas
+
+
+def rgb_array(image: np.ndarray | torch.Tensor | Image.Image) -> np.ndarray:
+    """Turn a picture into an (H, W, 3) uint8 array.
+
+    Args:
+        image: (H, W, 3) in RGB order, (H, W) or (H, W, 1) gray, or (H, W, 4) whose opacity is dropped; values in
+            [0, 255] of any numeric type (others are clipped), or a PIL image of any mode.
+
+    Raises:
+        ValueError: where the shape is none of these.
+    """
+    if isinstance(image, Image.Image):
+        return np.array(image.convert("RGB"))
+    array = image.detach().cpu().numpy() if isinstance(image, torch.Tensor) else np.asarray(image)
+    if array.ndim == 2:
+        array = array[:, :, None]
+    if array.ndim != 3 or array.shape[2] not in (1, 3, 4):
+        raise ValueError(f"rgb_array: image must be (H, W), (H, W, 1), (H, W, 3) or (H, W, 4), got {array.shape}")
+    array = np.repeat(array, 3, axis=2) if array.shape[2] == 1 else array[:, :, :3]
+    if array.dtype == np.bool_:
+        return array.astype(np.uint8) * 255
+    return array.copy() if array.dtype == np.uint8 else np.clip(np.nan_to_num(array), 0, 255).astype(np.uint8)
+
+
+class VisImage:
+    """A picture being drawn on, in its own size times `scale`.
+
+    Args:
+        img: (H, W, 3) RGB in [0, 255]; gray and RGBA are taken too.
+        scale: factor of both sides of what comes out.
+
+    Attributes:
+        img: the picture without drawings, (H, W, 3) uint8.
+        width, height: of `img` in pixels.
+        scale: as given.
+        canvas: paints in coordinates of the scaled picture.
+    """
+
+    canvas: Canvas
+
+    def __init__(self, img: np.ndarray, scale: float = 1.0) -> None:
+        if not scale > 0:
+            raise ValueError(f"VisImage: scale must be positive, got {scale}")
+        self.scale = scale
+        self.reset_image(img)
+
+    def reset_image(self, img: np.ndarray) -> None:
+        """Throw all drawings away and start again from `img`, (H, W, 3) RGB in [0, 255]."""
+        self.img = rgb_array(img)
+        self.height, self.width = self.img.shape[:2]
+        image = Image.fromarray(self.img)
+        if self.scale != 1:
+            # The small number keeps 0.1 * 30 from becoming 2.
+            size = [max(int(side * self.scale + 1e-2), 1) for side in (self.width, self.height)]
+            image = image.resize((size[0], size[1]), Image.Resampling.BICUBIC)
+        self.canvas = Canvas(image)
+
+    def get_image(self) -> np.ndarray:
+        """The picture with its drawings: (int(H * scale), int(W * scale), 3) uint8 RGB, a copy."""
+        return np.array(self.canvas.image)
+
+    def save(self, filepath: str | os.PathLike) -> None:
+        """Write the picture; the file's suffix chooses the format, missing folders are made."""
+        path = Path(filepath)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.canvas.image.save(path)

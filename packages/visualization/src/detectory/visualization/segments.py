@@ -1,0 +1,102 @@
+"""The parts of a panoptic segmentation, the ids in its PNG files, and what is written beside objects."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Segment:
+    """One segment of a panoptic segmentation.
+
+    Args:
+        id: its value in the picture of ids.
+        category_id: contiguous class id, of things or of stuff.
+        is_thing: which of the two.
+        number: its position among the segments of its class, from 0.
+        area: in pixels.
+        score: of the prediction, or None.
+        is_crowd: whether it stands for many objects.
+    """
+
+    id: int
+    category_id: int
+    is_thing: bool
+    number: int
+    area: int
+    score: float | None
+    is_crowd: bool
+
+
+def panoptic_segments(
+    ids: np.ndarray, segments_info: Sequence[Mapping[str, Any]] | None, metadata: Any
+) -> list[Segment]:
+    """Describe the segments of a picture of ids (H, W); `segments_info` as `Visualizer.draw_panoptic_seg` takes it.
+
+    Raises:
+        ValueError: where `segments_info` is None and `metadata` has no `label_divisor`.
+    """
+    found, areas = np.unique(ids, return_counts=True)
+    area_of = dict(zip(found.tolist(), areas.tolist(), strict=True))
+    if segments_info is None:
+        segments_info = _segments_of_ids(found.tolist(), metadata)
+    numbers: dict[tuple[bool, int], int] = {}
+    segments = []
+    for info in segments_info:
+        category, is_thing = int(info["category_id"]), bool(info.get("isthing", True))
+        number = numbers[is_thing, category] = numbers.get((is_thing, category), -1) + 1
+        area = area_of.get(int(info["id"]), 0)
+        crowd = bool(info.get("iscrowd", False))
+        segments.append(Segment(int(info["id"]), category, is_thing, number, area, info.get("score"), crowd))
+    return segments
+
+
+def rgb_to_ids(picture: np.ndarray) -> np.ndarray:
+    """Read the ids of COCO's panoptic PNG files: red + 256 green + 65536 blue.
+
+    Args:
+        picture: (H, W, 3) uint8.
+
+    Returns:
+        (H, W) int32.
+    """
+    channels = picture.astype(np.int32)
+    return channels[..., 0] + 256 * channels[..., 1] + 65536 * channels[..., 2]
+
+
+def class_labels(
+    classes: Sequence[int] | None,
+    scores: Sequence[float] | None,
+    names: Sequence[str] | None,
+    crowds: Sequence[bool] | None = None,
+) -> list[str] | None:
+    """Texts such as "person 98%", "3 71%" (no names), "98%" (no classes) or "person | crowd"; None without either."""
+    count = len(classes) if classes is not None else len(scores) if scores is not None else 0
+    if classes is None and scores is None:
+        return None
+    texts = []
+    for index in range(count):
+        parts = []
+        if classes is not None:
+            category = int(classes[index])
+            parts.append(str(names[category]) if names is not None and 0 <= category < len(names) else str(category))
+        if scores is not None:
+            parts.append(f"{scores[index] * 100:.0f}%")
+        if crowds is not None and crowds[index]:
+            parts.append("| crowd")
+        texts.append(" ".join(parts))
+    return texts
+
+
+def _segments_of_ids(ids: Sequence[int], metadata: Any) -> list[dict[str, Any]]:
+    divisor = getattr(metadata, "label_divisor", None)
+    if divisor is None:
+        raise ValueError("draw_panoptic_seg: without segments_info the metadata must have a label_divisor")
+    things = set(getattr(metadata, "thing_dataset_id_to_contiguous_id", {}).values())
+    return [
+        {"id": i, "category_id": i // divisor, "isthing": i // divisor in things}
+        for i in ids
+        if i >= 0 and i // divisor >= 0
+    ]
