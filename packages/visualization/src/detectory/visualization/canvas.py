@@ -125,7 +125,7 @@ class Canvas:
             size = (width + 2 * pad, height)
             self.cover(_rounded_plate(size, max(height // 6, 2)), round(x), round(y), plate, plate_alpha)
         self._draw.multiline_text(
-            (round(x) + pad, round(y) + height / (text.count("\n") + 1) / 2),
+            (round(x) + pad, round(y) + height / 2),
             text,
             fill=as_bytes(color),
             font=font_of(font_size),
@@ -179,7 +179,7 @@ def dashes(line: np.ndarray, width: float, style: str) -> list[np.ndarray]:
 
 def plate_padding(font_size: float) -> int:
     """Pixels between the text and the left and right side of its plate."""
-    return max(round(font_size * 0.25), 2)
+    return max(round(font_size * 0.3), 2)
 
 
 @lru_cache(maxsize=64)

@@ -36,14 +36,12 @@ class GenericMask:
         elif isinstance(mask_or_polygons, (list, tuple)):
             self._polygons = [np.asarray(p, dtype=np.float64).reshape(-1) for p in mask_or_polygons]
         elif isinstance(mask_or_polygons, (np.ndarray, torch.Tensor)):
-            array = np.asarray(
-                mask_or_polygons.cpu() if isinstance(mask_or_polygons, torch.Tensor) else mask_or_polygons
-            )
+            is_tensor = isinstance(mask_or_polygons, torch.Tensor)
+            array = mask_or_polygons.detach().cpu().numpy() if is_tensor else mask_or_polygons
             self.__dict__["mask"] = self._checked(array if array.dtype == np.bool_ else array != 0)
         else:
-            raise TypeError(
-                f"GenericMask: expected polygons, an array or an RLE, got {type(mask_or_polygons).__name__}"
-            )
+            got = type(mask_or_polygons).__name__
+            raise TypeError(f"GenericMask: mask_or_polygons must be polygons, an array or an RLE, got {got}")
 
     @property
     def is_polygonal(self) -> bool:

@@ -95,8 +95,5 @@ def _segments_of_ids(ids: Sequence[int], metadata: Any) -> list[dict[str, Any]]:
     if divisor is None:
         raise ValueError("draw_panoptic_seg: without segments_info the metadata must have a label_divisor")
     things = set(getattr(metadata, "thing_dataset_id_to_contiguous_id", {}).values())
-    return [
-        {"id": i, "category_id": i // divisor, "isthing": i // divisor in things}
-        for i in ids
-        if i >= 0 and i // divisor >= 0
-    ]
+    categories = {i: i // divisor for i in ids if i >= 0}
+    return [{"id": i, "category_id": category, "isthing": category in things} for i, category in categories.items()]
