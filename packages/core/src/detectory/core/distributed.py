@@ -11,7 +11,7 @@ import numpy as np
 import torch
 import torch.distributed as dist
 
-_local_group: list[dist.ProcessGroup] = []
+_local_group: list[Any] = []
 
 
 def is_distributed() -> bool:
@@ -103,14 +103,14 @@ def synchronize() -> None:
 
 
 @functools.lru_cache(maxsize=1)
-def _objects_group(_: int) -> dist.ProcessGroup:
+def _objects_group(_: int) -> Any:
     """Return a group for Python objects: they live on the CPU, which NCCL does not serve."""
     if dist.get_backend() == dist.Backend.NCCL:
         return dist.new_group(backend="gloo")
     return dist.group.WORLD
 
 
-def all_gather(data: Any, group: dist.ProcessGroup | None = None) -> list[Any]:
+def all_gather(data: Any, group: Any = None) -> list[Any]:
     """Return the ``data`` of every process, in the order of ranks, in every process.
 
     Args:
@@ -128,7 +128,7 @@ def all_gather(data: Any, group: dist.ProcessGroup | None = None) -> list[Any]:
     return gathered
 
 
-def gather(data: Any, dst: int = 0, group: dist.ProcessGroup | None = None) -> list[Any]:
+def gather(data: Any, dst: int = 0, group: Any = None) -> list[Any]:
     """Return the ``data`` of every process, in the order of ranks, in process ``dst``; an empty list elsewhere.
 
     Args:

@@ -1,7 +1,7 @@
 """A registry maps names to objects, so that a config file can name a class that other code defines."""
 
 from collections.abc import Callable, Iterator
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from detectory.core.names import nearest
 
@@ -50,7 +50,7 @@ class Registry:
 
     def _decorator(self, name: str | None) -> Callable[[Registered], Registered]:
         def add(obj: Registered) -> Registered:
-            self._add(name or obj.__name__, obj)
+            self._add(name or cast("type", obj).__name__, obj)
             return obj
 
         return add

@@ -3,7 +3,7 @@
 import logging
 import os
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, cast
 
 import torch
 from torch import nn
@@ -176,7 +176,7 @@ def write_checkpoint(content: dict[str, Any], path: str | os.PathLike[str]) -> N
     with atomic_write(path) as file:
         watched = _WatchedFile(file)
         try:
-            torch.save(content, watched)
+            torch.save(content, cast("IO[bytes]", watched))
         except RuntimeError:
             # torch reports a failed write as an assertion of its own; the disk's error says what is wrong.
             if watched.error is not None:
@@ -208,6 +208,6 @@ def unwrap(model: nn.Module) -> nn.Module:
         if isinstance(model, (nn.parallel.DistributedDataParallel, nn.DataParallel)):
             model = model.module
         elif hasattr(model, "_orig_mod"):
-            model = model._orig_mod
+            model = cast("nn.Module", model._orig_mod)
         else:
             return model

@@ -81,7 +81,7 @@ def _is_materialised(model: nn.Module, name: str) -> bool:
     """Say whether a tensor has a shape yet; lazy modules get theirs from the checkpoint."""
     path, _, attribute = name.rpartition(".")
     value = getattr(model.get_submodule(path), attribute, None)
-    return not isinstance(value, nn.parameter.UninitializedTensorMixin)
+    return not isinstance(value, (nn.UninitializedParameter, nn.UninitializedBuffer))
 
 
 def _with_nearest(names: list[str], others: Mapping[str, object] | list[str]) -> list[str]:

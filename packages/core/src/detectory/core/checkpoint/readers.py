@@ -4,7 +4,7 @@ import os
 import pickle
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -71,12 +71,21 @@ def _from_torch(path: Path) -> dict[str, Any]:
     try:
         with torch.serialization.safe_globals(numpy_globals()):
             content = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError) as error:
-        reason = str(error).strip().splitlines()[0]
+    except (
+        pickle.UnpicklingError,
+        RuntimeError,
+        EOFError,
+        ValueError,
+        LookupError,
+        TypeError,
+        AttributeError,
+    ) as error:
+        reason = (str(error).strip() or repr(error)).splitlines()[0]
         raise CheckpointError(f"load_checkpoint_file: {path} is damaged or holds other objects: {reason}") from error
     if not isinstance(content, Mapping):
         raise CheckpointError(f"load_checkpoint_file: {path} holds a {type(content).__name__}, expected a dictionary")
-    return dict(content) if "model" in content else content
+    # A bare state dict stays the object that it is: it carries the versions of its modules.
+    return dict(content) if "model" in content else cast("dict[str, Any]", content)
 
 
 def _from_pickle(path: Path) -> dict[str, Any]:

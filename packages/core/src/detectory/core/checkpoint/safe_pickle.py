@@ -75,7 +75,7 @@ def _load(file: IO[bytes], name: str) -> Any:
         raise pickle.UnpicklingError(f"load_pickle: {name} is no pickle or is damaged: {error}") from error
 
 
-def numpy_globals() -> list[Callable[..., Any] | type]:
+def numpy_globals() -> list[Any]:
     """Return what ``torch.load(weights_only=True)`` must be allowed to call, so that it reads NumPy arrays."""
     multiarray = _module("numpy.core.multiarray")
     dtypes = [type(np.dtype(code)) for code in "?bhilqBHILQefdFDSU"]

@@ -119,7 +119,7 @@ class LazyConfig:
         return python_text(cfg, prefix)
 
 
-def _is_config(name: str, value: Any) -> bool:
+def _is_config(name: Any, value: Any) -> bool:
     return not name.startswith("_") and isinstance(value, (dict, DictConfig, ListConfig))
 
 

@@ -22,7 +22,7 @@ def apply_override(cfg: DictConfig, override: str) -> None:
     if match is None or (match["value"] is None and match["mode"] != "~"):
         raise ValueError(f"apply_overrides: expected key=value, +key=value or ~key, got '{override}'")
     parts = _split_key(match["key"])
-    parent = _find_parent(cfg, parts, override)
+    parent: Any = _find_parent(cfg, parts, override)
     if match["mode"] == "~":
         _check_known(parent, parts, override)
         del parent[parts[-1]]
@@ -52,9 +52,9 @@ def _scalar(text: str) -> Any:
         return ""
     if len(text) > 1 and text[0] == text[-1] and text[0] in "'\"":
         return text[1:-1].replace(f"\\{text[0]}", text[0])
-    value = OmegaConf.from_dotlist([f"value={text}"])
-    # Read the raw node: an interpolation is resolved where it is put, not here.
-    return value._get_node("value")._value()
+    # Unresolved, as an interpolation is resolved where it is put, not here.
+    content: Any = OmegaConf.to_container(OmegaConf.from_dotlist([f"value={text}"]), resolve=False)
+    return content["value"]
 
 
 def _read(tokens: list[str], text: str) -> tuple[Any, list[str]]:

@@ -1,0 +1,121 @@
+import collections
+import datetime
+import io
+import os
+import pickle
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from detectory.core.checkpoint import CheckpointError, RefusedPickleError, load_checkpoint_file, load_pickle
+
+
+class Exploit:
+    def __reduce__(self):
+        return os.system, ("touch exploited",)
+
+
+def dump(path, content, protocol=2):
+    path.write_bytes(pickle.dumps(content, protocol=protocol))
+    return path
+
+
+@pytest.mark.parametrize("protocol", range(6))
+def test_a_pickle_of_arrays_is_read(tmp_path, protocol):
+    array = np.arange(6, dtype=np.float32).reshape(2, 3)
+    path = dump(tmp_path / "a.pkl", {"x": array, "n": np.float64(2.0), "b": b"\xff"}, protocol)
+    read = load_pickle(path)
+    assert np.array_equal(read["x"], array)
+    assert (read["n"], read["b"]) == (2.0, b"\xff")
+
+
+def test_a_pickle_of_tensors_is_read(tmp_path):
+    content = collections.OrderedDict(a=torch.arange(3), b=torch.nn.Parameter(torch.ones(2)))
+    read = load_pickle(dump(tmp_path / "a.pkl", content))
+    assert torch.equal(read["a"], torch.arange(3))
+    assert torch.equal(read["b"], torch.ones(2))
+
+
+def test_an_array_that_numpy_1_wrote_is_read():
+    old = pickle.dumps(np.arange(3), protocol=2).replace(b"numpy._core.multiarray", b"numpy.core.multiarray")
+    assert b"cnumpy.core.multiarray" in old
+    assert load_pickle(io.BytesIO(old)).tolist() == [0, 1, 2]
+
+
+@pytest.mark.parametrize("content", [Exploit(), datetime.date(2020, 1, 1), print], ids=["system", "date", "print"])
+def test_rejects_a_pickle_that_calls_something(tmp_path, monkeypatch, content):
+    monkeypatch.chdir(tmp_path)
+    path = dump(tmp_path / "bad.pkl", {"model": content})
+    with pytest.raises(RefusedPickleError, match=r"bad.pkl is refused: the file wants to use '\w+\.\w+'"):
+        load_pickle(path)
+    assert not (tmp_path / "exploited").exists()
+
+
+@pytest.mark.parametrize("suffix", ["pkl", "pth"])
+def test_rejects_a_checkpoint_that_calls_something(tmp_path, monkeypatch, suffix):
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / f"bad.{suffix}"
+    dump(path, {"model": Exploit()}) if suffix == "pkl" else torch.save({"model": Exploit()}, path)
+    with pytest.raises(CheckpointError, match=f"bad.{suffix}"):
+        load_checkpoint_file(path)
+    assert not (tmp_path / "exploited").exists()
+
+
+@pytest.mark.parametrize("suffix", ["pkl", "pth", "safetensors"])
+@pytest.mark.parametrize("content", [b"", b"nonsense that is no checkpoint at all"], ids=["empty", "text"])
+def test_rejects_a_damaged_file(tmp_path, suffix, content):
+    path = tmp_path / f"bad.{suffix}"
+    path.write_bytes(content)
+    with pytest.raises(CheckpointError, match=f"bad.{suffix}"):
+        load_checkpoint_file(path)
+
+
+def test_rejects_a_truncated_file(tmp_path):
+    path = tmp_path / "bad.pth"
+    torch.save({"model": {"a": torch.ones(1000)}}, path)
+    path.write_bytes(path.read_bytes()[:2000])
+    with pytest.raises(CheckpointError, match=r"bad.pth is damaged"):
+        load_checkpoint_file(path)
+
+
+def test_a_file_of_torch_may_hold_arrays_and_numbers_of_numpy(tmp_path):
+    torch.save({"model": {"a": np.ones(2)}, "best": np.float64(0.5), "iteration": 3}, tmp_path / "m.pth")
+    read = load_checkpoint_file(tmp_path / "m.pth")
+    assert (read["best"], read["iteration"], read["model"]["a"].tolist()) == (0.5, 3, [1, 1])
+
+
+def test_a_bare_state_dict_is_the_model(tmp_path):
+    torch.save(torch.nn.Linear(1, 1).state_dict(), tmp_path / "m.pth")
+    assert set(load_checkpoint_file(tmp_path / "m.pth")["model"]) == {"weight", "bias"}
+
+
+def test_safetensors_are_the_model(tmp_path):
+    save_file({"a": torch.ones(2)}, tmp_path / "m.safetensors")
+    assert torch.equal(load_checkpoint_file(tmp_path / "m.safetensors")["model"]["a"], torch.ones(2))
+
+
+def test_a_file_of_detectron2_keeps_what_it_says_of_itself(tmp_path):
+    content = {"model": {"a": np.ones(2)}, "__author__": "Detectron2", "matching_heuristics": True}
+    assert set(load_checkpoint_file(dump(tmp_path / "m.pkl", content))) == set(content)
+
+
+@pytest.mark.parametrize(
+    "wrap", [lambda blobs: blobs, lambda blobs: {"blobs": blobs, "cfg": "…"}], ids=["bare", "blobs"]
+)
+def test_a_file_of_caffe2_asks_for_matching_and_loses_its_momentum(tmp_path, wrap):
+    path = dump(tmp_path / "m.pkl", wrap({"conv1_w": np.ones(2), "conv1_w_momentum": np.ones(2)}))
+    read = load_checkpoint_file(path)
+    assert list(read["model"]) == ["conv1_w"]
+    assert (read["__author__"], read["matching_heuristics"]) == ("Caffe2", True)
+
+
+def test_a_file_of_pycls_asks_for_matching(tmp_path):
+    torch.save({"model_state": {"a": torch.ones(2)}}, tmp_path / "m.pyth")
+    assert load_checkpoint_file(tmp_path / "m.pyth")["__author__"] == "pycls"
+
+
+def test_rejects_a_missing_file(tmp_path):
+    with pytest.raises(FileNotFoundError, match="no file at"):
+        load_checkpoint_file(tmp_path / "m.pth")

@@ -1,0 +1,192 @@
+import logging
+import os
+import pickle
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from detectory.core.checkpoint import Checkpointer, DetectionCheckpointer, PeriodicCheckpointer
+
+FULL_DISK = """
+import resource, signal, sys, torch
+from detectory.core.checkpoint import Checkpointer
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, resource.RLIM_INFINITY))
+Checkpointer(torch.nn.Linear(1000, 100), sys.argv[1]).save("model_0000002")
+"""
+KILLED = """
+import os, signal, sys, torch
+from detectory.core.storage import atomic_file
+from detectory.core.checkpoint import Checkpointer
+atomic_file.os.fsync = lambda _: os.kill(os.getpid(), signal.SIGKILL)
+Checkpointer(torch.nn.Linear(10, 10), sys.argv[1]).save("model_0000002")
+"""
+
+
+@pytest.fixture
+def model():
+    return nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3))
+
+
+def run(script, folder):
+    return subprocess.run([sys.executable, "-c", script, str(folder)], capture_output=True, text=True, timeout=120)
+
+
+def files(folder):
+    return sorted(os.listdir(folder))
+
+
+def test_what_was_saved_is_loaded(model, tmp_path):
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.5, momentum=0.9)
+    Checkpointer(model, tmp_path, optimizer=optimizer).save("model_0000004", iteration=4)
+    other, other_optimizer = (
+        nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3)),
+        torch.optim.SGD(model.parameters(), lr=0.1),
+    )
+    rest = Checkpointer(other, tmp_path, optimizer=other_optimizer).resume_or_load("", resume=True)
+    assert rest == {"iteration": 4}
+    assert torch.equal(other[0].weight, model[0].weight)
+    assert other_optimizer.param_groups[0]["lr"] == 0.5
+
+
+def test_without_resuming_only_the_model_is_loaded(model, tmp_path):
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.5)
+    checkpointer = Checkpointer(model, tmp_path, optimizer=optimizer)
+    checkpointer.save("model_0000004")
+    optimizer.param_groups[0]["lr"] = 0.1
+    rest = checkpointer.resume_or_load(str(tmp_path / "model_0000004.pth"), resume=False)
+    assert optimizer.param_groups[0]["lr"] == 0.1
+    assert set(rest) == {"optimizer"}
+
+
+def test_the_last_checkpoint_is_the_newest_saved(model, tmp_path):
+    checkpointer = Checkpointer(model, tmp_path)
+    assert not checkpointer.has_checkpoint()
+    checkpointer.save("b")
+    checkpointer.save("a")
+    assert checkpointer.get_checkpoint_file() == str(tmp_path / "a.pth")
+    assert checkpointer.get_all_checkpoint_files() == [str(tmp_path / "a.pth"), str(tmp_path / "b.pth")]
+
+
+def test_nothing_is_written_without_a_folder_or_permission(model, tmp_path):
+    Checkpointer(model).save("a")
+    Checkpointer(model, tmp_path, save_to_disk=False).save("a")
+    assert files(tmp_path) == []
+
+
+def test_an_empty_path_loads_nothing(model):
+    assert Checkpointer(model).load("") == {}
+
+
+def test_a_tag_of_a_removed_file_is_no_checkpoint(model, tmp_path):
+    checkpointer = Checkpointer(model, tmp_path)
+    checkpointer.save("a")
+    (tmp_path / "a.pth").unlink()
+    assert not checkpointer.has_checkpoint()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="limits of file sizes are POSIX")
+def test_a_full_disk_keeps_the_old_checkpoint(model, tmp_path):
+    Checkpointer(model, tmp_path).save("model_0000001")
+    result = run(FULL_DISK, tmp_path)
+    assert "the file was not made" in result.stderr.splitlines()[-1]
+    assert "model_0000002.pth" in result.stderr.splitlines()[-1]
+    assert files(tmp_path) == ["last_checkpoint", "model_0000001.pth"]
+    assert Checkpointer(model, tmp_path).get_checkpoint_file() == str(tmp_path / "model_0000001.pth")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs SIGKILL")
+def test_a_process_killed_while_saving_keeps_the_old_checkpoint(model, tmp_path):
+    Checkpointer(model, tmp_path).save("model_0000001")
+    assert run(KILLED, tmp_path).returncode == -9
+    checkpointer = Checkpointer(model, tmp_path)
+    assert checkpointer.get_checkpoint_file() == str(tmp_path / "model_0000001.pth")
+    assert checkpointer.get_all_checkpoint_files() == [str(tmp_path / "model_0000001.pth")]
+
+
+def test_a_mismatch_is_told_as_a_table(model, tmp_path, caplog):
+    state = model.state_dict()
+    state["0.wieght"] = state.pop("0.weight")
+    state["1.bias"] = torch.zeros(7)
+    torch.save(state, tmp_path / "m.pth")
+    checkpointer = Checkpointer(model)
+    with caplog.at_level(logging.WARNING):
+        checkpointer.load(str(tmp_path / "m.pth"))
+    assert "'0.weight' (the checkpoint has '0.wieght')" in caplog.text
+    assert "'1.bias': checkpoint (7,), model (3,)" in caplog.text
+    assert checkpointer.last_report.missing_keys == ["0.weight"]
+
+
+def test_the_missing_tensors_keep_their_values(model, tmp_path):
+    before = model[0].weight.detach().clone()
+    torch.save({"0.bias": torch.full((3,), 5.0)}, tmp_path / "m.pth")
+    Checkpointer(model).load(str(tmp_path / "m.pth"))
+    assert torch.equal(model[0].weight, before)
+    assert model[0].bias.tolist() == [5, 5, 5]
+
+
+def test_rejects_a_taken_key(model):
+    with pytest.raises(KeyError, match="the key 'model' is taken"):
+        Checkpointer(model).add_checkpointable("model", model)
+
+
+def test_rejects_an_object_without_state(model):
+    with pytest.raises(TypeError, match="'x' needs state_dict"):
+        Checkpointer(model, x=3)
+
+
+def test_rejects_an_unknown_object_to_load(model, tmp_path):
+    checkpointer = Checkpointer(model, tmp_path, optimizer=torch.optim.SGD(model.parameters(), lr=1))
+    checkpointer.save("a")
+    with pytest.raises(KeyError, match="no object 'optimiser': did you mean 'optimizer'"):
+        checkpointer.load(checkpointer.get_checkpoint_file(), ["optimiser"])
+
+
+def test_data_parallel_wrappers_are_looked_through(model, tmp_path):
+    Checkpointer(nn.DataParallel(model), tmp_path).save("a")
+    assert set(torch.load(tmp_path / "a.pth")["model"]) == set(model.state_dict())
+
+
+def test_periodic_checkpoints_keep_the_newest(model, tmp_path):
+    periodic = PeriodicCheckpointer(Checkpointer(model, tmp_path), period=2, max_iter=8, max_to_keep=2)
+    for iteration in range(8):
+        periodic.step(iteration, note="x")
+    assert files(tmp_path) == ["last_checkpoint", "model_0000005.pth", "model_0000007.pth", "model_final.pth"]
+    assert torch.load(tmp_path / "model_final.pth")["iteration"] == 7
+
+
+def test_periodic_checkpoints_of_an_interrupted_run_count(model, tmp_path):
+    for iteration in range(6):
+        PeriodicCheckpointer(Checkpointer(model, tmp_path), period=2, max_to_keep=1).step(iteration)
+    assert files(tmp_path) == ["last_checkpoint", "model_0000005.pth"]
+
+
+@pytest.mark.parametrize(("period", "keep"), [(0, None), (1, 0)])
+def test_periodic_rejects_numbers_below_one(model, period, keep):
+    with pytest.raises(ValueError, match="must be positive"):
+        PeriodicCheckpointer(Checkpointer(model), period, max_to_keep=keep)
+
+
+class Detector(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.backbone = nn.ModuleDict({"stem": nn.ModuleDict({"conv1": nn.Conv2d(1, 2, 1, bias=False)})})
+        self.register_buffer("pixel_mean", torch.zeros(3))
+
+
+def test_detection_checkpointer_reads_caffe2(tmp_path):
+    (tmp_path / "r.pkl").write_bytes(pickle.dumps({"conv1_w": np.full((2, 1, 1, 1), 3.0, np.float32)}))
+    checkpointer = DetectionCheckpointer(model := Detector())
+    checkpointer.load(str(tmp_path / "r.pkl"))
+    assert model.backbone.stem.conv1.weight.unique().item() == 3
+    assert checkpointer.last_report.is_complete
+
+
+def test_detection_checkpointer_matches_when_the_path_asks_for_it(tmp_path):
+    torch.save({"stem.conv1.weight": torch.full((2, 1, 1, 1), 3.0)}, tmp_path / "m.pth")
+    DetectionCheckpointer(model := Detector()).load(f"{tmp_path}/m.pth?matching_heuristics=True")
+    assert model.backbone.stem.conv1.weight.unique().item() == 3
