@@ -17,7 +17,9 @@ def _per_level(values: Sequence, levels: int, name: str) -> list:
     if len(nested) == 1:
         nested = nested * levels
     if len(nested) != levels:
-        raise ValueError(f"anchor generator: {name} must have one list or one for each of {levels} strides, got {nested}")
+        raise ValueError(
+            f"anchor generator: {name} must have one list or one for each of {levels} strides, got {nested}"
+        )
     return nested
 
 
@@ -55,9 +57,7 @@ class _GridAnchors(nn.Module, metaclass=ABCMeta):
     def _grids(self, features: Sequence[Tensor]) -> list[Tensor]:
         """Place the cell's anchors on every cell: row by row, all anchors of a cell together."""
         if len(features) != self.num_features:
-            raise ValueError(
-                f"{type(self).__name__}: got {len(features)} feature maps for {self.num_features} strides"
-            )
+            raise ValueError(f"{type(self).__name__}: got {len(features)} feature maps for {self.num_features} strides")
         grids = []
         for feature, stride, cell in zip(features, self.strides, self.cell_anchors, strict=True):
             height, width = feature.shape[-2:]

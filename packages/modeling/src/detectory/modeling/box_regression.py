@@ -178,9 +178,7 @@ def dense_box_regression_loss(
     image, anchor = fg_mask.nonzero(as_tuple=True)
     predicted = torch.cat(list(pred_anchor_deltas), dim=1)[image, anchor]
     wanted = torch.stack(list(gt_boxes))[image, anchor]
-    return box_regression_loss(
-        flat[anchor], box2box_transform, predicted, wanted, box_reg_loss_type, smooth_l1_beta
-    )
+    return box_regression_loss(flat[anchor], box2box_transform, predicted, wanted, box_reg_loss_type, smooth_l1_beta)
 
 
 def box_regression_loss(
@@ -197,4 +195,4 @@ def box_regression_loss(
     if box_reg_loss_type in BOX_LOSSES:
         return BOX_LOSSES[box_reg_loss_type](box2box_transform.apply_deltas(deltas, boxes), targets, reduction="sum")
     known = ["smooth_l1", *BOX_LOSSES]
-    raise ValueError(f"unknown box_reg_loss_type {box_reg_loss_type!r}{nearest(box_reg_loss_type, known)}")
+    raise ValueError(f"unknown box_reg_loss_type {box_reg_loss_type!r}; {nearest(box_reg_loss_type, known)}")

@@ -95,7 +95,7 @@ class ROIPooler(nn.Module):
             return ROIAlignRotated(size, scale, samples)
         if self.pooler_type == "ROIPool":
             return ROIPool(size, scale)
-        raise ValueError(f"ROIPooler: unknown type {self.pooler_type!r}{nearest(self.pooler_type, POOLER_TYPES)}")
+        raise ValueError(f"ROIPooler: unknown type {self.pooler_type!r}; {nearest(self.pooler_type, POOLER_TYPES)}")
 
     def forward(self, x: Sequence[Tensor], box_lists: Sequence[Boxes | RotatedBoxes]) -> Tensor:
         """Pool the boxes of a batch.

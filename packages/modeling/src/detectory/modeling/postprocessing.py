@@ -28,7 +28,9 @@ def detector_postprocess(
     scaled = Instances((output_height, output_width), **results.get_fields())
     name = "pred_boxes" if scaled.has("pred_boxes") else "proposal_boxes"
     if not scaled.has(name):
-        raise ValueError(f"detector_postprocess: results need pred_boxes or proposal_boxes, got {list(results.get_fields())}")
+        raise ValueError(
+            f"detector_postprocess: results need pred_boxes or proposal_boxes, got {list(results.get_fields())}"
+        )
     boxes = scaled.get(name).clone()
     boxes.scale(scale_x, scale_y)
     boxes.clip(scaled.image_size)
@@ -37,9 +39,7 @@ def detector_postprocess(
     if scaled.has("pred_masks"):
         masks = scaled.pred_masks
         masks = masks if isinstance(masks, ROIMasks) else ROIMasks(masks[:, 0])
-        scaled.pred_masks = masks.to_bitmasks(
-            scaled.get(name), output_height, output_width, mask_threshold
-        ).tensor
+        scaled.pred_masks = masks.to_bitmasks(scaled.get(name), output_height, output_width, mask_threshold).tensor
     if scaled.has("pred_keypoints"):
         scaled.pred_keypoints = scaled.pred_keypoints * scaled.pred_keypoints.new_tensor([scale_x, scale_y, 1.0])
     return scaled

@@ -1,5 +1,6 @@
 """Feature pyramid network."""
 
+import itertools
 import math
 from collections.abc import Sequence
 
@@ -49,21 +50,17 @@ class FPN(Backbone):
         shapes = bottom_up.output_shape()
         for name in in_features:
             if name not in shapes:
-                raise ValueError(f"FPN: bottom_up has no output {name!r}{nearest(name, shapes)}")
+                raise ValueError(f"FPN: bottom_up has no output {name!r}; {nearest(name, shapes)}")
         if not in_features:
             raise ValueError("FPN: in_features must not be empty")
         if fuse_type not in FUSE_TYPES:
-            raise ValueError(f"FPN: unknown fuse_type {fuse_type!r}{nearest(fuse_type, FUSE_TYPES)}")
+            raise ValueError(f"FPN: unknown fuse_type {fuse_type!r}; {nearest(fuse_type, FUSE_TYPES)}")
         strides = [shapes[name].stride for name in in_features]
         _check_strides(strides)
         levels = [int(math.log2(stride)) for stride in strides]
         for name, level in zip(in_features, levels, strict=True):
-            lateral = Conv2d(
-                shapes[name].channels, out_channels, 1, bias=not norm, norm=get_norm(norm, out_channels)
-            )
-            output = Conv2d(
-                out_channels, out_channels, 3, padding=1, bias=not norm, norm=get_norm(norm, out_channels)
-            )
+            lateral = Conv2d(shapes[name].channels, out_channels, 1, bias=not norm, norm=get_norm(norm, out_channels))
+            output = Conv2d(out_channels, out_channels, 3, padding=1, bias=not norm, norm=get_norm(norm, out_channels))
             c2_xavier_fill(lateral)
             c2_xavier_fill(output)
             self.add_module(f"fpn_lateral{level}", lateral)
@@ -114,7 +111,7 @@ class FPN(Backbone):
 
 
 def _check_strides(strides: list[int]) -> None:
-    for fine, coarse in zip(strides, strides[1:], strict=False):
+    for fine, coarse in itertools.pairwise(strides):
         if coarse != 2 * fine:
             raise ValueError(f"FPN: strides of in_features must double from one to the next, got {strides}")
 

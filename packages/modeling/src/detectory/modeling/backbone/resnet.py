@@ -73,7 +73,7 @@ class ResNet(Backbone):
         self._out_features = list(out_features or [names[-1] if names else "stem"])
         for name in self._out_features:
             if name not in ("stem", *names):
-                raise ValueError(f"ResNet: unknown out_features {name!r}{nearest(name, ('stem', *names))}")
+                raise ValueError(f"ResNet: unknown out_features {name!r}; {nearest(name, ('stem', *names))}")
         self.freeze(freeze_at)
 
     def forward(self, x: Tensor) -> dict[str, Tensor]:

@@ -48,7 +48,9 @@ class FrozenBatchNorm2d(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``x`` of shape ``(B, C, H, W)``; shape and dtype stay."""
-        return F.batch_norm(x, self.running_mean, self.running_var, self.weight, self.bias, training=False, eps=self.eps)
+        return F.batch_norm(
+            x, self.running_mean, self.running_var, self.weight, self.bias, training=False, eps=self.eps
+        )
 
     def _load_from_state_dict(self, state_dict: dict, prefix: str, local_metadata: Mapping, *rest: object) -> None:
         if (local_metadata.get("version") or 0) < 2:

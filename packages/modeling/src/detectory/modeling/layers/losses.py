@@ -19,7 +19,7 @@ def _reduce(loss: Tensor, reduction: str, function: str) -> Tensor:
         return loss.sum()
     if reduction == "mean":
         return loss.mean() if loss.numel() > 0 else 0.0 * loss.sum()
-    raise ValueError(f"{function}: unknown reduction {reduction!r}{nearest(reduction, REDUCTIONS)}")
+    raise ValueError(f"{function}: unknown reduction {reduction!r}; {nearest(reduction, REDUCTIONS)}")
 
 
 def smooth_l1_loss(input: Tensor, target: Tensor, beta: float, reduction: str = "none") -> Tensor:

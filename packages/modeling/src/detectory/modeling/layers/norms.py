@@ -149,5 +149,5 @@ def get_norm(norm: NormSpec, out_channels: int) -> nn.Module | None:
     if callable(norm):
         return norm(out_channels)
     if norm not in NORMS:
-        raise ValueError(f"get_norm: unknown norm {norm!r}{nearest(norm, NORMS)}")
+        raise ValueError(f"get_norm: unknown norm {norm!r}; {nearest(norm, NORMS)}")
     return NORMS[norm](out_channels)

@@ -76,9 +76,7 @@ class ROIAlignRotated(nn.Module):
         Returns:
             ``(R, C, height, width)`` in the region's own frame.
         """
-        return roi_align_rotated(
-            input, rois.to(input.dtype), self.output_size, self.spatial_scale, self.sampling_ratio
-        )
+        return roi_align_rotated(input, rois.to(input.dtype), self.output_size, self.spatial_scale, self.sampling_ratio)
 
     def extra_repr(self) -> str:
         """Return what ``print`` shows."""

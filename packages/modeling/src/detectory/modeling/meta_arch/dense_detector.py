@@ -121,9 +121,7 @@ class DenseDetector(ImageNormalizer):
         levels = [self._decode(*level) for level in zip(anchors, scores, deltas, strict=True)]
         boxes, confidence, classes = (torch.cat(parts) for parts in zip(*levels, strict=True))
         keep = batched_nms(boxes, confidence, classes, self.test_nms_thresh)[: self.max_detections_per_image]
-        return Instances(
-            image_size, pred_boxes=Boxes(boxes[keep]), scores=confidence[keep], pred_classes=classes[keep]
-        )
+        return Instances(image_size, pred_boxes=Boxes(boxes[keep]), scores=confidence[keep], pred_classes=classes[keep])
 
     def _decode(self, anchors: Boxes, scores: Tensor, deltas: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return boxes, scores and classes of the best candidates of one level above the threshold."""

@@ -1,9 +1,9 @@
 """Semantic segmentation on a feature pyramid."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import math
 from torch import Tensor, nn
 from torch.nn import functional as F
 

@@ -62,9 +62,7 @@ def suppress_proposals(
     )
     finite = all_boxes.isfinite().all(dim=2) & all_scores.isfinite()
     if training and not bool(finite.all()):
-        raise FloatingPointError(
-            "RPN: predicted boxes or scores contain infinite values or NaN, training has diverged"
-        )
+        raise FloatingPointError("RPN: predicted boxes or scores contain infinite values or NaN, training has diverged")
     results = []
     for image_size, rows, logits, valid in zip(image_sizes, all_boxes, all_scores, finite, strict=True):
         image_boxes = box_class(rows.nan_to_num())

@@ -199,9 +199,7 @@ class RPN(nn.Module):
         """
         boxes, scores = self._decode_top_anchors(anchors, pred_objectness_logits, pred_anchor_deltas)
         limit = self.post_nms_topk[self.training]
-        return suppress_proposals(
-            boxes, scores, image_sizes, self.nms_thresh, limit, self.min_box_size, self.training
-        )
+        return suppress_proposals(boxes, scores, image_sizes, self.nms_thresh, limit, self.min_box_size, self.training)
 
     def _decode_top_anchors(
         self, anchors: Sequence[Boxes], logits: Sequence[Tensor], deltas: Sequence[Tensor]

@@ -45,6 +45,6 @@ class StandardRPNHead(nn.Module):
             nn.init.zeros_(layer.bias)
 
     def forward(self, features: Sequence[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
-        """Map levels ``(B, C, H, W)`` to logits ``(B, A, H, W)`` and deltas ``(B, A * box_dim, H, W)``, level by level."""
+        """Map levels ``(B, C, H, W)`` to logits ``(B, A, H, W)`` and deltas ``(B, A * box_dim, H, W)``."""
         hidden = [self.conv(x) for x in features]
         return [self.objectness_logits(x) for x in hidden], [self.anchor_deltas(x) for x in hidden]

@@ -130,9 +130,7 @@ class CascadeROIHeads(StandardROIHeads):
             pooled = _ScaleGradient.apply(pooled, 1.0 / self.num_cascade_stages)
         return self.box_predictor[stage](self.box_head[stage](pooled))
 
-    def _proposals_from_boxes(
-        self, boxes: Sequence[Tensor], image_sizes: Sequence[tuple[int, int]]
-    ) -> list[Instances]:
+    def _proposals_from_boxes(self, boxes: Sequence[Tensor], image_sizes: Sequence[tuple[int, int]]) -> list[Instances]:
         """Make the boxes of one stage the proposals of the next; training drops those that were clipped away."""
         proposals = []
         for rows, size in zip(boxes, image_sizes, strict=True):

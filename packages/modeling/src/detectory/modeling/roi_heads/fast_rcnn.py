@@ -40,7 +40,8 @@ class FastRCNNOutputLayers(nn.Module):
         get_fed_loss_cls_weights: Returns the weight ``(K,)`` by which a class is drawn for the federated loss.
         fed_loss_num_classes: Classes of a batch that the federated loss looks at.
 
-    Source: Girshick, "Fast R-CNN", 2015, section 2; Zhou et al., "Probabilistic two-stage detection", 2021 (federated loss).
+    Source: Girshick, "Fast R-CNN", 2015, section 2; Zhou et al., "Probabilistic two-stage detection", 2021
+        (federated loss).
     """
 
     def __init__(

@@ -5,9 +5,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 
-def federated_classes(
-    gt_classes: Tensor, num_fed_loss_classes: int, num_classes: int, weight: Tensor | None
-) -> Tensor:
+def federated_classes(gt_classes: Tensor, num_fed_loss_classes: int, num_classes: int, weight: Tensor | None) -> Tensor:
     """Return the batch's own classes and enough others, drawn without replacement.
 
     Args:

@@ -12,7 +12,9 @@ from detectory.modeling.layers import Conv2d, ShapeSpec
 from detectory.structures import Instances, heatmaps_to_keypoints
 
 
-def keypoint_rcnn_loss(pred_keypoint_logits: Tensor, instances: Sequence[Instances], normalizer: float | None) -> Tensor:
+def keypoint_rcnn_loss(
+    pred_keypoint_logits: Tensor, instances: Sequence[Instances], normalizer: float | None
+) -> Tensor:
     """Cross-entropy over the cells of each visible keypoint's heatmap.
 
     Args:
@@ -44,7 +46,7 @@ def keypoint_rcnn_loss(pred_keypoint_logits: Tensor, instances: Sequence[Instanc
 
 
 def keypoint_rcnn_inference(pred_keypoint_logits: Tensor, pred_instances: Sequence[Instances]) -> None:
-    """Set ``pred_keypoints`` ``(R_i, P, 3)``, rows ``(x, y, score)``, and ``pred_keypoint_heatmaps`` on every image's detections.
+    """Set the detections' ``pred_keypoints`` ``(R_i, P, 3)``, rows ``(x, y, score)``, and ``pred_keypoint_heatmaps``.
 
     Args:
         pred_keypoint_logits: ``(R, P, S, S)`` of the detections of all images.

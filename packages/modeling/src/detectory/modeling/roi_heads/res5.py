@@ -70,9 +70,7 @@ class Res5ROIHeads(ROIHeads):
             losses.update(self.mask_head(regions[chosen], foreground))
         return [], losses
 
-    def forward_with_given_boxes(
-        self, features: Mapping[str, Tensor], instances: list[Instances]
-    ) -> list[Instances]:
+    def forward_with_given_boxes(self, features: Mapping[str, Tensor], instances: list[Instances]) -> list[Instances]:
         """Predict masks in boxes that are known, see `StandardROIHeads.forward_with_given_boxes`."""
         if self.training:
             raise RuntimeError("Res5ROIHeads.forward_with_given_boxes: only works in inference, call eval()")

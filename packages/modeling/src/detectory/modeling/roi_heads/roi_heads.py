@@ -16,9 +16,7 @@ from .statistics import log_sample_stats
 HeadsOutput = tuple[list[Instances], dict[str, Tensor]]
 
 
-def select_foreground_proposals(
-    proposals: Sequence[Instances], bg_label: int
-) -> tuple[list[Instances], list[Tensor]]:
+def select_foreground_proposals(proposals: Sequence[Instances], bg_label: int) -> tuple[list[Instances], list[Tensor]]:
     """Keep the proposals of every image that are labelled with an object's class.
 
     Args:

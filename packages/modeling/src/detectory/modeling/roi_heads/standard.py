@@ -87,9 +87,7 @@ class StandardROIHeads(ROIHeads):
         losses.update(self._forward_keypoint(features, proposals))
         return proposals, losses
 
-    def forward_with_given_boxes(
-        self, features: Mapping[str, Tensor], instances: list[Instances]
-    ) -> list[Instances]:
+    def forward_with_given_boxes(self, features: Mapping[str, Tensor], instances: list[Instances]) -> list[Instances]:
         """Predict masks and keypoints in boxes that are known.
 
         Args:
