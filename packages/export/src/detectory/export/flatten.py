@@ -153,9 +153,7 @@ def _flatten_all(objects: Sequence[Any]) -> tuple[tuple[Any, ...], tuple[Schema,
     return leaves, tuple(schema for _, schema in flat), tuple(len(of_one) for of_one, _ in flat)
 
 
-def _rebuild_all(
-    owner: Schema, schemas: Sequence[Schema], sizes: Sequence[int], values: Sequence[Any]
-) -> list[Any]:
+def _rebuild_all(owner: Schema, schemas: Sequence[Schema], sizes: Sequence[int], values: Sequence[Any]) -> list[Any]:
     _expect(owner, values, sum(sizes))
     objects, start = [], 0
     for schema, size in zip(schemas, sizes, strict=True):
