@@ -1,0 +1,32 @@
+"""Read a JSON file of annotations, or say clearly why not."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import Any
+
+from detectory.core.storage import local_path
+from detectory.data.faults import DatasetError, Fault
+
+
+def read_json(path: str | os.PathLike[str]) -> Any:
+    """Read a UTF-8 JSON file or address.
+
+    Raises:
+        FileNotFoundError: There is none.
+        DatasetError: It is no UTF-8 or no JSON; the message names the file and the place in it.
+    """
+    name = os.fspath(path)
+    with open(local_path(name), "rb") as file:
+        data = file.read()
+    try:
+        return json.loads(data.decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        message = f"the file is not UTF-8: byte {error.object[error.start]:#04x} at offset {error.start}"
+        raise DatasetError(Fault(name, "", "", message)) from error
+    except json.JSONDecodeError as error:
+        message = f"the file is no JSON: {error.msg} in line {error.lineno}, column {error.colno}"
+        raise DatasetError(Fault(name, "", "", message)) from error
+    except RecursionError as error:
+        raise DatasetError(Fault(name, "", "", "the file is nested too deeply to be a dataset")) from error

@@ -1,0 +1,235 @@
+"""Read images of any kind into arrays, quickly and with limits."""
+
+from __future__ import annotations
+
+import functools
+import io
+import logging
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from .jpeg_header import JpegHeader, read_jpeg_header
+
+logger = logging.getLogger(__name__)
+
+FORMATS = ("BGR", "RGB", "L", "YUV-BT.601")
+RGB_TO_YUV = np.array([[0.299, 0.587, 0.114], [-0.14713, -0.28886, 0.436], [0.615, -0.51499, -0.10001]])
+YUV_TO_RGB = np.array([[1.0, 0.0, 1.13983], [1.0, -0.39465, -0.58060], [1.0, 2.03211, 0.0]])
+
+#: Images with more pixels are refused: a file of a few kilobytes can demand all memory.
+MAX_PIXELS = 178_956_970
+
+
+class ImageReadError(ValueError):
+    """A file exists but holds no readable image; the message names the file."""
+
+
+class SizeMismatchError(ValueError):
+    """An image has another width or height than its record says."""
+
+
+@functools.cache
+def _torchvision_jpeg() -> Callable[..., torch.Tensor] | None:
+    """Return torchvision's JPEG decoder; None where torchvision cannot be loaded with the torch at hand."""
+    try:
+        from torchvision.io import ImageReadMode, decode_jpeg
+    except (ImportError, OSError, RuntimeError) as error:
+        logger.warning("torchvision's JPEG decoder is not available, Pillow's is used: %s", error)
+        return None
+    modes = {"RGB": ImageReadMode.RGB, "L": ImageReadMode.GRAY, None: ImageReadMode.UNCHANGED}
+    return lambda data, mode: decode_jpeg(data, mode=modes[mode], apply_exif_orientation=True)
+
+
+def _decoded_by_torchvision(data: bytes, header: JpegHeader, mode: str | None) -> np.ndarray | None:
+    """Decode ordinary JPEG files; None for what Pillow does better."""
+    decode = _torchvision_jpeg()
+    if (
+        decode is None
+        or header.components not in (1, 3)
+        or header.bits != 8
+        or (mode == "L") != (header.components == 1)
+    ):
+        return None
+    try:
+        image = decode(torch.frombuffer(bytearray(data), dtype=torch.uint8), mode)
+    except RuntimeError:
+        # Pillow decodes it or says what is wrong with it.
+        return None
+    return image.permute(1, 2, 0).numpy()
+
+
+def _check_pixels(width: int, height: int, name: str) -> None:
+    if width * height > MAX_PIXELS:
+        raise ImageReadError(f"{name}: an image of {width} x {height} pixels, more than the limit of {MAX_PIXELS}")
+
+
+def _pillow_array(image: Image.Image, mode: str | None) -> np.ndarray:
+    image = ImageOps.exif_transpose(image)
+    if mode is not None and image.mode.startswith("I"):
+        # convert() would clip 16-bit values at 255 instead of scaling them.
+        array = np.asarray(image)
+        image = Image.fromarray((array.clip(0, 65535).astype(np.uint16) >> 8).astype(np.uint8))
+    return np.asarray(image if mode is None or image.mode == mode else image.convert(mode))
+
+
+def _decoded_by_pillow(data: bytes, name: str, mode: str | None) -> np.ndarray:
+    try:
+        with Image.open(io.BytesIO(data)) as image:
+            _check_pixels(*image.size, name)
+            return _pillow_array(image, mode)
+    except UnidentifiedImageError as error:
+        if name.lower().endswith((".tif", ".tiff")):
+            return _decoded_by_tifffile(data, name)
+        raise ImageReadError(f"{name}: no image that Pillow knows ({len(data)} bytes)") from error
+    except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
+        if isinstance(error, ImageReadError):
+            raise
+        raise ImageReadError(f"{name}: the image is damaged: {error}") from error
+
+
+def _decoded_by_tifffile(data: bytes, name: str) -> np.ndarray:
+    try:
+        import tifffile
+    except ImportError as error:
+        raise ImageReadError(
+            f"{name}: Pillow cannot read this TIFF (many channels or 16-bit colours); pip install tifffile"
+        ) from error
+    array = tifffile.imread(io.BytesIO(data))
+    return np.moveaxis(array, 0, -1) if array.ndim == 3 and array.shape[0] < array.shape[-1] else array
+
+
+def _decoded(path: str, mode: str | None) -> np.ndarray:
+    """Read a file as ``(H, W)`` or ``(H, W, C)`` in Pillow's mode, or as it is stored for None."""
+    if path.lower().endswith(".npy"):
+        try:
+            array = np.load(path, allow_pickle=False)
+        except ValueError as error:
+            raise ImageReadError(f"{path}: no array: {error}") from error
+        if array.ndim not in (2, 3):
+            raise ImageReadError(f"{path}: expected an (H, W) or (H, W, C) array, got shape {array.shape}")
+        return array
+    with open(path, "rb") as file:
+        data = file.read()
+    header = read_jpeg_header(data)
+    if header is not None:
+        _check_pixels(header.width, header.height, path)
+        # Both decoders fill in grey where data are missing; a file without its end is damaged.
+        array = _decoded_by_torchvision(data, header, mode) if header.is_complete else None
+        if array is not None:
+            return array if array.shape[2] > 1 else array[:, :, 0]
+    return _decoded_by_pillow(data, path, mode)
+
+
+def read_image_view(file_name: str | os.PathLike[str], format: str | None = None) -> np.ndarray:
+    """Read an image like :func:`read_image`, where BGR may be a view with reversed channels of RGB memory.
+
+    Resizing and the final copy into a tensor undo the reversal for free, so that no separate pass swaps channels.
+    """
+    if format is not None and format not in FORMATS:
+        raise ValueError(f"read_image: format must be one of {', '.join(FORMATS)} or None, got {format!r}")
+    mode = {"BGR": "RGB", "YUV-BT.601": "RGB"}.get(format, format) if format else None
+    image = _decoded(os.fspath(file_name), mode)
+    if format == "L":
+        return image[:, :, None] if image.ndim == 2 else image
+    if format == "BGR":
+        return image[:, :, ::-1]
+    if format == "YUV-BT.601":
+        return np.dot(image / 255.0, RGB_TO_YUV.T)
+    return image
+
+
+def read_image(file_name: str | os.PathLike[str], format: str | None = None) -> np.ndarray:
+    """Read an image file and turn it upright as its EXIF orientation says.
+
+    Args:
+        file_name: JPEG, PNG or anything else that Pillow reads, TIFF with uint16 or float32 pixels, or a ``.npy`` array
+            of ``(H, W)`` or ``(H, W, C)`` with any number of channels.
+        format: ``"RGB"``, ``"BGR"``, ``"L"`` (grey), ``"YUV-BT.601"``, or None for the pixels as they are stored.
+            Palettes, CMYK and transparency are converted; 16-bit grey is scaled to 8 bits. A ``.npy`` array keeps its
+            channels; only BGR reverses them.
+
+    Returns:
+        ``(H, W, C)`` uint8 in [0, 255]; C is 1 for ``"L"``. YUV is floating point with Y in [0, 1]. For None the
+        stored shape and dtype.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ImageReadError: The file is damaged, no image, or has more than ``MAX_PIXELS`` pixels.
+    """
+    return np.ascontiguousarray(read_image_view(file_name, format))
+
+
+def convert_PIL_to_numpy(image: Image.Image, format: str | None) -> np.ndarray:
+    """Turn a Pillow image into an array of a format of :func:`read_image`."""
+    mode = {"BGR": "RGB", "YUV-BT.601": "RGB"}.get(format, format) if format else None
+    array = np.asarray(image if mode is None else image.convert(mode))
+    if format == "L":
+        return array[:, :, None]
+    if format == "BGR":
+        return np.ascontiguousarray(array[:, :, ::-1])
+    return np.dot(array / 255.0, RGB_TO_YUV.T) if format == "YUV-BT.601" else array
+
+
+def convert_image_to_rgb(image: np.ndarray | torch.Tensor, format: str) -> np.ndarray:
+    """Convert an image to RGB.
+
+    Args:
+        image: ``(H, W, C)`` array or tensor in ``format``.
+        format: One of the formats of :func:`read_image`.
+
+    Returns:
+        ``(H, W, 3)`` in [0, 255], uint8 or floating point.
+    """
+    if isinstance(image, torch.Tensor):
+        image = image.cpu().numpy()
+    if format == "BGR":
+        return image[:, :, ::-1]
+    if format == "YUV-BT.601":
+        return (np.dot(image, YUV_TO_RGB.T) * 255.0).clip(0, 255).astype(np.uint8)
+    if format == "L":
+        return np.repeat(image.reshape(*image.shape[:2], 1), 3, axis=2)
+    if format == "RGB":
+        return image
+    return np.asarray(Image.fromarray(image, mode=format).convert("RGB"))
+
+
+def check_image_size(dataset_dict: dict[str, Any], image: np.ndarray) -> None:
+    """Compare an image with the ``width`` and ``height`` of its record; where these are missing, set them.
+
+    Raises:
+        SizeMismatchError: They differ.
+    """
+    height, width = image.shape[:2]
+    for key, value in (("width", width), ("height", height)):
+        if dataset_dict.setdefault(key, value) != value:
+            place = f"{dataset_dict['file_name']}: " if "file_name" in dataset_dict else ""
+            raise SizeMismatchError(
+                f"{place}the image is {width} x {height} (width x height), but its record"
+                f"{' of image id ' + repr(dataset_dict['image_id']) if 'image_id' in dataset_dict else ''} says "
+                f"{dataset_dict.get('width', width)} x {dataset_dict.get('height', height)}"
+            )
+
+
+def image_size_of_file(file_name: str | os.PathLike[str]) -> tuple[int, int]:
+    """Return the ``(height, width)`` of an image as :func:`read_image` gives it, from the file's header alone."""
+    path = Path(file_name)
+    if path.suffix.lower() == ".npy":
+        shape = np.load(path, mmap_mode="r", allow_pickle=False).shape
+        return int(shape[0]), int(shape[1])
+    try:
+        with Image.open(path) as image:
+            turned = image.getexif().get(0x0112, 1) in (5, 6, 7, 8)
+            width, height = image.size
+    except UnidentifiedImageError as error:
+        raise ImageReadError(f"{path}: no image that Pillow knows") from error
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        if isinstance(error, FileNotFoundError):
+            raise
+        raise ImageReadError(f"{path}: the image is damaged: {error}") from error
+    return (width, height) if turned else (height, width)

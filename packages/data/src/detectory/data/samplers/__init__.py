@@ -1,0 +1,23 @@
+"""Samplers: which samples come in which order, shared among processes, with a place that can be saved."""
+
+from .grouped_batches import GroupedBatchSampler
+from .inference import InferenceSampler
+from .stream import InfiniteSampler
+from .training import (
+    DatasetMixingSampler,
+    RandomSubsetTrainingSampler,
+    RepeatFactorTrainingSampler,
+    TrainingSampler,
+    WeightedTrainingSampler,
+)
+
+__all__ = [
+    "DatasetMixingSampler",
+    "GroupedBatchSampler",
+    "InferenceSampler",
+    "InfiniteSampler",
+    "RandomSubsetTrainingSampler",
+    "RepeatFactorTrainingSampler",
+    "TrainingSampler",
+    "WeightedTrainingSampler",
+]

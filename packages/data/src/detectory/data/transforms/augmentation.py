@@ -1,0 +1,188 @@
+"""Augmentations: policies, often random, that make transforms."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from .transform import Transform, TransformList, described
+
+
+class Augmentation:
+    """Decides which transform to apply to an input.
+
+    A subclass defines ``get_transform(image)``; its parameters may be any attributes of the input, for example
+    ``get_transform(self, image, sem_seg)``. By convention ``image`` is ``(H, W)`` or ``(H, W, C)``, uint8 or floating
+    point; ``boxes`` is ``(N, 4)`` float32 in ``(x1, y1, x2, y2)``; ``sem_seg`` is ``(H, W)`` integer. Draw random
+    numbers from ``numpy.random`` or ``random``: the data loader seeds both anew for every sample.
+    """
+
+    input_args: tuple[str, ...] | None = None
+
+    def _init(self, params: dict[str, Any] | None = None) -> None:
+        """Keep a constructor's ``locals()`` as attributes."""
+        for name, value in (params or {}).items():
+            if name != "self" and not name.startswith("_"):
+                setattr(self, name, value)
+
+    def _rand_range(self, low: float = 1.0, high: float | None = None, size: int | None = None) -> Any:
+        """Draw uniformly from ``[low, high)``, or from ``[0, low)`` when only one bound is given."""
+        return np.random.uniform(*((0, low) if high is None else (low, high)), size)
+
+    def get_transform(self, *args: Any) -> Transform:
+        """Make the transform for one input."""
+        raise TypeError(f"{type(self).__name__} must define get_transform")
+
+    def _argument_names(self) -> tuple[str, ...]:
+        if self.input_args is not None:
+            return tuple(self.input_args)
+        names = []
+        for parameter in inspect.signature(self.get_transform).parameters.values():
+            if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD, parameter.KEYWORD_ONLY):
+                raise TypeError(
+                    f"{type(self).__name__}.get_transform: every parameter must name an attribute of the input, "
+                    f"got {parameter}"
+                )
+            names.append(parameter.name)
+        return tuple(names)
+
+    def __call__(self, aug_input: AugInput) -> Transform:
+        """Augment an input in place.
+
+        Args:
+            aug_input: An object with the attributes that ``get_transform`` names and a ``transform`` method.
+
+        Returns:
+            The transform that was applied; give it everything else that belongs to the image.
+        """
+        arguments = []
+        for name in self._argument_names():
+            if not hasattr(aug_input, name):
+                raise AttributeError(
+                    f"{type(self).__name__}.get_transform needs {name!r}, which is no attribute of "
+                    f"{type(aug_input).__name__}"
+                )
+            arguments.append(getattr(aug_input, name))
+        transform = self.get_transform(*arguments)
+        if not isinstance(transform, Transform):
+            raise TypeError(
+                f"{type(self).__name__}.get_transform must return a Transform, got {type(transform).__name__}"
+            )
+        aug_input.transform(transform)
+        return transform
+
+    def __repr__(self) -> str:
+        return described(self, type(self).__name__)
+
+    __str__ = __repr__
+
+
+class _FixedTransform(Augmentation):
+    """The policy of always applying one transform."""
+
+    def __init__(self, transform: Transform) -> None:
+        self.fixed = transform
+
+    def get_transform(self) -> Transform:
+        """Return the one transform."""
+        return self.fixed
+
+    def __repr__(self) -> str:
+        return repr(self.fixed)
+
+
+def as_augmentation(item: Augmentation | Transform) -> Augmentation:
+    """Turn a transform into the augmentation that always applies it; augmentations come back as they are."""
+    if isinstance(item, Transform):
+        return _FixedTransform(item)
+    if not isinstance(item, Augmentation):
+        raise TypeError(f"expected an Augmentation or a Transform, got {type(item).__name__}")
+    return item
+
+
+class AugmentationList(Augmentation):
+    """Apply augmentations one after the other, each to the result of those before.
+
+    There is no single ``get_transform``: what the second does depends on what the first has made.
+
+    Args:
+        augs: Augmentations or transforms.
+    """
+
+    def __init__(self, augs: Sequence[Augmentation | Transform]) -> None:
+        self.augs = [as_augmentation(item) for item in augs]
+
+    def __call__(self, aug_input: AugInput) -> TransformList:
+        """Augment an input in place and return the transforms in order."""
+        return TransformList([augmentation(aug_input) for augmentation in self.augs])
+
+    def get_transform(self, *args: Any) -> Transform:
+        """Raise: call the list with an input instead."""
+        raise TypeError("AugmentationList has no single transform: call it with an AugInput")
+
+    def __repr__(self) -> str:
+        return f"AugmentationList({self.augs!r})"
+
+    __str__ = __repr__
+
+
+class AugInput:
+    """What augmentations look at and change: an image, and boxes or a segmentation if a policy needs them.
+
+    Args:
+        image: ``(H, W)`` or ``(H, W, C)``, uint8 in [0, 255] or floating point.
+        boxes: ``(N, 4)`` float32 in ``(x1, y1, x2, y2)``, or None.
+        sem_seg: ``(H, W)`` integer labels, or None.
+
+    Example:
+        >>> from detectory.data import transforms as T
+        >>> image = np.zeros((4, 8, 3), np.uint8)
+        >>> given = T.AugInput(image, boxes=np.array([[0, 0, 2, 2]], np.float32))
+        >>> applied = T.AugmentationList([T.Resize((8, 16)), T.RandomFlip(prob=1.0)])(given)
+        >>> given.boxes.tolist()
+        [[12.0, 0.0, 16.0, 4.0]]
+    """
+
+    def __init__(
+        self, image: np.ndarray, *, boxes: np.ndarray | None = None, sem_seg: np.ndarray | None = None
+    ) -> None:
+        if not isinstance(image, np.ndarray) or image.ndim not in (2, 3):
+            got = f"shape {image.shape}" if isinstance(image, np.ndarray) else type(image).__name__
+            raise TypeError(f"AugInput: image must be an (H, W) or (H, W, C) array, got {got}")
+        self.image = image
+        self.boxes = boxes
+        self.sem_seg = sem_seg
+
+    def transform(self, tfm: Transform) -> None:
+        """Apply a transform to all attributes, in place."""
+        self.image = tfm.apply_image(self.image)
+        if self.boxes is not None:
+            self.boxes = tfm.apply_box(self.boxes)
+        if self.sem_seg is not None:
+            self.sem_seg = tfm.apply_segmentation(self.sem_seg)
+
+    def apply_augmentations(self, augmentations: Sequence[Augmentation | Transform]) -> TransformList:
+        """Apply augmentations in order and return what they did."""
+        return AugmentationList(augmentations)(self)
+
+
+def apply_augmentations(
+    augmentations: Sequence[Augmentation | Transform], inputs: AugInput | np.ndarray
+) -> tuple[Any, TransformList]:
+    """Apply augmentations to an input or to a bare image.
+
+    Args:
+        augmentations: Augmentations or transforms, applied in order.
+        inputs: An input, changed in place, or an image.
+
+    Returns:
+        The augmented input (the new image where an image was given) and the transforms.
+    """
+    if isinstance(inputs, np.ndarray):
+        given = AugInput(inputs)
+        transforms = given.apply_augmentations(augmentations)
+        return given.image, transforms
+    return inputs, inputs.apply_augmentations(augmentations)

@@ -1,0 +1,109 @@
+"""Augmentations that flip, rotate or apply something by chance."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from .affine import RotationTransform
+from .augmentation import AugInput, Augmentation, as_augmentation
+from .flips import HFlipTransform, VFlipTransform
+from .transform import NoOpTransform, Transform
+
+
+class RandomFlip(Augmentation):
+    """Mirror the image by chance.
+
+    Args:
+        prob: Probability.
+        horizontal: Mirror left and right.
+        vertical: Mirror top and bottom; exactly one of the two must be on.
+    """
+
+    def __init__(self, prob: float = 0.5, *, horizontal: bool = True, vertical: bool = False) -> None:
+        if horizontal == vertical:
+            raise ValueError(
+                f"RandomFlip: exactly one of horizontal and vertical must be on, got {horizontal} and {vertical}; "
+                "use two RandomFlip for both"
+            )
+        self.prob, self.horizontal, self.vertical = prob, horizontal, vertical
+
+    def get_transform(self, image: np.ndarray) -> Transform:
+        """Throw the coin."""
+        h, w = image.shape[:2]
+        if self._rand_range() >= self.prob:
+            return NoOpTransform()
+        return HFlipTransform(w) if self.horizontal else VFlipTransform(h)
+
+
+class RandomRotation(Augmentation):
+    """Rotate the image counter-clockwise by a random angle.
+
+    Args:
+        angle: ``[min, max]`` degrees for ``"range"``, a list of angles for ``"choice"``, or one number.
+        expand: Make the result large enough for the whole image.
+        center: Relative to the image, (0, 0) top left and (1, 1) bottom right: ``[[min_x, min_y], [max_x, max_y]]``
+            for ``"range"``, a list of centres for ``"choice"``; the middle by default. Without effect with ``expand``.
+        sample_style: ``"range"`` or ``"choice"``.
+        interp: See :class:`RotationTransform`.
+    """
+
+    def __init__(
+        self,
+        angle: float | Sequence[float],
+        expand: bool = True,
+        center: Sequence[Sequence[float]] | None = None,
+        sample_style: str = "range",
+        interp: int | str | None = None,
+    ) -> None:
+        if sample_style not in ("range", "choice"):
+            raise ValueError(f"RandomRotation: sample_style must be 'range' or 'choice', got {sample_style!r}")
+        self.is_range = sample_style == "range"
+        self.angle = (angle, angle) if isinstance(angle, (int, float)) else angle
+        if center is not None and isinstance(center[0], (int, float)):
+            center = (center, center)
+        self.center, self.expand, self.sample_style, self.interp = center, expand, sample_style, interp
+
+    def get_transform(self, image: np.ndarray) -> Transform:
+        """Draw an angle and a centre."""
+        h, w = image.shape[:2]
+        center = None
+        if self.is_range:
+            angle = np.random.uniform(self.angle[0], self.angle[1])
+            if self.center is not None:
+                low, high = self.center
+                center = np.random.uniform(low[0], high[0]), np.random.uniform(low[1], high[1])
+        else:
+            angle = float(np.random.choice(self.angle))
+            if self.center is not None:
+                center = self.center[np.random.randint(len(self.center))]
+        if center is not None:
+            center = (w * center[0], h * center[1])
+        if angle % 360 == 0:
+            return NoOpTransform()
+        return RotationTransform(h, w, angle, expand=self.expand, center=center, interp=self.interp)
+
+
+class RandomApply(Augmentation):
+    """Apply an augmentation or a transform by chance.
+
+    Args:
+        tfm_or_aug: What to apply.
+        prob: Probability in [0, 1].
+    """
+
+    def __init__(self, tfm_or_aug: Augmentation | Transform, prob: float = 0.5) -> None:
+        if not 0.0 <= prob <= 1.0:
+            raise ValueError(f"RandomApply: prob must lie in [0, 1], got {prob}")
+        self.tfm_or_aug, self.prob = tfm_or_aug, prob
+        self.aug = as_augmentation(tfm_or_aug)
+
+    def get_transform(self, *args: Any) -> Transform:
+        """Throw the coin and ask the augmentation."""
+        return self.aug.get_transform(*args) if self._rand_range() < self.prob else NoOpTransform()
+
+    def __call__(self, aug_input: AugInput) -> Transform:
+        """Throw the coin and augment the input."""
+        return self.aug(aug_input) if self._rand_range() < self.prob else NoOpTransform()

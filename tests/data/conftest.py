@@ -1,0 +1,58 @@
+"""A small COCO dataset on disk, and catalogs that forget what a test registered."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from detectory.data import DatasetCatalog, MetadataCatalog
+
+
+@pytest.fixture(autouse=True)
+def _catalogs_as_before(monkeypatch):
+    monkeypatch.setattr(DatasetCatalog, "_loaders", dict(DatasetCatalog._loaders))
+    monkeypatch.setattr(DatasetCatalog, "_has_builtin", DatasetCatalog._has_builtin)
+    monkeypatch.setattr(MetadataCatalog, "_metadata", dict(MetadataCatalog._metadata))
+
+
+class CocoFolder:
+    """Four images, two lying and two standing, with a square object each; change ``content`` and call ``write``."""
+
+    def __init__(self, folder: Path):
+        self.images, self.file = folder / "images", folder / "annotations.json"
+        self.images.mkdir()
+        sizes = {1: (40, 64), 2: (64, 40), 3: (48, 60), 4: (60, 48)}
+        self.content = {
+            "images": [],
+            "annotations": [],
+            "categories": [{"id": 7, "name": "cat"}, {"id": 3, "name": "dog"}],
+        }
+        for number, (height, width) in sizes.items():
+            noise = np.random.default_rng(number).integers(0, 255, (height, width, 3), dtype=np.uint8)
+            Image.fromarray(noise).save(self.images / f"{number}.jpg")
+            self.content["images"].append(
+                {"id": number, "file_name": f"{number}.jpg", "height": height, "width": width}
+            )
+            self.content["annotations"].append(
+                {
+                    "id": number,
+                    "image_id": number,
+                    "category_id": 7,
+                    "bbox": [4, 6, 20, 10],
+                    "iscrowd": 0,
+                    "area": 200,
+                    "segmentation": [[4, 6, 24, 6, 24, 16, 4, 16]],
+                }
+            )
+        self.write()
+
+    def write(self):
+        self.file.write_text(json.dumps(self.content))
+        return self.file
+
+
+@pytest.fixture
+def coco(tmp_path):
+    return CocoFolder(tmp_path)

@@ -1,0 +1,108 @@
+import os
+import subprocess
+import sys
+
+import pytest
+
+from detectory.data import DatasetCatalog, Metadata, MetadataCatalog
+
+
+def test_a_registered_function_is_called_at_every_get():
+    calls = []
+    DatasetCatalog.register("mine", lambda: calls.append(1) or [{"file_name": "a.jpg"}])
+    assert DatasetCatalog.get("mine") == DatasetCatalog.get("mine") == [{"file_name": "a.jpg"}]
+    assert len(calls) == 2
+
+
+def test_rejects_a_name_that_is_taken():
+    DatasetCatalog.register("mine", list)
+    with pytest.raises(ValueError, match="'mine' is already registered"):
+        DatasetCatalog.register("mine", list)
+
+
+def test_rejects_a_loader_that_cannot_be_called():
+    with pytest.raises(TypeError, match="func must be callable, got list"):
+        DatasetCatalog.register("mine", [])
+
+
+def test_an_unknown_dataset_lists_the_nearest_names():
+    with pytest.raises(KeyError, match="did you mean 'coco_2017_train'"):
+        DatasetCatalog.get("coco_2017_trian")
+
+
+def test_removed_datasets_are_gone():
+    DatasetCatalog.register("mine", list)
+    DatasetCatalog.remove("mine")
+    assert "mine" not in DatasetCatalog
+
+
+@pytest.mark.parametrize("name", ["coco_2017_train", "keypoints_coco_2017_val", "coco_2014_minival"])
+def test_built_in_names_are_known_without_registration(name):
+    assert name in DatasetCatalog.list()
+    assert name in DatasetCatalog
+
+
+def test_a_person_may_take_a_built_in_name_first(monkeypatch):
+    monkeypatch.setattr(DatasetCatalog, "_loaders", {})
+    monkeypatch.setattr(DatasetCatalog, "_has_builtin", False)
+    DatasetCatalog.register("coco_2017_train", lambda: ["mine"])
+    assert DatasetCatalog.get("coco_2017_train") == ["mine"]
+
+
+@pytest.mark.parametrize(
+    ("variables", "folder"),
+    [
+        ({"DETECTORY_DATASETS": "/a", "DETECTRON2_DATASETS": "/b"}, "/a/coco"),
+        ({"DETECTRON2_DATASETS": "/b"}, "/b/coco"),
+        ({}, "datasets/coco"),
+    ],
+    ids=["ours first", "then detectron2's", "then the working folder"],
+)
+def test_built_in_datasets_lie_under_the_folder_of_the_environment(monkeypatch, variables, folder):
+    for name in ("DETECTORY_DATASETS", "DETECTRON2_DATASETS"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(MetadataCatalog, "_metadata", {})
+    assert MetadataCatalog.get("coco_2017_val").image_root == os.path.join(folder, "val2017")
+
+
+def test_nothing_is_registered_on_import():
+    code = "import detectory.data as d; print(len(d.DatasetCatalog._loaders), len(d.MetadataCatalog._metadata))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["0", "0"]
+
+
+def test_metadata_is_one_object_for_each_name():
+    MetadataCatalog.get("mine").thing_classes = ["person", "dog"]
+    assert MetadataCatalog.get("mine").thing_classes == ["person", "dog"]
+    assert MetadataCatalog.get("mine").get("no_such", 5) == 5
+
+
+def test_metadata_cannot_change():
+    metadata = Metadata(name="mine").set(thing_classes=["a"])
+    metadata.thing_classes = ["a"]
+    with pytest.raises(ValueError, match=r"'mine': attribute 'thing_classes' is already \['a'\]"):
+        metadata.thing_classes = ["b"]
+
+
+def test_unknown_metadata_lists_the_nearest_names():
+    metadata = Metadata(name="mine").set(thing_classes=["a"])
+    with pytest.raises(AttributeError, match="'mine' has no attribute 'thing_class': did you mean 'thing_classes'"):
+        _ = metadata.thing_class
+
+
+def test_coco_has_80_classes_with_colors():
+    metadata = MetadataCatalog.get("coco_2017_train")
+    assert len(metadata.thing_classes) == len(metadata.thing_colors) == 80
+    assert metadata.thing_classes[0] == "person"
+    assert metadata.thing_colors[0] == (220, 20, 60)
+    assert metadata.thing_dataset_id_to_contiguous_id[90] == 79
+
+
+def test_coco_keypoints_mirror_left_and_right():
+    metadata = MetadataCatalog.get("keypoints_coco_2017_train")
+    assert len(metadata.keypoint_names) == 17
+    assert ("left_eye", "right_eye") in metadata.keypoint_flip_map
+    names = {name for one, other, _ in metadata.keypoint_connection_rules for name in (one, other)}
+    assert names <= set(metadata.keypoint_names)
