@@ -23,12 +23,19 @@ def random_boxes():
 
 @pytest.fixture
 def compiles():
-    """`compiles(function, *arguments)`: one graph with open sizes, and eager's result."""
+    """`compiles(function, *arguments)`: one graph with open sizes, and eager's result and gradients."""
+
+    def results(function, arguments):
+        copies = [value.detach().clone().requires_grad_(value.requires_grad) for value in arguments]
+        output = function(*copies)
+        if output.requires_grad:
+            output.square().sum().backward()
+        return [output, *(copy.grad for copy in copies if copy.requires_grad)]
 
     def check(function, *arguments):
         torch._dynamo.reset()
         compiled = torch.compile(function, fullgraph=True, dynamic=True, backend="aot_eager")
-        torch.testing.assert_close(compiled(*arguments), function(*arguments), equal_nan=True)
+        torch.testing.assert_close(results(compiled, arguments), results(function, arguments), equal_nan=True)
 
     return check
 

@@ -14,7 +14,13 @@ if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64|amd64" AND CMAKE_CXX_COMPILER_ID
   list(APPEND DETECTORY_ISAS avx2 avx512)
 endif()
 
+# Sums of many products gain from fused multiply-adds and decide nothing.
+set(DETECTORY_FUSED channel_blocks roi_align roi_align_rotated deform_conv ms_deform_attn point_sample)
+
 function(detectory_kernels library)
+  foreach(stem ${DETECTORY_FUSED})
+    set_source_files_properties(csrc/${stem}_kernel.cpp PROPERTIES COMPILE_OPTIONS -ffp-contract=fast)
+  endforeach()
   foreach(isa ${DETECTORY_ISAS})
     set(target ${library}_kernels_${isa})
     add_library(${target} OBJECT ${ARGN})

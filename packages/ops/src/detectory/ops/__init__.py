@@ -9,6 +9,7 @@ from detectory.ops.polygons import (
     rasterize_polygons_within_boxes,
 )
 from detectory.ops.rle import grouped_rle_iou, rle_area, rle_decode, rle_encode, rle_iou, rle_merge, rle_to_bbox
+from detectory.ops.roi_align import roi_align
 from detectory.ops.roi_masks import paste_masks, roi_masks_to_rle
 
 __all__ = [
@@ -29,5 +30,6 @@ __all__ = [
     "rle_iou",
     "rle_merge",
     "rle_to_bbox",
+    "roi_align",
     "roi_masks_to_rle",
 ]

@@ -1,0 +1,32 @@
+// Blocks of channels with the channel innermost, which is the order in which kernels use whole vectors.
+#pragma once
+
+#include <cstdint>
+
+#include "elements.h"
+#include "instruction_set.h"
+
+namespace detectory {
+
+// Channels of a block: two of the widest vectors.
+template <typename T>
+constexpr int64_t kBlock = 128 / sizeof(T);
+
+// A rectangle of one image: element (c, y, x) stands at data[c * c_stride + y * y_stride + x * x_stride].
+struct Plane {
+  const void* data;
+  Element element;
+  int64_t c_stride, y_stride, x_stride;
+};
+
+// Copies `channels` (at most kBlock) of a rectangle to out (height, width, kBlock); missing channels become 0.
+DETECTORY_KERNEL(load_block_f32, void(const Plane&, int64_t channels, int64_t height, int64_t width, float* out))
+DETECTORY_KERNEL(load_block_f64, void(const Plane&, int64_t channels, int64_t height, int64_t width, double* out))
+
+// The way back: block (pixels, kBlock) to out (channels, pixels) with a stride between channels.
+DETECTORY_KERNEL(store_block_f32,
+                 void(const float* block, int64_t channels, int64_t pixels, float* out, int64_t stride))
+DETECTORY_KERNEL(store_block_f64,
+                 void(const double* block, int64_t channels, int64_t pixels, double* out, int64_t stride))
+
+}  // namespace detectory

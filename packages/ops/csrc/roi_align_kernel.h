@@ -1,0 +1,34 @@
+#pragma once
+
+#include <cstdint>
+
+#include "channel_blocks_kernel.h"
+#include "instruction_set.h"
+#include "roi_bins.h"
+
+namespace detectory {
+
+// The bins of one region on both axes.
+template <typename T>
+struct RoiBins {
+  const Bin *y, *x;                // (PH), (PW)
+  const T *y_weights, *x_weights;  // of all regions; a bin knows its offset
+  int64_t PH, PW;
+  int64_t height, width;  // extent in pixels
+};
+
+// Pools kBlock channels of a region into cells (PH * PW, kBlock). `pixels` points at the region's first pixel; strides
+// count elements. `lines` is scratch for (width, kBlock).
+DETECTORY_KERNEL(pool_f32, void(const RoiBins<float>&, const float* pixels, int64_t y_stride, int64_t x_stride,
+                                float* lines, float* cells))
+DETECTORY_KERNEL(pool_f64, void(const RoiBins<double>&, const double* pixels, int64_t y_stride, int64_t x_stride,
+                                double* lines, double* cells))
+
+// Adds the gradient of cells (PH * PW, kBlock) to the pixels of a block (…, kBlock). `lines` is scratch for
+// (PH, width, kBlock).
+DETECTORY_KERNEL(unpool_f32,
+                 void(const RoiBins<float>&, const float* cells, float* lines, float* pixels, int64_t y_stride))
+DETECTORY_KERNEL(unpool_f64,
+                 void(const RoiBins<double>&, const double* cells, double* lines, double* pixels, int64_t y_stride))
+
+}  // namespace detectory
