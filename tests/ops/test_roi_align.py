@@ -35,7 +35,7 @@ def slow_roi_align(input, rois, size, scale, ratio, aligned):
         for c, ph, pw in torch.cartesian_prod(*map(torch.arange, out.shape[1:])).tolist():
             samples = [
                 bilinear(
-                    input[int(image), c], y1 + (ph + (i + 0.5) / rows) * bin_h, x1 + (pw + (j + 0.5) / columns) * bin_w
+                    planes[int(image)][c], y1 + (ph + (i + 0.5) / rows) * bin_h, x1 + (pw + (j + 0.5) / columns) * bin_w
                 )
                 for i in range(rows)
                 for j in range(columns)
