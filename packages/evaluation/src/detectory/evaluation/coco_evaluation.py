@@ -1,0 +1,228 @@
+"""Evaluates boxes, masks and keypoints by COCO's metrics, for any dataset."""
+
+import json
+import logging
+import math
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from detectory.core.distributed import gather, is_main_process
+from detectory.core.names import nearest
+from detectory.core.storage import atomic_write
+from detectory.data import DatasetCatalog, MetadataCatalog
+
+from .coco_ground_truth import CocoGroundTruth, ground_truth_of
+from .coco_metrics import CocoMetrics, CocoSettings, coco_metrics
+from .coco_results import FIELD_OF, load_results
+from .detections import Detections
+from .evaluator import DatasetEvaluator
+from .results_table import format_categories, format_metrics
+
+TASKS = tuple(FIELD_OF)
+
+
+class COCOEvaluator(DatasetEvaluator):
+    """Average precision and recall of boxes, masks and keypoints.
+
+    Predictions are made compact as they come (masks become RLEs), so that memory grows by kilobytes an image.
+    Processes send these compact predictions to the main one; images that came twice count once.
+
+    Args:
+        dataset_name: a registered dataset. With `json_file` in its metadata that COCO file is the ground truth, else
+            what `DatasetCatalog` returns for it.
+        tasks: of "bbox", "segm" and "keypoints"; None: those that the predictions have.
+        distributed: whether predictions of all processes are evaluated together, in the main process.
+        output_dir: where `instances_predictions.pth` and `coco_instances_results.json` are written; None: nowhere.
+        max_dets_per_image: the highest number of detections of an image and class that counts, or three numbers as
+            COCO has them; None: COCO's 1, 10 and 100.
+        use_fast_impl: use hotcoco, whose figures equal those of pycocotools; False: use pycocotools.
+        kpt_oks_sigmas: one per keypoint; empty: COCO's 17 of persons.
+        allow_cached_coco: accepted for Detectron2's sake; nothing is cached.
+        settings: other IoU thresholds and area ranges.
+
+    Raises:
+        ValueError: for an unknown task.
+    """
+
+    def __init__(
+        self,
+        dataset_name: str,
+        tasks: Sequence[str] | None = None,
+        distributed: bool = True,
+        output_dir: str | None = None,
+        *,
+        max_dets_per_image: int | Sequence[int] | None = None,
+        use_fast_impl: bool = True,
+        kpt_oks_sigmas: Sequence[float] = (),
+        allow_cached_coco: bool = True,
+        settings: CocoSettings | None = None,
+    ) -> None:
+        for task in tasks or ():
+            if task not in TASKS:
+                raise ValueError(f"COCOEvaluator: unknown task {task!r}: {nearest(task, TASKS)}")
+        self._logger = logging.getLogger(__name__)
+        self._tasks = tuple(tasks) if tasks is not None else None
+        self._distributed = distributed
+        self._output_dir = output_dir
+        self._use_reference = not use_fast_impl
+        settings = settings or CocoSettings()
+        limits = settings.max_detections
+        if max_dets_per_image is not None:
+            single = isinstance(max_dets_per_image, int)
+            limits = (1, 10, max_dets_per_image) if single else tuple(max_dets_per_image)
+        self._settings = CocoSettings(
+            settings.iou_thresholds, settings.area_ranges, limits, tuple(kpt_oks_sigmas) or settings.oks_sigmas
+        )
+        self._dataset_name = dataset_name
+        self._metadata = MetadataCatalog.get(dataset_name)
+        self._predictions: dict[Any, Detections] = {}
+        self._ground_truth: CocoGroundTruth | None = None
+
+    def reset(self) -> None:
+        """Forget the predictions."""
+        self._predictions = {}
+
+    def process(self, inputs: Sequence[Mapping[str, Any]], outputs: Sequence[Mapping[str, Any]]) -> None:
+        """Take the predictions for some images.
+
+        Args:
+            inputs: dicts with `image_id`.
+            outputs: dicts with `instances`.
+        """
+        for record, output in zip(inputs, outputs, strict=True):
+            if "instances" in output:
+                image_id = record["image_id"]
+                self._predictions[image_id] = self._detections(image_id, output["instances"])
+
+    def evaluate(self, img_ids: Sequence[Any] | None = None) -> dict[str, dict[str, float]]:
+        """Write the results files and measure.
+
+        Args:
+            img_ids: only these images count; None: all images of the dataset.
+
+        Returns:
+            For each task a dict of metric name to percent, and "AP-<class>" where there are at least two classes;
+            NaN for what cannot be computed. Empty in other processes than the main one, and where nothing was
+            predicted for any image.
+        """
+        parts = [self._predictions]
+        if self._distributed:
+            parts = gather(self._predictions, dst=0)
+            if not is_main_process():
+                return {}
+        predictions = {image: found for part in reversed(parts) for image, found in part.items()}
+        if not predictions:
+            self._logger.warning("COCOEvaluator: got no predictions for any image of %s", self._dataset_name)
+            return {}
+        found = Detections.concatenate(predictions.values())
+        tasks = self._tasks or self._tasks_of(found)
+        if self._output_dir:
+            self._write(predictions)
+        return {task: self._measure(task, found, img_ids) for task in tasks}
+
+    @property
+    def ground_truth(self) -> CocoGroundTruth:
+        """The dataset's ground truth, read when first asked for."""
+        if self._ground_truth is None:
+            path = getattr(self._metadata, "json_file", None)
+            dicts = None if path else DatasetCatalog.get(self._dataset_name)
+            self._ground_truth = CocoGroundTruth(path) if path else ground_truth_of(dicts, self._metadata)
+        return self._ground_truth
+
+    def _detections(self, image_id: Any, instances: Any) -> Detections:
+        return Detections.from_instances(image_id, instances)
+
+    def _tasks_of(self, found: Detections) -> tuple[str, ...]:
+        have = {"bbox": True, "segm": found.masks is not None, "keypoints": found.keypoints is not None}
+        return tuple(task for task in TASKS if have[task])
+
+    def _category_ids(self) -> dict[int, int]:
+        """Contiguous class id to the dataset's."""
+        contiguous = getattr(self._metadata, "thing_dataset_id_to_contiguous_id", None)
+        if contiguous:
+            return {index: category for category, index in contiguous.items()}
+        return {index: index for index in range(len(self._metadata.thing_classes))}
+
+    def _to_dataset_ids(self, found: Detections) -> Detections:
+        ids = self._category_ids()
+        unknown = sorted(set(found.categories.tolist()) - set(ids))
+        if unknown:
+            raise ValueError(
+                f"COCOEvaluator: predicted class {unknown[0]}, but {self._dataset_name} has classes 0 to {len(ids) - 1}"
+            )
+        found.categories[:] = [ids[category] for category in found.categories.tolist()]
+        return found
+
+    def _measure(self, task: str, found: Detections, img_ids: Sequence[Any] | None) -> dict[str, float]:
+        names = [n for n in ("AP", "AP50", "AP75", "APs", "APm", "APl") if (task, n) != ("keypoints", "APs")]
+        if not len(found) or (task != "bbox" and getattr(found, _COLUMN_OF[task]) is None):
+            self._logger.warning("COCOEvaluator: no predictions for task %s", task)
+            return dict.fromkeys(names, math.nan)
+        detections = Detections(found.image_ids, found.categories.copy(), found.scores)
+        setattr(detections, _COLUMN_OF[task], getattr(found, _COLUMN_OF[task]))
+        metrics = coco_metrics(
+            self.ground_truth,
+            self._to_dataset_ids(detections),
+            task,
+            self._settings,
+            image_ids=img_ids,
+            use_reference=self._use_reference,
+        )
+        return report_metrics(metrics)
+
+    def _write(self, predictions: Mapping[Any, Detections]) -> None:
+        folder = Path(self._output_dir or "")
+        ids = self._category_ids()
+        entries = {image: found.to_json(ids) for image, found in predictions.items()}
+        by_image = [{"image_id": image, "instances": instances} for image, instances in entries.items()]
+        folder.mkdir(parents=True, exist_ok=True)
+        with atomic_write(folder / "instances_predictions.pth") as file:
+            torch.save(by_image, file)
+        with atomic_write(folder / "coco_instances_results.json", "w") as file:
+            file.write(json.dumps([entry for instances in entries.values() for entry in instances]))
+        self._logger.info("Saved results to %s", folder / "coco_instances_results.json")
+
+
+_COLUMN_OF = {"bbox": "boxes", "segm": "masks", "keypoints": "keypoints"}
+
+
+def evaluate_coco_results(
+    annotations: str | os.PathLike | Mapping[str, Any],
+    results: str | os.PathLike | Sequence[Mapping[str, Any]],
+    iou_type: str = "bbox",
+    settings: CocoSettings | None = None,
+) -> dict[str, float]:
+    """Evaluate a file of COCO results, whatever tool it comes from.
+
+    Args:
+        annotations: a COCO annotation file, or what it holds.
+        results: a COCO results file, or its list.
+        iou_type: "bbox", "segm" or "keypoints".
+        settings: thresholds, areas and limits; None: COCO's.
+
+    Returns:
+        Metric name to percent, with "AP-<class>" where there are at least two classes.
+
+    Raises:
+        ValueError: where a file is not what it should be; the message names the file, the entry and its field.
+    """
+    if iou_type not in TASKS:
+        raise ValueError(f"evaluate_coco_results: unknown iou_type {iou_type!r}: {nearest(iou_type, TASKS)}")
+    truth = CocoGroundTruth(annotations)
+    return report_metrics(coco_metrics(truth, load_results(results, truth, iou_type), iou_type, settings))
+
+
+def report_metrics(metrics: CocoMetrics) -> dict[str, float]:
+    """Log tables of the metrics and of the classes' AP, and return both as one dict in percent."""
+    logger = logging.getLogger(__name__)
+    figures = metrics.summary()
+    logger.info("Evaluation results for %s:\n%s", metrics.iou_type, format_metrics(figures))
+    if len(metrics.categories) > 1:
+        categories = metrics.per_category()
+        logger.info("Per-category %s AP:\n%s", metrics.iou_type, format_categories(categories))
+        figures |= {f"AP-{name}": value for name, value in categories.items()}
+    return figures

@@ -1,0 +1,152 @@
+"""COCO results files: read, and refused with the entry's index where they are wrong."""
+
+import json
+import math
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+import numpy as np
+
+from .coco_ground_truth import CocoGroundTruth
+from .detections import Detections
+
+FIELD_OF = {"bbox": "bbox", "segm": "segmentation", "keypoints": "keypoints"}
+
+
+def load_results(
+    results: str | os.PathLike | Sequence[Mapping[str, Any]], truth: CocoGroundTruth, iou_type: str
+) -> Detections:
+    """Read results in COCO's format and check every entry against the ground truth.
+
+    Args:
+        results: the path of a JSON file, or its list of dicts, with `image_id`, `category_id`, `score` and `bbox`
+            (x, y, width, height), `segmentation` (RLE) or `keypoints`, as the task needs.
+        truth: whose images and categories the results speak of.
+        iou_type: "bbox", "segm" or "keypoints".
+
+    Returns:
+        The detections, in the order of the file.
+
+    Raises:
+        ValueError: naming the file, the first wrong entry's index and its field: an unknown image id or category, a
+            score that is no finite number, a box that is not four finite numbers of which the last two are not
+            negative, a mask that is no RLE of its image's size, keypoints that are not threes of finite numbers.
+    """
+    name = "results" if isinstance(results, Sequence) and not isinstance(results, str) else os.fspath(results)
+    entries = results if name == "results" else _read_list(Path(name))
+    columns = _Columns(name, entries)
+    image_ids = columns.get("image_id")
+    categories = columns.get("category_id")
+    known_images, known_categories = truth.image_sizes, truth.category_names
+    columns.refuse_first(
+        "image_id", image_ids, lambda i: _hashable_in(i, known_images), "is no image of the annotations"
+    )
+    columns.refuse_first(
+        "category_id", categories, lambda c: _hashable_in(c, known_categories), "is no category of the annotations"
+    )
+    scores = columns.get("score")
+    columns.refuse_first("score", scores, _is_finite, "is no finite number")
+    found = Detections(
+        np.array(image_ids, dtype=np.int64 if truth.numbers is None else object),
+        np.array(categories, dtype=np.int64),
+        np.array(scores, dtype=np.float64),
+    )
+    values = columns.get(FIELD_OF[iou_type])
+    if iou_type == "bbox":
+        found.boxes = _boxes(columns, values)
+    elif iou_type == "segm":
+        sizes = [list(known_images[i]) for i in image_ids]
+        _check_masks(columns, values, sizes)
+        found.masks = list(values)
+    else:
+        found.keypoints = _keypoints(columns, values)
+    return found
+
+
+class _Columns:
+    """The fields of a list of entries, and the error that names an entry."""
+
+    def __init__(self, name: str, entries: Any) -> None:
+        if not isinstance(entries, Sequence):
+            kind = type(entries).__name__
+            raise ValueError(f"load_results: {name} must hold a list of detections, got {kind}")
+        self.name = name
+        self.entries = entries
+
+    def get(self, field: str) -> list[Any]:
+        """The values of one field."""
+        try:
+            return [entry[field] for entry in self.entries]
+        except (KeyError, TypeError):
+            for index, entry in enumerate(self.entries):
+                if not isinstance(entry, Mapping):
+                    self.refuse(index, field, "is missing: the entry is no object")
+                if field not in entry:
+                    self.refuse(index, field, "is missing")
+            raise
+
+    def refuse_first(self, field: str, values: Sequence[Any], is_good: Any, problem: str) -> None:
+        """Raise for the first value that is not good."""
+        for index, value in enumerate(values):
+            if not is_good(value):
+                self.refuse(index, field, f"{problem}: {_short(value)}")
+
+    def refuse(self, index: int, field: str, problem: str) -> NoReturn:
+        raise ValueError(f"load_results: {self.name}: entry {index}: {field} {problem}")
+
+
+def _boxes(columns: _Columns, values: Sequence[Any]) -> np.ndarray:
+    try:
+        boxes = np.array(values, dtype=np.float64).reshape(len(values), -1)
+    except (ValueError, TypeError):
+        boxes = np.zeros((0, 0))
+    if len(values) and (boxes.shape != (len(values), 4) or not np.isfinite(boxes).all() or (boxes[:, 2:] < 0).any()):
+        columns.refuse_first("bbox", values, _is_box, "is not x, y, width, height of finite numbers")
+    return boxes.reshape(-1, 4)
+
+
+def _check_masks(columns: _Columns, values: Sequence[Any], sizes: Sequence[list[int]]) -> None:
+    for index, (mask, size) in enumerate(zip(values, sizes, strict=True)):
+        if not isinstance(mask, Mapping) or not isinstance(mask.get("counts"), (str, bytes)):
+            columns.refuse(index, "segmentation", f"is no RLE with compressed counts: {_short(mask)}")
+        if list(mask.get("size", ())) != size:
+            columns.refuse(index, "segmentation", f"has size {mask.get('size')}, but the image has {size}")
+
+
+def _keypoints(columns: _Columns, values: Sequence[Any]) -> np.ndarray:
+    def is_good(points: Any) -> bool:
+        return isinstance(points, Sequence) and len(points) % 3 == 0 and all(map(_is_finite, points))
+
+    columns.refuse_first("keypoints", values, is_good, "are not x, y, v of finite numbers for each keypoint")
+    lengths = {len(points) for points in values}
+    if len(lengths) > 1:
+        first = len(values[0])
+        columns.refuse_first("keypoints", values, lambda p: len(p) == first, f"are not {first} numbers as in entry 0")
+    return np.array(values, dtype=np.float64).reshape(len(values), -1, 3)
+
+
+def _hashable_in(value: Any, known: Mapping[Any, Any]) -> bool:
+    return isinstance(value, (int, str)) and not isinstance(value, bool) and value in known
+
+
+def _is_finite(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _is_box(value: Any) -> bool:
+    return isinstance(value, Sequence) and len(value) == 4 and all(map(_is_finite, value)) and min(value[2:]) >= 0
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else text[:77] + "..."
+
+
+def _read_list(path: Path) -> Any:
+    try:
+        with path.open(encoding="utf-8") as file:
+            return json.load(file)
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"load_results: {path} is no JSON file: {error}") from error
