@@ -1,0 +1,171 @@
+"""COCOEvaluator: the same figures for a dataset as for its files, streamed, merged and saved."""
+
+import json
+import math
+import uuid
+
+import numpy as np
+import pytest
+import torch
+from coco_sets import random_set, write
+from pycocotools import mask as mask_api
+
+from detectory.data import DatasetCatalog, MetadataCatalog
+from detectory.evaluation import COCOEvaluator, Detections, evaluate_coco_results, instances_to_coco_json
+from detectory.structures import Boxes, BoxMode, Instances
+
+
+@pytest.fixture
+def registered():
+    """Registers datasets under names of their own and forgets them afterwards."""
+    names = []
+
+    def register(dicts=None, **metadata):
+        names.append(f"evaluated_{uuid.uuid4().hex}")
+        if dicts is not None:
+            DatasetCatalog.register(names[-1], lambda: dicts)
+        MetadataCatalog.get(names[-1]).set(**metadata)
+        return names[-1]
+
+    yield register
+    for name in names:
+        if name in DatasetCatalog:
+            DatasetCatalog.remove(name)
+        MetadataCatalog.remove(name)
+
+
+CONTIGUOUS = {1: 0, 3: 1, 5: 2}
+CLASSES = {"thing_classes": ["class 0", "class 1", "class 2"], "thing_dataset_id_to_contiguous_id": CONTIGUOUS}
+
+
+def model_outputs(truth, results, iou_type):
+    """What a model would have returned for each image, for these results."""
+    outputs = []
+    for image in truth["images"]:
+        mine = [r for r in results if r["image_id"] == image["id"]]
+        found = Instances((image["height"], image["width"]))
+        found.scores = torch.tensor([r["score"] for r in mine], dtype=torch.float64)
+        found.pred_classes = torch.tensor([CONTIGUOUS[r["category_id"]] for r in mine], dtype=torch.int64)
+        boxes = torch.tensor([r.get("bbox", [0, 0, 1, 1]) for r in mine], dtype=torch.float32).reshape(-1, 4)
+        found.pred_boxes = Boxes(BoxMode.convert(boxes, BoxMode.XYWH_ABS, BoxMode.XYXY_ABS))
+        if iou_type == "segm":
+            masks = [torch.from_numpy(mask_api.decode(r["segmentation"])).bool() for r in mine]
+            found.pred_masks = torch.stack(masks) if mine else torch.zeros(0, *found.image_size, dtype=torch.bool)
+        if iou_type == "keypoints":
+            points = torch.tensor([r["keypoints"] for r in mine], dtype=torch.float64).reshape(-1, 17, 3)
+            points[:, :, :2] += 0.5
+            found.pred_keypoints = points
+        outputs.append({"instances": found})
+    return [{"image_id": image["id"]} for image in truth["images"]], outputs
+
+
+def evaluated(name, inputs, outputs, **kwargs):
+    evaluator = COCOEvaluator(name, **kwargs)
+    evaluator.reset()
+    for record, output in zip(inputs, outputs, strict=True):
+        evaluator.process([record], [output])
+    return evaluator.evaluate()
+
+
+@pytest.mark.parametrize("iou_type", ["bbox", "segm", "keypoints"])
+def test_a_models_outputs_give_the_figures_of_its_results_file(registered, tmp_path, iou_type):
+    truth, results = random_set(21, iou_type)
+    name = registered(json_file=str(write(tmp_path / "truth.json", truth)), **CLASSES)
+    figures = evaluated(name, *model_outputs(truth, results, iou_type))[iou_type]
+    assert figures == pytest.approx(evaluate_coco_results(truth, results, iou_type), nan_ok=True, abs=1e-3)
+
+
+@pytest.mark.parametrize("iou_type", ["bbox", "segm"])
+def test_the_results_file_evaluates_to_the_same_figures(registered, tmp_path, iou_type):
+    truth, results = random_set(22, iou_type)
+    name = registered(json_file=str(write(tmp_path / "truth.json", truth)), **CLASSES)
+    figures = evaluated(name, *model_outputs(truth, results, iou_type), output_dir=str(tmp_path / "out"))
+    again = evaluate_coco_results(truth, tmp_path / "out" / "coco_instances_results.json", iou_type)
+    assert figures[iou_type] == pytest.approx(again, nan_ok=True)
+    saved = torch.load(tmp_path / "out" / "instances_predictions.pth", weights_only=True)
+    assert [record["image_id"] for record in saved] == [image["id"] for image in truth["images"]]
+
+
+def standard_dicts(truth):
+    dicts = []
+    for image in truth["images"]:
+        annotations = []
+        for entry in truth["annotations"]:
+            if entry["image_id"] == image["id"]:
+                x, y, w, h = entry["bbox"]
+                change = {"category_id": CONTIGUOUS[entry["category_id"]], "bbox": [x, y, x + w, y + h], "bbox_mode": 0}
+                annotations.append({**entry, **change})
+        record = {"image_id": f"name {image['id']}", "height": image["height"], "width": image["width"]}
+        dicts.append({**record, "annotations": annotations})
+    return dicts
+
+
+@pytest.mark.parametrize("iou_type", ["bbox", "segm"])
+def test_any_dataset_in_the_standard_format_is_evaluated(registered, iou_type):
+    truth, results = random_set(23, iou_type)
+    for entry in truth["annotations"]:
+        entry["area"] = entry["bbox"][2] * entry["bbox"][3]
+        if "segmentation" in entry:
+            entry["area"] = float(mask_api.area(entry["segmentation"]))
+    name = registered(standard_dicts(truth), **CLASSES)
+    inputs, outputs = model_outputs(truth, results, iou_type)
+    inputs = [{"image_id": f"name {record['image_id']}"} for record in inputs]
+    expected = evaluate_coco_results(truth, results, iou_type)
+    assert evaluated(name, inputs, outputs)[iou_type] == pytest.approx(expected, nan_ok=True, abs=1e-3)
+
+
+def test_the_limit_of_detections_counts_per_image(registered, tmp_path):
+    truth, results = random_set(24, most=20)
+    name = registered(json_file=str(write(tmp_path / "truth.json", truth)), **CLASSES)
+    figures = evaluated(name, *model_outputs(truth, results, "bbox"), max_dets_per_image=15)["bbox"]
+    assert "AR15" in figures
+    assert figures["AR15"] <= evaluate_coco_results(truth, results)["AR100"]
+
+
+def test_images_that_come_twice_count_once(registered, tmp_path):
+    truth, results = random_set(25)
+    name = registered(json_file=str(write(tmp_path / "truth.json", truth)), **CLASSES)
+    inputs, outputs = model_outputs(truth, results, "bbox")
+    once, twice = evaluated(name, inputs, outputs), evaluated(name, inputs + inputs[:2], outputs + outputs[:2])
+    assert twice["bbox"] == pytest.approx(once["bbox"], nan_ok=True)
+
+
+def test_no_predictions_are_not_a_number(registered, tmp_path):
+    truth, _ = random_set(26)
+    name = registered(json_file=str(write(tmp_path / "truth.json", truth)), **CLASSES)
+    assert math.isnan(evaluated(name, *model_outputs(truth, [], "bbox"))["bbox"]["AP"])
+    assert evaluated(name, [], []) == {}
+
+
+def test_rejects_a_class_that_the_dataset_does_not_have(registered, tmp_path):
+    truth, results = random_set(27)
+    name = registered(json_file=str(write(tmp_path / "truth.json", truth)), **CLASSES)
+    inputs, outputs = model_outputs(truth, results, "bbox")
+    outputs[0]["instances"].pred_classes += 7
+    with pytest.raises(ValueError, match=r"predicted class .*has classes 0 to 2"):
+        evaluated(name, inputs, outputs)
+
+
+def test_rejects_an_unknown_task(registered):
+    with pytest.raises(ValueError, match=r"unknown task 'bboxes'.*bbox"):
+        COCOEvaluator(registered(), tasks=("bboxes",))
+
+
+def test_a_prediction_in_cocos_format_has_its_corner_and_its_pixel_centres():
+    found = Instances((10, 10))
+    found.scores, found.pred_classes = torch.tensor([0.5]), torch.tensor([2])
+    found.pred_boxes, found.pred_keypoints = Boxes(torch.tensor([[1.0, 2, 4, 8]])), torch.tensor([[[3.5, 4.5, 0.9]]])
+    found.pred_masks = torch.ones(1, 10, 10, dtype=torch.bool)
+    (entry,) = instances_to_coco_json(found, 7)
+    assert (entry["image_id"], entry["category_id"], entry["bbox"]) == (7, 2, [1, 2, 3, 6])
+    assert entry["keypoints"] == pytest.approx([3, 4, 0.9])
+    assert mask_api.decode(json.loads(json.dumps(entry["segmentation"]))).all()
+
+
+def test_compact_detections_join_and_keep_what_all_have():
+    one = Detections(np.array([1]), np.array([0]), np.array([0.5]), np.zeros((1, 4)), [{"size": [1, 1], "counts": "1"}])
+    two = Detections(np.array([2]), np.array([1]), np.array([0.4]), np.ones((1, 4)))
+    both = Detections.concatenate([one, two, Detections.concatenate([])])
+    assert both.image_ids.tolist() == [1, 2]
+    assert both.masks is None
+    assert both.boxes.tolist() == [[0, 0, 0, 0], [1, 1, 1, 1]]
