@@ -1,0 +1,75 @@
+"""Detectron2's YAML configs on the command line: they go through `detectory.compat.detectron2`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from detectory.cli.coco_folder import CocoFolder
+
+
+def is_detectron2_config(name: str) -> bool:
+    """Whether a recipe's name is a YAML config of Detectron2: in its zoo, or a file with upper-case keys."""
+    if not name.endswith((".yaml", ".yml")):
+        return False
+    path = Path(name)
+    if not path.is_file():
+        return True
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    keys = [line.split(":")[0] for line in lines if ":" in line and not line.startswith((" ", "#", "-"))]
+    return any(key.isupper() for key in keys)
+
+
+def load(
+    name: str,
+    overrides: Sequence[str],
+    *,
+    data: Path | None,
+    output: Path | None,
+    weights: str | None,
+    device: str | None,
+) -> Any:
+    """Return the `CfgNode` of a file, or of a name in Detectron2's zoo, with everything of the command line in it.
+
+    Raises:
+        ValueError: an override is no ``KEY=VALUE``.
+    """
+    from detectory.compat.detectron2 import model_zoo
+    from detectory.compat.detectron2.config import get_cfg
+
+    cfg = get_cfg()
+    cfg.merge_from_file(name if Path(name).is_file() else model_zoo.get_config_file(name))
+    if data is not None:
+        found = CocoFolder.find(data)
+        train, val = found.register(data.resolve().name)
+        cfg.DATASETS.TRAIN, cfg.DATASETS.TEST = (train,), (val,)
+        cfg.MODEL.ROI_HEADS.NUM_CLASSES = cfg.MODEL.RETINANET.NUM_CLASSES = len(found.classes)
+    if output is not None:
+        cfg.OUTPUT_DIR = str(output)
+    if weights is not None:
+        cfg.MODEL.WEIGHTS = weights
+    pairs = [override.split("=", 1) for override in overrides]
+    for pair in pairs:
+        if len(pair) != 2:
+            raise ValueError(f"{pair[0]}: expected KEY=VALUE")
+    cfg.merge_from_list([part for pair in pairs for part in pair])
+    if device is not None:
+        cfg.MODEL.DEVICE = device
+    elif cfg.MODEL.DEVICE == "cuda" and not torch.cuda.is_available():
+        cfg.MODEL.DEVICE = "cpu"
+    return cfg
+
+
+def train(name: str, overrides: Sequence[str], *, resume: bool, **options: Any) -> None:
+    """Train a config with Detectron2's default trainer."""
+    from detectory.compat.detectron2.engine import DefaultTrainer
+
+    cfg = load(name, overrides, **options)
+    cfg.freeze()
+    Path(cfg.OUTPUT_DIR).mkdir(parents=True, exist_ok=True)
+    trainer = DefaultTrainer(cfg)
+    trainer.resume_or_load(resume=resume)
+    trainer.train()

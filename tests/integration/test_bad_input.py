@@ -1,0 +1,101 @@
+"""Every kind of bad input ends in one clear message, exit code 1, and nothing half-written."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from detectory.cli import main
+
+RECIPE = "COCO-InstanceSegmentation/mask_rcnn_R_50_FPN_1x.py"
+
+
+def edit(folder: Path, change: Callable[[dict], object]) -> None:
+    path = folder / "annotations" / "instances_train.json"
+    content = json.loads(path.read_text())
+    change(content)
+    path.write_text(json.dumps(content))
+
+
+def set_annotation(**fields: object) -> Callable[[Path], None]:
+    return lambda folder: edit(folder, lambda content: content["annotations"][2].update(fields))
+
+
+def truncate_image(folder: Path) -> None:
+    path = folder / "train" / "2.jpg"
+    path.write_bytes(path.read_bytes()[:400])
+
+
+def replace_json(folder: Path) -> None:
+    (folder / "annotations" / "instances_train.json").write_text('["no", "COCO", "file"]')
+
+
+FAULTS = {
+    "a missing image": (lambda folder: (folder / "train" / "2.jpg").unlink(), ["2.jpg"]),
+    "a truncated JPEG": (truncate_image, ["2.jpg"]),
+    "a polygon with 4 numbers": (
+        set_annotation(segmentation=[[1, 1, 5, 5]]),
+        ["instances_train.json", "3", "segmentation"],
+    ),
+    "a box of negative width": (set_annotation(bbox=[5, 5, -4, 6]), ["instances_train.json", "3", "bbox"]),
+    "an unknown category": (set_annotation(category_id=77), ["instances_train.json", "3", "category_id", "77"]),
+    "a JSON that is no COCO file": (replace_json, ["instances_train.json", "COCO"]),
+}
+PARAMETERS = pytest.mark.parametrize(("damage", "words"), FAULTS.values(), ids=FAULTS)
+
+
+def run(*arguments: str) -> tuple[int, str]:
+    result = CliRunner().invoke(main, list(arguments))
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+    return result.exit_code, result.output
+
+
+@PARAMETERS
+def test_training_on_it_ends_with_one_line_that_names_it(coco_folder, tmp_path, tiny, damage, words):
+    damage(coco_folder)
+    code, output = run(
+        "train", RECIPE, "--data", str(coco_folder), "--output", str(tmp_path / "run"), *tiny, "train.max_iter=8"
+    )
+    message = output.strip().splitlines()[-1]
+    assert code == 1
+    assert message.startswith("Error: ")
+    assert [word for word in words if word not in message] == []
+    assert not list((tmp_path / "run").glob("*.pth"))
+
+
+@PARAMETERS
+def test_data_check_names_it(coco_folder, damage, words):
+    damage(coco_folder)
+    code, output = run("data", "check", str(coco_folder))
+    assert code == 1
+    assert any(all(word in line for word in words) for line in output.splitlines())
+
+
+def test_data_check_reports_all_faults_in_one_run(coco_folder):
+    for damage, _ in list(FAULTS.values())[:3]:
+        damage(coco_folder)
+    set_annotation(bbox=[5, 5, -4, 6])(coco_folder)
+    code, output = run("data", "check", str(coco_folder))
+    assert code == 1
+    assert (
+        len([line for line in output.splitlines() if "segmentation" in line or "bbox" in line or "2.jpg" in line]) >= 3
+    )
+
+
+def test_data_check_of_a_good_dataset_ends_with_zero(coco_folder):
+    code, output = run("data", "check", str(coco_folder))
+    assert code == 0
+    assert "0 faults" in output
+
+
+def test_a_loss_that_is_not_finite_ends_with_the_iteration(coco_folder, tmp_path, tiny):
+    code, output = run(
+        *("train", RECIPE, "--data", str(coco_folder), "--output", str(tmp_path / "run"), *tiny),
+        *("train.max_iter=8", "optimizer.lr=1e18", "lr_multiplier.warmup_factor=1.0"),
+    )
+    message = output.strip().splitlines()[-1]
+    assert code == 1
+    assert "iteration" in message
+    assert "loss" in message
