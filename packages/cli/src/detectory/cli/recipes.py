@@ -44,7 +44,7 @@ def load_run(folder: Path) -> DictConfig:
 def use_dataset(config: DictConfig, folder: Path) -> CocoFolder:
     """Point a recipe at a folder in COCO layout: loaders, evaluator and the number of classes.
 
-    The folder and the names of the classes are kept in ``config.datasets``, so that a run can be evaluated and used later.
+    ``config.datasets`` keeps the folder and the names of the classes, so that a run can be evaluated and used later.
     """
     found = CocoFolder.find(folder)
     name = folder.resolve().name
