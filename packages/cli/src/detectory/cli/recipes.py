@@ -11,7 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 from detectory import zoo
 from detectory.cli.coco_folder import CocoFolder
 from detectory.core.config import LazyConfig
-from detectory.data import DatasetCatalog
+from detectory.data import DatasetCatalog, MetadataCatalog
 
 #: A run's folder holds its config under this name.
 CONFIG_FILE = "config.yaml"
@@ -93,3 +93,23 @@ def choose_device(config: DictConfig, device: str | None) -> str:
         wanted = "cpu"
     config.train.device = wanted
     return wanted
+
+
+def class_names(config: DictConfig) -> list[str]:
+    """Return the names of a recipe's classes: the run's own, else those of the dataset that it is made for."""
+    if "datasets" in config:
+        return list(config.datasets.classes)
+    metadata = MetadataCatalog.get(str(config.dataloader.test.dataset.names))
+    return list(metadata.get("thing_classes", []))
+
+
+def last_checkpoint(run: Path) -> str:
+    """Return the path of a run's last checkpoint.
+
+    Raises:
+        FileNotFoundError: the folder holds none.
+    """
+    marker = run / "last_checkpoint"
+    if not marker.is_file():
+        raise FileNotFoundError(f"{run}: holds no checkpoint yet (no file last_checkpoint)")
+    return str(run / marker.read_text(encoding="utf-8").strip())
