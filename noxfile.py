@@ -184,4 +184,4 @@ def cpu_only(session: nox.Session) -> None:
     """
     session.install(os.environ.get("DETECTORY_CPU_TORCH", "torch==2.13.0"))
     session.install(ops_wheel(session), "./packages/structures")
-    session.run("python", "tools/smoke_structures.py", env={"PATH": str(Path(session.bin))})
+    session.run("python", "tools/smoke_structures.py", env={"PATH": session.bin})
