@@ -6,7 +6,15 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from detectory.structures import BitMasks, PolygonMasks, ROIMasks, polygon_area
+from detectory.structures import (
+    BitMasks,
+    Boxes,
+    PolygonMasks,
+    ROIMasks,
+    polygon_area,
+    polygons_to_bitmask,
+    rasterize_polygons_within_box,
+)
 
 SQUARE = np.array([2.0, 3, 6, 3, 6, 7, 2, 7])
 TRIANGLE = [0, 0, 10, 0, 10, 10]
@@ -126,3 +134,37 @@ def test_roi_masks_without_boxes_are_rejected():
 def test_crops_need_a_box_for_each_mask(masks):
     with pytest.raises(ValueError, match=r"crop_and_resize: boxes must have shape \(2, 4\), got \(3, 4\)"):
         masks.crop_and_resize(torch.ones(3, 4), 7)
+
+
+def test_polygons_and_bitmaps_agree_on_pixels():
+    masks = BitMasks.from_polygon_masks(PolygonMasks([[SQUARE], [], [SQUARE, SQUARE + 2]]), 12, 10)
+    assert masks.tensor.flatten(1).sum(dim=1).tolist() == [16, 0, 28]
+    assert masks.get_bounding_boxes().tensor.tolist() == [[2, 3, 6, 7], [0, 0, 0, 0], [2, 3, 8, 9]]
+    assert polygons_to_bitmask([SQUARE], 12, 10).tolist() == masks.tensor[0].tolist()
+
+
+def test_no_polygons_give_no_or_empty_bitmaps():
+    assert BitMasks.from_polygon_masks([], 4, 5).tensor.shape == (0, 4, 5)
+    assert polygons_to_bitmask([], 4, 5).tolist() == [[False] * 5] * 4
+
+
+def test_polygons_are_cropped_and_stretched_to_their_boxes():
+    masks = PolygonMasks([[SQUARE], [SQUARE], []])
+    boxes = torch.tensor([[2.0, 3, 6, 7], [4, 3, 8, 7], [0, 0, 5, 5]])
+    cropped = masks.crop_and_resize(boxes, 6)
+    assert cropped[0].all()
+    assert cropped[1].tolist() == [[True] * 3 + [False] * 3] * 6
+    assert not cropped[2].any()
+    assert torch.equal(rasterize_polygons_within_box([SQUARE], boxes[1].numpy(), 6), cropped[1])
+
+
+def test_roi_masks_are_pasted_at_their_boxes():
+    masks = ROIMasks(torch.ones(2, 7, 7))[:1].to_bitmasks(torch.tensor([[2.0, 3, 6, 7]]), 12, 10)
+    assert masks.get_bounding_boxes().tensor.tolist() == [[2, 3, 6, 7]]
+    again = BitMasks.from_roi_masks(ROIMasks(torch.ones(1, 7, 7)), 12, 10, boxes=Boxes([[2.0, 3, 6, 7]]))
+    assert torch.equal(again.tensor, masks.tensor)
+
+
+def test_roi_masks_reject_boxes_of_another_number():
+    with pytest.raises(ValueError, match=r"to_bitmasks: boxes must be 2 boxes, got 1"):
+        ROIMasks(torch.ones(2, 7, 7)).to_bitmasks(torch.ones(1, 4), 12, 10)

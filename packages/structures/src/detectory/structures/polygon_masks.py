@@ -6,10 +6,12 @@ from typing import Any
 import numpy as np
 import torch
 
+from detectory import ops
+
 from ._annotations import Index
 from .bit_masks import _rows_of_boxes
 from .boxes import Boxes
-from .polygons import polygon_area, rasterize_polygons_within_box
+from .polygons import polygon_area
 
 
 class PolygonMasks:
@@ -111,12 +113,7 @@ class PolygonMasks:
             Bool, shape (N, mask_size, mask_size), on the device of `boxes`.
         """
         rows = _rows_of_boxes("PolygonMasks.crop_and_resize", boxes, len(self))
-        masks = [
-            rasterize_polygons_within_box(of_one, box, mask_size)
-            for of_one, box in zip(self.polygons, rows.cpu().numpy(), strict=True)
-        ]
-        stacked = torch.stack(masks) if masks else torch.zeros(0, mask_size, mask_size, dtype=torch.bool)
-        return stacked.to(rows.device)
+        return ops.rasterize_polygons_within_boxes(self.polygons, rows, mask_size)
 
     @staticmethod
     def cat(polymasks_list: list["PolygonMasks"]) -> "PolygonMasks":

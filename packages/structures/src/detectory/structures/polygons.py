@@ -45,8 +45,5 @@ def rasterize_polygons_within_box(polygons: Sequence[np.ndarray], box: np.ndarra
     Returns:
         Bool, shape (mask_size, mask_size).
     """
-    x1, y1, x2, y2 = (float(side) for side in box)
-    scale = (mask_size / max(x2 - x1, 0.1), mask_size / max(y2 - y1, 0.1))
-    points = [np.asarray(polygon, dtype=np.float64).reshape(-1, 2) for polygon in polygons]
-    within = [((xy - (x1, y1)) * scale).reshape(-1) for xy in points]
-    return torch.from_numpy(polygons_to_bitmask(within, mask_size, mask_size))
+    boxes = torch.as_tensor(box, dtype=torch.float64).reshape(1, 4)
+    return ops.rasterize_polygons_within_boxes([polygons], boxes, mask_size)[0]

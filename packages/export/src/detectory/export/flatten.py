@@ -1,0 +1,167 @@
+"""Nested inputs and outputs of a model as a flat tuple, and back."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch
+
+from detectory.structures import Boxes, Instances, ROIMasks
+
+
+@dataclass(frozen=True)
+class Schema:
+    """How an object was taken apart. Two objects of one structure have equal schemas.
+
+    A subclass handles one kind of container: `flatten` takes it apart, calling the schema puts it together.
+    """
+
+    @classmethod
+    def flatten(cls, obj: Any) -> "tuple[tuple[Any, ...], Schema]":
+        """Return the leaves of `obj` and the schema that rebuilds it."""
+        return (obj,), cls()
+
+    def __call__(self, values: Sequence[Any]) -> Any:
+        """Rebuild the object from its leaves."""
+        _expect(self, values, 1)
+        return values[0]
+
+
+@dataclass(frozen=True)
+class IdentitySchema(Schema):
+    """A leaf: a tensor, or anything else that is not taken apart."""
+
+
+@dataclass(frozen=True)
+class ListSchema(Schema):
+    """A list: the schema and the number of leaves of each entry."""
+
+    schemas: tuple[Schema, ...]
+    sizes: tuple[int, ...]
+    kind: ClassVar[Callable[[Sequence[Any]], Any]] = list
+
+    @classmethod
+    def flatten(cls, obj: Sequence[Any]) -> tuple[tuple[Any, ...], Schema]:
+        """Take a list or tuple apart."""
+        leaves, schemas, sizes = _flatten_all(obj)
+        return leaves, cls(schemas, sizes)
+
+    def __call__(self, values: Sequence[Any]) -> Any:
+        """Rebuild the list or tuple."""
+        return self.kind(_rebuild_all(self, self.schemas, self.sizes, values))
+
+
+@dataclass(frozen=True)
+class TupleSchema(ListSchema):
+    """A tuple, like `ListSchema`."""
+
+    kind: ClassVar[Callable[[Sequence[Any]], Any]] = tuple
+
+
+@dataclass(frozen=True)
+class DictSchema(Schema):
+    """A mapping with strings as keys, in their sorted order."""
+
+    keys: tuple[str, ...]
+    schemas: tuple[Schema, ...]
+    sizes: tuple[int, ...]
+
+    @classmethod
+    def flatten(cls, obj: Mapping[str, Any]) -> tuple[tuple[Any, ...], Schema]:
+        """Take a mapping apart.
+
+        Raises:
+            TypeError: when a key is no string.
+        """
+        if any(not isinstance(key, str) for key in obj):
+            raise TypeError(f"DictSchema.flatten: keys must be strings, got {list(obj)}")
+        keys = tuple(sorted(obj))
+        leaves, schemas, sizes = _flatten_all([obj[key] for key in keys])
+        return leaves, cls(keys, schemas, sizes)
+
+    def __call__(self, values: Sequence[Any]) -> dict[str, Any]:
+        """Rebuild the dict."""
+        return dict(zip(self.keys, _rebuild_all(self, self.schemas, self.sizes, values), strict=True))
+
+
+@dataclass(frozen=True)
+class InstancesSchema(DictSchema):
+    """`Instances`: the fields, and the image's size as a tensor of two numbers."""
+
+    @classmethod
+    def flatten(cls, obj: Instances) -> tuple[tuple[Any, ...], Schema]:
+        """Take instances apart."""
+        size = obj.image_size
+        if not isinstance(size, torch.Tensor):
+            size = torch.as_tensor(size)
+        keys = tuple(obj.get_fields())
+        leaves, schemas, sizes = _flatten_all([*obj.get_fields().values(), size])
+        return leaves, cls(keys, schemas, sizes)
+
+    def __call__(self, values: Sequence[Any]) -> Instances:  # type: ignore[override]
+        """Rebuild the instances; the size stays a tensor while `torch.jit.trace` records."""
+        *fields, size = _rebuild_all(self, self.schemas, self.sizes, values)
+        image_size = size if torch.jit.is_tracing() else tuple(size.tolist())
+        return Instances(image_size, **dict(zip(self.keys, fields, strict=True)))
+
+
+@dataclass(frozen=True)
+class TensorWrapSchema(Schema):
+    """An object that is made from its one attribute `tensor`, such as `Boxes`."""
+
+    wrapper: type
+
+    @classmethod
+    def flatten(cls, obj: Any) -> tuple[tuple[Any, ...], Schema]:
+        """Take the tensor out."""
+        return (obj.tensor,), cls(type(obj))
+
+    def __call__(self, values: Sequence[Any]) -> Any:
+        """Wrap the tensor again."""
+        _expect(self, values, 1)
+        return self.wrapper(values[0])
+
+
+def flatten_to_tuple(obj: Any) -> tuple[tuple[Any, ...], Schema]:
+    """Flatten lists, tuples, dicts, `Instances`, `Boxes` and `ROIMasks`; everything else is a leaf.
+
+    Returns:
+        The leaves, and the schema that puts them together again.
+
+    Example:
+        >>> leaves, schema = flatten_to_tuple({"size": (3, 4), "name": "a"})
+        >>> leaves
+        ('a', 3, 4)
+        >>> schema(leaves)
+        {'name': 'a', 'size': (3, 4)}
+    """
+    kinds: tuple[tuple[type | tuple[type, ...], type[Schema]], ...] = (
+        (list, ListSchema),
+        (tuple, TupleSchema),
+        (Mapping, DictSchema),
+        (Instances, InstancesSchema),
+        ((Boxes, ROIMasks), TensorWrapSchema),
+    )
+    schema = next((schema for kind, schema in kinds if isinstance(obj, kind)), IdentitySchema)
+    return schema.flatten(obj)
+
+
+def _flatten_all(objects: Sequence[Any]) -> tuple[tuple[Any, ...], tuple[Schema, ...], tuple[int, ...]]:
+    """Return all leaves, and the schema and number of leaves of each object."""
+    flat = [flatten_to_tuple(obj) for obj in objects]
+    leaves = tuple(leaf for of_one, _ in flat for leaf in of_one)
+    return leaves, tuple(schema for _, schema in flat), tuple(len(of_one) for of_one, _ in flat)
+
+
+def _rebuild_all(owner: Schema, schemas: Sequence[Schema], sizes: Sequence[int], values: Sequence[Any]) -> list[Any]:
+    _expect(owner, values, sum(sizes))
+    objects, start = [], 0
+    for schema, size in zip(schemas, sizes, strict=True):
+        objects.append(schema(values[start : start + size]))
+        start += size
+    return objects
+
+
+def _expect(schema: Schema, values: Sequence[Any], count: int) -> None:
+    if len(values) != count:
+        raise ValueError(f"{type(schema).__name__}: needs {count} values to rebuild the object, got {len(values)}")

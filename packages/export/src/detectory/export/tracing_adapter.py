@@ -1,0 +1,99 @@
+"""A model whose inputs and outputs are flat tuples of tensors, as `torch.jit.trace` wants them."""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import nn
+
+from .flatten import Schema, flatten_to_tuple
+
+
+class TracingAdapter(nn.Module):
+    """Flatten the inputs and outputs of a model, and remember how to rebuild them.
+
+    Args:
+        model: the model; its mode is left as it is.
+        inputs: an argument, or a tuple of arguments, to call the model with.
+        inference_func: called as `inference_func(model, *inputs)`; by default it calls the model.
+        allow_non_tensor: keep inputs that are no tensors as they are, and leave such outputs out. The schemas are
+            then `None`: objects cannot be rebuilt from tensors alone.
+
+    Attributes:
+        flattened_inputs: the tensors of `inputs`.
+        inputs_schema: rebuilds `inputs` from such tensors.
+        outputs_schema: rebuilds the outputs from what `forward` returns; set by the first call.
+
+    Raises:
+        ValueError: when `inputs` hold something else than tensors and `allow_non_tensor` is False.
+
+    Example:
+        >>> from detectory.structures import Boxes
+        >>> class Shift(nn.Module):
+        ...     def forward(self, boxes):
+        ...         return {"moved": Boxes(boxes.tensor + 1)}
+        >>> adapter = TracingAdapter(Shift(), Boxes(torch.zeros(1, 4)))
+        >>> flat = adapter(*adapter.flattened_inputs)
+        >>> adapter.outputs_schema(flat)
+        {'moved': Boxes(tensor([[1., 1., 1., 1.]]))}
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        inputs: Any,
+        inference_func: Callable[..., Any] | None = None,
+        allow_non_tensor: bool = False,
+    ) -> None:
+        super().__init__()
+        self.model = model
+        self.inputs = inputs if isinstance(inputs, tuple) else (inputs,)
+        self.inference_func = inference_func or _call
+        self.allow_non_tensor = allow_non_tensor
+        self._leaves, self._schema = flatten_to_tuple(self.inputs)
+        others = [type(leaf).__name__ for leaf in self._leaves if not isinstance(leaf, torch.Tensor)]
+        if others and not allow_non_tensor:
+            raise ValueError(
+                f"TracingAdapter: inputs must consist of tensors to be traced, got {', '.join(sorted(set(others)))}; "
+                "allow_non_tensor=True keeps them as constants"
+            )
+        self.flattened_inputs = tuple(leaf for leaf in self._leaves if isinstance(leaf, torch.Tensor))
+        self.inputs_schema: Schema | None = None if allow_non_tensor else self._schema
+        self.outputs_schema: Schema | None = None
+
+    def forward(self, *args: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """Call the model with rebuilt inputs and return the tensors of its outputs.
+
+        Args:
+            *args: as many tensors as `flattened_inputs`.
+
+        Raises:
+            ValueError: when there are too many or too few, or an output is no tensor.
+            RuntimeError: when the outputs' structure is not that of the first call.
+        """
+        if len(args) != len(self.flattened_inputs):
+            raise ValueError(f"TracingAdapter: expected {len(self.flattened_inputs)} tensors, got {len(args)}")
+        tensors = iter(args)
+        leaves = [next(tensors) if isinstance(leaf, torch.Tensor) else leaf for leaf in self._leaves]
+        with torch.no_grad():
+            outputs = self.inference_func(self.model, *self._schema(leaves))
+        flat, schema = flatten_to_tuple(outputs)
+        if self.allow_non_tensor:
+            return tuple(leaf for leaf in flat if isinstance(leaf, torch.Tensor))
+        self._check_outputs(flat, schema)
+        self.outputs_schema = schema
+        return flat
+
+    def _check_outputs(self, flat: tuple[Any, ...], schema: Schema) -> None:
+        others = sorted({type(leaf).__name__ for leaf in flat if not isinstance(leaf, torch.Tensor)})
+        if others:
+            raise ValueError(f"TracingAdapter: outputs must consist of tensors to be traced, got {', '.join(others)}")
+        if self.outputs_schema is not None and schema != self.outputs_schema:
+            raise RuntimeError(
+                "TracingAdapter: outputs must have the same structure in every call, "
+                f"got {schema} after {self.outputs_schema}"
+            )
+
+
+def _call(model: nn.Module, *inputs: Any) -> Any:
+    return model(*inputs)

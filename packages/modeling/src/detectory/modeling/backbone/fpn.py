@@ -1,0 +1,155 @@
+"""Feature pyramid network."""
+
+import itertools
+import math
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from detectory.core.names import nearest
+from detectory.modeling.layers import Conv2d, ShapeSpec, c2_xavier_fill, get_norm
+from detectory.modeling.layers.norms import NormSpec
+
+from .backbone import Backbone
+
+FUSE_TYPES = ("sum", "avg")
+
+
+class FPN(Backbone):
+    """Give every level of a backbone the context of the levels above it.
+
+    Outputs are named ``"p<k>"`` with stride ``2 ** k``.
+
+    Args:
+        bottom_up: The backbone.
+        in_features: Names of its outputs to use, from fine to coarse, each half the resolution of the one before.
+        out_channels: Channels of every output.
+        norm: Norm behind every convolution, as `get_norm` takes it; without one they have a bias.
+        top_block: Module that makes further levels out of the coarsest: has ``num_levels`` and ``in_feature``.
+        fuse_type: ``"sum"`` adds the level above to the lateral one, ``"avg"`` takes their mean.
+        square_pad: Side of the square that images are padded to; 0 pads them no more than needed.
+
+    Raises:
+        ValueError: for unknown names, or strides that do not double.
+
+    Source: Lin et al., "Feature Pyramid Networks for Object Detection", 2017, section 3.
+    """
+
+    def __init__(
+        self,
+        bottom_up: Backbone,
+        in_features: Sequence[str],
+        out_channels: int,
+        norm: NormSpec = "",
+        top_block: nn.Module | None = None,
+        fuse_type: str = "sum",
+        square_pad: int = 0,
+    ) -> None:
+        super().__init__()
+        shapes = bottom_up.output_shape()
+        for name in in_features:
+            if name not in shapes:
+                raise ValueError(f"FPN: bottom_up has no output {name!r}; {nearest(name, shapes)}")
+        if not in_features:
+            raise ValueError("FPN: in_features must not be empty")
+        if fuse_type not in FUSE_TYPES:
+            raise ValueError(f"FPN: unknown fuse_type {fuse_type!r}; {nearest(fuse_type, FUSE_TYPES)}")
+        strides = [shapes[name].stride for name in in_features]
+        _check_strides(strides)
+        levels = [int(math.log2(stride)) for stride in strides]
+        for name, level in zip(in_features, levels, strict=True):
+            lateral = Conv2d(shapes[name].channels, out_channels, 1, bias=not norm, norm=get_norm(norm, out_channels))
+            output = Conv2d(out_channels, out_channels, 3, padding=1, bias=not norm, norm=get_norm(norm, out_channels))
+            c2_xavier_fill(lateral)
+            c2_xavier_fill(output)
+            self.add_module(f"fpn_lateral{level}", lateral)
+            self.add_module(f"fpn_output{level}", output)
+        self.bottom_up = bottom_up
+        self.top_block = top_block
+        self.in_features = tuple(in_features)
+        self.fuse_type = fuse_type
+        self.square_pad = square_pad
+        self._levels = levels
+        extra = top_block.num_levels if top_block is not None else 0
+        self._out_feature_strides = {f"p{k}": 2**k for k in range(levels[0], levels[-1] + extra + 1)}
+        self._out_features = list(self._out_feature_strides)
+        self._out_feature_channels = dict.fromkeys(self._out_features, out_channels)
+
+    @property
+    def size_divisibility(self) -> int:
+        """Stride of the coarsest input, so that doubling a level meets the next one."""
+        return 2 ** self._levels[-1]
+
+    @property
+    def padding_constraints(self) -> dict[str, int]:
+        """The square that images are padded to, where there is one."""
+        return {"square_size": self.square_pad} if self.square_pad else {}
+
+    def forward(self, x: Tensor) -> dict[str, Tensor]:
+        """Map images ``(B, C, H, W)`` to ``{"p<k>": (B, out_channels, H / 2**k, W / 2**k)}``, fine to coarse."""
+        features = self.bottom_up(x)
+        outputs: list[Tensor] = []
+        above: Tensor | None = None
+        for name, level in zip(reversed(self.in_features), reversed(self._levels), strict=True):
+            here = getattr(self, f"fpn_lateral{level}")(features[name])
+            if above is not None:
+                here = here + F.interpolate(above, scale_factor=2.0, mode="nearest")
+                if self.fuse_type == "avg":
+                    here = here / 2
+            outputs.insert(0, getattr(self, f"fpn_output{level}")(here))
+            above = here
+        if self.top_block is not None:
+            source = self.top_block.in_feature
+            top = features[source] if source in features else outputs[self._out_features.index(source)]
+            outputs.extend(self.top_block(top))
+        return dict(zip(self._out_features, outputs, strict=True))
+
+    def output_shape(self) -> dict[str, ShapeSpec]:
+        """Return channels and stride of every level."""
+        return super().output_shape()
+
+
+def _check_strides(strides: list[int]) -> None:
+    for fine, coarse in itertools.pairwise(strides):
+        if coarse != 2 * fine:
+            raise ValueError(f"FPN: strides of in_features must double from one to the next, got {strides}")
+
+
+class LastLevelMaxPool(nn.Module):
+    """One more level, every second cell of P5, as Faster R-CNN's proposals use it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.num_levels = 1
+        self.in_feature = "p5"
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        """Map P5 ``(B, C, H, W)`` to ``[(B, C, H / 2, W / 2)]``."""
+        return [F.max_pool2d(x, kernel_size=1, stride=2, padding=0)]
+
+
+class LastLevelP6P7(nn.Module):
+    """Two more levels by 3×3 convolutions with stride 2, as RetinaNet uses them.
+
+    Args:
+        in_channels: Channels of the input.
+        out_channels: Channels of both levels.
+        in_feature: Name of the input, an output of the backbone or of the pyramid.
+
+    Source: Lin et al., "Focal Loss for Dense Object Detection", 2017, footnote 2.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, in_feature: str = "res5") -> None:
+        super().__init__()
+        self.num_levels = 2
+        self.in_feature = in_feature
+        self.p6 = nn.Conv2d(in_channels, out_channels, 3, 2, 1)
+        self.p7 = nn.Conv2d(out_channels, out_channels, 3, 2, 1)
+        for layer in (self.p6, self.p7):
+            c2_xavier_fill(layer)
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        """Map ``(B, in_channels, H, W)`` to P6 and P7."""
+        p6 = self.p6(x)
+        return [p6, self.p7(F.relu(p6))]

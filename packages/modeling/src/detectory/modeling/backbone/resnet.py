@@ -1,0 +1,195 @@
+"""ResNet as a backbone."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from torch import Tensor, nn
+
+from detectory.core.names import nearest
+from detectory.modeling.layers import CNNBlockBase, ShapeSpec
+
+from .backbone import Backbone
+from .resnet_blocks import BasicBlock, BasicStem, BottleneckBlock, DeformBottleneckBlock
+
+#: Blocks of each stage by depth.
+BLOCKS_PER_STAGE = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 8, 36, 3)}
+
+__all__ = ["BasicBlock", "BasicStem", "BottleneckBlock", "DeformBottleneckBlock", "ResNet"]
+
+
+class ResNet(Backbone):
+    """A stem and stages of residual blocks, named ``"stem"``, ``"res2"``, ``"res3"``, ….
+
+    Args:
+        stem: Module with ``stride`` and ``out_channels``, such as `BasicStem`.
+        stages: Blocks of each stage, as `make_stage` gives them.
+        num_classes: With a number, pooled features go through a classifier, whose output is named ``"linear"``.
+        out_features: Names of the outputs; ``None`` means the last one.
+        freeze_at: Stages that are not trained, see `freeze`.
+
+    Raises:
+        ValueError: for an unknown name in ``out_features``.
+
+    Source: He et al., "Deep Residual Learning for Image Recognition", 2016.
+    """
+
+    def __init__(
+        self,
+        stem: nn.Module,
+        stages: Sequence[Sequence[CNNBlockBase]],
+        num_classes: int | None = None,
+        out_features: Sequence[str] | None = None,
+        freeze_at: int = 0,
+    ) -> None:
+        super().__init__()
+        self.stem = stem
+        self.num_classes = num_classes
+        self._out_feature_strides = {"stem": stem.stride}
+        self._out_feature_channels = {"stem": stem.out_channels}
+        names = [f"res{i + 2}" for i in range(len(stages))]
+        if out_features is not None:
+            # Stages behind the last output would only cost parameters.
+            wanted = [names.index(name) + 1 for name in out_features if name in names]
+            keep = len(stages) if "linear" in out_features else max(wanted, default=0)
+            unknown = [name for name in out_features if name not in (*names, "stem", "linear")]
+            names, stages = (names, stages) if unknown else (names[:keep], stages[:keep])
+        stride, channels = stem.stride, stem.out_channels
+        for name, blocks in zip(names, stages, strict=True):
+            if not blocks:
+                raise ValueError(f"ResNet: stage {name} has no blocks")
+            self.add_module(name, nn.Sequential(*blocks))
+            for block in blocks:
+                stride *= block.stride
+            channels = blocks[-1].out_channels
+            self._out_feature_strides[name] = stride
+            self._out_feature_channels[name] = channels
+        self.stage_names = tuple(names)
+        if num_classes is not None:
+            self.avgpool = nn.AdaptiveAvgPool2d((1, 1))
+            self.linear = nn.Linear(channels, num_classes)
+            # Goyal et al., "Accurate, Large Minibatch SGD", 2017, section 5.1.
+            nn.init.normal_(self.linear.weight, std=0.01)
+            names = [*names, "linear"]
+        self._out_features = list(out_features or [names[-1] if names else "stem"])
+        for name in self._out_features:
+            if name not in ("stem", *names):
+                raise ValueError(f"ResNet: unknown out_features {name!r}; {nearest(name, ('stem', *names))}")
+        self.freeze(freeze_at)
+
+    def forward(self, x: Tensor) -> dict[str, Tensor]:
+        """Map images ``(B, C, H, W)`` to the wanted feature maps.
+
+        Returns:
+            ``{name: (B, channels, H / stride, W / stride)}``; ``"linear"`` is ``(B, num_classes)``.
+        """
+        if x.dim() != 4:
+            raise ValueError(f"ResNet: x must have shape (B, C, H, W), got {tuple(x.shape)}")
+        outputs = {}
+        for name in ("stem", *self.stage_names):
+            x = getattr(self, name)(x)
+            if name in self._out_features:
+                outputs[name] = x
+        if self.num_classes is not None:
+            x = self.linear(self.avgpool(x).flatten(1))
+            if "linear" in self._out_features:
+                outputs["linear"] = x
+        return outputs
+
+    def output_shape(self) -> dict[str, ShapeSpec]:
+        """Return channels and stride of every output; the classifier has classes and no stride."""
+        shapes = {
+            name: ShapeSpec(channels=self._out_feature_channels[name], stride=self._out_feature_strides[name])
+            for name in self._out_features
+            if name != "linear"
+        }
+        return shapes | {"linear": ShapeSpec(channels=self.num_classes)} if "linear" in self._out_features else shapes
+
+    def freeze(self, freeze_at: int = 0) -> "ResNet":
+        """Stop training the first stages; their batch norms become frozen ones.
+
+        Args:
+            freeze_at: 1 freezes the stem, 2 the stem and ``res2``, and so on; 0 freezes nothing.
+
+        Returns:
+            The network itself.
+        """
+        if freeze_at >= 1:
+            self.stem.freeze()
+        for name in self.stage_names[: max(freeze_at - 1, 0)]:
+            for block in getattr(self, name):
+                block.freeze()
+        return self
+
+    @staticmethod
+    def make_stage(
+        block_class: type[CNNBlockBase], num_blocks: int, *, in_channels: int, out_channels: int, **kwargs: Any
+    ) -> list[CNNBlockBase]:
+        """Create the blocks of one stage.
+
+        Args:
+            block_class: Class of the blocks; keeps the size unless its stride is not 1.
+            num_blocks: How many.
+            in_channels: Channels of the stage's input.
+            out_channels: Channels of every block's output.
+            kwargs: Further arguments of ``block_class``. One named ``xx_per_block`` is a sequence that
+                gives every block its own ``xx``.
+
+        Returns:
+            The blocks in order.
+
+        Raises:
+            ValueError: where a ``…_per_block`` has another length than ``num_blocks``, or its plain name is also given.
+        """
+        per_block = {key.removesuffix("_per_block"): v for key, v in kwargs.items() if key.endswith("_per_block")}
+        shared = {key: value for key, value in kwargs.items() if not key.endswith("_per_block")}
+        for key, values in per_block.items():
+            if len(values) != num_blocks:
+                raise ValueError(f"make_stage: {key}_per_block must have {num_blocks} values, got {list(values)}")
+            if key in shared:
+                raise ValueError(f"make_stage: {key} and {key}_per_block cannot both be given")
+        blocks = []
+        for i in range(num_blocks):
+            own = {key: values[i] for key, values in per_block.items()}
+            blocks.append(block_class(in_channels=in_channels, out_channels=out_channels, **shared, **own))
+            in_channels = out_channels
+        return blocks
+
+    @staticmethod
+    def make_default_stages(
+        depth: int, block_class: type[CNNBlockBase] | None = None, **kwargs: Any
+    ) -> list[list[CNNBlockBase]]:
+        """Create the four stages of a published depth.
+
+        Args:
+            depth: One of 18, 34, 50, 101, 152.
+            block_class: Class of the blocks; by default `BasicBlock` below 50, else `BottleneckBlock`.
+            kwargs: Further arguments of `make_stage`, without channels and strides. ``stride_in_1x1`` means
+                nothing to a `BasicBlock` and is left out there.
+
+        Returns:
+            Four lists of blocks.
+        """
+        if depth not in BLOCKS_PER_STAGE:
+            raise ValueError(f"make_default_stages: depth must be one of {list(BLOCKS_PER_STAGE)}, got {depth}")
+        basic = depth < 50
+        block_class = block_class or (BasicBlock if basic else BottleneckBlock)
+        if block_class is BasicBlock:
+            kwargs.pop("stride_in_1x1", None)
+        outputs = (64, 128, 256, 512) if basic else (256, 512, 1024, 2048)
+        stages, channels = [], 64
+        for number, out_channels, stride in zip(BLOCKS_PER_STAGE[depth], outputs, (1, 2, 2, 2), strict=True):
+            inner = {} if basic else {"bottleneck_channels": out_channels // 4}
+            strides = [stride] + [1] * (number - 1)
+            stages.append(
+                ResNet.make_stage(
+                    block_class,
+                    number,
+                    in_channels=channels,
+                    out_channels=out_channels,
+                    stride_per_block=strides,
+                    **inner,
+                    **kwargs,
+                )
+            )
+            channels = out_channels
+        return stages

@@ -1,0 +1,156 @@
+"""Deformable convolutions, with and without modulation."""
+
+import math
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from detectory.ops import deform_conv2d
+
+
+class _DeformableConvolution(nn.Module):
+    """What both versions share: the weights, their shape and their start."""
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int | tuple[int, int],
+        stride: int,
+        padding: int,
+        dilation: int,
+        groups: int,
+        deformable_groups: int,
+        bias: bool,
+        norm: nn.Module | None,
+        activation: Callable[[Tensor], Tensor] | None,
+    ) -> None:
+        super().__init__()
+        for name, channels in (("in_channels", in_channels), ("out_channels", out_channels)):
+            if channels % groups:
+                raise ValueError(f"{type(self).__name__}: {name} must be a multiple of groups {groups}, got {channels}")
+        if in_channels % deformable_groups:
+            raise ValueError(
+                f"{type(self).__name__}: in_channels must be a multiple of deformable_groups {deformable_groups},"
+                f" got {in_channels}"
+            )
+        self.in_channels = in_channels
+        self.out_channels = out_channels
+        self.kernel_size = (kernel_size, kernel_size) if isinstance(kernel_size, int) else tuple(kernel_size)
+        self.stride = stride
+        self.padding = padding
+        self.dilation = dilation
+        self.groups = groups
+        self.deformable_groups = deformable_groups
+        self.norm = norm
+        self.activation = activation
+        self.weight = nn.Parameter(torch.empty(out_channels, in_channels // groups, *self.kernel_size))
+        self.bias = nn.Parameter(torch.zeros(out_channels)) if bias else None
+        nn.init.kaiming_uniform_(self.weight, a=math.sqrt(5), nonlinearity="relu")
+
+    def _sample(self, x: Tensor, offset: Tensor, mask: Tensor | None) -> Tensor:
+        x = deform_conv2d(x, offset, self.weight, self.bias, self.stride, self.padding, self.dilation, mask)
+        if self.norm is not None:
+            x = self.norm(x)
+        return x if self.activation is None else self.activation(x)
+
+    def extra_repr(self) -> str:
+        """Return what ``print`` shows."""
+        return (
+            f"in_channels={self.in_channels}, out_channels={self.out_channels}, kernel_size={self.kernel_size},"
+            f" stride={self.stride}, padding={self.padding}, dilation={self.dilation}, groups={self.groups},"
+            f" deformable_groups={self.deformable_groups}, bias={self.bias is not None}"
+        )
+
+
+class DeformConv(_DeformableConvolution):
+    """Convolution whose sampling points are moved by an offset map.
+
+    Args:
+        in_channels: Channels of the input.
+        out_channels: Channels of the output.
+        kernel_size: Rows and columns of the kernel.
+        stride: Step of the kernel.
+        padding: Zeros on each side.
+        dilation: Distance of neighbouring samples.
+        groups: Groups of the convolution.
+        deformable_groups: Groups of channels that have offsets of their own.
+        bias: Whether a bias is learned; only ``False`` makes sense before a norm.
+        norm: Layer applied to the output.
+        activation: Function applied last.
+
+    Source: Dai et al., "Deformable Convolutional Networks", 2017, section 2.1.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int | tuple[int, int],
+        stride: int = 1,
+        padding: int = 0,
+        dilation: int = 1,
+        groups: int = 1,
+        deformable_groups: int = 1,
+        bias: bool = False,
+        norm: nn.Module | None = None,
+        activation: Callable[[Tensor], Tensor] | None = None,
+    ) -> None:
+        super().__init__(
+            in_channels, out_channels, kernel_size, stride, padding, dilation,
+            groups, deformable_groups, bias, norm, activation,
+        )  # fmt: skip
+
+    def forward(self, x: Tensor, offset: Tensor) -> Tensor:
+        """Convolve ``x`` of shape ``(B, C_in, H, W)``.
+
+        Args:
+            x: The input.
+            offset: ``(B, 2 * deformable_groups * kh * kw, H', W')``, in pixels, y before x.
+
+        Returns:
+            ``(B, C_out, H', W')``.
+        """
+        return self._sample(x, offset, None)
+
+
+class ModulatedDeformConv(_DeformableConvolution):
+    """Deformable convolution whose samples are also weighted by a mask.
+
+    Arguments are those of `DeformConv`; the bias is learned unless told otherwise.
+
+    Source: Zhu et al., "Deformable ConvNets v2", 2019, equation 1.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int | tuple[int, int],
+        stride: int = 1,
+        padding: int = 0,
+        dilation: int = 1,
+        groups: int = 1,
+        deformable_groups: int = 1,
+        bias: bool = True,
+        norm: nn.Module | None = None,
+        activation: Callable[[Tensor], Tensor] | None = None,
+    ) -> None:
+        super().__init__(
+            in_channels, out_channels, kernel_size, stride, padding, dilation,
+            groups, deformable_groups, bias, norm, activation,
+        )  # fmt: skip
+
+    def forward(self, x: Tensor, offset: Tensor, mask: Tensor) -> Tensor:
+        """Convolve ``x`` of shape ``(B, C_in, H, W)``.
+
+        Args:
+            x: The input.
+            offset: ``(B, 2 * deformable_groups * kh * kw, H', W')``, in pixels, y before x.
+            mask: ``(B, deformable_groups * kh * kw, H', W')`` in ``[0, 1]``.
+
+        Returns:
+            ``(B, C_out, H', W')``.
+        """
+        return self._sample(x, offset, mask)

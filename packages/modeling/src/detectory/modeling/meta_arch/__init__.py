@@ -1,0 +1,23 @@
+"""Meta-architectures: whole models, from a batch of images to losses or results."""
+
+from .dense_detector import DenseDetector
+from .dense_head import FCOSHead, RetinaNetHead
+from .fcos import FCOS
+from .panoptic_fpn import PanopticFPN, combine_semantic_and_instance_outputs
+from .rcnn import GeneralizedRCNN, ProposalNetwork
+from .retinanet import RetinaNet
+from .semantic_seg import SemanticSegmentor, SemSegFPNHead
+
+__all__ = [
+    "FCOS",
+    "DenseDetector",
+    "FCOSHead",
+    "GeneralizedRCNN",
+    "PanopticFPN",
+    "ProposalNetwork",
+    "RetinaNet",
+    "RetinaNetHead",
+    "SemSegFPNHead",
+    "SemanticSegmentor",
+    "combine_semantic_and_instance_outputs",
+]

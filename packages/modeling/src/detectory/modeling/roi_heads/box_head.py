@@ -1,0 +1,67 @@
+"""From pooled region features to a vector a region."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from detectory.modeling.layers import Conv2d, ShapeSpec, c2_msra_fill, c2_xavier_fill, get_norm
+from detectory.modeling.layers.norms import NormSpec
+
+
+class FastRCNNConvFCHead(nn.Module):
+    """3×3 convolutions, then fully connected layers, each with a ReLU.
+
+    Args:
+        input_shape: Channels, height and width of the region features.
+        conv_dims: Channels of each convolution.
+        fc_dims: Numbers of each fully connected layer.
+        conv_norm: Norm behind every convolution, as `get_norm` takes it; without one they have a bias.
+    """
+
+    def __init__(
+        self,
+        input_shape: ShapeSpec,
+        *,
+        conv_dims: Sequence[int],
+        fc_dims: Sequence[int],
+        conv_norm: NormSpec = "",
+    ) -> None:
+        super().__init__()
+        if not conv_dims and not fc_dims:
+            raise ValueError("FastRCNNConvFCHead: conv_dims and fc_dims must not both be empty")
+        channels, height, width = input_shape.channels, input_shape.height, input_shape.width
+        self.convs: list[str] = []
+        for i, dim in enumerate(conv_dims, 1):
+            norm = get_norm(conv_norm, dim)
+            layer = Conv2d(channels, dim, 3, padding=1, bias=not conv_norm, norm=norm, activation=nn.ReLU())
+            c2_msra_fill(layer)
+            self.add_module(f"conv{i}", layer)
+            self.convs.append(f"conv{i}")
+            channels = dim
+        self._output_shape = ShapeSpec(channels=channels, height=height, width=width)
+        size = channels * (height or 1) * (width or 1)
+        self.fcs: list[str] = []
+        for i, dim in enumerate(fc_dims, 1):
+            layer = nn.Linear(size, dim)
+            c2_xavier_fill(layer)
+            self.add_module(f"fc{i}", layer)
+            self.fcs.append(f"fc{i}")
+            size = dim
+            self._output_shape = ShapeSpec(channels=dim)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map ``(R, C, H, W)`` to ``(R, fc_dims[-1])``, or to a map where there is no fully connected layer."""
+        for name in self.convs:
+            x = getattr(self, name)(x)
+        if self.fcs:
+            x = torch.flatten(x, start_dim=1)
+        for name in self.fcs:
+            x = F.relu(getattr(self, name)(x))
+        return x
+
+    @property
+    def output_shape(self) -> ShapeSpec:
+        """Shape of the output."""
+        return self._output_shape

@@ -1,0 +1,154 @@
+"""ROI heads where every task pools its own features."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from detectory.modeling.poolers import ROIPooler
+from detectory.structures import Boxes, ImageList, Instances
+
+from .roi_heads import (
+    HeadsOutput,
+    ROIHeads,
+    select_foreground_proposals,
+    select_proposals_with_visible_keypoints,
+)
+
+
+class StandardROIHeads(ROIHeads):
+    """A box head, and perhaps a mask head and a keypoint head, each with its own pooler.
+
+    Args:
+        box_in_features: Names of the maps for the box head.
+        box_pooler: Its pooler.
+        box_head: Makes a vector of pooled features.
+        box_predictor: Makes classes and boxes of the vector, as `FastRCNNOutputLayers`.
+        mask_in_features: Names of the maps for the mask head; ``None`` for no mask head.
+        mask_pooler: Its pooler; without one the head gets the maps by name.
+        mask_head: Makes masks.
+        keypoint_in_features: Names of the maps for the keypoint head; ``None`` for none.
+        keypoint_pooler: Its pooler; without one the head gets the maps by name.
+        keypoint_head: Makes keypoints.
+        train_on_pred_boxes: Train masks and keypoints in the predicted boxes instead of the proposals.
+        kwargs: Arguments of `ROIHeads`.
+    """
+
+    def __init__(
+        self,
+        *,
+        box_in_features: Sequence[str],
+        box_pooler: ROIPooler,
+        box_head: nn.Module,
+        box_predictor: nn.Module,
+        mask_in_features: Sequence[str] | None = None,
+        mask_pooler: ROIPooler | None = None,
+        mask_head: nn.Module | None = None,
+        keypoint_in_features: Sequence[str] | None = None,
+        keypoint_pooler: ROIPooler | None = None,
+        keypoint_head: nn.Module | None = None,
+        train_on_pred_boxes: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.in_features = self.box_in_features = list(box_in_features)
+        self.box_pooler = box_pooler
+        self.box_head = box_head
+        self.box_predictor = box_predictor
+        self.mask_on = mask_in_features is not None
+        if self.mask_on:
+            self.mask_in_features = list(mask_in_features)
+            self.mask_pooler = mask_pooler
+            self.mask_head = mask_head
+        self.keypoint_on = keypoint_in_features is not None
+        if self.keypoint_on:
+            self.keypoint_in_features = list(keypoint_in_features)
+            self.keypoint_pooler = keypoint_pooler
+            self.keypoint_head = keypoint_head
+        self.train_on_pred_boxes = train_on_pred_boxes
+
+    def forward(
+        self,
+        images: ImageList,
+        features: Mapping[str, Tensor],
+        proposals: list[Instances],
+        targets: Sequence[Instances] | None = None,
+    ) -> HeadsOutput:
+        """See `ROIHeads.forward`."""
+        del images
+        if not self.training:
+            return self.forward_with_given_boxes(features, self._forward_box(features, proposals)), {}
+        if targets is None:
+            raise ValueError(f"{type(self).__name__}: targets are needed in training")
+        proposals = self.label_and_sample_proposals(proposals, targets)
+        losses = self._forward_box(features, proposals)
+        losses.update(self._forward_mask(features, proposals))
+        losses.update(self._forward_keypoint(features, proposals))
+        return proposals, losses
+
+    def forward_with_given_boxes(self, features: Mapping[str, Tensor], instances: list[Instances]) -> list[Instances]:
+        """Predict masks and keypoints in boxes that are known.
+
+        Args:
+            features: Maps by name.
+            instances: For every image `Instances` with ``pred_boxes`` and ``pred_classes``.
+
+        Returns:
+            The same `Instances` with ``pred_masks`` and ``pred_keypoints`` set where there are heads for them.
+        """
+        if self.training:
+            raise RuntimeError(f"{type(self).__name__}.forward_with_given_boxes: only works in inference, call eval()")
+        instances = self._forward_mask(features, instances)
+        return self._forward_keypoint(features, instances)
+
+    def _forward_box(
+        self, features: Mapping[str, Tensor], proposals: list[Instances]
+    ) -> dict[str, Tensor] | list[Instances]:
+        """Return the box losses in training, else detections."""
+        maps = [features[name] for name in self.box_in_features]
+        pooled = self.box_pooler(maps, [p.proposal_boxes for p in proposals])
+        predictions = self.box_predictor(self.box_head(pooled))
+        if not self.training:
+            return self.box_predictor.inference(predictions, proposals)[0]
+        losses = self.box_predictor.losses(predictions, proposals)
+        if self.train_on_pred_boxes:
+            with torch.no_grad():
+                boxes = self.box_predictor.predict_boxes_for_gt_classes(predictions, proposals)
+            for found, predicted in zip(proposals, boxes, strict=True):
+                found.proposal_boxes = Boxes(predicted)
+        return losses
+
+    def _forward_mask(
+        self, features: Mapping[str, Tensor], instances: list[Instances]
+    ) -> dict[str, Tensor] | list[Instances]:
+        """Return the mask loss in training, else ``instances`` with masks."""
+        if not self.mask_on:
+            return {} if self.training else instances
+        if self.training:
+            instances = select_foreground_proposals(instances, self.num_classes)[0]
+        return self.mask_head(self._pool(features, self.mask_in_features, self.mask_pooler, instances), instances)
+
+    def _forward_keypoint(
+        self, features: Mapping[str, Tensor], instances: list[Instances]
+    ) -> dict[str, Tensor] | list[Instances]:
+        """Return the keypoint loss in training, else ``instances`` with keypoints."""
+        if not self.keypoint_on:
+            return {} if self.training else instances
+        if self.training:
+            instances = select_foreground_proposals(instances, self.num_classes)[0]
+            instances = select_proposals_with_visible_keypoints(instances)
+        pooled = self._pool(features, self.keypoint_in_features, self.keypoint_pooler, instances)
+        return self.keypoint_head(pooled, instances)
+
+    def _pool(
+        self,
+        features: Mapping[str, Tensor],
+        names: Sequence[str],
+        pooler: ROIPooler | None,
+        instances: Sequence[Instances],
+    ) -> Tensor | dict[str, Tensor]:
+        if pooler is None:
+            return {name: features[name] for name in names}
+        boxes = [i.proposal_boxes if self.training else i.pred_boxes for i in instances]
+        return pooler([features[name] for name in names], boxes)
