@@ -1,0 +1,19 @@
+"""Configs: YAML trees (``CfgNode``) and lazily built Python descriptions (``LazyConfig``)."""
+
+from detectory.compat.detectron2.config.compat import downgrade_config, upgrade_config
+from detectory.compat.detectron2.config.config import CfgNode, configurable, get_cfg, global_cfg, set_global_cfg
+from detectory.compat.detectron2.config.instantiate import instantiate
+from detectory.compat.detectron2.config.lazy import LazyCall, LazyConfig
+
+__all__ = [
+    "CfgNode",
+    "LazyCall",
+    "LazyConfig",
+    "configurable",
+    "downgrade_config",
+    "get_cfg",
+    "global_cfg",
+    "instantiate",
+    "set_global_cfg",
+    "upgrade_config",
+]

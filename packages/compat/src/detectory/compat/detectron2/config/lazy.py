@@ -1,0 +1,5 @@
+"""``LazyCall`` and ``LazyConfig`` under Detectron2's module path."""
+
+from detectory.core.config import LazyCall, LazyConfig
+
+__all__ = ["LazyCall", "LazyConfig"]

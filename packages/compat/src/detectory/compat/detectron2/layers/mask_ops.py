@@ -1,0 +1,67 @@
+"""Pasting of masks under Detectron2's module path."""
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from detectory.ops import paste_masks
+from detectory.structures import Boxes
+
+__all__ = ["pad_masks", "paste_mask_in_image_old", "paste_masks_in_image", "scale_boxes"]
+
+
+def paste_masks_in_image(
+    masks: Tensor, boxes: Boxes | Tensor, image_shape: tuple[int, int], threshold: float = 0.5
+) -> Tensor:
+    """Paste the masks of boxes into an image.
+
+    Args:
+        masks: ``(N, M, M)``, probabilities.
+        boxes: ``N`` boxes in the image.
+        image_shape: ``(height, width)`` in pixels.
+        threshold: pixels from here on belong to the mask; a negative one keeps soft masks.
+
+    Returns:
+        ``(N, height, width)``, bool; uint8 of 0 to 255 for a negative ``threshold``.
+    """
+    tensor = boxes.tensor if isinstance(boxes, Boxes) else boxes
+    return paste_masks(masks, tensor, image_shape, threshold)
+
+
+def paste_mask_in_image_old(mask: Tensor, box: Tensor, img_h: int, img_w: int, threshold: float) -> Tensor:
+    """Paste one mask as Detectron 1 did: resized with Pillow to whole pixels, box ends rounded.
+
+    Args:
+        mask: ``(M, M)``, probabilities.
+        box: ``(4,)``.
+        img_h: height of the image.
+        img_w: width of the image.
+        threshold: as in :func:`paste_masks_in_image`.
+
+    Returns:
+        ``(img_h, img_w)``, uint8.
+    """
+    x0, y0, x1, y1 = (int(value) for value in box.to(torch.int64))  # the last pixel belongs to the box
+    size = (max(x1 - x0 + 1, 1), max(y1 - y0 + 1, 1))
+    resized = Image.fromarray(mask.cpu().float().numpy()).resize(size, resample=Image.Resampling.BILINEAR)
+    values = torch.from_numpy(np.array(resized))
+    pixels = values > threshold if threshold >= 0 else values * 255
+    pasted = torch.zeros(img_h, img_w, dtype=torch.uint8)
+    left, right = max(x0, 0), min(x1 + 1, img_w)
+    top, bottom = max(y0, 0), min(y1 + 1, img_h)
+    pasted[top:bottom, left:right] = pixels[top - y0 : bottom - y0, left - x0 : right - x0].to(torch.uint8)
+    return pasted
+
+
+def pad_masks(masks: Tensor, padding: int) -> tuple[Tensor, float]:
+    """Surround masks ``(N, M, M)`` by zeros; return them and the factor by which they grew."""
+    size = masks.shape[-1]
+    return torch.nn.functional.pad(masks, (padding,) * 4), float(size + 2 * padding) / size
+
+
+def scale_boxes(boxes: Tensor, scale: float) -> Tensor:
+    """Return boxes ``(N, 4)`` with ``scale`` times the size around the same centres."""
+    centre = (boxes[:, :2] + boxes[:, 2:]) / 2
+    half = (boxes[:, 2:] - boxes[:, :2]) / 2 * scale
+    return torch.cat([centre - half, centre + half], dim=1)

@@ -1,0 +1,112 @@
+"""Configs and weights by Detectron2's config names."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from detectory.compat.detectron2.config import CfgNode, LazyConfig, get_cfg, instantiate
+from detectory.compat.detectron2.model_zoo.targets import with_compat_targets
+from detectory.core.names import nearest
+from detectory.zoo import get_config as native_config
+from detectory.zoo import published_model
+
+CONFIGS = Path(__file__).parent / "configs"
+
+
+def get_config_file(config_path: str) -> str:
+    """Return the path of a config's file.
+
+    Args:
+        config_path: e.g. ``"COCO-InstanceSegmentation/mask_rcnn_R_50_FPN_1x.yaml"``.
+
+    Raises:
+        RuntimeError: the zoo has no such file; the message lists the nearest names.
+    """
+    path = CONFIGS / config_path
+    if not path.is_file():
+        known = [str(p.relative_to(CONFIGS)) for p in CONFIGS.rglob("*") if p.suffix in (".yaml", ".py")]
+        raise RuntimeError(f"{config_path} is not in the model zoo, {nearest(config_path, known)}")
+    return str(path)
+
+
+def get_checkpoint_url(config_path: str) -> str:
+    """Return where the weights trained with a config are.
+
+    Raises:
+        RuntimeError: nobody published any; the message lists the nearest names.
+    """
+    try:
+        return published_model(config_path).url
+    except KeyError as error:
+        raise RuntimeError(error.args[0]) from error
+
+
+def get_config(config_path: str, trained: bool = False) -> Any:
+    """Return a config: a ``CfgNode`` for ``.yaml``, an omegaconf tree for ``.py``.
+
+    Args:
+        config_path: the config's name.
+        trained: let the config's weights be those trained with it, instead of those that training starts from.
+
+    Raises:
+        RuntimeError: the zoo has no such config, or nobody published its weights.
+    """
+    if config_path.endswith(".yaml"):
+        return _yaml_config(config_path, trained)
+    if config_path.endswith(".py"):
+        return _python_config(config_path, trained)
+    raise RuntimeError(f"a config's name ends in .yaml or .py, got {config_path!r}")
+
+
+def get(config_path: str, trained: bool = False, device: str | None = None) -> nn.Module:
+    """Build the model of a config.
+
+    Args:
+        config_path: the config's name.
+        trained: load the weights trained with it (downloaded once); else those that training starts from, if the
+            config names any and they are only initial ones: random weights.
+        device: overrides the config's; the CPU is taken where the config says CUDA and there is none.
+
+    Raises:
+        RuntimeError: the zoo has no such config, or nobody published its weights.
+    """
+    from detectory.compat.detectron2.checkpoint import DetectionCheckpointer
+    from detectory.compat.detectron2.modeling import build_model
+
+    config = get_config(config_path, trained)
+    if device is None and not torch.cuda.is_available():
+        device = "cpu"
+    if isinstance(config, CfgNode):
+        if device is not None:
+            config.MODEL.DEVICE = device
+        model = build_model(config)
+        weights = config.MODEL.WEIGHTS
+    else:
+        model = instantiate(config.model)
+        model = model.to(device) if device is not None else model.cuda()
+        weights = config.train.init_checkpoint
+    DetectionCheckpointer(model).load(weights if trained else "")
+    return model
+
+
+def _yaml_config(config_path: str, trained: bool) -> CfgNode:
+    config = get_cfg()
+    config.merge_from_file(get_config_file(config_path))
+    if trained:
+        config.MODEL.WEIGHTS = get_checkpoint_url(config_path)
+    return config
+
+
+def _python_config(config_path: str, trained: bool) -> Any:
+    if (CONFIGS / config_path).is_file():
+        config = LazyConfig.load(get_config_file(config_path))
+    else:
+        try:
+            config = with_compat_targets(native_config(config_path))
+        except KeyError as error:
+            raise RuntimeError(error.args[0]) from error
+    if trained:
+        config.train.init_checkpoint = get_checkpoint_url(config_path)
+    return config

@@ -1,0 +1,77 @@
+"""Anchor generators and their registry."""
+
+from typing import Any
+
+from torch import Tensor, nn
+
+from detectory.compat.detectron2.config import CfgNode, configurable
+from detectory.compat.detectron2.layers import ShapeSpec
+from detectory.compat.detectron2.utils.registry import Registry
+from detectory.modeling import anchor_generator as native
+
+__all__ = [
+    "ANCHOR_GENERATOR_REGISTRY",
+    "BufferList",
+    "DefaultAnchorGenerator",
+    "Registry",
+    "RotatedAnchorGenerator",
+    "build_anchor_generator",
+]
+
+ANCHOR_GENERATOR_REGISTRY = Registry("ANCHOR_GENERATOR")
+
+
+class BufferList(nn.Module):
+    """A list of tensors that move with their module and are no part of its checkpoint.
+
+    Args:
+        buffers: the tensors.
+    """
+
+    def __init__(self, buffers: list[Tensor]) -> None:
+        super().__init__()
+        for index, buffer in enumerate(buffers):
+            self.register_buffer(str(index), buffer, persistent=False)
+
+    def __len__(self) -> int:
+        return len(self._buffers)
+
+    def __iter__(self) -> Any:
+        return iter(self._buffers.values())
+
+
+@ANCHOR_GENERATOR_REGISTRY.register()
+class DefaultAnchorGenerator(native.DefaultAnchorGenerator):
+    """:class:`detectory.modeling.anchor_generator.DefaultAnchorGenerator`, from arguments or a config."""
+
+    __init__ = configurable(native.DefaultAnchorGenerator.__init__)
+
+    @classmethod
+    def from_config(cls, cfg: CfgNode, input_shape: list[ShapeSpec]) -> dict[str, Any]:
+        """Return the arguments that ``MODEL.ANCHOR_GENERATOR`` says, strides from the feature maps."""
+        return {
+            "sizes": cfg.MODEL.ANCHOR_GENERATOR.SIZES,
+            "aspect_ratios": cfg.MODEL.ANCHOR_GENERATOR.ASPECT_RATIOS,
+            "strides": [shape.stride for shape in input_shape],
+            "offset": cfg.MODEL.ANCHOR_GENERATOR.OFFSET,
+        }
+
+
+@ANCHOR_GENERATOR_REGISTRY.register()
+class RotatedAnchorGenerator(native.RotatedAnchorGenerator):
+    """:class:`detectory.modeling.anchor_generator.RotatedAnchorGenerator`, from arguments or a config."""
+
+    __init__ = configurable(native.RotatedAnchorGenerator.__init__)
+
+    @classmethod
+    def from_config(cls, cfg: CfgNode, input_shape: list[ShapeSpec]) -> dict[str, Any]:
+        """Return the arguments that ``MODEL.ANCHOR_GENERATOR`` says, strides from the feature maps."""
+        return {
+            **DefaultAnchorGenerator.from_config(cfg, input_shape),
+            "angles": cfg.MODEL.ANCHOR_GENERATOR.ANGLES,
+        }
+
+
+def build_anchor_generator(cfg: CfgNode, input_shape: list[ShapeSpec]) -> nn.Module:
+    """Build the generator that ``MODEL.ANCHOR_GENERATOR.NAME`` names for feature maps of these shapes."""
+    return ANCHOR_GENERATOR_REGISTRY.get(cfg.MODEL.ANCHOR_GENERATOR.NAME)(cfg, input_shape)

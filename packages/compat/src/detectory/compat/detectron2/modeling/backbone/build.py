@@ -1,0 +1,28 @@
+"""The registry of backbones."""
+
+from torch import nn
+
+from detectory.compat.detectron2.config import CfgNode
+from detectory.compat.detectron2.layers import ShapeSpec
+from detectory.compat.detectron2.utils.registry import Registry
+from detectory.modeling.backbone import Backbone
+
+BACKBONE_REGISTRY = Registry("BACKBONE")
+
+
+def build_backbone(cfg: CfgNode, input_shape: ShapeSpec | None = None) -> nn.Module:
+    """Build the backbone that ``MODEL.BACKBONE.NAME`` names.
+
+    Args:
+        cfg: the config.
+        input_shape: shape of the images; by default as many channels as ``MODEL.PIXEL_MEAN`` has numbers.
+
+    Raises:
+        TypeError: what was registered under the name built something else than a ``Backbone``.
+    """
+    if input_shape is None:
+        input_shape = ShapeSpec(channels=len(cfg.MODEL.PIXEL_MEAN))
+    backbone = BACKBONE_REGISTRY.get(cfg.MODEL.BACKBONE.NAME)(cfg, input_shape)
+    if not isinstance(backbone, Backbone):
+        raise TypeError(f"build_backbone: '{cfg.MODEL.BACKBONE.NAME}' must build a Backbone, got {type(backbone)}")
+    return backbone

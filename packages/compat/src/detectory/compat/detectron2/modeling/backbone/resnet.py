@@ -1,0 +1,89 @@
+"""ResNets, and the one that a config describes."""
+
+from typing import Any
+
+from detectory.compat.detectron2.config import CfgNode
+from detectory.compat.detectron2.layers import CNNBlockBase, ShapeSpec
+from detectory.compat.detectron2.modeling.backbone.build import BACKBONE_REGISTRY
+from detectory.modeling.backbone import BasicBlock, BasicStem, BottleneckBlock, DeformBottleneckBlock, ResNet
+
+__all__ = [
+    "BasicBlock",
+    "BasicStem",
+    "BottleneckBlock",
+    "DeformBottleneckBlock",
+    "ResNet",
+    "ResNetBlockBase",
+    "build_resnet_backbone",
+    "make_stage",
+]
+
+ResNetBlockBase = CNNBlockBase
+
+_BLOCKS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 8, 36, 3)}
+_STAGE_OF = {"res2": 2, "res3": 3, "res4": 4, "res5": 5, "linear": 5}
+
+
+def make_stage(*args: Any, **kwargs: Any) -> list[CNNBlockBase]:
+    """Older name of ``ResNet.make_stage``."""
+    return ResNet.make_stage(*args, **kwargs)
+
+
+@BACKBONE_REGISTRY.register()
+def build_resnet_backbone(cfg: CfgNode, input_shape: ShapeSpec) -> ResNet:
+    """Build the ResNet or ResNeXt that ``MODEL.RESNETS`` and ``MODEL.BACKBONE.FREEZE_AT`` describe.
+
+    Raises:
+        ValueError: an unknown depth or dilation, or depth 18 or 34 with what only bottleneck blocks have.
+    """
+    settings = cfg.MODEL.RESNETS
+    _check(settings)
+    stem = BasicStem(in_channels=input_shape.channels, out_channels=settings.STEM_OUT_CHANNELS, norm=settings.NORM)
+    stages = []
+    in_channels, out_channels = settings.STEM_OUT_CHANNELS, settings.RES2_OUT_CHANNELS
+    bottleneck_channels = settings.NUM_GROUPS * settings.WIDTH_PER_GROUP
+    last = max((_STAGE_OF[name] for name in settings.OUT_FEATURES if name in _STAGE_OF), default=5)
+    for index, stage in enumerate(range(2, last + 1)):
+        dilated = stage == 5 and settings.RES5_DILATION == 2
+        first_stride = 1 if index == 0 or dilated else 2
+        num_blocks = _BLOCKS[settings.DEPTH][index]
+        described: dict[str, Any] = {
+            "num_blocks": num_blocks,
+            "stride_per_block": [first_stride] + [1] * (num_blocks - 1),
+            "in_channels": in_channels,
+            "out_channels": out_channels,
+            "norm": settings.NORM,
+            "block_class": BasicBlock,
+        }
+        if settings.DEPTH > 34:
+            described |= {
+                "block_class": BottleneckBlock,
+                "bottleneck_channels": bottleneck_channels,
+                "stride_in_1x1": settings.STRIDE_IN_1X1,
+                "dilation": 2 if dilated else 1,
+                "num_groups": settings.NUM_GROUPS,
+            }
+            if settings.DEFORM_ON_PER_STAGE[index]:
+                described |= {
+                    "block_class": DeformBottleneckBlock,
+                    "deform_modulated": settings.DEFORM_MODULATED,
+                    "deform_num_groups": settings.DEFORM_NUM_GROUPS,
+                }
+        stages.append(ResNet.make_stage(**described))
+        in_channels, out_channels, bottleneck_channels = out_channels, out_channels * 2, bottleneck_channels * 2
+    return ResNet(stem, stages, out_features=settings.OUT_FEATURES, freeze_at=cfg.MODEL.BACKBONE.FREEZE_AT)
+
+
+def _check(settings: CfgNode) -> None:
+    if settings.DEPTH not in _BLOCKS:
+        raise ValueError(f"MODEL.RESNETS.DEPTH must be one of {sorted(_BLOCKS)}, got {settings.DEPTH}")
+    if settings.RES5_DILATION not in (1, 2):
+        raise ValueError(f"MODEL.RESNETS.RES5_DILATION must be 1 or 2, got {settings.RES5_DILATION}")
+    if settings.DEPTH > 34:
+        return
+    needed = {"RES2_OUT_CHANNELS": 64, "RES5_DILATION": 1, "NUM_GROUPS": 1}
+    for key, value in needed.items():
+        if settings[key] != value:
+            raise ValueError(f"MODEL.RESNETS.{key} must be {value} for depth {settings.DEPTH}, got {settings[key]}")
+    if any(settings.DEFORM_ON_PER_STAGE):
+        raise ValueError(f"MODEL.RESNETS.DEFORM_ON_PER_STAGE needs bottleneck blocks, depth {settings.DEPTH} has none")

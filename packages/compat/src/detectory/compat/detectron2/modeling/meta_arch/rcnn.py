@@ -1,0 +1,52 @@
+"""R-CNNs of two stages, and proposals alone."""
+
+from typing import Any
+
+from detectory.compat.detectron2.config import CfgNode, configurable
+from detectory.compat.detectron2.modeling.backbone.build import build_backbone
+from detectory.compat.detectron2.modeling.meta_arch.build import META_ARCH_REGISTRY
+from detectory.compat.detectron2.modeling.proposal_generator import build_proposal_generator
+from detectory.compat.detectron2.modeling.roi_heads import build_roi_heads
+from detectory.modeling import meta_arch as native
+
+__all__ = ["GeneralizedRCNN", "ProposalNetwork"]
+
+
+@META_ARCH_REGISTRY.register()
+class GeneralizedRCNN(native.GeneralizedRCNN):
+    """:class:`detectory.modeling.meta_arch.GeneralizedRCNN`, from arguments or a config."""
+
+    __init__ = configurable(native.GeneralizedRCNN.__init__)
+
+    @classmethod
+    def from_config(cls, cfg: CfgNode) -> dict[str, Any]:
+        """Return the parts that the config names."""
+        backbone = build_backbone(cfg)
+        shapes = backbone.output_shape()
+        return {
+            "backbone": backbone,
+            "proposal_generator": build_proposal_generator(cfg, shapes),
+            "roi_heads": build_roi_heads(cfg, shapes),
+            "input_format": cfg.INPUT.FORMAT,
+            "vis_period": cfg.VIS_PERIOD,
+            "pixel_mean": cfg.MODEL.PIXEL_MEAN,
+            "pixel_std": cfg.MODEL.PIXEL_STD,
+        }
+
+
+@META_ARCH_REGISTRY.register()
+class ProposalNetwork(native.ProposalNetwork):
+    """:class:`detectory.modeling.meta_arch.ProposalNetwork`, from arguments or a config."""
+
+    __init__ = configurable(native.ProposalNetwork.__init__)
+
+    @classmethod
+    def from_config(cls, cfg: CfgNode) -> dict[str, Any]:
+        """Return the parts that the config names."""
+        backbone = build_backbone(cfg)
+        return {
+            "backbone": backbone,
+            "proposal_generator": build_proposal_generator(cfg, backbone.output_shape()),
+            "pixel_mean": cfg.MODEL.PIXEL_MEAN,
+            "pixel_std": cfg.MODEL.PIXEL_STD,
+        }

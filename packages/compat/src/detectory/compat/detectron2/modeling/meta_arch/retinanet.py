@@ -1,0 +1,76 @@
+"""RetinaNet."""
+
+from typing import Any
+
+from detectory.compat.detectron2.config import CfgNode, configurable
+from detectory.compat.detectron2.layers import ShapeSpec
+from detectory.compat.detectron2.modeling.anchor_generator import build_anchor_generator
+from detectory.compat.detectron2.modeling.backbone.build import build_backbone
+from detectory.compat.detectron2.modeling.meta_arch.build import META_ARCH_REGISTRY
+from detectory.modeling import meta_arch as native
+from detectory.modeling.box_regression import Box2BoxTransform
+from detectory.modeling.matcher import Matcher
+
+__all__ = ["RetinaNet", "RetinaNetHead"]
+
+
+class RetinaNetHead(native.RetinaNetHead):
+    """:class:`detectory.modeling.meta_arch.RetinaNetHead`, from arguments or a config."""
+
+    __init__ = configurable(native.RetinaNetHead.__init__)
+
+    @classmethod
+    def from_config(cls, cfg: CfgNode, input_shape: list[ShapeSpec]) -> dict[str, Any]:
+        """Return the arguments that ``MODEL.RETINANET`` says.
+
+        Raises:
+            ValueError: levels differ in their number of anchors.
+        """
+        settings = cfg.MODEL.RETINANET
+        anchors = set(build_anchor_generator(cfg, input_shape).num_anchors)
+        if len(anchors) != 1:
+            raise ValueError(f"RetinaNetHead: all levels need as many anchors, got {sorted(anchors)}")
+        return {
+            "input_shape": input_shape,
+            "num_classes": settings.NUM_CLASSES,
+            "conv_dims": [input_shape[0].channels] * settings.NUM_CONVS,
+            "prior_prob": settings.PRIOR_PROB,
+            "norm": settings.NORM,
+            "num_anchors": anchors.pop(),
+        }
+
+
+@META_ARCH_REGISTRY.register()
+class RetinaNet(native.RetinaNet):
+    """:class:`detectory.modeling.meta_arch.RetinaNet`, from arguments or a config."""
+
+    __init__ = configurable(native.RetinaNet.__init__)
+
+    @classmethod
+    def from_config(cls, cfg: CfgNode) -> dict[str, Any]:
+        """Return the parts that the config names and the arguments that ``MODEL.RETINANET`` says."""
+        settings = cfg.MODEL.RETINANET
+        backbone = build_backbone(cfg)
+        shapes = backbone.output_shape()
+        levels = [shapes[name] for name in settings.IN_FEATURES]
+        return {
+            "backbone": backbone,
+            "head": RetinaNetHead(cfg, levels),
+            "anchor_generator": build_anchor_generator(cfg, levels),
+            "box2box_transform": Box2BoxTransform(weights=settings.BBOX_REG_WEIGHTS),
+            "anchor_matcher": Matcher(settings.IOU_THRESHOLDS, settings.IOU_LABELS, allow_low_quality_matches=True),
+            "pixel_mean": cfg.MODEL.PIXEL_MEAN,
+            "pixel_std": cfg.MODEL.PIXEL_STD,
+            "num_classes": settings.NUM_CLASSES,
+            "head_in_features": settings.IN_FEATURES,
+            "focal_loss_alpha": settings.FOCAL_LOSS_ALPHA,
+            "focal_loss_gamma": settings.FOCAL_LOSS_GAMMA,
+            "smooth_l1_beta": settings.SMOOTH_L1_LOSS_BETA,
+            "box_reg_loss_type": settings.BBOX_REG_LOSS_TYPE,
+            "test_score_thresh": settings.SCORE_THRESH_TEST,
+            "test_topk_candidates": settings.TOPK_CANDIDATES_TEST,
+            "test_nms_thresh": settings.NMS_THRESH_TEST,
+            "max_detections_per_image": cfg.TEST.DETECTIONS_PER_IMAGE,
+            "vis_period": cfg.VIS_PERIOD,
+            "input_format": cfg.INPUT.FORMAT,
+        }

@@ -1,0 +1,60 @@
+"""Semantic segmentation."""
+
+from typing import Any
+
+from torch import nn
+
+from detectory.compat.detectron2.config import CfgNode, configurable
+from detectory.compat.detectron2.layers import ShapeSpec
+from detectory.compat.detectron2.modeling.backbone.build import build_backbone
+from detectory.compat.detectron2.modeling.meta_arch.build import META_ARCH_REGISTRY
+from detectory.compat.detectron2.utils.registry import Registry
+from detectory.modeling import meta_arch as native
+
+__all__ = ["SEM_SEG_HEADS_REGISTRY", "SemSegFPNHead", "SemanticSegmentor", "build_sem_seg_head"]
+
+SEM_SEG_HEADS_REGISTRY = Registry("SEM_SEG_HEADS")
+
+
+def build_sem_seg_head(cfg: CfgNode, input_shape: dict[str, ShapeSpec]) -> nn.Module:
+    """Build the head that ``MODEL.SEM_SEG_HEAD.NAME`` names for the backbone's feature maps."""
+    return SEM_SEG_HEADS_REGISTRY.get(cfg.MODEL.SEM_SEG_HEAD.NAME)(cfg, input_shape)
+
+
+@META_ARCH_REGISTRY.register()
+class SemanticSegmentor(native.SemanticSegmentor):
+    """:class:`detectory.modeling.meta_arch.SemanticSegmentor`, from arguments or a config."""
+
+    __init__ = configurable(native.SemanticSegmentor.__init__)
+
+    @classmethod
+    def from_config(cls, cfg: CfgNode) -> dict[str, Any]:
+        """Return the parts that the config names."""
+        backbone = build_backbone(cfg)
+        return {
+            "backbone": backbone,
+            "sem_seg_head": build_sem_seg_head(cfg, backbone.output_shape()),
+            "pixel_mean": cfg.MODEL.PIXEL_MEAN,
+            "pixel_std": cfg.MODEL.PIXEL_STD,
+        }
+
+
+@SEM_SEG_HEADS_REGISTRY.register()
+class SemSegFPNHead(native.SemSegFPNHead):
+    """:class:`detectory.modeling.meta_arch.SemSegFPNHead`, from arguments or a config."""
+
+    __init__ = configurable(native.SemSegFPNHead.__init__)
+
+    @classmethod
+    def from_config(cls, cfg: CfgNode, input_shape: dict[str, ShapeSpec]) -> dict[str, Any]:
+        """Return the arguments that ``MODEL.SEM_SEG_HEAD`` says."""
+        settings = cfg.MODEL.SEM_SEG_HEAD
+        return {
+            "input_shape": {name: input_shape[name] for name in settings.IN_FEATURES},
+            "ignore_value": settings.IGNORE_VALUE,
+            "num_classes": settings.NUM_CLASSES,
+            "conv_dims": settings.CONVS_DIM,
+            "common_stride": settings.COMMON_STRIDE,
+            "norm": settings.NORM,
+            "loss_weight": settings.LOSS_WEIGHT,
+        }

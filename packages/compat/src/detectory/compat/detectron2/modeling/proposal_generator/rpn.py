@@ -1,0 +1,85 @@
+"""The region proposal network and its heads."""
+
+from typing import Any
+
+from torch import nn
+
+from detectory.compat.detectron2.config import CfgNode, configurable
+from detectory.compat.detectron2.layers import ShapeSpec
+from detectory.compat.detectron2.modeling.anchor_generator import build_anchor_generator
+from detectory.compat.detectron2.modeling.proposal_generator.build import PROPOSAL_GENERATOR_REGISTRY
+from detectory.compat.detectron2.utils.registry import Registry
+from detectory.modeling import proposal_generator as native
+from detectory.modeling.box_regression import Box2BoxTransform
+from detectory.modeling.matcher import Matcher
+
+__all__ = ["RPN", "RPN_HEAD_REGISTRY", "StandardRPNHead", "build_rpn_head"]
+
+RPN_HEAD_REGISTRY = Registry("RPN_HEAD")
+
+
+def build_rpn_head(cfg: CfgNode, input_shape: list[ShapeSpec]) -> nn.Module:
+    """Build the head that ``MODEL.RPN.HEAD_NAME`` names for feature maps of these shapes."""
+    return RPN_HEAD_REGISTRY.get(cfg.MODEL.RPN.HEAD_NAME)(cfg, input_shape)
+
+
+@RPN_HEAD_REGISTRY.register()
+class StandardRPNHead(native.StandardRPNHead):
+    """:class:`detectory.modeling.proposal_generator.StandardRPNHead`, from arguments or a config."""
+
+    __init__ = configurable(native.StandardRPNHead.__init__)
+
+    @classmethod
+    def from_config(cls, cfg: CfgNode, input_shape: list[ShapeSpec]) -> dict[str, Any]:
+        """Return the arguments for feature maps of these shapes.
+
+        Raises:
+            ValueError: maps differ in channels, or cells in their number of anchors.
+        """
+        channels = {shape.channels for shape in input_shape}
+        generator = build_anchor_generator(cfg, input_shape)
+        anchors = set(generator.num_anchors)
+        if len(channels) != 1 or len(anchors) != 1:
+            raise ValueError(
+                "StandardRPNHead: all levels need the same channels and anchors, "
+                f"got channels {sorted(channels)} and anchors {sorted(anchors)}"
+            )
+        return {
+            "in_channels": channels.pop(),
+            "num_anchors": anchors.pop(),
+            "box_dim": generator.box_dim,
+            "conv_dims": cfg.MODEL.RPN.CONV_DIMS,
+        }
+
+
+@PROPOSAL_GENERATOR_REGISTRY.register()
+class RPN(native.RPN):
+    """:class:`detectory.modeling.proposal_generator.RPN`, from arguments or a config."""
+
+    __init__ = configurable(native.RPN.__init__)
+
+    @classmethod
+    def from_config(cls, cfg: CfgNode, input_shape: dict[str, ShapeSpec]) -> dict[str, Any]:
+        """Return the arguments that ``MODEL.RPN`` says for the backbone's feature maps."""
+        settings = cfg.MODEL.RPN
+        shapes = [input_shape[name] for name in settings.IN_FEATURES]
+        return {
+            "in_features": settings.IN_FEATURES,
+            "min_box_size": cfg.MODEL.PROPOSAL_GENERATOR.MIN_SIZE,
+            "nms_thresh": settings.NMS_THRESH,
+            "batch_size_per_image": settings.BATCH_SIZE_PER_IMAGE,
+            "positive_fraction": settings.POSITIVE_FRACTION,
+            "loss_weight": {
+                "loss_rpn_cls": settings.LOSS_WEIGHT,
+                "loss_rpn_loc": settings.BBOX_REG_LOSS_WEIGHT * settings.LOSS_WEIGHT,
+            },
+            "anchor_boundary_thresh": settings.BOUNDARY_THRESH,
+            "box2box_transform": Box2BoxTransform(weights=settings.BBOX_REG_WEIGHTS),
+            "box_reg_loss_type": settings.BBOX_REG_LOSS_TYPE,
+            "smooth_l1_beta": settings.SMOOTH_L1_BETA,
+            "pre_nms_topk": (settings.PRE_NMS_TOPK_TRAIN, settings.PRE_NMS_TOPK_TEST),
+            "post_nms_topk": (settings.POST_NMS_TOPK_TRAIN, settings.POST_NMS_TOPK_TEST),
+            "anchor_generator": build_anchor_generator(cfg, shapes),
+            "anchor_matcher": Matcher(settings.IOU_THRESHOLDS, settings.IOU_LABELS, allow_low_quality_matches=True),
+            "head": build_rpn_head(cfg, shapes),
+        }

@@ -1,0 +1,57 @@
+"""Cascaded ROI heads."""
+
+from typing import Any
+
+from detectory.compat.detectron2.config import CfgNode, configurable
+from detectory.compat.detectron2.modeling.roi_heads.box_head import build_box_head
+from detectory.compat.detectron2.modeling.roi_heads.fast_rcnn import FastRCNNOutputLayers
+from detectory.compat.detectron2.modeling.roi_heads.roi_heads import (
+    ROI_HEADS_REGISTRY,
+    Shapes,
+    StandardROIHeads,
+    _pooler_and_shape,
+)
+from detectory.modeling import roi_heads as native
+from detectory.modeling.box_regression import Box2BoxTransform
+from detectory.modeling.matcher import Matcher
+
+__all__ = ["CascadeROIHeads"]
+
+
+@ROI_HEADS_REGISTRY.register()
+class CascadeROIHeads(StandardROIHeads, native.CascadeROIHeads):
+    """:class:`detectory.modeling.roi_heads.CascadeROIHeads`, from arguments or a config."""
+
+    __init__ = configurable(native.CascadeROIHeads.__init__)
+
+    @classmethod
+    def from_config(cls, cfg: CfgNode, input_shape: Shapes) -> dict[str, Any]:
+        """Return the arguments of ``StandardROIHeads``, with one matcher a stage."""
+        described = super().from_config(cfg, input_shape)
+        del described["proposal_matcher"]
+        return described
+
+    @classmethod
+    def _init_box_head(cls, cfg: CfgNode, input_shape: Shapes) -> dict[str, Any]:
+        cascade = cfg.MODEL.ROI_BOX_CASCADE_HEAD
+        if not cfg.MODEL.ROI_BOX_HEAD.CLS_AGNOSTIC_BBOX_REG:
+            raise ValueError("CascadeROIHeads: MODEL.ROI_BOX_HEAD.CLS_AGNOSTIC_BBOX_REG must be True")
+        if cascade.IOUS[0] != cfg.MODEL.ROI_HEADS.IOU_THRESHOLDS[0]:
+            raise ValueError(
+                "CascadeROIHeads: the first of MODEL.ROI_BOX_CASCADE_HEAD.IOUS must be that of "
+                f"MODEL.ROI_HEADS.IOU_THRESHOLDS, got {cascade.IOUS[0]} and {cfg.MODEL.ROI_HEADS.IOU_THRESHOLDS[0]}"
+            )
+        pooler, shape = _pooler_and_shape(cfg, cfg.MODEL.ROI_BOX_HEAD, input_shape)
+        heads = [build_box_head(cfg, shape) for _ in cascade.IOUS]
+        return {
+            "box_in_features": cfg.MODEL.ROI_HEADS.IN_FEATURES,
+            "box_pooler": pooler,
+            "box_heads": heads,
+            "box_predictors": [
+                FastRCNNOutputLayers(cfg, head.output_shape, box2box_transform=Box2BoxTransform(weights=weights))
+                for head, weights in zip(heads, cascade.BBOX_REG_WEIGHTS, strict=True)
+            ],
+            "proposal_matchers": [
+                Matcher([threshold], [0, 1], allow_low_quality_matches=False) for threshold in cascade.IOUS
+            ],
+        }

@@ -1,0 +1,42 @@
+"""The last layer of box heads."""
+
+from functools import partial
+from typing import Any
+
+from detectory.compat.detectron2.config import CfgNode, configurable
+from detectory.compat.detectron2.layers import ShapeSpec
+from detectory.data.detection import get_fed_loss_cls_weights
+from detectory.modeling import roi_heads as native
+from detectory.modeling.box_regression import Box2BoxTransform
+from detectory.modeling.roi_heads import fast_rcnn_inference, fast_rcnn_inference_single_image
+
+__all__ = ["FastRCNNOutputLayers", "fast_rcnn_inference", "fast_rcnn_inference_single_image"]
+
+
+class FastRCNNOutputLayers(native.FastRCNNOutputLayers):
+    """:class:`detectory.modeling.roi_heads.FastRCNNOutputLayers`, from arguments or a config."""
+
+    __init__ = configurable(native.FastRCNNOutputLayers.__init__)
+
+    @classmethod
+    def from_config(cls, cfg: CfgNode, input_shape: ShapeSpec) -> dict[str, Any]:
+        """Return the arguments that ``MODEL.ROI_BOX_HEAD``, ``MODEL.ROI_HEADS`` and ``TEST`` say."""
+        settings = cfg.MODEL.ROI_BOX_HEAD
+        return {
+            "input_shape": input_shape,
+            "box2box_transform": Box2BoxTransform(weights=settings.BBOX_REG_WEIGHTS),
+            "num_classes": cfg.MODEL.ROI_HEADS.NUM_CLASSES,
+            "cls_agnostic_bbox_reg": settings.CLS_AGNOSTIC_BBOX_REG,
+            "smooth_l1_beta": settings.SMOOTH_L1_BETA,
+            "test_score_thresh": cfg.MODEL.ROI_HEADS.SCORE_THRESH_TEST,
+            "test_nms_thresh": cfg.MODEL.ROI_HEADS.NMS_THRESH_TEST,
+            "test_topk_per_image": cfg.TEST.DETECTIONS_PER_IMAGE,
+            "box_reg_loss_type": settings.BBOX_REG_LOSS_TYPE,
+            "loss_weight": {"loss_box_reg": settings.BBOX_REG_LOSS_WEIGHT},
+            "use_fed_loss": settings.USE_FED_LOSS,
+            "use_sigmoid_ce": settings.USE_SIGMOID_CE,
+            "get_fed_loss_cls_weights": partial(
+                get_fed_loss_cls_weights, cfg.DATASETS.TRAIN, settings.FED_LOSS_FREQ_WEIGHT_POWER
+            ),
+            "fed_loss_num_classes": settings.FED_LOSS_NUM_CLASSES,
+        }

@@ -1,0 +1,66 @@
+"""Keypoint heads and their registry."""
+
+from typing import Any
+
+from torch import nn
+
+from detectory.compat.detectron2.config import CfgNode, configurable
+from detectory.compat.detectron2.layers import ShapeSpec
+from detectory.compat.detectron2.utils.registry import Registry
+from detectory.modeling import roi_heads as native
+from detectory.modeling.roi_heads import keypoint_rcnn_inference, keypoint_rcnn_loss
+
+__all__ = [
+    "ROI_KEYPOINT_HEAD_REGISTRY",
+    "BaseKeypointRCNNHead",
+    "KRCNNConvDeconvUpsampleHead",
+    "build_keypoint_head",
+    "keypoint_rcnn_inference",
+    "keypoint_rcnn_loss",
+]
+
+ROI_KEYPOINT_HEAD_REGISTRY = Registry("ROI_KEYPOINT_HEAD")
+
+
+class BaseKeypointRCNNHead(native.BaseKeypointRCNNHead):
+    """:class:`detectory.modeling.roi_heads.BaseKeypointRCNNHead`, from arguments or a config."""
+
+    __init__ = configurable(native.BaseKeypointRCNNHead.__init__)
+
+    @classmethod
+    def from_config(cls, cfg: CfgNode, input_shape: ShapeSpec | None = None) -> dict[str, Any]:
+        """Return the arguments that do not depend on the head's layers.
+
+        Where the loss is not divided by the visible keypoints, it is divided by all that the sampled foreground of an
+        image could have.
+        """
+        del input_shape
+        settings = cfg.MODEL.ROI_KEYPOINT_HEAD
+        heads = cfg.MODEL.ROI_HEADS
+        possible = settings.NUM_KEYPOINTS * heads.BATCH_SIZE_PER_IMAGE * heads.POSITIVE_FRACTION
+        return {
+            "loss_weight": settings.LOSS_WEIGHT,
+            "num_keypoints": settings.NUM_KEYPOINTS,
+            "loss_normalizer": "visible" if settings.NORMALIZE_LOSS_BY_VISIBLE_KEYPOINTS else possible,
+        }
+
+
+@ROI_KEYPOINT_HEAD_REGISTRY.register()
+class KRCNNConvDeconvUpsampleHead(BaseKeypointRCNNHead, native.KRCNNConvDeconvUpsampleHead):
+    """:class:`detectory.modeling.roi_heads.KRCNNConvDeconvUpsampleHead`, from arguments or a config."""
+
+    __init__ = configurable(native.KRCNNConvDeconvUpsampleHead.__init__)
+
+    @classmethod
+    def from_config(cls, cfg: CfgNode, input_shape: ShapeSpec) -> dict[str, Any]:
+        """Return the arguments that ``MODEL.ROI_KEYPOINT_HEAD`` says."""
+        return {
+            **super().from_config(cfg, input_shape),
+            "input_shape": input_shape,
+            "conv_dims": cfg.MODEL.ROI_KEYPOINT_HEAD.CONV_DIMS,
+        }
+
+
+def build_keypoint_head(cfg: CfgNode, input_shape: ShapeSpec) -> nn.Module:
+    """Build the head that ``MODEL.ROI_KEYPOINT_HEAD.NAME`` names for region features of this shape."""
+    return ROI_KEYPOINT_HEAD_REGISTRY.get(cfg.MODEL.ROI_KEYPOINT_HEAD.NAME)(cfg, input_shape)

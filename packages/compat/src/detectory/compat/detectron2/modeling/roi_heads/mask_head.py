@@ -1,0 +1,58 @@
+"""Mask heads and their registry."""
+
+from typing import Any
+
+from torch import nn
+
+from detectory.compat.detectron2.config import CfgNode, configurable
+from detectory.compat.detectron2.layers import ShapeSpec
+from detectory.compat.detectron2.utils.registry import Registry
+from detectory.modeling import roi_heads as native
+from detectory.modeling.roi_heads import mask_rcnn_inference, mask_rcnn_loss
+
+__all__ = [
+    "ROI_MASK_HEAD_REGISTRY",
+    "BaseMaskRCNNHead",
+    "MaskRCNNConvUpsampleHead",
+    "build_mask_head",
+    "mask_rcnn_inference",
+    "mask_rcnn_loss",
+]
+
+ROI_MASK_HEAD_REGISTRY = Registry("ROI_MASK_HEAD")
+
+
+class BaseMaskRCNNHead(native.BaseMaskRCNNHead):
+    """:class:`detectory.modeling.roi_heads.BaseMaskRCNNHead`, from arguments or a config."""
+
+    __init__ = configurable(native.BaseMaskRCNNHead.__init__)
+
+    @classmethod
+    def from_config(cls, cfg: CfgNode, input_shape: ShapeSpec | None = None) -> dict[str, Any]:
+        """Return the arguments that do not depend on the head's layers."""
+        del input_shape
+        return {"vis_period": cfg.VIS_PERIOD}
+
+
+@ROI_MASK_HEAD_REGISTRY.register()
+class MaskRCNNConvUpsampleHead(BaseMaskRCNNHead, native.MaskRCNNConvUpsampleHead):
+    """:class:`detectory.modeling.roi_heads.MaskRCNNConvUpsampleHead`, from arguments or a config."""
+
+    __init__ = configurable(native.MaskRCNNConvUpsampleHead.__init__)
+
+    @classmethod
+    def from_config(cls, cfg: CfgNode, input_shape: ShapeSpec) -> dict[str, Any]:
+        """Return the arguments that ``MODEL.ROI_MASK_HEAD`` says."""
+        settings = cfg.MODEL.ROI_MASK_HEAD
+        return {
+            **super().from_config(cfg, input_shape),
+            "input_shape": input_shape,
+            "conv_dims": [settings.CONV_DIM] * (settings.NUM_CONV + 1),  # the last one is the deconvolution
+            "conv_norm": settings.NORM,
+            "num_classes": 1 if settings.CLS_AGNOSTIC_MASK else cfg.MODEL.ROI_HEADS.NUM_CLASSES,
+        }
+
+
+def build_mask_head(cfg: CfgNode, input_shape: ShapeSpec) -> nn.Module:
+    """Build the head that ``MODEL.ROI_MASK_HEAD.NAME`` names for region features of this shape."""
+    return ROI_MASK_HEAD_REGISTRY.get(cfg.MODEL.ROI_MASK_HEAD.NAME)(cfg, input_shape)

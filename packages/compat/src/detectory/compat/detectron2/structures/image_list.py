@@ -1,0 +1,5 @@
+"""Batches of images under Detectron2's module path."""
+
+from detectory.structures import ImageList
+
+__all__ = ["ImageList"]

@@ -1,0 +1,1 @@
+"""What the rest uses: registries, communication, logging, events, drawing."""

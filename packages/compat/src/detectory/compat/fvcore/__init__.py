@@ -1,0 +1,1 @@
+"""The documented symbols of fvcore, on Detectory's library."""

@@ -1,0 +1,1 @@
+"""Configs, checkpoints, schedules and registries under fvcore's module paths."""

@@ -1,0 +1,340 @@
+"""``CfgNode``: a tree of settings with attribute access, fixed keys and types, merged from YAML files and lists."""
+
+import ast
+import copy
+import logging
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import IO, Any, ClassVar
+
+import yaml
+
+from detectory.compat.fvcore.common.safe_yaml import load_yaml
+from detectory.core.names import nearest
+from detectory.core.storage import open_file
+
+BASE_KEY = "_BASE_"
+_LEAVES = (tuple, list, str, int, float, bool, type(None))
+
+logger = logging.getLogger(__name__)
+
+
+class CfgNode(dict):
+    """A dictionary whose keys are also attributes, whose values are leaves or further nodes.
+
+    Merging (:meth:`merge_from_file`, :meth:`merge_from_list`, :meth:`merge_from_other_cfg`) changes values of known keys
+    and checks their types; assignment (``cfg.A.B = 1``) may add keys. Leaves are numbers, strings, booleans, ``None``,
+    lists and tuples.
+
+    Args:
+        init_dict: keys and values; nested dictionaries become nodes.
+        key_list: where in a larger tree this node stands, for messages.
+        new_allowed: whether merging may add keys.
+
+    Raises:
+        TypeError: a value is no leaf; the message names its key.
+    """
+
+    IMMUTABLE: ClassVar[str] = "__immutable__"
+    DEPRECATED_KEYS: ClassVar[str] = "__deprecated_keys__"
+    RENAMED_KEYS: ClassVar[str] = "__renamed_keys__"
+    NEW_ALLOWED: ClassVar[str] = "__new_allowed__"
+
+    def __init__(
+        self, init_dict: Mapping[str, Any] | None = None, key_list: list[str] | None = None, new_allowed: bool = False
+    ) -> None:
+        super().__init__(self._nodes_from(init_dict or {}, key_list or []))
+        self.__dict__[CfgNode.IMMUTABLE] = False
+        self.__dict__[CfgNode.DEPRECATED_KEYS] = set()
+        self.__dict__[CfgNode.RENAMED_KEYS] = {}
+        self.__dict__[CfgNode.NEW_ALLOWED] = new_allowed
+
+    @classmethod
+    def _nodes_from(cls, source: Mapping[str, Any], parents: list[str]) -> dict[str, Any]:
+        found = {}
+        for key, value in source.items():
+            path = [*parents, str(key)]
+            if isinstance(value, Mapping) and not isinstance(value, CfgNode):
+                value = cls(value, key_list=path)
+            _check_leaf(value, ".".join(path))
+            found[key] = value
+        return found
+
+    # ------------------------------------------------------------------ access
+
+    def __getattr__(self, name: str) -> Any:
+        if name in self:
+            return self[name]
+        if name.startswith("__"):
+            raise AttributeError(name)
+        raise AttributeError(f"the config has no key '{name}' here, {nearest(name, self)}")
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in self.__dict__:
+            raise AttributeError(f"'{name}' is reserved by CfgNode, use another key")
+        if name.startswith("COMPUTED_"):
+            self._set_computed(name, value)
+            return
+        if self.is_frozen():
+            raise AttributeError(f"the config is frozen: cannot set '{name}' to {value!r}, call defrost() first")
+        self[name] = self._nodes_from({name: value}, [])[name]
+
+    def __delattr__(self, name: str) -> None:
+        if name not in self:
+            raise AttributeError(f"the config has no key '{name}' here, {nearest(name, self)}")
+        del self[name]
+
+    def _set_computed(self, name: str, value: Any) -> None:
+        if name in self and self[name] != value:
+            raise KeyError(f"the computed key '{name}' is {self[name]!r} already, it cannot become {value!r}")
+        self[name] = value
+
+    def __str__(self) -> str:
+        lines = []
+        for key in sorted(self, key=str):
+            value = self[key]
+            if isinstance(value, CfgNode):
+                lines.append(f"{key}:")
+                lines.extend(f"  {line}" for line in str(value).splitlines())
+            else:
+                lines.append(f"{key}: {value}")
+        return "\n".join(lines)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({super().__repr__()})"
+
+    def clone(self) -> "CfgNode":
+        """Return a deep copy."""
+        return copy.deepcopy(self)
+
+    def dump(self, **kwargs: Any) -> str:
+        """Return the tree as YAML text; further arguments go to ``yaml.safe_dump``."""
+        return yaml.safe_dump(_plain(self), **kwargs)
+
+    # ------------------------------------------------------------------ freezing
+
+    def freeze(self) -> None:
+        """Refuse further assignment here and below."""
+        self._set_everywhere(CfgNode.IMMUTABLE, True)
+
+    def defrost(self) -> None:
+        """Allow assignment again, here and below."""
+        self._set_everywhere(CfgNode.IMMUTABLE, False)
+
+    def is_frozen(self) -> bool:
+        """Say whether assignment is refused."""
+        return self.__dict__.get(CfgNode.IMMUTABLE, False)
+
+    def set_new_allowed(self, is_new_allowed: bool) -> None:
+        """Set, here and below, whether merging may add keys."""
+        self._set_everywhere(CfgNode.NEW_ALLOWED, is_new_allowed)
+
+    def is_new_allowed(self) -> bool:
+        """Say whether merging may add keys."""
+        return self.__dict__.get(CfgNode.NEW_ALLOWED, False)
+
+    def _set_everywhere(self, flag: str, value: bool) -> None:
+        self.__dict__[flag] = value
+        for child in self.values():
+            if isinstance(child, CfgNode):
+                child._set_everywhere(flag, value)
+
+    # ------------------------------------------------------------------ old keys
+
+    def register_deprecated_key(self, key: str) -> None:
+        """Ignore ``key`` (``"A.B"``) with a warning when a file or list that is merged still has it."""
+        self.__dict__[CfgNode.DEPRECATED_KEYS].add(key)
+
+    def register_renamed_key(self, old_name: str, new_name: str, message: str | None = None) -> None:
+        """Refuse ``old_name`` when it is merged, and say that it is called ``new_name`` now."""
+        self.__dict__[CfgNode.RENAMED_KEYS][old_name] = (new_name, message)
+
+    def key_is_deprecated(self, full_key: str) -> bool:
+        """Say whether ``full_key`` was registered as deprecated, with a warning if so."""
+        if full_key not in self.__dict__[CfgNode.DEPRECATED_KEYS]:
+            return False
+        logger.warning("the config key '%s' is deprecated and ignored", full_key)
+        return True
+
+    def key_is_renamed(self, full_key: str) -> bool:
+        """Say whether ``full_key`` was registered as renamed."""
+        return full_key in self.__dict__[CfgNode.RENAMED_KEYS]
+
+    def raise_key_rename_error(self, full_key: str) -> None:
+        """Raise the ``KeyError`` that names the new key."""
+        new_name, message = self.__dict__[CfgNode.RENAMED_KEYS][full_key]
+        note = f" ({message})" if message else ""
+        raise KeyError(f"the config key '{full_key}' is called '{new_name}' now{note}")
+
+    # ------------------------------------------------------------------ merging
+
+    @classmethod
+    def load_yaml_with_base(cls, filename: str, allow_unsafe: bool = False) -> dict[str, Any]:
+        """Load a YAML file over the files that its ``_BASE_`` names (one path or a list, relative to the file).
+
+        Args:
+            filename: a path or URL that :func:`detectory.core.storage.open_file` knows.
+            allow_unsafe: use PyYAML's unsafe loader, which executes whatever the file says. Never for a file of others.
+
+        Raises:
+            ValueError: broken YAML, a refused tag, or a file that is no mapping; the message names the file.
+        """
+        loaded = _load_mapping(filename, allow_unsafe)
+        bases = loaded.pop(BASE_KEY, [])
+        merged: dict[str, Any] = {}
+        for base in [bases] if isinstance(bases, str) else bases:
+            _overlay(cls.load_yaml_with_base(_relative_to(base, filename), allow_unsafe), merged)
+        _overlay(loaded, merged)
+        return merged
+
+    def merge_from_file(self, cfg_filename: str, allow_unsafe: bool = False) -> None:
+        """Merge a YAML file and its bases; see :meth:`load_yaml_with_base`."""
+        loaded = self.load_yaml_with_base(str(cfg_filename), allow_unsafe)
+        self.merge_from_other_cfg(type(self)(loaded))
+
+    def merge_from_other_cfg(self, cfg_other: "CfgNode") -> None:
+        """Take over the values of ``cfg_other``.
+
+        Raises:
+            KeyError: a key is unknown here (the message lists the nearest) or renamed.
+            ValueError: a value has another type than the one it replaces.
+        """
+        if BASE_KEY in cfg_other:
+            raise KeyError(f"'{BASE_KEY}' is only understood in files, not in a config that is merged")
+        _merge(cfg_other, self, self, [])
+
+    def merge_from_list(self, cfg_list: Iterable[Any]) -> None:
+        """Merge ``["A.B", "1", "C", "[2, 3]"]``: keys and values in turn, values as text or as they are.
+
+        Raises:
+            ValueError: an odd number of entries, or a value of another type.
+            KeyError: an unknown or renamed key.
+        """
+        entries = list(cfg_list)
+        if len(entries) % 2:
+            raise ValueError(f"merge_from_list: keys and values must alternate, got {len(entries)} entries: {entries}")
+        for full_key, value in zip(entries[::2], entries[1::2], strict=True):
+            if full_key == BASE_KEY:
+                raise KeyError(f"'{BASE_KEY}' is only understood in files, not in a list of settings")
+            if self.key_is_deprecated(full_key):
+                continue
+            if self.key_is_renamed(full_key):
+                self.raise_key_rename_error(full_key)
+            *parents, last = full_key.split(".")
+            node = self
+            for depth, part in enumerate([*parents, last]):
+                if not isinstance(node, CfgNode) or part not in node:
+                    known = node if isinstance(node, CfgNode) else []
+                    place = ".".join(full_key.split(".")[: depth + 1])
+                    raise KeyError(f"merge_from_list: the config has no key '{place}', {nearest(part, known)}")
+                if depth < len(parents):
+                    node = node[part]
+            decoded = self._decode_cfg_value(value)
+            node[last] = _coerced(decoded, node[last], full_key)
+
+    @classmethod
+    def load_cfg(cls, cfg_file_obj_or_str: IO[str] | str) -> "CfgNode":
+        """Build a config from YAML text or an open YAML file.
+
+        Raises:
+            ValueError: the text is no YAML mapping, or a Python file (which would have to be executed).
+        """
+        source = getattr(cfg_file_obj_or_str, "name", "")
+        if str(source).endswith((".py", ".pyc")):
+            raise ValueError(f"load_cfg: {source} is Python; load it with LazyConfig.load, or pass YAML")
+        loaded = load_yaml(cfg_file_obj_or_str)
+        if not isinstance(loaded, dict):
+            raise ValueError(f"load_cfg: expected a YAML mapping, got {type(loaded).__name__}")
+        return cls(loaded)
+
+    @classmethod
+    def _decode_cfg_value(cls, value: Any) -> Any:
+        """Return what text stands for as a Python literal, other text as it is, dictionaries as nodes."""
+        if isinstance(value, Mapping) and not isinstance(value, CfgNode):
+            return cls(value)
+        if not isinstance(value, str):
+            return value
+        try:
+            return ast.literal_eval(value)
+        except (ValueError, SyntaxError):
+            return value
+
+
+def _check_leaf(value: Any, key: str) -> None:
+    if not isinstance(value, (*_LEAVES, CfgNode, Mapping)):
+        raise TypeError(f"CfgNode: the value of '{key}' must be a number, text, list or node, got {type(value).__name__}")
+
+
+def _plain(value: Any) -> Any:
+    """Nodes as dictionaries and tuples as lists, for YAML."""
+    if isinstance(value, Mapping):
+        return {key: _plain(child) for key, child in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(child) for child in value]
+    return value
+
+
+def _load_mapping(filename: str, allow_unsafe: bool) -> dict[str, Any]:
+    with open_file(filename, "r") as stream:
+        try:
+            loaded = yaml.unsafe_load(stream) if allow_unsafe else load_yaml(stream)
+        except yaml.YAMLError as error:
+            raise ValueError(f"{filename}: cannot load this config: {error}") from error
+    if not isinstance(loaded, dict):
+        raise ValueError(f"{filename}: a config file must be a YAML mapping, got {type(loaded).__name__}")
+    return loaded
+
+
+def _relative_to(base: str, filename: str) -> str:
+    if base.startswith("~"):
+        return str(Path(base).expanduser())
+    if "://" in base or Path(base).is_absolute():
+        return base
+    folder = filename.rpartition("/")[0]
+    return f"{folder}/{base}" if folder else base
+
+
+def _overlay(source: Mapping[str, Any], target: dict[str, Any]) -> None:
+    """Write ``source`` over ``target``, key by key where both have dictionaries."""
+    for key, value in source.items():
+        if isinstance(value, dict) and isinstance(target.get(key), dict):
+            _overlay(value, target[key])
+        elif isinstance(value, dict):
+            target[key] = {}
+            _overlay(value, target[key])
+        else:
+            target[key] = value
+
+
+def _merge(source: CfgNode, target: CfgNode, root: CfgNode, parents: list[str]) -> None:
+    for key, value in source.items():
+        full_key = ".".join([*parents, str(key)])
+        decoded = root._decode_cfg_value(copy.deepcopy(value))
+        if key in target:
+            decoded = _coerced(decoded, target[key], full_key)
+            if isinstance(decoded, CfgNode) and isinstance(target[key], CfgNode):
+                _merge(decoded, target[key], root, [*parents, str(key)])
+            else:
+                target[key] = decoded
+        elif target.is_new_allowed():
+            target[key] = decoded
+        elif root.key_is_renamed(full_key):
+            root.raise_key_rename_error(full_key)
+        elif not root.key_is_deprecated(full_key):
+            raise KeyError(f"the config has no key '{full_key}', {nearest(str(key), target)}")
+
+
+def _coerced(new: Any, old: Any, full_key: str) -> Any:
+    """Return ``new`` in the type of ``old``: lists for tuples and back, integers where numbers with a point stand."""
+    if type(new) is type(old) or new is None or old is None:
+        return new
+    if isinstance(old, CfgNode) and isinstance(new, CfgNode):
+        return new
+    if isinstance(old, tuple | list) and isinstance(new, tuple | list):
+        return type(old)(new)
+    if isinstance(old, float) and isinstance(new, int) and not isinstance(new, bool):
+        return float(new)
+    raise ValueError(
+        f"the config key '{full_key}' holds a {type(old).__name__} ({old!r}), "
+        f"it cannot take a {type(new).__name__} ({new!r})"
+    )

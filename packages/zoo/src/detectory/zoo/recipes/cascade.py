@@ -1,0 +1,46 @@
+"""Cascade heads: three box heads, each trained on the boxes of the one before with a stricter matcher.
+
+Source: Cai and Vasconcelos, "Cascade R-CNN: Delving into High Quality Object Detection", 2018.
+"""
+
+from omegaconf import DictConfig
+
+from detectory.core.config import LazyCall
+from detectory.modeling.box_regression import Box2BoxTransform
+from detectory.modeling.roi_heads import CascadeROIHeads
+from detectory.zoo.recipes.mask_rcnn import box_head, box_predictor, foreground_matcher
+
+_WEIGHTS = ([10, 10, 5, 5], [20, 20, 10, 10], [30, 30, 15, 15])
+_THRESHOLDS = (0.5, 0.6, 0.7)
+
+
+def make_cascade(model: DictConfig, conv_norm: object) -> DictConfig:
+    """Replace the one box head of a Mask R-CNN by three of four convolutions and a fully connected layer.
+
+    Args:
+        model: the description of a Mask R-CNN, changed in place.
+        conv_norm: norm of the convolutions, a name or a function of the number of channels.
+    """
+    heads = model.roi_heads
+    for single in ("box_head", "box_predictor", "proposal_matcher"):
+        del heads[single]
+    heads._target_ = CascadeROIHeads
+    heads.box_heads = [
+        box_head(conv_dims=[256, 256, 256, 256], fc_dims=[1024], conv_norm=conv_norm) for _ in _THRESHOLDS
+    ]
+    heads.box_predictors = [
+        box_predictor(
+            box2box_transform=LazyCall(Box2BoxTransform)(weights=weights),
+            cls_agnostic_bbox_reg=True,
+            num_classes="${...num_classes}",
+        )
+        for weights in _WEIGHTS
+    ]
+    heads.proposal_matchers = [foreground_matcher(threshold) for threshold in _THRESHOLDS]
+    return model
+
+
+def box_predictors_of(model: DictConfig) -> list[DictConfig]:
+    """Return the box predictors of a model, one or several."""
+    heads = model.roi_heads
+    return list(heads.box_predictors) if "box_predictors" in heads else [heads.box_predictor]

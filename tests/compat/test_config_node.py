@@ -1,0 +1,144 @@
+"""CfgNode: access, freezing, merging."""
+
+import copy
+import pickle
+
+import pytest
+from omegaconf import OmegaConf
+
+from detectory.compat.fvcore.common.config import CfgNode
+
+
+@pytest.fixture
+def node():
+    return CfgNode({"A": {"B": 1, "C": [1, 2]}, "NAME": "x", "RATE": 0.5})
+
+
+def test_keys_are_attributes_at_every_depth(node):
+    node.A.B = 7
+    assert (node.A.B, node["A"]["C"]) == (7, [1, 2])
+
+
+def test_unknown_attribute_names_the_nearest(node):
+    with pytest.raises(AttributeError, match="'NAMME'.*'NAME'"):
+        _ = node.NAMME
+
+
+def test_assigned_dictionaries_become_nodes(node):
+    node.NEW = {"X": {"Y": 3}}
+    assert node.NEW.X.Y == 3
+
+
+def test_rejects_values_that_yaml_cannot_hold(node):
+    with pytest.raises(TypeError, match="'NEW'.*object"):
+        node.NEW = object()
+
+
+def test_frozen_node_refuses_assignment_below_too(node):
+    node.freeze()
+    with pytest.raises(AttributeError, match="frozen"):
+        node.A.B = 2
+    node.defrost()
+    node.A.B = 2
+    assert node.A.B == 2
+
+
+def test_computed_keys_are_set_once_even_when_frozen(node):
+    node.freeze()
+    node.COMPUTED_SIZE = 3
+    with pytest.raises(KeyError, match="COMPUTED_SIZE"):
+        node.COMPUTED_SIZE = 4
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda n: n.clone(), lambda n: pickle.loads(pickle.dumps(n))])
+def test_copies_are_equal_and_independent(node, copied):
+    other = copied(node)
+    assert other == node
+    other.A.B = 9
+    assert node.A.B == 1
+
+
+def test_dump_is_yaml_that_loads_to_the_same_tree(node):
+    assert CfgNode.load_cfg(node.dump()) == node
+
+
+def test_is_a_dictionary_for_omegaconf(node):
+    assert OmegaConf.create(node).A.C[1] == 2
+
+
+@pytest.mark.parametrize(
+    ("entries", "expected"),
+    [
+        (["A.B", "3"], 3),
+        (["A.B", 4], 4),
+    ],
+    ids=["text", "number"],
+)
+def test_list_sets_values_by_dotted_key(node, entries, expected):
+    node.merge_from_list(entries)
+    assert node.A.B == expected
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "expected"),
+    [("A.C", "(3, 4)", [3, 4]), ("RATE", "1", 1.0), ("NAME", "a-b", "a-b"), ("NAME", None, None)],
+    ids=["tuple to list", "integer to float", "text that is no literal", "none"],
+)
+def test_merged_values_take_the_type_of_the_default(node, key, value, expected):
+    node.merge_from_list([key, value])
+    *_, last = key.split(".")
+    found = (node.A if key.startswith("A.") else node)[last]
+    assert found == expected
+    assert type(found) is type(expected)
+
+
+@pytest.mark.parametrize(
+    ("entries", "message"),
+    [
+        (["A.BB", 1], "no key 'A.BB'.*'B'"),
+        (["A.B.C", 1], "no key 'A.B.C'"),
+        (["_BASE_", "x.yaml"], "_BASE_"),
+    ],
+)
+def test_rejects_unknown_keys_in_lists(node, entries, message):
+    with pytest.raises(KeyError, match=message):
+        node.merge_from_list(entries)
+
+
+@pytest.mark.parametrize("value", ["True", "text", "[1]"])
+def test_rejects_values_of_another_type(node, value):
+    with pytest.raises(ValueError, match=r"'A\.B'"):
+        node.merge_from_list(["A.B", value])
+
+
+def test_rejects_a_list_of_odd_length(node):
+    with pytest.raises(ValueError, match="alternate"):
+        node.merge_from_list(["A.B"])
+
+
+def test_unknown_keys_merge_where_new_ones_are_allowed(node):
+    node.A.set_new_allowed(True)
+    node.merge_from_other_cfg(CfgNode({"A": {"D": {"E": "5"}}}))
+    assert node.A.D.E == "5"
+
+
+def test_deprecated_keys_are_ignored_and_renamed_ones_refused(node):
+    node.register_deprecated_key("A.OLD")
+    node.register_renamed_key("A.GONE", "A.B", message="see the notes")
+    node.merge_from_other_cfg(CfgNode({"A": {"OLD": 1}}))
+    with pytest.raises(KeyError, match=r"'A\.B' now.*see the notes"):
+        node.merge_from_other_cfg(CfgNode({"A": {"GONE": 1}}))
+
+
+def test_base_files_merge_in_order(node, tmp_path):
+    (tmp_path / "one.yaml").write_text("A: {B: 5, C: [9]}\n")
+    (tmp_path / "two.yaml").write_text("A: {B: 6}\n")
+    (tmp_path / "top.yaml").write_text("_BASE_: [one.yaml, two.yaml]\nNAME: top\n")
+    node.merge_from_file(str(tmp_path / "top.yaml"))
+    assert (node.A.B, node.A.C, node.NAME) == (6, [9], "top")
+
+
+def test_file_that_is_no_mapping_is_named(node, tmp_path):
+    (tmp_path / "list.yaml").write_text("- 1\n")
+    with pytest.raises(ValueError, match=r"list\.yaml.*mapping"):
+        node.merge_from_file(str(tmp_path / "list.yaml"))
