@@ -113,7 +113,7 @@ class LegacyHead(Head):
         (lambda cfg: Head(cfg, 6), (6, 2, "x")),
         (lambda cfg: Head(cfg=cfg, depth=3), (5, 3, "x")),
         (lambda cfg: Head(cfg, name="y"), (5, 2, "y")),
-        (lambda cfg: Head(OmegaConf.create(cfg)), (5, 2, "x")),
+        (lambda cfg: Head(OmegaConf.create(dict(cfg))), (5, 2, "x")),
         (lambda cfg: LegacyHead(cfg), (5, 2, "legacy")),
     ],
 )
@@ -135,16 +135,16 @@ def test_configurable_class_needs_a_classmethod_from_config():
         def __init__(self, a):
             self.a = a
 
-    with pytest.raises(AttributeError, match="Bare.*from_config"):
+    with pytest.raises(AttributeError, match=r"Bare.*from_config"):
         Bare(CfgNode())
 
 
 @pytest.mark.parametrize("wrong", [lambda: configurable(print), lambda: configurable(lambda a: a)])
 def test_rejects_configurable_on_anything_but_a_constructor(wrong):
-    with pytest.raises(TypeError, match="__init__"):
+    with pytest.raises(TypeError, match=r"__init__"):
         wrong()
 
 
 def test_rejects_from_config_without_cfg_first():
-    with pytest.raises(TypeError, match="'cfg' as its first"):
+    with pytest.raises(TypeError, match=r"'cfg' as its first"):
         configurable(from_config=lambda a: {})(lambda a: a)(CfgNode())

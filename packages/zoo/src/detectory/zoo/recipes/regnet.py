@@ -17,14 +17,14 @@ REGNET_STD = [57.375, 57.12, 58.395]
 _WEIGHTS = "https://dl.fbaipublicfiles.com/pycls/dds_baselines"
 
 
-def regnetx_4gf(norm: str) -> DictConfig:
+def regnetx_4gf(norm: str, **arguments: object) -> DictConfig:
     """Return RegNetX of 4 GFLOP."""
-    return _regnet(norm, depth=23, w_a=38.65, w_0=96, w_m=2.43, group_width=40)
+    return _regnet(norm, depth=23, w_a=38.65, w_0=96, w_m=2.43, group_width=40, **arguments)
 
 
-def regnety_4gf(norm: str) -> DictConfig:
+def regnety_4gf(norm: str, **arguments: object) -> DictConfig:
     """Return RegNetY of 4 GFLOP, which has squeeze and excitation."""
-    return _regnet(norm, depth=22, w_a=31.41, w_0=96, w_m=2.24, group_width=64, se_ratio=0.25)
+    return _regnet(norm, depth=22, w_a=31.41, w_0=96, w_m=2.24, group_width=64, se_ratio=0.25, **arguments)
 
 
 def _regnet(norm: str, **widths: object) -> DictConfig:
@@ -49,7 +49,7 @@ def with_regnet(config: DictConfig, regnet: DictConfig) -> DictConfig:
 @recipe("COCO-InstanceSegmentation/mask_rcnn_regnetx_4gf_dds_fpn_1x.py")
 def mask_rcnn_regnetx_4gf_1x() -> DictConfig:
     """Mask R-CNN, RegNetX-4GF-FPN, 12 epochs."""
-    config = with_regnet(mask_rcnn_r50_fpn_1x(), regnetx_4gf("FrozenBN"))
+    config = with_regnet(mask_rcnn_r50_fpn_1x(), regnetx_4gf("FrozenBN", freeze_at=2))
     config.optimizer.weight_decay = 5e-5
     config.train.init_checkpoint = f"{_WEIGHTS}/160906383/RegNetX-4.0GF_dds_8gpu.pyth"
     return config
@@ -58,7 +58,7 @@ def mask_rcnn_regnetx_4gf_1x() -> DictConfig:
 @recipe("COCO-InstanceSegmentation/mask_rcnn_regnety_4gf_dds_fpn_1x.py")
 def mask_rcnn_regnety_4gf_1x() -> DictConfig:
     """Mask R-CNN, RegNetY-4GF-FPN, 12 epochs."""
-    config = with_regnet(mask_rcnn_r50_fpn_1x(), regnety_4gf("FrozenBN"))
+    config = with_regnet(mask_rcnn_r50_fpn_1x(), regnety_4gf("FrozenBN", freeze_at=2))
     config.optimizer.weight_decay = 5e-5
     config.train.init_checkpoint = f"{_WEIGHTS}/160906838/RegNetY-4.0GF_dds_8gpu.pyth"
     return config

@@ -37,7 +37,7 @@ def cascade_mask_rcnn_swin(embed_dim: int, num_heads: list[int], drop_path_rate:
 
 
 def _trained(model: DictConfig, weights: str) -> DictConfig:
-    optimizer = adamw(lr=4e-5, undecayed=("pos_embed", "relative_position_bias_table"), weight_decay=0.05)
+    optimizer = adamw(lr=4e-5, undecayed=("relative_position_bias_table",), weight_decay=0.05)
     return trained_on_coco(model, optimizer, _WEIGHTS.format(weights), epochs=50)
 
 

@@ -114,12 +114,12 @@ def trained_on_coco(model: DictConfig, optimizer: DictConfig, init_checkpoint: s
 
 
 def _optimizer(size: ViTSize) -> DictConfig:
-    optimizer = adamw()
+    # The largest model was trained with the same weight decay on all parameters.
+    optimizer = adamw(undecayed=() if size is HUGE else ("pos_embed",))
     optimizer.params.lr_factor_func = partial(
         get_vit_lr_decay_rate, num_layers=size.depth, lr_decay_rate=size.lr_decay_rate
     )
-    if size is HUGE:  # its training decayed all weights alike
-        optimizer.params.overrides = {}
+    if size is HUGE:
         optimizer.params.weight_decay_norm = None
     return optimizer
 

@@ -19,8 +19,9 @@ def configurable(init_func: None = None, *, from_config: Call) -> Callable[[Call
 def configurable(init_func: Call | None = None, *, from_config: Call | None = None) -> Any:
     """Decorate ``__init__``, or any function, so that its first argument may be a config.
 
-    A call with a ``CfgNode`` (or an omegaconf ``DictConfig``) first, or as keyword ``cfg``, goes through ``from_config``,
-    which turns the config into keyword arguments. Arguments that ``from_config`` does not know are passed on and win.
+    A call with a ``CfgNode`` (or omegaconf's ``DictConfig``) first, or as keyword ``cfg``, goes through
+    ``from_config``, which turns the config into keyword arguments. Those that ``from_config`` does not know are
+    passed on and win.
 
     Args:
         init_func: an ``__init__``; its class needs a classmethod ``from_config(cls, cfg, …)``.

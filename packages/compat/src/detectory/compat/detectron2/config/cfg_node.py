@@ -33,7 +33,7 @@ class CfgNode(UnversionedCfgNode):
         if version == self.VERSION:
             self.merge_from_other_cfg(loaded)
             return
-        logger.warning("%s is a config of version %d, upgraded to %d while loading", cfg_filename, version, self.VERSION)
+        logger.warning("%s is a config of version %d, taken as version %d", cfg_filename, version, self.VERSION)
         old = downgrade_config(self, to_version=version)
         old.merge_from_other_cfg(loaded)
         upgraded = upgrade_config(old)

@@ -144,7 +144,7 @@ def _has(cfg: CfgNode, full_key: str) -> bool:
 
 
 def _rename(cfg: CfgNode, old: str, new: str) -> None:
-    """Move a value; sections that it leaves empty go, sections that it needs come. Nothing happens if ``old`` is absent."""
+    """Move a value, if there; sections that it leaves empty go, sections that it needs come."""
     if not _has(cfg, old):
         return
     *old_parents, old_last = old.split(".")

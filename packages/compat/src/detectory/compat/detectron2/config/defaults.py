@@ -62,7 +62,7 @@ _C = CfgNode(
             "MOMENTUM": 0.9,
             "NESTEROV": False,
             "NUM_DECAYS": 3,  # of WarmupStepWithFixedGammaLR
-            "REFERENCE_WORLD_SIZE": 0,  # workers that the settings are meant for, see auto_scale_workers; 0: as they are
+            "REFERENCE_WORLD_SIZE": 0,  # workers the settings are meant for, see auto_scale_workers; 0: any
             "RESCALE_INTERVAL": False,  # let the schedule begin after the warm-up
             "STEPS": (30000,),  # iterations after which the learning rate is multiplied by GAMMA
             "WARMUP_FACTOR": 0.001,

@@ -5,7 +5,11 @@ MODEL = {
     "DEVICE": "cuda",
     "WEIGHTS": "",  # a file or URL; empty for random weights
     "PIXEL_MEAN": [103.53, 116.28, 123.675],  # in the order of INPUT.FORMAT
-    "PIXEL_STD": [1.0, 1.0, 1.0],  # ones for weights that have the deviation inside conv1 (MSRA), else about 57.4, 57.1, 58.4
+    "PIXEL_STD": [
+        1.0,
+        1.0,
+        1.0,
+    ],  # ones where conv1 holds the deviation (MSRA's weights)
     "MASK_ON": False,
     "KEYPOINT_ON": False,
     "LOAD_PROPOSALS": False,
@@ -38,7 +42,7 @@ MODEL = {
         "ASPECT_RATIOS": [[0.5, 1.0, 2.0]],  # height by width
         "NAME": "DefaultAnchorGenerator",
         "OFFSET": 0.0,  # of the first anchor, as a share of the stride
-        "SIZES": [[32, 64, 128, 256, 512]],  # one list a feature map, or one list for all; square roots of areas in pixels
+        "SIZES": [[32, 64, 128, 256, 512]],  # one list for each feature map or for all; pixels, square roots of areas
     },
     "PROPOSAL_GENERATOR": {
         "MIN_SIZE": 0,  # pixels of the network input

@@ -2,8 +2,8 @@
 
 from detectory.structures import (
     BitMasks,
-    BoxMode,
     Boxes,
+    BoxMode,
     ImageList,
     Instances,
     Keypoints,

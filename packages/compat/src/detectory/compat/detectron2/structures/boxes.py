@@ -1,8 +1,8 @@
 """Boxes under Detectron2's module path."""
 
 from detectory.structures import (
-    BoxMode,
     Boxes,
+    BoxMode,
     matched_pairwise_iou,
     pairwise_intersection,
     pairwise_ioa,

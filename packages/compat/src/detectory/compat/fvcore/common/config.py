@@ -22,9 +22,9 @@ logger = logging.getLogger(__name__)
 class CfgNode(dict):
     """A dictionary whose keys are also attributes, whose values are leaves or further nodes.
 
-    Merging (:meth:`merge_from_file`, :meth:`merge_from_list`, :meth:`merge_from_other_cfg`) changes values of known keys
-    and checks their types; assignment (``cfg.A.B = 1``) may add keys. Leaves are numbers, strings, booleans, ``None``,
-    lists and tuples.
+    Merging (:meth:`merge_from_file`, :meth:`merge_from_list`, :meth:`merge_from_other_cfg`) changes values of known
+    keys and checks their types; assignment (``cfg.A.B = 1``) may add keys. Leaves are numbers, strings, booleans,
+    ``None``, lists and tuples.
 
     Args:
         init_dict: keys and values; nested dictionaries become nodes.
@@ -262,7 +262,7 @@ class CfgNode(dict):
 
 def _check_leaf(value: Any, key: str) -> None:
     if not isinstance(value, (*_LEAVES, CfgNode, Mapping)):
-        raise TypeError(f"CfgNode: the value of '{key}' must be a number, text, list or node, got {type(value).__name__}")
+        raise TypeError(f"CfgNode: the value of '{key}' must be a number, text, list or node, got {type(value)}")
 
 
 def _plain(value: Any) -> Any:

@@ -109,7 +109,7 @@ def _construct_arithmetic(loader: ConfigLoader, node: yaml.Node) -> Any:
         raise yaml.constructor.ConstructorError(None, None, str(error), node.start_mark) from error
 
 
-def _refuse(loader: ConfigLoader, suffix: str, node: yaml.Node) -> Any:
+def _refuse(_: ConfigLoader, suffix: str, node: yaml.Node) -> Any:
     raise yaml.constructor.ConstructorError(
         None, None, f"the tag '!!python/{suffix}' is refused: it could execute code", node.start_mark
     )

@@ -7,7 +7,7 @@ from detectory.modeling.meta_arch import DenseDetector
 __all__ = ["DenseDetector", "permute_to_N_HWA_K"]
 
 
-def permute_to_N_HWA_K(tensor: Tensor, K: int) -> Tensor:  # noqa: N802, N803
+def permute_to_N_HWA_K(tensor: Tensor, K: int) -> Tensor:
     """Bring a head's output ``(B, A * K, H, W)`` to ``(B, H * W * A, K)``, the order of anchors.
 
     Raises:

@@ -51,9 +51,7 @@ class ROIHeads(native.ROIHeads):
             "positive_fraction": settings.POSITIVE_FRACTION,
             "num_classes": settings.NUM_CLASSES,
             "proposal_append_gt": settings.PROPOSAL_APPEND_GT,
-            "proposal_matcher": Matcher(
-                settings.IOU_THRESHOLDS, settings.IOU_LABELS, allow_low_quality_matches=False
-            ),
+            "proposal_matcher": Matcher(settings.IOU_THRESHOLDS, settings.IOU_LABELS, allow_low_quality_matches=False),
         }
 
 

@@ -1,0 +1,87 @@
+"""Every recipe has the key tree and the values of Detectron2's Python configs."""
+
+import gzip
+import json
+from functools import partial
+from pathlib import Path
+
+import pytest
+import torch
+from omegaconf import OmegaConf
+
+from detectory.core.config import dotted_path, instantiate
+from detectory.zoo import get_config
+from detectory.zoo.recipes import find_recipe, recipe_names
+
+GOLDEN = Path(__file__).parents[1] / "golden"
+FACTS = json.loads(gzip.decompress((GOLDEN / "zoo_python_configs.json.gz").read_bytes()))
+STEM = "COCO-InstanceSegmentation/mask_rcnn_R_50_FPN_1x"
+
+
+def last_names(path):
+    """``Class`` or ``Class.method`` of a dotted path: what stays when a module moves."""
+    parts = path.removeprefix("None.").split(".")  # defined in the config file itself
+    first = next((i for i, part in enumerate(parts) if part[:1].isupper()), len(parts) - 1)
+    return parts[first:]
+
+
+def same_callable(ours, fact):
+    """Compare what a config calls by name; text that Detectron2 only prints (a lambda, a module) has no name."""
+    if "<lambda>" in fact or fact.startswith(("ResNet(", "ToTensor")):
+        return True
+    if isinstance(ours, partial):
+        inner = fact.removeprefix("functools.partial(")
+        name = ours.func.__name__
+        return name in inner and all(f"{key}={value}" in inner for key, value in ours.keywords.items())
+    return last_names(ours if isinstance(ours, str) else dotted_path(ours)) == last_names(fact)
+
+
+def differences(ours, fact, place=""):
+    if isinstance(ours, dict) and isinstance(fact, dict):
+        # Shapes are data classes in Detectron2 and calls here.
+        keys = set(ours) | set(fact) - {"_target_"} if "_target_" in fact else (set(ours) | set(fact)) - {"_target_"}
+        return [line for key in sorted(keys) for line in differences(ours.get(key), fact.get(key), f"{place}.{key}")]
+    if isinstance(ours, list) and isinstance(fact, list) and len(ours) == len(fact):
+        pairs = enumerate(zip(ours, fact, strict=True))
+        return [line for i, (a, b) in pairs for line in differences(a, b, f"{place}[{i}]")]
+    is_call = isinstance(fact, str) and (callable(ours) or place.endswith("._target_") or not isinstance(ours, str))
+    if (ours == fact and type(ours) is type(fact)) or (is_call and same_callable(ours, fact)):
+        return []
+    return [f"{place}: {ours!r} for {fact!r}"]
+
+
+@pytest.mark.parametrize("name", sorted(FACTS))
+def test_recipe_has_the_published_values(name):
+    ours = OmegaConf.to_container(find_recipe(name)(), resolve=False)
+    assert differences(ours, FACTS[name]) == []
+
+
+def test_the_zoo_has_every_published_recipe():
+    assert set(FACTS) <= set(recipe_names())
+
+
+def test_suffix_may_be_left_out():
+    assert get_config(STEM) == get_config(f"{STEM}.py")
+
+
+def test_recipes_come_as_fresh_copies():
+    get_config(STEM).model.roi_heads.num_classes = 3
+    assert get_config(STEM).model.roi_heads.num_classes == 80
+
+
+def test_one_override_reaches_all_heads():
+    config = get_config(STEM)
+    config.model.roi_heads.num_classes = 3
+    assert config.model.roi_heads.mask_head.num_classes == 3
+
+
+def test_rejects_an_unknown_recipe_and_names_the_nearest():
+    with pytest.raises(KeyError, match=r"mask_rcnn_R_50_FPN_1x"):
+        get_config("COCO-InstanceSegmentation/mask_rcnn_R50_FPN_1x.py")
+
+
+@pytest.mark.parametrize("name", [name for name in sorted(FACTS) if "mmdet" not in name and "imagenet" not in name])
+def test_recipe_builds_on_the_meta_device(name):
+    with torch.device("meta"):
+        model = instantiate(get_config(name).model)
+    assert sum(parameter.numel() for parameter in model.parameters()) > 1e6
