@@ -2,11 +2,18 @@
 
 from .backbone import Backbone
 from .fpn import FPN, LastLevelMaxPool, LastLevelP6P7
+from .mvit import MViT
+from .regnet import AnyNet, RegNet
 from .resnet import ResNet
 from .resnet_blocks import BasicBlock, BasicStem, BottleneckBlock, DeformBottleneckBlock
+from .simple_feature_pyramid import SimpleFeaturePyramid
+from .swin import SwinTransformer
+from .timm import TimmBackbone
+from .vit import ViT, get_vit_lr_decay_rate
 
 __all__ = [
     "FPN",
+    "AnyNet",
     "Backbone",
     "BasicBlock",
     "BasicStem",
@@ -14,5 +21,12 @@ __all__ = [
     "DeformBottleneckBlock",
     "LastLevelMaxPool",
     "LastLevelP6P7",
+    "MViT",
+    "RegNet",
     "ResNet",
+    "SimpleFeaturePyramid",
+    "SwinTransformer",
+    "TimmBackbone",
+    "ViT",
+    "get_vit_lr_decay_rate",
 ]

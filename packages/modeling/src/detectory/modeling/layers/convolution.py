@@ -8,6 +8,14 @@ from torch import Tensor, nn
 from .frozen_batch_norm import FrozenBatchNorm2d
 
 
+def convolve(x: Tensor, conv: nn.Conv2d, norm: nn.Module | None) -> Tensor:
+    """Return ``norm(conv(x))``; a frozen batch norm is folded into the weights on the way."""
+    if type(norm) is FrozenBatchNorm2d:
+        return conv._conv_forward(x, *norm.fold(conv.weight, conv.bias))
+    x = conv._conv_forward(x, conv.weight, conv.bias)
+    return x if norm is None else norm(x)
+
+
 class Conv2d(nn.Conv2d):
     """`nn.Conv2d` that also owns its norm (as ``.norm``) and applies an activation.
 
@@ -34,10 +42,5 @@ class Conv2d(nn.Conv2d):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(B, C_in, H, W)`` to ``(B, C_out, H', W')``; ``B`` may be zero."""
-        if type(self.norm) is FrozenBatchNorm2d:
-            x = self._conv_forward(x, *self.norm.fold(self.weight, self.bias))
-        else:
-            x = super().forward(x)
-            if self.norm is not None:
-                x = self.norm(x)
+        x = convolve(x, self, self.norm)
         return x if self.activation is None else self.activation(x)

@@ -1,0 +1,270 @@
+"""AnyNet and RegNet as backbones."""
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+
+from detectory.core.names import nearest
+from detectory.modeling.layers import CNNBlockBase
+from detectory.modeling.layers.norms import NormSpec
+
+from .backbone import Backbone
+from .regnet_blocks import (
+    SE,
+    Activation,
+    BasicTransform,
+    BottleneckTransform,
+    ResBasicBlock,
+    ResBottleneckBlock,
+    ResStem,
+    SimpleStem,
+    VanillaBlock,
+)
+
+__all__ = [
+    "SE",
+    "AnyNet",
+    "AnyStage",
+    "BasicTransform",
+    "BottleneckTransform",
+    "RegNet",
+    "ResBasicBlock",
+    "ResBottleneckBlock",
+    "ResStem",
+    "SimpleStem",
+    "VanillaBlock",
+]
+
+
+def _relu() -> nn.Module:
+    return nn.ReLU(inplace=True)
+
+
+def _init_weights(module: nn.Module) -> None:
+    if isinstance(module, nn.Conv2d):
+        fan_out = module.kernel_size[0] * module.kernel_size[1] * module.out_channels
+        nn.init.normal_(module.weight, std=math.sqrt(2.0 / fan_out))
+    elif isinstance(module, nn.Linear):
+        nn.init.normal_(module.weight, std=0.01)
+        nn.init.zeros_(module.bias)
+
+
+class AnyStage(nn.Module):
+    """Blocks of one width; the first one changes width and resolution.
+
+    Args:
+        stride: Stride of the first block.
+        w_in: Channels of the input.
+        w_out: Channels of the output.
+        d: Number of blocks.
+        block_class: Class of the blocks.
+        norm: Norm behind every convolution, as `get_norm` takes it.
+        activation_class: Makes an activation.
+        params: Settings of the blocks, see `BottleneckTransform`.
+    """
+
+    def __init__(
+        self,
+        stride: int,
+        w_in: int,
+        w_out: int,
+        d: int,
+        block_class: type[CNNBlockBase],
+        norm: NormSpec,
+        activation_class: Activation,
+        params: dict,
+    ) -> None:
+        super().__init__()
+        for i in range(d):
+            block = block_class(
+                w_in if i == 0 else w_out, w_out, stride if i == 0 else 1, norm, activation_class, params
+            )
+            self.add_module(f"b{i + 1}", block)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map ``(B, w_in, H, W)`` to ``(B, w_out, H / stride, W / stride)``."""
+        for block in self.children():
+            x = block(x)
+        return x
+
+
+class AnyNet(Backbone):
+    """A stem and stages of equal blocks, named ``"stem"``, ``"s1"``, ``"s2"``, ….
+
+    Args:
+        stem_class: Class of the stem.
+        stem_width: Its channels.
+        block_class: Class of all blocks.
+        depths: Blocks of every stage.
+        widths: Channels of every stage.
+        group_widths: Channels of a group of the 3×3 convolutions, for every stage.
+        strides: Stride of every stage.
+        bottleneck_ratios: Channels between relative to the stage's, for every stage.
+        se_ratio: Channels of the squeeze relative to a block's input, 0 for none.
+        activation_class: Makes an activation; by default a ReLU.
+        freeze_at: Stages that are not trained, see `freeze`.
+        norm: Norm behind every convolution, as `get_norm` takes it.
+        out_features: Names of the outputs; ``None`` means the last one.
+
+    Raises:
+        ValueError: for an unknown name in ``out_features``.
+
+    Source: Radosavovic et al., "Designing Network Design Spaces", 2020, section 3.2.
+    """
+
+    def __init__(
+        self,
+        *,
+        stem_class: type[CNNBlockBase],
+        stem_width: int,
+        block_class: type[CNNBlockBase],
+        depths: Sequence[int],
+        widths: Sequence[int],
+        group_widths: Sequence[int],
+        strides: Sequence[int],
+        bottleneck_ratios: Sequence[float],
+        se_ratio: float,
+        activation_class: Activation | None = None,
+        freeze_at: int = 0,
+        norm: NormSpec = "BN",
+        out_features: Sequence[str] | None = None,
+    ) -> None:
+        super().__init__()
+        activation = activation_class or _relu
+        self.stem = stem_class(3, stem_width, norm, activation)
+        stride, width = self.stem.stride, stem_width
+        self._out_feature_strides = {"stem": stride}
+        self._out_feature_channels = {"stem": width}
+        self.stage_names: list[str] = []
+        settings = zip(depths, widths, strides, bottleneck_ratios, group_widths, strict=True)
+        for i, (depth, out_width, step, ratio, group_width) in enumerate(settings, 1):
+            params = {"bot_mul": ratio, "group_w": group_width, "se_r": se_ratio}
+            stage = AnyStage(step, width, out_width, depth, block_class, norm, activation, params)
+            self.add_module(f"s{i}", stage)
+            self.stage_names.append(f"s{i}")
+            stride, width = stride * step, out_width
+            self._out_feature_strides[f"s{i}"] = stride
+            self._out_feature_channels[f"s{i}"] = width
+        self.apply(_init_weights)
+        self._out_features = list(out_features or [self.stage_names[-1]])
+        for name in self._out_features:
+            if name not in self._out_feature_strides:
+                known = nearest(name, self._out_feature_strides)
+                raise ValueError(f"{type(self).__name__}: unknown out_features {name!r}; {known}")
+        self.freeze(freeze_at)
+
+    def forward(self, x: Tensor) -> dict[str, Tensor]:
+        """Map images ``(B, 3, H, W)`` to the wanted maps ``(B, channels, H / stride, W / stride)``."""
+        outputs = {}
+        for name in ("stem", *self.stage_names):
+            x = getattr(self, name)(x)
+            if name in self._out_features:
+                outputs[name] = x
+        return outputs
+
+    def freeze(self, freeze_at: int = 0) -> "AnyNet":
+        """Stop training the first stages: 1 freezes the stem, 2 the stem and ``s1``, and so on.
+
+        Returns:
+            The network itself.
+        """
+        if freeze_at >= 1:
+            self.stem.freeze()
+        for name in self.stage_names[: max(freeze_at - 1, 0)]:
+            for block in getattr(self, name).children():
+                block.freeze()
+        return self
+
+
+class RegNet(AnyNet):
+    """An AnyNet whose widths follow a quantised line.
+
+    Args:
+        stem_class: Class of the stem.
+        stem_width: Its channels.
+        block_class: Class of all blocks.
+        depth: Blocks in all.
+        w_a: Slope of the line, in channels a block.
+        w_0: Channels at its start.
+        w_m: Factor from one quantised width to the next.
+        group_width: Channels of a group of the 3×3 convolutions.
+        stride: Stride of every stage.
+        bottleneck_ratio: Channels between relative to the stage's.
+        se_ratio: Channels of the squeeze relative to a block's input, 0 for none.
+        activation_class: Makes an activation; by default a ReLU.
+        freeze_at: Stages that are not trained.
+        norm: Norm behind every convolution, as `get_norm` takes it.
+        out_features: Names of the outputs; ``None`` means the last one.
+
+    Source: Radosavovic et al., "Designing Network Design Spaces", 2020, equations 2 to 4.
+    """
+
+    def __init__(
+        self,
+        *,
+        stem_class: type[CNNBlockBase],
+        stem_width: int,
+        block_class: type[CNNBlockBase],
+        depth: int,
+        w_a: float,
+        w_0: float,
+        w_m: float,
+        group_width: int,
+        stride: int = 2,
+        bottleneck_ratio: float = 1.0,
+        se_ratio: float = 0.0,
+        activation_class: Activation | None = None,
+        freeze_at: int = 0,
+        norm: NormSpec = "BN",
+        out_features: Sequence[str] | None = None,
+    ) -> None:
+        widths, depths = regnet_widths(w_a, w_0, w_m, depth)
+        groups = [min(group_width, max(1, int(width * bottleneck_ratio))) for width in widths]
+        pairs = zip(widths, groups, strict=True)
+        widths = [_compatible_width(width, bottleneck_ratio, group) for width, group in pairs]
+        super().__init__(
+            stem_class=stem_class,
+            stem_width=stem_width,
+            block_class=block_class,
+            depths=depths,
+            widths=widths,
+            group_widths=groups,
+            strides=[stride] * len(widths),
+            bottleneck_ratios=[bottleneck_ratio] * len(widths),
+            se_ratio=se_ratio,
+            activation_class=activation_class,
+            freeze_at=freeze_at,
+            norm=norm,
+            out_features=out_features,
+        )
+
+
+def regnet_widths(w_a: float, w_0: float, w_m: float, depth: int, q: int = 8) -> tuple[list[int], list[int]]:
+    """Return width and number of blocks of every stage.
+
+    Args:
+        w_a: Slope of the line.
+        w_0: Its start, a multiple of ``q``.
+        w_m: Factor from one quantised width to the next, above 1.
+        depth: Blocks in all.
+        q: Widths are multiples of this.
+
+    Raises:
+        ValueError: for numbers that make no line.
+    """
+    if w_a < 0 or w_0 <= 0 or w_m <= 1 or w_0 % q:
+        raise ValueError(f"regnet_widths: need w_a >= 0, w_0 > 0 a multiple of {q}, w_m > 1, got {w_a}, {w_0}, {w_m}")
+    counts: Counter[int] = Counter()
+    for i in range(depth):
+        steps = round(math.log((i * w_a + w_0) / w_0) / math.log(w_m))
+        counts[round(w_0 * w_m**steps / q) * q] += 1
+    return list(counts), list(counts.values())
+
+
+def _compatible_width(width: int, ratio: float, group: int) -> int:
+    """Move a width to the nearest one whose bottleneck is a whole number of groups."""
+    multiple = math.lcm(group, int(ratio)) if ratio > 1 else group
+    inner = max(1, int(width * ratio))
+    return int(max(multiple, round(inner / multiple) * multiple) / ratio)

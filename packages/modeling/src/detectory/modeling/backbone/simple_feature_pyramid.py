@@ -1,0 +1,105 @@
+"""A pyramid from a single map."""
+
+import math
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+
+from detectory.core.names import nearest
+from detectory.modeling.layers import Conv2d, get_norm
+from detectory.modeling.layers.norms import NormSpec
+
+from .backbone import Backbone
+
+
+class SimpleFeaturePyramid(Backbone):
+    """Make every level out of the last map of a plain backbone, each on its own.
+
+    Outputs are named ``"p<k>"`` with stride ``2 ** k``.
+
+    Args:
+        net: The backbone.
+        in_feature: Name of its output to use.
+        out_channels: Channels of every level.
+        scale_factors: Resolution of each level relative to the input map: 4, 2, 1 or 0.5.
+        top_block: Module that makes further levels out of the coarsest: has ``num_levels`` and ``in_feature``.
+        norm: Norm behind every convolution, as `get_norm` takes it; without one they have a bias.
+        square_pad: Side of the square that images are padded to; 0 pads them no more than needed.
+
+    Raises:
+        ValueError: for an unknown ``in_feature`` or another scale.
+
+    Source: Li et al., "Exploring Plain Vision Transformer Backbones", 2022, figure 2.
+    """
+
+    def __init__(
+        self,
+        net: Backbone,
+        in_feature: str,
+        out_channels: int,
+        scale_factors: Sequence[float],
+        top_block: nn.Module | None = None,
+        norm: NormSpec = "LN",
+        square_pad: int = 0,
+    ) -> None:
+        super().__init__()
+        shapes = net.output_shape()
+        if in_feature not in shapes:
+            raise ValueError(f"SimpleFeaturePyramid: net has no output {in_feature!r}; {nearest(in_feature, shapes)}")
+        dim, stride = shapes[in_feature].channels, shapes[in_feature].stride
+        strides = [int(stride / scale) for scale in scale_factors]
+        self._stages: list[str] = []
+        for scale, level_stride in zip(scale_factors, strides, strict=True):
+            layers, channels = _rescale(dim, scale, norm)
+            for inputs, size in ((channels, 1), (out_channels, 3)):
+                layer_norm = get_norm(norm, out_channels)
+                layers.append(Conv2d(inputs, out_channels, size, padding=size // 2, bias=not norm, norm=layer_norm))
+            name = f"simfp_{int(math.log2(level_stride))}"
+            self.add_module(name, nn.Sequential(*layers))
+            self._stages.append(name)
+        self.net = net
+        self.in_feature = in_feature
+        self.top_block = top_block
+        self.square_pad = square_pad
+        levels = [int(math.log2(s)) for s in strides]
+        levels += [levels[-1] + i + 1 for i in range(top_block.num_levels if top_block is not None else 0)]
+        self._out_feature_strides = {f"p{k}": 2**k for k in levels}
+        self._out_features = list(self._out_feature_strides)
+        self._out_feature_channels = dict.fromkeys(self._out_features, out_channels)
+        self._size_divisibility = strides[-1]
+
+    @property
+    def size_divisibility(self) -> int:
+        """Stride of the coarsest level that is made of the input map."""
+        return self._size_divisibility
+
+    @property
+    def padding_constraints(self) -> dict[str, int]:
+        """The square that images are padded to, where there is one."""
+        return {"square_size": self.square_pad} if self.square_pad else {}
+
+    def forward(self, x: Tensor) -> dict[str, Tensor]:
+        """Map images ``(B, C, H, W)`` to ``{"p<k>": (B, out_channels, H / 2**k, W / 2**k)}``, fine to coarse."""
+        features = self.net(x)
+        outputs = [getattr(self, name)(features[self.in_feature]) for name in self._stages]
+        if self.top_block is not None:
+            source = self.top_block.in_feature
+            top = features[source] if source in features else outputs[self._out_features.index(source)]
+            outputs.extend(self.top_block(top))
+        return dict(zip(self._out_features, outputs, strict=True))
+
+
+def _rescale(dim: int, scale: float, norm: NormSpec) -> tuple[list[nn.Module], int]:
+    """Return layers that change the resolution by ``scale``, and the channels behind them."""
+    if scale == 4.0:
+        first = nn.ConvTranspose2d(dim, dim // 2, kernel_size=2, stride=2)
+        second = nn.ConvTranspose2d(dim // 2, dim // 4, kernel_size=2, stride=2)
+        # Without a norm the place stays, so that the numbers in checkpoints do.
+        return [first, get_norm(norm, dim // 2) or nn.Identity(), nn.GELU(), second], dim // 4
+    if scale == 2.0:
+        return [nn.ConvTranspose2d(dim, dim // 2, kernel_size=2, stride=2)], dim // 2
+    if scale == 1.0:
+        return [], dim
+    if scale == 0.5:
+        return [nn.MaxPool2d(kernel_size=2, stride=2)], dim
+    raise ValueError(f"SimpleFeaturePyramid: scale_factors may hold 4, 2, 1 and 0.5, got {scale}")
