@@ -1,6 +1,8 @@
 """Detection operators in C++ and CUDA, each also registered as `torch.ops.detectory.<name>`."""
 
 from detectory.ops.boxes import pairwise_giou, pairwise_ioa, pairwise_iou
+from detectory.ops.coco_matching import coco_match, grouped_box_iou
+from detectory.ops.losses import sigmoid_focal_loss
 from detectory.ops.nms import batched_nms, nms
 from detectory.ops.polygons import (
     polygon_sets_to_rles,
@@ -14,6 +16,8 @@ from detectory.ops.roi_masks import paste_masks, roi_masks_to_rle
 
 __all__ = [
     "batched_nms",
+    "coco_match",
+    "grouped_box_iou",
     "grouped_rle_iou",
     "nms",
     "pairwise_giou",
@@ -32,4 +36,5 @@ __all__ = [
     "rle_to_bbox",
     "roi_align",
     "roi_masks_to_rle",
+    "sigmoid_focal_loss",
 ]

@@ -6,7 +6,7 @@ other (column-major pixels, background first), and int64 `offsets` (N + 1): mask
 """
 
 import ctypes
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Sized
 
 import torch
 
@@ -50,7 +50,7 @@ def rle_tensors(
     return counts, offsets, torch.tensor(sizes, dtype=torch.int64).reshape(-1, 2)
 
 
-def offsets_of(rows: Sequence[Sequence[object]]) -> torch.Tensor:
+def offsets_of(rows: Iterable[Sized]) -> torch.Tensor:
     """Where each row starts when all are put one after the other, and where the last ends: (N + 1) int64."""
     cuts = [0]
     for row in rows:
