@@ -5,6 +5,7 @@ bounding box, through which Pillow pastes the colour. Polygons and lines get the
 averaging; masks by softening their border.
 """
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 
@@ -33,10 +34,8 @@ class Canvas:
         self.image = image
         self._draw = ImageDraw.Draw(image)
 
-    def cover(self, coverage: Image.Image, left: int, top: int, color: Rgb, alpha: float = 1.0) -> None:
-        """Blend a colour in where `coverage` (mode L, 255 = whole pixel) says, its corner at (left, top)."""
-        if alpha < 1:
-            coverage = coverage.point(_scaled_bytes(round(max(alpha, 0.0), 4)))
+    def cover(self, coverage: Image.Image, left: int, top: int, color: Rgb) -> None:
+        """Blend a colour in through `coverage` (mode L, 255 = opaque), its corner at (left, top)."""
         self.image.paste(as_bytes(color), (left, top), coverage)
 
     def fill_rectangle(self, x0: int, y0: int, x1: int, y1: int, color: Rgb, alpha: float = 1.0) -> None:
@@ -48,7 +47,7 @@ class Canvas:
         if alpha >= 1:
             self.image.paste(as_bytes(color), (x0, y0, x1, y1))
         else:
-            self.cover(Image.new("L", (x1 - x0, y1 - y0), 255), x0, y0, color, alpha)
+            self.cover(Image.new("L", (x1 - x0, y1 - y0), opacity_byte(alpha)), x0, y0, color)
 
     def frame_rectangle(
         self, x0: float, y0: float, x1: float, y1: float, color: Rgb, alpha: float, width: float, style: str = "-"
@@ -67,16 +66,23 @@ class Canvas:
         self.fill_rectangle(left, inner_top, min(left + line, right), inner_bottom, color, alpha)
         self.fill_rectangle(max(right - line, left + line), inner_top, right, inner_bottom, color, alpha)
 
-    def fill_polygons(self, polygons: Sequence[np.ndarray], color: Rgb, alpha: float = 1.0) -> None:
-        """Fill the union of polygons, each (V, 2) with V >= 3."""
+    def fill_polygons(
+        self, polygons: Sequence[np.ndarray], color: Rgb, alpha: float = 1.0, border_width: float = 0.0
+    ) -> None:
+        """Fill the union of polygons, each (V, 2) with V >= 3, and outline them opaquely if `border_width` says so."""
         polygons = [p for p in polygons if len(p) >= 3]
-        if polygons:
+        if not polygons:
+            return
+        inside, wide = opacity_byte(alpha), round(border_width * _OVERSAMPLING)
 
-            def draw(pen: ImageDraw.ImageDraw, offset: np.ndarray) -> None:
-                for polygon in polygons:
-                    pen.polygon(_oversampled(polygon, offset), fill=255)
+        def draw(pen: ImageDraw.ImageDraw, offset: np.ndarray) -> None:
+            corners = [_oversampled(polygon, offset) for polygon in polygons]
+            for points in corners:
+                pen.polygon(points, fill=inside)
+            for points in corners if wide else ():
+                _draw_line(pen, [*points, points[0]], 255, wide)
 
-            self._paint(np.concatenate(polygons), 0.0, draw, color, alpha)
+        self._paint(np.concatenate(polygons), border_width / 2 + 1, draw, color)
 
     def stroke(
         self, points: np.ndarray, color: Rgb, alpha: float, width: float, *, closed: bool = False, style: str = "-"
@@ -86,17 +92,13 @@ class Canvas:
             return
         line = np.concatenate([points, points[:1]]) if closed else points
         pieces = [line] if style in _SOLID else dashes(line, width, style)
-        wide = max(round(width * _OVERSAMPLING), 1)
+        wide, value = max(round(width * _OVERSAMPLING), 1), opacity_byte(alpha)
 
         def draw(pen: ImageDraw.ImageDraw, offset: np.ndarray) -> None:
             for piece in pieces:
-                corners = _oversampled(piece, offset)
-                pen.line(corners, fill=255, width=wide, joint="curve")
-                if closed and len(pieces) == 1 and wide > 2:  # the joint that `line` does not know of
-                    x, y = corners[0]
-                    pen.ellipse((x - wide / 2, y - wide / 2, x + wide / 2, y + wide / 2), fill=255)
+                _draw_line(pen, _oversampled(piece, offset), value, wide)
 
-        self._paint(line, width / 2 + 1, draw, color, alpha)
+        self._paint(line, width / 2 + 1, draw, color)
 
     def fill_circle(self, x: float, y: float, radius: float, color: Rgb, alpha: float = 1.0) -> None:
         """Fill a disc; one of a radius below half a pixel still shows."""
@@ -105,15 +107,14 @@ class Canvas:
 
         def draw(pen: ImageDraw.ImageDraw, offset: np.ndarray) -> None:
             (u, v), r = _oversampled(center, offset)[0], radius * _OVERSAMPLING
-            pen.ellipse((u - r, v - r, u + r, v + r), fill=255)
+            pen.ellipse((u - r, v - r, u + r, v + r), fill=opacity_byte(alpha))
 
-        self._paint(center, radius + 1, draw, color, alpha)
+        self._paint(center, radius + 1, draw, color)
 
     def text_size(self, text: str, font_size: float) -> tuple[int, int]:
         """Width and height that `text` takes, its lines' full height included, in pixels."""
-        left, _, right, _ = self._draw.multiline_textbbox((0, 0), text, font=font_of(font_size))
-        lines = text.count("\n") + 1
-        return int(np.ceil(right - left)), int(np.ceil(font_size * 1.25 * lines))
+        width = max(_line_width(line, font_size) for line in text.split("\n"))
+        return width, math.ceil(font_size * 1.25 * (text.count("\n") + 1))
 
     def write(
         self, text: str, x: float, y: float, font_size: float, color: Rgb, plate: Rgb | None, plate_alpha: float = 0.7
@@ -123,14 +124,10 @@ class Canvas:
         pad = plate_padding(font_size)
         if plate is not None:
             size = (width + 2 * pad, height)
-            self.cover(_rounded_plate(size, max(height // 6, 2)), round(x), round(y), plate, plate_alpha)
-        self._draw.multiline_text(
-            (round(x) + pad, round(y) + height / 2),
-            text,
-            fill=as_bytes(color),
-            font=font_of(font_size),
-            anchor="lm",
-        )
+            shape = _rounded_plate(size, max(height // 6, 2), opacity_byte(plate_alpha))
+            self.cover(shape, round(x), round(y), plate)
+        position = round(x) + pad, round(y) + height / 2
+        self._draw.text(position, text, fill=as_bytes(color), font=font_of(font_size), anchor="lm")
 
     def _paint(
         self,
@@ -138,7 +135,6 @@ class Canvas:
         margin: float,
         draw: Callable[[ImageDraw.ImageDraw, np.ndarray], None],
         color: Rgb,
-        alpha: float,
     ) -> None:
         """Let `draw` paint tile after tile of the bounding box of `points`, oversampled, and blend each in."""
         if not np.isfinite(points).all():
@@ -152,7 +148,7 @@ class Canvas:
                 size = min(_TILE, right - x), min(_TILE, bottom - y)
                 large = Image.new("L", (size[0] * _OVERSAMPLING, size[1] * _OVERSAMPLING))
                 draw(ImageDraw.Draw(large), np.array([x, y], dtype=np.float64))
-                self.cover(large.reduce(_OVERSAMPLING), x, y, color, alpha)
+                self.cover(large.reduce(_OVERSAMPLING), x, y, color)
 
 
 def dashes(line: np.ndarray, width: float, style: str) -> list[np.ndarray]:
@@ -188,16 +184,31 @@ def font_of(size: float) -> ImageFont.FreeTypeFont:
     return ImageFont.load_default(size)
 
 
-@lru_cache(maxsize=256)
-def _scaled_bytes(alpha: float) -> list[int]:
-    return [round(value * alpha) for value in range(256)]
+def opacity_byte(alpha: float) -> int:
+    """An opacity in [0, 1] as the byte that a coverage holds for it."""
+    return round(255 * min(max(alpha, 0.0), 1.0))
+
+
+@lru_cache(maxsize=4096)
+def _line_width(text: str, font_size: float) -> int:
+    left, _, right, _ = font_of(font_size).getbbox(text)
+    return math.ceil(right - left)
+
+
+def _draw_line(pen: ImageDraw.ImageDraw, corners: list[tuple[float, float]], value: int, width: int) -> None:
+    # Below three pixels of the output the gaps at the corners of straight pieces cannot be seen, and they are fast.
+    rounded = width > 3 * _OVERSAMPLING
+    pen.line(corners, fill=value, width=width, joint="curve" if rounded else None)
+    if rounded and corners[0] == corners[-1]:  # the corner that `line` does not know of
+        x, y = corners[0]
+        pen.ellipse((x - width / 2, y - width / 2, x + width / 2, y + width / 2), fill=value)
 
 
 @lru_cache(maxsize=256)
-def _rounded_plate(size: tuple[int, int], radius: int) -> Image.Image:
+def _rounded_plate(size: tuple[int, int], radius: int, value: int) -> Image.Image:
     large = Image.new("L", (size[0] * _OVERSAMPLING, size[1] * _OVERSAMPLING))
     corner = (large.width - 1, large.height - 1)
-    ImageDraw.Draw(large).rounded_rectangle((0, 0, *corner), radius * _OVERSAMPLING, fill=255)
+    ImageDraw.Draw(large).rounded_rectangle((0, 0, *corner), radius * _OVERSAMPLING, fill=value)
     return large.reduce(_OVERSAMPLING)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from PIL import Image, ImageFilter
 
-from .canvas import Canvas, plate_padding
+from .canvas import Canvas, opacity_byte, plate_padding
 from .colors import Color, Rgb, readable_on_dark, to_rgb, with_lightness
 from .components import visual_center, without_small_components
 from .generic_mask import cropped
@@ -17,6 +17,8 @@ from .palette import random_color
 from .picture import VisImage
 
 BLACK: Rgb = (0.0, 0.0, 0.0)
+# Half the mask itself, half its mean over 3 x 3: borders are smooth and yet no single pixel vanishes.
+_SOFTENING = ImageFilter.Kernel((3, 3), (1, 1, 1, 1, 10, 1, 1, 1, 1))
 
 
 class Drawing:
@@ -174,8 +176,12 @@ class Drawing:
         points = np.asarray(segment, dtype=np.float64).reshape(-1, 2) * self.output.scale
         fill = to_rgb(color)
         edge = to_rgb(edge_color) if edge_color is not None else with_lightness(fill, -0.7) if alpha > 0.8 else fill
-        self.output.canvas.fill_polygons([points], fill, alpha)
-        self.output.canvas.stroke(points, edge, 1.0, self._border_width(), closed=True)
+        width = self._border_width()
+        if edge == fill:
+            self.output.canvas.fill_polygons([points], fill, alpha, width)
+        else:
+            self.output.canvas.fill_polygons([points], fill, alpha)
+            self.output.canvas.stroke(points, edge, 1.0, width, closed=True)
         return self.output
 
     def draw_binary_mask(
@@ -221,8 +227,9 @@ class Drawing:
         """
         fill = to_rgb(random_color(rgb=True, maximum=1) if color is None else color)
         soft = self._picture_sized(soft_mask, "draw_soft_mask").astype(np.float64)
-        coverage = Image.fromarray((np.clip(np.nan_to_num(soft), 0, 1) * 255).round().astype(np.uint8))
-        self.output.canvas.cover(coverage.resize(self.output.canvas.image.size), 0, 0, fill, alpha)
+        opacity = np.clip(np.nan_to_num(soft), 0, 1) * opacity_byte(alpha)
+        coverage = Image.fromarray(opacity.round().astype(np.uint8)).resize(self.output.canvas.image.size)
+        self.output.canvas.cover(coverage, 0, 0, fill)
         left, top, crop = cropped(soft > 0.5)
         if text is not None and crop.size:
             self._place_label_in_mask(text, left, top, crop, with_lightness(fill, 0.7))
@@ -244,22 +251,28 @@ class Drawing:
         if not crop.size:
             return
         inside = np.pad(crop, 1)
-        self._cover(inside, left - 1, top - 1, fill, alpha)
-        if edge is not None:
-            core = inside[1:-1, 1:-1] & inside[:-2, 1:-1] & inside[2:, 1:-1] & inside[1:-1, :-2] & inside[1:-1, 2:]
-            self._cover(inside & ~np.pad(core, 1), left - 1, top - 1, edge, 1.0)
+        opacity = inside.view(np.uint8) * np.uint8(opacity_byte(alpha))
+        if edge is None:
+            self._cover(opacity, left - 1, top - 1, fill)
+            return
+        core = inside[1:-1, 1:-1] & inside[:-2, 1:-1] & inside[2:, 1:-1] & inside[1:-1, :-2] & inside[1:-1, 2:]
+        border = inside.copy()
+        border[1:-1, 1:-1] &= ~core
+        if edge == fill:
+            self._cover(np.maximum(opacity, border.view(np.uint8) * np.uint8(255)), left - 1, top - 1, fill)
+        else:
+            self._cover(opacity, left - 1, top - 1, fill)
+            self._cover(border.view(np.uint8) * np.uint8(255), left - 1, top - 1, edge)
 
-    def _cover(self, mask: np.ndarray, left: int, top: int, color: Rgb, alpha: float) -> None:
-        """Blend a colour in through a mask whose border is softened by half a pixel."""
-        hard = Image.fromarray(mask.view(np.uint8) * np.uint8(255))
-        # Half the mask itself, half its mean over 3x3: borders are smooth and yet no single pixel vanishes.
-        soft = Image.blend(hard, hard.filter(ImageFilter.BoxBlur(1)), 0.5)
+    def _cover(self, opacity: np.ndarray, left: int, top: int, color: Rgb) -> None:
+        """Blend a colour in through an opacity (uint8) whose borders are softened by half a pixel."""
+        soft = Image.fromarray(opacity).filter(_SOFTENING)
         scale = self.output.scale
         x, y = round(left * scale), round(top * scale)
         if scale != 1:
-            right, bottom = round((left + mask.shape[1]) * scale), round((top + mask.shape[0]) * scale)
+            right, bottom = round((left + opacity.shape[1]) * scale), round((top + opacity.shape[0]) * scale)
             soft = soft.resize((max(right - x, 1), max(bottom - y, 1)), Image.Resampling.BILINEAR)
-        self.output.canvas.cover(soft, x, y, color, alpha)
+        self.output.canvas.cover(soft, x, y, color)
 
     def _label_size(self, text: str, size: float) -> tuple[int, int]:
         width, height = self.output.canvas.text_size(text, size)

@@ -202,7 +202,7 @@ class Visualizer(Drawing):
             masks: `PolygonMasks`, `BitMasks`, or N of: a list of polygons [x1, y1, …], an (H, W) mask, a COCO RLE.
             keypoints: `Keypoints`, or (N, K, 3) with x, y and visibility or score.
             assigned_colors: N colours; by default those of `colormap` in order.
-            alpha: opacity of masks and borders, in [0, 1].
+            alpha: opacity of masks, in [0, 1]; borders are opaque.
 
         Raises:
             ValueError: where what was given differs in N.
@@ -230,7 +230,7 @@ class Visualizer(Drawing):
             if shapes is not None:
                 self._draw_shape(shapes[index], colors[index], alpha)
             if box_array is not None:
-                self.draw_box(box_array[index], alpha=max(alpha, 0.8), edge_color=colors[index])
+                self.draw_box(box_array[index], alpha=1.0, edge_color=colors[index])
             if points is not None:
                 self.draw_and_connect_keypoints(points[index])
         for index, text in enumerate(labels or ()):
@@ -302,9 +302,7 @@ class Visualizer(Drawing):
     def _draw_shape(self, mask: GenericMask, color: Rgb, alpha: float) -> None:
         if mask.is_polygonal:
             polygons = [p.reshape(-1, 2) * self.output.scale for p in mask.polygons]
-            self.output.canvas.fill_polygons(polygons, color, alpha)
-            for polygon in polygons:
-                self.output.canvas.stroke(polygon, color, 1.0, self._border_width(), closed=True)
+            self.output.canvas.fill_polygons(polygons, color, alpha, self._border_width())
         else:
             self._fill_mask(*cropped(mask.mask), color, color, alpha)
 
