@@ -1,6 +1,8 @@
 """COCO's metrics equal those of pycocotools, and wrong files are refused."""
 
 import copy
+import gzip
+import json
 import re
 
 import numpy as np
@@ -29,6 +31,13 @@ def test_coco_example_gives_its_published_figures(coco_gold, iou_type, use_refer
     results = coco_gold / f"instances_val2014_fake{iou_type}100_results.json"
     stats = measured(truth, results, iou_type, use_reference=use_reference).stats()
     assert [round(v, 3) for v in stats] == published((coco_gold / "expected.txt").read_text(), iou_type)
+
+
+@pytest.mark.parametrize("iou_type", ["bbox", "segm"])
+def test_a_part_of_cocos_example_gives_the_figures_of_the_reference(golden, iou_type):
+    known = json.loads(gzip.decompress((golden / "evaluation_coco_24_images.json.gz").read_bytes()))
+    stats = measured(known["truth"], known[iou_type]["results"], iou_type).stats()
+    assert stats == known[iou_type]["stats"]
 
 
 @pytest.mark.parametrize("iou_type", ["bbox", "segm", "keypoints"])

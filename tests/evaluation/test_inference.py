@@ -83,7 +83,7 @@ def test_progress_tells_the_remaining_time(caplog, monkeypatch):
 
 def test_the_mode_is_restored_after_an_error():
     model = Doubling().train()
-    with pytest.raises(TypeError), inference_context(model):
+    with torch.no_grad(), pytest.raises(TypeError), inference_context(model):
         model(None)
     assert model.training
 
