@@ -42,7 +42,7 @@ def assign_boxes_to_levels(
 def convert_boxes_to_pooler_format(box_lists: Sequence[Boxes | RotatedBoxes]) -> Tensor:
     """Return the boxes of all images as rows ``(image index, box…)``: ``(R, 5)``, or ``(R, 6)`` if rotated."""
     boxes = torch.cat([boxes.tensor for boxes in box_lists])
-    index = torch.cat([boxes.tensor.new_full((len(boxes), 1), i) for i, boxes in enumerate(box_lists)])
+    index = torch.cat([boxes.tensor.new_full((boxes.tensor.shape[0], 1), i) for i, boxes in enumerate(box_lists)])
     return torch.cat((index, boxes), dim=1)
 
 
@@ -118,7 +118,7 @@ class ROIPooler(nn.Module):
         levels = assign_boxes_to_levels(
             box_lists, self.min_level, self.max_level, self.canonical_box_size, self.canonical_level
         )
-        pooled = x[0].new_zeros((len(rois), x[0].shape[1], *self.output_size))
+        pooled = x[0].new_zeros((rois.shape[0], x[0].shape[1], *self.output_size))
         for level, (feature, pooler) in enumerate(zip(x, self.level_poolers, strict=True)):
             rows = (levels == level).nonzero().squeeze(1)
             pooled.index_put_((rows,), pooler(feature, rois[rows]))

@@ -127,7 +127,7 @@ class DenseDetector(ImageNormalizer):
         """Return boxes, scores and classes of the best candidates of one level above the threshold."""
         anchor, label = (scores > self.test_score_thresh).nonzero(as_tuple=True)
         confidence = scores[anchor, label]
-        confidence, order = confidence.topk(min(len(confidence), self.test_topk_candidates))
+        confidence, order = confidence.topk(min(confidence.shape[0], self.test_topk_candidates))
         anchor, label = anchor[order], label[order]
         boxes = self.box2box_transform.apply_deltas(deltas[anchor], anchors.tensor[anchor])
         return boxes, confidence, label

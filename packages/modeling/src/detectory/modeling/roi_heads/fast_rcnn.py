@@ -198,7 +198,7 @@ class FastRCNNOutputLayers(nn.Module):
         if not proposals:
             return ()
         boxes = torch.cat([p.proposal_boxes.tensor for p in proposals])
-        return self.box2box_transform.apply_deltas(predictions[1], boxes).split([len(p) for p in proposals])
+        return self.box2box_transform.apply_deltas(predictions[1], boxes).split(_counts(proposals))
 
     def predict_boxes_for_gt_classes(
         self, predictions: Predictions, proposals: Sequence[Instances]
@@ -222,4 +222,9 @@ class FastRCNNOutputLayers(nn.Module):
         """Return for every image the probabilities ``(R_i, K + 1)`` of its regions."""
         scores = predictions[0]
         probabilities = scores.sigmoid() if self.use_sigmoid_ce else F.softmax(scores, dim=-1)
-        return probabilities.split([len(p) for p in proposals])
+        return probabilities.split(_counts(proposals))
+
+
+def _counts(proposals: Sequence[Instances]) -> list[int]:
+    """Return the number of every image's regions; read off the tensors, it stays symbolic while a graph is recorded."""
+    return [p.proposal_boxes.tensor.shape[0] for p in proposals]

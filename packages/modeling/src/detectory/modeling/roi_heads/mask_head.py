@@ -18,7 +18,7 @@ def _class_channel(logits: Tensor, classes: Tensor) -> Tensor:
     """Return from ``(R, K or 1, M, M)`` the channel of each region's class, ``(R, M, M)``."""
     if logits.shape[1] == 1:
         return logits[:, 0]
-    return logits[torch.arange(len(classes), device=logits.device), classes]
+    return logits[torch.arange(classes.shape[0], device=logits.device), classes]
 
 
 def mask_rcnn_loss(pred_mask_logits: Tensor, instances: Sequence[Instances]) -> Tensor:
@@ -53,7 +53,7 @@ def mask_rcnn_inference(pred_mask_logits: Tensor, pred_instances: Sequence[Insta
     """
     classes = torch.cat([found.pred_classes for found in pred_instances])
     probabilities = _class_channel(pred_mask_logits, classes).sigmoid().unsqueeze(1)
-    parts = probabilities.split([len(found) for found in pred_instances])
+    parts = probabilities.split([found.pred_classes.shape[0] for found in pred_instances])
     for masks, found in zip(parts, pred_instances, strict=True):
         found.pred_masks = masks
 
