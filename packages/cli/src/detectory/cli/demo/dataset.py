@@ -28,8 +28,8 @@ PHOTOGRAPHS = {
 }
 IMAGE_SIZE = 256
 _OBJECTS_PER_IMAGE = (3, 8)
-_OBJECT_EXTENT = (24, 116)  # pixels between opposite corners, before stretching
-_LEAST_VISIBLE_SHARE = 0.3
+_OBJECT_EXTENT = (28, 116)  # pixels between opposite corners, before stretching
+_LEAST_VISIBLE_SHARE = 0.4
 _LEAST_EXTENT, _LARGEST_EXTENT = 16, 120  # pixels, of the visible part's box
 
 
@@ -80,7 +80,7 @@ def draw_scene(background: np.ndarray, rng: np.random.Generator) -> tuple[np.nda
         if len(objects) == wanted:
             break
         label = int(rng.integers(len(CLASSES)))
-        radius = math.exp(rng.uniform(*np.log(_OBJECT_EXTENT))) / 2
+        radius = rng.uniform(*_OBJECT_EXTENT) / 2
         center = tuple(rng.uniform(0.1 * IMAGE_SIZE, 0.9 * IMAGE_SIZE, 2))
         points = place(CLASSES[label], center, radius, rng.uniform(0, 2 * math.pi), rng.uniform(0.75, 1.0))
         cover = coverage(points, IMAGE_SIZE)
@@ -98,6 +98,19 @@ def draw_scene(background: np.ndarray, rng: np.random.Generator) -> tuple[np.nda
         objects = [*kept, (label, mask)]
     noisy = picture + rng.normal(0, 3, picture.shape)
     return np.clip(noisy, 0, 255).astype(np.uint8), objects
+
+
+def scatter_shapes(picture: np.ndarray, seed: int) -> np.ndarray:
+    """Draw shapes on a whole photograph, made as high as `IMAGE_SIZE` and at least that wide; (S, W, 3) uint8."""
+    rng = np.random.default_rng([seed, 99])
+    height, width = picture.shape[:2]
+    width = max(round(width * IMAGE_SIZE / height), IMAGE_SIZE)
+    resized = Image.fromarray(picture).resize((width, IMAGE_SIZE), Image.Resampling.BILINEAR)
+    pixels = np.asarray(resized).copy()
+    for left in range(0, width - IMAGE_SIZE + 1, IMAGE_SIZE):
+        window = pixels[:, left : left + IMAGE_SIZE]
+        window[:] = draw_scene(window.astype(np.float32), rng)[0]
+    return pixels
 
 
 def _acceptable(mask: np.ndarray) -> bool:

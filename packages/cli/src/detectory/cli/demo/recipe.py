@@ -1,0 +1,75 @@
+"""The demo's recipe: Mask R-CNN with a ResNet-18 and a narrow FPN, small enough to learn from nothing on two CPU cores."""
+
+from __future__ import annotations
+
+import torch
+from omegaconf import DictConfig
+
+from detectory import zoo
+from detectory.core.config import LazyCall
+from detectory.engine.schedules import CosineParamScheduler, WarmupParamScheduler
+from detectory.modeling.backbone import ResNet
+
+_CHANNELS = 64
+
+
+def demo_recipe(iterations: int, short_edge: int, max_size: int) -> DictConfig:
+    """Return the zoo's Mask R-CNN R-50-FPN recipe, made small and set to train from random weights in bfloat16.
+
+    Args:
+        iterations: of 8 images each.
+        short_edge: images are resized so that their shorter side has this many pixels,
+        max_size: and their longer side at most this many.
+    """
+    config = zoo.get_config("COCO-InstanceSegmentation/mask_rcnn_R_50_FPN_1x.py")
+    _shrink(config.model, relative_size=short_edge / 256)
+    for loader in (config.dataloader.train, config.dataloader.test):
+        resize = loader.mapper.augmentations[0]
+        resize.short_edge_length, resize.max_size = short_edge, max_size
+        loader.num_workers = 0
+    config.dataloader.train.total_batch_size = 8
+    config.optimizer._target_ = "torch.optim.AdamW"
+    config.optimizer.pop("momentum")
+    config.optimizer.lr, config.optimizer.weight_decay = 1.5e-3, 0.02
+    config.lr_multiplier = LazyCall(WarmupParamScheduler)(
+        scheduler=LazyCall(CosineParamScheduler)(start_value=1.0, end_value=0.01),
+        warmup_factor=0.04,
+        warmup_length=0.1,
+        warmup_method="linear",
+    )
+    config.train.max_iter = iterations
+    config.train.init_checkpoint = ""
+    config.train.device = "cuda" if torch.cuda.is_available() else "cpu"
+    config.train.amp = {"enabled": True, "dtype": "bfloat16"}
+    config.train.clip_gradients = {"clip_type": "full_model", "clip_value": 5.0, "norm_type": 2.0}
+    config.train.log_period = 10
+    config.train.eval_period = 0
+    config.train.checkpointer.period = max(iterations // 4, 1)
+    config.train.seed = 1
+    return config
+
+
+def _shrink(model: DictConfig, relative_size: float) -> None:
+    """Change the recipe's model in place: ResNet-18 with trained batch norm, 64 channels from the FPN on, four levels."""
+    levels = ["p2", "p3", "p4", "p5"]
+    model.backbone.bottom_up.stages = LazyCall(ResNet.make_default_stages)(depth=18, norm="BN")
+    model.backbone.bottom_up.stem.norm = "BN"
+    model.backbone.bottom_up.freeze_at = 0
+    model.backbone.out_channels = _CHANNELS
+    model.backbone.norm = "BN"
+    model.pixel_std = [57.4, 57.1, 58.4]
+    rpn = model.proposal_generator
+    rpn.in_features = levels
+    rpn.head.in_channels = _CHANNELS
+    rpn.anchor_generator.sizes = [[round(size * relative_size)] for size in (24, 44, 80, 128)]
+    rpn.anchor_generator.strides = [4, 8, 16, 32]
+    rpn.batch_size_per_image = 128
+    rpn.pre_nms_topk, rpn.post_nms_topk = [400, 200], [200, 100]
+    heads = model.roi_heads
+    heads.batch_size_per_image = 64
+    for pooler in (heads.box_pooler, heads.mask_pooler):
+        pooler.canonical_box_size = round(112 * relative_size)
+    heads.box_head.input_shape.channels = heads.mask_head.input_shape.channels = _CHANNELS
+    heads.box_head.fc_dims = [256, 256]
+    heads.box_predictor.input_shape.channels = 256
+    heads.mask_head.conv_dims = [_CHANNELS] * 3
