@@ -1,4 +1,4 @@
-"""The demo's recipe: Mask R-CNN with a ResNet-18 and a narrow FPN, small enough to learn from nothing on two CPU cores."""
+"""The demo's recipe: a Mask R-CNN with ResNet-18 and a narrow FPN, which two CPU cores train from nothing."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def demo_recipe(iterations: int, short_edge: int, max_size: int) -> DictConfig:
 
 
 def _shrink(model: DictConfig, relative_size: float) -> None:
-    """Change the recipe's model in place: ResNet-18 with trained batch norm, 64 channels from the FPN on, four levels."""
+    """Change the recipe's model in place: ResNet-18 with batch norm, 64 channels from the FPN on, four levels."""
     levels = ["p2", "p3", "p4", "p5"]
     model.backbone.bottom_up.stages = LazyCall(ResNet.make_default_stages)(depth=18, norm="BN")
     model.backbone.bottom_up.stem.norm = "BN"
