@@ -6,7 +6,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from detectory.ops import deform_conv2d
+from detectory import ops
 
 
 class _DeformableConvolution(nn.Module):
@@ -50,7 +50,7 @@ class _DeformableConvolution(nn.Module):
         nn.init.kaiming_uniform_(self.weight, a=math.sqrt(5), nonlinearity="relu")
 
     def _sample(self, x: Tensor, offset: Tensor, mask: Tensor | None) -> Tensor:
-        x = deform_conv2d(x, offset, self.weight, self.bias, self.stride, self.padding, self.dilation, mask)
+        x = ops.deform_conv2d(x, offset, self.weight, self.bias, self.stride, self.padding, self.dilation, mask)
         if self.norm is not None:
             x = self.norm(x)
         return x if self.activation is None else self.activation(x)

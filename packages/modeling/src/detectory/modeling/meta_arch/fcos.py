@@ -6,10 +6,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from detectory import ops
 from detectory.modeling.anchor_generator import DefaultAnchorGenerator
 from detectory.modeling.backbone import Backbone
 from detectory.modeling.box_regression import Box2BoxTransformLinear, dense_box_regression_loss
-from detectory.ops import sigmoid_focal_loss
 from detectory.structures import Boxes, ImageList, Instances, pairwise_point_box_distance
 
 from .dense_detector import DenseDetector
@@ -161,7 +161,7 @@ class FCOS(DenseDetector):
         normalizer = self._moving_average("loss_normalizer", max(self._positive_count(positive), 1), 300.0)
         logits = torch.cat(list(pred_logits), dim=1)
         targets = F.one_hot(labels, self.num_classes + 1)[..., :-1].to(logits.dtype)
-        focal = sigmoid_focal_loss(logits, targets, self.focal_loss_alpha, self.focal_loss_gamma, reduction="sum")
+        focal = ops.sigmoid_focal_loss(logits, targets, self.focal_loss_alpha, self.focal_loss_gamma, reduction="sum")
         location = dense_box_regression_loss(
             anchors, self.box2box_transform, pred_anchor_deltas, gt_boxes, positive, box_reg_loss_type="giou"
         )

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from detectory.ops import batched_nms_rotated
+from detectory import ops
 from detectory.structures import Instances, RotatedBoxes, pairwise_iou_rotated
 
 from .proposals import suppress_proposals, take_rows, top_anchors
@@ -27,7 +27,7 @@ def find_top_rrpn_proposals(
     boxes = [take_rows(level, index) for level, (_, index) in zip(proposals, best, strict=True)]
     scores = [score for score, _ in best]
     limits = (image_sizes, nms_thresh, post_nms_topk, min_box_size, training)
-    return suppress_proposals(boxes, scores, *limits, box_class=RotatedBoxes, suppress=batched_nms_rotated)
+    return suppress_proposals(boxes, scores, *limits, box_class=RotatedBoxes, suppress=ops.batched_nms_rotated)
 
 
 class RRPN(RPN):

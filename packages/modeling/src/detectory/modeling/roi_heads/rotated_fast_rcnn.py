@@ -5,7 +5,7 @@ from typing import Any
 
 from torch import Tensor
 
-from detectory.ops import batched_nms_rotated
+from detectory import ops
 from detectory.structures import Instances, RotatedBoxes
 
 from .fast_rcnn import FastRCNNOutputLayers, Predictions
@@ -44,7 +44,7 @@ def fast_rcnn_inference_single_image_rotated(
     clipped = RotatedBoxes(chosen)
     clipped.clip(image_shape)
     confidence = scores[region, label]
-    keep = batched_nms_rotated(clipped.tensor, confidence, label, nms_thresh)
+    keep = ops.batched_nms_rotated(clipped.tensor, confidence, label, nms_thresh)
     if topk_per_image >= 0:
         keep = keep[:topk_per_image]
     found = Instances(image_shape, pred_boxes=clipped[keep], scores=confidence[keep], pred_classes=label[keep])
