@@ -63,5 +63,5 @@ class RRPN(RPN):
         boxes, scores = self._decode_top_anchors(anchors, pred_objectness_logits, pred_anchor_deltas)
         limits = (self.nms_thresh, self.post_nms_topk[self.training], self.min_box_size, self.training)
         return suppress_proposals(
-            boxes, scores, image_sizes, *limits, box_class=RotatedBoxes, suppress=batched_nms_rotated
+            boxes, scores, image_sizes, *limits, box_class=RotatedBoxes, suppress=ops.batched_nms_rotated
         )
