@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Sequence
 from typing import Any
 
@@ -100,22 +99,18 @@ class DatasetMapper:
         self, record: dict[str, Any], transforms: TransformList, image_shape: tuple[int, int]
     ) -> None:
         use = {"segmentation": self.use_instance_mask, "keypoints": self.use_keypoint}
-        moved = []
-        for annotation in record.pop("annotations"):
-            if annotation.get("iscrowd", 0):
-                continue
-            kept = {key: value for key, value in annotation.items() if use.get(key, True)}
-            try:
-                detection.transform_instance_annotations(
-                    kept, transforms, image_shape, keypoint_hflip_indices=self.keypoint_hflip_indices
-                )
-            except (ValueError, TypeError, KeyError, IndexError) as error:
-                raise ValueError(f"{_place(record)}: bad annotation {_described(annotation)}: {error}") from error
-            moved.append(kept)
+        kept = [
+            {key: value for key, value in annotation.items() if use.get(key, True)}
+            for annotation in record.pop("annotations")
+            if not annotation.get("iscrowd", 0)
+        ]
         try:
+            moved = detection.transform_all_annotations(
+                kept, transforms, image_shape, keypoint_hflip_indices=self.keypoint_hflip_indices
+            )
             instances = detection.annotations_to_instances(moved, image_shape, mask_format=self.instance_mask_format)
         except (ValueError, TypeError) as error:
-            raise ValueError(f"{_place(record)}: bad annotations: {error}") from error
+            raise ValueError(f"{_place(record)}: {error}") from error
         if self.recompute_boxes and instances.has("gt_masks"):
             instances.gt_boxes = instances.gt_masks.get_bounding_boxes()
         record["instances"] = detection.filter_empty_instances(instances)
@@ -124,14 +119,13 @@ class DatasetMapper:
 def image_to_tensor(image: np.ndarray) -> torch.Tensor:
     """Copy an ``(H, W)`` or ``(H, W, C)`` array, views of any stride included, into a ``(C, H, W)`` tensor."""
     planes = image[None] if image.ndim == 2 else image.transpose(2, 0, 1)
-    return torch.from_numpy(np.ascontiguousarray(planes))
+    reversed_axes = [axis for axis, stride in enumerate(planes.strides) if stride < 0]
+    if not reversed_axes:
+        return torch.from_numpy(np.ascontiguousarray(planes))
+    # torch reverses rows with vector instructions, NumPy pixel by pixel.
+    return torch.from_numpy(np.flip(planes, reversed_axes)).contiguous().flip(reversed_axes)
 
 
 def _place(record: dict[str, Any]) -> str:
     image_id = f" (image id {record['image_id']!r})" if "image_id" in record else ""
     return f"{record.get('file_name', 'a record without file_name')}{image_id}"
-
-
-def _described(annotation: dict[str, Any]) -> str:
-    text = repr({key: copy.copy(value) for key, value in annotation.items()})
-    return text if len(text) <= 300 else f"{text[:300]}…"

@@ -14,6 +14,7 @@ from detectory.core.distributed import get_rank, get_world_size
 
 from .generators import sample_seed, seeded_generators
 from .grouping import stands_upright
+from .parcels import SharedSlots
 from .sequences import mapped_or_other
 
 # Where a sample stands in the stream of all processes, and its index in the dataset.
@@ -25,6 +26,7 @@ class _SeededSamples(Dataset):
 
     def __init__(self, dataset: Any, mapper: Callable[[Any], Any]) -> None:
         self.dataset, self.mapper = dataset, mapper
+        self.slots: SharedSlots | None = None
 
     def __len__(self) -> int:
         return len(self.dataset)
@@ -32,7 +34,8 @@ class _SeededSamples(Dataset):
     def __getitem__(self, key: tuple[int, Place]) -> tuple[Place, Any]:
         seed, place = key
         with seeded_generators(sample_seed(seed, place[0])):
-            return place, mapped_or_other(self.dataset, self.mapper, place[1])
+            sample = place, mapped_or_other(self.dataset, self.mapper, place[1])
+        return sample if self.slots is None else self.slots.pack(sample)
 
 
 class _SeededStream(IterableDataset):
@@ -135,9 +138,17 @@ class TrainLoader(DataLoader):
             else:
                 return
 
+    def _open_slots(self) -> None:
+        """Give the workers that are about to start slots of their own."""
+        if self._keys is None or self.num_workers == 0 or not getattr(self, "in_order", True):
+            return
+        if self.dataset.slots is None or not self.persistent_workers:
+            self.dataset.slots = SharedSlots(self.num_workers, self.prefetch_factor + 1)
+
     def _arrivals(self) -> Iterator[tuple[bool, Place, Any]]:
         """Yield (whether it waited at the resume, place, sample) in order."""
         left_over = {tuple(place) for place in self._resume_waiting}
+        self._open_slots()
         for number, (place, sample) in enumerate(super().__iter__()):
             if self._keys is not None:
                 yield number < len(left_over), place, sample

@@ -22,6 +22,7 @@ from .images import (
 )
 from .keypoints import create_keypoint_hflip_indices, transform_keypoint_annotations
 from .proposals import transform_proposals
+from .whole_image import transform_all_annotations
 
 __all__ = [
     "ImageReadError",
@@ -40,6 +41,7 @@ __all__ = [
     "get_fed_loss_cls_weights",
     "image_size_of_file",
     "read_image",
+    "transform_all_annotations",
     "transform_instance_annotations",
     "transform_keypoint_annotations",
     "transform_proposals",

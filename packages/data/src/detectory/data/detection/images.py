@@ -6,6 +6,7 @@ import functools
 import io
 import logging
 import os
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -43,7 +44,14 @@ def _torchvision_jpeg() -> Callable[..., torch.Tensor] | None:
         logger.warning("torchvision's JPEG decoder is not available, Pillow's is used: %s", error)
         return None
     modes = {"RGB": ImageReadMode.RGB, "L": ImageReadMode.GRAY, None: ImageReadMode.UNCHANGED}
-    return lambda data, mode: decode_jpeg(data, mode=modes[mode], apply_exif_orientation=True)
+
+    def decode(data: torch.Tensor, mode: str | None) -> torch.Tensor:
+        with warnings.catch_warnings():
+            # Since 0.29 every call announces a successor; Pillow takes over when the decoder is gone.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            return decode_jpeg(data, mode=modes[mode], apply_exif_orientation=True)
+
+    return decode
 
 
 def _decoded_by_torchvision(data: bytes, header: JpegHeader, mode: str | None) -> np.ndarray | None:

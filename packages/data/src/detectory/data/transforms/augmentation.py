@@ -59,7 +59,10 @@ class Augmentation:
             The transform that was applied; give it everything else that belongs to the image.
         """
         arguments = []
-        for name in self._argument_names():
+        if "_names" not in self.__dict__:
+            # Reading a signature takes as long as flipping an image.
+            self._names = self._argument_names()
+        for name in self._names:
             if not hasattr(aug_input, name):
                 raise AttributeError(
                     f"{type(self).__name__}.get_transform needs {name!r}, which is no attribute of "

@@ -15,10 +15,19 @@ _TORCH_MODE = {BILINEAR: "bilinear", BICUBIC: "bicubic"}
 
 def resize_nearest(array: np.ndarray, new_h: int, new_w: int) -> np.ndarray:
     """Resize ``(H, W)`` or ``(H, W, C)`` of any dtype by taking the source pixel under each new pixel's centre."""
-    h, w = array.shape[:2]
-    rows = ((np.arange(new_h) + 0.5) * (h / new_h)).astype(np.int64).clip(max=h - 1)
-    columns = ((np.arange(new_w) + 0.5) * (w / new_w)).astype(np.int64).clip(max=w - 1)
+    rows, columns = _sources(array.shape[0], new_h), _sources(array.shape[1], new_w)
     return array[rows].take(columns, axis=1)
+
+
+def _sources(old: int, new: int) -> np.ndarray:
+    """Where each new pixel's centre lies, as indices.
+
+    The steps are summed up as Pillow does it, so that centres on the border of two pixels fall to the same side.
+    """
+    step = old / new
+    steps = np.full(new, step)
+    steps[0] = step * 0.5
+    return steps.cumsum().astype(np.int64).clip(max=old - 1)
 
 
 def _interpolated(array: np.ndarray, new_h: int, new_w: int, mode: str, antialias: bool) -> np.ndarray:

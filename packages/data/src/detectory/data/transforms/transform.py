@@ -76,7 +76,10 @@ class Transform:
 
     def apply_polygons(self, polygons: list[np.ndarray]) -> list[np.ndarray]:
         """Transform a list of polygons, each ``(N, 2)``; a transform that cuts may change their number."""
-        return [self.apply_coords(polygon) for polygon in polygons]
+        if not polygons:
+            return []
+        moved = self.apply_coords(np.concatenate([np.asarray(polygon).reshape(-1, 2) for polygon in polygons]))
+        return np.split(moved, np.cumsum([len(polygon) for polygon in polygons[:-1]]))
 
     def inverse(self) -> Transform:
         """Make the transform that undoes the change of coordinates; photometric changes are not undone.
