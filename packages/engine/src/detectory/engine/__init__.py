@@ -1,1 +1,22 @@
 """Trainer, hooks, schedules, launch, predictor and test-time augmentation."""
+
+from detectory.engine.amp_trainer import AMPTrainer
+from detectory.engine.launch import DEFAULT_TIMEOUT, create_ddp_model, launch
+from detectory.engine.recipe import Evaluation, TrainingInterrupted, train
+from detectory.engine.simple_trainer import SimpleTrainer
+from detectory.engine.trainer import HookBase, TrainerBase
+from detectory.engine.writers import default_writers
+
+__all__ = [
+    "DEFAULT_TIMEOUT",
+    "AMPTrainer",
+    "Evaluation",
+    "HookBase",
+    "SimpleTrainer",
+    "TrainerBase",
+    "TrainingInterrupted",
+    "create_ddp_model",
+    "default_writers",
+    "launch",
+    "train",
+]

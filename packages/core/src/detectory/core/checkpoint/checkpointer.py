@@ -80,15 +80,25 @@ class Checkpointer:
         Raises:
             OSError: the disk is full or the folder cannot be written; the older checkpoints are untouched.
         """
+        path = self.write(name, **kwargs)
+        if path is not None:
+            self.tag_last_checkpoint(path.name)
+
+    def write(self, name: str, **kwargs: Any) -> Path | None:
+        """Write a file as :meth:`save` does, but leave ``last_checkpoint`` as it is.
+
+        Returns:
+            The file, None when this checkpointer does not write.
+        """
         if not self.save_dir or not self.save_to_disk:
-            return
+            return None
         content = {"model": self.model.state_dict()}
         content |= {key: item.state_dict() for key, item in self.checkpointables.items()}
         content |= kwargs
         path = Path(self.save_dir) / f"{name}.pth"
         write_checkpoint(content, path)
         _logger.info("saved the checkpoint %s", path)
-        self.tag_last_checkpoint(path.name)
+        return path
 
     def load(self, path: str, checkpointables: list[str] | None = None) -> dict[str, Any]:
         """Load a file into the model and the other objects.

@@ -1,0 +1,29 @@
+"""Hooks: what a training does besides its iterations."""
+
+from detectory.engine.hooks.callback import CallbackHook
+from detectory.engine.hooks.checkpoints import BestCheckpointer, PeriodicCheckpointer
+from detectory.engine.hooks.evaluation import EvalHook, flatten_results
+from detectory.engine.hooks.iteration_timer import IterationTimer
+from detectory.engine.hooks.learning_rate import LRScheduler
+from detectory.engine.hooks.precise_batch_norm import PreciseBN
+from detectory.engine.hooks.profilers import AutogradProfiler, TorchMemoryStats, TorchProfiler
+from detectory.engine.hooks.progress_bar import ProgressBar
+from detectory.engine.hooks.termination import StopOnSignal
+from detectory.engine.hooks.writers import PeriodicWriter
+
+__all__ = [
+    "AutogradProfiler",
+    "BestCheckpointer",
+    "CallbackHook",
+    "EvalHook",
+    "IterationTimer",
+    "LRScheduler",
+    "PeriodicCheckpointer",
+    "PeriodicWriter",
+    "PreciseBN",
+    "ProgressBar",
+    "StopOnSignal",
+    "TorchMemoryStats",
+    "TorchProfiler",
+    "flatten_results",
+]

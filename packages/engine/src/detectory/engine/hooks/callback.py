@@ -1,0 +1,54 @@
+"""A hook made of functions."""
+
+from collections.abc import Callable
+from typing import Any
+
+from detectory.engine.trainer import HookBase
+
+Callback = Callable[[Any], None]
+
+
+class CallbackHook(HookBase):
+    """Calls functions of the trainer at the moments of :class:`HookBase`; each may be None.
+
+    Args:
+        before_train: called before the first iteration.
+        after_train: called after the last iteration.
+        before_step: called before each iteration.
+        after_step: called after each iteration.
+    """
+
+    def __init__(
+        self,
+        *,
+        before_train: Callback | None = None,
+        after_train: Callback | None = None,
+        before_step: Callback | None = None,
+        after_step: Callback | None = None,
+    ) -> None:
+        self._before_train = before_train
+        self._before_step = before_step
+        self._after_step = after_step
+        self._after_train = after_train
+
+    def before_train(self) -> None:
+        """Call the function of this moment."""
+        if self._before_train:
+            self._before_train(self.trainer)
+
+    def after_train(self) -> None:
+        """Call the function of this moment and let go of all: they often hold the trainer itself."""
+        if self._after_train:
+            self._after_train(self.trainer)
+        del self._before_train, self._after_train
+        del self._before_step, self._after_step
+
+    def before_step(self) -> None:
+        """Call the function of this moment."""
+        if self._before_step:
+            self._before_step(self.trainer)
+
+    def after_step(self) -> None:
+        """Call the function of this moment."""
+        if self._after_step:
+            self._after_step(self.trainer)

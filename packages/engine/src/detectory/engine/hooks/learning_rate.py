@@ -1,0 +1,73 @@
+"""The learning rate, changed after every iteration."""
+
+from collections import Counter
+from typing import Any
+
+import torch
+from torch.optim.lr_scheduler import LRScheduler as TorchScheduler
+
+from detectory.engine.schedules import LRMultiplier, ParamScheduler
+from detectory.engine.trainer import HookBase
+
+
+class LRScheduler(HookBase):
+    """Steps a scheduler after every iteration and puts the learning rate into the storage as ``lr``.
+
+    Args:
+        optimizer: the trainer's by default.
+        scheduler: a torch scheduler, or a :class:`ParamScheduler` whose value multiplies the optimizer's learning
+            rates; the trainer's by default.
+    """
+
+    def __init__(
+        self,
+        optimizer: torch.optim.Optimizer | None = None,
+        scheduler: TorchScheduler | ParamScheduler | None = None,
+    ) -> None:
+        self._optimizer = optimizer
+        self._scheduler = scheduler
+        self._group = 0
+
+    def before_train(self) -> None:
+        """Find the optimizer and the scheduler, and set the rate of the first iteration."""
+        optimizer = self._optimizer or self.trainer.optimizer
+        self._optimizer = optimizer
+        if isinstance(self.scheduler, ParamScheduler):
+            # The multiplier depends on the iteration alone, so that a resumed training needs no state of it.
+            self._scheduler = LRMultiplier(
+                optimizer, self.scheduler, self.trainer.max_iter, last_iter=self.trainer.iter - 1
+            )
+        self._group = self.get_best_param_group_id(optimizer)
+
+    @staticmethod
+    def get_best_param_group_id(optimizer: torch.optim.Optimizer) -> int:
+        """Return the index of the parameter group whose learning rate tells most.
+
+        It is the group with the most parameters; when each group has one, the first of those with the commonest rate.
+        """
+        sizes = [len(group["params"]) for group in optimizer.param_groups]
+        if max(sizes) > 1:
+            return sizes.index(max(sizes))
+        rates = [group["lr"] for group in optimizer.param_groups]
+        return rates.index(Counter(rates).most_common(1)[0][0])
+
+    def after_step(self) -> None:
+        """Tell the rate of this iteration and set that of the next."""
+        assert self._optimizer is not None, "before_train has run"
+        rate = self._optimizer.param_groups[self._group]["lr"]
+        self.trainer.storage.put_scalar("lr", rate, smoothing_hint=False)
+        self.scheduler.step()
+
+    @property
+    def scheduler(self) -> Any:
+        """The scheduler: the one given, or the trainer's."""
+        return self._scheduler or self.trainer.scheduler
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the state of a torch scheduler."""
+        return self.scheduler.state_dict() if isinstance(self.scheduler, TorchScheduler) else {}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continue the schedule of a torch scheduler."""
+        if isinstance(self.scheduler, TorchScheduler):
+            self.scheduler.load_state_dict(state)

@@ -1,0 +1,37 @@
+"""Writing of events every so many iterations."""
+
+from collections.abc import Sequence
+
+from detectory.core.events import EventWriter
+from detectory.engine.trainer import HookBase
+
+
+class PeriodicWriter(HookBase):
+    """Lets writers write every ``period`` iterations and after the last one; then it closes them.
+
+    Args:
+        writers: where events go.
+        period: iterations between two writes; it does not change what is written.
+
+    Raises:
+        TypeError: one of ``writers`` is none.
+    """
+
+    def __init__(self, writers: Sequence[EventWriter], period: int = 20) -> None:
+        for writer in writers:
+            if not isinstance(writer, EventWriter):
+                raise TypeError(f"PeriodicWriter: expected writers (EventWriter), got {type(writer).__name__}")
+        self._writers = list(writers)
+        self._period = period
+
+    def after_step(self) -> None:
+        """Write when it is time."""
+        if (self.trainer.iter + 1) % self._period == 0 or self.trainer.iter == self.trainer.max_iter - 1:
+            for writer in self._writers:
+                writer.write()
+
+    def after_train(self) -> None:
+        """Write what hooks measured after the last iteration, and close."""
+        for writer in self._writers:
+            writer.write()
+            writer.close()

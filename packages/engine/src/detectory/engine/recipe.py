@@ -1,0 +1,197 @@
+"""train runs a recipe: a config whose nodes describe the model, the data, the optimizer and the schedule."""
+
+import copy
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from omegaconf import DictConfig
+from torch import nn
+
+from detectory.core.checkpoint import DetectionCheckpointer
+from detectory.core.config import LazyConfig, instantiate
+from detectory.core.distributed import get_rank, get_world_size, is_main_process
+from detectory.core.environment import format_environment, seed_all_rng
+from detectory.core.names import nearest
+from detectory.engine.amp_trainer import AMPTrainer
+from detectory.engine.hooks import (
+    BestCheckpointer,
+    EvalHook,
+    IterationTimer,
+    LRScheduler,
+    PeriodicCheckpointer,
+    PeriodicWriter,
+    ProgressBar,
+    StopOnSignal,
+)
+from detectory.engine.launch import create_ddp_model
+from detectory.engine.optimizers import clip_gradients
+from detectory.engine.simple_trainer import SimpleTrainer
+from detectory.engine.trainer import HookBase
+from detectory.engine.writers import default_writers
+
+_logger = logging.getLogger(__name__)
+_PARTS = ("model", "dataloader", "optimizer", "lr_multiplier", "train")
+_PRECISIONS = {"float16": torch.float16, "bfloat16": torch.bfloat16}
+
+
+class TrainingInterrupted(SystemExit):
+    """The training left because a signal asked for it; a checkpoint of its last iteration was saved."""
+
+
+def train(config: DictConfig, resume: bool = False, eval_only: bool = False) -> dict[str, Any]:
+    """Train the model that a recipe describes, with evaluation, checkpoints and writers; or only evaluate it.
+
+    ``config.train`` holds:
+
+    * ``max_iter``, ``output_dir``, ``init_checkpoint`` (a path or an address, ``""`` for none), ``device``;
+    * ``log_period``, ``eval_period`` and ``checkpointer`` (``period``, ``max_to_keep``), in iterations;
+    * ``amp.enabled`` and ``amp.dtype`` (``float16`` or ``bfloat16``; by default bfloat16 where the device has it);
+    * ``ddp``: arguments of ``DistributedDataParallel`` and ``fp16_compression``;
+    * optionally ``seed``, ``accumulation_steps``, ``best_metric`` (e.g. ``bbox/AP``), ``clip_gradients`` (arguments of
+      :func:`clip_gradients`), and ``channels_last`` (by default on the CPU, where convolutions are faster so).
+
+    The log, ``config.yaml``, ``metrics.json``, TensorBoard files, ``model_<iteration>.pth``, ``model_best.pth`` and
+    ``model_final.pth`` go to ``output_dir``.
+
+    Args:
+        config: the recipe; it is not changed.
+        resume: continue from the last checkpoint in ``output_dir`` if there is one. On the CPU the losses are those of
+            the uninterrupted training to the last bit.
+        eval_only: evaluate ``init_checkpoint`` (or, with ``resume``, the last checkpoint) and train nothing.
+
+    Returns:
+        The metrics of the last evaluation, empty without an evaluator.
+
+    Raises:
+        KeyError: the recipe lacks a part.
+        RuntimeError: the device is not there.
+        FloatingPointError: a loss is NaN or infinite; the message names the iteration and the losses.
+        OSError: a checkpoint cannot be written; the older ones are untouched.
+        TrainingInterrupted: SIGTERM came; a checkpoint was saved before.
+    """
+    config = copy.deepcopy(config)
+    _check(config, eval_only)
+    output_dir = Path(config.train.output_dir)
+    if is_main_process():
+        output_dir.mkdir(parents=True, exist_ok=True)
+        LazyConfig.save(config, str(output_dir / "config.yaml"))
+    _logger.info("environment:\n%s", format_environment())
+    seed = config.train.get("seed")
+    _logger.info("random seed: %d", seed_all_rng(None if seed is None else int(seed) + get_rank()))
+    model = _build_model(config)
+    evaluation = Evaluation(config, model)
+    if eval_only:
+        DetectionCheckpointer(model, output_dir).resume_or_load(config.train.init_checkpoint, resume=resume)
+        return evaluation()
+    trainer = _build_trainer(config, model)
+    checkpointer = DetectionCheckpointer(model, output_dir, trainer=trainer)
+    stop = StopOnSignal()
+    trainer.register_hooks([*_build_hooks(config, checkpointer, evaluation), stop])
+    checkpointer.resume_or_load(config.train.init_checkpoint, resume=resume)
+    is_resumed = resume and checkpointer.has_checkpoint()
+    trainer.train(trainer.iter + 1 if is_resumed else 0, config.train.max_iter)
+    if stop.received is not None:
+        raise TrainingInterrupted(128 + stop.received)
+    return evaluation.results
+
+
+class Evaluation:
+    """Evaluates the model of a recipe and keeps the metrics of the last time.
+
+    Args:
+        config: the recipe.
+        model: the model.
+    """
+
+    def __init__(self, config: DictConfig, model: nn.Module) -> None:
+        self._dataloader = config.dataloader
+        self._model = model
+        self._loader: Any = None
+        self.results: dict[str, Any] = {}
+
+    def __call__(self) -> dict[str, Any]:
+        """Return the metrics, empty when the recipe has no evaluator."""
+        if "evaluator" not in self._dataloader or self._dataloader.evaluator is None:
+            return {}
+        from detectory.evaluation import inference_on_dataset, print_csv_format
+
+        if self._loader is None:
+            self._loader = instantiate(self._dataloader.test)
+        evaluator = instantiate(self._dataloader.evaluator)
+        self.results = inference_on_dataset(self._model, self._loader, evaluator) or {}
+        if is_main_process():
+            print_csv_format(self.results)
+        return self.results
+
+
+def _check(config: DictConfig, eval_only: bool) -> None:
+    for part in ("model", "dataloader", "train") if eval_only else _PARTS:
+        if part not in config:
+            raise KeyError(f"train: the recipe has no '{part}': {nearest(part, [str(key) for key in config])}")
+    for key in ("max_iter", "output_dir", "init_checkpoint", "device"):
+        if key not in config.train:
+            known = [str(name) for name in config.train]
+            raise KeyError(f"train: the recipe has no 'train.{key}': {nearest(key, known)}")
+    if torch.device(config.train.device).type == "cuda" and not torch.cuda.is_available():
+        raise RuntimeError(
+            f"train: train.device is '{config.train.device}', but torch sees no GPU; train.device=cpu uses the CPU"
+        )
+
+
+def _build_model(config: DictConfig) -> nn.Module:
+    model = instantiate(config.model)
+    device = torch.device(config.train.device)
+    if device.type == "cuda" and get_world_size() > 1:
+        device = torch.device("cuda", torch.cuda.current_device())
+    model.to(device)
+    if config.train.get("channels_last", device.type == "cpu"):
+        model.to(memory_format=torch.channels_last)
+    return model
+
+
+def _build_trainer(config: DictConfig, model: nn.Module) -> SimpleTrainer:
+    options = config.train
+    optimizer_config = copy.deepcopy(config.optimizer)
+    optimizer_config.params.model = model
+    optimizer = instantiate(optimizer_config)
+    if options.get("clip_gradients"):
+        clip_gradients(optimizer, **options.clip_gradients)
+    loader = instantiate(config.dataloader.train)
+    parallel = create_ddp_model(model, **options.get("ddp", {}))
+    accumulation = options.get("accumulation_steps", 1)
+    amp: Mapping[str, Any] = options.get("amp", {})
+    if not amp.get("enabled", False):
+        return SimpleTrainer(parallel, loader, optimizer, accumulation_steps=accumulation)
+    precision = _precision(amp.get("dtype"), next(model.parameters()).device)
+    return AMPTrainer(parallel, loader, optimizer, precision=precision, accumulation_steps=accumulation)
+
+
+def _precision(name: str | None, device: torch.device) -> torch.dtype:
+    if name is None:
+        has_bfloat16 = device.type != "cuda" or torch.cuda.is_bf16_supported(including_emulation=False)
+        return torch.bfloat16 if has_bfloat16 else torch.float16
+    if name not in _PRECISIONS:
+        raise ValueError(f"train: train.amp.dtype: unknown precision '{name}': {nearest(name, _PRECISIONS)}")
+    return _PRECISIONS[name]
+
+
+def _build_hooks(
+    config: DictConfig, checkpointer: DetectionCheckpointer, evaluation: Evaluation
+) -> list[HookBase | None]:
+    options = config.train
+    saving = options.get("checkpointer", {"period": 5000})
+    best_metric = options.get("best_metric")
+    period = options.get("eval_period", 0)
+    writers = default_writers(options.output_dir, options.max_iter) if is_main_process() else []
+    return [
+        IterationTimer(),
+        LRScheduler(scheduler=instantiate(config.lr_multiplier)),
+        PeriodicCheckpointer(checkpointer, **saving),
+        EvalHook(period, evaluation),
+        BestCheckpointer(period, checkpointer, best_metric) if best_metric and is_main_process() else None,
+        PeriodicWriter(writers, options.get("log_period", 20)) if writers else None,
+        ProgressBar() if is_main_process() else None,
+    ]

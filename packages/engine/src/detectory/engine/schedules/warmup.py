@@ -1,0 +1,49 @@
+"""A slow start before another schedule."""
+
+from detectory.engine.schedules.param_schedulers import (
+    CompositeParamScheduler,
+    ConstantParamScheduler,
+    LinearParamScheduler,
+    ParamScheduler,
+)
+
+
+class WarmupParamScheduler(CompositeParamScheduler):
+    """Starts at a fraction of a schedule's first value and reaches the schedule's own value when the warm-up ends.
+
+    Source: Goyal et al., "Accurate, Large Minibatch SGD: Training ImageNet in 1 Hour", 2017, section 2.2.
+
+    Args:
+        scheduler: what comes after the warm-up.
+        warmup_factor: the first value is this times the schedule's first value, e.g. 0.001.
+        warmup_length: the warm-up's share of the training, in [0, 1].
+        warmup_method: ``"linear"`` rises in a straight line to the schedule's value at the end of the warm-up,
+            ``"constant"`` stays until then.
+        rescale_interval: run the whole schedule after the warm-up, instead of the part that lies there.
+
+    Raises:
+        ValueError: another method.
+    """
+
+    def __init__(
+        self,
+        scheduler: ParamScheduler,
+        warmup_factor: float,
+        warmup_length: float,
+        warmup_method: str = "linear",
+        rescale_interval: bool = False,
+    ) -> None:
+        # With rescaling, the schedule begins at the end of the warm-up.
+        end_value = scheduler(0.0) if rescale_interval else scheduler(warmup_length)
+        start_value = warmup_factor * scheduler(0.0)
+        if warmup_method == "linear":
+            warmup: ParamScheduler = LinearParamScheduler(start_value, end_value)
+        elif warmup_method == "constant":
+            warmup = ConstantParamScheduler(start_value)
+        else:
+            raise ValueError(f"WarmupParamScheduler: method must be 'linear' or 'constant', got '{warmup_method}'")
+        super().__init__(
+            [warmup, scheduler],
+            lengths=[warmup_length, 1 - warmup_length],
+            interval_scaling=["rescaled", "rescaled" if rescale_interval else "fixed"],
+        )

@@ -1,0 +1,250 @@
+"""SimpleTrainer: one model, one loss, one optimizer, one source of data."""
+
+import contextlib
+import logging
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, cast
+
+import torch
+from torch import nn
+from torch.nn.parallel import DistributedDataParallel
+
+from detectory.core.distributed import all_gather, gather, get_rank, get_world_size, is_main_process
+from detectory.core.events import EventStorage, get_event_storage
+from detectory.engine.random_state import random_state, set_random_state
+from detectory.engine.trainer import TrainerBase
+
+_logger = logging.getLogger(__name__)
+
+
+class SimpleTrainer(TrainerBase):
+    """Takes a batch, computes the loss and its gradients, updates the parameters. Everything else is up to hooks.
+
+    Args:
+        model: takes a batch and returns a loss or a dictionary of losses, whose sum is minimised. It is set to
+            training mode.
+        data_loader: an endless iterable of batches. With ``state_dict`` and ``load_state_dict`` its position is part of
+            checkpoints.
+        optimizer: a torch optimizer.
+        gather_metric_period: losses are gathered from all processes, checked and put into the event storage every so
+            many iterations; fewer checks mean fewer waits for the GPU.
+        zero_grad_before_forward: clear the gradients before the model runs instead of before the gradients are
+            computed; it frees their memory earlier.
+        async_write_metrics: put the losses into the storage from a thread, so that the iteration does not wait.
+        accumulation_steps: so many batches make one iteration; their gradients are averaged.
+
+    Raises:
+        ValueError: a period or a number of steps is not positive.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        data_loader: Iterable[Any],
+        optimizer: torch.optim.Optimizer,
+        gather_metric_period: int = 1,
+        zero_grad_before_forward: bool = False,
+        async_write_metrics: bool = False,
+        *,
+        accumulation_steps: int = 1,
+    ) -> None:
+        super().__init__()
+        if gather_metric_period < 1 or accumulation_steps < 1:
+            raise ValueError(
+                f"{type(self).__name__}: gather_metric_period and accumulation_steps must be positive, "
+                f"got {gather_metric_period} and {accumulation_steps}"
+            )
+        model.train()
+        self.model = model
+        self.data_loader = data_loader
+        self.optimizer = optimizer
+        self.gather_metric_period = gather_metric_period
+        self.zero_grad_before_forward = zero_grad_before_forward
+        self.async_write_metrics = async_write_metrics
+        self.accumulation_steps = accumulation_steps
+        self._iterator: Iterator[Any] | None = None
+        self._random_state_to_set: dict[str, Any] | None = None
+        self._states_of_ranks: list[dict[str, Any]] | None = None
+        self._thread = ThreadPoolExecutor(max_workers=1) if async_write_metrics else None
+        self._pending: Future[None] | None = None
+
+    def before_train(self) -> None:
+        """Run the hooks, start the data loader and set the random generators of a resumed training."""
+        super().before_train()
+        self._iterator = iter(self.data_loader)
+        if self._random_state_to_set is not None:
+            # Only now: what was built since the checkpoint was read drew random numbers of its own.
+            set_random_state(self._random_state_to_set)
+            self._random_state_to_set = None
+
+    def after_train(self) -> None:
+        """Wait for metrics that are still being written and run the hooks."""
+        if self._thread is not None:
+            self._thread.shutdown(wait=True)
+        super().after_train()
+
+    def run_step(self) -> None:
+        """Run one iteration.
+
+        Raises:
+            FloatingPointError: a loss is NaN or infinite; the message names the iteration and the losses. The
+                parameters are not updated.
+        """
+        if not self.model.training:
+            raise RuntimeError(f"{type(self).__name__}: the model was changed to evaluation mode during training")
+        if self.zero_grad_before_forward:
+            self.optimizer.zero_grad()
+        losses_of_batches, data_time = [], 0.0
+        for step in range(self.accumulation_steps):
+            start = time.perf_counter()
+            batch = self.next_batch()
+            data_time += time.perf_counter() - start
+            with self._synchronize_gradients(step + 1 == self.accumulation_steps):
+                loss_dict = self.compute_losses(batch)
+                total = cast("torch.Tensor", sum(loss_dict.values()))
+                if step == 0 and not self.zero_grad_before_forward:
+                    self.optimizer.zero_grad()
+                self.backward(total if self.accumulation_steps == 1 else total / self.accumulation_steps)
+            losses_of_batches.append(loss_dict)
+        self.after_backward()
+        self._put_metrics(_mean_of(losses_of_batches), data_time)
+        self.update()
+
+    def next_batch(self) -> Any:
+        """Return the next batch of the loader."""
+        if self._iterator is None:
+            self._iterator = iter(self.data_loader)
+        try:
+            return next(self._iterator)
+        except StopIteration as error:
+            raise RuntimeError(
+                f"{type(self).__name__}: data_loader ended in iteration {self.iter}; training needs an endless one"
+            ) from error
+
+    def compute_losses(self, batch: Any) -> dict[str, torch.Tensor]:
+        """Run the model on a batch; a single tensor is called ``total_loss``."""
+        losses = self.model(batch)
+        return {"total_loss": losses} if isinstance(losses, torch.Tensor) else losses
+
+    def backward(self, loss: torch.Tensor) -> None:
+        """Compute the gradients."""
+        loss.backward()
+
+    def update(self) -> None:
+        """Update the parameters."""
+        self.optimizer.step()
+
+    def reset_data_loader(self, data_loader_builder: Any) -> None:
+        """Replace the loader by what ``data_loader_builder()`` returns; the old one is freed first."""
+        del self.data_loader
+        self._iterator = None
+        self.data_loader = data_loader_builder()
+
+    def _synchronize_gradients(self, wanted: bool) -> contextlib.AbstractContextManager[Any]:
+        """Let the processes exchange gradients only for the last batch of an iteration."""
+        if isinstance(self.model, DistributedDataParallel) and not wanted:
+            return self.model.no_sync()
+        return contextlib.nullcontext()
+
+    def _put_metrics(self, loss_dict: Mapping[str, torch.Tensor], data_time: float) -> None:
+        if (self.iter + 1) % self.gather_metric_period:
+            return
+        if self._thread is None:
+            self.write_metrics(loss_dict, data_time, self.iter, storage=self.storage)
+            return
+        if self._pending is not None:
+            # An error of the thread, e.g. a NaN, ends the training one iteration late.
+            self._pending.result()
+        detached = {name: value.detach() for name, value in loss_dict.items()}
+        self._pending = self._thread.submit(self.write_metrics, detached, data_time, self.iter, storage=self.storage)
+
+    @staticmethod
+    def write_metrics(
+        loss_dict: Mapping[str, torch.Tensor],
+        data_time: float,
+        cur_iter: int,
+        prefix: str = "",
+        storage: EventStorage | None = None,
+    ) -> None:
+        """Put the losses, averaged over processes, and the slowest loading time into the storage of the main process.
+
+        Args:
+            loss_dict: scalar tensors.
+            data_time: seconds that this process waited for data.
+            cur_iter: the iteration.
+            prefix: put before ``total_loss``.
+            storage: where to put them, the open storage by default.
+
+        Raises:
+            FloatingPointError: a loss of this process is NaN or infinite.
+        """
+        names = list(loss_dict)
+        # One transfer for all values: each one makes the CPU wait for the GPU.
+        values = torch.stack([loss_dict[name].detach().float() for name in names]).tolist()
+        _check_finite(dict(zip(names, values, strict=True)), cur_iter)
+        metrics = dict(zip(names, values, strict=True)) | {"data_time": data_time}
+        if get_world_size() > 1:
+            of_all = gather(metrics)
+            if not is_main_process():
+                return
+            data_time = max(one["data_time"] for one in of_all)
+            metrics = {name: sum(one[name] for one in of_all) / len(of_all) for name in names}
+        metrics.pop("data_time", None)
+        storage = get_event_storage() if storage is None else storage
+        storage.put_scalar("data_time", data_time, cur_iter=cur_iter)
+        storage.put_scalar(f"{prefix}total_loss", sum(metrics.values()), cur_iter=cur_iter)
+        if len(metrics) > 1:
+            storage.put_scalars(cur_iter=cur_iter, **metrics)
+
+    def synchronize_state(self) -> None:
+        """Gather the random generators and loader positions of all processes for the next :meth:`state_dict`."""
+        self._states_of_ranks = all_gather(self._own_state())
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what :class:`TrainerBase` does, the optimizer, and each process's random generators and position."""
+        of_ranks = self._states_of_ranks or [self._own_state()]
+        self._states_of_ranks = None
+        return super().state_dict() | {"optimizer": self.optimizer.state_dict(), "ranks": of_ranks}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Continue from a state; with another number of processes random numbers and data cannot be the same."""
+        super().load_state_dict(state_dict)
+        self.optimizer.load_state_dict(state_dict["optimizer"])
+        of_ranks = state_dict.get("ranks", [])
+        if len(of_ranks) != get_world_size():
+            _logger.warning(
+                "the checkpoint is of %d processes, this training has %d: random numbers and the order of data differ",
+                len(of_ranks),
+                get_world_size(),
+            )
+        if get_rank() >= len(of_ranks):
+            return
+        own = of_ranks[get_rank()]
+        self._random_state_to_set = own["random"]
+        if "data_loader" in own and hasattr(self.data_loader, "load_state_dict"):
+            self.data_loader.load_state_dict(own["data_loader"])
+
+    def _own_state(self) -> dict[str, Any]:
+        state = {"random": random_state()}
+        if hasattr(self.data_loader, "state_dict"):
+            state["data_loader"] = self.data_loader.state_dict()
+        return state
+
+
+def _check_finite(losses: dict[str, float], iteration: int) -> None:
+    wrong = {name: value for name, value in losses.items() if not abs(value) < float("inf")}
+    if wrong:
+        shown = ", ".join(f"{name} = {value}" for name, value in losses.items())
+        place = f" in process {get_rank()}" if get_world_size() > 1 else ""
+        raise FloatingPointError(
+            f"iteration {iteration}{place}: {', '.join(wrong)} is not finite ({shown}); "
+            "a lower learning rate, a longer warm-up or gradient clipping may help"
+        )
+
+
+def _mean_of(loss_dicts: list[dict[str, torch.Tensor]]) -> dict[str, torch.Tensor]:
+    if len(loss_dicts) == 1:
+        return loss_dicts[0]
+    return {name: torch.stack([losses[name].detach() for losses in loss_dicts]).mean() for name in loss_dicts[0]}
