@@ -37,7 +37,6 @@ class JSONWriter(EventWriter):
             self._file.write(json.dumps({"iteration": iteration, **lines[iteration]}, sort_keys=True) + "\n")
             self._last_write = iteration
         self._file.flush()
-        os.fsync(self._file.fileno())
 
     def close(self) -> None:
         """Close the file."""

@@ -1,0 +1,40 @@
+"""What tests of the engine share: a recipe that trains in a second, and a way to run it in a process of its own."""
+
+import multiprocessing
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from detectory.core.config import LazyConfig
+from detectory.engine import train
+
+RECIPE = Path(__file__).parent / "toy_recipe.py"
+
+
+def load_recipe(output_dir, *overrides):
+    config = LazyConfig.load(str(RECIPE))
+    return LazyConfig.apply_overrides(config, [f"train.output_dir={output_dir}", *overrides])
+
+
+def run_recipe(output_dir, overrides, resume):
+    """What a process of its own runs; its errors go to a file."""
+    with open(Path(output_dir).parent / "stderr.txt", "a", buffering=1) as sys.stderr:
+        train(load_recipe(output_dir, *overrides), resume=resume)
+
+
+@pytest.fixture
+def recipe(tmp_path):
+    """The recipe with changes: ``recipe("train.max_iter=3")``."""
+    return lambda *overrides: load_recipe(tmp_path / "output", *overrides)
+
+
+@pytest.fixture(scope="session")
+def processes():
+    """Start of processes that have imported everything already."""
+    if os.name != "posix":
+        pytest.skip("needs POSIX processes and signals")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["torch", "detectory.engine", "detectory.data"])
+    return context

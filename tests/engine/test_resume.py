@@ -1,0 +1,84 @@
+import os
+import signal
+import time
+
+import pytest
+import torch
+
+from detectory.engine import TrainingInterrupted, train
+
+from .conftest import run_recipe
+from .toy_recipe import augment
+
+
+def losses(log):
+    """The losses that the model wrote, by iteration; each iteration must have the same ones whenever it ran."""
+    found = {}
+    for line in log.read_text().splitlines():
+        iteration, *values = line.split()
+        assert found.setdefault(int(iteration), values) == values, f"iteration {iteration} ran with other losses"
+    return found
+
+
+def run_until(processes, folder, iterations, overrides, stop=signal.SIGKILL):
+    """Run the recipe in a process of its own, and send it a signal when it has written so many lines."""
+    log = folder / "losses.txt"
+    before = len(log.read_text().splitlines()) if log.exists() else 0
+    arguments = (folder / "output", [f"+model.log={log}", *overrides], True)
+    process = processes.Process(target=run_recipe, args=arguments, daemon=False)
+    process.start()
+    while process.is_alive() and iterations is not None:
+        if log.exists() and len(log.read_text().splitlines()) >= before + iterations:
+            os.kill(process.pid, stop)
+            break
+        time.sleep(0.002)
+    process.join(100)
+    return process.exitcode
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        [],
+        ["dataloader.train.num_workers=2"],
+        ["train.amp.enabled=true", "+train.amp.dtype=float16"],
+    ],
+    ids=["plain", "workers", "float16"],
+)
+def test_a_stopped_training_continues_with_the_same_losses(recipe, tmp_path, overrides):
+    train(recipe(*overrides, f"+model.log={tmp_path / 'whole.txt'}"))
+    whole = torch.load(tmp_path / "output" / "model_final.pth")
+    parts = [*overrides, f"+model.log={tmp_path / 'parts.txt'}", f"train.output_dir={tmp_path / 'parts'}"]
+    with pytest.raises(FloatingPointError):
+        train(recipe(*parts, "model.fail_at=17"))
+    (tmp_path / "parts.txt").write_text("".join((tmp_path / "parts.txt").read_text().splitlines(True)[:14]))
+    train(recipe(*parts), resume=True)
+    assert losses(tmp_path / "parts.txt").items() <= losses(tmp_path / "whole.txt").items()
+    parts = torch.load(tmp_path / "parts" / "model_final.pth")
+    assert all(torch.equal(parts["model"][name], value) for name, value in whole["model"].items())
+
+
+def test_a_training_killed_once_continues_with_the_same_losses(processes, tmp_path):
+    (tmp_path / "whole").mkdir()
+    (tmp_path / "killed").mkdir()
+    assert run_until(processes, tmp_path / "whole", None, []) == 0
+    assert run_until(processes, tmp_path / "killed", 12, []) == -signal.SIGKILL
+    assert run_until(processes, tmp_path / "killed", None, []) == 0
+    assert losses(tmp_path / "killed" / "losses.txt") == losses(tmp_path / "whole" / "losses.txt")
+
+
+def test_sigterm_saves_a_checkpoint_of_the_last_iteration(processes, tmp_path):
+    code = run_until(processes, tmp_path, 3, ["train.max_iter=100000"], stop=signal.SIGTERM)
+    assert code == 128 + signal.SIGTERM
+    last = max(losses(tmp_path / "losses.txt"))
+    saved = torch.load(tmp_path / "output" / f"model_{last:07d}.pth")
+    assert saved["iteration"] == saved["trainer"]["iteration"] == last
+    assert (tmp_path / "output" / "last_checkpoint").read_text() == f"model_{last:07d}.pth"
+
+
+def test_a_signal_in_the_same_process_is_told_by_the_exit_code(recipe):
+    config = recipe()
+    config.dataloader.train.mapper = lambda sample: [augment(sample), os.kill(os.getpid(), signal.SIGTERM)][0]
+    with pytest.raises(TrainingInterrupted) as raised:
+        train(config)
+    assert raised.value.code == 128 + signal.SIGTERM
