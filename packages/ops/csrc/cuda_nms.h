@@ -47,8 +47,8 @@ __global__ void overlap_bits(const T* __restrict__ boxes, const int64_t* __restr
 }
 
 // Walks the classes that begin in this block's share of the boxes and writes 1 to keep[rank[i]] for each box left.
-__global__ void walk_classes(const int64_t* __restrict__ classes, const int64_t* __restrict__ ranks, int64_t N,
-                             int64_t words, const Word* __restrict__ overlaps, Word* removed, bool* keep) {
+static __global__ void walk_classes(const int64_t* __restrict__ classes, const int64_t* __restrict__ ranks, int64_t N,
+                                    int64_t words, const Word* __restrict__ overlaps, Word* removed, bool* keep) {
   __shared__ Word kept_bits;
   const int64_t share = (N + gridDim.x - 1) / gridDim.x;
   const int64_t from = blockIdx.x * share, to = min(N, from + share);

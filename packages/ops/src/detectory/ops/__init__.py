@@ -13,16 +13,20 @@ from detectory.ops.polygons import (
 from detectory.ops.rle import grouped_rle_iou, rle_area, rle_decode, rle_encode, rle_iou, rle_merge, rle_to_bbox
 from detectory.ops.roi_align import roi_align
 from detectory.ops.roi_masks import paste_masks, roi_masks_to_rle
+from detectory.ops.rotated import batched_nms_rotated, nms_rotated, pairwise_iou_rotated
 
 __all__ = [
     "batched_nms",
     "coco_match",
     "grouped_box_iou",
+    "batched_nms_rotated",
     "grouped_rle_iou",
     "nms",
+    "nms_rotated",
     "pairwise_giou",
     "pairwise_ioa",
     "pairwise_iou",
+    "pairwise_iou_rotated",
     "paste_masks",
     "polygon_sets_to_rles",
     "polygons_to_mask",

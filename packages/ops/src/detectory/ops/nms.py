@@ -26,7 +26,7 @@ def nms(boxes: torch.Tensor, scores: torch.Tensor, iou_threshold: float) -> torc
     section 5.2.
     """
     check_suppression("nms", boxes, scores, None, iou_threshold, columns=4)
-    return ops.nms(boxes, scores, iou_threshold)
+    return ops.nms(boxes.detach(), scores.detach(), iou_threshold)
 
 
 def batched_nms(boxes: torch.Tensor, scores: torch.Tensor, idxs: torch.Tensor, iou_threshold: float) -> torch.Tensor:
@@ -48,7 +48,7 @@ def batched_nms(boxes: torch.Tensor, scores: torch.Tensor, idxs: torch.Tensor, i
         ValueError: shapes or devices do not fit, or the threshold is outside [0, 1].
     """
     check_suppression("batched_nms", boxes, scores, idxs, iou_threshold, columns=4)
-    return ops.batched_nms(boxes, scores, idxs, iou_threshold)
+    return ops.batched_nms(boxes.detach(), scores.detach(), idxs, iou_threshold)
 
 
 def check_suppression(
