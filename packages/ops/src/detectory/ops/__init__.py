@@ -17,9 +17,9 @@ from detectory.ops.rotated import batched_nms_rotated, nms_rotated, pairwise_iou
 
 __all__ = [
     "batched_nms",
+    "batched_nms_rotated",
     "coco_match",
     "grouped_box_iou",
-    "batched_nms_rotated",
     "grouped_rle_iou",
     "nms",
     "nms_rotated",
