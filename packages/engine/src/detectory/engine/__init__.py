@@ -2,6 +2,7 @@
 
 from detectory.engine.amp_trainer import AMPTrainer
 from detectory.engine.launch import DEFAULT_TIMEOUT, create_ddp_model, launch
+from detectory.engine.predictor import Predictor, instances_of
 from detectory.engine.recipe import Evaluation, TrainingInterrupted, train
 from detectory.engine.simple_trainer import SimpleTrainer
 from detectory.engine.trainer import HookBase, TrainerBase
@@ -12,11 +13,13 @@ __all__ = [
     "AMPTrainer",
     "Evaluation",
     "HookBase",
+    "Predictor",
     "SimpleTrainer",
     "TrainerBase",
     "TrainingInterrupted",
     "create_ddp_model",
     "default_writers",
+    "instances_of",
     "launch",
     "train",
 ]

@@ -1,0 +1,83 @@
+"""Predictor takes files and arrays, one or many, and answers in the original picture's pixels."""
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import nn
+
+from detectory.data.transforms import ResizeShortestEdge
+from detectory.engine import Predictor, instances_of
+from detectory.structures import Boxes, Instances
+
+
+class Brightest(nn.Module):
+    """Finds one box: the whole picture, scored by the mean of the first channel."""
+
+    input_format = "BGR"
+
+    def forward(self, inputs):
+        self.shapes = [tuple(item["image"].shape) for item in inputs]
+        outputs = []
+        for item in inputs:
+            size = item["height"], item["width"]
+            score = item["image"][0].mean() / 255
+            box = Boxes(torch.tensor([[0.0, 0.0, size[1], size[0]]]))
+            outputs.append({"instances": Instances(size, pred_boxes=box, scores=score[None])})
+        return outputs
+
+
+@pytest.fixture
+def predictor():
+    return Predictor(Brightest(), ResizeShortestEdge(32, 64))
+
+
+def blue(height=20, width=30):
+    return np.full((height, width, 3), (0, 0, 255), np.uint8)
+
+
+def test_an_rgb_array_reaches_a_bgr_model_as_bgr(predictor):
+    assert predictor.predict(blue()).scores.tolist() == [1.0]
+
+
+def test_outputs_are_in_the_pixels_of_the_original_picture(predictor):
+    found = predictor.predict(blue(20, 30))
+    assert found.image_size == (20, 30)
+    assert predictor.model.shapes == [(3, 32, 48)]
+
+
+def test_a_file_gives_what_its_pixels_give(predictor, tmp_path):
+    Image.fromarray(blue()).save(tmp_path / "blue.png")
+    assert predictor.predict(tmp_path / "blue.png").scores.tolist() == [1.0]
+
+
+def test_files_come_back_in_order_and_in_batches(predictor, tmp_path):
+    paths = [tmp_path / f"{number}.png" for number in range(5)]
+    for number, path in enumerate(paths):
+        Image.fromarray(np.full((8, 8, 3), number * 51, np.uint8)).save(path)
+    results = list(predictor.predict_files(paths, batch_size=2))
+    assert [path for path, _ in results] == paths
+    assert [round(float(outputs["instances"].scores) * 5) for _, outputs in results] == [0, 1, 2, 3, 4]
+
+
+def test_an_unreadable_file_comes_back_as_its_error_and_the_others_go_on(predictor, tmp_path):
+    (tmp_path / "broken.jpg").write_bytes(b"\xff\xd8\xff no picture")
+    Image.fromarray(blue()).save(tmp_path / "good.png")
+    results = list(predictor.predict_files([tmp_path / "broken.jpg", tmp_path / "good.png"], batch_size=2))
+    assert isinstance(results[0][1], Exception)
+    assert "broken.jpg" in str(results[0][1])
+    assert results[1][1]["instances"].scores.tolist() == [1.0]
+
+
+def test_leaves_out_detections_below_the_threshold(predictor):
+    assert len(predictor.predict(blue() // 2, threshold=0.9)) == 0
+
+
+def test_rejects_an_array_that_is_no_rgb_picture(predictor):
+    with pytest.raises(ValueError, match=r"RGB \(H, W, 3\) uint8, got \(4, 4\) float64"):
+        predictor.predict(np.zeros((4, 4)))
+
+
+def test_outputs_without_instances_are_named():
+    with pytest.raises(TypeError, match="the model gives sem_seg, no instances"):
+        instances_of({"sem_seg": torch.zeros(1)})
