@@ -61,9 +61,8 @@ class _GridAnchors(nn.Module, metaclass=ABCMeta):
         grids = []
         for feature, stride, cell in zip(features, self.strides, self.cell_anchors, strict=True):
             height, width = feature.shape[-2:]
-            like = {"dtype": cell.dtype, "device": feature.device}
-            y = (torch.arange(height, **like) + self.offset) * stride
-            x = (torch.arange(width, **like) + self.offset) * stride
+            y = (torch.arange(height, dtype=cell.dtype, device=feature.device) + self.offset) * stride
+            x = (torch.arange(width, dtype=cell.dtype, device=feature.device) + self.offset) * stride
             y, x = torch.meshgrid(y, x, indexing="ij")  # (H, W)
             grids.append(self._place(torch.stack((x, y), dim=-1).reshape(-1, 1, 2), cell.to(feature.device)))
         return grids

@@ -18,7 +18,7 @@ from detectory.modeling.layers import ShapeSpec
 from detectory.structures import BitMasks, Boxes, ImageList, Instances
 
 
-def _build(part: nn.Module | Mapping, kind: str) -> nn.Module:
+def _build(part: Any, kind: str) -> Any:
     """Return a module, built by mmdet from its config if it is one."""
     if isinstance(part, nn.Module):
         return part
@@ -51,8 +51,8 @@ class MMDetBackbone(Backbone):
         output_names: Sequence[str] | None = None,
     ) -> None:
         super().__init__()
-        self.backbone = _build(backbone, "backbone")
-        self.neck = _build(neck, "neck") if neck is not None else None
+        self.backbone: Any = _build(backbone, "backbone")
+        self.neck: Any = _build(neck, "neck") if neck is not None else None
         # MMDetection loads pre-trained weights here, not when a module is made.
         for part in (self.backbone, self.neck):
             if part is not None and hasattr(part, "init_weights"):
@@ -94,7 +94,9 @@ class MMDetDetector(nn.Module):
         pixel_std: Sequence[float],
     ) -> None:
         super().__init__()
-        self.detector = _build(detector, "detector")
+        self.pixel_mean: Tensor
+        self.pixel_std: Tensor
+        self.detector: Any = _build(detector, "detector")
         self.size_divisibility = size_divisibility
         self.register_buffer("pixel_mean", torch.tensor(pixel_mean).view(-1, 1, 1), False)
         self.register_buffer("pixel_std", torch.tensor(pixel_std).view(-1, 1, 1), False)
@@ -160,9 +162,9 @@ def parse_losses(values: Mapping[str, Tensor | Sequence[Tensor]]) -> dict[str, T
     Args:
         values: Tensors, or lists of tensors whose means are added.
     """
-    losses = {}
+    losses: dict[str, Tensor] = {}
     for name, value in values.items():
-        scalar = value.mean() if isinstance(value, Tensor) else sum(part.mean() for part in value)
+        scalar = torch.stack([part.mean() for part in ([value] if isinstance(value, Tensor) else value)]).sum()
         if "loss" in name:
             losses[name] = scalar
         elif has_event_storage():
@@ -181,7 +183,7 @@ def convert_mmdet_result(result: Any, shape: tuple[int, int]) -> Instances:
     per_class, masks = result if isinstance(result, tuple) else (result, None)
     rows = torch.from_numpy(np.vstack(per_class))  # (N, 5)
     classes = torch.cat([torch.full((len(boxes),), i) for i, boxes in enumerate(per_class)])
-    found = Instances(tuple(shape), pred_boxes=Boxes(rows[:, :4]), scores=rows[:, 4], pred_classes=classes)
+    found = Instances((shape[0], shape[1]), pred_boxes=Boxes(rows[:, :4]), scores=rows[:, 4], pred_classes=classes)
     if masks is not None and len(found):
         masks = masks[0] if isinstance(masks, tuple) else masks  # Mask Scoring R-CNN adds its scores
         found.pred_masks = torch.from_numpy(np.stack(list(itertools.chain(*masks))))

@@ -1,6 +1,7 @@
 """How many parameters a model has."""
 
 from collections import Counter
+from collections.abc import Sequence
 
 from torch import nn
 
@@ -48,7 +49,7 @@ def readable(number: float) -> str:
     return f"{number:g}"
 
 
-def table(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+def table(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
     """Return a Markdown table with columns of even width."""
     widths = [max(len(row[i]) for row in [header, *rows]) for i in range(len(header))]
     lines = ["| " + " | ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)) + " |" for row in rows]

@@ -14,6 +14,10 @@ class Backbone(nn.Module, metaclass=ABCMeta):
     order), ``_out_feature_channels`` and ``_out_feature_strides`` (name to number).
     """
 
+    _out_features: list[str]
+    _out_feature_channels: dict[str, int]
+    _out_feature_strides: dict[str, int]
+
     @abstractmethod
     def forward(self, x: Tensor) -> dict[str, Tensor]:
         """Map images ``(B, C, H, W)`` to ``{name: (B, channels, H / stride, W / stride)}``."""

@@ -3,6 +3,7 @@
 import itertools
 import math
 from collections.abc import Sequence
+from typing import Any
 
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -42,7 +43,7 @@ class FPN(Backbone):
         in_features: Sequence[str],
         out_channels: int,
         norm: NormSpec = "",
-        top_block: nn.Module | None = None,
+        top_block: Any = None,
         fuse_type: str = "sum",
         square_pad: int = 0,
     ) -> None:
@@ -66,7 +67,7 @@ class FPN(Backbone):
             self.add_module(f"fpn_lateral{level}", lateral)
             self.add_module(f"fpn_output{level}", output)
         self.bottom_up = bottom_up
-        self.top_block = top_block
+        self.top_block: Any = top_block
         self.in_features = tuple(in_features)
         self.fuse_type = fuse_type
         self.square_pad = square_pad

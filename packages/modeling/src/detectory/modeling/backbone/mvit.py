@@ -66,6 +66,12 @@ class MultiScaleAttention(nn.Module):
         self.qkv = nn.Linear(dim, dim_out * 3, bias=qkv_bias)
         self.proj = nn.Linear(dim_out, dim_out)
         padding = (pool_kernel[0] // 2, pool_kernel[1] // 2)
+        self.pool_q: nn.Module
+        self.pool_k: nn.Module
+        self.pool_v: nn.Module
+        self.norm_q: nn.Module
+        self.norm_k: nn.Module
+        self.norm_v: nn.Module
         for name, stride in (("q", stride_q), ("k", stride_kv), ("v", stride_kv)):
             pool = nn.Conv2d(head_dim, head_dim, pool_kernel, stride, padding, groups=head_dim, bias=False)
             self.add_module(f"pool_{name}", pool)
@@ -92,7 +98,7 @@ class MultiScaleAttention(nn.Module):
         pooled = q = attention_pool(q, self.pool_q, self.norm_q)
         k = attention_pool(k, self.pool_k, self.norm_k)
         v = attention_pool(v, self.pool_v, self.norm_v)
-        padded = size = q.shape[1:3]
+        padded = size = (q.shape[1], q.shape[2])
         if self.window_size:
             q, padded = window_partition(q, self.q_win_size)
             k, _ = window_partition(k, self.kv_win_size)

@@ -1,13 +1,14 @@
 """Positions of patches: learned absolute ones, and relative ones that split into rows and columns."""
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 
-def get_abs_pos(abs_pos: Tensor, has_cls_token: bool, hw: tuple[int, int]) -> Tensor:
+def get_abs_pos(abs_pos: Tensor, has_cls_token: bool, hw: Sequence[int]) -> Tensor:
     """Bring absolute position embeddings to the size of a map.
 
     Args:
@@ -26,7 +27,7 @@ def get_abs_pos(abs_pos: Tensor, has_cls_token: bool, hw: tuple[int, int]) -> Te
     grid = abs_pos.reshape(1, side, side, -1)
     if (side, side) == tuple(hw):
         return grid
-    grid = F.interpolate(grid.permute(0, 3, 1, 2), size=hw, mode="bicubic", align_corners=False)
+    grid = F.interpolate(grid.permute(0, 3, 1, 2), size=tuple(hw), mode="bicubic", align_corners=False)
     return grid.permute(0, 2, 3, 1)
 
 
@@ -51,7 +52,7 @@ def get_rel_pos(q_size: int, k_size: int, rel_pos: Tensor) -> Tensor:
 
 
 def decomposed_rel_pos_bias(
-    q: Tensor, rel_pos_h: Tensor, rel_pos_w: Tensor, q_size: tuple[int, int], k_size: tuple[int, int]
+    q: Tensor, rel_pos_h: Tensor, rel_pos_w: Tensor, q_size: Sequence[int], k_size: Sequence[int]
 ) -> Tensor:
     """Return what relative positions add to the attention logits: a part for the rows and one for the columns.
 

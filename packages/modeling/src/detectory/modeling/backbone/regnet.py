@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 
 from detectory.core.names import nearest
-from detectory.modeling.layers import CNNBlockBase
 from detectory.modeling.layers.norms import NormSpec
 
 from .backbone import Backbone
@@ -15,11 +14,13 @@ from .regnet_blocks import (
     SE,
     Activation,
     BasicTransform,
+    BlockClass,
     BottleneckTransform,
     ResBasicBlock,
     ResBottleneckBlock,
     ResStem,
     SimpleStem,
+    StemClass,
     VanillaBlock,
 )
 
@@ -71,7 +72,7 @@ class AnyStage(nn.Module):
         w_in: int,
         w_out: int,
         d: int,
-        block_class: type[CNNBlockBase],
+        block_class: BlockClass,
         norm: NormSpec,
         activation_class: Activation,
         params: dict,
@@ -117,9 +118,9 @@ class AnyNet(Backbone):
     def __init__(
         self,
         *,
-        stem_class: type[CNNBlockBase],
+        stem_class: StemClass,
         stem_width: int,
-        block_class: type[CNNBlockBase],
+        block_class: BlockClass,
         depths: Sequence[int],
         widths: Sequence[int],
         group_widths: Sequence[int],
@@ -204,9 +205,9 @@ class RegNet(AnyNet):
     def __init__(
         self,
         *,
-        stem_class: type[CNNBlockBase],
+        stem_class: StemClass,
         stem_width: int,
-        block_class: type[CNNBlockBase],
+        block_class: BlockClass,
         depth: int,
         w_a: float,
         w_0: float,

@@ -66,6 +66,11 @@ class SE(nn.Module):
         return x * self.f_ex(self.avg_pool(x))
 
 
+#: What builds a stem: ``(w_in, w_out, norm, activation_class)``; and a block: also stride and settings.
+StemClass = Callable[[int, int, NormSpec, Activation], CNNBlockBase]
+BlockClass = Callable[[int, int, int, NormSpec, Activation, dict], CNNBlockBase]
+
+
 class VanillaBlock(CNNBlockBase):
     """Two 3×3 convolutions, each with norm and activation, without a shortcut; ``_params`` do not matter to it."""
 
@@ -139,7 +144,7 @@ class BottleneckTransform(nn.Module):
 class _ResBlock(CNNBlockBase):
     """A residual branch and a shortcut, projected where shapes differ."""
 
-    transform: type[nn.Module]
+    transform: Callable[[int, int, int, NormSpec, Activation, dict], nn.Module]
 
     def __init__(
         self, w_in: int, w_out: int, stride: int, norm: NormSpec, activation_class: Activation, params: dict

@@ -35,14 +35,14 @@ class ResNet(Backbone):
 
     def __init__(
         self,
-        stem: nn.Module,
+        stem: Any,
         stages: Sequence[Sequence[CNNBlockBase]],
         num_classes: int | None = None,
         out_features: Sequence[str] | None = None,
         freeze_at: int = 0,
     ) -> None:
         super().__init__()
-        self.stem = stem
+        self.stem: Any = stem
         self.num_classes = num_classes
         self._out_feature_strides = {"stem": stem.stride}
         self._out_feature_channels = {"stem": stem.out_channels}

@@ -4,6 +4,8 @@ Source: He et al., "Deep Residual Learning", 2016, figure 5; Xie et al., "ResNeX
 Dai et al., 2017, and Zhu et al., 2019 (deformable).
 """
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -15,11 +17,12 @@ from detectory.modeling.layers import (
     ModulatedDeformConv,
     c2_msra_fill,
     get_norm,
+    init_predictor,
 )
 from detectory.modeling.layers.norms import NormSpec
 
 
-def _convolution(in_channels: int, out_channels: int, size: int, norm: NormSpec, **kwargs: int) -> Conv2d:
+def _convolution(in_channels: int, out_channels: int, size: int, norm: NormSpec, **kwargs: Any) -> Conv2d:
     """Build a convolution with its norm that keeps the size at stride 1."""
     padding = kwargs.get("dilation", 1) * (size // 2)
     layer = Conv2d(
@@ -177,8 +180,7 @@ class DeformBottleneckBlock(_ResidualBlock):
         self.conv3 = _convolution(inner, out_channels, 1, norm)
         c2_msra_fill(self.conv2)
         # Zero offsets: the block starts as the plain one.
-        nn.init.zeros_(self.conv2_offset.weight)
-        nn.init.zeros_(self.conv2_offset.bias)
+        init_predictor(self.conv2_offset, std=0.0)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(B, in_channels, H, W)`` to ``(B, out_channels, H / stride, W / stride)``."""

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 from torch import Tensor, nn
 
@@ -38,7 +39,7 @@ class SimpleFeaturePyramid(Backbone):
         in_feature: str,
         out_channels: int,
         scale_factors: Sequence[float],
-        top_block: nn.Module | None = None,
+        top_block: Any = None,
         norm: NormSpec = "LN",
         square_pad: int = 0,
     ) -> None:
@@ -59,7 +60,7 @@ class SimpleFeaturePyramid(Backbone):
             self._stages.append(name)
         self.net = net
         self.in_feature = in_feature
-        self.top_block = top_block
+        self.top_block: Any = top_block
         self.square_pad = square_pad
         levels = [int(math.log2(s)) for s in strides]
         levels += [levels[-1] + i + 1 for i in range(top_block.num_levels if top_block is not None else 0)]

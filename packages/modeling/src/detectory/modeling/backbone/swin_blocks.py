@@ -50,6 +50,7 @@ class WindowAttention(nn.Module):
         cells = cells.reshape(-1, 2)
         apart = cells[:, None] - cells[None, :] + torch.tensor([height - 1, width - 1])  # (hw, hw, 2), from zero on
         # Published checkpoints hold this table of indices.
+        self.relative_position_index: Tensor
         self.register_buffer("relative_position_index", apart[..., 0] * (2 * width - 1) + apart[..., 1])
         self.qkv = nn.Linear(dim, dim * 3, bias=qkv_bias)
         self.proj = nn.Linear(dim, dim)

@@ -1,5 +1,7 @@
 """Cutting a map into square windows and joining them again."""
 
+from collections.abc import Sequence
+
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -20,7 +22,7 @@ def window_partition(x: Tensor, window_size: int) -> tuple[Tensor, tuple[int, in
     return x.permute(0, 1, 3, 2, 4, 5).reshape(-1, window_size, window_size, channels), (height, width)
 
 
-def window_unpartition(windows: Tensor, window_size: int, pad_hw: tuple[int, int], hw: tuple[int, int]) -> Tensor:
+def window_unpartition(windows: Tensor, window_size: int, pad_hw: Sequence[int], hw: Sequence[int]) -> Tensor:
     """Undo `window_partition`.
 
     Args:

@@ -10,7 +10,7 @@ from .losses import ciou_loss, cross_entropy, diou_loss, giou_loss, smooth_l1_lo
 from .norms import CycleBatchNormList, LayerNorm, NaiveSyncBatchNorm, get_norm
 from .region_pooling import ROIAlign, ROIAlignRotated, ROIPool
 from .shape_spec import ShapeSpec
-from .weight_init import c2_msra_fill, c2_xavier_fill
+from .weight_init import c2_msra_fill, c2_xavier_fill, init_predictor
 
 __all__ = [
     "ASPP",
@@ -35,5 +35,6 @@ __all__ = [
     "diou_loss",
     "get_norm",
     "giou_loss",
+    "init_predictor",
     "smooth_l1_loss",
 ]

@@ -1,6 +1,7 @@
 """Batch normalisation whose statistics and scale never change."""
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -19,6 +20,10 @@ class FrozenBatchNorm2d(nn.Module):
     """
 
     _version = 3
+    weight: Tensor
+    bias: Tensor
+    running_mean: Tensor
+    running_var: Tensor
 
     def __init__(self, num_features: int, eps: float = 1e-5) -> None:
         super().__init__()
@@ -85,7 +90,7 @@ class FrozenBatchNorm2d(nn.Module):
         return _replace(module, (cls,), lambda norm: _copy_norm(norm, nn.BatchNorm2d(norm.num_features, norm.eps)))
 
 
-def _replace(module: nn.Module, kinds: tuple[type, ...], make: Callable[[nn.Module], nn.Module]) -> nn.Module:
+def _replace(module: nn.Module, kinds: tuple[type, ...], make: Callable[[Any], nn.Module]) -> nn.Module:
     """Swap each module of the given kinds for what ``make`` returns, in place below the top."""
     if isinstance(module, kinds):
         return make(module).train(module.training)
@@ -97,7 +102,7 @@ def _replace(module: nn.Module, kinds: tuple[type, ...], make: Callable[[nn.Modu
 
 
 @torch.no_grad()
-def _copy_norm(source: nn.Module, target: nn.Module) -> nn.Module:
+def _copy_norm(source: Any, target: nn.Module) -> nn.Module:
     """Copy the four tensors of a batch norm; an absent scale or shift stays the identity."""
     target.to(source.running_mean.device)
     for name in ("weight", "bias", "running_mean", "running_var"):

@@ -1,6 +1,7 @@
 """Losses between boxes and between scores."""
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -100,7 +101,7 @@ def ciou_loss(boxes1: Tensor, boxes2: Tensor, reduction: str = "none", eps: floa
     return _reduce(loss + alpha * shape, reduction, "ciou_loss")
 
 
-def cross_entropy(input: Tensor, target: Tensor, *, reduction: str = "mean", **kwargs: object) -> Tensor:
+def cross_entropy(input: Tensor, target: Tensor, *, reduction: str = "mean", **kwargs: Any) -> Tensor:
     """`torch.nn.functional.cross_entropy` whose mean over nothing is zero, with a graph, instead of NaN."""
     if target.numel() == 0 and reduction == "mean":
         return input.sum() * 0.0

@@ -1,9 +1,11 @@
 """Normalisation layers by name, and the two that torch lacks."""
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.distributed.nn.functional import all_reduce
 from torch.nn import functional as F
 
 from detectory.core.distributed import get_world_size
@@ -46,7 +48,7 @@ class NaiveSyncBatchNorm(nn.BatchNorm2d):
             a process by its number of images, an empty batch counts nothing.
     """
 
-    def __init__(self, *args: int, stats_mode: str = "", **kwargs: float) -> None:
+    def __init__(self, *args: Any, stats_mode: str = "", **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         if stats_mode not in ("", "N"):
             raise ValueError(f"NaiveSyncBatchNorm: stats_mode must be '' or 'N', got {stats_mode!r}")
@@ -66,7 +68,7 @@ class NaiveSyncBatchNorm(nn.BatchNorm2d):
             mean = input.mean((0, 2, 3))
             square = (input * input).mean((0, 2, 3))
             sums = torch.cat([mean, square, input.new_ones(1)]) * weight
-        sums = torch.distributed.nn.functional.all_reduce(sums)
+        sums = all_reduce(sums)
         total = sums[-1].clamp(min=torch.finfo(sums.dtype).tiny)
         mean, square, _ = (sums / total).split([channels, channels, 1])
         var = square - mean * mean
@@ -90,11 +92,12 @@ class CycleBatchNormList(nn.ModuleList):
         kwargs: Its arguments; ``affine`` is refused as the list owns the affine map.
     """
 
-    def __init__(self, length: int, bn_class: type[nn.Module] = nn.BatchNorm2d, **kwargs: int) -> None:
+    def __init__(self, length: int, bn_class: type[nn.Module] = nn.BatchNorm2d, **kwargs: Any) -> None:
         if "affine" in kwargs:
             raise ValueError("CycleBatchNormList: affine belongs to the list and cannot be an argument")
         super().__init__([bn_class(**kwargs, affine=False) for _ in range(length)])
-        channels = self[0].num_features
+        first: Any = self[0]
+        channels = first.num_features
         self.weight = nn.Parameter(torch.ones(channels))
         self.bias = nn.Parameter(torch.zeros(channels))
         self._position = 0

@@ -1,6 +1,7 @@
 """What a module says about the tensors it takes or gives."""
 
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -14,7 +15,8 @@ class ShapeSpec:
         stride: Pixels of the input image from one cell to the next.
     """
 
-    channels: int | None = None
-    height: int | None = None
-    width: int | None = None
-    stride: int | None = None
+    # Each is an int or None; whoever reads one knows which of the two it must be.
+    channels: Any = None
+    height: Any = None
+    width: Any = None
+    stride: Any = None

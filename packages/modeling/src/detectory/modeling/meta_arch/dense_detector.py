@@ -39,6 +39,11 @@ class DenseDetector(ImageNormalizer):
     ) -> None:
         super().__init__(backbone, pixel_mean, pixel_std)
         self.head = head
+        self.box2box_transform: Any
+        self.test_score_thresh: float
+        self.test_topk_candidates: int
+        self.test_nms_thresh: float
+        self.max_detections_per_image: int
         if head_in_features is None:
             shapes = backbone.output_shape()
             self.head_in_features = sorted(shapes, key=lambda name: shapes[name].stride)

@@ -2,10 +2,12 @@
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
+import torch
 from torch import Tensor, nn
 
-from detectory.modeling.layers import CycleBatchNormList, ShapeSpec, get_norm
+from detectory.modeling.layers import CycleBatchNormList, ShapeSpec, get_norm, init_predictor
 from detectory.modeling.layers.norms import NormSpec
 
 
@@ -48,10 +50,10 @@ class RetinaNetHead(nn.Module):
         self.bbox_pred = nn.Conv2d(conv_dims[-1], num_anchors * 4, 3, padding=1)
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
-                nn.init.normal_(module.weight, std=0.01)
-                nn.init.zeros_(module.bias)
+                init_predictor(module, std=0.01)
         # Equation of section 3.3: without it the many easy negatives drown the first iterations.
-        nn.init.constant_(self.cls_score.bias, -math.log((1 - prior_prob) / prior_prob))
+        prior = -math.log((1 - prior_prob) / prior_prob)
+        self.cls_score.bias = nn.Parameter(torch.full((num_anchors * num_classes,), prior))
 
     @staticmethod
     def _tower(channels: int, conv_dims: Sequence[int], norm: NormSpec, levels: int) -> nn.Sequential:
@@ -61,8 +63,9 @@ class RetinaNetHead(nn.Module):
             if norm in ("BN", "SyncBN"):
                 kind = nn.BatchNorm2d if norm == "BN" else nn.SyncBatchNorm
                 layers.append(CycleBatchNormList(levels, bn_class=kind, num_features=dim))
-            elif norm:
-                layers.append(get_norm(norm, dim))
+            else:
+                other = get_norm(norm, dim)
+                layers += [other] if other is not None else []
             layers.append(nn.ReLU())
             channels = dim
         return nn.Sequential(*layers)
@@ -85,13 +88,10 @@ class FCOSHead(RetinaNetHead):
     Source: Tian et al., "FCOS", 2019, figure 2.
     """
 
-    def __init__(
-        self, *, input_shape: Sequence[ShapeSpec], conv_dims: Sequence[int], **kwargs: int | float | str
-    ) -> None:
+    def __init__(self, *, input_shape: Sequence[ShapeSpec], conv_dims: Sequence[int], **kwargs: Any) -> None:
         super().__init__(input_shape=input_shape, conv_dims=conv_dims, num_anchors=1, **kwargs)
         self.ctrness = nn.Conv2d(conv_dims[-1], 1, 3, padding=1)
-        nn.init.normal_(self.ctrness.weight, std=0.01)
-        nn.init.zeros_(self.ctrness.bias)
+        init_predictor(self.ctrness, std=0.01)
 
     def forward(self, features: Sequence[Tensor]) -> tuple[list[Tensor], ...]:
         """Map levels to logits ``(B, K, H, W)``, deltas ``(B, 4, H, W)`` and centre-ness logits ``(B, 1, H, W)``."""

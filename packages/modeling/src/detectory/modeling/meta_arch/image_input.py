@@ -29,6 +29,8 @@ class ImageNormalizer(nn.Module):
                 f" got {list(pixel_mean)} and {list(pixel_std)}"
             )
         self.backbone = backbone
+        self.pixel_mean: Tensor
+        self.pixel_std: Tensor
         # Settings, not weights: no part of a checkpoint.
         self.register_buffer("pixel_mean", torch.tensor(pixel_mean, dtype=torch.float32).view(-1, 1, 1), False)
         self.register_buffer("pixel_std", torch.tensor(pixel_std, dtype=torch.float32).view(-1, 1, 1), False)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from detectory.modeling.postprocessing import detector_postprocess, sem_seg_postprocess
 from detectory.structures import ImageList, Instances
@@ -31,14 +31,14 @@ class PanopticFPN(GeneralizedRCNN):
     def __init__(
         self,
         *,
-        sem_seg_head: nn.Module,
+        sem_seg_head: Any,
         combine_overlap_thresh: float = 0.5,
         combine_stuff_area_thresh: float = 4096,
         combine_instances_score_thresh: float = 0.5,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.sem_seg_head = sem_seg_head
+        self.sem_seg_head: Any = sem_seg_head
         self.combine_overlap_thresh = combine_overlap_thresh
         self.combine_stuff_area_thresh = combine_stuff_area_thresh
         self.combine_instances_score_thresh = combine_instances_score_thresh
@@ -65,9 +65,9 @@ class PanopticFPN(GeneralizedRCNN):
         _, head_losses = self.roi_heads(images, features, proposals, truth)
         return {**losses, **proposal_losses, **head_losses}
 
-    def inference(
+    def inference(  # type: ignore[override]  # no boxes can be given, hence the documented signature is shorter
         self, batched_inputs: ModelInput, do_postprocess: bool = True
-    ) -> list[dict[str, Any]] | tuple[list[Instances], Tensor]:
+    ) -> Any:
         """Segment a batch.
 
         Args:

@@ -36,16 +36,16 @@ class GeneralizedRCNN(ImageNormalizer):
         self,
         *,
         backbone: Backbone,
-        proposal_generator: nn.Module | None,
-        roi_heads: nn.Module,
+        proposal_generator: Any,
+        roi_heads: Any,
         pixel_mean: Sequence[float],
         pixel_std: Sequence[float],
         input_format: str | None = None,
         vis_period: int = 0,
     ) -> None:
         super().__init__(backbone, pixel_mean, pixel_std)
-        self.proposal_generator = proposal_generator
-        self.roi_heads = roi_heads
+        self.proposal_generator: Any = proposal_generator
+        self.roi_heads: Any = roi_heads
         self.input_format = input_format
         self.vis_period = vis_period
         self.training_visualizer: TrainingVisualizer | None = None
@@ -81,7 +81,7 @@ class GeneralizedRCNN(ImageNormalizer):
         batched_inputs: ModelInput,
         detected_instances: Sequence[Instances] | None = None,
         do_postprocess: bool = True,
-    ) -> list[dict[str, Any]] | list[Instances]:
+    ) -> Any:
         """Detect in a batch.
 
         Args:

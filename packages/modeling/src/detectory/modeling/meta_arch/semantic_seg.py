@@ -29,12 +29,12 @@ class SemanticSegmentor(ImageNormalizer):
         self,
         *,
         backbone: Backbone,
-        sem_seg_head: nn.Module,
+        sem_seg_head: Any,
         pixel_mean: Sequence[float],
         pixel_std: Sequence[float],
     ) -> None:
         super().__init__(backbone, pixel_mean, pixel_std)
-        self.sem_seg_head = sem_seg_head
+        self.sem_seg_head: Any = sem_seg_head
 
     def forward(self, batched_inputs: ModelInput) -> dict[str, Tensor] | list[dict[str, Any]]:
         """Train on, or segment, a batch.
@@ -101,7 +101,8 @@ class SemSegFPNHead(nn.Module):
     def _ladder(self, shape: ShapeSpec, conv_dims: int, norm: NormSpec) -> nn.Sequential:
         """Return the steps of one level: convolution and doubling until the common stride is reached."""
         doublings = int(math.log2(shape.stride) - math.log2(self.common_stride))
-        steps, channels = [], shape.channels
+        steps: list[nn.Module] = []
+        channels = shape.channels
         for _ in range(max(1, doublings)):
             layer = Conv2d(
                 channels,

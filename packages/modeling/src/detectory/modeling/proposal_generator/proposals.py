@@ -126,8 +126,7 @@ def add_ground_truth_to_proposals(
     """
     if len(gt) != len(proposals):
         raise ValueError(f"add_ground_truth_to_proposals: got ground truth of {len(gt)} images for {len(proposals)}")
-    pairs = zip(gt, proposals, strict=True)
-    return [add_ground_truth_to_proposals_single_image(truth, found) for truth, found in pairs]
+    return [add_ground_truth_to_proposals_single_image(gt[i], found) for i, found in enumerate(proposals)]
 
 
 def add_ground_truth_to_proposals_single_image(gt: Instances | Boxes, proposals: Instances) -> Instances:

@@ -1,6 +1,7 @@
 """Region proposal network."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -14,7 +15,7 @@ from detectory.modeling.box_regression import (
 )
 from detectory.modeling.matcher import Matcher
 from detectory.modeling.sampling import subsample_labels
-from detectory.structures import Boxes, ImageList, Instances, pairwise_iou
+from detectory.structures import ImageList, Instances, pairwise_iou
 
 from .proposals import suppress_proposals, take_rows, top_anchors
 
@@ -47,7 +48,7 @@ class RPN(nn.Module):
         *,
         in_features: Sequence[str],
         head: nn.Module,
-        anchor_generator: nn.Module,
+        anchor_generator: Any,
         anchor_matcher: Matcher,
         box2box_transform: Box2BoxTransform | Box2BoxTransformRotated,
         batch_size_per_image: int,
@@ -56,7 +57,7 @@ class RPN(nn.Module):
         post_nms_topk: tuple[int, int],
         nms_thresh: float = 0.7,
         min_box_size: float = 0.0,
-        anchor_boundary_thresh: float = -1.0,
+        anchor_boundary_thresh: int = -1,
         loss_weight: float | Mapping[str, float] = 1.0,
         box_reg_loss_type: str = "smooth_l1",
         smooth_l1_beta: float = 0.0,
@@ -64,7 +65,7 @@ class RPN(nn.Module):
         super().__init__()
         self.in_features = list(in_features)
         self.rpn_head = head
-        self.anchor_generator = anchor_generator
+        self.anchor_generator: Any = anchor_generator
         self.anchor_matcher = anchor_matcher
         self.box2box_transform = box2box_transform
         self.batch_size_per_image = batch_size_per_image
@@ -111,7 +112,7 @@ class RPN(nn.Module):
 
     @torch.no_grad()
     def label_and_sample_anchors(
-        self, anchors: Sequence[Boxes], gt_instances: Sequence[Instances]
+        self, anchors: Sequence[Any], gt_instances: Sequence[Instances]
     ) -> tuple[list[Tensor], list[Tensor]]:
         """Label the anchors of every image and choose those that the losses look at.
 
@@ -135,7 +136,7 @@ class RPN(nn.Module):
             boxes.append(found[matches] if len(found) else torch.zeros_like(everywhere.tensor))
         return labels, boxes
 
-    def _pairwise_iou(self, truth: Boxes, anchors: Boxes) -> Tensor:
+    def _pairwise_iou(self, truth: Any, anchors: Any) -> Tensor:
         return pairwise_iou(truth, anchors)
 
     def _subsample_labels(self, label: Tensor) -> Tensor:
@@ -148,7 +149,7 @@ class RPN(nn.Module):
 
     def losses(
         self,
-        anchors: Sequence[Boxes],
+        anchors: Sequence[Any],
         pred_objectness_logits: Sequence[Tensor],
         gt_labels: Sequence[Tensor],
         pred_anchor_deltas: Sequence[Tensor],
@@ -188,7 +189,7 @@ class RPN(nn.Module):
     @torch.no_grad()
     def predict_proposals(
         self,
-        anchors: Sequence[Boxes],
+        anchors: Sequence[Any],
         pred_objectness_logits: Sequence[Tensor],
         pred_anchor_deltas: Sequence[Tensor],
         image_sizes: Sequence[tuple[int, int]],
@@ -202,7 +203,7 @@ class RPN(nn.Module):
         return suppress_proposals(boxes, scores, image_sizes, self.nms_thresh, limit, self.min_box_size, self.training)
 
     def _decode_top_anchors(
-        self, anchors: Sequence[Boxes], logits: Sequence[Tensor], deltas: Sequence[Tensor]
+        self, anchors: Sequence[Any], logits: Sequence[Tensor], deltas: Sequence[Tensor]
     ) -> tuple[list[Tensor], list[Tensor]]:
         """Return boxes ``(B, k, D)`` and logits ``(B, k)`` of every level; only the chosen anchors are decoded."""
         boxes, scores = [], []

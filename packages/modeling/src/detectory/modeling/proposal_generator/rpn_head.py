@@ -1,10 +1,11 @@
 """The small network that slides over every level."""
 
+from collections import OrderedDict
 from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from detectory.modeling.layers import Conv2d
+from detectory.modeling.layers import Conv2d, init_predictor
 
 
 class StandardRPNHead(nn.Module):
@@ -24,7 +25,7 @@ class StandardRPNHead(nn.Module):
     ) -> None:
         super().__init__()
         channels = in_channels
-        layers = []
+        layers: list[nn.Conv2d] = []
         for wanted in conv_dims:
             if wanted == 0 or wanted < -1:
                 raise ValueError(f"StandardRPNHead: conv_dims must be positive or -1, got {list(conv_dims)}")
@@ -33,16 +34,13 @@ class StandardRPNHead(nn.Module):
             channels = out_channels
         if len(layers) == 1:
             # Published checkpoints name a single convolution without a number.
-            self.conv = layers[0]
+            self.conv: nn.Module = layers[0]
         else:
-            self.conv = nn.Sequential()
-            for i, layer in enumerate(layers):
-                self.conv.add_module(f"conv{i}", layer)
+            self.conv = nn.Sequential(OrderedDict((f"conv{i}", layer) for i, layer in enumerate(layers)))
         self.objectness_logits = nn.Conv2d(channels, num_anchors, kernel_size=1)
         self.anchor_deltas = nn.Conv2d(channels, num_anchors * box_dim, kernel_size=1)
         for layer in (*layers, self.objectness_logits, self.anchor_deltas):
-            nn.init.normal_(layer.weight, std=0.01)
-            nn.init.zeros_(layer.bias)
+            init_predictor(layer, std=0.01)
 
     def forward(self, features: Sequence[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
         """Map levels ``(B, C, H, W)`` to logits ``(B, A, H, W)`` and deltas ``(B, A * box_dim, H, W)``."""

@@ -1,6 +1,7 @@
 """Region proposal network for rotated boxes."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -41,20 +42,20 @@ class RRPN(RPN):
     Source: Ma et al., "Arbitrary-Oriented Scene Text Detection via Rotation Proposals", 2018.
     """
 
-    def __init__(self, *args: object, **kwargs: object) -> None:
-        super().__init__(*args, **kwargs)
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
         if self.anchor_boundary_thresh >= 0:
             raise ValueError(
                 f"RRPN: anchor_boundary_thresh must be negative for rotated anchors, got {self.anchor_boundary_thresh}"
             )
 
-    def _pairwise_iou(self, truth: RotatedBoxes, anchors: RotatedBoxes) -> Tensor:
+    def _pairwise_iou(self, truth: Any, anchors: Any) -> Tensor:
         return pairwise_iou_rotated(truth, anchors)
 
     @torch.no_grad()
     def predict_proposals(
         self,
-        anchors: Sequence[RotatedBoxes],
+        anchors: Sequence[Any],
         pred_objectness_logits: Sequence[Tensor],
         pred_anchor_deltas: Sequence[Tensor],
         image_sizes: Sequence[tuple[int, int]],

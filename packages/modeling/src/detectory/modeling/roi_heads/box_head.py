@@ -44,9 +44,9 @@ class FastRCNNConvFCHead(nn.Module):
         size = channels * (height or 1) * (width or 1)
         self.fcs: list[str] = []
         for i, dim in enumerate(fc_dims, 1):
-            layer = nn.Linear(size, dim)
-            c2_xavier_fill(layer)
-            self.add_module(f"fc{i}", layer)
+            linear = nn.Linear(size, dim)
+            c2_xavier_fill(linear)
+            self.add_module(f"fc{i}", linear)
             self.fcs.append(f"fc{i}")
             size = dim
             self._output_shape = ShapeSpec(channels=dim)

@@ -98,15 +98,17 @@ class CascadeROIHeads(StandardROIHeads):
         features: Mapping[str, Tensor],
         proposals: list[Instances],
         targets: Sequence[Instances] | None = None,
-    ) -> dict[str, Tensor] | list[Instances]:
+    ) -> Any:
         """Run all stages: losses of each in training, else detections with scores averaged over the stages."""
         maps = [features[name] for name in self.box_in_features]
         sizes = [p.image_size for p in proposals]
-        losses, probabilities, boxes = {}, [], None
+        losses: dict[str, Tensor] = {}
+        probabilities: list[Sequence[Tensor]] = []
+        boxes: Sequence[Tensor] = ()
         for stage, predictor in enumerate(self.box_predictor):
             if stage > 0:
                 proposals = self._proposals_from_boxes(boxes, sizes)
-                if self.training:
+                if targets is not None:
                     proposals = self._match_and_label_boxes(proposals, stage, targets)
             predictions = self._run_stage(maps, proposals, stage)
             boxes = predictor.predict_boxes(predictions, proposals)

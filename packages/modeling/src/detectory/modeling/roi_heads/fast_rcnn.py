@@ -85,6 +85,7 @@ class FastRCNNOutputLayers(nn.Module):
         self.use_fed_loss = use_fed_loss
         self.use_sigmoid_ce = use_sigmoid_ce
         self.fed_loss_num_classes = fed_loss_num_classes
+        self.fed_loss_cls_weights: Tensor
         if use_fed_loss:
             self._keep_class_weights(get_fed_loss_cls_weights)
 

@@ -2,6 +2,7 @@
 
 from abc import ABCMeta, abstractmethod
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -34,8 +35,9 @@ def keypoint_rcnn_loss(
             heat, seen = found.gt_keypoints.to_heatmap(found.proposal_boxes.tensor, side)
             cells.append(heat.reshape(-1))
             valid.append(seen.reshape(-1))
-    rows = torch.cat(valid).to(torch.bool).nonzero().squeeze(1) if cells else None
-    empty = rows is None or rows.numel() == 0
+    seen_everywhere = torch.cat(valid) if valid else pred_keypoint_logits.new_zeros(0)
+    rows = seen_everywhere.to(torch.bool).nonzero().squeeze(1)
+    empty = rows.numel() == 0
     if has_event_storage():
         get_event_storage().put_scalar("kpts_num_skipped_batches", float(empty), smoothing_hint=False)
     if empty:
@@ -98,7 +100,8 @@ class BaseKeypointRCNNHead(nn.Module, metaclass=ABCMeta):
         """
         x = self.layers(x)
         if self.training:
-            normalizer = None if self.loss_normalizer == "visible" else len(instances) * self.loss_normalizer
+            fixed = self.loss_normalizer
+            normalizer = None if isinstance(fixed, str) else len(instances) * fixed
             return {"loss_keypoint": keypoint_rcnn_loss(x, instances, normalizer) * self.loss_weight}
         keypoint_rcnn_inference(x, instances)
         return instances
@@ -118,9 +121,7 @@ class KRCNNConvDeconvUpsampleHead(BaseKeypointRCNNHead):
         kwargs: Arguments of `BaseKeypointRCNNHead`.
     """
 
-    def __init__(
-        self, input_shape: ShapeSpec, *, num_keypoints: int, conv_dims: Sequence[int], **kwargs: float | str
-    ) -> None:
+    def __init__(self, input_shape: ShapeSpec, *, num_keypoints: int, conv_dims: Sequence[int], **kwargs: Any) -> None:
         super().__init__(num_keypoints=num_keypoints, **kwargs)
         self.up_scale = 2
         channels = input_shape.channels

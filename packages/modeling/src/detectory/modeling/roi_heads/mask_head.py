@@ -2,12 +2,13 @@
 
 from abc import ABCMeta, abstractmethod
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from detectory.modeling.layers import Conv2d, ShapeSpec, c2_msra_fill, get_norm
+from detectory.modeling.layers import Conv2d, ShapeSpec, c2_msra_fill, get_norm, init_predictor
 from detectory.modeling.layers.norms import NormSpec
 from detectory.structures import Instances
 
@@ -112,7 +113,7 @@ class MaskRCNNConvUpsampleHead(BaseMaskRCNNHead):
         num_classes: int,
         conv_dims: Sequence[int],
         conv_norm: NormSpec = "",
-        **kwargs: float,
+        **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         if not conv_dims:
@@ -129,8 +130,7 @@ class MaskRCNNConvUpsampleHead(BaseMaskRCNNHead):
         self.deconv = nn.ConvTranspose2d(channels, conv_dims[-1], kernel_size=2, stride=2)
         self.predictor = nn.Conv2d(conv_dims[-1], num_classes, kernel_size=1)
         c2_msra_fill(self.deconv)
-        nn.init.normal_(self.predictor.weight, std=0.001)
-        nn.init.zeros_(self.predictor.bias)
+        init_predictor(self.predictor, std=0.001)
 
     def layers(self, x: Tensor) -> Tensor:
         """Map ``(R, C, H, W)`` to logits ``(R, num_classes, 2 * H, 2 * W)``."""

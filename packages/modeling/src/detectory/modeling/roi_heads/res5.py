@@ -32,7 +32,7 @@ class Res5ROIHeads(ROIHeads):
         in_features: Sequence[str],
         pooler: ROIPooler,
         res5: nn.Module | Sequence[nn.Module],
-        box_predictor: nn.Module,
+        box_predictor: Any,
         mask_head: nn.Module | None = None,
         **kwargs: Any,
     ) -> None:
@@ -40,10 +40,10 @@ class Res5ROIHeads(ROIHeads):
         self.in_features = list(in_features)
         self.pooler = pooler
         self.res5 = res5 if isinstance(res5, nn.Module) else nn.Sequential(*res5)
-        self.box_predictor = box_predictor
+        self.box_predictor: Any = box_predictor
         self.mask_on = mask_head is not None
         if self.mask_on:
-            self.mask_head = mask_head
+            self.mask_head: Any = mask_head
 
     def forward(
         self,

@@ -65,7 +65,7 @@ class ROIHeads(nn.Module, metaclass=ABCMeta):
         num_classes: int,
         batch_size_per_image: int,
         positive_fraction: float,
-        proposal_matcher: Matcher | None,
+        proposal_matcher: Matcher,
         proposal_append_gt: bool = True,
     ) -> None:
         super().__init__()
@@ -130,7 +130,9 @@ class ROIHeads(nn.Module, metaclass=ABCMeta):
         return sampled
 
     def _pairwise_iou(self, truth: Boxes | RotatedBoxes, found: Boxes | RotatedBoxes) -> Tensor:
-        return pairwise_iou_rotated(truth, found) if isinstance(truth, RotatedBoxes) else pairwise_iou(truth, found)
+        if isinstance(truth, RotatedBoxes) and isinstance(found, RotatedBoxes):
+            return pairwise_iou_rotated(truth, found)
+        return pairwise_iou(truth, found)
 
     def _sample_proposals(self, matches: Tensor, labels: Tensor, gt_classes: Tensor) -> tuple[Tensor, Tensor]:
         """Return indices of the sampled proposals and their classes."""

@@ -40,8 +40,8 @@ class StandardROIHeads(ROIHeads):
         *,
         box_in_features: Sequence[str],
         box_pooler: ROIPooler,
-        box_head: nn.Module,
-        box_predictor: nn.Module,
+        box_head: Any,
+        box_predictor: Any,
         mask_in_features: Sequence[str] | None = None,
         mask_pooler: ROIPooler | None = None,
         mask_head: nn.Module | None = None,
@@ -54,18 +54,18 @@ class StandardROIHeads(ROIHeads):
         super().__init__(**kwargs)
         self.in_features = self.box_in_features = list(box_in_features)
         self.box_pooler = box_pooler
-        self.box_head = box_head
-        self.box_predictor = box_predictor
+        self.box_head: Any = box_head
+        self.box_predictor: Any = box_predictor
         self.mask_on = mask_in_features is not None
-        if self.mask_on:
+        if mask_in_features is not None:
             self.mask_in_features = list(mask_in_features)
             self.mask_pooler = mask_pooler
-            self.mask_head = mask_head
+            self.mask_head: Any = mask_head
         self.keypoint_on = keypoint_in_features is not None
-        if self.keypoint_on:
+        if keypoint_in_features is not None:
             self.keypoint_in_features = list(keypoint_in_features)
             self.keypoint_pooler = keypoint_pooler
-            self.keypoint_head = keypoint_head
+            self.keypoint_head: Any = keypoint_head
         self.train_on_pred_boxes = train_on_pred_boxes
 
     def forward(
@@ -102,9 +102,7 @@ class StandardROIHeads(ROIHeads):
         instances = self._forward_mask(features, instances)
         return self._forward_keypoint(features, instances)
 
-    def _forward_box(
-        self, features: Mapping[str, Tensor], proposals: list[Instances]
-    ) -> dict[str, Tensor] | list[Instances]:
+    def _forward_box(self, features: Mapping[str, Tensor], proposals: list[Instances]) -> Any:
         """Return the box losses in training, else detections."""
         maps = [features[name] for name in self.box_in_features]
         pooled = self.box_pooler(maps, [p.proposal_boxes for p in proposals])
@@ -119,9 +117,7 @@ class StandardROIHeads(ROIHeads):
                 found.proposal_boxes = Boxes(predicted)
         return losses
 
-    def _forward_mask(
-        self, features: Mapping[str, Tensor], instances: list[Instances]
-    ) -> dict[str, Tensor] | list[Instances]:
+    def _forward_mask(self, features: Mapping[str, Tensor], instances: list[Instances]) -> Any:
         """Return the mask loss in training, else ``instances`` with masks."""
         if not self.mask_on:
             return {} if self.training else instances
@@ -129,9 +125,7 @@ class StandardROIHeads(ROIHeads):
             instances = select_foreground_proposals(instances, self.num_classes)[0]
         return self.mask_head(self._pool(features, self.mask_in_features, self.mask_pooler, instances), instances)
 
-    def _forward_keypoint(
-        self, features: Mapping[str, Tensor], instances: list[Instances]
-    ) -> dict[str, Tensor] | list[Instances]:
+    def _forward_keypoint(self, features: Mapping[str, Tensor], instances: list[Instances]) -> Any:
         """Return the keypoint loss in training, else ``instances`` with keypoints."""
         if not self.keypoint_on:
             return {} if self.training else instances
