@@ -3,6 +3,7 @@
 
 #include "losses_kernel.h"
 #include "parallel.h"
+#include "shared_number.h"
 #include "tensors.h"
 
 namespace detectory {
@@ -54,14 +55,6 @@ Tensor sigmoid_focal_loss_cpu(const Tensor& inputs, const Tensor& targets, doubl
                          ? loss_as<double>(inputs, targets, weights, total, focal_loss_f64(), focal_loss_sum_f64())
                          : loss_as<float>(inputs, targets, weights, total, focal_loss_f32(), focal_loss_sum_f32());
   return out.scalar_type() == inputs.scalar_type() ? out : torch::stable::to(out, inputs.scalar_type());
-}
-
-// The gradient as the kernels take it: a single number where all elements share it (a scalar, or what sum() gives
-// back), which is not spread out in memory.
-Tensor shared_number(const Tensor& grad) {
-  Tensor number = grad;
-  while (number.dim() > 0 && number.stride(0) == 0) number = torch::stable::select(number, 0, 0);
-  return number.dim() == 0 ? number : grad;
 }
 
 template <typename T, typename Kernel>

@@ -1,0 +1,74 @@
+"""Run lengths of 100 masks of 800 x 1200 pixels: ellipses of all sizes with wavy outlines, or noise at its worst."""
+
+import hotcoco
+import numpy as np
+import pycocotools.mask
+import pytest
+import torch
+
+from detectory import ops
+
+PEERS = {"pycocotools": pycocotools.mask, "hotcoco": hotcoco.mask}
+IMPLEMENTATIONS = ["detectory", *PEERS]
+
+
+def blobs(count, height, width):
+    generator = torch.Generator().manual_seed(0)
+    centre, radius, waves = (torch.rand(count, 2, 1, 1, generator=generator) for _ in range(3))
+    y = (torch.arange(height).view(1, -1, 1) / height - centre[:, 0]) / (0.03 + radius[:, 0] / 3)
+    x = (torch.arange(width).view(1, 1, -1) / width - centre[:, 1]) / (0.03 + radius[:, 1] / 3)
+    angle = torch.atan2(y, x)
+    return (y**2 + x**2).sqrt() < 0.8 + 0.2 * torch.sin(angle * (3 + 20 * waves[:, 0]))
+
+
+@pytest.fixture(scope="module")
+def masks():
+    return {"blobs": blobs(100, 800, 1200), "noise": torch.rand(100, 200, 300) < 0.5}
+
+
+def fortran(masks):
+    """The layout that the peers want, made outside of the timed call."""
+    return np.asfortranarray(masks.numpy().transpose(1, 2, 0).astype(np.uint8))
+
+
+@pytest.mark.parametrize("content", ["blobs", "noise"])
+@pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
+def test_encode(benchmark, masks, implementation, content):
+    pixels = masks[content]
+    benchmark.group = f"rle_encode {' x '.join(map(str, pixels.shape))} {content}"
+    expected = pycocotools.mask.encode(fortran(pixels))
+    if implementation == "detectory":
+        found = benchmark(ops.rle_encode, pixels)
+    else:
+        found = benchmark(PEERS[implementation].encode, fortran(pixels))
+    assert [rle["counts"] for rle in found] == [rle["counts"] for rle in expected]
+
+
+@pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
+def test_decode(benchmark, masks, implementation):
+    benchmark.group = "rle_decode 100 x 800 x 1200 blobs"
+    rles = ops.rle_encode(masks["blobs"])
+    if implementation == "detectory":
+        assert torch.equal(benchmark(ops.rle_decode, rles), masks["blobs"])
+    else:
+        found = benchmark(PEERS[implementation].decode, rles)
+        assert np.array_equal(found.astype(bool), fortran(masks["blobs"]))
+
+
+@pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
+def test_iou(benchmark, masks, implementation):
+    benchmark.group = "rle_iou 100 x 100"
+    rles = ops.rle_encode(masks["blobs"])
+    shifted = ops.rle_encode(masks["blobs"].roll((13, 29), (1, 2)))
+    crowd = [index % 10 == 0 for index in range(100)]
+    function = ops.rle_iou if implementation == "detectory" else PEERS[implementation].iou
+    found = benchmark(function, rles, shifted, crowd)
+    assert np.array_equal(np.asarray(found), pycocotools.mask.iou(rles, shifted, crowd))
+
+
+@pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
+def test_merge(benchmark, masks, implementation):
+    benchmark.group = "rle_merge 100"
+    rles = ops.rle_encode(masks["blobs"])
+    function = ops.rle_merge if implementation == "detectory" else PEERS[implementation].merge
+    assert benchmark(function, rles)["counts"] == pycocotools.mask.merge(rles)["counts"]

@@ -1,0 +1,110 @@
+"""From predicted 28 x 28 masks to COCO results: 100 instances in a picture of 800 x 1200."""
+
+import multiprocessing
+import resource
+
+import numpy as np
+import pycocotools.mask
+import pytest
+import torch
+import torchvision
+
+from detectory import ops
+
+SHAPE = (800, 1200)
+
+
+def regions():
+    """Masks like a network's: a smooth blob in each box, boxes of all sizes."""
+    generator = torch.Generator().manual_seed(0)
+    coarse = torch.rand(100, 1, 5, 5, generator=generator)
+    masks = torch.nn.functional.interpolate(coarse, (28, 28), mode="bicubic", align_corners=False)[:, 0].clamp(0, 1)
+    centre = torch.rand(100, 2, generator=generator) * torch.tensor([1200.0, 800.0])
+    extent = 16 * 30 ** torch.rand(100, 2, generator=generator)
+    return masks, torch.cat([centre - extent / 2, centre + extent / 2], 1)
+
+
+def paste_by_sampling(masks, boxes):
+    """Sample each mask at all pixels of its box, as Detectron2 does on the CPU."""
+    pictures = torch.zeros(len(masks), *SHAPE, dtype=torch.bool)
+    for picture, mask, box in zip(pictures, masks, boxes, strict=True):
+        x1, y1, x2, y2 = box.tolist()
+        left, top = max(int(x1 // 1) - 1, 0), max(int(y1 // 1) - 1, 0)
+        right, bottom = min(int(-(-x2 // 1)) + 1, SHAPE[1]), min(int(-(-y2 // 1)) + 1, SHAPE[0])
+        xs = (torch.arange(left, right) + 0.5 - x1) / (x2 - x1) * 2 - 1
+        ys = (torch.arange(top, bottom) + 0.5 - y1) / (y2 - y1) * 2 - 1
+        grid = torch.stack(torch.meshgrid(xs, ys, indexing="xy"), -1)[None]
+        values = torch.nn.functional.grid_sample(mask[None, None], grid, align_corners=False)
+        picture[top:bottom, left:right] = values[0, 0] >= 0.5
+    return pictures
+
+
+def paste_as_torchvision(masks, boxes):
+    pasted = torchvision.models.detection.roi_heads.paste_masks_in_image(masks[:, None], boxes, SHAPE)
+    return pasted[:, 0] >= 0.5
+
+
+def encoded(pictures):
+    return [pycocotools.mask.encode(np.asfortranarray(picture.numpy().astype(np.uint8))) for picture in pictures]
+
+
+PASTE = {
+    "detectory": lambda masks, boxes: ops.paste_masks(masks, boxes, SHAPE),
+    "grid_sample": paste_by_sampling,
+    "torchvision": paste_as_torchvision,
+}
+TO_RLE = {
+    "detectory": lambda masks, boxes: ops.roi_masks_to_rle(masks, boxes, SHAPE),
+    "our paste + encode": lambda masks, boxes: ops.rle_encode(ops.paste_masks(masks, boxes, SHAPE)),
+    "grid_sample + pycocotools": lambda masks, boxes: encoded(paste_by_sampling(masks, boxes)),
+    "torchvision + pycocotools": lambda masks, boxes: encoded(paste_as_torchvision(masks, boxes)),
+}
+
+
+def areas(rles):
+    return torch.from_numpy(pycocotools.mask.area(rles).astype(np.int64))
+
+
+@pytest.mark.parametrize("implementation", PASTE)
+def test_paste(benchmark, implementation):
+    benchmark.group = "paste_masks 100, 28 x 28 to 800 x 1200"
+    masks, boxes = regions()
+    found = benchmark(PASTE[implementation], masks, boxes)
+    # torchvision rounds boxes to pixels: its masks differ along their outlines.
+    assert (found != paste_by_sampling(masks, boxes)).float().mean() < (
+        0.01 if implementation == "torchvision" else 1e-6
+    )
+
+
+@pytest.mark.parametrize("implementation", TO_RLE)
+def test_to_run_lengths(benchmark, implementation):
+    benchmark.group = "roi_masks_to_rle 100, 28 x 28 to 800 x 1200"
+    masks, boxes = regions()
+    found, expected = areas(benchmark(TO_RLE[implementation], masks, boxes)), areas(TO_RLE["detectory"](masks, boxes))
+    assert (found - expected).abs().sum() < 0.05 * expected.sum()
+
+
+def peak_growth(implementation, answer):
+    """Bytes by which the process' peak memory grows during one call, in a process of its own."""
+    masks, boxes = regions()
+    TO_RLE[implementation](masks[:1], boxes[:1] * 0)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    TO_RLE[implementation](masks, boxes)
+    answer.put(1024 * (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before))
+
+
+def measured_peak(implementation):
+    context = multiprocessing.get_context("spawn")
+    answer = context.SimpleQueue()
+    process = context.Process(target=peak_growth, args=(implementation, answer))
+    process.start()
+    process.join()
+    return answer.get()
+
+
+def test_run_lengths_need_a_twentieth_of_the_memory_of_pictures(benchmark):
+    benchmark.group = "roi_masks_to_rle: peak memory (see extra_info)"
+    peaks = {name: measured_peak(name) for name in ("detectory", "grid_sample + pycocotools")}
+    benchmark.extra_info.update(peaks)
+    benchmark.pedantic(lambda: None)
+    assert peaks["detectory"] < 0.05 * peaks["grid_sample + pycocotools"]
