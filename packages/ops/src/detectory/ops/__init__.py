@@ -12,6 +12,7 @@ from detectory.ops.polygons import (
 )
 from detectory.ops.rle import grouped_rle_iou, rle_area, rle_decode, rle_encode, rle_iou, rle_merge, rle_to_bbox
 from detectory.ops.roi_align import roi_align
+from detectory.ops.roi_align_rotated import roi_align_rotated
 from detectory.ops.roi_masks import paste_masks, roi_masks_to_rle
 from detectory.ops.rotated import batched_nms_rotated, nms_rotated, pairwise_iou_rotated
 
@@ -39,6 +40,7 @@ __all__ = [
     "rle_merge",
     "rle_to_bbox",
     "roi_align",
+    "roi_align_rotated",
     "roi_masks_to_rle",
     "sigmoid_focal_loss",
 ]
