@@ -128,7 +128,5 @@ def test_rejects_upright_regions():
 
 
 def test_rejects_an_image_that_is_not_there():
-    with pytest.raises(
-        RuntimeError, match=r"rois\[0, 0\] must be the index of an image in \[0, 1\)"
-    ):
+    with pytest.raises(RuntimeError, match=r"rois\[0, 0\] must be the index of an image in \[0, 1\)"):
         roi_align_rotated(torch.zeros(1, 1, 2, 2), torch.ones(1, 6), 7)
