@@ -36,5 +36,5 @@ def processes():
     if os.name != "posix":
         pytest.skip("needs POSIX processes and signals")
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["torch", "detectory.engine", "detectory.data"])
+    context.set_forkserver_preload(["detectory.engine", "detectory.data", "torch._dynamo", "torch.utils.tensorboard"])
     return context

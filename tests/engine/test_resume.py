@@ -1,4 +1,5 @@
 import os
+import random
 import signal
 import time
 
@@ -32,7 +33,7 @@ def run_until(processes, folder, iterations, overrides, stop=signal.SIGKILL):
             os.kill(process.pid, stop)
             break
         time.sleep(0.002)
-    process.join(100)
+    process.join(300)
     return process.exitcode
 
 
@@ -56,6 +57,23 @@ def test_a_stopped_training_continues_with_the_same_losses(recipe, tmp_path, ove
     assert losses(tmp_path / "parts.txt").items() <= losses(tmp_path / "whole.txt").items()
     parts = torch.load(tmp_path / "parts" / "model_final.pth")
     assert all(torch.equal(parts["model"][name], value) for name, value in whole["model"].items())
+
+
+@pytest.mark.slow
+def test_a_training_killed_five_times_ends_with_the_losses_of_an_uninterrupted_one(processes, tmp_path):
+    overrides = [
+        "train.max_iter=60",
+        "dataloader.train.num_workers=1",
+        "+dataloader.train.multiprocessing_context=fork",
+    ]
+    for name in ("whole", "killed"):
+        (tmp_path / name).mkdir()
+    assert run_until(processes, tmp_path / "whole", None, overrides) == 0
+    draw = random.Random(5)
+    for _ in range(5):
+        assert run_until(processes, tmp_path / "killed", draw.randint(5, 12), overrides) == -signal.SIGKILL
+    assert run_until(processes, tmp_path / "killed", None, overrides) == 0
+    assert losses(tmp_path / "killed" / "losses.txt") == losses(tmp_path / "whole" / "losses.txt")
 
 
 def test_a_training_killed_once_continues_with_the_same_losses(processes, tmp_path):

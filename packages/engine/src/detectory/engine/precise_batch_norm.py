@@ -29,16 +29,23 @@ class _MeanStatistics:
 
     def __init__(self, module: Any) -> None:
         self.module = module
+        self.values = 0
+        self.hook = module.register_forward_pre_hook(self._count)
         self.mean = torch.zeros_like(module.running_mean)
         self.mean_of_squares = torch.zeros_like(module.running_var)
         self.batches = 0
 
     def add(self) -> None:
         """Take the statistics of the batch that has just run; momentum 1 makes them the layer's own."""
-        mean, variance = self.module.running_mean, self.module.running_var
+        mean = self.module.running_mean
+        # The layer keeps the unbiased variance of the batch; means of squares need the plain one.
+        variance = self.module.running_var * ((self.values - 1) / self.values)
         self.batches += 1
         self.mean += (mean - self.mean) / self.batches
         self.mean_of_squares += (variance + mean.square() - self.mean_of_squares) / self.batches
+
+    def _count(self, _: nn.Module, inputs: tuple[torch.Tensor, ...]) -> None:
+        self.values = inputs[0].numel() // inputs[0].shape[1]
 
     def apply(self) -> None:
         self.module.running_mean.copy_(self.mean)
@@ -51,7 +58,7 @@ def update_bn_stats(
 ) -> None:
     """Replace the running statistics of all batch normalisations in training mode by means over ``num_iters`` batches.
 
-    The mean over batches is exact; the variance is that of all batches taken as one. Other layers with a state that
+    Mean and variance are those of all batches taken as one, when batches are equally large. Other layers with a state that
     changes in the forward pass change theirs.
 
     Args:
@@ -84,6 +91,8 @@ def update_bn_stats(
     finally:
         for module, momentum in zip(modules, momenta, strict=True):
             module.momentum = momentum
+        for statistics in collected:
+            statistics.hook.remove()
     if done < num_iters:
         raise ValueError(f"update_bn_stats: data_loader ended after {done} of {num_iters} batches")
     for statistics in collected:

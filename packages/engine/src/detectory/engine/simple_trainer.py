@@ -182,7 +182,7 @@ class SimpleTrainer(TrainerBase):
         """
         names = list(loss_dict)
         # One transfer for all values: each one makes the CPU wait for the GPU.
-        values = torch.stack([loss_dict[name].detach().float() for name in names]).tolist()
+        values = torch.stack([loss_dict[name].detach().float().reshape(()) for name in names]).tolist()
         _check_finite(dict(zip(names, values, strict=True)), cur_iter)
         metrics = dict(zip(names, values, strict=True)) | {"data_time": data_time}
         if get_world_size() > 1:
