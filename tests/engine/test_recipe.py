@@ -108,7 +108,7 @@ def test_a_missing_key_is_named_with_the_nearest(recipe):
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without GPU")
 def test_a_missing_gpu_is_told(recipe):
-    with pytest.raises(RuntimeError, match="torch sees no GPU; train.device=cpu uses the CPU"):
+    with pytest.raises(RuntimeError, match=r"torch sees no GPU; train.device=cpu uses the CPU"):
         train(recipe("train.device=cuda"))
 
 

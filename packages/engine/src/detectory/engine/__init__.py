@@ -1,5 +1,6 @@
 """Trainer, hooks, schedules, launch, predictor and test-time augmentation."""
 
+from detectory.engine import hooks
 from detectory.engine.amp_trainer import AMPTrainer
 from detectory.engine.launch import DEFAULT_TIMEOUT, create_ddp_model, launch
 from detectory.engine.predictor import Predictor, instances_of
@@ -19,6 +20,7 @@ __all__ = [
     "TrainingInterrupted",
     "create_ddp_model",
     "default_writers",
+    "hooks",
     "instances_of",
     "launch",
     "train",

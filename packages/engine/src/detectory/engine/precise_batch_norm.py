@@ -58,8 +58,8 @@ def update_bn_stats(
 ) -> None:
     """Replace the running statistics of all batch normalisations in training mode by means over ``num_iters`` batches.
 
-    Mean and variance are those of all batches taken as one, when batches are equally large. Other layers with a state that
-    changes in the forward pass change theirs.
+    Mean and variance are those of all batches taken as one, when batches are equally large. Other layers with a state
+    that changes in the forward pass change theirs.
 
     Args:
         model: its parameters stay as they are.

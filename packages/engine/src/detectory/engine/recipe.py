@@ -31,6 +31,7 @@ from detectory.engine.optimizers import clip_gradients
 from detectory.engine.simple_trainer import SimpleTrainer
 from detectory.engine.trainer import HookBase
 from detectory.engine.writers import default_writers
+from detectory.evaluation import inference_on_dataset, print_csv_format
 
 _logger = logging.getLogger(__name__)
 _PARTS = ("model", "dataloader", "optimizer", "lr_multiplier", "train")
@@ -116,12 +117,10 @@ class Evaluation:
         """Return the metrics, empty when the recipe has no evaluator."""
         if "evaluator" not in self._dataloader or self._dataloader.evaluator is None:
             return {}
-        from detectory.evaluation import inference_on_dataset, print_csv_format
-
         if self._loader is None:
             self._loader = instantiate(self._dataloader.test)
         evaluator = instantiate(self._dataloader.evaluator)
-        self.results = inference_on_dataset(self._model, self._loader, evaluator) or {}
+        self.results = dict(inference_on_dataset(self._model, self._loader, evaluator) or {})
         if is_main_process():
             print_csv_format(self.results)
         return self.results
