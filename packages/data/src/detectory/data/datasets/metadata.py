@@ -67,3 +67,15 @@ def coco_panoptic_separated_metadata() -> dict[str, Any]:
         "stuff_classes": ["things", *[category["name"] for category in stuff]],
         "stuff_colors": [(82, 18, 128), *[tuple(category["color"]) for category in stuff]],
     }
+
+
+def ade20k_panoptic_metadata() -> dict[str, Any]:
+    """Give ADE20k's 150 classes in one numbering, 100 things and 50 stuff."""
+    categories = fact_file("ade20k_categories.json")
+    names = [category["name"] for category in categories]
+    return {
+        "thing_classes": names,
+        "stuff_classes": list(names),
+        "thing_dataset_id_to_contiguous_id": {c["id"]: c["id"] for c in categories if c["isthing"]},
+        "stuff_dataset_id_to_contiguous_id": {c["id"]: c["id"] for c in categories if not c["isthing"]},
+    }

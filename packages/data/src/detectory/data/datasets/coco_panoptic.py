@@ -1,0 +1,219 @@
+"""COCO's panoptic datasets, in both ways: one numbering for things and stuff, or two."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import PurePath
+from typing import Any
+
+from detectory.data.catalog import DatasetCatalog, MetadataCatalog
+from detectory.data.faults import DatasetError, Fault, raise_first
+
+from .coco import load_coco_json
+from .coco_faults import file_faults, file_name_fault
+from .json_file import read_json
+from .semantic import load_sem_seg
+
+
+def panoptic_faults(content: dict[str, Any], file: str, known: set) -> list[Fault]:
+    """List what breaks the rules of COCO's panoptic format; ``known`` are the category ids."""
+    faults = list(file_faults(content, file, ("annotations",)))
+    if faults:
+        return faults
+    for number, annotation in enumerate(content["annotations"]):
+        place = f"annotation of image {annotation.get('image_id', f'number {number}')}"
+        message = file_name_fault(annotation.get("file_name"))
+        if message:
+            faults.append(Fault(file, place, "file_name", message))
+        segments = annotation.get("segments_info")
+        if not isinstance(segments, list):
+            faults.append(Fault(file, place, "segments_info", f"expected a list, got {type(segments).__name__}"))
+            continue
+        seen = set()
+        for segment in segments:
+            segment_id, category = segment.get("id"), segment.get("category_id")
+            if not isinstance(segment_id, int) or not 0 < segment_id < 1 << 24 or segment_id in seen:
+                message = f"expected a new number in [1, 2^24), got {segment_id!r}"
+                faults.append(Fault(file, place, "segments_info.id", message))
+            seen.add(segment_id)
+            if category not in known:
+                message = f"segment {segment_id!r}: no category has the id {category!r}"
+                faults.append(Fault(file, place, "segments_info.category_id", message))
+    return faults
+
+
+def load_coco_panoptic_json(
+    json_file: str | os.PathLike[str],
+    image_dir: str | os.PathLike[str],
+    gt_dir: str | os.PathLike[str],
+    meta: dict[str, Any],
+) -> list[dict[str, Any]]:
+    """Load a file of COCO's panoptic format. Images are not read.
+
+    Args:
+        json_file: The annotation file.
+        image_dir: The folder of photos; a photo has the name of its PNG with ``.jpg``.
+        gt_dir: The folder of panoptic PNG files.
+        meta: ``thing_dataset_id_to_contiguous_id`` and ``stuff_dataset_id_to_contiguous_id``.
+
+    Returns:
+        Dicts with ``file_name``, ``image_id``, ``pan_seg_file_name`` and ``segments_info``, whose category ids are
+        contiguous and which have ``isthing``; ``height`` and ``width`` where the file tells them.
+
+    Raises:
+        DatasetError: The file breaks the rules of the format; the message names file, id and field.
+    """
+    file = os.fspath(json_file)
+    content = read_json(file)
+    things, stuff = meta["thing_dataset_id_to_contiguous_id"], meta["stuff_dataset_id_to_contiguous_id"]
+    raise_first(panoptic_faults(content, file, things.keys() | stuff.keys()))
+    sizes = {image["id"]: image for image in content.get("images", []) if {"id", "height", "width"} <= image.keys()}
+    records = []
+    for annotation in content["annotations"]:
+        image_id = int(annotation["image_id"])
+        record = {
+            "file_name": os.path.join(image_dir, f"{PurePath(annotation['file_name']).stem}.jpg"),
+            "image_id": image_id,
+            "pan_seg_file_name": os.path.join(gt_dir, annotation["file_name"]),
+            "segments_info": [_contiguous(segment, things, stuff) for segment in annotation["segments_info"]],
+        }
+        if image_id in sizes:
+            record.update(height=sizes[image_id]["height"], width=sizes[image_id]["width"])
+        records.append(record)
+    if not records:
+        raise DatasetError(Fault(file, "", "annotations", "the file has no annotations"))
+    return records
+
+
+def _contiguous(segment: dict[str, Any], things: dict[int, int], stuff: dict[int, int]) -> dict[str, Any]:
+    category = segment["category_id"]
+    is_thing = category in things
+    return {**segment, "category_id": (things if is_thing else stuff)[category], "isthing": is_thing}
+
+
+def register_coco_panoptic(
+    name: str,
+    metadata: dict[str, Any],
+    image_root: str,
+    panoptic_root: str,
+    panoptic_json: str,
+    instances_json: str | None = None,
+) -> None:
+    """Register a dataset in COCO's panoptic format, with one numbering for things and stuff.
+
+    Args:
+        name: For example ``"coco_2017_train_panoptic"``.
+        metadata: Must have ``thing_dataset_id_to_contiguous_id`` and ``stuff_dataset_id_to_contiguous_id``.
+        image_root: The folder of photos.
+        panoptic_root: The folder of panoptic PNG files.
+        panoptic_json: The annotation file.
+        instances_json: An annotation file of instances, for evaluation only.
+    """
+    DatasetCatalog.register(name, lambda: load_coco_panoptic_json(panoptic_json, image_root, panoptic_root, metadata))
+    MetadataCatalog.get(name).set(
+        **panoptic_metadata(metadata, image_root, panoptic_root, panoptic_json, instances_json)
+    )
+
+
+def panoptic_metadata(
+    metadata: dict[str, Any], image_root: str, panoptic_root: str, panoptic_json: str, instances_json: str | None
+) -> dict[str, Any]:
+    """Give the metadata of a panoptic dataset with one numbering."""
+    return {
+        "panoptic_root": panoptic_root,
+        "image_root": image_root,
+        "panoptic_json": panoptic_json,
+        "json_file": instances_json,
+        "evaluator_type": "coco_panoptic_seg",
+        "ignore_label": 255,
+        "label_divisor": 1000,
+        **metadata,
+    }
+
+
+def register_coco_panoptic_separated(
+    name: str,
+    metadata: dict[str, Any],
+    image_root: str,
+    panoptic_root: str,
+    panoptic_json: str,
+    sem_seg_root: str,
+    instances_json: str,
+) -> None:
+    """Register a panoptic dataset with instances and semantic labels apart, as Panoptic FPN uses it.
+
+    Two datasets are registered: ``name + "_separated"`` with instances (from COCO's polygons, which may overlap) and
+    semantic labels (0 is "any thing", stuff classes count from 1), and ``name + "_stuffonly"`` with the labels alone.
+
+    Args:
+        name: For example ``"coco_2017_train_panoptic"``.
+        metadata: Further metadata of both.
+        image_root: The folder of photos.
+        panoptic_root: The folder of panoptic PNG files, for evaluation.
+        panoptic_json: The panoptic annotation file, for evaluation.
+        sem_seg_root: The folder of label images; :func:`separate_coco_semantic_from_panoptic` makes them.
+        instances_json: The annotation file of instances.
+    """
+    both, stuff = f"{name}_separated", f"{name}_stuffonly"
+    DatasetCatalog.register(both, lambda: load_separated(both, image_root, sem_seg_root, instances_json))
+    MetadataCatalog.get(both).set(
+        **separated_metadata(metadata, image_root, panoptic_root, panoptic_json, sem_seg_root, instances_json)
+    )
+    DatasetCatalog.register(stuff, lambda: load_sem_seg(sem_seg_root, image_root))
+    MetadataCatalog.get(stuff).set(**stuff_metadata(metadata, image_root, sem_seg_root))
+
+
+def separated_metadata(
+    metadata: dict[str, Any],
+    image_root: str,
+    panoptic_root: str,
+    panoptic_json: str,
+    sem_seg_root: str,
+    instances_json: str,
+) -> dict[str, Any]:
+    """Give the metadata of a panoptic dataset with two numberings."""
+    return {
+        "panoptic_root": panoptic_root,
+        "image_root": image_root,
+        "panoptic_json": panoptic_json,
+        "sem_seg_root": sem_seg_root,
+        "json_file": instances_json,
+        "evaluator_type": "coco_panoptic_seg",
+        "ignore_label": 255,
+        **metadata,
+    }
+
+
+def stuff_metadata(metadata: dict[str, Any], image_root: str, sem_seg_root: str) -> dict[str, Any]:
+    """Give the metadata of the semantic half."""
+    return {
+        "sem_seg_root": sem_seg_root,
+        "image_root": image_root,
+        "evaluator_type": "sem_seg",
+        "ignore_label": 255,
+        **metadata,
+    }
+
+
+def load_separated(name: str, image_root: str, sem_seg_root: str, instances_json: str) -> list[dict[str, Any]]:
+    """Load instances and label images of the same photos."""
+    instances = load_coco_json(instances_json, image_root, name)
+    return merge_to_panoptic(instances, load_sem_seg(sem_seg_root, image_root))
+
+
+def merge_to_panoptic(
+    detection_dicts: Sequence[dict[str, Any]], sem_seg_dicts: Sequence[dict[str, Any]]
+) -> list[dict[str, Any]]:
+    """Join records of instances with records of label images by file name.
+
+    Raises:
+        ValueError: A label image has no record of instances, or there are none.
+    """
+    instances = {record["file_name"]: record for record in detection_dicts}
+    if not sem_seg_dicts:
+        raise ValueError("merge_to_panoptic: sem_seg_dicts is empty")
+    for record in sem_seg_dicts:
+        if record["file_name"] not in instances:
+            raise ValueError(f"merge_to_panoptic: no record of instances for {record['file_name']}")
+    return [{**instances[record["file_name"]], **record} for record in sem_seg_dicts]

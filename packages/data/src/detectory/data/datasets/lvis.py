@@ -1,0 +1,125 @@
+"""LVIS: COCO's photos with more than a thousand classes."""
+
+from __future__ import annotations
+
+import os
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any
+
+from detectory.core.names import nearest
+from detectory.data.catalog import DatasetCatalog, MetadataCatalog
+from detectory.data.faults import DatasetError, Fault, raise_first
+from detectory.structures import BoxMode
+
+from .coco import set_thing_metadata
+from .coco_faults import annotation_faults, duplicate_faults, file_faults, file_name_fault, image_faults
+from .json_file import read_json
+from .metadata import coco_instances_metadata, fact_file
+
+
+def load_lvis_json(
+    json_file: str | os.PathLike[str],
+    image_root: str | os.PathLike[str],
+    dataset_name: str | None = None,
+    extra_annotation_keys: Sequence[str] | None = None,
+) -> list[dict[str, Any]]:
+    """Load a file of LVIS's format, v0.5 or v1. Images are not read.
+
+    Args:
+        json_file: The annotation file.
+        image_root: The folder above COCO's ``train2017``, ``val2017`` and ``test2017``; a photo's address in the file
+            tells which of them it lies in.
+        dataset_name: If given, ``thing_classes`` and the map of category ids are put into its metadata.
+        extra_annotation_keys: Further keys of annotations that are taken over as they are.
+
+    Returns:
+        Dicts of the standard format, ordered by image id, with ``not_exhaustive_category_ids`` and
+        ``neg_category_ids`` of the file's numbering. Category ids count from 0.
+
+    Raises:
+        DatasetError: The file breaks the rules of the format; the message names file, id and field.
+    """
+    file = os.fspath(json_file)
+    content = read_json(file)
+    lists = ("images", "annotations", "categories") if "annotations" in content else ("images", "categories")
+    raise_first(file_faults(content, file, lists))
+    categories = sorted(content["categories"], key=lambda category: category["id"])
+    raise_first(duplicate_faults(categories, file, "category"))
+    id_map = {category["id"]: number for number, category in enumerate(categories)}
+    if dataset_name is not None:
+        metadata = MetadataCatalog.get(dataset_name)
+        known = metadata.get("thing_dataset_id_to_contiguous_id")
+        # The metadata of "cocofied" datasets number COCO's 80 classes.
+        id_map = known if known is not None else id_map
+        if known is None:
+            set_thing_metadata(metadata, class_names(categories), id_map)
+    images = {image["id"]: image for image in content["images"]}
+    by_image: dict[Any, list[dict[str, Any]]] = defaultdict(list)
+    for number, annotation in enumerate(content.get("annotations", [])):
+        raise_first(annotation_faults(annotation, file, number, images, id_map))
+        if not annotation.get("segmentation"):
+            place = f"annotation {annotation.get('id', number)}"
+            raise DatasetError(Fault(file, place, "segmentation", "every annotation of LVIS has polygons, got none"))
+        standard = {key: annotation[key] for key in extra_annotation_keys or ()}
+        standard.update(
+            bbox=annotation["bbox"],
+            bbox_mode=BoxMode.XYWH_ABS,
+            category_id=id_map[annotation["category_id"]],
+            segmentation=annotation["segmentation"],
+        )
+        by_image[annotation["image_id"]].append(standard)
+    raise_first(duplicate_faults(content["images"], file, "image"))
+    return [_record(image, os.fspath(image_root), file, by_image[image["id"]]) for _, image in sorted(images.items())]
+
+
+def _record(image: dict[str, Any], root: str, file: str, annotations: list[dict[str, Any]]) -> dict[str, Any]:
+    raise_first(image_faults(image, file, needs_file_name="coco_url" not in image))
+    name = "/".join(image["coco_url"].split("/")[-2:]) if "coco_url" in image else image["file_name"]
+    message = file_name_fault(name)
+    if message:
+        raise DatasetError(Fault(file, f"image {image['id']}", "coco_url", message))
+    return {
+        "file_name": os.path.join(root, *name.split("/")),
+        "height": image["height"],
+        "width": image["width"],
+        "image_id": image["id"],
+        "not_exhaustive_category_ids": image.get("not_exhaustive_category_ids", []),
+        "neg_category_ids": image.get("neg_category_ids", []),
+        "annotations": annotations,
+    }
+
+
+def class_names(categories: Sequence[dict[str, Any]]) -> list[str]:
+    """Give LVIS's names: the first synonym of each category."""
+    return [category["synonyms"][0] if category.get("synonyms") else category["name"] for category in categories]
+
+
+def register_lvis_instances(name: str, metadata: dict[str, Any], json_file: str, image_root: str) -> None:
+    """Register a dataset in LVIS's format.
+
+    Args:
+        name: For example ``"lvis_v1_train"``.
+        metadata: Further metadata; may be empty.
+        json_file: The annotation file; it is read when the dataset is first asked for.
+        image_root: The folder above COCO's folders of photos.
+    """
+    DatasetCatalog.register(name, lambda: load_lvis_json(json_file, image_root, name))
+    MetadataCatalog.get(name).set(json_file=json_file, image_root=image_root, evaluator_type="lvis", **metadata)
+
+
+def get_lvis_instances_meta(dataset_name: str) -> dict[str, Any]:
+    """Give the metadata of a version of LVIS.
+
+    Args:
+        dataset_name: ``"lvis_v0.5"``, ``"lvis_v1"``, or one with ``"cocofied"`` in it for COCO's classes.
+
+    Returns:
+        ``thing_classes``; for ``cocofied`` also the map of category ids and the colours.
+    """
+    if "cocofied" in dataset_name:
+        return coco_instances_metadata()
+    for version in ("v0.5", "v1"):
+        if dataset_name.startswith(f"lvis_{version}"):
+            return {"thing_classes": list(fact_file(f"lvis_{version}_classes.json"))}
+    raise ValueError(f"get_lvis_instances_meta: unknown version: {nearest(dataset_name, ['lvis_v0.5', 'lvis_v1'])}")
