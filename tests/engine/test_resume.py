@@ -43,8 +43,9 @@ def run_until(processes, folder, iterations, overrides, stop=signal.SIGKILL):
         [],
         ["dataloader.train.num_workers=2"],
         ["train.amp.enabled=true", "+train.amp.dtype=float16"],
+        ["+train.moving_average={decay:0.9}", "+train.nan_finder={}"],
     ],
-    ids=["plain", "workers", "float16"],
+    ids=["plain", "workers", "float16", "average"],
 )
 def test_a_stopped_training_continues_with_the_same_losses(recipe, tmp_path, overrides):
     train(recipe(*overrides, f"+model.log={tmp_path / 'whole.txt'}"))
@@ -57,6 +58,8 @@ def test_a_stopped_training_continues_with_the_same_losses(recipe, tmp_path, ove
     assert losses(tmp_path / "parts.txt").items() <= losses(tmp_path / "whole.txt").items()
     parts = torch.load(tmp_path / "parts" / "model_final.pth")
     assert all(torch.equal(parts["model"][name], value) for name, value in whole["model"].items())
+    hooks = [final["trainer"].get("hooks", {}).get("MovingAverage", {"average": {}}) for final in (whole, parts)]
+    assert all(torch.equal(hooks[1]["average"][name], value) for name, value in hooks[0]["average"].items())
 
 
 @pytest.mark.slow

@@ -7,6 +7,7 @@ from detectory.engine.predictor import Predictor, instances_of
 from detectory.engine.recipe import Evaluation, TrainingInterrupted, train
 from detectory.engine.simple_trainer import SimpleTrainer
 from detectory.engine.trainer import HookBase, TrainerBase
+from detectory.engine.validation_loss import validation_losses
 from detectory.engine.writers import default_writers
 
 __all__ = [
@@ -24,4 +25,5 @@ __all__ = [
     "instances_of",
     "launch",
     "train",
+    "validation_losses",
 ]

@@ -1,8 +1,9 @@
 """train runs a recipe: a config whose nodes describe the model, the data, the optimizer and the schedule."""
 
+import contextlib
 import copy
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,12 @@ from detectory.core.names import nearest
 from detectory.engine.amp_trainer import AMPTrainer
 from detectory.engine.hooks import (
     BestCheckpointer,
+    EarlyStopping,
     EvalHook,
     IterationTimer,
     LRScheduler,
+    MovingAverage,
+    NaNFinder,
     PeriodicCheckpointer,
     PeriodicWriter,
     ProgressBar,
@@ -30,6 +34,7 @@ from detectory.engine.launch import create_ddp_model
 from detectory.engine.optimizers import clip_gradients
 from detectory.engine.simple_trainer import SimpleTrainer
 from detectory.engine.trainer import HookBase
+from detectory.engine.validation_loss import validation_losses
 from detectory.engine.writers import default_writers
 from detectory.evaluation import inference_on_dataset, print_csv_format
 
@@ -52,7 +57,12 @@ def train(config: DictConfig, resume: bool = False, eval_only: bool = False) -> 
     * ``amp.enabled`` and ``amp.dtype`` (``float16`` or ``bfloat16``; by default bfloat16 where the device has it);
     * ``ddp``: arguments of ``DistributedDataParallel`` and ``fp16_compression``;
     * optionally ``seed``, ``accumulation_steps``, ``best_metric`` (e.g. ``bbox/AP``), ``clip_gradients`` (arguments of
-      :func:`clip_gradients`), and ``channels_last`` (by default on the CPU, where convolutions are faster so).
+      :func:`clip_gradients`), ``moving_average`` (``decay``; the average is what is evaluated), ``early_stopping``
+      (``patience``, ``val_metric``, …), ``nan_finder`` (``skip``, …), and ``channels_last`` (by default on the CPU,
+      where convolutions are faster so).
+
+    ``config.dataloader`` holds ``train``, and optionally ``test`` with ``evaluator``, and ``validation``: a finite
+    loader of annotated batches whose losses are put into the storage as ``validation/…``.
 
     The log, ``config.yaml``, ``metrics.json``, TensorBoard files, ``model_<iteration>.pth``, ``model_best.pth`` and
     ``model_final.pth`` go to ``output_dir``.
@@ -90,7 +100,7 @@ def train(config: DictConfig, resume: bool = False, eval_only: bool = False) -> 
     trainer = _build_trainer(config, model)
     checkpointer = DetectionCheckpointer(model, output_dir, trainer=trainer)
     stop = StopOnSignal()
-    trainer.register_hooks([*_build_hooks(config, checkpointer, evaluation), stop])
+    trainer.register_hooks([*_build_hooks(config, model, checkpointer, evaluation), stop])
     checkpointer.resume_or_load(config.train.init_checkpoint, resume=resume)
     is_resumed = resume and checkpointer.has_checkpoint()
     trainer.train(trainer.iter + 1 if is_resumed else 0, config.train.max_iter)
@@ -105,16 +115,33 @@ class Evaluation:
     Args:
         config: the recipe.
         model: the model.
+
+    Attributes:
+        weights: gives the context in which the model has the weights to evaluate.
+        results: the metrics of the last time.
     """
 
     def __init__(self, config: DictConfig, model: nn.Module) -> None:
+        self.weights: Callable[[], contextlib.AbstractContextManager[None]] = contextlib.nullcontext
         self._dataloader = config.dataloader
         self._model = model
         self._loader: Any = None
+        self._validation: Any = None
         self.results: dict[str, Any] = {}
 
     def __call__(self) -> dict[str, Any]:
         """Return the metrics, empty when the recipe has no evaluator."""
+        with self.weights():
+            return self._evaluate()
+
+    def validate(self) -> dict[str, Any]:
+        """Return the losses on the validation data."""
+        if self._validation is None:
+            self._validation = instantiate(self._dataloader.validation)
+        with self.weights():
+            return {"validation": validation_losses(self._model, self._validation)}
+
+    def _evaluate(self) -> dict[str, Any]:
         if "evaluator" not in self._dataloader or self._dataloader.evaluator is None:
             return {}
         if self._loader is None:
@@ -178,19 +205,34 @@ def _precision(name: str | None, device: torch.device) -> torch.dtype:
 
 
 def _build_hooks(
-    config: DictConfig, checkpointer: DetectionCheckpointer, evaluation: Evaluation
+    config: DictConfig, model: nn.Module, checkpointer: DetectionCheckpointer, evaluation: Evaluation
 ) -> list[HookBase | None]:
     options = config.train
-    saving = options.get("checkpointer", {"period": 5000})
-    best_metric = options.get("best_metric")
     period = options.get("eval_period", 0)
-    writers = default_writers(options.output_dir, options.max_iter) if is_main_process() else []
+    best_metric = options.get("best_metric")
+    average = None
+    if options.get("moving_average"):
+        average = MovingAverage(model, checkpointer=checkpointer, **options.moving_average)
+        evaluation.weights = average.applied
+    best = None
+    if best_metric and is_main_process():
+        best = BestCheckpointer(period, checkpointer, best_metric, weights=evaluation.weights)
     return [
         IterationTimer(),
+        NaNFinder(options.output_dir, **options.nan_finder) if options.get("nan_finder") is not None else None,
         LRScheduler(scheduler=instantiate(config.lr_multiplier)),
-        PeriodicCheckpointer(checkpointer, **saving),
+        average,
+        PeriodicCheckpointer(checkpointer, **options.get("checkpointer", {"period": 5000})),
+        EvalHook(period, evaluation.validate) if "validation" in config.dataloader else None,
         EvalHook(period, evaluation),
-        BestCheckpointer(period, checkpointer, best_metric) if best_metric and is_main_process() else None,
-        PeriodicWriter(writers, options.get("log_period", 20)) if writers else None,
-        ProgressBar() if is_main_process() else None,
+        best,
+        EarlyStopping(period, **options.early_stopping) if options.get("early_stopping") else None,
+        *_build_writers(options),
     ]
+
+
+def _build_writers(options: DictConfig) -> list[HookBase]:
+    if not is_main_process():
+        return []
+    writers = default_writers(options.output_dir, options.max_iter)
+    return [PeriodicWriter(writers, options.get("log_period", 20)), ProgressBar()]

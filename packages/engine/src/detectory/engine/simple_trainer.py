@@ -3,7 +3,7 @@
 import contextlib
 import logging
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, cast
 
@@ -35,6 +35,10 @@ class SimpleTrainer(TrainerBase):
         async_write_metrics: put the losses into the storage from a thread, so that the iteration does not wait.
         accumulation_steps: so many batches make one iteration; their gradients are averaged.
 
+    Attributes:
+        last_batch: the batch that was taken last.
+        on_nonfinite: called with the error when a loss is NaN or infinite; True skips the update and goes on.
+
     Raises:
         ValueError: a period or a number of steps is not positive.
     """
@@ -64,6 +68,8 @@ class SimpleTrainer(TrainerBase):
         self.zero_grad_before_forward = zero_grad_before_forward
         self.async_write_metrics = async_write_metrics
         self.accumulation_steps = accumulation_steps
+        self.last_batch: Any = None
+        self.on_nonfinite: Callable[[FloatingPointError], bool] | None = None
         self._iterator: Iterator[Any] | None = None
         self._random_state_to_set: dict[str, Any] | None = None
         self._states_of_ranks: list[dict[str, Any]] | None = None
@@ -109,7 +115,12 @@ class SimpleTrainer(TrainerBase):
                 self.backward(total if self.accumulation_steps == 1 else total / self.accumulation_steps)
             losses_of_batches.append(loss_dict)
         self.after_backward()
-        self._put_metrics(_mean_of(losses_of_batches), data_time)
+        try:
+            self._put_metrics(_mean_of(losses_of_batches), data_time)
+        except FloatingPointError as error:
+            if self.on_nonfinite is not None and self.on_nonfinite(error):
+                return
+            raise
         self.update()
 
     def next_batch(self) -> Any:
@@ -117,11 +128,12 @@ class SimpleTrainer(TrainerBase):
         if self._iterator is None:
             self._iterator = iter(self.data_loader)
         try:
-            return next(self._iterator)
+            self.last_batch = next(self._iterator)
         except StopIteration as error:
             raise RuntimeError(
                 f"{type(self).__name__}: data_loader ended in iteration {self.iter}; training needs an endless one"
             ) from error
+        return self.last_batch
 
     def compute_losses(self, batch: Any) -> dict[str, torch.Tensor]:
         """Run the model on a batch; a single tensor is called ``total_loss``."""

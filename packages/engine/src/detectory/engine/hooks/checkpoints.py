@@ -1,8 +1,10 @@
 """Checkpoints during a training: every so often, and of the best model."""
 
+import contextlib
 import json
 import logging
 import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +72,7 @@ class BestCheckpointer(HookBase):
         val_metric: the metric's name in the storage, e.g. ``"bbox/AP"``.
         mode: ``"max"`` when larger is better, ``"min"`` when smaller is.
         file_prefix: the file's name without suffix.
+        weights: gives the context in which the model has the weights to save, e.g. their moving average.
 
     Raises:
         ValueError: another mode.
@@ -82,6 +85,8 @@ class BestCheckpointer(HookBase):
         val_metric: str,
         mode: str = "max",
         file_prefix: str = "model_best",
+        *,
+        weights: Callable[[], contextlib.AbstractContextManager[None]] = contextlib.nullcontext,
     ) -> None:
         if mode not in ("max", "min"):
             raise ValueError(f"BestCheckpointer: mode must be 'max' or 'min', got '{mode}'")
@@ -90,6 +95,7 @@ class BestCheckpointer(HookBase):
         self._metric = val_metric
         self._mode = mode
         self._prefix = file_prefix
+        self._weights = weights
         self.best_metric: float | None = None
         self.best_iter: int | None = None
 
@@ -131,7 +137,8 @@ class BestCheckpointer(HookBase):
             return
         _logger.info("the best %s so far is %.4f in iteration %d", self._metric, value, iteration)
         self.best_metric, self.best_iter = value, iteration
-        self._checkpointer.write(self._prefix, iteration=iteration)
+        with self._weights():
+            self._checkpointer.write(self._prefix, iteration=iteration)
         if self._checkpointer.save_to_disk and self._checkpointer.save_dir:
             with atomic_write(self._record(), "w") as file:
                 json.dump({"metric": self._metric, "value": value, "iteration": iteration}, file)
