@@ -3,6 +3,7 @@
 from .aspp import ASPP
 from .blocks import CNNBlockBase, DepthwiseSeparableConv2d
 from .convolution import Conv2d
+from .cpu_speed import Linear, fast_layout
 from .deform_conv import DeformConv, ModulatedDeformConv
 from .drop_path import DropPath
 from .frozen_batch_norm import FrozenBatchNorm2d
@@ -22,6 +23,7 @@ __all__ = [
     "DropPath",
     "FrozenBatchNorm2d",
     "LayerNorm",
+    "Linear",
     "ModulatedDeformConv",
     "NaiveSyncBatchNorm",
     "ROIAlign",
@@ -33,6 +35,7 @@ __all__ = [
     "ciou_loss",
     "cross_entropy",
     "diou_loss",
+    "fast_layout",
     "get_norm",
     "giou_loss",
     "init_predictor",

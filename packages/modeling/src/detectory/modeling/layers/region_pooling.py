@@ -41,7 +41,7 @@ class ROIAlign(nn.Module):
             ``(R, C, height, width)``.
         """
         size, scale = self.output_size, self.spatial_scale
-        return ops.roi_align(input, rois.to(input.dtype), size, scale, self.sampling_ratio, self.aligned)
+        return ops.roi_align(input, rois, size, scale, self.sampling_ratio, self.aligned)
 
     def extra_repr(self) -> str:
         """Return what ``print`` shows."""
@@ -76,9 +76,7 @@ class ROIAlignRotated(nn.Module):
         Returns:
             ``(R, C, height, width)`` in the region's own frame.
         """
-        return ops.roi_align_rotated(
-            input, rois.to(input.dtype), self.output_size, self.spatial_scale, self.sampling_ratio
-        )
+        return ops.roi_align_rotated(input, rois, self.output_size, self.spatial_scale, self.sampling_ratio)
 
     def extra_repr(self) -> str:
         """Return what ``print`` shows."""

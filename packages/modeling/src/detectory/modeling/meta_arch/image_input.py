@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from detectory.modeling.backbone import Backbone
+from detectory.modeling.layers import fast_layout
 from detectory.structures import ImageList, Instances
 
 ModelInput = Sequence[dict[str, Any]]
@@ -49,8 +50,9 @@ class ImageNormalizer(nn.Module):
         Returns:
             The batch, float32, padded with zeros (the mean colour) at the right and the bottom.
         """
-        images = [self._normalize(item["image"]) for item in batched_inputs]
-        return self._batch(images)
+        images = self._batch([self._normalize(item["image"]) for item in batched_inputs])
+        images.tensor = fast_layout(images.tensor)
+        return images
 
     def _normalize(self, image: Tensor) -> Tensor:
         if image.dim() != 3 or image.shape[0] != self.pixel_mean.shape[0]:

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from detectory.modeling.layers import Conv2d, ShapeSpec, c2_msra_fill, c2_xavier_fill, get_norm
+from detectory.modeling.layers import Conv2d, Linear, ShapeSpec, c2_msra_fill, c2_xavier_fill, fast_layout, get_norm
 from detectory.modeling.layers.norms import NormSpec
 
 
@@ -44,7 +44,7 @@ class FastRCNNConvFCHead(nn.Module):
         size = channels * (height or 1) * (width or 1)
         self.fcs: list[str] = []
         for i, dim in enumerate(fc_dims, 1):
-            linear = nn.Linear(size, dim)
+            linear = Linear(size, dim)
             c2_xavier_fill(linear)
             self.add_module(f"fc{i}", linear)
             self.fcs.append(f"fc{i}")
@@ -53,6 +53,8 @@ class FastRCNNConvFCHead(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(R, C, H, W)`` to ``(R, fc_dims[-1])``, or to a map where there is no fully connected layer."""
+        if self.convs:
+            x = fast_layout(x)
         for name in self.convs:
             x = getattr(self, name)(x)
         if self.fcs:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from detectory.core.events import get_event_storage, has_event_storage
-from detectory.modeling.layers import Conv2d, ShapeSpec
+from detectory.modeling.layers import Conv2d, ShapeSpec, fast_layout
 from detectory.structures import Instances, heatmaps_to_keypoints
 
 
@@ -139,6 +139,7 @@ class KRCNNConvDeconvUpsampleHead(BaseKeypointRCNNHead):
 
     def layers(self, x: Tensor) -> Tensor:
         """Map ``(R, C, H, W)`` to logits ``(R, P, 4 * H, 4 * W)``."""
+        x = fast_layout(x)
         for name in self.convs:
             x = getattr(self, name)(x)
         x = self.score_lowres(x)

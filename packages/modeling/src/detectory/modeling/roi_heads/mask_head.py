@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from detectory.modeling.layers import Conv2d, ShapeSpec, c2_msra_fill, get_norm, init_predictor
+from detectory.modeling.layers import Conv2d, ShapeSpec, c2_msra_fill, fast_layout, get_norm, init_predictor
 from detectory.modeling.layers.norms import NormSpec
 from detectory.structures import Instances
 
@@ -53,7 +53,7 @@ def mask_rcnn_inference(pred_mask_logits: Tensor, pred_instances: Sequence[Insta
         pred_instances: Detections with ``pred_classes``; changed in place.
     """
     classes = torch.cat([found.pred_classes for found in pred_instances])
-    probabilities = _class_channel(pred_mask_logits, classes).sigmoid().unsqueeze(1)
+    probabilities = _class_channel(pred_mask_logits, classes).float().sigmoid().unsqueeze(1)
     parts = probabilities.split([found.pred_classes.shape[0] for found in pred_instances])
     for masks, found in zip(parts, pred_instances, strict=True):
         found.pred_masks = masks
@@ -132,8 +132,26 @@ class MaskRCNNConvUpsampleHead(BaseMaskRCNNHead):
         c2_msra_fill(self.deconv)
         init_predictor(self.predictor, std=0.001)
 
+    def forward(self, x: Tensor, instances: Sequence[Instances]) -> dict[str, Tensor] | Sequence[Instances]:
+        """See `BaseMaskRCNNHead.forward`; inference computes only the masks of the predicted classes."""
+        own_layers = type(self).layers is MaskRCNNConvUpsampleHead.layers
+        if self.training or not own_layers or self.predictor.out_channels == 1:
+            return super().forward(x, instances)
+        classes = torch.cat([found.pred_classes for found in instances])
+        x = self._upsampled(x)  # (R, C, M, M)
+        weight = self.predictor.weight[classes].flatten(1)  # (R, C)
+        logits = torch.einsum("rchw,rc->rhw", x, weight)
+        if self.predictor.bias is not None:
+            logits = logits + self.predictor.bias[classes][:, None, None]
+        mask_rcnn_inference(logits.unsqueeze(1), instances)
+        return instances
+
     def layers(self, x: Tensor) -> Tensor:
         """Map ``(R, C, H, W)`` to logits ``(R, num_classes, 2 * H, 2 * W)``."""
+        return self.predictor(self._upsampled(x))
+
+    def _upsampled(self, x: Tensor) -> Tensor:
+        x = fast_layout(x)
         for name in self.conv_norm_relus:
             x = getattr(self, name)(x)
-        return self.predictor(F.relu_(self.deconv(x)))
+        return F.relu_(self.deconv(x))

@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from detectory.modeling.layers import fast_layout
 from detectory.modeling.poolers import ROIPooler
 from detectory.structures import Boxes, ImageList, Instances
 
@@ -79,4 +80,4 @@ class Res5ROIHeads(ROIHeads):
         return self.mask_head(self._region_features(features, [i.pred_boxes for i in instances]), instances)
 
     def _region_features(self, features: Mapping[str, Tensor], boxes: Sequence[Boxes]) -> Tensor:
-        return self.res5(self.pooler([features[name] for name in self.in_features], boxes))
+        return self.res5(fast_layout(self.pooler([features[name] for name in self.in_features], boxes)))
