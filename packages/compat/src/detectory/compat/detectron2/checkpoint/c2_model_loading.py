@@ -1,0 +1,30 @@
+"""Names of Caffe2's checkpoints, under Detectron2's module path."""
+
+import itertools
+
+import torch
+
+from detectory.core.checkpoint import convert_basic_names as convert_basic_c2_names
+from detectory.core.checkpoint import convert_caffe2_names as convert_c2_detectron_names
+from detectory.core.checkpoint import match_state_dict
+
+__all__ = ["align_and_update_state_dicts", "convert_basic_c2_names", "convert_c2_detectron_names"]
+
+
+def align_and_update_state_dicts(
+    model_state_dict: dict[str, torch.Tensor], ckpt_state_dict: dict[str, torch.Tensor], c2_conversion: bool = True
+) -> dict[str, torch.Tensor]:
+    """Return the checkpoint's tensors under the model's names where they match by their endings.
+
+    Args:
+        model_state_dict: the model's tensors.
+        ckpt_state_dict: the checkpoint's.
+        c2_conversion: translate Caffe2's names first.
+    """
+    return match_state_dict(model_state_dict, ckpt_state_dict, caffe2_conversion=c2_conversion)
+
+
+def _longest_common_prefix_str(names: list[str]) -> str:
+    """Return the longest text that all names begin with."""
+    letters = itertools.takewhile(lambda column: len(set(column)) == 1, zip(*names, strict=False))
+    return "".join(column[0] for column in letters)

@@ -1,0 +1,34 @@
+"""Datasets, augmentations and loaders under Detectron2's module path."""
+
+from detectory.compat.detectron2.data import datasets, detection_utils, samplers, transforms
+from detectory.compat.detectron2.data.build import (
+    build_batch_data_loader,
+    build_detection_test_loader,
+    build_detection_train_loader,
+    get_detection_dataset_dicts,
+    load_proposals_into_dataset,
+    print_instances_class_histogram,
+)
+from detectory.compat.detectron2.data.catalog import DatasetCatalog, Metadata, MetadataCatalog
+from detectory.compat.detectron2.data.common import DatasetFromList, MapDataset, ToIterableDataset
+from detectory.compat.detectron2.data.dataset_mapper import DatasetMapper
+
+__all__ = [
+    "DatasetCatalog",
+    "DatasetFromList",
+    "DatasetMapper",
+    "MapDataset",
+    "Metadata",
+    "MetadataCatalog",
+    "ToIterableDataset",
+    "build_batch_data_loader",
+    "build_detection_test_loader",
+    "build_detection_train_loader",
+    "datasets",
+    "detection_utils",
+    "get_detection_dataset_dicts",
+    "load_proposals_into_dataset",
+    "print_instances_class_histogram",
+    "samplers",
+    "transforms",
+]

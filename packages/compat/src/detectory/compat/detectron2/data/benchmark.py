@@ -1,0 +1,114 @@
+"""How fast a dataset is read, mapped and moved between processes."""
+
+import itertools
+import logging
+import time
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from detectory.compat.fvcore.common.timer import Timer
+from detectory.data import DatasetFromList, MapDataset, build_batch_data_loader
+from detectory.data.samplers import TrainingSampler
+
+__all__ = ["DataLoaderBenchmark", "Timer", "iter_benchmark"]
+
+logger = logging.getLogger(__name__)
+
+
+def iter_benchmark(
+    iterator: Iterable[Any], num_iter: int, warmup: int = 5, max_time_seconds: float = 60
+) -> tuple[float, list[float]]:
+    """Time the items of an iterator.
+
+    Args:
+        iterator: what is timed.
+        num_iter: how many items, after the warm-up.
+        warmup: items that do not count.
+        max_time_seconds: stop earlier after this time.
+
+    Returns:
+        The average time of an item in seconds, and the time of each.
+
+    Raises:
+        ValueError: the iterator ends in the warm-up.
+    """
+    source = iter(iterator)
+    if sum(1 for _ in itertools.islice(source, warmup)) < warmup:
+        raise ValueError(f"iter_benchmark: the iterator has fewer than {warmup + 1} items")
+    times: list[float] = []
+    timer = Timer()
+    while len(times) < num_iter and timer.seconds() < max_time_seconds:
+        start = time.perf_counter()
+        if next(source, times) is times:
+            break
+        times.append(time.perf_counter() - start)
+    if not times:
+        raise ValueError(f"iter_benchmark: the iterator has fewer than {warmup + 1} items")
+    return sum(times) / len(times), times
+
+
+class DataLoaderBenchmark:
+    """Times the parts of a training loader, one by one and together.
+
+    Args:
+        dataset: the samples, a list or a torch dataset.
+        mapper: the function of each sample.
+        sampler: order of the samples, endless; random by default.
+        total_batch_size: samples of a batch.
+        num_workers: processes that load.
+        max_time_seconds: limit of each measurement.
+    """
+
+    def __init__(
+        self,
+        dataset: Sequence[Any],
+        *,
+        mapper: Callable[[Any], Any],
+        sampler: Any = None,
+        total_batch_size: int,
+        num_workers: int = 0,
+        max_time_seconds: int = 90,
+    ) -> None:
+        self.dataset = DatasetFromList(dataset, copy=False) if isinstance(dataset, list) else dataset
+        self.mapper = mapper
+        self.sampler = TrainingSampler(len(self.dataset)) if sampler is None else sampler
+        self.total_batch_size = total_batch_size
+        self.num_workers = num_workers
+        self.max_time_seconds = max_time_seconds
+
+    def _measure(self, iterator: Iterable[Any], num_iter: int, warmup: int, what: str) -> float:
+        average, times = iter_benchmark(iterator, num_iter, warmup, self.max_time_seconds)
+        logger.info("%s: %.4f s each, %.1f a second, over %d", what, average, 1 / max(average, 1e-9), len(times))
+        return average
+
+    def benchmark_dataset(self, num_iter: int, warmup: int = 5) -> float:
+        """Return the seconds that reading a raw sample takes."""
+        return self._measure((self.dataset[index] for index in self.sampler), num_iter, warmup, "raw samples")
+
+    def benchmark_mapper(self, num_iter: int, warmup: int = 5) -> float:
+        """Return the seconds that reading and mapping a sample take in this process."""
+        mapped = MapDataset(self.dataset, self.mapper)
+        return self._measure((mapped[index] for index in self.sampler), num_iter, warmup, "mapped samples")
+
+    def benchmark_workers(self, num_iter: int, warmup: int = 10) -> dict[int, float]:
+        """Return the seconds of a batch, by the number of processes: none, and as many as given."""
+        counts = sorted({0, self.num_workers})
+        return {count: self._measure(self._loader(count), num_iter, warmup, f"{count} workers") for count in counts}
+
+    def benchmark_IPC(self, num_iter: int, warmup: int = 10) -> float:
+        """Return the seconds that moving a mapped batch out of worker processes takes, without reading and mapping."""
+        mapped = MapDataset(self.dataset, self.mapper)
+        sample = mapped[next(iter(self.sampler))]
+        repeated = MapDataset(DatasetFromList([0] * 1000, serialize=False), lambda _: sample)
+        loader = build_batch_data_loader(
+            repeated, TrainingSampler(1000), self.total_batch_size, num_workers=max(self.num_workers, 1)
+        )
+        return self._measure(loader, num_iter, warmup, "exchange between processes")
+
+    def benchmark_distributed(self, num_iter: int, warmup: int = 10) -> float:
+        """Return the seconds of a batch as the training would load it."""
+        return self._measure(self._loader(self.num_workers), num_iter, warmup, "batches")
+
+    def _loader(self, num_workers: int) -> Iterable[Any]:
+        mapped = MapDataset(self.dataset, self.mapper)
+        return build_batch_data_loader(mapped, self.sampler, self.total_batch_size, num_workers=num_workers)

@@ -1,0 +1,50 @@
+"""Datasets over lists and functions, under Detectron2's module path."""
+
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from detectory.data import AspectRatioGroupedDataset, MapDataset, ToIterableDataset
+from detectory.data import DatasetFromList as _DatasetFromList
+
+__all__ = [
+    "AspectRatioGroupedDataset",
+    "DatasetFromList",
+    "MapDataset",
+    "ToIterableDataset",
+    "set_default_dataset_from_list_serialize_method",
+]
+
+_serializers: list[Callable[[Sequence[Any]], Sequence[Any]]] = []
+
+
+class DatasetFromList(_DatasetFromList):
+    """A dataset of a list.
+
+    Args:
+        lst: the samples.
+        copy: hand out copies, so that a mapper may change them.
+        serialize: keep samples in one block of bytes that worker processes share; or a function that takes the list
+            and returns a sequence to keep instead.
+    """
+
+    def __init__(
+        self,
+        lst: Sequence[Any],
+        copy: bool = True,
+        serialize: bool | Callable[[Sequence[Any]], Sequence[Any]] = True,
+    ) -> None:
+        own = serialize if callable(serialize) else None
+        if own is None and serialize and _serializers:
+            own = _serializers[-1]
+        super().__init__(lst if own is None else own(lst), copy=copy, serialize=bool(serialize) and own is None)
+
+
+@contextlib.contextmanager
+def set_default_dataset_from_list_serialize_method(func: Callable[[Sequence[Any]], Sequence[Any]]) -> Iterator[None]:
+    """Let every ``DatasetFromList`` that is made inside the block keep its list as ``func`` returns it."""
+    _serializers.append(func)
+    try:
+        yield
+    finally:
+        _serializers.pop()

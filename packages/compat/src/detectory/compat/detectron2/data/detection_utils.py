@@ -1,0 +1,62 @@
+"""What mappers are made of, under Detectron2's module path."""
+
+from typing import Any
+
+from detectory.compat.detectron2.config import CfgNode
+from detectory.data import transforms as T
+from detectory.data.detection import (
+    SizeMismatchError,
+    annotations_to_instances,
+    annotations_to_instances_rotated,
+    check_image_size,
+    check_metadata_consistency,
+    convert_image_to_rgb,
+    convert_PIL_to_numpy,
+    create_keypoint_hflip_indices,
+    filter_empty_instances,
+    gen_crop_transform_with_instance,
+    get_bbox,
+    get_fed_loss_cls_weights,
+    read_image,
+    transform_instance_annotations,
+    transform_keypoint_annotations,
+    transform_proposals,
+)
+
+__all__ = [
+    "SizeMismatchError",
+    "annotations_to_instances",
+    "annotations_to_instances_rotated",
+    "build_augmentation",
+    "build_transform_gen",
+    "check_image_size",
+    "check_metadata_consistency",
+    "convert_PIL_to_numpy",
+    "convert_image_to_rgb",
+    "create_keypoint_hflip_indices",
+    "filter_empty_instances",
+    "gen_crop_transform_with_instance",
+    "get_bbox",
+    "get_fed_loss_cls_weights",
+    "read_image",
+    "transform_instance_annotations",
+    "transform_keypoint_annotations",
+    "transform_proposals",
+]
+
+
+def build_augmentation(cfg: CfgNode, is_train: bool) -> list[T.Augmentation]:
+    """Return the resize, and for training the flip, that ``INPUT`` says."""
+    settings = cfg.INPUT
+    if not is_train:
+        return [T.ResizeShortestEdge(settings.MIN_SIZE_TEST, settings.MAX_SIZE_TEST, "choice")]
+    augmentations: list[Any] = [
+        T.ResizeShortestEdge(settings.MIN_SIZE_TRAIN, settings.MAX_SIZE_TRAIN, settings.MIN_SIZE_TRAIN_SAMPLING)
+    ]
+    if settings.RANDOM_FLIP != "none":
+        vertical = settings.RANDOM_FLIP == "vertical"
+        augmentations.append(T.RandomFlip(horizontal=not vertical, vertical=vertical))
+    return augmentations
+
+
+build_transform_gen = build_augmentation

@@ -1,0 +1,5 @@
+"""Batches of groups, under Detectron2's module path."""
+
+from detectory.data.samplers import GroupedBatchSampler
+
+__all__ = ["GroupedBatchSampler"]

@@ -1,0 +1,385 @@
+"""The standard training and prediction of a config."""
+
+import argparse
+import logging
+import os
+import sys
+import weakref
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from omegaconf import DictConfig, OmegaConf
+from torch import nn
+
+from detectory.compat.detectron2.checkpoint import DetectionCheckpointer
+from detectory.compat.detectron2.config import CfgNode, LazyConfig
+from detectory.compat.detectron2.data import (
+    MetadataCatalog,
+    build_detection_test_loader,
+    build_detection_train_loader,
+)
+from detectory.compat.detectron2.data import transforms as T
+from detectory.compat.detectron2.engine import hooks
+from detectory.compat.detectron2.engine.worker_scaling import auto_scale_workers
+from detectory.compat.detectron2.modeling import build_model
+from detectory.compat.detectron2.solver import build_lr_scheduler, build_optimizer
+from detectory.compat.detectron2.utils import comm
+from detectory.compat.detectron2.utils.collect_env import collect_env_info
+from detectory.compat.detectron2.utils.env import seed_all_rng
+from detectory.compat.detectron2.utils.file_io import PathManager
+from detectory.compat.detectron2.utils.logger import setup_logger
+from detectory.core.storage import atomic_write
+from detectory.engine import AMPTrainer, SimpleTrainer, TrainerBase, create_ddp_model, default_writers
+from detectory.evaluation import DatasetEvaluator, inference_on_dataset, print_csv_format, verify_results
+
+__all__ = [
+    "DefaultPredictor",
+    "DefaultTrainer",
+    "create_ddp_model",
+    "default_argument_parser",
+    "default_setup",
+    "default_writers",
+]
+
+
+def default_argument_parser(epilog: str | None = None) -> argparse.ArgumentParser:
+    """Return a parser of the arguments that training scripts share.
+
+    Args:
+        epilog: text below the help; examples of calls by default.
+    """
+    script = sys.argv[0]
+    examples = f"""examples:
+  one machine:        {script} --num-gpus 8 --config-file cfg.yaml
+  change settings:    {script} --config-file cfg.yaml MODEL.WEIGHTS /path/to/weight.pth SOLVER.BASE_LR 0.001
+  several machines:   {script} --machine-rank 0 --num-machines 2 --dist-url tcp://ADDRESS:PORT [--other-flags]
+                      {script} --machine-rank 1 --num-machines 2 --dist-url tcp://ADDRESS:PORT [--other-flags]"""
+    parser = argparse.ArgumentParser(epilog=epilog or examples, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--config-file", default="", metavar="FILE", help="path of the config")
+    parser.add_argument("--resume", action="store_true", help="continue from the last checkpoint of the output folder")
+    parser.add_argument("--eval-only", action="store_true", help="evaluate, do not train")
+    parser.add_argument("--num-gpus", type=int, default=1, help="GPUs of each machine")
+    parser.add_argument("--num-machines", type=int, default=1, help="number of machines")
+    parser.add_argument("--machine-rank", type=int, default=0, help="number of this machine, from 0")
+    parser.add_argument("--dist-url", default="auto", help="where the processes meet, see detectory.engine.launch")
+    parser.add_argument(
+        "opts", nargs=argparse.REMAINDER, default=None, help="settings that change the config: KEY VALUE"
+    )
+    return parser
+
+
+def default_setup(cfg: CfgNode | DictConfig, args: argparse.Namespace) -> None:
+    """Do what comes before every training or evaluation.
+
+    Set up loggers, log environment, arguments and config, save the config in the output folder, seed the random
+    generators and set what ``CUDNN_BENCHMARK`` and ``FLOAT32_PRECISION`` say.
+
+    Args:
+        cfg: a config of either kind.
+        args: what :func:`default_argument_parser` found.
+    """
+    output_dir = _setting(cfg, "OUTPUT_DIR", "output_dir", "train.output_dir", default=None)
+    rank = comm.get_rank()
+    if comm.is_main_process() and output_dir:
+        PathManager.mkdirs(output_dir)
+    setup_logger(output_dir, distributed_rank=rank, name="fvcore")
+    logger = setup_logger(output_dir, distributed_rank=rank)
+    logger.info("rank of this process: %d, processes: %d", rank, comm.get_world_size())
+    logger.info("environment:\n%s", collect_env_info())
+    logger.info("arguments: %s", args)
+    if getattr(args, "config_file", ""):
+        with PathManager.open(args.config_file, "r") as file:
+            logger.info("content of %s:\n%s", args.config_file, file.read())
+    if comm.is_main_process() and output_dir:
+        path = os.path.join(output_dir, "config.yaml")
+        if isinstance(cfg, CfgNode):
+            with atomic_write(path, "w") as file:
+                file.write(cfg.dump())
+        else:
+            LazyConfig.save(cfg, path)
+        logger.info("the whole config is saved as %s", path)
+    seed = _setting(cfg, "SEED", "train.seed", default=-1)
+    seed_all_rng(None if seed is None or seed < 0 else seed + rank)
+    if not getattr(args, "eval_only", False):
+        torch.backends.cudnn.benchmark = bool(_setting(cfg, "CUDNN_BENCHMARK", "train.cudnn_benchmark", default=False))
+    precision = _setting(cfg, "FLOAT32_PRECISION", "train.float32_precision", default="")
+    if precision:
+        torch.set_float32_matmul_precision(precision)
+
+
+def _setting(cfg: Any, *keys: str, default: Any) -> Any:
+    """Return the first of ``keys`` that a config of either kind has."""
+    for key in keys:
+        if isinstance(cfg, CfgNode):
+            if "." not in key and key in cfg:
+                return cfg[key]
+        elif (value := OmegaConf.select(cfg, key, default=None)) is not None:
+            return value
+    return default
+
+
+class DefaultPredictor:
+    """Runs the model of a config on one image after the other.
+
+    Weights come from ``MODEL.WEIGHTS``, the resize from ``INPUT``, the names of classes from the first of
+    ``DATASETS.TEST``. For batches, files and folders see :class:`detectory.engine.predictor.Predictor`.
+
+    Args:
+        cfg: the config.
+
+    Attributes:
+        metadata: of the first of ``DATASETS.TEST``.
+    """
+
+    def __init__(self, cfg: CfgNode) -> None:
+        self.cfg = cfg.clone()
+        self.model = build_model(self.cfg)
+        self.model.eval()
+        if len(cfg.DATASETS.TEST):
+            self.metadata = MetadataCatalog.get(cfg.DATASETS.TEST[0])
+        DetectionCheckpointer(self.model).load(cfg.MODEL.WEIGHTS)
+        self.aug = T.ResizeShortestEdge([cfg.INPUT.MIN_SIZE_TEST, cfg.INPUT.MIN_SIZE_TEST], cfg.INPUT.MAX_SIZE_TEST)
+        self.input_format = cfg.INPUT.FORMAT
+        if self.input_format not in ("RGB", "BGR"):
+            raise ValueError(f"DefaultPredictor: INPUT.FORMAT must be 'RGB' or 'BGR', got {self.input_format!r}")
+
+    def __call__(self, original_image: np.ndarray) -> dict[str, Any]:
+        """Return the model's output for one image.
+
+        Args:
+            original_image: ``(H, W, 3)``, in BGR.
+        """
+        image = original_image[:, :, ::-1] if self.input_format == "RGB" else original_image
+        height, width = original_image.shape[:2]
+        resized = self.aug.get_transform(image).apply_image(image)
+        tensor = torch.as_tensor(np.ascontiguousarray(resized.astype("float32").transpose(2, 0, 1)))
+        with torch.no_grad():
+            return self.model([{"image": tensor.to(self.cfg.MODEL.DEVICE), "height": height, "width": width}])[0]
+
+
+class DefaultTrainer(TrainerBase):
+    """Trains the model of a config with standard parts, each made by a method that a subclass may override.
+
+    Args:
+        cfg: the config.
+
+    Attributes:
+        cfg: a copy of the config, scaled to the number of workers, see :meth:`auto_scale_workers`.
+        checkpointer: saves and loads model, optimizer and schedule.
+        scheduler: of the learning rate.
+    """
+
+    def __init__(self, cfg: CfgNode) -> None:
+        super().__init__()
+        logger = logging.getLogger("detectron2")
+        if not logger.isEnabledFor(logging.INFO):
+            setup_logger()
+        cfg = self.auto_scale_workers(cfg, comm.get_world_size())
+        model = self.build_model(cfg)
+        optimizer = self.build_optimizer(cfg, model)
+        data_loader = self.build_train_loader(cfg)
+        model = create_ddp_model(model, broadcast_buffers=False)
+        trainer_class = AMPTrainer if cfg.SOLVER.AMP.ENABLED else SimpleTrainer
+        self._trainer = trainer_class(model, data_loader, optimizer)
+        self.scheduler = self.build_lr_scheduler(cfg, optimizer)
+        self.checkpointer = DetectionCheckpointer(model, cfg.OUTPUT_DIR, trainer=weakref.proxy(self))
+        self.start_iter = 0
+        self.max_iter = cfg.SOLVER.MAX_ITER
+        self.cfg = cfg
+        self.register_hooks(self.build_hooks())
+
+    @property
+    def model(self) -> nn.Module:
+        """The model, perhaps wrapped for several processes."""
+        return self._trainer.model
+
+    @model.setter
+    def model(self, value: nn.Module) -> None:
+        self._trainer.model = value
+
+    @property
+    def data_loader(self) -> Any:
+        """The training loader."""
+        return self._trainer.data_loader
+
+    @data_loader.setter
+    def data_loader(self, value: Any) -> None:
+        self._trainer.data_loader = value
+
+    @property
+    def optimizer(self) -> torch.optim.Optimizer:
+        """The optimizer."""
+        return self._trainer.optimizer
+
+    @optimizer.setter
+    def optimizer(self, value: torch.optim.Optimizer) -> None:
+        self._trainer.optimizer = value
+
+    def resume_or_load(self, resume: bool = True) -> None:
+        """Continue from the last checkpoint of the output folder, else load ``MODEL.WEIGHTS``.
+
+        Args:
+            resume: whether to look for a checkpoint; with one, model, optimizer, schedule and iteration continue.
+        """
+        self.checkpointer.resume_or_load(self.cfg.MODEL.WEIGHTS, resume=resume)
+        if resume and self.checkpointer.has_checkpoint():
+            self.start_iter = self.iter + 1
+
+    def build_hooks(self) -> list[Any]:
+        """Return the standard hooks: timer, schedule, precise batch norm, checkpoints, evaluation, writers.
+
+        Override this to leave out some or to add others: ``return [*super().build_hooks(), MyHook()]``.
+        """
+        cfg = self.cfg.clone()
+        cfg.defrost()
+        cfg.DATALOADER.NUM_WORKERS = 0  # the batches of precise batch norm are few
+        precise = cfg.TEST.PRECISE_BN
+        found: list[Any] = [hooks.IterationTimer(), hooks.LRScheduler()]
+        if precise.ENABLED and _has_batch_norm(self.model):
+            loader = self.build_train_loader(cfg)
+            found.append(hooks.PreciseBN(cfg.TEST.EVAL_PERIOD, self.model, loader, precise.NUM_ITER))
+        if comm.is_main_process() or comm.get_world_size() > 1:
+            found.append(hooks.PeriodicCheckpointer(self.checkpointer, cfg.SOLVER.CHECKPOINT_PERIOD))
+
+        def test_and_save_results() -> Mapping[str, Any]:
+            self._last_eval_results = self.test(self.cfg, self.model)
+            return self._last_eval_results
+
+        found.append(hooks.EvalHook(cfg.TEST.EVAL_PERIOD, test_and_save_results))
+        if comm.is_main_process():
+            found.append(hooks.PeriodicWriter(self.build_writers(), period=20))
+        return found
+
+    def build_writers(self) -> list[Any]:
+        """Return the writers of events: the log, a JSON file, TensorBoard."""
+        return default_writers(self.cfg.OUTPUT_DIR, self.max_iter)
+
+    def train(self) -> Mapping[str, Any] | None:  # type: ignore[override]
+        """Train from ``start_iter`` to ``SOLVER.MAX_ITER``.
+
+        Returns:
+            The results of the last evaluation, checked against ``TEST.EXPECTED_RESULTS``; None without an evaluation.
+        """
+        super().train(self.start_iter, self.max_iter)
+        results = getattr(self, "_last_eval_results", None)
+        if len(self.cfg.TEST.EXPECTED_RESULTS) and comm.is_main_process():
+            if results is None:
+                raise RuntimeError("DefaultTrainer.train: TEST.EXPECTED_RESULTS is set, but nothing was evaluated")
+            verify_results(self.cfg, results)
+        return results
+
+    def run_step(self) -> None:
+        """Run one iteration."""
+        self._trainer.iter = self.iter
+        self._trainer.run_step()
+
+    def after_backward(self) -> None:
+        """Let hooks see the gradients."""
+        super().after_backward()
+
+    def before_train(self) -> None:
+        """Prepare the inner trainer, then the hooks."""
+        self._trainer.storage, self._trainer.max_iter = self.storage, self.max_iter
+        self._trainer.after_backward = super().after_backward  # type: ignore[method-assign]
+        self._trainer.before_train()
+        super().before_train()
+
+    def after_train(self) -> None:
+        """End the inner trainer, then the hooks."""
+        self._trainer.after_train()
+        super().after_train()
+
+    def synchronize_state(self) -> None:
+        """Gather what each process has to save."""
+        self._trainer.iter = self.iter
+        self._trainer.synchronize_state()
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the state of the hooks and of the inner trainer."""
+        state = super().state_dict()
+        state["_trainer"] = self._trainer.state_dict()
+        return state
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Continue from a state that :meth:`state_dict` returned."""
+        super().load_state_dict(state_dict)
+        self._trainer.load_state_dict(state_dict["_trainer"])
+
+    @classmethod
+    def build_model(cls, cfg: CfgNode) -> nn.Module:
+        """Build the model, by default with :func:`build_model`."""
+        model = build_model(cfg)
+        logging.getLogger(__name__).info("model:\n%s", model)
+        return model
+
+    @classmethod
+    def build_optimizer(cls, cfg: CfgNode, model: nn.Module) -> torch.optim.Optimizer:
+        """Build the optimizer, by default with :func:`build_optimizer`."""
+        return build_optimizer(cfg, model)
+
+    @classmethod
+    def build_lr_scheduler(cls, cfg: CfgNode, optimizer: torch.optim.Optimizer) -> Any:
+        """Build the schedule, by default with :func:`build_lr_scheduler`."""
+        return build_lr_scheduler(cfg, optimizer)
+
+    @classmethod
+    def build_train_loader(cls, cfg: CfgNode) -> Any:
+        """Build the training loader, by default with :func:`build_detection_train_loader`."""
+        return build_detection_train_loader(cfg)
+
+    @classmethod
+    def build_test_loader(cls, cfg: CfgNode, dataset_name: str) -> Any:
+        """Build the loader of a test set, by default with :func:`build_detection_test_loader`."""
+        return build_detection_test_loader(cfg, dataset_name)
+
+    @classmethod
+    def build_evaluator(cls, cfg: CfgNode, dataset_name: str) -> DatasetEvaluator | None:
+        """Return the evaluator of a test set; none by default: override this, or hand evaluators to :meth:`test`."""
+        del cfg, dataset_name
+        return None
+
+    @classmethod
+    def test(
+        cls,
+        cfg: CfgNode,
+        model: nn.Module,
+        evaluators: DatasetEvaluator | list[DatasetEvaluator] | None = None,
+    ) -> dict[str, Any]:
+        """Evaluate a model on all of ``DATASETS.TEST``.
+
+        Args:
+            cfg: the config.
+            model: the model.
+            evaluators: one for each test set; by default what :meth:`build_evaluator` returns.
+
+        Returns:
+            The results by test set; those of the only one directly.
+
+        Raises:
+            ValueError: there are not as many evaluators as test sets.
+        """
+        logger = logging.getLogger(__name__)
+        if isinstance(evaluators, DatasetEvaluator):
+            evaluators = [evaluators]
+        if evaluators is not None and len(evaluators) != len(cfg.DATASETS.TEST):
+            raise ValueError(f"test: {len(cfg.DATASETS.TEST)} test sets need as many evaluators, got {len(evaluators)}")
+        results: dict[str, Any] = {}
+        for index, name in enumerate(cfg.DATASETS.TEST):
+            evaluator = evaluators[index] if evaluators is not None else cls.build_evaluator(cfg, name)
+            if evaluator is None:
+                logger.warning("no evaluator for %s: override build_evaluator, or pass evaluators to test", name)
+                results[name] = {}
+                continue
+            results[name] = inference_on_dataset(model, cls.build_test_loader(cfg, name), evaluator)
+            if comm.is_main_process():
+                logger.info("results of %s:", name)
+                print_csv_format(results[name])
+        return next(iter(results.values())) if len(results) == 1 else results
+
+    auto_scale_workers: Callable[[CfgNode, int], CfgNode] = staticmethod(auto_scale_workers)
+
+
+def _has_batch_norm(model: nn.Module) -> bool:
+    return any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in model.modules())

@@ -1,0 +1,69 @@
+"""What a model costs, under Detectron2's module path."""
+
+from collections import defaultdict
+from typing import Any
+
+import torch
+from torch import nn
+
+from detectory.core.events import EventStorage
+from detectory.modeling.analysis import (
+    ActivationCountAnalysis,
+    FlopCountAnalysis,
+    parameter_count,
+    parameter_count_table,
+)
+
+__all__ = [
+    "FlopCountAnalysis",
+    "activation_count_operators",
+    "find_unused_parameters",
+    "flop_count_operators",
+    "parameter_count",
+    "parameter_count_table",
+]
+
+Inputs = list[dict[str, Any]]
+
+
+def flop_count_operators(model: nn.Module, inputs: Inputs) -> defaultdict[str, float]:
+    """Return the billions of multiply-adds of a detection model by operator.
+
+    Args:
+        model: the model.
+        inputs: what it is called with: a list of dictionaries with ``"image"``.
+    """
+    return _in_units(FlopCountAnalysis(model.eval(), (inputs,)).by_operator(), 1e9)
+
+
+def activation_count_operators(model: nn.Module, inputs: Inputs, **kwargs: Any) -> defaultdict[str, float]:
+    """Return the millions of output elements of a detection model by operator; arguments as above."""
+    del kwargs
+    return _in_units(ActivationCountAnalysis(model.eval(), (inputs,)).by_operator(), 1e6)
+
+
+def _in_units(counts: dict[str, int], unit: float) -> defaultdict[str, float]:
+    return defaultdict(float, {name: count / unit for name, count in counts.items()})
+
+
+def find_unused_parameters(model: nn.Module, inputs: Any) -> list[str]:
+    """Return the names of parameters that get no gradient from the losses of these inputs.
+
+    Args:
+        model: a model in training mode.
+        inputs: a training batch.
+
+    Raises:
+        ValueError: the model is in evaluation mode.
+    """
+    if not model.training:
+        raise ValueError("find_unused_parameters: the model must be in training mode")
+    for parameter in model.parameters():
+        parameter.grad = None
+    with EventStorage():
+        losses = model(inputs)
+    total = sum(losses.values()) if isinstance(losses, dict) else losses
+    if not isinstance(total, torch.Tensor):
+        raise TypeError(f"find_unused_parameters: the model must return losses, got {type(losses).__name__}")
+    total.backward()
+    return [name for name, parameter in model.named_parameters() if parameter.grad is None]

@@ -1,0 +1,71 @@
+"""Seeds and versions, under Detectron2's module path."""
+
+import importlib
+import importlib.util
+import os
+import sys
+from types import ModuleType
+
+import torch
+
+from detectory.core.environment import seed_all_rng
+
+__all__ = ["TORCH_VERSION", "fixup_module_metadata", "seed_all_rng", "setup_custom_environment", "setup_environment"]
+
+TORCH_VERSION = tuple(int(part) for part in torch.__version__.split(".")[:2])
+
+_done: list[bool] = []
+
+
+def setup_environment() -> None:
+    """Run, once in a process, ``setup_environment`` of the module that ``$DETECTRON2_ENV_MODULE`` names."""
+    custom = os.environ.get("DETECTRON2_ENV_MODULE")
+    if custom and not _done:
+        setup_custom_environment(custom)
+    _done.append(True)
+
+
+def setup_custom_environment(custom_module: str) -> None:
+    """Load a module by name or by path, and run its function ``setup_environment``.
+
+    Raises:
+        ImportError: the module has no such function.
+    """
+    if custom_module.endswith(".py"):
+        spec = importlib.util.spec_from_file_location("detectron2.utils.env.custom_module", custom_module)
+        if spec is None or spec.loader is None:
+            raise ImportError(f"setup_custom_environment: cannot load {custom_module}")
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+    else:
+        module = importlib.import_module(custom_module)
+    if not callable(getattr(module, "setup_environment", None)):
+        raise ImportError(f"setup_custom_environment: {custom_module} has no function setup_environment")
+    module.setup_environment()
+
+
+def fixup_module_metadata(module_name: str, namespace: dict[str, object], keys: list[str] | None = None) -> None:
+    """Let public objects of a namespace say that they come from ``module_name``, wherever they are defined.
+
+    Args:
+        module_name: the public module.
+        namespace: its names and objects.
+        keys: which of them; all without a leading underscore by default.
+    """
+    seen: set[int] = set()
+    for name in [key for key in namespace if not key.startswith("_")] if keys is None else keys:
+        _fix(f"{module_name}.{name}", name, namespace[name], module_name, seen)
+
+
+def _fix(full_name: str, name: str, obj: object, module_name: str, seen: set[int]) -> None:
+    module = getattr(obj, "__module__", None)
+    if id(obj) in seen or isinstance(obj, ModuleType) or not str(module).startswith(module_name.split(".")[0]):
+        return
+    seen.add(id(obj))
+    if module in sys.modules and hasattr(obj, "__qualname__"):
+        obj.__module__ = module_name
+    if isinstance(obj, type):
+        obj.__qualname__ = name
+        for child_name, child in vars(obj).items():
+            if callable(child):
+                _fix(f"{full_name}.{child_name}", f"{name}.{child_name}", child, module_name, seen)

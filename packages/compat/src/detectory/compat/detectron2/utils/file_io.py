@@ -1,0 +1,10 @@
+"""Paths and addresses, under Detectron2's module path."""
+
+from iopath.common.file_io import PathHandler
+
+from detectory.core.storage import Detectron2ModelHandler as Detectron2Handler
+from detectory.core.storage import path_manager
+
+__all__ = ["Detectron2Handler", "PathHandler", "PathManager"]
+
+PathManager = path_manager()

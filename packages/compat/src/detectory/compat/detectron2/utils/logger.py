@@ -1,0 +1,43 @@
+"""Loggers under Detectron2's module path."""
+
+import functools
+import logging
+
+from detectory.core import logging as native
+from detectory.core.logging import create_small_table, log_every_n, log_every_n_seconds, log_first_n
+
+__all__ = ["create_small_table", "log_every_n", "log_every_n_seconds", "log_first_n", "setup_logger"]
+
+_NAME = "detectron2"
+
+
+@functools.lru_cache
+def setup_logger(
+    output: str | None = None,
+    distributed_rank: int = 0,
+    *,
+    color: bool = True,
+    name: str = _NAME,
+    abbrev_name: str | None = None,
+    enable_propagation: bool = False,
+    configure_stdout: bool = True,
+) -> logging.Logger:
+    """Let a logger write to the terminal and to a file.
+
+    The default name stands for the library, whose own messages go the same way.
+
+    Args:
+        output: a file (``.txt`` or ``.log``) or a folder, which gets ``log.txt``.
+        distributed_rank: the rank of this process.
+        color: colour the terminal's lines.
+        name: the logger's name.
+        abbrev_name: what the lines show instead of it; by default ``d2`` for ``detectron2``.
+        enable_propagation: hand messages to the root logger too.
+        configure_stdout: write to the terminal at all.
+    """
+    if abbrev_name is None:
+        abbrev_name = name.replace(_NAME, "d2")
+    settings = {"color": color, "enable_propagation": enable_propagation, "configure_stdout": configure_stdout}
+    if name == _NAME:
+        native.setup_logger(output, distributed_rank, name="detectory", abbrev_name=abbrev_name, **settings)
+    return native.setup_logger(output, distributed_rank, name=name, abbrev_name=abbrev_name, **settings)

@@ -1,0 +1,216 @@
+"""What Detectron2's own tests, and those of projects, use."""
+
+import io
+import os
+import tempfile
+import unittest
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from detectory.compat.detectron2 import model_zoo
+from detectory.compat.detectron2.config import CfgNode, LazyConfig, instantiate
+from detectory.compat.detectron2.utils.file_io import PathManager
+from detectory.core.config import locate
+from detectory.data import DatasetCatalog
+from detectory.data.detection import read_image
+from detectory.structures import Boxes, Instances, ROIMasks
+
+__all__ = [
+    "assert_instances_allclose",
+    "convert_scripted_instances",
+    "get_model_no_weights",
+    "get_sample_coco_image",
+    "has_dynamic_axes",
+    "random_boxes",
+    "register_custom_op_onnx_export",
+    "reload_lazy_config",
+    "reload_script_model",
+    "skipIfOnCPUCI",
+    "skipIfUnsupportedMinOpsetVersion",
+    "skipIfUnsupportedMinTorchVersion",
+    "unregister_custom_op_onnx_export",
+]
+
+
+def get_model_no_weights(config_path: str) -> nn.Module:
+    """Build the model of a config of the zoo with random weights, on the CPU where there is no GPU."""
+    config = model_zoo.get_config(config_path)
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    if not isinstance(config, CfgNode):
+        return instantiate(config.model).to(device)
+    from detectory.compat.detectron2.modeling import build_model
+
+    config.MODEL.DEVICE = device
+    return build_model(config)
+
+
+def random_boxes(num_boxes: int, max_coord: int = 100, device: str = "cpu") -> Tensor:
+    """Return boxes ``(num_boxes, 4)`` that are at least one pixel wide and high and lie in ``[0, max_coord]``."""
+    boxes = torch.rand(num_boxes, 4, device=device) * (max_coord * 0.5)
+    boxes.clamp_(min=1.0)  # the second half is a size
+    boxes[:, 2:] += boxes[:, :2]
+    return boxes
+
+
+def get_sample_coco_image(tensor: bool = True) -> Any:
+    """Return a photograph of COCO: the first of ``coco_2017_val_100`` or ``coco_2017_val`` here, else a downloaded one.
+
+    Args:
+        tensor: as ``(3, H, W)`` uint8 tensor; else as ``(H, W, 3)`` array, both in BGR.
+    """
+    path = None
+    for name in ("coco_2017_val_100", "coco_2017_val"):
+        if path is None and name in DatasetCatalog:
+            try:
+                path = DatasetCatalog.get(name)[0]["file_name"]
+            except OSError:
+                continue
+        if path is not None and not os.path.isfile(path):
+            path = None
+    if path is None:
+        path = PathManager.get_local_path("http://images.cocodataset.org/val2017/000000439715.jpg")
+    image = read_image(path, format="BGR")
+    return torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1))) if tensor else image
+
+
+def convert_scripted_instances(instances: Any) -> Instances:
+    """Return the ``Instances`` of a scripted object that keeps its fields in attributes ``_<name>``."""
+    if isinstance(instances, Instances):
+        return instances
+    found = Instances(instances.image_size)
+    for name in instances._field_names:
+        value = getattr(instances, "_" + name, None)
+        if value is not None:
+            found.set(name, value)
+    return found
+
+
+def assert_instances_allclose(
+    input: Any, other: Any, *, rtol: float = 1e-5, msg: str = "", size_as_tensor: bool = False
+) -> None:
+    """Assert that two ``Instances`` have equal sizes and close fields.
+
+    Args:
+        input: the one.
+        other: the other.
+        rtol: tolerance of numbers with a point, relative to the largest of a field.
+        msg: begins the message.
+        size_as_tensor: compare image sizes by value, where one is a tensor.
+
+    Raises:
+        AssertionError: they differ; the message names the field.
+    """
+    first, second = convert_scripted_instances(input), convert_scripted_instances(other)
+    begin = f"{msg}: " if msg else ""
+    if size_as_tensor:
+        same = np.array_equal(np.asarray(first.image_size), np.asarray(second.image_size))
+    else:
+        same = first.image_size == second.image_size
+    if not same:
+        raise AssertionError(f"{begin}image_size is {first.image_size} against {second.image_size}")
+    fields = sorted(first.get_fields())
+    if fields != sorted(second.get_fields()):
+        raise AssertionError(f"{begin}fields are {fields} against {sorted(second.get_fields())}")
+    for name in fields:
+        one, two = _comparable(first.get(name)), _comparable(second.get(name))
+        if not _close(one, two, rtol):
+            raise AssertionError(f"{begin}the field '{name}' differs: {one} against {two}")
+
+
+def _comparable(value: Any) -> Any:
+    return value.tensor if isinstance(value, Boxes | ROIMasks) else value
+
+
+def _close(one: Any, two: Any, rtol: float) -> bool:
+    if not isinstance(one, Tensor):
+        raise TypeError(f"assert_instances_allclose: cannot compare a {type(one).__name__}")
+    if one.shape != two.shape:
+        return False
+    if not one.is_floating_point():
+        return bool((one == two).all())
+    largest = max(float(two.abs().max()), 1e-12) if two.numel() else 1.0
+    return bool((one - two).abs().max() <= rtol * largest) if one.numel() else True
+
+
+def reload_script_model(module: torch.jit.ScriptModule) -> torch.jit.ScriptModule:
+    """Return a scripted module after saving and loading it."""
+    buffer = io.BytesIO()
+    torch.jit.save(module, buffer)
+    buffer.seek(0)
+    return torch.jit.load(buffer)
+
+
+def reload_lazy_config(cfg: Any) -> Any:
+    """Return a lazy config after saving it as YAML and loading that."""
+    with tempfile.TemporaryDirectory(prefix="lazy_config") as folder:
+        path = os.path.join(folder, "config.yaml")
+        LazyConfig.save(cfg, path)
+        return LazyConfig.load(path)
+
+
+def has_dynamic_axes(onnx_model: Any) -> bool:
+    """Say whether every output of an ONNX model has at least one axis whose size is not fixed."""
+    outputs = onnx_model.graph.output
+    return all(any(not axis.dim_value > 0 for axis in output.type.tensor_type.shape.dim) for output in outputs)
+
+
+def register_custom_op_onnx_export(
+    opname: str, symbolic_fn: Callable[..., Any], opset_version: int, min_version: str
+) -> None:
+    """Register the export of an operator with torch's TorchScript exporter, for torch below ``min_version``.
+
+    Args:
+        opname: e.g. ``"::unsqueeze"``.
+        symbolic_fn: builds the graph.
+        opset_version: of ONNX.
+        min_version: torch from here on exports the operator by itself; ``"0"`` for none does.
+    """
+    if _needs_registration(min_version):
+        torch.onnx.register_custom_op_symbolic(opname, symbolic_fn, opset_version)
+
+
+def unregister_custom_op_onnx_export(opname: str, opset_version: int, min_version: str) -> None:
+    """Take back :func:`register_custom_op_onnx_export`."""
+    if _needs_registration(min_version):
+        torch.onnx.unregister_custom_op_symbolic(opname, opset_version)
+
+
+def _needs_registration(min_version: str) -> bool:
+    from detectory.compat.detectron2.utils.torch_version_utils import min_torch_version
+
+    return min_version == "0" or not min_torch_version(min_version)
+
+
+skipIfOnCPUCI = unittest.skipIf(
+    os.environ.get("CI") is not None and not torch.cuda.is_available(),
+    "takes too long on a CI machine without a GPU",
+)
+
+
+def skipIfUnsupportedMinOpsetVersion(min_opset_version: int, current_opset_version: int | None = None) -> Any:
+    """Return a decorator that skips a test whose ONNX opset is too old."""
+    current = (
+        locate("detectory.export.STABLE_ONNX_OPSET_VERSION") if current_opset_version is None else current_opset_version
+    )
+    return unittest.skipIf(current < min_opset_version, f"needs ONNX opset {min_opset_version}, {current} is used")
+
+
+def skipIfUnsupportedMinTorchVersion(min_version: str) -> Any:
+    """Return a decorator that skips a test below this version of torch."""
+    from detectory.compat.detectron2.utils.torch_version_utils import min_torch_version
+
+    return unittest.skipIf(not min_torch_version(min_version), f"needs torch {min_version}")
+
+
+def _pytorch1111_symbolic_opset9_to(g: Any, self: Any, *args: Any) -> Any:
+    """Export ``aten::to`` as torch does by itself today."""
+    return locate("torch.onnx.symbolic_opset9.to")(g, self, *args)
+
+
+def _pytorch1111_symbolic_opset9_repeat_interleave(g: Any, self: Any, repeats: Any, dim: Any = None, *args: Any) -> Any:
+    """Export ``aten::repeat_interleave`` as torch does by itself today."""
+    return locate("torch.onnx.symbolic_opset9.repeat_interleave")(g, self, repeats, dim, *args)

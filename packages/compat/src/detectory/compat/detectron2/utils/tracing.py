@@ -1,0 +1,28 @@
+"""Whether code runs under torch.fx."""
+
+import torch
+import torch.fx._symbolic_trace
+
+__all__ = ["assert_fx_safe", "is_fx_tracing", "is_fx_tracing_legacy"]
+
+
+def is_fx_tracing_legacy() -> bool:
+    """Say whether a module is being traced, by what fx does to ``nn.Module.__call__``."""
+    return torch.nn.Module.__call__ is not torch.fx._symbolic_trace._orig_module_call
+
+
+def is_fx_tracing() -> bool:
+    """Say whether ``torch.fx`` is tracing this call."""
+    return torch.fx._symbolic_trace.is_fx_tracing()
+
+
+def assert_fx_safe(condition: object, message: str) -> None:
+    """Assert, unless the condition is only symbolic because code is being traced or compiled.
+
+    Raises:
+        AssertionError: the condition is known and false.
+    """
+    if torch.jit.is_scripting() or is_fx_tracing() or torch.compiler.is_compiling():
+        return
+    if not condition:
+        raise AssertionError(message)

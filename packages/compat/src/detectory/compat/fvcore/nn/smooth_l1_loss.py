@@ -1,0 +1,5 @@
+"""Smooth L1 under fvcore's module path."""
+
+from detectory.modeling.layers import smooth_l1_loss
+
+__all__ = ["smooth_l1_loss"]

@@ -1,0 +1,53 @@
+"""Every module path of Detectron2 has every name that its own tests and projects import, and the documented ones."""
+
+import importlib
+import inspect
+import json
+from pathlib import Path
+
+import pytest
+
+GOLDEN = Path(__file__).parents[1] / "golden"
+PATHS = json.loads((GOLDEN / "compat_module_paths.json").read_text())
+DOCUMENTED = json.loads((GOLDEN / "compat_api_inventory.json").read_text())
+
+
+def missing_names(module, names):
+    try:
+        found = importlib.import_module(f"detectory.compat.{module}")
+    except ModuleNotFoundError as error:
+        return [f"the module itself: {error}"]
+    return [name for name in names if not _has(found, module, name)]
+
+
+def _has(found, module, name):
+    if hasattr(found, name):
+        return True
+    try:
+        importlib.import_module(f"detectory.compat.{module}.{name}")
+    except ModuleNotFoundError:
+        return False
+    return True
+
+
+def parameters_of(obj):
+    parameters = inspect.signature(obj).parameters.values()
+    if any(p.kind in (p.VAR_KEYWORD, p.VAR_POSITIONAL) for p in parameters):
+        return None
+    return {p.name for p in parameters}
+
+
+@pytest.mark.parametrize("module", sorted(PATHS))
+def test_module_has_the_names_of_detectron2(module):
+    assert missing_names(module, PATHS[module]) == []
+
+
+@pytest.mark.parametrize("entry", DOCUMENTED, ids=lambda entry: f"{entry['module']}.{entry['name']}")
+def test_documented_symbol_has_its_parameters_and_methods(entry):
+    found = getattr(importlib.import_module(f"detectory.compat.{entry['module']}"), entry["name"])
+    takes = parameters_of(found) if "params" in entry and callable(found) else None
+    lacking = (
+        [] if takes is None else [name for name in entry["params"] if name not in {*takes, "args", "kwargs", "kwds"}]
+    )
+    lacking += [name for name in entry.get("methods", []) if not hasattr(found, name)]
+    assert lacking == []
