@@ -1,6 +1,15 @@
 """Aligned pooling of rotated regions under Detectron2's module path."""
 
+from torch import Tensor
+
+from detectory import ops
 from detectory.modeling.layers import ROIAlignRotated
-from detectory.ops import roi_align_rotated
 
 __all__ = ["ROIAlignRotated", "roi_align_rotated"]
+
+
+def roi_align_rotated(
+    input: Tensor, boxes: Tensor, output_size: tuple[int, int], spatial_scale: float, sampling_ratio: int
+) -> Tensor:
+    """Pool rotated regions; see :func:`detectory.ops.roi_align_rotated`."""
+    return ops.roi_align_rotated(input, boxes, output_size, spatial_scale, sampling_ratio)

@@ -6,10 +6,15 @@ from detectory.compat.detectron2.modeling.backbone import (
     BACKBONE_REGISTRY,
     FPN,
     Backbone,
+    MViT,
     ResNet,
     ResNetBlockBase,
+    SimpleFeaturePyramid,
+    SwinTransformer,
+    ViT,
     build_backbone,
     build_resnet_backbone,
+    get_vit_lr_decay_rate,
     make_stage,
 )
 from detectory.compat.detectron2.modeling.meta_arch import (
@@ -24,6 +29,7 @@ from detectory.compat.detectron2.modeling.meta_arch import (
     build_model,
     build_sem_seg_head,
 )
+from detectory.compat.detectron2.modeling.mmdet_wrapper import MMDetBackbone, MMDetDetector
 from detectory.compat.detectron2.modeling.postprocessing import detector_postprocess
 from detectory.compat.detectron2.modeling.proposal_generator import (
     PROPOSAL_GENERATOR_REGISTRY,
@@ -65,6 +71,9 @@ __all__ = [
     "BaseMaskRCNNHead",
     "FastRCNNOutputLayers",
     "GeneralizedRCNN",
+    "MMDetBackbone",
+    "MMDetDetector",
+    "MViT",
     "PanopticFPN",
     "ProposalNetwork",
     "ROIHeads",
@@ -73,7 +82,10 @@ __all__ = [
     "RetinaNet",
     "SemanticSegmentor",
     "ShapeSpec",
+    "SimpleFeaturePyramid",
     "StandardROIHeads",
+    "SwinTransformer",
+    "ViT",
     "build_anchor_generator",
     "build_backbone",
     "build_box_head",
@@ -86,5 +98,6 @@ __all__ = [
     "build_rpn_head",
     "build_sem_seg_head",
     "detector_postprocess",
+    "get_vit_lr_decay_rate",
     "make_stage",
 ]

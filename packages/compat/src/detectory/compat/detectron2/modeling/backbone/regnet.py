@@ -1,0 +1,132 @@
+"""RegNets under Detectron2's module path, and the functions they are described by."""
+
+import math
+
+from torch import nn
+
+from detectory.modeling.backbone import AnyNet, RegNet
+from detectory.modeling.backbone.regnet import AnyStage
+from detectory.modeling.backbone.regnet_blocks import (
+    SE,
+    BasicTransform,
+    BottleneckTransform,
+    ResBasicBlock,
+    ResBottleneckBlock,
+    ResStem,
+    SimpleStem,
+    VanillaBlock,
+)
+
+__all__ = [
+    "SE",
+    "AnyNet",
+    "AnyStage",
+    "BasicTransform",
+    "BottleneckTransform",
+    "RegNet",
+    "ResBasicBlock",
+    "ResBottleneckBlock",
+    "ResStem",
+    "SimpleStem",
+    "VanillaBlock",
+    "adjust_block_compatibility",
+    "conv2d",
+    "gap2d",
+    "generate_regnet_parameters",
+    "init_weights",
+    "pool2d",
+]
+
+
+def conv2d(w_in: int, w_out: int, k: int, *, stride: int = 1, groups: int = 1, bias: bool = False) -> nn.Conv2d:
+    """Return a convolution that keeps the size but for its stride.
+
+    Raises:
+        ValueError: the kernel is even.
+    """
+    return nn.Conv2d(w_in, w_out, k, stride=stride, padding=_padding(k, "conv2d"), groups=groups, bias=bias)
+
+
+def gap2d() -> nn.AdaptiveAvgPool2d:
+    """Return the mean over a map."""
+    return nn.AdaptiveAvgPool2d((1, 1))
+
+
+def pool2d(k: int, *, stride: int = 1) -> nn.MaxPool2d:
+    """Return the largest value of a window; the size is kept but for the stride.
+
+    Raises:
+        ValueError: the window is even.
+    """
+    return nn.MaxPool2d(k, stride=stride, padding=_padding(k, "pool2d"))
+
+
+def _padding(k: int, function: str) -> int:
+    if k % 2 == 0:
+        raise ValueError(f"{function}: k must be odd, got {k}")
+    return (k - 1) // 2
+
+
+def init_weights(m: nn.Module) -> None:
+    """Initialise a layer: convolutions by their fan-out, norms as identity, linear layers small."""
+    if isinstance(m, nn.Conv2d):
+        fan_out = m.kernel_size[0] * m.kernel_size[1] * m.out_channels
+        nn.init.normal_(m.weight, mean=0.0, std=math.sqrt(2.0 / fan_out))
+    elif isinstance(m, nn.BatchNorm2d):
+        nn.init.ones_(m.weight)
+        nn.init.zeros_(m.bias)
+    elif isinstance(m, nn.Linear):
+        nn.init.normal_(m.weight, mean=0.0, std=0.01)
+        nn.init.zeros_(m.bias)
+
+
+def adjust_block_compatibility(
+    ws: list[int], bs: list[float], gs: list[int]
+) -> tuple[list[int], list[float], list[int]]:
+    """Change widths and groups of stages so that the bottleneck of each divides into its groups.
+
+    Args:
+        ws: widths.
+        bs: bottleneck ratios.
+        gs: group widths.
+    """
+    widths, groups = [], []
+    for width, ratio, group in zip(ws, bs, gs, strict=True):
+        inner = int(max(1, width * ratio))
+        group = min(group, inner)
+        step = math.lcm(group, int(ratio)) if ratio > 1 else group
+        inner = max(step, int(round(inner / step) * step))
+        widths.append(int(inner / ratio))
+        groups.append(group)
+    return widths, bs, groups
+
+
+def generate_regnet_parameters(
+    w_a: float, w_0: float, w_m: float, d: int, q: int = 8
+) -> tuple[list[int], list[int], int, int, list[float]]:
+    """Return what the numbers of a RegNet stand for.
+
+    Args:
+        w_a: slope of the widths, at least 0.
+        w_0: first width, a positive multiple of ``q``.
+        w_m: factor between widths, above 1.
+        d: number of blocks.
+        q: widths are multiples of this.
+
+    Returns:
+        Width and depth of each stage, the number of stages, the largest possible number of stages, and the width of
+        each block before rounding.
+
+    Raises:
+        ValueError: a number is out of its range.
+
+    Source: Radosavovic et al., "Designing Network Design Spaces", 2020, equations 2 to 4.
+    """
+    if w_a < 0 or w_0 <= 0 or w_m <= 1 or w_0 % q:
+        raise ValueError(f"generate_regnet_parameters: no RegNet has w_a {w_a}, w_0 {w_0}, w_m {w_m}, q {q}")
+    continuous = [w_0 + w_a * block for block in range(d)]
+    exponents = [round(math.log(width / w_0) / math.log(w_m)) for width in continuous]
+    rounded = [round(w_0 * w_m**exponent / q) * q for exponent in exponents]
+    widths = sorted(set(rounded))
+    depths = [rounded.count(width) for width in widths]
+    return widths, depths, len(widths), max(exponents) + 1, continuous

@@ -1,0 +1,40 @@
+"""Swin transformers under Detectron2's module path."""
+
+from torch import Tensor
+
+from detectory.modeling.backbone import SwinTransformer
+from detectory.modeling.backbone.swin import BasicLayer
+from detectory.modeling.backbone.swin import SwinPatchEmbed as PatchEmbed
+from detectory.modeling.backbone.swin_blocks import PatchMerging, SwinTransformerBlock, WindowAttention
+from detectory.modeling.backbone.transformer_parts import Mlp
+from detectory.modeling.backbone.windows import window_partition as _partition
+
+__all__ = [
+    "BasicLayer",
+    "Mlp",
+    "PatchEmbed",
+    "PatchMerging",
+    "SwinTransformer",
+    "SwinTransformerBlock",
+    "WindowAttention",
+    "window_partition",
+    "window_reverse",
+]
+
+
+def window_partition(x: Tensor, window_size: int) -> Tensor:
+    """Cut ``(B, H, W, C)``, whose sides are multiples of the window, to ``(B * windows, window, window, C)``.
+
+    Raises:
+        ValueError: a side is no multiple of the window.
+    """
+    if x.shape[1] % window_size or x.shape[2] % window_size:
+        raise ValueError(f"window_partition: {tuple(x.shape[1:3])} must be multiples of window_size {window_size}")
+    return _partition(x, window_size)[0]
+
+
+def window_reverse(windows: Tensor, window_size: int, H: int, W: int) -> Tensor:
+    """Put windows together again to ``(B, H, W, C)``."""
+    rows, columns = H // window_size, W // window_size
+    x = windows.reshape(-1, rows, columns, window_size, window_size, windows.shape[-1])
+    return x.permute(0, 1, 3, 2, 4, 5).reshape(-1, H, W, windows.shape[-1])

@@ -1,0 +1,1 @@
+"""yacs' config node under its module path."""

@@ -1,0 +1,65 @@
+"""``import detectron2`` resolves to the compat package, in a process of its own."""
+
+import subprocess
+import sys
+
+import pytest
+
+
+def run(*arguments, cwd=None):
+    return subprocess.run([sys.executable, *arguments], capture_output=True, text=True, check=False, cwd=cwd)
+
+
+def run_installed(code):
+    return run("-c", f"from detectory.compat.detectron2 import install; install()\n{code}")
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import detectron2; print(detectron2.__name__)",
+        "from detectron2 import model_zoo; import detectron2.model_zoo as m; assert m is model_zoo",
+        "import detectron2.config.config as a, detectory.compat.detectron2.config.config as b; assert a is b",
+        "from detectron2.config import CfgNode, get_cfg; assert isinstance(get_cfg(), CfgNode)",
+        "from fvcore.common.config import CfgNode; from detectron2.config import get_cfg; "
+        "assert isinstance(get_cfg(), CfgNode)",
+        "from yacs.config import CfgNode; from detectron2.config import get_cfg; cfg = get_cfg(); "
+        "cfg.EXTRA = CfgNode(); cfg.EXTRA.A = 1; assert cfg.clone().EXTRA.A == 1",
+        "from detectory.compat.detectron2 import install; install(); import detectron2.utils.registry",
+        "import importlib; importlib.reload(importlib.import_module('detectron2.utils.registry'))",
+    ],
+)
+def test_imports_resolve(code):
+    result = run_installed(code)
+    assert result.returncode == 0, result.stderr
+
+
+def test_a_missing_module_is_a_missing_module():
+    result = run_installed("import detectron2.nothing")
+    assert "No module named 'detectron2.nothing'" in result.stderr
+
+
+def test_refuses_to_replace_an_imported_detectron2():
+    result = run(
+        "-c",
+        "import sys, types; sys.modules['detectron2'] = types.ModuleType('detectron2')\n"
+        "sys.modules['detectron2'].__file__ = 'elsewhere'\n"
+        "from detectory.compat.detectron2 import install; install()",
+    )
+    assert "another detectron2 is imported already: elsewhere" in result.stderr
+
+
+def test_unchanged_script_runs_with_its_arguments(tmp_path):
+    (tmp_path / "beside.py").write_text("NAME = 'beside'\n")
+    script = tmp_path / "script.py"
+    script.write_text(
+        "import sys, beside\nfrom detectron2.config import get_cfg\n"
+        "if __name__ == '__main__':\n    print(beside.NAME, sys.argv[1:], get_cfg().VERSION)\n"
+    )
+    result = run("-m", "detectory.compat.detectron2", str(script), "--flag", "x")
+    assert result.stdout == "beside ['--flag', 'x'] 2\n", result.stderr
+
+
+@pytest.mark.parametrize(("arguments", "code"), [(["--help"], 0), ([], 2), (["absent.py"], 2)])
+def test_command_line_explains_itself(arguments, code):
+    assert run("-m", "detectory.compat.detectron2", *arguments).returncode == code
