@@ -59,7 +59,8 @@ class Box2BoxTransform:
             ``(N, k * 4)``, float32.
         """
         shape = deltas.shape
-        deltas = deltas.float().reshape(shape[0], -1, 4) / deltas.new_tensor(self.weights, dtype=torch.float32)
+        weights = deltas.new_tensor(self.weights, dtype=torch.float32)
+        deltas = deltas.float().reshape(shape[0], shape[1] // 4, 4) / weights
         centers, sizes = _centers_and_sizes(boxes.to(deltas.dtype).unsqueeze(1))
         centers = deltas[..., :2] * sizes + centers
         half = 0.5 * torch.exp(deltas[..., 2:].clamp(max=self.scale_clamp)) * sizes
@@ -99,7 +100,7 @@ class Box2BoxTransformRotated:
             ``(N, k * 5)``, angles in ``[-180, 180)`` degrees.
         """
         shape = deltas.shape
-        deltas = deltas.reshape(shape[0], -1, 5) / deltas.new_tensor(self.weights)
+        deltas = deltas.reshape(shape[0], shape[1] // 5, 5) / deltas.new_tensor(self.weights)
         boxes = boxes.to(deltas.dtype).unsqueeze(1)  # (N, 1, 5)
         centers = deltas[..., :2] * boxes[..., 2:4] + boxes[..., :2]
         sizes = torch.exp(deltas[..., 2:4].clamp(max=self.scale_clamp)) * boxes[..., 2:4]

@@ -56,10 +56,7 @@ def suppress_proposals(
         FloatingPointError: in training, if a prediction is infinite or not a number.
     """
     all_boxes, all_scores = torch.cat(list(boxes), dim=1), torch.cat(list(scores), dim=1)
-    sizes = torch.tensor([level.shape[1] for level in scores], device=all_boxes.device)
-    levels = torch.arange(len(scores), device=all_boxes.device).repeat_interleave(
-        sizes, output_size=all_scores.shape[1]
-    )
+    levels = torch.cat([level.new_full((level.shape[1],), i, dtype=torch.int64) for i, level in enumerate(scores)])
     finite = all_boxes.isfinite().all(dim=2) & all_scores.isfinite()
     if training and not bool(finite.all()):
         raise FloatingPointError("RPN: predicted boxes or scores contain infinite values or NaN, training has diverged")

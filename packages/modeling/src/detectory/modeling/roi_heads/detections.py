@@ -54,7 +54,7 @@ def fast_rcnn_inference_single_image(
     # One class per column: a region may be detected as several classes.
     region, label = ((scores > score_thresh) & usable.unsqueeze(1)).nonzero(as_tuple=True)
     shared = boxes.shape[1] == 4
-    chosen = boxes[region] if shared else boxes.view(boxes.shape[0], -1, 4)[region, label]
+    chosen = boxes[region] if shared else boxes.view(boxes.shape[0], boxes.shape[1] // 4, 4)[region, label]
     clipped = Boxes(chosen)
     clipped.clip(image_shape)
     confidence = scores[region, label]

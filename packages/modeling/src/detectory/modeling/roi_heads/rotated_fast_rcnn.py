@@ -40,7 +40,7 @@ def fast_rcnn_inference_single_image_rotated(
     usable = boxes.isfinite().all(dim=1) & scores.isfinite().all(dim=1)
     scores = scores[:, :-1]
     region, label = ((scores > score_thresh) & usable.unsqueeze(1)).nonzero(as_tuple=True)
-    chosen = boxes[region] if boxes.shape[1] == 5 else boxes.view(boxes.shape[0], -1, 5)[region, label]
+    chosen = boxes[region] if boxes.shape[1] == 5 else boxes.view(boxes.shape[0], boxes.shape[1] // 5, 5)[region, label]
     clipped = RotatedBoxes(chosen)
     clipped.clip(image_shape)
     confidence = scores[region, label]

@@ -1,0 +1,31 @@
+"""Recording a model with `torch.export`."""
+
+from typing import Any
+
+import torch
+
+from .inference_graph import InferenceGraph
+
+SMALLEST_SIDE = 65
+"""Shorter images may give empty maps at the coarsest level, which a graph does not distinguish."""
+
+
+def record(graph: InferenceGraph, item: dict[str, Any]) -> torch.export.ExportedProgram:
+    """Record the graph for images of any size and any number of detections.
+
+    Args:
+        graph: the model's graph; its outputs are named on the way.
+        item: an input of the model that has detections; sides of at least 65 pixels.
+
+    Raises:
+        ValueError: when the image is smaller.
+    """
+    inputs = graph.inputs_of(item)
+    height, width = inputs[0].shape[1:]
+    if min(height, width) < SMALLEST_SIDE:
+        raise ValueError(f"record: the image must have sides of at least {SMALLEST_SIDE} pixels, got {height}x{width}")
+    graph.name_outputs(item)
+    dynamic = torch.export.Dim.DYNAMIC
+    shapes = ({1: dynamic, 2: dynamic}, {0: dynamic})[: len(inputs)]
+    with torch.no_grad():
+        return torch.export.export(graph, inputs, dynamic_shapes=shapes, strict=False)
