@@ -28,9 +28,10 @@ def compiles():
     def results(function, arguments):
         copies = [value.detach().clone().requires_grad_(value.requires_grad) for value in arguments]
         output = function(*copies)
-        if output.requires_grad:
-            output.square().sum().backward()
-        return [output, *(copy.grad for copy in copies if copy.requires_grad)]
+        outputs = output if isinstance(output, tuple) else (output,)
+        if outputs[0].requires_grad:
+            outputs[0].square().sum().backward()
+        return [*outputs, *(copy.grad for copy in copies if copy.requires_grad)]
 
     def check(function, *arguments):
         torch._dynamo.reset()
