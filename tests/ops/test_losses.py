@@ -45,6 +45,15 @@ def test_gradient_passes_gradcheck(device, gamma, reduction):
     )
 
 
+@pytest.mark.parametrize("gamma", [0.0, 1.0, 2.0, 2.5])
+@pytest.mark.parametrize("reduction", ["none", "sum"])
+def test_second_derivative_passes_gradgradcheck(device, gamma, reduction):
+    inputs, targets = (value.to(device) for value in random_case((3, 4), soft=True))
+    assert torch.autograd.gradgradcheck(
+        lambda x: sigmoid_focal_loss(x, targets, 0.25, gamma, reduction), inputs.requires_grad_()
+    )
+
+
 @pytest.mark.parametrize(("reduction", "reduce"), [("sum", torch.sum), ("mean", torch.mean)])
 def test_reductions_reduce_the_elements(device, reduction, reduce):
     inputs, targets = (value.to(device) for value in random_case((500, 80), torch.float32))

@@ -69,6 +69,32 @@ def _backward(ctx: Any, grad: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
     return ops.sigmoid_focal_loss_backward(grad, logits, targets, ctx.alpha, ctx.gamma), None, None, None, None
 
 
+def _save_gradient(ctx: Any, inputs: tuple[Any, ...], output: torch.Tensor) -> None:  # noqa: ARG001
+    grad, logits, targets, ctx.alpha, ctx.gamma = inputs
+    ctx.save_for_backward(grad, logits, targets)
+
+
+def _backward_of_gradient(ctx: Any, outer: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+    grad, logits, targets = ctx.saved_tensors
+    by_grad = ops.sigmoid_focal_loss_backward(outer, logits, targets, ctx.alpha, ctx.gamma)
+    by_logits = outer * grad * _curvature(logits, targets, ctx.alpha, ctx.gamma)
+    return by_grad.sum() if grad.dim() == 0 else by_grad, by_logits, None, None, None
+
+
+def _curvature(x: torch.Tensor, t: torch.Tensor, alpha: float, gamma: float) -> torch.Tensor:
+    """The second derivative, in plain torch: rarely asked for, and differentiable once more."""
+    t = t.to(x.dtype)
+    p = torch.sigmoid(x)
+    slope, side = p * (1 - p), 1 - 2 * t
+    wrong = p * (1 - t) + (1 - p) * t
+    entropy = torch.nn.functional.binary_cross_entropy_with_logits(x, t, reduction="none")
+    inner = gamma * wrong ** (gamma - 1)
+    curvature = wrong**gamma * slope + 2 * inner * slope * side * (p - t)
+    curvature += entropy * (inner * slope * (1 - 2 * p) * side + (gamma - 1) * inner / wrong * (slope * side) ** 2)
+    weight = alpha * t + (1 - alpha) * (1 - t) if alpha >= 0 else torch.ones_like(t)
+    return weight * curvature
+
+
 @torch.library.register_fake("detectory::sigmoid_focal_loss")
 def _fake(inputs: torch.Tensor, _targets: torch.Tensor, _alpha: float, _gamma: float, total: bool) -> torch.Tensor:
     return inputs.new_empty(()) if total else inputs.new_empty(inputs.shape)
@@ -80,5 +106,8 @@ def _fake_backward(_grad: torch.Tensor, inputs: torch.Tensor, *_: object) -> tor
 
 
 torch.library.register_autograd("detectory::sigmoid_focal_loss", _backward, setup_context=_save)
+torch.library.register_autograd(
+    "detectory::sigmoid_focal_loss_backward", _backward_of_gradient, setup_context=_save_gradient
+)
 for _device in ("cpu", "cuda"):
     torch.library.register_autocast("detectory::sigmoid_focal_loss", _device, torch.float32)
