@@ -17,7 +17,7 @@ from detectory.data import DatasetCatalog, MetadataCatalog
 
 from .coco_ground_truth import CocoGroundTruth, ground_truth_of
 from .coco_metrics import CocoMetrics, CocoSettings, coco_metrics
-from .coco_results import FIELD_OF, load_results
+from .coco_results import FIELD_OF, load_box_index, load_results
 from .detections import Detections
 from .evaluator import DatasetEvaluator
 from .results_table import format_categories, format_metrics
@@ -213,7 +213,11 @@ def evaluate_coco_results(
     if iou_type not in TASKS:
         raise ValueError(f"evaluate_coco_results: unknown iou_type {iou_type!r}: {nearest(iou_type, TASKS)}")
     truth = CocoGroundTruth(annotations)
-    return report_metrics(coco_metrics(truth, load_results(results, truth, iou_type), iou_type, settings))
+    index = None
+    if iou_type == "bbox" and isinstance(results, (str, os.PathLike)):
+        index = load_box_index(Path(results), truth)
+    found = load_results(results, truth, iou_type) if index is None else index
+    return report_metrics(coco_metrics(truth, found, iou_type, settings))
 
 
 def report_metrics(metrics: CocoMetrics) -> dict[str, float]:

@@ -84,7 +84,7 @@ class CocoGroundTruth:
         except ValueError as error:
             self.check()
             raise ValueError(f"CocoGroundTruth: {path} cannot be read: {error}") from error
-        if not index.imgs or not index.cats or not index.anns:
+        if not (index.get_img_ids() and index.get_cat_ids() and index.get_ann_ids()):
             self.check()
         return index
 

@@ -117,7 +117,11 @@ class CocoMetrics:
 
     def per_category(self) -> dict[str, float]:
         """Category name to AP in percent, NaN where a category has no ground truth."""
-        return {name: 100 * self.average_precision(category=k) for k, name in enumerate(self.categories)}
+        values = self.precision[:, :, :, self.areas.index("all"), -1]
+        known = values > -1
+        with np.errstate(invalid="ignore"):
+            means = 100 * np.where(known, values, 0).sum(axis=(0, 1)) / known.sum(axis=(0, 1))
+        return dict(zip(self.categories, means.tolist(), strict=True))
 
     def _threshold(self, iou: float | None) -> Any:
         return slice(None) if iou is None else np.isclose(self.iou_thresholds, iou)
@@ -125,7 +129,7 @@ class CocoMetrics:
 
 def coco_metrics(
     truth: CocoGroundTruth,
-    found: Detections,
+    found: Detections | hotcoco.COCO,
     iou_type: str,
     settings: CocoSettings | None = None,
     *,
@@ -136,21 +140,25 @@ def coco_metrics(
 
     Args:
         truth: the ground truth.
-        found: detections whose categories are those of the ground truth (not contiguous ones).
+        found: detections whose categories are those of the ground truth (not contiguous ones); or what
+            `load_box_index` gives.
         iou_type: "bbox", "segm" or "keypoints".
         settings: thresholds, areas and limits; None: COCO's.
         image_ids: only these images count; None: all of the ground truth.
         use_reference: use pycocotools instead of hotcoco; the figures are the same, it takes far longer.
     """
     settings = settings or CocoSettings()
-    ids = found.image_ids
     chosen = list(truth.image_sizes if image_ids is None else image_ids)
     if truth.numbers is not None:
-        ids = np.array([truth.numbers[i] for i in ids], dtype=np.int64)
         chosen = [truth.numbers[i] for i in chosen]
-    numbered = Detections(ids, found.categories, found.scores, found.boxes, found.masks, found.keypoints)
+    if isinstance(found, Detections):
+        numbered = found
+        if truth.numbers is not None:
+            ids = np.array([truth.numbers[i] for i in found.image_ids], dtype=np.int64)
+            numbered = Detections(ids, found.categories, found.scores, found.boxes, found.masks, found.keypoints)
+        found = numbered if use_reference else _engine_detections(truth, numbered, iou_type)
     evaluate = _evaluate_reference if use_reference else _evaluate_fast
-    result = evaluate(truth, numbered, iou_type, settings, sorted(chosen))
+    result = evaluate(truth, found, iou_type, settings, sorted(chosen))
     shape = (len(settings.iou_thresholds), len(truth.category_names), len(settings.areas(iou_type)))
     shape = (*shape, len(settings.limits(iou_type)))
     curves = (shape[0], 101, *shape[1:])
@@ -167,9 +175,9 @@ def coco_metrics(
 
 
 def _evaluate_fast(
-    truth: CocoGroundTruth, found: Detections, iou_type: str, settings: CocoSettings, image_ids: list[int]
+    truth: CocoGroundTruth, found: hotcoco.COCO, iou_type: str, settings: CocoSettings, image_ids: list[int]
 ) -> Any:
-    evaluation = hotcoco.COCOeval(truth.index, _engine_detections(truth, found, iou_type), iou_type)
+    evaluation = hotcoco.COCOeval(truth.index, found, iou_type)
     _set_parameters(evaluation.params, iou_type, settings, image_ids)
     with contextlib.redirect_stdout(io.StringIO()):
         evaluation.evaluate()
