@@ -6,22 +6,33 @@ from .coco_metrics import CocoMetrics, CocoSettings, coco_metrics
 from .detections import Detections, instances_to_coco_json
 from .evaluator import DatasetEvaluator, DatasetEvaluators
 from .inference import inference_context, inference_on_dataset
+from .lvis_evaluation import LVISEvaluator, evaluate_lvis_results
+from .panoptic_evaluation import COCOPanopticEvaluator, panoptic_quality
+from .pascal_voc_evaluation import PascalVOCDetectionEvaluator
 from .results_check import flatten_results_dict, print_csv_format, verify_results
+from .sem_seg_evaluation import SemSegEvaluator, load_image_into_numpy_array
 
 __all__ = [
     "COCOEvaluator",
+    "COCOPanopticEvaluator",
     "CocoGroundTruth",
     "CocoMetrics",
     "CocoSettings",
     "DatasetEvaluator",
     "DatasetEvaluators",
     "Detections",
+    "LVISEvaluator",
+    "PascalVOCDetectionEvaluator",
+    "SemSegEvaluator",
     "coco_metrics",
     "evaluate_coco_results",
+    "evaluate_lvis_results",
     "flatten_results_dict",
     "inference_context",
     "inference_on_dataset",
     "instances_to_coco_json",
+    "load_image_into_numpy_array",
+    "panoptic_quality",
     "print_csv_format",
     "verify_results",
 ]

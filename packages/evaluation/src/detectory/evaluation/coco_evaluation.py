@@ -82,6 +82,9 @@ class COCOEvaluator(DatasetEvaluator):
         self._predictions: dict[Any, Detections] = {}
         self._ground_truth: CocoGroundTruth | None = None
 
+    results_name = "coco_instances_results.json"
+    """Name of the results file in `output_dir`."""
+
     def reset(self) -> None:
         """Forget the predictions."""
         self._predictions = {}
@@ -164,13 +167,11 @@ class COCOEvaluator(DatasetEvaluator):
             return dict.fromkeys(names, math.nan)
         detections = Detections(found.image_ids, found.categories.copy(), found.scores)
         setattr(detections, _COLUMN_OF[task], getattr(found, _COLUMN_OF[task]))
+        return self._figures(task, self._to_dataset_ids(detections), img_ids)
+
+    def _figures(self, task: str, found: Detections, img_ids: Sequence[Any] | None) -> dict[str, float]:
         metrics = coco_metrics(
-            self.ground_truth,
-            self._to_dataset_ids(detections),
-            task,
-            self._settings,
-            image_ids=img_ids,
-            use_reference=self._use_reference,
+            self.ground_truth, found, task, self._settings, image_ids=img_ids, use_reference=self._use_reference
         )
         return report_metrics(metrics)
 
@@ -182,9 +183,9 @@ class COCOEvaluator(DatasetEvaluator):
         folder.mkdir(parents=True, exist_ok=True)
         with atomic_write(folder / "instances_predictions.pth") as file:
             torch.save(by_image, file)
-        with atomic_write(folder / "coco_instances_results.json", "w") as file:
+        with atomic_write(folder / self.results_name, "w") as file:
             file.write(json.dumps([entry for instances in entries.values() for entry in instances]))
-        self._logger.info("Saved results to %s", folder / "coco_instances_results.json")
+        self._logger.info("Saved results to %s", folder / self.results_name)
 
 
 _COLUMN_OF = {"bbox": "boxes", "segm": "masks", "keypoints": "keypoints"}

@@ -156,7 +156,7 @@ def coco_metrics(
         if truth.numbers is not None:
             ids = np.array([truth.numbers[i] for i in found.image_ids], dtype=np.int64)
             numbered = Detections(ids, found.categories, found.scores, found.boxes, found.masks, found.keypoints)
-        found = numbered if use_reference else _engine_detections(truth, numbered, iou_type)
+        found = numbered if use_reference else engine_detections(truth, numbered, iou_type)
     evaluate = _evaluate_reference if use_reference else _evaluate_fast
     result = evaluate(truth, found, iou_type, settings, sorted(chosen))
     shape = (len(settings.iou_thresholds), len(truth.category_names), len(settings.areas(iou_type)))
@@ -185,7 +185,8 @@ def _evaluate_fast(
     return evaluation.eval
 
 
-def _engine_detections(truth: CocoGroundTruth, found: Detections, iou_type: str) -> hotcoco.COCO:
+def engine_detections(truth: CocoGroundTruth, found: Detections, iou_type: str) -> hotcoco.COCO:
+    """The engine's view of detections whose images are integers."""
     if iou_type == "keypoints":
         entries = Detections(found.image_ids, found.categories, found.scores, keypoints=found.keypoints).to_json()
         return truth.index.load_res(entries)

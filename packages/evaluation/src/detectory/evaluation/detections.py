@@ -85,6 +85,14 @@ class Detections:
         )
         return cls(ids, categories, scores, joined("boxes"), masks, joined("keypoints"))
 
+    def chosen(self, indices: np.ndarray) -> "Detections":
+        """The detections of these positions."""
+        columns = (self.image_ids, self.categories, self.scores, self.boxes)
+        image_ids, categories, scores, boxes = (None if c is None else c[indices] for c in columns)
+        masks = None if self.masks is None else [self.masks[i] for i in indices.tolist()]
+        keypoints = None if self.keypoints is None else self.keypoints[indices]
+        return Detections(image_ids, categories, scores, boxes, masks, keypoints)
+
     def to_json(self, category_ids: Mapping[int, int] | None = None) -> list[dict[str, Any]]:
         """COCO's result format: one dict a detection.
 

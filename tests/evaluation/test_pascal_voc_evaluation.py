@@ -1,0 +1,143 @@
+"""Pascal VOC's average precision: matching step by step, both metrics, files."""
+
+import numpy as np
+import pytest
+import torch
+
+from detectory.evaluation import PascalVOCDetectionEvaluator
+from detectory.evaluation.pascal_voc_evaluation import (
+    VocObjects,
+    read_voc_truth,
+    voc_average_precision,
+    voc_precision_recall,
+)
+from detectory.structures import Boxes, Instances
+
+
+def pixels(box):
+    """The pixels of a box with inclusive corners, as a set."""
+    x1, y1, x2, y2 = (int(v) for v in box)
+    return {(x, y) for x in range(x1, x2 + 1) for y in range(y1, y2 + 1)}
+
+
+def slow_hits(truth, detections, threshold):
+    """True where a detection is right, False where wrong, None where it does not count; best first."""
+    taken, outcomes = set(), []
+    for image, _, box in sorted(detections, key=lambda d: -d[1]):
+        best, best_iou = None, 0.0
+        for index, other in enumerate(truth[image].boxes if image in truth else []):
+            a, b = pixels(box), pixels(other)
+            iou = len(a & b) / len(a | b)
+            if best is None or iou > best_iou:
+                best, best_iou = index, iou
+        if best is None or not best_iou > threshold:
+            outcomes.append(False)
+        elif truth[image].difficult[best]:
+            outcomes.append(None)
+        else:
+            outcomes.append((image, best) not in taken)
+            taken.add((image, best))
+    return outcomes
+
+
+def random_boxes(rng, count):
+    corners = rng.integers(1, 12, (count, 2))
+    return np.concatenate([corners, corners + rng.integers(0, 9, (count, 2))], axis=1).astype(float)
+
+
+def random_voc(seed):
+    rng = np.random.default_rng(seed)
+    truth, found, detections = {}, {}, []
+    for image in "abcd":
+        objects = random_boxes(rng, rng.integers(0, 4))
+        truth[image] = VocObjects(objects, rng.random(len(objects)) < 0.3)
+        near = [box + rng.integers(-1, 2) for box in objects for _ in range(rng.integers(0, 3))]
+        boxes = np.concatenate([random_boxes(rng, rng.integers(0, 3)), *[b[None] for b in near]])
+        scores = rng.permutation(1000)[: len(boxes)] / 1000 + rng.random() / 1e6
+        found[image] = np.column_stack([np.zeros(len(boxes)), scores, boxes])
+        detections += list(zip([image] * len(boxes), scores.tolist(), boxes, strict=True))
+    return truth, found, detections
+
+
+@pytest.mark.parametrize("threshold", [0.5, 0.75])
+@pytest.mark.parametrize("seed", range(30))
+def test_matching_equals_a_slow_one_over_sets_of_pixels(seed, threshold):
+    truth, found, detections = random_voc(seed)
+    positives = sum(int((~t.difficult).sum()) for t in truth.values())
+    outcomes = slow_hits(truth, detections, threshold)
+    hits, misses = np.cumsum([o is True for o in outcomes]), np.cumsum([o is False for o in outcomes])
+    recall, precision = voc_precision_recall(truth, found, threshold)
+    if positives:
+        assert recall == pytest.approx(hits / positives)
+        assert precision == pytest.approx(hits / np.maximum(hits + misses, 1e-9), abs=1e-6)
+    else:
+        assert np.isnan(recall).all()
+
+
+@pytest.mark.parametrize(("is_2007", "expected"), [(True, (6 * 1.0 + 5 * 2 / 3) / 11), (False, 0.5 + 0.5 * 2 / 3)])
+def test_average_precision_of_a_curve_by_hand(is_2007, expected):
+    recall, precision = np.array([0.5, 0.5, 1.0]), np.array([1.0, 0.5, 2 / 3])
+    assert voc_average_precision(recall, precision, is_2007) == pytest.approx(expected)
+
+
+def voc_file(objects):
+    inner = "".join(
+        f"<object><name>{name}</name><difficult>{difficult}</difficult><bndbox><xmin>{b[0]}</xmin><ymin>{b[1]}</ymin>"
+        f"<xmax>{b[2]}</xmax><ymax>{b[3]}</ymax></bndbox></object>"
+        for name, difficult, b in objects
+    )
+    return f"<annotation>{inner}</annotation>"
+
+
+@pytest.fixture
+def voc_folder(tmp_path):
+    (tmp_path / "Annotations").mkdir()
+    (tmp_path / "ImageSets" / "Main").mkdir(parents=True)
+    (tmp_path / "ImageSets" / "Main" / "val.txt").write_text("one\ntwo\n")
+    (tmp_path / "Annotations" / "one.xml").write_text(voc_file([("cat", 0, (1, 1, 10, 10)), ("dog", 1, (5, 5, 9, 9))]))
+    (tmp_path / "Annotations" / "two.xml").write_text(voc_file([("dog", 0, (11, 11, 30, 30))]))
+    return tmp_path
+
+
+def detected(boxes, classes, scores):
+    found = Instances((40, 40))
+    found.pred_boxes, found.pred_classes = Boxes(torch.tensor(boxes).reshape(-1, 4)), torch.tensor(classes)
+    found.scores = torch.tensor(scores)
+    return [{"instances": found}]
+
+
+@pytest.mark.parametrize("year", [2007, 2012])
+def test_a_dataset_is_evaluated(registered, voc_folder, year):
+    name = registered(dirname=str(voc_folder), split="val", year=year, thing_classes=["cat", "dog"])
+    evaluator = PascalVOCDetectionEvaluator(name)
+    evaluator.reset()
+    evaluator.process([{"image_id": "one"}], detected([0.0, 0.0, 10.0, 10.0], [0], [0.9]))
+    evaluator.process([{"image_id": "two"}], detected([10.0, 10.0, 30.0, 22.0], [1], [0.8]))
+    figures = evaluator.evaluate()["bbox"]
+    assert figures["AP50-cat"] == pytest.approx(100)
+    assert figures["AP50-dog"] == pytest.approx(100)
+    assert figures["AP75"] == pytest.approx(50)
+
+
+def test_real_files_are_read(test_data):
+    truth = read_voc_truth(test_data / "voc_bccd", "test", ["RBC", "WBC", "Platelets"])
+    assert sum(len(objects.boxes) for objects in truth["RBC"].values()) > 0
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("<annotation><object>", "two.xml is no XML"),
+        ("<a><object><name>x</name></object></a>", "two.xml: object 0 lacks"),
+    ],
+    ids=["no XML", "no box"],
+)
+def test_rejects_wrong_files_by_name(voc_folder, text, message):
+    (voc_folder / "Annotations" / "two.xml").write_text(text)
+    with pytest.raises(ValueError, match=message):
+        read_voc_truth(voc_folder, "val", ["dog"])
+
+
+def test_rejects_another_year(registered):
+    with pytest.raises(ValueError, match="year must be 2007 or 2012, got 2013"):
+        PascalVOCDetectionEvaluator(registered(year=2013))
