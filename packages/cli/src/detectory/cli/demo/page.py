@@ -56,7 +56,8 @@ def write_page(story: Story, path: Path) -> Path:
     page.heading("Training")
     page.plots(*_curves(story.history))
     page.heading("Average precision on held-out images")
-    page.table(["metric", "before training", "after training"], _ap_rows(story.before, story.after))
+    columns = ["metric", "boxes before training", "boxes after", "masks before training", "masks after"]
+    page.table(columns, _ap_rows(story.before, story.after))
     page.plots(*_per_class(story.after))
     page.heading("Held-out images: ground truth (left), prediction (right)")
     page.gallery([([truth, prediction], caption) for truth, prediction, caption in story.pairs])
@@ -87,13 +88,15 @@ def _curves(history: list[dict[str, Any]]) -> list[str]:
 
 
 def _ap_rows(before: dict[str, dict[str, float]], after: dict[str, dict[str, float]]) -> list[list[str | float | None]]:
-    names = {"bbox": "box", "segm": "mask"}
+    """One row a metric that has a value: of boxes before and after, of masks before and after."""
+    metrics = [name for name in after["bbox"] if not name.startswith("AP-")]
     rows: list[list[str | float | None]] = []
-    for task, metrics in after.items():
-        for metric, value in metrics.items():
-            if not metric.startswith("AP-"):
-                earlier = before.get(task, {}).get(metric)
-                rows.append([f"{names.get(task, task)} {metric}", _percent(earlier), _percent(value)])
+    for metric in metrics:
+        values = [
+            _percent(results.get(task, {}).get(metric)) for task in ("bbox", "segm") for results in (before, after)
+        ]
+        if any(value is not None for value in values):
+            rows.append([metric, *values])
     return rows
 
 
@@ -105,7 +108,8 @@ def _per_class(after: dict[str, dict[str, float]]) -> list[str]:
     titles = {"bbox": "Box AP by class", "segm": "Mask AP by class"}
     plots = []
     for task, metrics in after.items():
-        classes = {name[3:]: value for name, value in metrics.items() if name.startswith("AP-") and np.isfinite(value)}
+        values = {name[3:]: _percent(value) for name, value in metrics.items() if name.startswith("AP-")}
+        classes = {name: value for name, value in values.items() if value is not None}
         if 1 < len(classes) <= 80:
             plots.append(bar_plot(classes, title=titles.get(task, task)))
     return plots

@@ -18,6 +18,7 @@ from detectory.cli.demo.page import Story, read_history, write_page
 from detectory.cli.demo.recipe import demo_recipe
 from detectory.core.checkpoint import DetectionCheckpointer
 from detectory.core.config import instantiate
+from detectory.core.logging import setup_logger
 from detectory.data import DatasetCatalog
 from detectory.data.detection import read_image
 from detectory.engine import Predictor, train
@@ -50,6 +51,7 @@ def run_demo(output: Path, coco: Path | None, iterations: int | None) -> Path:
     config = demo_recipe(iterations or 500, *((256, 256) if coco is None else (288, 480)))
     found = recipes.use_dataset(config, folder)
     config.train.output_dir = str(run)
+    setup_logger(str(run), name="detectory")
     recorded = len(DatasetCatalog.get(config.datasets.train)), len(DatasetCatalog.get(config.datasets.val))
     click.echo(
         f"\n{recorded[0]} images to train on, {recorded[1]} to evaluate on, {len(found.classes)} classes: {folder}"
@@ -136,7 +138,21 @@ def draw(image: np.ndarray, instances: Instances, metadata: SimpleNamespace) -> 
 
 
 def export_and_compare(predictor: Predictor, config: DictConfig, path: Path) -> dict[str, str | float]:
-    """Export the model to ONNX; the export compares it with eager on held-out images before it hands it over."""
+    """Export the model to ONNX; the export compares the file with eager on held-out images before it appears."""
     files = [record["file_name"] for record in DatasetCatalog.get(config.datasets.val)[:4]]
-    report = export_onnx(predictor.model, [predictor.prepare(file) for file in files], path)
-    return report.summary()
+    resize = config.dataloader.test.mapper.augmentations[0]
+    agreement = export_onnx(
+        predictor.model,
+        [predictor.prepare(file) for file in files],
+        path,
+        resize=(resize.short_edge_length, resize.max_size),
+    )
+    return {
+        "held-out images compared": agreement.images,
+        "detections of the model in PyTorch": agreement.detections,
+        "detections of the ONNX model": agreement.exported_detections,
+        "pairs of the same class that overlap": agreement.matched,
+        "largest difference of a box, pixels": f"{agreement.boxes:.2g}",
+        "largest difference of a score": f"{agreement.scores:.2g}",
+        "largest share of a mask's pixels that differ": f"{agreement.masks:.2%}",
+    }
