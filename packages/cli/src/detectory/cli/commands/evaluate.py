@@ -37,6 +37,8 @@ def command(
       detectory eval COCO-InstanceSegmentation/mask_rcnn_R_50_FPN_3x.py --data my_dataset/ --weights model.pth
       detectory eval --predictions results.json --annotations instances_val.json --output report/
     """
+    from detectory.cli.results import write_results
+
     if (predictions is None) != (annotations is None):
         raise click.UsageError("--predictions and --annotations belong together")
     if sum(source is not None for source in (recipe, run, predictions)) != 1:
@@ -47,20 +49,29 @@ def command(
         results = evaluate_model(recipe, run, overrides, weights, data, device)
     for task, metrics in results.items():
         click.echo(f"{task}: " + "  ".join(f"{name} {value:.2f}" for name, value in metrics.items() if "-" not in name))
-    target = output or run
-    if target is not None:
-        from detectory.core.storage import atomic_write
-
-        target.mkdir(parents=True, exist_ok=True)
-        with atomic_write(target / "metrics.json" if output else target / "evaluation.json") as file:
-            file.write(json.dumps(results, indent=2).encode())
+    if output is not None:
+        write_results(results, output / "metrics.json")
+    elif run is not None:
+        write_results(results, run / "evaluation.json")
 
 
 def evaluate_files(annotations: Path, predictions: Path) -> dict[str, dict[str, float]]:
-    """Evaluate a results file for every kind of result that its entries hold."""
-    from detectory.evaluation import evaluate_coco_results, result_kinds
+    """Evaluate a results file for every kind of result that its entries hold.
 
-    return {kind: evaluate_coco_results(annotations, predictions, kind) for kind in result_kinds(predictions)}
+    Raises:
+        ValueError: the file is no list of results, or an entry is wrong; says which.
+    """
+    from detectory.evaluation import evaluate_coco_results
+
+    try:
+        entries = json.loads(predictions.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{predictions}: no JSON: {error}") from error
+    if not (isinstance(entries, list) and entries and isinstance(entries[0], dict)):
+        raise ValueError(f"{predictions}: no COCO results: expected a list of entries, got {type(entries).__name__}")
+    fields = {"bbox": "bbox", "segm": "segmentation", "keypoints": "keypoints"}
+    kinds = [kind for kind, field in fields.items() if field in entries[0]]
+    return {kind: evaluate_coco_results(annotations, predictions, kind) for kind in kinds}
 
 
 def evaluate_model(

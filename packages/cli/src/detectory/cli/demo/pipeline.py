@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import time
 from pathlib import Path
@@ -16,6 +15,7 @@ from detectory.cli import recipes
 from detectory.cli.demo import dataset
 from detectory.cli.demo.page import Story, read_history, write_page
 from detectory.cli.demo.recipe import demo_recipe
+from detectory.cli.results import write_results
 from detectory.core.checkpoint import DetectionCheckpointer
 from detectory.core.config import instantiate
 from detectory.core.logging import setup_logger
@@ -91,7 +91,7 @@ def run_demo(output: Path, coco: Path | None, iterations: int | None) -> Path:
             "results": "results.json",
         },
     )
-    (output / "results.json").write_text(json.dumps({"before": before, "after": after, "export": export}, indent=2))
+    write_results({"before": before, "after": after, "export": export}, output / "results.json")
     page = write_page(story, output / "index.html")
     click.echo(f"\n{(time.perf_counter() - start) / 60:.1f} minutes in all. Open {page}")
     return page
