@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from detectory.data import MetadataCatalog
+from detectory.data import DatasetCatalog, MetadataCatalog
 from detectory.data.datasets import register_coco_instances
 
 
@@ -46,9 +46,15 @@ class CocoFolder:
         return cls(train, val, _class_names(train.annotations))
 
     def register(self, name: str) -> tuple[str, str]:
-        """Register both splits as datasets ``name_train`` and ``name_val``; return these names."""
+        """Register both splits as datasets ``name_train`` and ``name_val`` and return these names.
+
+        What was registered under them before, for another folder of the same name, is forgotten.
+        """
         names = f"{name}_train", f"{name}_val"
         for dataset, split in zip(names, (self.train, self.val), strict=True):
+            if dataset in DatasetCatalog:
+                DatasetCatalog.remove(dataset)
+                MetadataCatalog.remove(dataset)
             register_coco_instances(dataset, {}, str(split.annotations), str(split.images))
             MetadataCatalog.get(dataset).thing_classes = list(self.classes)
         return names
