@@ -98,4 +98,14 @@ def test_a_loss_that_is_not_finite_ends_with_the_iteration(coco_folder, tmp_path
     message = output.strip().splitlines()[-1]
     assert code == 1
     assert "iteration" in message
-    assert "loss" in message
+    assert "NaN" in message or "loss" in message
+
+
+def test_what_a_worker_process_stumbles_over_is_one_line_too(coco_folder, tmp_path, tiny):
+    truncate_image(coco_folder)
+    code, output = run(
+        *("train", RECIPE, "--data", str(coco_folder), "--output", str(tmp_path / "run"), *tiny),
+        *("train.max_iter=8", "dataloader.train.num_workers=2"),
+    )
+    assert code == 1
+    assert output.strip().splitlines()[-1].startswith(f"Error: {coco_folder}/train/2.jpg: the image is damaged")

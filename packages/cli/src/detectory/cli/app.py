@@ -62,8 +62,10 @@ class Commands(click.Group):
 
 
 def _one_line(error: BaseException) -> str:
-    """The message of an error; a KeyError's without the quotes that `str` puts around it."""
+    """The message of an error: a KeyError's without quotes, a loader worker's without the trace that torch puts in."""
     text = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
+    if "DataLoader worker process" in text and "Traceback" in text:
+        text = text.strip().splitlines()[-1].partition(": ")[2]
     return text.strip() or type(error).__name__
 
 

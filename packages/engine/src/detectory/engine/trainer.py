@@ -100,6 +100,8 @@ class TrainerBase:
                 self._run_iterations()
             except Exception as error:
                 _logger.error("training ends in iteration %d: %s: %s", self.iter, type(error).__name__, error)
+                if isinstance(error, FloatingPointError) and "iteration" not in str(error):
+                    raise FloatingPointError(f"training, iteration {self.iter}: {error}") from error
                 raise
             finally:
                 self.after_train()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import asdict
 from pathlib import Path
 
@@ -33,7 +34,7 @@ def check(path: Path, as_json: bool, limit: int) -> None:
 
     if not path.exists():
         raise FileNotFoundError(f"{path}: no such file or folder")
-    with click.progressbar(length=1, label="checking", file=click.get_text_stream("stderr"), show_eta=True) as bar:
+    with click.progressbar(length=1, label="checking", file=sys.stderr, show_eta=True) as bar:
 
         def advance(done: int, total: int) -> None:
             bar.length = total

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import json
+import sys
 import time
 from collections.abc import Iterable
 from pathlib import Path
@@ -59,7 +60,7 @@ def command(
     entries: list[dict[str, Any]] = []
     unreadable = 0
     start = time.perf_counter()
-    with click.progressbar(length=len(files), label="predicting", file=click.get_text_stream("stderr")) as bar:
+    with click.progressbar(length=len(files), label="predicting", file=sys.stderr) as bar:
         for index, (path, result) in enumerate(predictor.predict_files(files, batch_size=batch_size)):
             bar.update(1)
             if isinstance(result, Exception):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 import time
 from pathlib import Path
 from types import SimpleNamespace
@@ -102,7 +103,7 @@ def generate(folder: Path) -> Path:
     if folder.exists():
         shutil.rmtree(folder)
     total = _TRAIN_IMAGES + _VAL_IMAGES
-    with click.progressbar(length=total, label="drawing shapes", file=click.get_text_stream("stderr")) as bar:
+    with click.progressbar(length=total, label="drawing shapes", file=sys.stderr) as bar:
         dataset.write_split(folder, "train", _TRAIN_IMAGES, seed=0, progress=bar.update)
         dataset.write_split(folder, "val", _VAL_IMAGES, seed=0, progress=bar.update)
     return folder

@@ -142,7 +142,10 @@ def read_image_view(file_name: str | os.PathLike[str], format: str | None = None
     if format is not None and format not in FORMATS:
         raise ValueError(f"read_image: format must be one of {', '.join(FORMATS)} or None, got {format!r}")
     mode = {"BGR": "RGB", "YUV-BT.601": "RGB"}.get(format, format) if format else None
-    image = _decoded(os.fspath(file_name), mode)
+    try:
+        image = _decoded(os.fspath(file_name), mode)
+    except FileNotFoundError as error:
+        raise FileNotFoundError(f"{os.fspath(file_name)}: no such image") from error
     if format == "L":
         return image[:, :, None] if image.ndim == 2 else image
     if format == "BGR":
