@@ -104,8 +104,8 @@ def train(config: DictConfig, resume: bool = False, eval_only: bool = False) -> 
     checkpointer.resume_or_load(config.train.init_checkpoint, resume=resume)
     is_resumed = resume and checkpointer.has_checkpoint()
     trainer.train(trainer.iter + 1 if is_resumed else 0, config.train.max_iter)
-    if stop.received is not None:
-        raise TrainingInterrupted(128 + stop.received)
+    if stop.obeyed is not None:
+        raise TrainingInterrupted(128 + stop.obeyed)
     return evaluation.results
 
 

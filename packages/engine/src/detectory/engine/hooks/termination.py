@@ -22,6 +22,7 @@ class StopOnSignal(HookBase):
         self._signals = signals
         self._period = period
         self._received: signal.Signals | None = None
+        self._obeyed: signal.Signals | None = None
         self._previous: dict[signal.Signals, Any] = {}
 
     def before_train(self) -> None:
@@ -37,7 +38,8 @@ class StopOnSignal(HookBase):
                 return
             received = any(all_gather(received))
         if received:
-            self.trainer.stop(f"{(self._received or self._signals[0]).name} asked to leave")
+            self._obeyed = self._received or self._signals[0]
+            self.trainer.stop(f"{self._obeyed.name} asked to leave")
 
     def after_train(self) -> None:
         """Give the signals back to whoever had them."""
@@ -46,9 +48,9 @@ class StopOnSignal(HookBase):
         self._previous = {}
 
     @property
-    def received(self) -> signal.Signals | None:
-        """The signal that came, None while none did."""
-        return self._received
+    def obeyed(self) -> signal.Signals | None:
+        """The signal that ended the training, in this process or another one; None while none did."""
+        return self._obeyed
 
     def _remember(self, number: int, _: Any) -> None:
         self._received = signal.Signals(number)
