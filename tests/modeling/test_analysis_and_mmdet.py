@@ -1,0 +1,120 @@
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from detectory.core.events import EventStorage
+from detectory.modeling.analysis import (
+    ActivationCountAnalysis,
+    FlopCountAnalysis,
+    activation_count,
+    flop_count,
+    flop_count_str,
+    flop_count_table,
+    parameter_count,
+    parameter_count_table,
+)
+from detectory.modeling.layers import ShapeSpec
+from detectory.modeling.mmdet_wrapper import MMDetBackbone, MMDetDetector
+
+from . import tiny
+
+
+def network():
+    return nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.ReLU(), nn.Flatten(), nn.Linear(8 * 16, 5))
+
+
+IMAGE = torch.zeros(2, 3, 4, 4)
+
+
+def test_a_multiply_add_counts_once():
+    flops = FlopCountAnalysis(network(), IMAGE)
+    assert flops.total("0") == 2 * 8 * 16 * 27
+    assert flops.total("3") == 2 * 128 * 5
+    assert flops.total() == flops.total("0") + flops.total("3")
+    assert flop_count(network(), IMAGE)["convolution"] == pytest.approx(2 * 8 * 16 * 27 / 1e9)
+
+
+def test_activations_are_outputs_of_convolutions_and_products():
+    acts = ActivationCountAnalysis(network(), IMAGE)
+    assert acts.by_module()["0"] == 2 * 8 * 16
+    assert acts.total() == 2 * 8 * 16 + 2 * 5
+    assert activation_count(network(), IMAGE)["addmm"] == pytest.approx(10 / 1e6)
+
+
+def test_a_whole_detector_is_counted_module_by_module():
+    model = tiny.rcnn().eval()
+    flops = FlopCountAnalysis(model, (tiny.inputs(),))
+    parts = ("backbone", "proposal_generator", "roi_heads")
+    assert all(flops.total(part) > 0 for part in parts)
+    assert sum(flops.total(part) for part in parts) <= flops.total()
+
+
+def test_parameters_are_counted_under_every_prefix():
+    counts = parameter_count(network())
+    assert counts["0"] == 8 * 27 + 8
+    assert counts[""] == counts["0"] + counts["3"]
+    assert counts["3.bias"] == 5
+
+
+def test_tables_show_names_shapes_and_figures():
+    flops, acts = FlopCountAnalysis(network(), IMAGE), ActivationCountAnalysis(network(), IMAGE)
+    assert "(8, 3, 3, 3)" in parameter_count_table(network())
+    table = flop_count_table(flops, activations=acts)
+    assert table.splitlines()[0].split("|")[1:-1] == [cell for cell in table.splitlines()[0].split("|")[1:-1] if cell]
+    assert "6.91K" in table
+    assert "#flops: 6.91K, #acts: 256" in flop_count_str(flops, acts)
+
+
+class Detector(nn.Module):
+    """What MMDetection's detectors look like from outside."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(()))
+
+    def forward_train(self, images, metas, boxes, classes):
+        return {"loss_a": [self.weight, self.weight * 2], "acc": torch.tensor(0.5)}
+
+    def simple_test(self, images, metas, rescale):
+        assert metas[0]["pad_shape"] == (64, 64, 3)
+        masks = [[np.ones(metas[0]["ori_shape"][:2], bool)], []]
+        return [([np.array([[1.0, 2, 3, 4, 0.9]], np.float32), np.zeros((0, 5), np.float32)], masks)]
+
+
+COLORS = {"pixel_mean": (0.0, 0.0, 0.0), "pixel_std": (1.0, 1.0, 1.0)}
+
+
+def test_mmdet_results_become_instances():
+    model = MMDetDetector(Detector(), **COLORS).eval()
+    (output,) = model([{"image": torch.zeros(3, 40, 50), "height": 80, "width": 100}])
+    found = output["instances"]
+    assert found.image_size == (80, 100)
+    assert found.pred_classes.tolist() == [0]
+    assert found.pred_masks.shape == (1, 80, 100)
+
+
+def test_mmdet_losses_are_added_and_figures_logged():
+    model = MMDetDetector(Detector(), **COLORS)
+    truth = tiny.ground_truth()
+    truth.remove("gt_masks")
+    with EventStorage(0) as storage:
+        losses = model([{"image": torch.zeros(3, 64, 96), "instances": truth}])
+    assert {key: float(value) for key, value in losses.items()} == {"loss_a": 3.0}
+    assert storage.latest()["acc"][0] == 0.5
+
+
+def test_mmdet_backbone_names_its_outputs():
+    class Two(nn.Module):
+        def forward(self, x):
+            return [x, x * 2]
+
+    shapes = [ShapeSpec(channels=3, stride=1)] * 2
+    assert list(MMDetBackbone(Two(), output_shapes=shapes)(IMAGE)) == ["out0", "out1"]
+    with pytest.raises(ValueError, match="expected 1 maps"):
+        MMDetBackbone(Two(), output_shapes=shapes[:1])(IMAGE)
+
+
+def test_an_mmdet_config_without_mmdet_says_what_to_install():
+    with pytest.raises(ImportError, match="pip install"):
+        MMDetDetector({"type": "MaskRCNN"}, **COLORS)

@@ -1,0 +1,187 @@
+import pytest
+import torch
+
+from detectory.core.events import EventStorage
+from detectory.modeling.fast_inference import fold_batch_norms, optimize_for_inference
+from detectory.structures import Boxes, Instances
+
+from . import tiny
+
+
+@pytest.fixture(params=list(tiny.MODELS), ids=lambda name: name.replace(" ", "-"))
+def name(request):
+    return request.param
+
+
+def loose(model):
+    """Let every detection through, so that an untrained model finds something."""
+    heads = getattr(model, "roi_heads", None)
+    predictors = getattr(heads, "box_predictor", [])
+    for predictor in predictors if isinstance(predictors, torch.nn.ModuleList) else [predictors]:
+        if predictor != []:
+            predictor.test_score_thresh = 0.0
+    if hasattr(model, "head"):
+        model.test_score_thresh = 0.0
+    return model.eval()
+
+
+def test_training_gives_finite_losses_and_gradients(name):
+    model = tiny.MODELS[name]()
+    losses = model(tiny.inputs(rotated=name == "rotated"))
+    assert losses
+    assert all(value.isfinite() and value.dim() == 0 for value in losses.values())
+    sum(losses.values()).backward()
+    assert [key for key, p in model.named_parameters() if p.grad is None] == []
+
+
+def test_training_survives_images_without_objects(name):
+    losses = tiny.MODELS[name]()(tiny.inputs(rotated=name == "rotated", objects=0))
+    assert all(value.isfinite() for value in losses.values())
+    sum(losses.values()).backward()
+
+
+def test_inference_answers_in_the_wanted_size(name):
+    model = loose(tiny.MODELS[name]())
+    with torch.no_grad():
+        outputs = model(tiny.inputs())
+    for output, size in zip(outputs, ((128, 192), (96, 128)), strict=True):
+        for key in ("instances", "proposals"):
+            if key in output:
+                assert output[key].image_size == size
+                assert len(output[key]) > 0
+        if "sem_seg" in output:
+            assert output["sem_seg"].shape == (4, *size)
+        if "instances" in output and output["instances"].has("pred_masks"):
+            assert output["instances"].pred_masks.shape[1:] == size
+
+
+def test_a_batch_equals_its_images_one_by_one(name):
+    model, items = loose(tiny.MODELS[name]()), tiny.inputs(sizes=((64, 96), (64, 96)))
+    with torch.no_grad():
+        together, alone = model(items), [model([item])[0] for item in items]
+    for a, b in zip(together, alone, strict=True):
+        if "sem_seg" in a:
+            assert torch.allclose(a["sem_seg"], b["sem_seg"], atol=1e-4)
+        for key in {"instances", "proposals"} & set(a):
+            field = "pred_boxes" if key == "instances" else "proposal_boxes"
+            assert torch.allclose(a[key].get(field).tensor, b[key].get(field).tensor, atol=1e-3)
+
+
+def test_training_statistics_go_to_the_active_event_storage():
+    with EventStorage(0) as storage:
+        tiny.rcnn()(tiny.inputs())
+    assert {"rpn/num_pos_anchors", "roi_head/num_fg_samples", "fast_rcnn/cls_accuracy", "mask_rcnn/accuracy"} <= set(
+        storage.latest()
+    )
+
+
+def test_training_visualizer_is_called_every_period():
+    model, calls = tiny.rcnn(vis_period=2), []
+    model.training_visualizer = lambda items, proposals: calls.append((len(items), len(proposals)))
+    with EventStorage(0) as storage:
+        for _ in range(4):
+            model(tiny.inputs())
+            storage.step()
+    assert calls == [(2, 2), (2, 2)]
+
+
+def test_given_boxes_get_masks_without_detection():
+    model, items = tiny.rcnn().eval(), tiny.inputs(sizes=((64, 96),))
+    boxes = Boxes(torch.tensor([[4.0, 4.0, 30.0, 30.0]]))
+    known = Instances((64, 96), pred_boxes=boxes, pred_classes=torch.tensor([1]))
+    with torch.no_grad():
+        (found,) = model.inference(items, detected_instances=[known], do_postprocess=False)
+    assert found.pred_masks.shape == (1, 1, 14, 14)
+    assert torch.equal(found.pred_boxes.tensor, boxes.tensor)
+
+
+def test_class_masks_are_those_of_the_full_head():
+    model = loose(tiny.rcnn())
+    head = model.roi_heads.mask_head
+    x = torch.randn(3, 8, 7, 7)
+    classes = torch.tensor([2, 0, 1])
+    found = Instances((64, 96), pred_classes=classes)
+    with torch.no_grad():
+        head(x, [found])
+        wanted = head.layers(x)[torch.arange(3), classes].sigmoid()
+    assert torch.allclose(found.pred_masks[:, 0], wanted, atol=1e-6)
+
+
+def test_missing_proposals_are_named():
+    model = tiny.rcnn().eval()
+    model.proposal_generator = None
+    with pytest.raises(ValueError, match="input 0 needs 'proposals'"):
+        model(tiny.inputs())
+
+
+def test_rejects_an_image_with_other_channels():
+    with pytest.raises(ValueError, match=r"must have shape \(3, H, W\), got \(1, 8, 8\)"):
+        tiny.rcnn().eval()([{"image": torch.zeros(1, 8, 8)}])
+
+
+def test_diverged_training_is_reported():
+    model = tiny.rcnn()
+    model.proposal_generator.rpn_head.anchor_deltas.weight.data.fill_(float("nan"))
+    with pytest.raises(FloatingPointError, match="diverged"):
+        model(tiny.inputs())
+
+
+def randomize_norms(model):
+    for module in model.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.running_mean.normal_(std=0.1), module.running_var.uniform_(0.5, 1.5)
+            module.weight.data.uniform_(0.5, 1.5), module.bias.data.normal_(std=0.1)
+    return model
+
+
+def test_folding_norms_changes_no_feature():
+    backbone = randomize_norms(tiny.backbone()).eval()
+    x = torch.randn(1, 3, 64, 64)
+    with torch.no_grad():
+        wanted, got = backbone(x), fold_batch_norms(backbone)(x)
+    assert not any(isinstance(m, torch.nn.BatchNorm2d) for m in backbone.modules())
+    assert all(torch.allclose(got[key], wanted[key], atol=1e-5) for key in wanted)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
+def test_optimized_model_gives_the_same_scores(dtype):
+    model, items = loose(randomize_norms(tiny.rcnn())), tiny.inputs()
+    with torch.no_grad():
+        wanted = [o["instances"].scores for o in model(items)]
+        found = [o["instances"] for o in optimize_for_inference(model, dtype)(items)]
+    tolerance = 1e-4 if dtype == torch.float32 else 2e-2
+    for a, b in zip(wanted, found, strict=True):
+        count = min(len(a), len(b))
+        assert torch.allclose(a[:count], b.scores[:count], atol=tolerance)
+        assert b.pred_boxes.tensor.dtype == torch.float32
+
+
+def test_optimizing_rejects_a_type_that_is_not_floating():
+    with pytest.raises(ValueError, match="must be floating"):
+        optimize_for_inference(tiny.rcnn(), torch.int8)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("part", ["backbone", "proposal_generator.rpn_head", "roi_heads.mask_head.layers"])
+def test_compiles_backbone_and_heads_as_one_graph(part):
+    model = tiny.rcnn().eval()
+    function = model
+    for attribute in part.split("."):
+        function = getattr(function, attribute)
+    x = torch.randn(1, 3, 64, 64) if part == "backbone" else torch.randn(2, 8, 16, 16)
+    x = [x] if "rpn" in part else x
+    with torch.no_grad():
+        got = torch.compile(function, fullgraph=True, backend="aot_eager")(x)
+        wanted = function(x)
+    flat = torch.utils._pytree.tree_leaves
+    assert all(torch.allclose(a, b, atol=1e-5) for a, b in zip(flat(got), flat(wanted), strict=True))
+
+
+@pytest.mark.slow
+def test_compiles_every_meta_architecture(name):
+    model, items = loose(tiny.MODELS[name]()), tiny.inputs(sizes=((64, 96),))
+    compiled = torch.compile(model, backend="aot_eager")
+    with torch.no_grad():
+        wanted, got = model(items), compiled(items)
+    for key in {"instances", "proposals"} & set(wanted[0]):
+        assert len(got[0][key]) == len(wanted[0][key])
