@@ -27,5 +27,6 @@ detectory_library(_C_cuda torch ${cuda_sources})
 target_compile_definitions(_C_cuda PRIVATE USE_CUDA)
 target_compile_options(
   _C_cuda PRIVATE $<$<COMPILE_LANGUAGE:CUDA>:-O3 --threads=1 -Xcompiler=-Wall,-fvisibility=hidden
-                  --expt-relaxed-constexpr -Xcudafe=--display_error_number>)
+                  "-Xcompiler=-ffile-prefix-map=${CMAKE_CURRENT_SOURCE_DIR}=."
+                  "-Xcompiler=-ffile-prefix-map=${DETECTORY_TORCH}=torch" --expt-relaxed-constexpr -Xcudafe=--display_error_number>)
 set_target_properties(_C_cuda PROPERTIES CUDA_VISIBILITY_PRESET hidden CUDA_RUNTIME_LIBRARY Static)

@@ -65,4 +65,14 @@ void store_block_f64(const double* block, int64_t channels, int64_t pixels, doub
   transpose<double>(block, kBlock<double>, pixels, channels, out, stride);
 }
 
+void transpose_f32(const float* from, int64_t from_stride, int64_t rows, int64_t columns, float* to,
+                   int64_t to_stride) {
+  transpose<float>(from, from_stride, rows, columns, to, to_stride);
+}
+
+void transpose_f64(const double* from, int64_t from_stride, int64_t rows, int64_t columns, double* to,
+                   int64_t to_stride) {
+  transpose<double>(from, from_stride, rows, columns, to, to_stride);
+}
+
 }  // namespace detectory::DETECTORY_ISA

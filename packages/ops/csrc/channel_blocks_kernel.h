@@ -29,4 +29,10 @@ DETECTORY_KERNEL(store_block_f32,
 DETECTORY_KERNEL(store_block_f64,
                  void(const double* block, int64_t channels, int64_t pixels, double* out, int64_t stride))
 
+// from (rows, columns) to (columns, rows), each with a stride between its rows.
+DETECTORY_KERNEL(transpose_f32, void(const float* from, int64_t from_stride, int64_t rows, int64_t columns, float* to,
+                                     int64_t to_stride))
+DETECTORY_KERNEL(transpose_f64, void(const double* from, int64_t from_stride, int64_t rows, int64_t columns, double* to,
+                                     int64_t to_stride))
+
 }  // namespace detectory

@@ -2,6 +2,7 @@
 
 from detectory.ops.boxes import pairwise_giou, pairwise_ioa, pairwise_iou
 from detectory.ops.coco_matching import coco_match, grouped_box_iou
+from detectory.ops.deform_conv import deform_conv2d
 from detectory.ops.losses import sigmoid_focal_loss
 from detectory.ops.nms import batched_nms, nms
 from detectory.ops.polygons import (
@@ -20,6 +21,7 @@ __all__ = [
     "batched_nms",
     "batched_nms_rotated",
     "coco_match",
+    "deform_conv2d",
     "grouped_box_iou",
     "grouped_rle_iou",
     "nms",

@@ -1,5 +1,7 @@
 """RoIAlign: features of a region, resampled to a fixed grid of bins."""
 
+from typing import Any
+
 import torch
 
 from detectory.ops._arguments import check_same_device, check_tensor
@@ -84,14 +86,14 @@ def _fake_roi_align_backward(
     return grad.new_empty(batch, grad.shape[1], height, width)
 
 
-def _setup_context(ctx: torch.autograd.function.FunctionCtx, inputs: tuple, output: object) -> None:  # noqa: ARG001
+def _setup_context(ctx: Any, inputs: tuple, output: object) -> None:  # noqa: ARG001
     input, rois, ctx.scale, _, _, ctx.sampling_ratio, ctx.aligned = inputs
     ctx.save_for_backward(rois)
     ctx.shape = input.shape
     ctx.channels_last = is_channels_last(input)
 
 
-def _backward(ctx: torch.autograd.function.FunctionCtx, grad: torch.Tensor) -> tuple:
+def _backward(ctx: Any, grad: torch.Tensor) -> tuple:
     (rois,) = ctx.saved_tensors
     batch, _, height, width = ctx.shape
     deterministic = torch.are_deterministic_algorithms_enabled()

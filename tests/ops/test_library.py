@@ -1,0 +1,104 @@
+"""What the compiled libraries may need of the process they are loaded into, and what happens when one is absent."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+import detectory.ops
+from detectory.ops import _arguments, _library, pairwise_iou
+
+LIBRARIES = [path for stem in ("_C", "_C_cuda") if (path := _library.find_library(stem, detectory.ops.__path__))]
+SANITIZED = os.environ.get("DETECTORY_SANITIZE") == "ON"
+
+
+def tool(name):
+    return shutil.which(name) or pytest.skip(f"needs {name} (GNU binutils)")
+
+
+def needed_symbols(path):
+    lines = subprocess.run([tool("nm"), "-D", "--undefined-only", path], capture_output=True, text=True, check=True)
+    return {line.split()[-1].split("@")[0] for line in lines.stdout.splitlines()}
+
+
+@pytest.mark.parametrize("path", LIBRARIES, ids=lambda path: path.stem)
+def test_uses_only_what_torch_2_10_exports(path, golden):
+    allowed = set((golden / "ops_torch_2_10_symbols.txt").read_text(encoding="utf-8").split())
+    of_torch = {name for name in needed_symbols(path) if re.match(r"(aoti_)?torch_", name)}
+    assert of_torch
+    assert of_torch - allowed == set()
+
+
+@pytest.mark.parametrize("path", LIBRARIES, ids=lambda path: path.stem)
+def test_uses_no_cpp_symbol_of_torch_and_none_of_python(path):
+    names = needed_symbols(path)
+    assert [name for name in names if re.match(r"_?Py[A-Z_]", name)] == []
+    assert [name for name in names if re.match(r"_Z\w*(2at|3c10|5torch|6caffe2)", name)] == []
+
+
+@pytest.mark.parametrize("path", LIBRARIES, ids=lambda path: path.stem)
+def test_names_torch_alone_and_searches_no_folder(path):
+    dynamic = subprocess.run([tool("readelf"), "-d", path], capture_output=True, text=True, check=True).stdout
+    needed = re.findall(r"Shared library: \[(.*?)\]", dynamic)
+    expected = {"_C": "libtorch_cpu.so", "_C_cuda": "libtorch.so"}[path.stem]
+    assert [name for name in needed if "torch" in name or "c10" in name or "cuda" in name] == [expected]
+    assert "RPATH" not in dynamic
+    assert "RUNPATH" not in dynamic
+
+
+@pytest.mark.skipif(SANITIZED, reason="sanitizers write paths into the library: run with the ordinary wheel")
+@pytest.mark.parametrize("path", LIBRARIES, ids=lambda path: path.stem)
+def test_holds_no_path_of_the_machine_that_built_it(path):
+    assert re.findall(rb"/[\w./-]*/csrc/\w+\.(?:cpp|h|cu)", path.read_bytes()) == []
+
+
+SCRIPT = """
+import torch, detectory.ops as o
+torch.manual_seed(0)
+boxes, features = torch.rand(3000, 4) * 50, torch.rand(1, 40, 20, 20)
+boxes[:, 2:] += boxes[:, :2]
+rois = torch.cat([torch.zeros(99, 1), boxes[:99]], 1)
+print(o.nms(boxes, torch.rand(3000), 0.4).tolist(), o.pairwise_iou(boxes[:50], boxes).double().sum().item())
+print(round(o.roi_align(features, rois, 7, 0.2).double().sum().item(), 1))
+"""
+
+
+@pytest.fixture(scope="module")
+def with_instruction_set():
+    """What the script prints when the kernels may use no more than an instruction set."""
+
+    def run(name):
+        environment = {**os.environ, "DETECTORY_CPU_ISA": name}
+        command = [sys.executable, "-c", SCRIPT]
+        return subprocess.run(command, capture_output=True, text=True, check=True, env=environment).stdout
+
+    return run
+
+
+def test_every_instruction_set_gives_the_same_boxes(with_instruction_set):
+    assert len({with_instruction_set(name) for name in ("default", "avx2", "avx512")}) == 1
+
+
+def test_a_missing_library_is_named_with_the_folders_searched(tmp_path):
+    assert _library.find_library("_C", [str(tmp_path)]) is None
+    with pytest.raises(ImportError, match=re.escape(str(tmp_path))):
+        _library._load([str(tmp_path)])
+
+
+def test_a_library_is_found_in_any_folder_of_the_package(tmp_path):
+    (tmp_path / "_C.so").touch()
+    assert _library.find_library("_C", ["/nowhere", str(tmp_path)]) == Path(tmp_path / "_C.so")
+
+
+def test_a_cuda_tensor_without_kernels_is_told_why(monkeypatch):
+    class OnCuda(torch.Tensor):
+        is_cuda = True
+
+    monkeypatch.setattr(_arguments, "cuda_absence", "this torch is a CPU-only build")
+    with pytest.raises(RuntimeError, match=r"boxes1 is on .*, but there are no CUDA kernels: this torch is a CPU"):
+        pairwise_iou(torch.zeros(1, 4).as_subclass(OnCuda), torch.zeros(1, 4))
