@@ -2,6 +2,8 @@
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from detectory.ops import pairwise_giou, pairwise_ioa, pairwise_iou
 
@@ -63,3 +65,46 @@ def test_empty_and_single_sets_keep_their_shape(device, random_boxes, fast, refe
 def test_rejects_boxes_with_five_columns(fast, reference):
     with pytest.raises(ValueError, match=r"boxes2 must have shape \(M, 4\), got \(2, 5\)"):
         fast(torch.zeros(1, 4), torch.zeros(2, 5))
+
+
+@pytest.mark.parametrize(("fast", "reference"), PAIRS)
+def test_gradients_agree_with_finite_differences(device, random_boxes, fast, reference):
+    boxes1, boxes2 = random_boxes(6).to(device).requires_grad_(), random_boxes(5).to(device).requires_grad_()
+    torch.autograd.gradcheck(fast, (boxes1, boxes2))
+
+
+COORDINATE = st.sampled_from([0.0, 1.0, 2.5, -1.0, 1e-30, 1e30, float("inf"), float("-inf"), float("nan")])
+BOXES = st.lists(st.tuples(*[COORDINATE] * 4), max_size=5)
+
+
+@pytest.mark.parametrize("fast", [pairwise_iou, pairwise_ioa], ids=["iou", "ioa"])
+@given(first=BOXES, second=BOXES)
+def test_any_coordinates_give_an_overlap_between_zero_and_one(fast, first, second):
+    boxes1, boxes2 = (torch.tensor(rows, dtype=torch.float64).reshape(-1, 4) for rows in (first, second))
+    found = fast(boxes1, boxes2)
+    assert found.shape == (len(first), len(second))
+    assert ((found >= 0) & (found <= 1)).all()
+
+
+@pytest.mark.parametrize("name", ["pairwise_iou", "pairwise_ioa", "pairwise_giou"])
+def test_passes_opcheck(device, random_boxes, name):
+    boxes = [random_boxes(count).to(device).requires_grad_() for count in (4, 3)]
+    torch.library.opcheck(getattr(torch.ops.detectory, name).default, boxes)
+
+
+@pytest.mark.parametrize(("fast", "reference"), PAIRS)
+def test_compiles_forward_and_backward(device, random_boxes, compiles, fast, reference):
+    compiles(fast, *(random_boxes(count).to(device).requires_grad_() for count in (4, 3)))
+
+
+@pytest.mark.parametrize(("fast", "reference"), PAIRS)
+def test_exports_with_the_numbers_of_boxes_left_open(device, random_boxes, exports, fast, reference):
+    inputs = [[random_boxes(count).to(device) for count in counts] for counts in ((4, 3), (2, 5))]
+    exports(fast, *inputs, [{0: torch.export.Dim("N")}, {0: torch.export.Dim("M")}])
+
+
+@pytest.mark.parametrize(("fast", "reference"), PAIRS)
+def test_autocast_computes_in_float32(device, random_boxes, fast, reference):
+    boxes = random_boxes(5).half().to(device)
+    with torch.autocast(device.type, torch.bfloat16):
+        assert fast(boxes, boxes).dtype == torch.float32

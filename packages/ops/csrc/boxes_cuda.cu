@@ -15,7 +15,7 @@ __global__ void overlap_kernel(const T* __restrict__ boxes1, const T* __restrict
     const T width = min(a[2], b[2]) - max(a[0], b[0]), height = min(a[3], b[3]) - max(a[1], b[1]);
     const T inter = width > 0 && height > 0 ? width * height : T(0);
     const T area_a = (a[2] - a[0]) * (a[3] - a[1]), area_b = (b[2] - b[0]) * (b[3] - b[1]);
-    const T joint = kind == Overlap::ioa ? area_b : area_a + area_b - inter;
+    const T joint = kind == Overlap::ioa ? area_b + 0 * area_a : area_a + area_b - inter;
     T value = inter > 0 && joint > 0 ? inter / joint : T(0);
     if (kind == Overlap::giou) {
       const T hull = (max(a[2], b[2]) - min(a[0], b[0])) * (max(a[3], b[3]) - min(a[1], b[1]));

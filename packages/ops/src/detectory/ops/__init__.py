@@ -4,7 +4,9 @@ from detectory.ops.boxes import pairwise_giou, pairwise_ioa, pairwise_iou
 from detectory.ops.coco_matching import coco_match, grouped_box_iou
 from detectory.ops.deform_conv import deform_conv2d
 from detectory.ops.losses import sigmoid_focal_loss
+from detectory.ops.ms_deform_attn import ms_deform_attn
 from detectory.ops.nms import batched_nms, nms
+from detectory.ops.point_sample import point_sample
 from detectory.ops.polygons import (
     polygon_sets_to_rles,
     polygons_to_mask,
@@ -24,6 +26,7 @@ __all__ = [
     "deform_conv2d",
     "grouped_box_iou",
     "grouped_rle_iou",
+    "ms_deform_attn",
     "nms",
     "nms_rotated",
     "pairwise_giou",
@@ -31,6 +34,7 @@ __all__ = [
     "pairwise_iou",
     "pairwise_iou_rotated",
     "paste_masks",
+    "point_sample",
     "polygon_sets_to_rles",
     "polygons_to_mask",
     "polygons_to_rle",

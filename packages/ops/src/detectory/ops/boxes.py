@@ -5,6 +5,9 @@ CUDA, in float16, bfloat16, float32 and float64 (half types are computed in floa
 autocast they compute in float32.
 """
 
+from collections.abc import Callable
+from typing import Any
+
 import torch
 
 from detectory.ops._arguments import check_same, check_tensor
@@ -56,7 +59,7 @@ def pairwise_giou(boxes1: torch.Tensor, boxes2: torch.Tensor) -> torch.Tensor:
         boxes2: (M, 4), same dtype and device.
 
     Returns:
-        (N, M) of the boxes' dtype, in (-1, 1]. A pair whose enclosing box has no area, or with a NaN coordinate,
+        (N, M) of the boxes' dtype, in (-1, 1] for boxes whose sides are not negative. A pair whose enclosing box has no area, or with a NaN coordinate,
         gives 0.
 
     Raises:
@@ -79,7 +82,72 @@ def _fake(boxes1: torch.Tensor, boxes2: torch.Tensor) -> torch.Tensor:
     return boxes1.new_empty(boxes1.shape[0], boxes2.shape[0])
 
 
-for _name in ("pairwise_iou", "pairwise_ioa", "pairwise_giou"):
-    torch.library.register_fake(f"detectory::{_name}", _fake)
+def _setup_context(ctx: Any, inputs: tuple, output: torch.Tensor) -> None:  # noqa: ARG001
+    ctx.save_for_backward(*inputs)
+
+
+def _sides(first: torch.Tensor, second: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Signed width and height of the overlap, and of the enclosing box, of all pairs: two tensors (N, M, 2)."""
+    overlap = torch.minimum(first[:, None, 2:], second[:, 2:]) - torch.maximum(first[:, None, :2], second[:, :2])
+    hull = torch.maximum(first[:, None, 2:], second[:, 2:]) - torch.minimum(first[:, None, :2], second[:, :2])
+    return overlap, hull
+
+
+def _area_grad(boxes: torch.Tensor, grad: torch.Tensor) -> torch.Tensor:
+    """Gradient of the coordinates (N, 4) given that of the areas (N,)."""
+    swapped = (boxes[:, 2:] - boxes[:, :2]).flip(1) * grad[:, None]
+    return torch.cat([-swapped, swapped], 1)
+
+
+def _corner_grads(
+    first: torch.Tensor, second: torch.Tensor, sides: torch.Tensor, outer: bool
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Gradients of both sets' coordinates given those of the sides (N, M, 2) of the overlap, or of the hull (`outer`).
+
+    A coordinate has the gradient where it is the one that bounds the side; equal coordinates share it.
+    """
+    grads = []
+    for corner, sign in ((slice(0, 2), -1), (slice(2, 4), 1)):
+        a, b = first[:, None, corner], second[None, :, corner]
+        larger_bounds = outer == (sign > 0)
+        own = (a > b if larger_bounds else a < b).to(sides.dtype) + 0.5 * (a == b)
+        grads.append((sign * (sides * own).sum(1), sign * (sides * (1 - own)).sum(0)))
+    return torch.cat([grads[0][0], grads[1][0]], 1), torch.cat([grads[0][1], grads[1][1]], 1)
+
+
+def _backward_of(kind: str) -> Callable[[Any, torch.Tensor], tuple[torch.Tensor, torch.Tensor]]:
+    def backward(ctx: Any, grad: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        first, second = ctx.saved_tensors
+        overlap, hull = _sides(first, second)
+        areas = [(boxes[:, 2:] - boxes[:, :2]).prod(1) for boxes in (first, second)]
+        meet = (overlap > 0).all(2)
+        overlap = overlap * meet[..., None]
+        inter = overlap.prod(2)  # (N, M)
+        joint = areas[1].expand_as(inter) if kind == "ioa" else areas[0][:, None] + areas[1] - inter
+        safe = torch.where(joint > 0, joint, 1)
+        valid = (joint > 0) & meet
+        inter_grad, joint_grad = grad * valid / safe, -grad * valid * inter / safe**2
+        hull_grad = torch.zeros_like(joint_grad)
+        if kind == "giou":
+            hull_area = hull.prod(2)
+            whole = torch.where(hull_area > 0, hull_area, 1)
+            share = grad * (hull_area > 0)
+            joint_grad = joint_grad + share / whole
+            hull_grad = -share * joint / whole**2
+        if kind != "ioa":
+            inter_grad = inter_grad - joint_grad
+        from_overlap = _corner_grads(first, second, inter_grad[..., None] * overlap.flip(2), outer=False)
+        from_hull = _corner_grads(first, second, hull_grad[..., None] * hull.flip(2), outer=True)
+        of_first = 0 if kind == "ioa" else _area_grad(first, joint_grad.sum(1))
+        of_second = _area_grad(second, joint_grad.sum(0))
+        return from_overlap[0] + from_hull[0] + of_first, from_overlap[1] + from_hull[1] + of_second
+
+    return backward
+
+
+for _kind in ("iou", "ioa", "giou"):
+    _name = f"detectory::pairwise_{_kind}"
+    torch.library.register_fake(_name, _fake)
+    torch.library.register_autograd(_name, _backward_of(_kind), setup_context=_setup_context)
     for _device in ("cpu", "cuda"):
-        torch.library.register_autocast(f"detectory::{_name}", _device, torch.float32)
+        torch.library.register_autocast(_name, _device, torch.float32)
