@@ -59,8 +59,8 @@ def pairwise_giou(boxes1: torch.Tensor, boxes2: torch.Tensor) -> torch.Tensor:
         boxes2: (M, 4), same dtype and device.
 
     Returns:
-        (N, M) of the boxes' dtype, in (-1, 1] for boxes whose sides are not negative. A pair whose enclosing box has no area, or with a NaN coordinate,
-        gives 0.
+        (N, M) of the boxes' dtype, in (-1, 1] for boxes whose sides are not negative. A pair whose enclosing box has no
+        area, or with a NaN coordinate, gives 0.
 
     Raises:
         TypeError: an argument is not a floating tensor, or the dtypes differ.
