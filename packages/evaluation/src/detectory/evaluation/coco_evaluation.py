@@ -70,10 +70,11 @@ class COCOEvaluator(DatasetEvaluator):
         self._output_dir = output_dir
         self._use_reference = not use_fast_impl
         settings = settings or CocoSettings()
-        limits = settings.max_detections
-        if max_dets_per_image is not None:
-            single = isinstance(max_dets_per_image, int)
-            limits = (1, 10, max_dets_per_image) if single else tuple(max_dets_per_image)
+        limits: Sequence[int] = settings.max_detections
+        if isinstance(max_dets_per_image, int):
+            limits = (1, 10, max_dets_per_image)
+        elif max_dets_per_image is not None:
+            limits = tuple(max_dets_per_image)
         self._settings = CocoSettings(
             settings.iou_thresholds, settings.area_ranges, limits, tuple(kpt_oks_sigmas) or settings.oks_sigmas
         )
@@ -132,8 +133,10 @@ class COCOEvaluator(DatasetEvaluator):
         """The dataset's ground truth, read when first asked for."""
         if self._ground_truth is None:
             path = getattr(self._metadata, "json_file", None)
-            dicts = None if path else DatasetCatalog.get(self._dataset_name)
-            self._ground_truth = CocoGroundTruth(path) if path else ground_truth_of(dicts, self._metadata)
+            if path:
+                self._ground_truth = CocoGroundTruth(path)
+            else:
+                self._ground_truth = ground_truth_of(DatasetCatalog.get(self._dataset_name), self._metadata)
         return self._ground_truth
 
     def _detections(self, image_id: Any, instances: Any) -> Detections:

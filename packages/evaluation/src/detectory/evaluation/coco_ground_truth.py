@@ -104,7 +104,8 @@ def ground_truth_of(dicts: Sequence[Mapping[str, Any]], metadata: Any) -> CocoGr
     """
     contiguous = getattr(metadata, "thing_dataset_id_to_contiguous_id", None)
     ids = {v: k for k, v in contiguous.items()} if contiguous else dict(enumerate(range(len(metadata.thing_classes))))
-    images, annotations = [], []
+    images: list[dict[str, Any]] = []
+    annotations: list[dict[str, Any]] = []
     for position, record in enumerate(dicts):
         missing = [key for key in ("image_id", "height", "width", "annotations") if key not in record]
         if missing:
@@ -132,8 +133,8 @@ def _coco_annotation(annotation: Mapping[str, Any], record: Mapping[str, Any]) -
             entry["segmentation"] = {"size": list(segmentation["size"]), "counts": segmentation["counts"]}
             entry["area"] = float(ops.rle_area(segmentation))
         else:
-            points = [np.asarray(p, dtype=np.float64).reshape(-1, 2) for p in segmentation]
-            entry["area"] = float(sum(polygon_area(p[:, 0], p[:, 1]) for p in points))
+            polygons = [np.asarray(p, dtype=np.float64).reshape(-1, 2) for p in segmentation]
+            entry["area"] = float(sum(polygon_area(p[:, 0], p[:, 1]) for p in polygons))
     keypoints = annotation.get("keypoints")
     if keypoints is not None:
         points = np.asarray(keypoints, dtype=np.float64).reshape(-1, 3).copy()

@@ -156,12 +156,16 @@ def coco_metrics(
         if truth.numbers is not None:
             ids = np.array([truth.numbers[i] for i in found.image_ids], dtype=np.int64)
             numbered = Detections(ids, found.categories, found.scores, found.boxes, found.masks, found.keypoints)
-        found = numbered if use_reference else engine_detections(truth, numbered, iou_type)
-    evaluate = _evaluate_reference if use_reference else _evaluate_fast
-    result = evaluate(truth, found, iou_type, settings, sorted(chosen))
-    shape = (len(settings.iou_thresholds), len(truth.category_names), len(settings.areas(iou_type)))
-    shape = (*shape, len(settings.limits(iou_type)))
-    curves = (shape[0], 101, *shape[1:])
+        if use_reference:
+            result = _evaluate_reference(truth, numbered, iou_type, settings, sorted(chosen))
+        else:
+            index = engine_detections(truth, numbered, iou_type)
+            result = _evaluate_fast(truth, index, iou_type, settings, sorted(chosen))
+    else:
+        result = _evaluate_fast(truth, found, iou_type, settings, sorted(chosen))
+    counts = len(truth.category_names), len(settings.areas(iou_type)), len(settings.limits(iou_type))
+    shape = (len(settings.iou_thresholds), *counts)
+    curves = (len(settings.iou_thresholds), 101, *counts)
     return CocoMetrics(
         iou_type=iou_type,
         precision=np.asarray(result["precision"]).reshape(curves),
@@ -195,8 +199,9 @@ def engine_detections(truth: CocoGroundTruth, found: Detections, iou_type: str) 
     if iou_type == "bbox":
         return truth.index.load_res(rows)
     # The area of a detection decides which sizes it counts for: that of its mask, not of its box.
-    index = truth.index.load_res(rows, segmentation=found.masks)
-    areas = np.asarray(hotcoco.mask.area(found.masks), dtype=np.float64).reshape(-1)
+    masks: list[Any] = list(found.masks or ())
+    index = truth.index.load_res(rows, segmentation=masks)
+    areas = np.asarray(hotcoco.mask.area(masks), dtype=np.float64).reshape(-1)
     index.update_anns(ids=np.arange(1, len(found) + 1), area=areas)
     return index
 

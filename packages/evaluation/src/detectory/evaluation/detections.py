@@ -28,7 +28,7 @@ class Detections:
     categories: np.ndarray
     scores: np.ndarray
     boxes: np.ndarray | None = None
-    masks: list[Mapping[str, Any]] | None = None
+    masks: Sequence[Mapping[str, Any]] | None = None
     keypoints: np.ndarray | None = None
 
     def __len__(self) -> int:
@@ -87,11 +87,11 @@ class Detections:
 
     def chosen(self, indices: np.ndarray) -> "Detections":
         """The detections of these positions."""
-        columns = (self.image_ids, self.categories, self.scores, self.boxes)
-        image_ids, categories, scores, boxes = (None if c is None else c[indices] for c in columns)
+        boxes = None if self.boxes is None else self.boxes[indices]
         masks = None if self.masks is None else [self.masks[i] for i in indices.tolist()]
         keypoints = None if self.keypoints is None else self.keypoints[indices]
-        return Detections(image_ids, categories, scores, boxes, masks, keypoints)
+        columns = self.image_ids[indices], self.categories[indices], self.scores[indices]
+        return Detections(*columns, boxes, masks, keypoints)
 
     def to_json(self, category_ids: Mapping[int, int] | None = None) -> list[dict[str, Any]]:
         """COCO's result format: one dict a detection.
@@ -137,13 +137,14 @@ def _column(instances: Instances, name: str, dtype: type, count: int) -> np.ndar
     return values.detach().cpu().numpy().astype(dtype)
 
 
-def _masks_of(instances: Instances) -> list[Mapping[str, Any]] | None:
+def _masks_of(instances: Instances) -> Sequence[Mapping[str, Any]] | None:
     if instances.has("pred_masks_rle"):
         return list(instances.pred_masks_rle)
     if not instances.has("pred_masks"):
         return None
     masks = instances.pred_masks
-    return ops.rle_encode(masks.tensor if hasattr(masks, "tensor") else masks)
+    encoded = ops.rle_encode(masks.tensor if hasattr(masks, "tensor") else masks)
+    return encoded if isinstance(encoded, list) else [encoded]
 
 
 def _as_text(counts: bytes | str | Sequence[int]) -> Any:

@@ -3,7 +3,7 @@
 import datetime
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -68,7 +68,7 @@ def inference_on_dataset(
         evaluator = DatasetEvaluators([])
     elif isinstance(evaluator, Sequence):
         evaluator = DatasetEvaluators(evaluator)
-    total = len(data_loader) if hasattr(data_loader, "__len__") else None
+    total = len(data_loader) if isinstance(data_loader, Sized) else None
     logger.info("Start inference on %s batches", "an unknown number of" if total is None else total)
     call = {name: (callbacks or {}).get(name, lambda: None) for name in ("on_start", "before_inference")}
     call |= {name: (callbacks or {}).get(name, lambda: None) for name in ("after_inference", "on_end")}

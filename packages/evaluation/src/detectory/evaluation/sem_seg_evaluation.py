@@ -129,8 +129,8 @@ class SemSegEvaluator(DatasetEvaluator):
             if label >= self._num_classes:
                 continue
             category = label if self._dataset_ids is None else self._dataset_ids[label]
-            rle = ops.rle_encode(torch.from_numpy(sem_seg == label))
-            encoded = {"size": list(rle["size"]), "counts": bytes(rle["counts"]).decode("ascii")}
+            encoded: Any = ops.rle_encode(torch.from_numpy(sem_seg == label))
+            encoded["counts"] = encoded["counts"].decode("ascii")
             entries.append({"file_name": input_file_name, "category_id": category, "segmentation": encoded})
         return entries
 

@@ -3,6 +3,16 @@
 from .generic_mask import GenericMask
 from .palette import colormap, random_color, random_colors
 from .picture import VisImage
+from .video_visualizer import VideoVisualizer
 from .visualizer import ColorMode, Visualizer
 
-__all__ = ["ColorMode", "GenericMask", "VisImage", "Visualizer", "colormap", "random_color", "random_colors"]
+__all__ = [
+    "ColorMode",
+    "GenericMask",
+    "VideoVisualizer",
+    "VisImage",
+    "Visualizer",
+    "colormap",
+    "random_color",
+    "random_colors",
+]

@@ -179,7 +179,7 @@ def plate_padding(font_size: float) -> int:
 
 
 @lru_cache(maxsize=64)
-def font_of(size: float) -> ImageFont.FreeTypeFont:
+def font_of(size: float) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
     """Pillow's own scalable font in this size (pixels per em)."""
     return ImageFont.load_default(size)
 

@@ -79,10 +79,10 @@ def with_lightness(color: Rgb, factor: float) -> Rgb:
 def readable_on_dark(color: Rgb) -> Rgb:
     """The colour, lightened until text of it stands out from a black plate (relative luminance at least 0.35)."""
     for share in (0.0, 0.15, 0.3, 0.45, 0.6, 0.75):
-        mixed = tuple(v + (1 - v) * share for v in color)
-        if 0.2126 * mixed[0] ** 2.2 + 0.7152 * mixed[1] ** 2.2 + 0.0722 * mixed[2] ** 2.2 >= 0.35:
-            return mixed
-    return mixed
+        red, green, blue = (v + (1 - v) * share for v in color)
+        if 0.2126 * red**2.2 + 0.7152 * green**2.2 + 0.0722 * blue**2.2 >= 0.35:
+            break
+    return red, green, blue
 
 
 def varied(color: Rgb, index: int) -> Rgb:

@@ -61,7 +61,8 @@ def _loops(across: list[int], along: list[int]) -> list[list[int]]:
     for start in range(len(across)):
         if visited[start]:
             continue
-        loop, here = [], start
+        loop: list[int] = []
+        here = start
         while not visited[here]:
             there = across[here]
             visited[here] = visited[there] = 1

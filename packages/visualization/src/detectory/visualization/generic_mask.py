@@ -36,8 +36,9 @@ class GenericMask:
         elif isinstance(mask_or_polygons, (list, tuple)):
             self._polygons = [np.asarray(p, dtype=np.float64).reshape(-1) for p in mask_or_polygons]
         elif isinstance(mask_or_polygons, (np.ndarray, torch.Tensor)):
-            is_tensor = isinstance(mask_or_polygons, torch.Tensor)
-            array = mask_or_polygons.detach().cpu().numpy() if is_tensor else mask_or_polygons
+            if isinstance(mask_or_polygons, torch.Tensor):
+                mask_or_polygons = mask_or_polygons.detach().cpu().numpy()
+            array = np.asarray(mask_or_polygons)
             self.__dict__["mask"] = self._checked(array if array.dtype == np.bool_ else array != 0)
         else:
             got = type(mask_or_polygons).__name__

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from html import escape
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -128,18 +129,18 @@ class Page:
             filter_by: a key of the items that gets a menu of its values.
             tile_width: the least width of a tile in CSS pixels.
         """
-        items = [item if isinstance(item, GalleryItem) else GalleryItem(*item) for item in items]
+        tiles = [item if isinstance(item, GalleryItem) else GalleryItem(*item) for item in items]
         controls = "".join(f'<button data-key="{escape(key)}">{escape(key)}</button>' for key in sort_by)
         controls = f"sort by {controls}" if controls else ""
         if filter_by:
-            values = dict.fromkeys(str(item.keys[filter_by]) for item in items if filter_by in item.keys)
+            values = dict.fromkeys(str(item.keys[filter_by]) for item in tiles if filter_by in item.keys)
             options = "".join(f"<option>{escape(value)}</option>" for value in values)
             menu = f'<select data-key="{escape(filter_by)}"><option value="">all</option>{options}</select>'
             controls += f" {escape(filter_by)} {menu}"
         bar = f'<div class="bar">{controls}</div>' if controls else ""
-        figures = "".join(self._figure(item) for item in items)
-        tiles = f'<div class="gallery" style="--tile:{int(tile_width)}px">{figures}</div>'
-        return self._add(f"<div data-gallery>{bar}{tiles}</div>")
+        figures = "".join(self._figure(item) for item in tiles)
+        grid = f'<div class="gallery" style="--tile:{int(tile_width)}px">{figures}</div>'
+        return self._add(f"<div data-gallery>{bar}{grid}</div>")
 
     def render(self) -> str:
         """The whole page as one string of HTML without references to other files."""
@@ -175,7 +176,7 @@ class Page:
         return self
 
     def _figure(self, item: GalleryItem) -> str:
-        pictures = list(item.images) if isinstance(item.images, (list, tuple)) else [item.images]
+        pictures: Sequence[Any] = item.images if isinstance(item.images, (list, tuple)) else [item.images]
         tags = "".join(
             f'<img loading="lazy" alt="{escape(item.caption)}" src="{self._data_url(picture)}">' for picture in pictures
         )

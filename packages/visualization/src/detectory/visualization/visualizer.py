@@ -70,12 +70,15 @@ class Visualizer(Drawing):
         self.instance_mode = instance_mode
         self.keypoint_threshold = 0.05
 
-    def draw_instance_predictions(self, predictions: Instances) -> VisImage:
+    def draw_instance_predictions(
+        self, predictions: Instances, assigned_colors: Sequence[Color] | None = None
+    ) -> VisImage:
         """Draw what a detector found on this picture.
 
         Args:
             predictions: with some of `pred_boxes`, `scores`, `pred_classes`, `pred_keypoints` and `pred_masks`
                 ((N, H, W), `BitMasks` or `PolygonMasks`) or `pred_masks_rle` (COCO RLEs).
+            assigned_colors: N colours; by default those of `instance_mode`.
         """
         classes = predictions.pred_classes.tolist() if predictions.has("pred_classes") else None
         scores = predictions.scores.tolist() if predictions.has("scores") else None
@@ -88,13 +91,13 @@ class Visualizer(Drawing):
             covered = np.zeros(self.img.shape[:2], dtype=bool)
             for mask in masks:
                 covered |= mask.mask
-            self._gray_outside(covered)
+            self.gray_outside(covered)
         return self.overlay_instances(
             boxes=predictions.pred_boxes if predictions.has("pred_boxes") else None,
             labels=class_labels(classes, scores, self._names("thing_classes")),
             masks=masks,
             keypoints=predictions.pred_keypoints if predictions.has("pred_keypoints") else None,
-            assigned_colors=self._instance_colors(classes, len(predictions)),
+            assigned_colors=assigned_colors or self._instance_colors(classes, len(predictions)),
             alpha=_ALPHA[self.instance_mode],
         )
 
@@ -141,7 +144,7 @@ class Visualizer(Drawing):
         ids = self._picture_sized(panoptic_seg, "draw_panoptic_seg")
         segments = panoptic_segments(ids, segments_info, self.metadata)
         if self.instance_mode == ColorMode.IMAGE_BW:
-            self._gray_outside(np.isin(ids, [s.id for s in segments]))
+            self.gray_outside(np.isin(ids, [s.id for s in segments]))
         texts = []
         for segment in sorted(segments, key=lambda s: (s.is_thing, -s.area)):
             left, top, crop = cropped(ids == segment.id)
@@ -152,8 +155,8 @@ class Visualizer(Drawing):
             color = varied(color, segment.number) if segment.is_thing else color
             self._fill_mask(left, top, crop, color, None if segment.is_thing else _OFF_WHITE, alpha)
             names, scores = self._names(f"{kind}_classes"), None if segment.score is None else [segment.score]
-            label = class_labels([segment.category_id], scores, names, [segment.is_crowd])
-            texts.append((label[0], left, top, crop, color))
+            labels = class_labels([segment.category_id], scores, names, [segment.is_crowd]) or []
+            texts += [(label, left, top, crop, color) for label in labels]
         for text in texts:
             self._place_label_in_mask(*text)
         return self.output
@@ -355,10 +358,25 @@ class Visualizer(Drawing):
         palette = colormap(rgb=True, maximum=1)
         return [to_rgb(palette[index % len(palette)]) for index in range(count)]
 
-    def _gray_outside(self, covered: np.ndarray) -> None:
+    def gray_outside(self, covered: np.ndarray) -> None:
         """Start the output again with the picture gray where `covered` (H, W) is false."""
         gray = np.array(Image.fromarray(self.img).convert("L"))[:, :, None]
         self.output.reset_image(np.where(covered[:, :, None], self.img, gray))
+
+
+def instance_arrays(predictions: Instances) -> tuple[np.ndarray, list[int]]:
+    """Upright boxes (N, 4) around predictions, from their boxes or masks, and their classes (0 if unknown)."""
+    count = len(predictions)
+    labels = predictions.pred_classes.tolist() if predictions.has("pred_classes") else [0] * count
+    if predictions.has("pred_boxes"):
+        boxes = _numbers(predictions.pred_boxes)
+        if boxes.shape[1] == 5:
+            corners = [rotated_corners(box) for box in boxes]
+            return np.array([[*c.min(axis=0), *c.max(axis=0)] for c in corners]).reshape(-1, 4), labels
+        return boxes, labels
+    masks = predictions.pred_masks if predictions.has("pred_masks") else predictions.pred_masks_rle
+    height, width = predictions.image_size
+    return np.array([mask.bbox() for mask in generic_masks(masks, height, width)]).reshape(-1, 4), labels
 
 
 def _numbers(values: Any) -> np.ndarray:

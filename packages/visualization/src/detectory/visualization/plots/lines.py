@@ -1,7 +1,7 @@
 """Curves: anything over iterations, precision over recall."""
 
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from ._axes import Axes, data_range, document, series_color
 
@@ -104,7 +104,7 @@ def _points(name: str, x: Sequence[float], y: Sequence[float], log_y: bool) -> l
     return list(zip(map(float, x), values, strict=True))
 
 
-def _whole_range(values: Collection[float]) -> tuple[float, float]:
+def _whole_range(values: Iterable[float]) -> tuple[float, float]:
     found = [v for v in values if math.isfinite(v)]
     if not found:
         return 0.0, 1.0
