@@ -34,6 +34,7 @@ from detectory.modeling.roi_heads import (
     Res5ROIHeads,
     StandardROIHeads,
 )
+from detectory.structures import Boxes, Instances
 
 PYRAMID = ["p2", "p3", "p4", "p5"]
 PIXELS = {"pixel_mean": [103.5, 116.3, 123.7], "pixel_std": [57.4, 57.1, 58.4]}
@@ -241,8 +242,6 @@ def build_model(name: str) -> nn.Module:
 
 def model_input(name: str, height: int, width: int) -> dict[str, Any]:
     """Return a blurred random picture, and proposals where the model has no generator."""
-    from detectory.structures import Boxes, Instances
-
     noise = torch.rand(1, 3, height // 8, width // 8) * 255
     image = nn.functional.interpolate(noise, size=(height, width), mode="bilinear")[0]
     item = {"image": image, "height": height * 2, "width": width * 2}
@@ -254,7 +253,13 @@ def model_input(name: str, height: int, width: int) -> dict[str, Any]:
     return item
 
 
-@pytest.fixture(params=BUILDERS)
-def architecture(request: pytest.FixtureRequest) -> str:
-    """Each meta-architecture by name."""
-    return request.param
+@pytest.fixture(scope="session")
+def model() -> Callable[[str], nn.Module]:
+    """Builds a model by the name of its architecture."""
+    return build_model
+
+
+@pytest.fixture(scope="session")
+def inputs() -> Callable[..., list[dict[str, Any]]]:
+    """Makes inputs of a model, by the name of its architecture, for images of the given sizes."""
+    return lambda name, *sizes: [model_input(name, *size) for size in sizes]

@@ -52,8 +52,7 @@ def test_suppression_keeps_the_same_boxes_in_the_same_order(suppression, count, 
     assert graph(*inputs).tolist() == function(*inputs).tolist()
 
 
-@pytest.mark.parametrize("aligned", [True, False], ids=["aligned", "older"])
-@pytest.mark.parametrize("samples", [0, 2], ids=["adaptive", "two samples"])
+@pytest.mark.parametrize(("aligned", "samples"), [(True, 0), (False, 2)], ids=["aligned", "older with two samples"])
 def test_roi_align_pools_the_same_features(aligned, samples):
     def rois(count: int) -> torch.Tensor:
         return torch.cat([torch.randint(0, 2, (count, 1)).float(), boxes_of(count)[0]], dim=1)

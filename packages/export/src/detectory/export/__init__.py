@@ -6,6 +6,7 @@ from .flatten import flatten_to_tuple
 from .loading import load
 from .onnx_export import export_onnx
 from .torch_export import export_torch
+from .torchscript import dump_torchscript_IR
 from .tracing_adapter import TracingAdapter
 from .verification import Agreement, ExportDisagreement, Tolerance, verify
 
@@ -18,6 +19,7 @@ __all__ = [
     "Tolerance",
     "TracingAdapter",
     "add_export_config",
+    "dump_torchscript_IR",
     "export_onnx",
     "export_torch",
     "flatten_to_tuple",

@@ -4,11 +4,13 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import torch
 from torch import nn
 
 from detectory.modeling.meta_arch import PanopticFPN
 
 from .inference_graph import InferenceGraph
+from .recording import smallest_side
 
 KEY = "detectory.json"
 """Under this name the description stands in a file."""
@@ -25,6 +27,7 @@ class Description:
         input_format: `"BGR"` or `"RGB"`, the order of the channels.
         shortest_side: images are resized to this before, pixels.
         longest_side: unless the longer side would exceed this, pixels.
+        smallest_side: images whose shorter side is below this are refused, pixels.
         panoptic: the thresholds by which a panoptic model joins its results, else empty.
         version: of this description.
     """
@@ -35,6 +38,7 @@ class Description:
     input_format: str
     shortest_side: int
     longest_side: int
+    smallest_side: int
     panoptic: dict[str, float]
     version: int = 1
 
@@ -61,8 +65,10 @@ class Description:
         return cls(**entries)
 
 
-def describe(model: nn.Module, graph: InferenceGraph, resize: tuple[int, int]) -> Description:
-    """Describe a model whose graph has been called."""
+def describe(
+    model: nn.Module, graph: InferenceGraph, program: torch.export.ExportedProgram, resize: tuple[int, int]
+) -> Description:
+    """Describe a model whose graph was recorded."""
     names = ("combine_overlap_thresh", "combine_stuff_area_thresh", "combine_instances_score_thresh")
     return Description(
         architecture=type(model).__name__,
@@ -71,5 +77,6 @@ def describe(model: nn.Module, graph: InferenceGraph, resize: tuple[int, int]) -
         input_format=getattr(model, "input_format", None) or "BGR",
         shortest_side=resize[0],
         longest_side=resize[1],
+        smallest_side=smallest_side(program),
         panoptic={name: getattr(model, name) for name in names} if isinstance(model, PanopticFPN) else {},
     )

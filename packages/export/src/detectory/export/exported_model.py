@@ -47,6 +47,12 @@ class ExportedModel(nn.Module):
         Raises:
             ValueError: when the input lacks an entry that the graph needs.
         """
+        height, width = item["image"].shape[1:] if "image" in item else (0, 0)
+        if "image" in item and min(height, width) < self.description.smallest_side:
+            raise ValueError(
+                f"ExportedModel: images must have sides of at least {self.description.smallest_side} pixels, "
+                f"got {height}x{width}"
+            )
         inputs = []
         for name, key in zip(self.description.input_names, ("image", "proposals"), strict=False):
             if key not in item:

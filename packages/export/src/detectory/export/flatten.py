@@ -1,6 +1,6 @@
 """Nested inputs and outputs of a model as a flat tuple, and back."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -38,7 +38,7 @@ class ListSchema(Schema):
 
     schemas: tuple[Schema, ...]
     sizes: tuple[int, ...]
-    kind: ClassVar[Callable[[Sequence[Any]], Any]] = list
+    kind: ClassVar[type[list] | type[tuple]] = list
 
     @classmethod
     def flatten(cls, obj: Sequence[Any]) -> tuple[tuple[Any, ...], Schema]:
@@ -55,7 +55,7 @@ class ListSchema(Schema):
 class TupleSchema(ListSchema):
     """A tuple, like `ListSchema`."""
 
-    kind: ClassVar[Callable[[Sequence[Any]], Any]] = tuple
+    kind: ClassVar[type[list] | type[tuple]] = tuple
 
 
 @dataclass(frozen=True)
@@ -85,20 +85,22 @@ class DictSchema(Schema):
 
 
 @dataclass(frozen=True)
-class InstancesSchema(DictSchema):
+class InstancesSchema(Schema):
     """`Instances`: the fields, and the image's size as a tensor of two numbers."""
+
+    keys: tuple[str, ...]
+    schemas: tuple[Schema, ...]
+    sizes: tuple[int, ...]
 
     @classmethod
     def flatten(cls, obj: Instances) -> tuple[tuple[Any, ...], Schema]:
         """Take instances apart."""
-        size = obj.image_size
-        if not isinstance(size, torch.Tensor):
-            size = torch.as_tensor(size)
+        size = torch.as_tensor(obj.image_size)
         keys = tuple(obj.get_fields())
         leaves, schemas, sizes = _flatten_all([*obj.get_fields().values(), size])
         return leaves, cls(keys, schemas, sizes)
 
-    def __call__(self, values: Sequence[Any]) -> Instances:  # type: ignore[override]
+    def __call__(self, values: Sequence[Any]) -> Instances:
         """Rebuild the instances; the size stays a tensor while `torch.jit.trace` records."""
         *fields, size = _rebuild_all(self, self.schemas, self.sizes, values)
         image_size = size if torch.jit.is_tracing() else tuple(size.tolist())

@@ -7,7 +7,7 @@ from detectory.data.transforms import ResizeShortestEdge
 from detectory.engine.predictor import Predictor
 
 from .description import KEY, Description
-from .exported_model import ExportedModel
+from .exported_model import ExportedModel, RunGraph
 from .onnx_export import OnnxGraph
 from .torch_export import load_program
 
@@ -27,12 +27,14 @@ def load(path: str | os.PathLike[str]) -> Predictor:
         ValueError: the file is of another kind, or was not written by this package.
     """
     name = os.fspath(path)
+    graph: RunGraph
+    text: str | None
     if not Path(name).is_file():
         raise FileNotFoundError(f"load: no file {name}")
     suffix = Path(name).suffix
     if suffix == ".onnx":
-        graph = OnnxGraph(name)
-        text = graph.metadata.get(KEY)
+        graph = onnx_graph = OnnxGraph(name)
+        text = onnx_graph.metadata.get(KEY)
     elif suffix == ".pt2":
         graph, text = load_program(name)
     else:

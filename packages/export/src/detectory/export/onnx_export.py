@@ -64,7 +64,8 @@ def export_onnx(
         custom_translation_table=onnx_translations(),
         verbose=False,
     )
-    description = describe(model, graph, resize)
+    description = describe(model, graph, program, resize)
+    assert exported is not None  # without a path the exporter returns the program
     proto = exported.model_proto
     onnx.helper.set_model_props(proto, {KEY: description.to_json()})
     data = proto.SerializeToString()

@@ -9,7 +9,9 @@ from typing import Any
 
 import onnx
 import torch
-from onnxscript import opset18 as op
+from onnxscript import opset18
+
+op: Any = opset18  # its annotations know the values of a script, not those that are there while a function is traced
 
 ALL_BOXES = 2**62
 """How many boxes of a class may be kept: all of them."""

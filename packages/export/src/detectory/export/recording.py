@@ -6,8 +6,8 @@ import torch
 
 from .inference_graph import InferenceGraph
 
-SMALLEST_SIDE = 65
-"""Shorter images may give empty maps at the coarsest level, which a graph does not distinguish."""
+SMALLEST_SIDE = 129
+"""A shorter image has one cell at stride 128, and torch.export takes a size of one for a constant."""
 
 
 def record(graph: InferenceGraph, item: dict[str, Any]) -> torch.export.ExportedProgram:
@@ -15,7 +15,7 @@ def record(graph: InferenceGraph, item: dict[str, Any]) -> torch.export.Exported
 
     Args:
         graph: the model's graph; its outputs are named on the way.
-        item: an input of the model that has detections; sides of at least 65 pixels.
+        item: an input of the model that has detections; sides of at least 129 pixels.
 
     Raises:
         ValueError: when the image is smaller.
@@ -29,3 +29,10 @@ def record(graph: InferenceGraph, item: dict[str, Any]) -> torch.export.Exported
     shapes = ({1: dynamic, 2: dynamic}, {0: dynamic})[: len(inputs)]
     with torch.no_grad():
         return torch.export.export(graph, inputs, dynamic_shapes=shapes, strict=False)
+
+
+def smallest_side(program: torch.export.ExportedProgram) -> int:
+    """Return the shortest side of an image, in pixels, that the recorded program accepts."""
+    image = next(node for node in program.graph.nodes if node.op == "placeholder" and node.name == "image")
+    sides = [side.node.expr for side in image.meta["val"].shape if isinstance(side, torch.SymInt)]
+    return max(int(program.range_constraints[side].lower) for side in sides)

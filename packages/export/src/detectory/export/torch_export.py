@@ -49,7 +49,7 @@ def export_torch(
         raise ValueError("export_torch: inputs must hold at least one image, got none")
     graph = InferenceGraph(model)
     program = record(graph, inputs[0])
-    description = describe(model, graph, resize)
+    description = describe(model, graph, program, resize)
     buffer = io.BytesIO()
     torch.export.save(program, buffer, extra_files={KEY: description.to_json()})
     buffer.seek(0)

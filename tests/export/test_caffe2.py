@@ -1,0 +1,20 @@
+"""Names of the Caffe2 export say what took its place."""
+
+import pytest
+
+from detectory.export import Caffe2Model, Caffe2Tracer, add_export_config
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: add_export_config({}),
+        lambda: Caffe2Tracer({}, None, []),
+        lambda: Caffe2Model(None, None),
+        lambda: Caffe2Model.load_protobuf("folder"),
+    ],
+    ids=["add_export_config", "tracer", "model", "load"],
+)
+def test_caffe2_names_point_to_onnx(call):
+    with pytest.raises(RuntimeError, match=r"Caffe2 is no part of torch any more.*export_onnx"):
+        call()

@@ -1,0 +1,131 @@
+"""Whole models: written, loaded and compared with the original."""
+
+import numpy as np
+import onnx
+import pytest
+import torch
+
+from detectory.export import ExportDisagreement, Tolerance, export_onnx, export_torch, load, verify
+from detectory.structures import Instances
+
+EXPORTS = {"onnx": export_onnx, "pt2": export_torch}
+ARCHITECTURES = [
+    "faster R-CNN",
+    "mask R-CNN",
+    "keypoint R-CNN",
+    "fast R-CNN",
+    "cascade R-CNN",
+    "C4",
+    "panoptic FPN",
+    "semantic FPN",
+    "RPN",
+    "RetinaNet",
+    "FCOS",
+]
+SIZES = (160, 224), (256, 200)
+
+
+@pytest.fixture(scope="module")
+def fast_rcnn_file(model, inputs, tmp_path_factory):
+    """Regions, classes and suppression, without the time that recording a proposal generator takes."""
+    path = tmp_path_factory.mktemp("onnx") / "fast_rcnn.onnx"
+    agreement = export_onnx(model("fast R-CNN"), inputs("fast R-CNN", *SIZES), path, resize=(144, 300))
+    return path, agreement
+
+
+def test_the_file_agrees_with_the_model(fast_rcnn_file):
+    _, agreement = fast_rcnn_file
+    assert agreement.images == 2
+    assert agreement.detections == agreement.matched > 5
+    assert agreement.boxes < 0.01
+    assert agreement.scores < 1e-4
+
+
+def test_the_file_agrees_on_sizes_that_it_never_saw(fast_rcnn_file, model, inputs):
+    agreement = verify(model("fast R-CNN"), fast_rcnn_file[0], inputs("fast R-CNN", (145, 331)))
+    assert agreement.faults(Tolerance()) == []
+
+
+def test_the_file_is_standard_onnx_with_named_inputs_and_outputs(fast_rcnn_file):
+    proto = onnx.load(fast_rcnn_file[0])
+    assert {entry.domain for entry in proto.opset_import} <= {"", "pkg.onnxscript.torch_lib.common"}
+    assert [entry.name for entry in proto.graph.input] == ["image", "proposal_boxes"]
+    assert [entry.name for entry in proto.graph.output] == ["pred_boxes", "scores", "pred_classes"]
+
+
+def test_a_missing_input_is_named(fast_rcnn_file, inputs):
+    (item,) = inputs("fast R-CNN", (160, 224))
+    del item["proposals"]
+    with pytest.raises(ValueError, match="GeneralizedRCNN needs 'proposals'"):
+        load(fast_rcnn_file[0]).model([item])
+
+
+@pytest.fixture(scope="module", params=EXPORTS)
+def semantic_file(request, model, inputs, tmp_path_factory):
+    path = tmp_path_factory.mktemp("semantic") / f"model.{request.param}"
+    EXPORTS[request.param](model("semantic FPN"), inputs("semantic FPN", *SIZES), path, resize=(144, 300))
+    return path
+
+
+def test_a_loaded_file_predicts_in_the_pixels_of_the_picture(semantic_file):
+    picture = np.random.default_rng(0).integers(0, 255, (100, 130, 3), dtype=np.uint8)
+    assert load(semantic_file)(picture)["sem_seg"].shape == (4, 100, 130)
+
+
+def test_a_loaded_file_takes_the_place_of_the_model(semantic_file, model, inputs):
+    agreement = verify(model("semantic FPN"), load(semantic_file).model, inputs("semantic FPN", (150, 190)))
+    assert agreement.labels < 0.001
+
+
+@pytest.mark.parametrize("suffix", EXPORTS)
+def test_a_file_that_disagrees_is_not_written(suffix, model, inputs, tmp_path):
+    path = tmp_path / f"model.{suffix}"
+    arguments = model("semantic FPN"), inputs("semantic FPN", *SIZES), path
+    with pytest.raises(ExportDisagreement, match=r"labels: .*, allowed -1\); nothing was written"):
+        EXPORTS[suffix](*arguments, tolerance=Tolerance(labels=-1))
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("suffix", EXPORTS)
+@pytest.mark.parametrize(
+    ("change", "error", "message"),
+    [
+        (lambda model, items: (model.train(), items), ValueError, "is in training mode, call eval"),
+        (lambda model, items: (model, []), ValueError, "at least one image, got none"),
+        (lambda model, items: (model.backbone, items), TypeError, r"model must be one of .*, got FPN"),
+        (lambda model, items: (model, [{"height": 3}]), ValueError, r"needs 'image', got \['height'\]"),
+        (lambda model, items: (model, [{"image": torch.zeros(3, 64, 200)}]), ValueError, "at least 129 pixels"),
+    ],
+    ids=["training", "no input", "no model", "no image", "small image"],
+)
+def test_rejects(suffix, change, error, message, model, inputs, tmp_path):
+    arguments = change(model("semantic FPN"), inputs("semantic FPN", (160, 224)))
+    with pytest.raises(error, match=message):
+        EXPORTS[suffix](*arguments, tmp_path / f"model.{suffix}")
+
+
+def test_load_rejects_files_that_it_cannot_use(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"load: no file .*nothing.onnx"):
+        load(tmp_path / "nothing.onnx")
+    (tmp_path / "model.txt").write_text("x")
+    with pytest.raises(ValueError, match=r"knows .onnx and .pt2, got .*model.txt"):
+        load(tmp_path / "model.txt")
+    graph, opsets = onnx.helper.make_graph([], "empty", [], []), [onnx.helper.make_opsetid("", 18)]
+    onnx.save(onnx.helper.make_model(graph, ir_version=10, opset_imports=opsets), tmp_path / "foreign.onnx")
+    with pytest.raises(ValueError, match=r"was it written by detectory.export"):
+        load(tmp_path / "foreign.onnx")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("suffix", EXPORTS)
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_every_architecture_exports(architecture, suffix, model, inputs, tmp_path):
+    path = tmp_path / f"model.{suffix}"
+    original = model(architecture)
+    EXPORTS[suffix](original, inputs(architecture, *SIZES), path, resize=(160, 300))
+    other = inputs(architecture, (145, 331))
+    assert verify(original, path, other).faults(Tolerance()) == []
+    (outputs,) = load(path).model(other)
+    kinds = {key: type(value) for key, value in outputs.items()}
+    assert set(kinds) & {"instances", "proposals", "sem_seg"}
+    assert kinds.get("instances", Instances) is Instances
