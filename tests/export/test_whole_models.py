@@ -110,9 +110,14 @@ def test_load_rejects_files_that_it_cannot_use(tmp_path):
     (tmp_path / "model.txt").write_text("x")
     with pytest.raises(ValueError, match=r"knows .onnx and .pt2, got .*model.txt"):
         load(tmp_path / "model.txt")
-    graph, opsets = onnx.helper.make_graph([], "empty", [], []), [onnx.helper.make_opsetid("", 18)]
+
+
+def test_load_rejects_onnx_files_of_others(tmp_path):
+    x, y = (onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [1]) for name in "xy")
+    graph = onnx.helper.make_graph([onnx.helper.make_node("Identity", ["x"], ["y"])], "copy", [x], [y])
+    opsets = [onnx.helper.make_opsetid("", 18)]
     onnx.save(onnx.helper.make_model(graph, ir_version=10, opset_imports=opsets), tmp_path / "foreign.onnx")
-    with pytest.raises(ValueError, match=r"was it written by detectory.export"):
+    with pytest.raises(ValueError, match=r"foreign.onnx has no detectory.json; was it written by detectory.export"):
         load(tmp_path / "foreign.onnx")
 
 
