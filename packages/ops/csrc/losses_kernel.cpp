@@ -9,13 +9,13 @@ namespace detectory::DETECTORY_ISA {
 
 namespace {
 
-inline int32_t bits_of(float value) {
-  int32_t bits;
+inline uint32_t bits_of(float value) {
+  uint32_t bits;
   std::memcpy(&bits, &value, sizeof bits);
   return bits;
 }
 
-inline float float_of(int32_t bits) {
+inline float float_of(uint32_t bits) {
   float value;
   std::memcpy(&value, &bits, sizeof value);
   return value;
@@ -34,7 +34,7 @@ inline float exp_of_negative(float v) {
   sum = sum * r + 1.6666667e-1f;
   sum = sum * r + 0.5f;
   sum = sum * r * r + r + 1.0f;
-  return sum * float_of((bits_of(shifted) - 0x4B400000 + 127) << 23);
+  return sum * float_of((bits_of(shifted) - 0x4B400000u + 127u) << 23);
 }
 
 // 2 atanh(s) = log((1 + s) / (1 - s)) for 0 <= s <= 1/3.
@@ -51,9 +51,9 @@ inline float twice_atanh(float s) {
 
 // q^g for normal q in (0, 1] and g >= 0.
 inline float power(float q, float g) {
-  const int32_t bits = bits_of(q);
-  const float mantissa = float_of((bits & 0x007FFFFF) | 0x3F800000);
-  const float exponent = static_cast<float>((bits >> 23) - 127);
+  const uint32_t bits = bits_of(q);
+  const float mantissa = float_of((bits & 0x007FFFFFu) | 0x3F800000u);
+  const float exponent = static_cast<float>(static_cast<int32_t>(bits >> 23) - 127);
   const float log = exponent * 0.69314718f + twice_atanh((mantissa - 1.0f) / (mantissa + 1.0f));
   const float scaled = g * log;
   return exp_of_negative(scaled < 0.0f ? scaled : 0.0f);

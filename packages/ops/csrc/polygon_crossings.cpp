@@ -69,12 +69,22 @@ class Edge {
     for (int64_t x = first_column(std::min(start_.x, end)); x <= last; ++x) {
       const int64_t target = 5 * x + (right ? 3 : 2);
       const auto arrived = [&](int64_t step) { return right ? column_at(step) >= target : column_at(step) <= target; };
-      const double guess = (target + (right ? -.5 : .5) - start_.x) / slope_;
-      int64_t step = static_cast<int64_t>(std::min(std::max(guess, 1.0), double(steps_)));
-      while (step < steps_ && !arrived(step)) ++step;
-      while (step > 1 && arrived(step - 1)) --step;
-      add(x, start_.y + step - 1);
+      add(x, start_.y + first_step((target + (right ? -.5 : .5) - start_.x) / slope_, arrived) - 1);
     }
+  }
+
+  // The first step in (0, steps_] at which `arrived` holds, found next to the guess or, where rounding has led the
+  // guess astray, by halving.
+  template <typename Arrived>
+  int64_t first_step(double guess, const Arrived& arrived) const {
+    int64_t before = 0, after = steps_, probe = static_cast<int64_t>(std::min(std::max(guess, 1.0), double(steps_)));
+    for (bool near = true; after - before > 1; near = false) {
+      if (probe <= before || probe >= after) probe = before + (after - before) / 2;
+      const bool late = arrived(probe);
+      (late ? after : before) = probe;
+      probe = near ? probe + (late ? -1 : 1) : before;
+    }
+    return after;
   }
 
   void add(int64_t x, int64_t fine_row) {

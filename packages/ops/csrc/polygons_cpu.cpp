@@ -91,6 +91,11 @@ std::tuple<Tensor, Tensor> polygons_to_rle_cpu(const Tensor& coordinates, const 
   const Tensor extents = contiguous_as(sizes, ScalarType::Long);
   STD_TORCH_CHECK(extents.dim() == 2 && extents.size(0) == N && extents.size(1) == 2, "sizes must be (N, 2)");
   const int64_t* extent = extents.const_data_ptr<int64_t>();
+  for (int64_t n = 0; n < N; ++n) {
+    const int64_t height = extent[2 * n], width = extent[2 * n + 1];
+    STD_TORCH_CHECK(height >= 0 && width >= 0 && (height == 0 || width <= INT32_MAX / height),
+                    "sizes must be >= 0 and below 2^31 pixels, got ", height, " x ", width);
+  }
   std::vector<Runs> results(N);
   parallel_for(0, N, 4, [&](int64_t begin, int64_t end) {
     std::vector<Crossing> crossings;

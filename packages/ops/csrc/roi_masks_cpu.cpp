@@ -87,6 +87,7 @@ Tensor paste_masks_cpu(const Tensor& masks, const Tensor& boxes, int64_t height,
   const Regions regions(masks, boxes, height, width);
   const bool soft = threshold < 0;
   Tensor out = new_empty(regions.masks, {regions.N, height, width}, soft ? ScalarType::Byte : ScalarType::Bool);
+  if (height * width == 0) return out;
   uint8_t* pictures = static_cast<uint8_t*>(out.mutable_data_ptr());
   const float limit = static_cast<float>(threshold);
   const auto blend = blend_mask_columns();
