@@ -42,4 +42,4 @@ class CfgNode(UnversionedCfgNode):
 
     def dump(self, *args: object, **kwargs: object) -> str:
         """Return the config as YAML text; arguments go to ``yaml.safe_dump``."""
-        return super().dump(*args, **kwargs)  # type: ignore[arg-type]
+        return super().dump(*args, **kwargs)

@@ -23,6 +23,7 @@ from detectory.compat.detectron2.data import (
 from detectory.compat.detectron2.data import transforms as T
 from detectory.compat.detectron2.engine import hooks
 from detectory.compat.detectron2.engine.worker_scaling import auto_scale_workers
+from detectory.compat.detectron2.evaluation.testing import verify_results
 from detectory.compat.detectron2.modeling import build_model
 from detectory.compat.detectron2.solver import build_lr_scheduler, build_optimizer
 from detectory.compat.detectron2.utils import comm
@@ -32,7 +33,7 @@ from detectory.compat.detectron2.utils.file_io import PathManager
 from detectory.compat.detectron2.utils.logger import setup_logger
 from detectory.core.storage import atomic_write
 from detectory.engine import AMPTrainer, SimpleTrainer, TrainerBase, create_ddp_model, default_writers
-from detectory.evaluation import DatasetEvaluator, inference_on_dataset, print_csv_format, verify_results
+from detectory.evaluation import DatasetEvaluator, inference_on_dataset, print_csv_format
 
 __all__ = [
     "DefaultPredictor",

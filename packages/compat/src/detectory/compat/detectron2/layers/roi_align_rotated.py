@@ -2,7 +2,6 @@
 
 from torch import Tensor
 
-from detectory import ops
 from detectory.modeling.layers import ROIAlignRotated
 
 __all__ = ["ROIAlignRotated", "roi_align_rotated"]
@@ -11,5 +10,5 @@ __all__ = ["ROIAlignRotated", "roi_align_rotated"]
 def roi_align_rotated(
     input: Tensor, boxes: Tensor, output_size: tuple[int, int], spatial_scale: float, sampling_ratio: int
 ) -> Tensor:
-    """Pool rotated regions; see :func:`detectory.ops.roi_align_rotated`."""
-    return ops.roi_align_rotated(input, boxes, output_size, spatial_scale, sampling_ratio)
+    """Pool the rotated regions ``(R, 6)`` of a batch; see :class:`ROIAlignRotated` for the arguments."""
+    return ROIAlignRotated(output_size, spatial_scale, sampling_ratio)(input, boxes)

@@ -72,6 +72,6 @@ class RotatedAnchorGenerator(native.RotatedAnchorGenerator):
         }
 
 
-def build_anchor_generator(cfg: CfgNode, input_shape: list[ShapeSpec]) -> nn.Module:
+def build_anchor_generator(cfg: CfgNode, input_shape: list[ShapeSpec]) -> Any:
     """Build the generator that ``MODEL.ANCHOR_GENERATOR.NAME`` names for feature maps of these shapes."""
     return ANCHOR_GENERATOR_REGISTRY.get(cfg.MODEL.ANCHOR_GENERATOR.NAME)(cfg, input_shape)

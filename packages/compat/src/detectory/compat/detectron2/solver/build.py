@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from enum import Enum
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 
@@ -33,6 +33,9 @@ __all__ = [
 _SCHEDULES = ("WarmupMultiStepLR", "WarmupCosineLR", "WarmupStepWithFixedGammaLR")
 
 
+OptimizerOrClass = TypeVar("OptimizerOrClass", torch.optim.Optimizer, type[torch.optim.Optimizer])
+
+
 class GradientClipType(Enum):
     """Values of ``SOLVER.CLIP_GRADIENTS.CLIP_TYPE``."""
 
@@ -40,9 +43,7 @@ class GradientClipType(Enum):
     NORM = "norm"
 
 
-def maybe_add_gradient_clipping(
-    cfg: CfgNode, optimizer: torch.optim.Optimizer | type[torch.optim.Optimizer]
-) -> torch.optim.Optimizer | type[torch.optim.Optimizer]:
+def maybe_add_gradient_clipping(cfg: CfgNode, optimizer: OptimizerOrClass) -> OptimizerOrClass:
     """Let an optimizer, or all of a class, clip gradients before each step if ``SOLVER.CLIP_GRADIENTS`` says so.
 
     Args:
@@ -52,13 +53,13 @@ def maybe_add_gradient_clipping(
     settings = cfg.SOLVER.CLIP_GRADIENTS
     if not settings.ENABLED:
         return optimizer
-    arguments = (GradientClipType(settings.CLIP_TYPE).value, settings.CLIP_VALUE, settings.NORM_TYPE)
+    kind: Any = GradientClipType(settings.CLIP_TYPE).value
     if isinstance(optimizer, torch.optim.Optimizer):
-        return clip_gradients(optimizer, *arguments)
+        return clip_gradients(optimizer, kind, settings.CLIP_VALUE, settings.NORM_TYPE)
 
     def __init__(self: Any, *args: Any, **kwargs: Any) -> None:
         optimizer.__init__(self, *args, **kwargs)
-        clip_gradients(self, *arguments)
+        clip_gradients(self, kind, settings.CLIP_VALUE, settings.NORM_TYPE)
 
     return type(f"{optimizer.__name__}WithGradientClip", (optimizer,), {"__init__": __init__})
 
@@ -73,13 +74,14 @@ def build_optimizer(cfg: CfgNode, model: torch.nn.Module) -> torch.optim.Optimiz
         bias_lr_factor=settings.BIAS_LR_FACTOR,
         weight_decay_bias=settings.WEIGHT_DECAY_BIAS,
     )
-    return maybe_add_gradient_clipping(cfg, torch.optim.SGD)(
+    optimizer = torch.optim.SGD(
         groups,
         lr=settings.BASE_LR,
         momentum=settings.MOMENTUM,
         nesterov=settings.NESTEROV,
         weight_decay=settings.WEIGHT_DECAY,
     )
+    return maybe_add_gradient_clipping(cfg, optimizer)
 
 
 def build_lr_scheduler(cfg: CfgNode, optimizer: torch.optim.Optimizer) -> torch.optim.lr_scheduler.LRScheduler:

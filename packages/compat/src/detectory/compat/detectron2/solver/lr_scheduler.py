@@ -72,7 +72,7 @@ class WarmupMultiStepLR(LRScheduler):
         self.warmup_factor, self.warmup_iters, self.warmup_method = warmup_factor, warmup_iters, warmup_method
         super().__init__(optimizer, last_epoch)
 
-    def get_lr(self) -> list[float]:
+    def get_lr(self) -> list[float | torch.Tensor]:
         """Return the rate of each parameter group."""
         warmup = _warmup_factor(self.warmup_method, self.last_epoch, self.warmup_iters, self.warmup_factor)
         steps = self.gamma ** bisect_right(self.milestones, self.last_epoch)
@@ -104,7 +104,7 @@ class WarmupCosineLR(LRScheduler):
         self.warmup_factor, self.warmup_iters, self.warmup_method = warmup_factor, warmup_iters, warmup_method
         super().__init__(optimizer, last_epoch)
 
-    def get_lr(self) -> list[float]:
+    def get_lr(self) -> list[float | torch.Tensor]:
         """Return the rate of each parameter group."""
         warmup = _warmup_factor(self.warmup_method, self.last_epoch, self.warmup_iters, self.warmup_factor)
         cosine = 0.5 * (1.0 + math.cos(math.pi * self.last_epoch / self.max_iters))

@@ -14,6 +14,8 @@ class PicklableWrapper:
         obj: the object.
     """
 
+    _obj: Any
+
     def __init__(self, obj: Any) -> None:
         while isinstance(obj, PicklableWrapper):
             obj = obj._obj

@@ -5,7 +5,7 @@ import copy
 import logging
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import IO, Any, ClassVar
+from typing import IO, Any, ClassVar, TypeVar
 
 import yaml
 
@@ -17,6 +17,7 @@ BASE_KEY = "_BASE_"
 _LEAVES = (tuple, list, str, int, float, bool, type(None))
 
 logger = logging.getLogger(__name__)
+Node = TypeVar("Node", bound="CfgNode")
 
 
 class CfgNode(dict):
@@ -103,7 +104,7 @@ class CfgNode(dict):
     def __repr__(self) -> str:
         return f"{type(self).__name__}({super().__repr__()})"
 
-    def clone(self) -> "CfgNode":
+    def clone(self: Node) -> Node:
         """Return a deep copy."""
         return copy.deepcopy(self)
 

@@ -1,5 +1,29 @@
 """Readers of dataset formats under Detectron2's module path."""
 
-from detectory.compat.detectron2.data.datasets.coco import load_coco_json, register_coco_instances
+from detectory.data.datasets import (
+    convert_to_coco_json,
+    get_lvis_instances_meta,
+    load_coco_json,
+    load_lvis_json,
+    load_sem_seg,
+    load_voc_instances,
+    register_coco_instances,
+    register_coco_panoptic,
+    register_coco_panoptic_separated,
+    register_lvis_instances,
+    register_pascal_voc,
+)
 
-__all__ = ["load_coco_json", "register_coco_instances"]
+__all__ = [
+    "convert_to_coco_json",
+    "get_lvis_instances_meta",
+    "load_coco_json",
+    "load_lvis_json",
+    "load_sem_seg",
+    "load_voc_instances",
+    "register_coco_instances",
+    "register_coco_panoptic",
+    "register_coco_panoptic_separated",
+    "register_lvis_instances",
+    "register_pascal_voc",
+]

@@ -1,7 +1,5 @@
 """The registry of backbones."""
 
-from torch import nn
-
 from detectory.compat.detectron2.config import CfgNode
 from detectory.compat.detectron2.layers import ShapeSpec
 from detectory.compat.detectron2.utils.registry import Registry
@@ -10,7 +8,7 @@ from detectory.modeling.backbone import Backbone
 BACKBONE_REGISTRY = Registry("BACKBONE")
 
 
-def build_backbone(cfg: CfgNode, input_shape: ShapeSpec | None = None) -> nn.Module:
+def build_backbone(cfg: CfgNode, input_shape: ShapeSpec | None = None) -> Backbone:
     """Build the backbone that ``MODEL.BACKBONE.NAME`` names.
 
     Args:

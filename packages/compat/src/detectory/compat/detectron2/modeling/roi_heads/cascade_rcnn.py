@@ -25,7 +25,7 @@ class CascadeROIHeads(StandardROIHeads, native.CascadeROIHeads):
     __init__ = configurable(native.CascadeROIHeads.__init__)
 
     @classmethod
-    def from_config(cls, cfg: CfgNode, input_shape: Shapes) -> dict[str, Any]:
+    def from_config(cls, cfg: CfgNode, input_shape: Shapes) -> dict[str, Any]:  # type: ignore[override]
         """Return the arguments of ``StandardROIHeads``, with one matcher a stage."""
         described = super().from_config(cfg, input_shape)
         del described["proposal_matcher"]

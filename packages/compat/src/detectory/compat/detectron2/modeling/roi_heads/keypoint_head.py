@@ -52,7 +52,7 @@ class KRCNNConvDeconvUpsampleHead(BaseKeypointRCNNHead, native.KRCNNConvDeconvUp
     __init__ = configurable(native.KRCNNConvDeconvUpsampleHead.__init__)
 
     @classmethod
-    def from_config(cls, cfg: CfgNode, input_shape: ShapeSpec) -> dict[str, Any]:
+    def from_config(cls, cfg: CfgNode, input_shape: ShapeSpec | None = None) -> dict[str, Any]:
         """Return the arguments that ``MODEL.ROI_KEYPOINT_HEAD`` says."""
         return {
             **super().from_config(cfg, input_shape),

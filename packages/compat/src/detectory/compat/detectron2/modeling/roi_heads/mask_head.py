@@ -41,7 +41,7 @@ class MaskRCNNConvUpsampleHead(BaseMaskRCNNHead, native.MaskRCNNConvUpsampleHead
     __init__ = configurable(native.MaskRCNNConvUpsampleHead.__init__)
 
     @classmethod
-    def from_config(cls, cfg: CfgNode, input_shape: ShapeSpec) -> dict[str, Any]:
+    def from_config(cls, cfg: CfgNode, input_shape: ShapeSpec | None = None) -> dict[str, Any]:
         """Return the arguments that ``MODEL.ROI_MASK_HEAD`` says."""
         settings = cfg.MODEL.ROI_MASK_HEAD
         return {

@@ -62,7 +62,7 @@ class Res5ROIHeads(ROIHeads, native.Res5ROIHeads):
     __init__ = configurable(native.Res5ROIHeads.__init__)
 
     @classmethod
-    def from_config(cls, cfg: CfgNode, input_shape: Shapes) -> dict[str, Any]:
+    def from_config(cls, cfg: CfgNode, input_shape: Shapes) -> dict[str, Any]:  # type: ignore[override]
         """Return the arguments; mask heads sit on the output of res5, keypoint heads do not exist here.
 
         Raises:
@@ -120,7 +120,7 @@ class StandardROIHeads(ROIHeads, native.StandardROIHeads):
     __init__ = configurable(native.StandardROIHeads.__init__)
 
     @classmethod
-    def from_config(cls, cfg: CfgNode, input_shape: Shapes) -> dict[str, Any]:
+    def from_config(cls, cfg: CfgNode, input_shape: Shapes) -> dict[str, Any]:  # type: ignore[override]
         """Return the arguments of sampling and of all heads that the config turns on."""
         described = super().from_config(cfg)
         described["train_on_pred_boxes"] = cfg.MODEL.ROI_BOX_HEAD.TRAIN_ON_PRED_BOXES
