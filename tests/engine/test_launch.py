@@ -1,7 +1,5 @@
 import os
 import signal
-import subprocess
-import sys
 import time
 
 import pytest
@@ -12,30 +10,8 @@ from torch import nn
 from detectory.core.distributed import get_rank, get_world_size
 from detectory.engine import SimpleTrainer, TrainingInterrupted, create_ddp_model, launch, train
 
-from .conftest import RECIPE, load_recipe
+from .conftest import load_recipe
 from .toy_recipe import augment
-
-ELASTIC = """
-import os, sys
-from detectory.core.config import LazyConfig
-from detectory.core.events import get_event_storage
-from detectory.engine import launch, train
-
-def main():
-    config = LazyConfig.load(sys.argv[1])
-    config.train.output_dir = sys.argv[2]
-    first, rank = os.environ["TORCHELASTIC_RESTART_COUNT"] == "0", os.environ["RANK"]
-    config.model.log = f"{sys.argv[2]}-{rank}-{first}.txt"
-    mapper = config.dataloader.train.mapper
-    def killing(sample):
-        if first and rank == "1" and get_event_storage().iter == 16:
-            os.kill(os.getpid(), 9)
-        return mapper(sample)
-    config.dataloader.train.mapper = killing
-    train(config, resume=True)
-
-launch(main, 1)
-"""
 
 
 class Mean(nn.Linear):
@@ -132,14 +108,3 @@ def test_rejects_machines_without_a_meeting_point():
 def test_one_process_needs_no_wrapper():
     model = nn.Linear(1, 1)
     assert create_ddp_model(model, fp16_compression=True) is model
-
-
-@pytest.mark.slow
-def test_torchrun_restarts_from_the_last_checkpoint(tmp_path):
-    (tmp_path / "job.py").write_text(ELASTIC)
-    arguments = ["--standalone", "--nproc-per-node=2", "--max-restarts=1", str(tmp_path / "job.py")]
-    command = [sys.executable, "-m", "torch.distributed.run", *arguments, str(RECIPE), str(tmp_path / "run")]
-    result = subprocess.run(command, capture_output=True, text=True, timeout=280)
-    assert result.returncode == 0, result.stderr[-2000:]
-    first_after = (tmp_path / "run-0-False.txt").read_text().split()[0]
-    assert first_after == "14"
