@@ -43,7 +43,7 @@ def test_inference(benchmark, models, variant, implementation):
             return len(model([image / 255])[0]["boxes"])
         return len(model([{"image": image, "height": HEIGHT, "width": WIDTH}])[0]["instances"])
 
-    found = benchmark.pedantic(run, rounds=5, warmup_rounds=1)
+    found = benchmark.pedantic(run, rounds=3, warmup_rounds=1)
     assert found == 100
 
 
@@ -71,5 +71,5 @@ def test_training_step(benchmark, models, implementation):
         sum(losses.values()).backward()
         return losses
 
-    losses = benchmark.pedantic(run, rounds=3, warmup_rounds=1)
+    losses = benchmark.pedantic(run, rounds=2, warmup_rounds=1)
     assert all(value.isfinite() for value in losses.values())
