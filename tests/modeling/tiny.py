@@ -121,6 +121,12 @@ def rcnn(roi_heads=None, norm="BN", **kwargs):
     return GeneralizedRCNN(backbone=backbone(norm), proposal_generator=rpn(), roi_heads=roi_heads, **COLORS, **kwargs)
 
 
+def on_predicted_boxes():
+    heads = standard_heads()
+    heads.train_on_pred_boxes = True
+    return rcnn(heads)
+
+
 def rotated_rcnn():
     parts = box_parts(ROTATED, RotatedFastRCNNOutputLayers, "ROIAlignRotated")
     heads = RROIHeads(**parts, **SAMPLING, proposal_matcher=Matcher([0.5], [0, 1]))
@@ -170,7 +176,7 @@ def proposals_only():
 MODELS = {
     "mask rcnn": rcnn,
     "keypoint rcnn": lambda: rcnn(standard_heads(mask=False, keypoints=True)),
-    "trained on predicted boxes": lambda: rcnn(standard_heads()),
+    "trained on predicted boxes": on_predicted_boxes,
     "cascade": lambda: rcnn(cascade_heads()),
     "rotated": rotated_rcnn,
     "retinanet": retinanet,
