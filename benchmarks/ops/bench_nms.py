@@ -1,0 +1,36 @@
+"""Suppression of 10,000 boxes: one class, and 80 classes in one call."""
+
+import pytest
+import torch
+import torchvision
+
+from detectory.ops import batched_nms, nms
+
+NMS = {"detectory": nms, "torchvision": torchvision.ops.nms}
+BATCHED = {"detectory": batched_nms, "torchvision": torchvision.ops.batched_nms}
+
+
+@pytest.fixture(scope="module", params=[1_000, 10_000], ids=["1,000", "10,000"])
+def case(request):
+    generator = torch.Generator().manual_seed(0)
+    boxes = torch.rand(request.param, 4, generator=generator) * torch.tensor([1333, 800, 150, 150])
+    boxes[:, 2:] += boxes[:, :2]
+    # Scores without ties: torchvision does not promise their order.
+    scores = torch.randperm(request.param, generator=generator) / request.param
+    return boxes, scores, torch.randint(80, (request.param,), generator=generator)
+
+
+@pytest.mark.parametrize("implementation", NMS)
+def test_nms(benchmark, case, implementation):
+    boxes, scores, _ = case
+    benchmark.group = f"nms {len(boxes):,} boxes"
+    found = benchmark(NMS[implementation], boxes, scores, 0.5)
+    assert torch.equal(found, torchvision.ops.nms(boxes, scores, 0.5))
+
+
+@pytest.mark.parametrize("implementation", BATCHED)
+def test_batched_nms(benchmark, case, implementation):
+    boxes, scores, idxs = case
+    benchmark.group = f"batched_nms {len(boxes):,} boxes, 80 classes"
+    found = benchmark(BATCHED[implementation], boxes, scores, idxs, 0.5)
+    assert torch.equal(found, batched_nms(boxes.double(), scores, idxs, 0.5))
