@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from types import SimpleNamespace
 from typing import Any
 
@@ -87,7 +87,7 @@ class _DatasetCatalog:
         """Go through the registered names."""
         return iter(self.list())
 
-    def keys(self) -> list[str]:
+    def keys(self) -> Iterable[str]:
         """Return the registered names."""
         return self.list()
 

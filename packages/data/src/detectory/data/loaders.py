@@ -72,6 +72,7 @@ def build_detection_train_loader(
         ``load_state_dict`` for an exact resume.
     """
     batch_size = _per_process(total_batch_size)
+    items: Any = dataset
     mapper = _identity if mapper is None else mapper
     if isinstance(dataset, IterableDataset):
         if sampler is not None:
@@ -79,11 +80,11 @@ def build_detection_train_loader(
                 "build_detection_train_loader: an iterable dataset has its own order, sampler must be None"
             )
     else:
-        dataset = _as_dataset(dataset)
-        if len(dataset) == 0:
+        items = _as_dataset(dataset)
+        if len(items) == 0:
             raise ValueError("build_detection_train_loader: dataset is empty")
         if sampler is None:
-            sampler = TrainingSampler(len(dataset), seed=seed)
+            sampler = TrainingSampler(len(items), seed=seed)
         elif not isinstance(sampler, Sampler):
             raise TypeError(
                 f"build_detection_train_loader: sampler must be a torch Sampler, got {type(sampler).__name__}"
@@ -92,7 +93,7 @@ def build_detection_train_loader(
         known = getattr(sampler, "seed", None)
         seed = known if isinstance(known, int) else shared_random_seed()
     return TrainLoader(
-        dataset,
+        items,
         mapper,
         sampler,
         batch_size=batch_size,
@@ -130,14 +131,15 @@ def build_detection_test_loader(
     Returns:
         A ``DataLoader`` that yields lists of samples.
     """
+    items: Any = dataset
     if isinstance(dataset, IterableDataset):
         if sampler is not None:
             raise ValueError("build_detection_test_loader: an iterable dataset has its own order, sampler must be None")
     else:
-        dataset = _as_dataset(dataset)
-        sampler = InferenceSampler(len(dataset)) if sampler is None else sampler
+        items = _as_dataset(dataset)
+        sampler = InferenceSampler(len(items)) if sampler is None else sampler
     return DataLoader(
-        MapDataset(dataset, _identity if mapper is None else mapper),
+        MapDataset(items, _identity if mapper is None else mapper),
         batch_size=batch_size,
         sampler=sampler,
         drop_last=False,

@@ -123,7 +123,7 @@ def image_to_tensor(image: np.ndarray) -> torch.Tensor:
     if not reversed_axes:
         return torch.from_numpy(np.ascontiguousarray(planes))
     # torch reverses rows with vector instructions, NumPy pixel by pixel.
-    return torch.from_numpy(np.flip(planes, reversed_axes)).contiguous().flip(reversed_axes)
+    return torch.from_numpy(np.flip(planes, tuple(reversed_axes))).contiguous().flip(reversed_axes)
 
 
 def _place(record: dict[str, Any]) -> str:

@@ -28,7 +28,7 @@ class _TensorPickler(pickle.Pickler):
         if obj.requires_grad or obj.numel() == 0 or obj.is_quantized:
             return NotImplemented
         flat = obj.detach().contiguous().view(-1).view(torch.uint8).numpy()
-        return _tensor_from, (pickle.PickleBuffer(flat), obj.dtype, tuple(obj.shape))
+        return _tensor_from, (pickle.PickleBuffer(flat.data), obj.dtype, tuple(obj.shape))
 
 
 def _tensor_from(buffer: Any, dtype: torch.dtype, shape: tuple[int, ...]) -> torch.Tensor:

@@ -106,7 +106,7 @@ def print_instances_class_histogram(dataset_dicts: Sequence[dict[str, Any]], cla
         raise ValueError(
             f"category ids must lie in [0, {len(class_names)}), the classes of the metadata, got {strangers[:10]}"
         )
-    table = {name: counts[number] for number, name in enumerate(class_names)}
+    table: dict[str, float] = {name: counts[number] for number, name in enumerate(class_names)}
     table["total"] = sum(counts.values())
     logger.info(
         "instances of %d classes in %d images:\n%s", len(class_names), len(dataset_dicts), create_small_table(table)
@@ -119,7 +119,7 @@ def get_detection_dataset_dicts(
     min_keypoints: int = 0,
     proposal_files: Sequence[str] | None = None,
     check_consistency: bool = True,
-) -> list[dict[str, Any]]:
+) -> Any:
     """Load datasets by name and join them.
 
     Args:
@@ -138,12 +138,12 @@ def get_detection_dataset_dicts(
     names = [names] if isinstance(names, str) else list(names)
     if not names:
         raise ValueError("get_detection_dataset_dicts: names must not be empty")
-    loaded = [DatasetCatalog.get(name) for name in names]
+    loaded: list[Any] = [DatasetCatalog.get(name) for name in names]
     for name, records in zip(names, loaded, strict=True):
         if len(records) == 0:
             raise ValueError(f"dataset {name!r} is empty")
     if any(isinstance(records, Dataset) for records in loaded):
-        return loaded[0] if len(loaded) == 1 else ConcatDataset(loaded)  # type: ignore[return-value]
+        return loaded[0] if len(loaded) == 1 else ConcatDataset(loaded)
     if proposal_files is not None:
         if len(proposal_files) != len(names):
             raise ValueError(f"got {len(proposal_files)} proposal files for {len(names)} datasets")

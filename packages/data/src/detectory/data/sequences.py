@@ -41,14 +41,16 @@ class PackedList(Sequence):
     def __len__(self) -> int:
         return len(self._ends) - 1
 
-    def __getitem__(self, index: int) -> Any:
-        """Return a fresh copy of one item."""
+    def __getitem__(self, index: Any) -> Any:
+        """Return a fresh copy of one item, or a list of those of a slice."""
         size = len(self)
+        if isinstance(index, slice):
+            return [self[position] for position in range(*index.indices(size))]
         position = index + size if index < 0 else index
         if not 0 <= position < size:
             raise IndexError(f"index {index} is out of range for {size} items")
         start, end = int(self._ends[position]), int(self._ends[position + 1])
-        return pickle.loads(memoryview(self._bytes.numpy())[start:end])
+        return pickle.loads(self._bytes[start:end].numpy().data)
 
     @property
     def nbytes(self) -> int:

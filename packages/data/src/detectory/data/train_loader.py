@@ -112,22 +112,25 @@ class TrainLoader(DataLoader):
         self._samples_per_batch, self._group = batch_size, aspect_ratio_grouping
         self._make_batch = list if collate_fn is None else collate_fn
         self._seed, self._loads = seed, 0
-        self._consumed, self._waiting = 0, []
-        self._resume_at, self._resume_waiting = 0, []
+        self._consumed, self._resume_at = 0, 0
+        self._waiting: list[Place] = []
+        self._resume_waiting: list[Place] = []
         if num_workers > 0:
             kwargs.setdefault("prefetch_factor", max(2, math.ceil(2 * batch_size / num_workers)))
         # A generator of its own: DataLoader would draw from the training's at every start.
         kwargs.setdefault("generator", Generator().manual_seed(seed))
-        samples = _SeededStream(dataset, mapper, seed) if sampler is None else _SeededSamples(dataset, mapper)
+        self._samples: _SeededStream | _SeededSamples = (
+            _SeededStream(dataset, mapper, seed) if sampler is None else _SeededSamples(dataset, mapper)
+        )
         super().__init__(
-            samples, batch_size=None, sampler=self._keys, num_workers=num_workers, collate_fn=_as_it_is, **kwargs
+            self._samples, batch_size=None, sampler=self._keys, num_workers=num_workers, collate_fn=_as_it_is, **kwargs
         )
 
     def __len__(self) -> int:
         """Raise: training batches never end."""
         raise TypeError("TrainLoader has no length: its batches never end")
 
-    def __iter__(self) -> Iterator[Any]:
+    def __iter__(self) -> Iterator[Any]:  # type: ignore[override]  # torch's stub wants its private class
         """Yield batches from the loaded state on, or from the beginning; a later load moves a running iterator too."""
         while True:
             loads = self._loads
@@ -140,14 +143,15 @@ class TrainLoader(DataLoader):
 
     def _open_slots(self) -> None:
         """Give the workers that are about to start slots of their own."""
-        if self._keys is None or self.num_workers == 0 or not getattr(self, "in_order", True):
+        samples = self._samples
+        if isinstance(samples, _SeededStream) or not self.prefetch_factor or not getattr(self, "in_order", True):
             return
-        if self.dataset.slots is None or not self.persistent_workers:
-            self.dataset.slots = SharedSlots(self.num_workers, self.prefetch_factor + 1)
+        if samples.slots is None or not self.persistent_workers:
+            samples.slots = SharedSlots(self.num_workers, self.prefetch_factor + 1)
 
     def _arrivals(self) -> Iterator[tuple[bool, Place, Any]]:
         """Yield (whether it waited at the resume, place, sample) in order."""
-        left_over = {tuple(place) for place in self._resume_waiting}
+        left_over = set(self._resume_waiting)
         self._open_slots()
         for number, (place, sample) in enumerate(super().__iter__()):
             if self._keys is not None:
@@ -159,7 +163,7 @@ class TrainLoader(DataLoader):
 
     def _batches(self) -> Iterator[Any]:
         groups: dict[bool, list[tuple[Place, Any]]] = {False: [], True: []}
-        to_come = [tuple(place) for place in self._resume_waiting]
+        to_come = list(self._resume_waiting)
         consumed = self._resume_at
         self._consumed, self._waiting = consumed, to_come
         for waited, place, sample in self._arrivals():
@@ -178,7 +182,7 @@ class TrainLoader(DataLoader):
 
     def state_dict(self) -> dict[str, Any]:
         """Describe the place after the last batch that was handed out; plain numbers, lists and dicts."""
-        sampler = getattr(self._keys, "sampler", None)
+        sampler: Any = getattr(self._keys, "sampler", None)
         state: dict[str, Any] = {
             "seed": self._seed,
             "consumed": self._consumed,
@@ -195,18 +199,20 @@ class TrainLoader(DataLoader):
         Raises:
             ValueError: The state was made with another sampler or dataset.
         """
-        sampler = getattr(self._keys, "sampler", None)
+        sampler: Any = getattr(self._keys, "sampler", None)
         if hasattr(sampler, "load_state_dict") != ("sampler" in state):
             raise ValueError("TrainLoader.load_state_dict: the state was made with another kind of sampler")
         if "sampler" in state:
             sampler.load_state_dict(state["sampler"])
-        waiting = [tuple(place) for place in state["waiting"]]
+        # A state that another process made names samples of its own part of the stream: those are not ours.
+        world_size, rank = get_world_size(), get_rank()
+        waiting = [(position, index) for position, index in state["waiting"] if position % world_size == rank]
         self._seed, self._loads = state["seed"], self._loads + 1
         self._resume_at, self._resume_waiting = state["consumed"], waiting
         self._consumed, self._waiting = state["consumed"], waiting
-        if self._keys is None:
-            self.dataset.seed = state["seed"]
-        else:
+        if isinstance(self._samples, _SeededStream):
+            self._samples.seed = state["seed"]
+        if self._keys is not None:
             self._keys.seed, self._keys.waiting, self._keys.skip = state["seed"], waiting, state["consumed"]
 
 

@@ -104,7 +104,7 @@ def _by_id(item: tuple[Any, dict]) -> tuple[bool, Any]:
 
 def _good_images(records: list[dict], file: str, skip: bool, skipped: list[Fault]) -> dict[Any, dict[str, Any]]:
     duplicates = list(duplicate_faults(records, file, "image"))
-    images = {}
+    images: dict[Any, dict[str, Any]] = {}
     for image in records:
         faults = list(image_faults(image, file, needs_file_name="coco_url" not in image))
         if faults and not skip:

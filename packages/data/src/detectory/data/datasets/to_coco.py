@@ -38,7 +38,8 @@ def convert_to_coco_dict(dataset_name: str) -> dict[str, Any]:
         for number, name in enumerate(metadata.thing_classes)
         if original is None or number in original
     ]
-    images, annotations = [], []
+    images: list[dict[str, Any]] = []
+    annotations: list[dict[str, Any]] = []
     for position, record in enumerate(records):
         image_id = record.get("image_id", position)
         images.append(

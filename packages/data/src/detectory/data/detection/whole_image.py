@@ -43,7 +43,8 @@ def transform_all_annotations(
         # One of them is bad; going one by one finds out which.
         return [_alone(one, transforms, image_size, keypoint_hflip_indices) for one in annotations]
     for annotation, segmentation in zip(annotations, polygons, strict=True):
-        rest = {key: annotation[key] for key in ("segmentation", "keypoints") if key in annotation}
+        names = ["segmentation", "keypoints"]
+        rest = {name: annotation[name] for name in names if name in annotation}
         if segmentation is not None:
             annotation["segmentation"] = segmentation
             rest.pop("segmentation", None)

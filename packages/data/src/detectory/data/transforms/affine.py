@@ -13,7 +13,7 @@ _OPENCV_NAMES = {0: "nearest", 1: "bilinear", 2: "bicubic"}
 
 def _mode(interp: int | str | None, owner: str) -> str:
     """Turn OpenCV's codes 0, 1, 2 or a name into a name; None is bilinear."""
-    mode = "bilinear" if interp is None else _OPENCV_NAMES.get(interp, interp) if isinstance(interp, int) else interp
+    mode = "bilinear" if interp is None else _OPENCV_NAMES.get(interp, "") if isinstance(interp, int) else interp
     if mode not in _OPENCV_NAMES.values():
         raise ValueError(f"{owner}: interp must be nearest, bilinear, bicubic or OpenCV's 0, 1, 2, got {interp!r}")
     return mode

@@ -30,7 +30,7 @@ class Augmentation:
 
     def _rand_range(self, low: float = 1.0, high: float | None = None, size: int | None = None) -> Any:
         """Draw uniformly from ``[low, high)``, or from ``[0, low)`` when only one bound is given."""
-        return np.random.uniform(*((0, low) if high is None else (low, high)), size)
+        return np.random.uniform(0.0, low, size) if high is None else np.random.uniform(low, high, size)
 
     def get_transform(self, *args: Any) -> Transform:
         """Make the transform for one input."""

@@ -68,7 +68,7 @@ class RandomCrop(Augmentation):
         if self.crop_type == "absolute":
             return min(int(self.crop_size[0]), h), min(int(self.crop_size[1]), w)
         if self.crop_type == "absolute_range":
-            low, high = self.crop_size
+            low, high = map(int, self.crop_size)
             crop_h = np.random.randint(min(h, low), min(h, high) + 1)
             return crop_h, np.random.randint(min(w, low), min(w, high) + 1)
         fraction = np.asarray(self.crop_size, dtype=np.float64)

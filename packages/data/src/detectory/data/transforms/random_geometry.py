@@ -62,14 +62,15 @@ class RandomRotation(Augmentation):
             raise ValueError(f"RandomRotation: sample_style must be 'range' or 'choice', got {sample_style!r}")
         self.is_range = sample_style == "range"
         self.angle = (angle, angle) if isinstance(angle, (int, float)) else angle
-        if center is not None and isinstance(center[0], (int, float)):
-            center = (center, center)
-        self.center, self.expand, self.sample_style, self.interp = center, expand, sample_style, interp
+        # One centre may stand for a range of no width.
+        is_one = center is not None and isinstance(center[0], (int, float))
+        self.center: Any = (center, center) if is_one else center
+        self.expand, self.sample_style, self.interp = expand, sample_style, interp
 
     def get_transform(self, image: np.ndarray) -> Transform:
         """Draw an angle and a centre."""
         h, w = image.shape[:2]
-        center = None
+        center: Any = None
         if self.is_range:
             angle = np.random.uniform(self.angle[0], self.angle[1])
             if self.center is not None:
