@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from types import SimpleNamespace
 from typing import Any
 
@@ -18,10 +18,10 @@ class _DatasetCatalog:
     """
 
     def __init__(self) -> None:
-        self._loaders: dict[str, Callable[[], list[dict]]] = {}
+        self._loaders: dict[str, Callable[[], Sequence[dict]]] = {}
         self._has_builtin = False
 
-    def _known(self) -> dict[str, Callable[[], list[dict]]]:
+    def _known(self) -> dict[str, Callable[[], Sequence[dict]]]:
         """All loaders, the built-in ones included; a name that a person registered before stays theirs."""
         if not self._has_builtin:
             from .datasets.builtin import builtin_loaders
@@ -30,7 +30,7 @@ class _DatasetCatalog:
             self._loaders = {**builtin_loaders(), **self._loaders}
         return self._loaders
 
-    def register(self, name: str, func: Callable[[], list[dict]]) -> None:
+    def register(self, name: str, func: Callable[[], Sequence[dict]]) -> None:
         """Tell how to load a dataset.
 
         Args:
@@ -47,8 +47,12 @@ class _DatasetCatalog:
             raise ValueError(f"DatasetCatalog.register: dataset {name!r} is already registered")
         self._loaders[name] = func
 
-    def get(self, name: str) -> list[dict]:
+    def get(self, name: str) -> Sequence[dict]:
         """Load a dataset.
+
+        Returns:
+            What the registered function returns: a list of dicts; for COCO files of more than 32 MiB a list-like object
+            that makes each dict when it is asked for.
 
         Raises:
             KeyError: Nobody registered the name; the message lists the nearest ones.

@@ -17,7 +17,9 @@ from detectory.core.storage import local_path
 from detectory.structures import BoxMode
 
 from .catalog import DatasetCatalog, MetadataCatalog
+from .datasets.coco_index import CocoIndex
 from .detection.consistency import check_metadata_consistency
+from .sequences import JoinedList
 
 logger = logging.getLogger(__name__)
 
@@ -113,6 +115,21 @@ def print_instances_class_histogram(dataset_dicts: Sequence[dict[str, Any]], cla
     )
 
 
+def _joined_indices(names: list[str], loaded: list[CocoIndex], filter_empty: bool, check_consistency: bool) -> Any:
+    """Join indexed datasets without making their records."""
+    parts = [one.without_empty() for one in loaded] if filter_empty else loaded
+    if check_consistency:
+        check_metadata_consistency("thing_classes", names)
+    counts: Counter[int] = Counter()
+    for part in parts:
+        counts.update(part.category_counts())
+    total = sum(len(part) for part in parts)
+    logger.info("%d instances of %d classes in %d images", counts.total(), len(counts), total)
+    if total == 0:
+        raise ValueError(f"no valid images are left of {', '.join(names)}")
+    return parts[0] if len(parts) == 1 else JoinedList(parts)
+
+
 def get_detection_dataset_dicts(
     names: str | Sequence[str],
     filter_empty: bool = True,
@@ -130,7 +147,8 @@ def get_detection_dataset_dicts(
         check_consistency: Whether the datasets must have the same classes.
 
     Returns:
-        Records of the standard format; a torch dataset where the registered function returned one.
+        Records of the standard format: a list, or a list-like object where all datasets are indexed; a torch dataset
+        where the registered function returned one.
 
     Raises:
         ValueError: A dataset is empty, or all images were left out, or the datasets do not fit together.
@@ -148,6 +166,8 @@ def get_detection_dataset_dicts(
         if len(proposal_files) != len(names):
             raise ValueError(f"got {len(proposal_files)} proposal files for {len(names)} datasets")
         loaded = [load_proposals_into_dataset(*pair) for pair in zip(loaded, proposal_files, strict=True)]
+    if proposal_files is None and min_keypoints == 0 and all(isinstance(one, CocoIndex) for one in loaded):
+        return _joined_indices(names, loaded, filter_empty, check_consistency)
     records = [record for one in loaded for record in one]
     has_instances = "annotations" in records[0]
     if filter_empty and has_instances:

@@ -58,6 +58,31 @@ class PackedList(Sequence):
         return self._bytes.numel()
 
 
+class JoinedList(Sequence):
+    """Several list-like objects, one after the other, whose items are made when they are asked for.
+
+    Args:
+        parts: Anything with a length and numbered items.
+    """
+
+    def __init__(self, parts: Sequence[Sequence[Any]]) -> None:
+        self.parts = list(parts)
+        self._ends = np.cumsum([len(part) for part in self.parts])
+
+    def __len__(self) -> int:
+        return int(self._ends[-1]) if self.parts else 0
+
+    def __getitem__(self, index: Any) -> Any:
+        """Return one item, or a list of those of a slice."""
+        if isinstance(index, slice):
+            return [self[position] for position in range(*index.indices(len(self)))]
+        position = index + len(self) if index < 0 else index
+        if not 0 <= position < len(self):
+            raise IndexError(f"index {index} is out of range for {len(self)} items")
+        part = int(np.searchsorted(self._ends, position, side="right"))
+        return self.parts[part][int(position - (self._ends[part - 1] if part else 0))]
+
+
 class DatasetFromList(Dataset):
     """A list as a torch dataset.
 

@@ -1,13 +1,16 @@
 """Readers of dataset formats, and functions that register datasets of these formats."""
 
 from .cityscapes import load_cityscapes_instances, load_cityscapes_panoptic, load_cityscapes_semantic
-from .coco import load_coco_json, register_coco_instances
+from .coco import load_coco_json
+from .coco_index import CocoIndex, open_coco_index
 from .coco_panoptic import (
     load_coco_panoptic_json,
     merge_to_panoptic,
     register_coco_panoptic,
     register_coco_panoptic_separated,
 )
+from .coco_registration import register_coco_instances
+from .convert import convert_labelme, convert_voc, convert_yolo
 from .lvis import get_lvis_instances_meta, load_lvis_json, register_lvis_instances
 from .mask_outlines import mask_to_polygons
 from .panoptic_png import ids_to_rgb, read_panoptic_png, rgb_to_ids, write_panoptic_png
@@ -23,10 +26,14 @@ from .semantic import load_sem_seg
 from .to_coco import convert_to_coco_dict, convert_to_coco_json
 
 __all__ = [
+    "CocoIndex",
     "cocofy_lvis",
     "convert_ade20k_labels",
+    "convert_labelme",
     "convert_to_coco_dict",
     "convert_to_coco_json",
+    "convert_voc",
+    "convert_yolo",
     "create_cityscapes_panoptic",
     "create_cityscapes_train_ids",
     "get_lvis_instances_meta",
@@ -41,6 +48,7 @@ __all__ = [
     "load_voc_instances",
     "mask_to_polygons",
     "merge_to_panoptic",
+    "open_coco_index",
     "read_panoptic_png",
     "register_coco_instances",
     "register_coco_panoptic",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from . import metadata
@@ -14,7 +14,6 @@ from .cityscapes import (
     load_cityscapes_panoptic,
     load_cityscapes_semantic,
 )
-from .coco import load_coco_json
 from .coco_panoptic import (
     load_coco_panoptic_json,
     load_separated,
@@ -22,6 +21,7 @@ from .coco_panoptic import (
     separated_metadata,
     stuff_metadata,
 )
+from .coco_registration import load_coco
 from .lvis import get_lvis_instances_meta, load_lvis_json
 from .pascal_voc import VOC_CLASSES, load_voc_instances, voc_metadata
 from .semantic import load_sem_seg
@@ -30,7 +30,7 @@ from .semantic import load_sem_seg
 class Builtin(NamedTuple):
     """How one dataset is loaded and described."""
 
-    load: Callable[[], list[dict[str, Any]]]
+    load: Callable[[], Sequence[dict[str, Any]]]
     describe: Callable[[], dict[str, Any]]
 
 
@@ -48,7 +48,7 @@ def _instances(name: str, images: str, file: str, facts: Callable[[], dict[str, 
     def describe() -> dict[str, Any]:
         return {**facts(), "json_file": _below(file), "image_root": _below(images), "evaluator_type": "coco"}
 
-    return Builtin(lambda: load_coco_json(_below(file), _below(images), name), describe)
+    return Builtin(lambda: load_coco(_below(file), _below(images), name), describe)
 
 
 def _coco() -> dict[str, Builtin]:
@@ -230,7 +230,7 @@ def all_builtin() -> dict[str, Builtin]:
     return found
 
 
-def builtin_loaders() -> dict[str, Callable[[], list[dict[str, Any]]]]:
+def builtin_loaders() -> dict[str, Callable[[], Sequence[dict[str, Any]]]]:
     """Return the loaders of all built-in datasets by name; nothing is read before one is called."""
     return {name: builtin.load for name, builtin in all_builtin().items()}
 

@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from detectory.data.catalog import DatasetCatalog, Metadata, MetadataCatalog
+from detectory.data.catalog import Metadata, MetadataCatalog
 from detectory.data.faults import DatasetError, Fault, raise_first
 from detectory.structures import BoxMode
 
@@ -159,21 +159,3 @@ def _standard_record(image: dict[str, Any], root: str, annotations: list[dict[st
         "image_id": image["id"],
         "annotations": annotations,
     }
-
-
-def register_coco_instances(
-    name: str, metadata: dict[str, Any], json_file: str | os.PathLike[str], image_root: str | os.PathLike[str]
-) -> None:
-    """Register a dataset in COCO's instances or keypoints format.
-
-    Args:
-        name: For example ``"my_dataset_train"``.
-        metadata: Further metadata; may be empty.
-        json_file: The annotation file; it is read when the dataset is first asked for.
-        image_root: The folder of the images.
-    """
-    if not isinstance(name, str):
-        raise TypeError(f"register_coco_instances: name must be a string, got {type(name).__name__}")
-    file, root = os.fspath(json_file), os.fspath(image_root)
-    DatasetCatalog.register(name, lambda: load_coco_json(file, root, name))
-    MetadataCatalog.get(name).set(json_file=file, image_root=root, evaluator_type="coco", **metadata)

@@ -1,0 +1,204 @@
+"""COCO annotations as a memory-mapped file: loaded in a moment, shared by all processes."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from detectory.data.catalog import MetadataCatalog
+from detectory.structures import BoxMode
+
+from .coco import load_coco_json, set_thing_metadata
+from .index_file import MappedIndex, index_path, write_index
+from .json_file import read_json
+
+_NO_MASK, _POLYGONS, _RLE = 0, 1, 2
+
+
+class CocoIndex(Sequence):
+    """The records of a COCO file as a list that makes each record when it is asked for.
+
+    A record equals the one of :func:`load_coco_json` but for rounding: polygons and keypoints are stored as float32.
+    What a record holds may be changed freely; the index does not change. All processes share the memory of one mapped
+    file.
+
+    Args:
+        index: The mapped arrays.
+        image_root: The folder of the images.
+        rows: Which records, in which order; all by default.
+    """
+
+    def __init__(self, index: MappedIndex, image_root: str, rows: np.ndarray | None = None) -> None:
+        self._index, self._root = index, image_root
+        self._rows = np.arange(len(index.arrays["image_size"])) if rows is None else rows
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __getitem__(self, item: Any) -> Any:
+        """Make one record; a slice or a list of numbers gives an index of these."""
+        if isinstance(item, (slice, list, np.ndarray)):
+            return CocoIndex(self._index, self._root, self._rows[item])
+        arrays, row = self._index.arrays, int(self._rows[item])
+        name = _text(arrays["file_names"], arrays["file_name_ends"], row)
+        first, last = arrays["image_annotations"][row : row + 2].tolist()
+        image_id = int(arrays["image_id"][row])
+        height, width = arrays["image_size"][row].tolist()
+        return {
+            "file_name": os.path.join(self._root, name),
+            "height": height,
+            "width": width,
+            "image_id": image_id,
+            "annotations": [self._annotation(number) for number in range(first, last)],
+        }
+
+    def _annotation(self, row: int) -> dict[str, Any]:
+        arrays = self._index.arrays
+        annotation: dict[str, Any] = {
+            "iscrowd": int(arrays["iscrowd"][row]),
+            "bbox": arrays["bbox"][row].tolist(),
+            "category_id": int(arrays["category"][row]),
+            "bbox_mode": BoxMode.XYWH_ABS,
+        }
+        kind = arrays["mask_kind"][row]
+        if kind == _POLYGONS:
+            first, last = arrays["annotation_parts"][row : row + 2].tolist()
+            ends = arrays["part_ends"][first : last + 1].tolist()
+            points = arrays["points"]
+            annotation["segmentation"] = [points[a:b].tolist() for a, b in pairwise(ends)]
+        elif kind == _RLE:
+            counts = _bytes(arrays["codes"], arrays["code_ends"], row)
+            annotation["segmentation"] = {"size": arrays["code_size"][row].tolist(), "counts": counts}
+        first, last = arrays["keypoint_ends"][row : row + 2].tolist()
+        if last > first:
+            annotation["keypoints"] = arrays["keypoints"][first:last].tolist()
+        return annotation
+
+    def without_empty(self) -> CocoIndex:
+        """Leave out images that have no annotation but crowds, without making records."""
+        arrays = self._index.arrays
+        useful = np.concatenate([[0], np.cumsum(arrays["iscrowd"] == 0)])
+        ends = arrays["image_annotations"]
+        counts = useful[ends[1:]] - useful[ends[:-1]]
+        return CocoIndex(self._index, self._root, self._rows[counts[self._rows] > 0])
+
+    def category_counts(self) -> dict[int, int]:
+        """Count the instances of each category that are no crowd, without making records."""
+        arrays = self._index.arrays
+        is_used = np.zeros(len(arrays["image_size"]), dtype=bool)
+        is_used[self._rows] = True
+        kept = np.repeat(is_used, np.diff(arrays["image_annotations"])) & (arrays["iscrowd"] == 0)
+        return dict(enumerate(np.bincount(arrays["category"][kept]).tolist()))
+
+    @property
+    def path(self) -> str:
+        """The mapped file."""
+        return self._index.path
+
+
+def _bytes(data: np.ndarray, ends: np.ndarray, row: int) -> bytes:
+    return data[int(ends[row]) : int(ends[row + 1])].tobytes()
+
+
+def _text(data: np.ndarray, ends: np.ndarray, row: int) -> str:
+    return _bytes(data, ends, row).decode()
+
+
+def _ends(lengths: Sequence[int]) -> np.ndarray:
+    return np.concatenate([[0], np.cumsum(np.asarray(lengths, dtype=np.int64))]).astype(np.int64)
+
+
+def open_coco_index(
+    json_file: str | os.PathLike[str],
+    image_root: str | os.PathLike[str],
+    dataset_name: str | None = None,
+    *,
+    skip_faults: bool = False,
+) -> CocoIndex:
+    """Load a file of COCO's instances or keypoints format through a cached index.
+
+    The first call reads and checks the whole file, as :func:`load_coco_json` does, and writes the index beside it (in
+    the cache where the folder cannot be written). Later calls map the index. It is made anew when the file changes;
+    when several processes start at once each makes it and the last one stays.
+
+    Args:
+        json_file: The annotation file; image ids must be numbers.
+        image_root: The folder of the images.
+        dataset_name: If given, the dataset's metadata are set, and category ids are contiguous.
+        skip_faults: Whether bad records are left out and counted; such an index is apart from a strict one.
+
+    Returns:
+        A list-like object of records.
+    """
+    kind = f"coco{'-skip' if skip_faults else ''}{'' if dataset_name is None else '-contiguous'}"
+    path = index_path(json_file, kind)
+    if not path.exists():
+        _build(path, os.fspath(json_file), dataset_name, skip_faults)
+    index = MappedIndex(path)
+    if dataset_name is not None:
+        id_map = {int(category): number for number, category in enumerate(index.facts["category_ids"])}
+        set_thing_metadata(MetadataCatalog.get(dataset_name), list(index.facts["names"]), id_map)
+    return CocoIndex(index, os.fspath(image_root))
+
+
+def _build(path: Path, json_file: str, dataset_name: str | None, skip_faults: bool) -> None:
+    """Parse a COCO file and write its index."""
+    records = load_coco_json(json_file, "", dataset_name, skip_faults=skip_faults)
+    categories = sorted(read_json(json_file)["categories"], key=lambda category: category["id"])
+    annotations = [annotation for record in records for annotation in record["annotations"]]
+    names = [record["file_name"].encode() for record in records]
+    parts, mask_kinds, codes, code_sizes = _mask_columns(annotations)
+    polygons = [polygon for of_one in parts for polygon in of_one]
+    keypoints = [annotation.get("keypoints", []) for annotation in annotations]
+    arrays = {
+        "image_id": np.array([record["image_id"] for record in records], dtype=np.int64),
+        "image_size": np.array([[r["height"], r["width"]] for r in records], dtype=np.int32).reshape(-1, 2),
+        "image_annotations": _ends([len(record["annotations"]) for record in records]),
+        "file_names": np.frombuffer(b"".join(names), dtype=np.uint8),
+        "file_name_ends": _ends([len(name) for name in names]),
+        "bbox": np.array([annotation["bbox"] for annotation in annotations], dtype=np.float64).reshape(-1, 4),
+        "category": np.array([annotation["category_id"] for annotation in annotations], dtype=np.int32),
+        "iscrowd": np.array([annotation.get("iscrowd", 0) for annotation in annotations], dtype=np.uint8),
+        "mask_kind": np.array(mask_kinds, dtype=np.uint8),
+        "annotation_parts": _ends([len(of_one) for of_one in parts]),
+        "part_ends": _ends([len(polygon) for polygon in polygons]),
+        "points": np.array([value for polygon in polygons for value in polygon], dtype=np.float32),
+        "codes": np.frombuffer(b"".join(codes), dtype=np.uint8),
+        "code_ends": _ends([len(code) for code in codes]),
+        "code_size": np.array(code_sizes, dtype=np.int32).reshape(-1, 2),
+        "keypoints": np.array([value for points in keypoints for value in points], dtype=np.float32),
+        "keypoint_ends": _ends([len(points) for points in keypoints]),
+    }
+    facts = {
+        "category_ids": [category["id"] for category in categories],
+        "names": [category["name"] for category in categories],
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_index(path, arrays, facts)
+    _remove_stale(path)
+
+
+def _mask_columns(annotations: list[dict[str, Any]]) -> tuple[list[list], list[int], list[bytes], list[list[int]]]:
+    parts, kinds, codes, sizes = [], [], [], []
+    for annotation in annotations:
+        segmentation = annotation.get("segmentation")
+        is_code = isinstance(segmentation, dict)
+        counts = segmentation["counts"] if is_code else b""
+        parts.append([] if is_code or segmentation is None else segmentation)
+        kinds.append(_RLE if is_code else _NO_MASK if segmentation is None else _POLYGONS)
+        codes.append(counts.encode() if isinstance(counts, str) else counts)
+        sizes.append(list(segmentation["size"]) if is_code else [0, 0])
+    return parts, kinds, codes, sizes
+
+
+def _remove_stale(path: Path) -> None:
+    """Remove indices of earlier contents of the same file."""
+    stem = path.name.rsplit(".", 2)[0]
+    for other in path.parent.glob(f"{stem}.*.index"):
+        if other.name != path.name:
+            other.unlink(missing_ok=True)

@@ -1,0 +1,96 @@
+import os
+import pickle
+
+import numpy as np
+import pytest
+
+from detectory.data import DatasetError, DatasetMapper, build_detection_train_loader, get_detection_dataset_dicts
+from detectory.data.datasets import coco_registration, load_coco_json, open_coco_index, register_coco_instances
+from detectory.data.sequences import JoinedList
+
+
+@pytest.fixture
+def rich(coco):
+    """Polygons, a run-length code, keypoints, a crowd, an annotation without mask, an image without annotations."""
+    coco.content["annotations"][1]["segmentation"] = {"size": [64, 40], "counts": [10, 20, 64 * 40 - 30]}
+    coco.content["annotations"][2]["keypoints"] = [3, 4, 2, 0, 0, 0]
+    coco.content["annotations"][2].pop("segmentation")
+    coco.content["annotations"][3]["iscrowd"] = 1
+    coco.content["images"].append({"id": 9, "file_name": "4.jpg", "height": 60, "width": 48})
+    coco.write()
+    return coco
+
+
+@pytest.mark.parametrize("name", ["mine", None])
+def test_an_index_gives_the_records_of_the_file(rich, name):
+    expected = load_coco_json(rich.file, rich.images, name)
+    for _ in range(2):
+        index = open_coco_index(rich.file, rich.images, name)
+        assert len(index) == 5
+        assert list(index) == expected
+
+
+def test_the_second_time_the_file_is_not_parsed(rich, monkeypatch):
+    first = open_coco_index(rich.file, rich.images, "mine")
+    monkeypatch.setattr("detectory.data.datasets.coco_index._build", None)
+    assert open_coco_index(rich.file, rich.images, "mine").path == first.path
+
+
+def test_a_changed_file_gets_a_new_index_and_the_old_one_goes(rich):
+    first = open_coco_index(rich.file, rich.images, "mine")
+    rich.content["annotations"].pop()
+    second = open_coco_index(rich.write(), rich.images, "mine")
+    assert [len(record["annotations"]) for record in second] == [1, 1, 1, 0, 0]
+    assert second.path != first.path
+    assert not os.path.exists(first.path)
+
+
+def test_a_folder_that_cannot_be_written_is_left_alone(rich, monkeypatch, tmp_path):
+    monkeypatch.setattr("detectory.data.datasets.index_file.cache_dir", lambda: tmp_path / "cache")
+    monkeypatch.setattr("os.access", lambda path, mode: False)
+    assert str(tmp_path / "cache") in open_coco_index(rich.file, rich.images, "mine").path
+
+
+def test_faults_stop_the_index_and_leave_nothing(rich):
+    rich.content["annotations"][0]["bbox"] = [1, 2, -3, 4]
+    before = sorted(os.listdir(rich.file.parent))
+    with pytest.raises(DatasetError, match="annotation 1: bbox"):
+        open_coco_index(rich.write(), rich.images, "mine")
+    assert sorted(os.listdir(rich.file.parent)) == before
+
+
+def test_an_index_crosses_to_other_processes_as_a_path(rich):
+    index = open_coco_index(rich.file, rich.images, "mine")
+    message = pickle.dumps(index)
+    assert len(message) < 1000
+    assert list(pickle.loads(message)) == list(index)
+
+
+def test_slices_and_filters_stay_indices(rich):
+    index = open_coco_index(rich.file, rich.images, "mine")
+    assert [record["image_id"] for record in index[1:3]] == [2, 3]
+    assert [record["image_id"] for record in index.without_empty()] == [1, 2, 3]
+    assert index.without_empty().category_counts() == {0: 0, 1: 3}
+
+
+def test_large_registered_files_are_indexed_and_train(rich, monkeypatch):
+    monkeypatch.setattr(coco_registration, "INDEX_FROM_BYTES", 0)
+    register_coco_instances("mine", {}, str(rich.file), str(rich.images))
+    register_coco_instances("other", {}, str(rich.file), str(rich.images))
+    records = get_detection_dataset_dicts(["mine", "other"])
+    assert isinstance(records, JoinedList)
+    assert [record["image_id"] for record in records] == [1, 2, 3] * 2
+    mapper = DatasetMapper(True, augmentations=[], image_format="RGB")
+    batch = next(iter(build_detection_train_loader(records, mapper=mapper, total_batch_size=2, num_workers=1)))
+    assert len(batch) == 2
+
+
+def test_a_file_that_is_no_index_is_named(tmp_path):
+    from detectory.data.datasets.index_file import MappedIndex, write_index
+
+    write_index(tmp_path / "a.index", {"x": np.arange(3), "none": np.zeros((0, 4))}, {"fact": 1})
+    index = MappedIndex(tmp_path / "a.index")
+    assert (index.arrays["x"].tolist(), index.arrays["none"].shape, index.facts) == ([0, 1, 2], (0, 4), {"fact": 1})
+    (tmp_path / "b.index").write_bytes(b"something else")
+    with pytest.raises(ValueError, match=r"b\.index: no index file"):
+        MappedIndex(tmp_path / "b.index")
