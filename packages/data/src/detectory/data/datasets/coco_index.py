@@ -155,7 +155,7 @@ def _build(path: Path, json_file: str, dataset_name: str | None, skip_faults: bo
     parts, mask_kinds, codes, code_sizes = _mask_columns(annotations)
     polygons = [polygon for of_one in parts for polygon in of_one]
     keypoints = [annotation.get("keypoints", []) for annotation in annotations]
-    arrays = {
+    arrays: dict[str, np.ndarray] = {
         "image_id": np.array([record["image_id"] for record in records], dtype=np.int64),
         "image_size": np.array([[r["height"], r["width"]] for r in records], dtype=np.int32).reshape(-1, 2),
         "image_annotations": _ends([len(record["annotations"]) for record in records]),
@@ -186,7 +186,7 @@ def _build(path: Path, json_file: str, dataset_name: str | None, skip_faults: bo
 def _mask_columns(annotations: list[dict[str, Any]]) -> tuple[list[list], list[int], list[bytes], list[list[int]]]:
     parts, kinds, codes, sizes = [], [], [], []
     for annotation in annotations:
-        segmentation = annotation.get("segmentation")
+        segmentation: Any = annotation.get("segmentation")
         is_code = isinstance(segmentation, dict)
         counts = segmentation["counts"] if is_code else b""
         parts.append([] if is_code or segmentation is None else segmentation)

@@ -19,7 +19,8 @@ from .jpeg_header import JpegHeader, read_jpeg_header
 
 logger = logging.getLogger(__name__)
 
-FORMATS = ("BGR", "RGB", "L", "YUV-BT.601")
+PILLOW_MODES = ("RGB", "L", "HSV", "YCbCr", "LAB", "CMYK", "RGBA", "I", "F", "1", "P")
+FORMATS = ("BGR", "YUV-BT.601", *PILLOW_MODES)
 RGB_TO_YUV = np.array([[0.299, 0.587, 0.114], [-0.14713, -0.28886, 0.436], [0.615, -0.51499, -0.10001]])
 YUV_TO_RGB = np.array([[1.0, 0.0, 1.13983], [1.0, -0.39465, -0.58060], [1.0, 2.03211, 0.0]])
 
@@ -57,12 +58,8 @@ def _torchvision_jpeg() -> Callable[..., torch.Tensor] | None:
 def _decoded_by_torchvision(data: bytes, header: JpegHeader, mode: str | None) -> np.ndarray | None:
     """Decode ordinary JPEG files; None for what Pillow does better."""
     decode = _torchvision_jpeg()
-    if (
-        decode is None
-        or header.components not in (1, 3)
-        or header.bits != 8
-        or (mode == "L") != (header.components == 1)
-    ):
+    components = {"RGB": 3, "L": 1, None: 3}.get(mode)
+    if decode is None or header.bits != 8 or header.components != components:
         return None
     try:
         image = decode(torch.frombuffer(bytearray(data), dtype=torch.uint8), mode)
@@ -142,10 +139,7 @@ def read_image_view(file_name: str | os.PathLike[str], format: str | None = None
     if format is not None and format not in FORMATS:
         raise ValueError(f"read_image: format must be one of {', '.join(FORMATS)} or None, got {format!r}")
     mode = {"BGR": "RGB", "YUV-BT.601": "RGB"}.get(format, format) if format else None
-    try:
-        image = _decoded(os.fspath(file_name), mode)
-    except FileNotFoundError as error:
-        raise FileNotFoundError(f"{os.fspath(file_name)}: no such image") from error
+    image = _decoded(os.fspath(file_name), mode)
     if format == "L":
         return image[:, :, None] if image.ndim == 2 else image
     if format == "BGR":
@@ -161,7 +155,8 @@ def read_image(file_name: str | os.PathLike[str], format: str | None = None) -> 
     Args:
         file_name: JPEG, PNG or anything else that Pillow reads, TIFF with uint16 or float32 pixels, or a ``.npy`` array
             of ``(H, W)`` or ``(H, W, C)`` with any number of channels.
-        format: ``"RGB"``, ``"BGR"``, ``"L"`` (grey), ``"YUV-BT.601"``, or None for the pixels as they are stored.
+        format: ``"RGB"``, ``"BGR"``, ``"L"`` (grey), ``"YUV-BT.601"``, another mode of Pillow, for example ``"HSV"``,
+            or None for the pixels as they are stored.
             Palettes, CMYK and transparency are converted; 16-bit grey is scaled to 8 bits. A ``.npy`` array keeps its
             channels; only BGR reverses them.
 

@@ -16,6 +16,7 @@ from .random_crop import (
 from .random_geometry import RandomApply, RandomFlip, RandomRotation
 from .random_resize import RandomResize, Resize, ResizeScale, ResizeShortestEdge
 from .resize import ExtentTransform, ResizeTransform, ScaleTransform
+from .torchvision_pipeline import TorchvisionAugmentation, TorchvisionTransform
 from .transform import NoOpTransform, Transform, TransformList
 
 __all__ = [
@@ -51,6 +52,8 @@ __all__ = [
     "ResizeTransform",
     "RotationTransform",
     "ScaleTransform",
+    "TorchvisionAugmentation",
+    "TorchvisionTransform",
     "Transform",
     "TransformList",
     "VFlipTransform",

@@ -1,0 +1,119 @@
+"""What the tutorials on datasets, loaders and augmentations show works with the module's path changed."""
+
+import copy
+
+import numpy as np
+import pytest
+import torch
+from torchvision.transforms import v2
+
+import detectory.data.transforms as T
+from detectory.data import (
+    DatasetCatalog,
+    DatasetMapper,
+    MetadataCatalog,
+    build_detection_test_loader,
+    build_detection_train_loader,
+)
+from detectory.data import detection as utils
+from detectory.data.datasets import register_coco_instances
+from detectory.structures import BoxMode
+
+IMAGE = np.random.default_rng(0).integers(0, 255, (24, 40, 3), dtype=np.uint8)
+
+
+def test_use_custom_datasets(coco):
+    def my_dataset_function():
+        annotation = {"bbox": [1, 1, 5, 5], "bbox_mode": BoxMode.XYXY_ABS, "category_id": 0}
+        return [{"file_name": str(coco.images / "1.jpg"), "height": 40, "width": 64, "annotations": [annotation]}]
+
+    DatasetCatalog.register("my_dataset", my_dataset_function)
+    MetadataCatalog.get("my_dataset").thing_classes = ["person", "dog"]
+    assert DatasetCatalog.get("my_dataset")[0]["height"] == 40
+    register_coco_instances("my_coco_dataset", {}, str(coco.file), str(coco.images))
+    assert len(DatasetCatalog.get("my_coco_dataset")) == 4
+
+
+def test_dataloader_with_other_augmentations(coco):
+    register_coco_instances("my_dataset", {}, str(coco.file), str(coco.images))
+    mapper = DatasetMapper(is_train=True, augmentations=[T.Resize((80, 80))], image_format="BGR")
+    loader = build_detection_train_loader(DatasetCatalog.get("my_dataset"), mapper=mapper, total_batch_size=2)
+    assert {item["image"].shape for item in next(iter(loader))} == {(3, 80, 80)}
+
+
+def test_dataloader_with_a_mapper_of_ones_own(coco):
+    def mapper(dataset_dict):
+        dataset_dict = copy.deepcopy(dataset_dict)
+        image = utils.read_image(dataset_dict["file_name"], format="BGR")
+        auginput = T.AugInput(image)
+        transform = T.Resize((80, 80))(auginput)
+        image = torch.from_numpy(auginput.image.transpose(2, 0, 1))
+        annos = [
+            utils.transform_instance_annotations(annotation, [transform], image.shape[1:])
+            for annotation in dataset_dict.pop("annotations")
+        ]
+        return {"image": image, "instances": utils.annotations_to_instances(annos, image.shape[1:])}
+
+    register_coco_instances("my_dataset", {}, str(coco.file), str(coco.images))
+    (item,) = next(iter(build_detection_test_loader(DatasetCatalog.get("my_dataset"), mapper=mapper)))
+    assert item["instances"].gt_boxes.tensor.tolist() == [[5, 12, 30, 32]]
+
+
+def test_augment_image_boxes_and_labels_together():
+    augs = T.AugmentationList(
+        [T.RandomBrightness(0.9, 1.1), T.RandomFlip(prob=0.5), T.RandomCrop("absolute", (20, 20))]
+    )
+    given = T.AugInput(IMAGE, boxes=np.array([[1.0, 1, 9, 9]]), sem_seg=IMAGE[:, :, 0])
+    transform = augs(given)
+    assert given.image.shape == (20, 20, 3)
+    assert transform.apply_image(IMAGE).shape == (20, 20, 3)
+    assert isinstance(transform.apply_polygons([np.array([[1.0, 1], [9, 1], [9, 9]])]), list)
+
+
+def test_new_augmentations():
+    class MyColorAugmentation(T.Augmentation):
+        def get_transform(self, image):
+            r = np.random.rand(2)
+            return T.ColorTransform(lambda x: x * r[0] + r[1] * 10)
+
+    class MyCustomResize(T.Augmentation):
+        def get_transform(self, image):
+            old_h, old_w = image.shape[:2]
+            new_h, new_w = int(old_h * (0.5 + np.random.rand())), int(old_w * 1.5)
+            return T.ResizeTransform(old_h, old_w, new_h, new_w)
+
+    given = T.AugInput(IMAGE)
+    T.AugmentationList([MyCustomResize(), MyColorAugmentation()])(given)
+    assert given.image.shape[1] == 60
+
+
+def test_flips_are_counted_and_keypoints_follow():
+    transform = T.AugmentationList([T.RandomFlip(1.0), T.Resize((48, 80))])(T.AugInput(IMAGE))
+    transforms = T.TransformList([transform]).transforms
+    assert sum(isinstance(t, T.HFlipTransform) for t in transforms) % 2 == 1
+    assert transform.apply_coords(np.array([[1.0, 2.0]])).tolist() == [[78, 4]]
+
+
+def test_predictions_return_to_the_original_image():
+    given = T.AugInput(IMAGE)
+    transform = T.AugmentationList([T.RandomFlip(1.0), T.Resize((48, 80))])(given)
+    mask = np.zeros((48, 80), np.uint8)
+    mask[:8, :8] = 1
+    original = transform.inverse().apply_segmentation(mask)
+    assert original[:4, 36:].all()
+    assert original.sum() == 16
+
+
+@pytest.mark.parametrize(
+    "pipeline",
+    [v2.RandomHorizontalFlip(1.0), v2.RandomVerticalFlip(1.0), v2.Resize((48, 80)), v2.RandomAffine(15), v2.Pad(4)],
+    ids=lambda pipeline: type(pipeline).__name__,
+)
+def test_torchvision_pipelines_move_image_labels_and_points_together(pipeline):
+    image = np.zeros((24, 40, 3), np.uint8)
+    image[10:14, 18:22] = 255
+    transform = T.TorchvisionAugmentation(pipeline)(T.AugInput(image))
+    place = transform.apply_coords(np.array([[20.0, 12.0]]))[0]
+    for moved in (transform.apply_image(image)[:, :, 0], transform.apply_segmentation(image[:, :, 0])):
+        ys, xs = np.nonzero(moved > 100)
+        np.testing.assert_allclose([xs.mean() + 0.5, ys.mean() + 0.5], place, atol=0.6)
