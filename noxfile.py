@@ -35,13 +35,14 @@ def project(package: str) -> dict:
 
 
 def siblings(package: str) -> list[str]:
-    """The packages that one requires, itself last, in the order of their levels."""
-    names = {
-        match[1]
-        for line in project(package)["project"]["dependencies"]
-        if (match := re.match(r"detectory-(\w+)", line))
-    }
-    return [name for name in PACKAGES if name in names | {package}]
+    """The packages that one requires, directly or not, itself last, in the order of their levels."""
+    found: set[str] = set()
+    waiting = [package]
+    while waiting:
+        found.add(name := waiting.pop())
+        required = project(name)["project"]["dependencies"]
+        waiting += [match[1] for line in required if (match := re.match(r"detectory-(\w+)", line))]
+    return [name for name in PACKAGES if name in found]
 
 
 def ops_wheel(session: nox.Session) -> str:
