@@ -21,6 +21,9 @@ else:
 nox.options.default_venv_backend = "uv"
 nox.options.sessions = ["lint", "tests", "doctests"]
 
+# Without its bytecode, torch is compiled anew by every process that imports it.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
 ROOT = Path(__file__).parent
 #: In the order of their levels: a package imports only earlier ones.
 PACKAGES = ["core", "ops", "structures", "data", "modeling", "visualization"]
