@@ -122,7 +122,8 @@ def lint(session: nox.Session) -> None:
     install(session, *PACKAGES, groups=False)
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
-    sources = [str(p) for p in (ROOT / "packages" / "ops" / "csrc").iterdir() if p.suffix in {".cpp", ".cu", ".cuh", ".h"}]
+    folder = ROOT / "packages" / "ops" / "csrc"
+    sources = [str(path) for path in folder.iterdir() if path.suffix in {".cpp", ".cu", ".cuh", ".h"}]
     session.run("clang-format", "--dry-run", "--Werror", *sources, silent=True)
     session.run("mypy", *[argument for name in PACKAGES for argument in ("-p", f"detectory.{name}")])
     session.run("pytest", "-q", "tests/integration/test_import_levels.py")
