@@ -93,11 +93,11 @@ class ConfigLoader(yaml.SafeLoader):
     """PyYAML's safe loader, with tuples and arithmetic."""
 
 
-def _construct_tuple(loader: ConfigLoader, node: yaml.Node) -> tuple[Any, ...]:
+def _construct_tuple(loader: ConfigLoader, node: yaml.SequenceNode) -> tuple[Any, ...]:
     return tuple(loader.construct_sequence(node, deep=True))
 
 
-def _construct_arithmetic(loader: ConfigLoader, node: yaml.Node) -> Any:
+def _construct_arithmetic(loader: ConfigLoader, node: yaml.SequenceNode) -> Any:
     arguments = loader.construct_sequence(node, deep=True)
     if len(arguments) != 1 or not isinstance(arguments[0], str):
         raise yaml.constructor.ConstructorError(
