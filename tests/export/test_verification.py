@@ -59,8 +59,8 @@ def test_masks_differ_by_their_share_of_pixels():
     fewer = masks.clone()
     fewer[0, 0, :10] = False
     agreement = verify(detections(pred_masks=masks), detections(pred_masks=fewer), [{}])
-    assert agreement.masks == pytest.approx(0.1)
-    assert agreement.faults(Tolerance()) == ["masks: 0.1, allowed 0.02"]
+    assert agreement.masks == pytest.approx(0.05)
+    assert agreement.faults(Tolerance()) == ["masks: 0.05, allowed 0.02"]
 
 
 def test_nan_is_no_agreement():

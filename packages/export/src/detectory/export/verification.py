@@ -18,7 +18,7 @@ class Tolerance:
     Args:
         boxes: pixels, any coordinate of a detection.
         scores: of a detection, absolute.
-        masks: share of an instance mask's pixels that differ.
+        masks: share of the pixels of an image's instance masks that differ.
         keypoints: pixels, 99 of 100 keypoints.
         labels: share of an image's pixels whose semantic class differs.
         unmatched: share of all detections without a partner in the other model. Rounding decides ties: which of two
@@ -44,7 +44,7 @@ class Agreement:
         matched: pairs of the same class that overlap.
         boxes: largest difference of a coordinate, pixels.
         scores: largest difference of a score.
-        masks: largest share of a mask's pixels that differ.
+        masks: largest share of the pixels of an image's instance masks that differ.
         keypoints: 99th percentile of the distance between keypoints, pixels.
         labels: largest share of an image's pixels whose semantic class differs.
     """
@@ -193,8 +193,8 @@ def _mask_difference(ours: Instances, theirs: Instances) -> float:
     if not ours.has("pred_masks") or len(ours) == 0:
         return 0.0
     first, second = ours.pred_masks.flatten(1), theirs.pred_masks.flatten(1)
-    union = (first | second).sum(dim=1).clamp(min=1)
-    return ((first ^ second).sum(dim=1) / union).max().item()
+    # All masks of an image together: a single pixel is a large share of a tiny mask.
+    return ((first ^ second).sum() / (first | second).sum().clamp(min=1)).item()
 
 
 def _keypoint_distance(ours: Instances, theirs: Instances) -> float:
