@@ -43,14 +43,17 @@ def build(folder: Path) -> Path:
 def passes(row: Row, wheel: Path, folder: Path, tests: list[str]) -> bool:
     """Make the row's environment, import the wheel there and run the tests."""
     environment = folder / row.name
-    subprocess.run(["uv", "venv", "--quiet", "--python", sys.executable, environment], check=True)
-    install = ["uv", "pip", "install", "--quiet", "--python", environment, row.torch, "pytest>=8", "hypothesis>=6.100"]
-    install += ["numpy>=1.24", wheel]
-    if row.cpu_only:
-        install += ["--torch-backend", "cpu"]
+    subprocess.run(["uv", "venv", "--quiet", "--seed", "--python", sys.executable, environment], check=True)
+    python = environment / "bin" / "python"
+    # pip, not uv, for the CPU-only build: the find-links and indices it is set to say where that is.
+    tool = [python, "-m", "pip", "install"] if row.cpu_only else ["uv", "pip", "install", "--python", environment]
+    install = [*tool, "--quiet", row.torch, "pytest>=8", "hypothesis>=6.100", "numpy>=1.24", wheel]
     if subprocess.run(install, check=False).returncode:
         return False
-    python = environment / "bin" / "python"
+    asked = [python, "-c", "import sys, torch; sys.exit(torch.version.cuda is not None)"]
+    if row.cpu_only and subprocess.run(asked, check=False).returncode:
+        print("wheel_matrix: pip found no CPU-only torch: set PIP_EXTRA_INDEX_URL to torch's index of CPU builds")
+        return False
     report = "import torch, detectory.ops as o; print(torch.__version__, torch.version.cuda, len(o.__all__))"
     command = [python, "-m", "pytest", "-q", "-m", "not slow", "-p", "no:cacheprovider", *tests]
     # Folders of the tree must not stand in for what the wheel installed.
