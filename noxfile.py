@@ -28,6 +28,7 @@ ROOT = Path(__file__).parent
 #: In the order of their levels: a package imports only earlier ones.
 PACKAGES = ["core", "ops", "structures", "data", "modeling", "visualization"]
 PACKAGES += ["zoo", "evaluation", "engine", "export", "compat", "cli"]
+SANITIZERS = ["libasan.so", "libstdc++.so"]
 DEMO_SOURCES = ["scikit-image>=0.24", "scikit-learn>=1.4"]
 MARKDOWN = ["README.md", *[f"packages/{name}/README.md" for name in PACKAGES]]
 
@@ -74,7 +75,8 @@ def install(session: nox.Session, *packages: str, editable: bool = True, groups:
             arguments += ["-e", f"packages/{name}"] if editable else [f"packages/{name}"]
         if groups and project(name).get("dependency-groups", {}).get("test"):
             arguments += ["--group", f"packages/{name}/pyproject.toml:test"]
-    session.install(*arguments)
+    if arguments:
+        session.install(*arguments)
 
 
 @nox.session(reuse_venv=True)
@@ -179,6 +181,35 @@ def build(session: nox.Session) -> None:
             f"import detectory.{name}; print('detectory.{name} imports')",
             external=True,
         )
+
+
+@nox.session(reuse_venv=True)
+def sanitize(session: nox.Session) -> None:
+    """Build the CPU kernels with AddressSanitizer and UndefinedBehaviorSanitizer, test and fuzz (`-- SECONDS`)."""
+    seconds = session.posargs[0] if session.posargs else "300"
+    settings = {"DETECTORY_SANITIZE": "ON", "DETECTORY_CUDA": "OFF"}
+    session.install("./packages/ops", "--group", "packages/ops/pyproject.toml:test", "--reinstall", env=settings)
+    runtimes = [session.run("gcc", f"-print-file-name={name}", silent=True, external=True) for name in SANITIZERS]
+    settings["LD_PRELOAD"] = " ".join(str(path).strip() for path in runtimes)
+    settings["ASAN_OPTIONS"] = "detect_leaks=0,protect_shadow_gap=0,allocator_may_return_null=1"
+    session.run("python", "tests/ops/fuzz_ops.py", "--seconds", seconds, env=settings)
+    session.run("python", "tests/ops/fuzz_masks.py", "--seconds", seconds, env=settings)
+
+
+@nox.session(reuse_venv=True)
+def wheel_matrix(session: nox.Session) -> None:
+    """Build the ops wheel once and run its tests under the oldest, the newest and a CPU-only torch."""
+    session.run("python", "tools/wheel_matrix.py", "--wheel", ops_wheel(session), *session.posargs)
+
+
+@nox.session(reuse_venv=True)
+def gpu(session: nox.Session) -> None:
+    """Test the CUDA kernels against the CPU ones; says so where there is no GPU."""
+    install(session, "ops")
+    seen = session.run("python", "-c", "import torch; print(torch.cuda.is_available())", silent=True)
+    if str(seen).strip() != "True":
+        session.error("torch sees no CUDA device on this machine: run this session on one with a GPU and its driver")
+    session.run("pytest", "-m", "cuda", "tests/ops", *session.posargs, env={"DETECTORY_REQUIRE_CUDA": "1"})
 
 
 @nox.session(venv_backend="venv")
