@@ -26,6 +26,7 @@ def _leave_folder(namespace: dict[str, Any]) -> None:
 
 pytest_collect_file = Sybil(
     parsers=[PythonCodeBlockParser(), SkipParser()],
+    path="..",
     patterns=["*.md"],
     setup=_enter_empty_folder,
     teardown=_leave_folder,
