@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from pathlib import Path
 from typing import Any
 
 from sybil import Sybil
@@ -26,7 +27,7 @@ def _leave_folder(namespace: dict[str, Any]) -> None:
 
 pytest_collect_file = Sybil(
     parsers=[PythonCodeBlockParser(), SkipParser()],
-    path="..",
+    path=str(Path(__file__).resolve().parent.parent),
     patterns=["*.md"],
     setup=_enter_empty_folder,
     teardown=_leave_folder,
