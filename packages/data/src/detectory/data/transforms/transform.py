@@ -98,6 +98,7 @@ class Transform:
             func: Takes the transform and the data, returns the new data. Without it a decorator is returned.
 
         Example:
+            >>> from detectory.data.transforms import HFlipTransform
             >>> @HFlipTransform.register_type("width_fraction")
             ... def flip_fraction(transform, fraction):
             ...     return 1 - fraction

@@ -1,6 +1,6 @@
 """Transforms under fvcore's module path."""
 
-from .transforms import (
+from detectory.data.transforms import (
     BlendTransform,
     CropTransform,
     GridSampleTransform,
