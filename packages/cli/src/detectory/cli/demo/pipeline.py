@@ -49,7 +49,7 @@ def run_demo(output: Path, coco: Path | None, iterations: int | None) -> Path:
     if run.exists():
         shutil.rmtree(run)
     folder = coco or generate(output / "dataset")
-    config = demo_recipe(iterations or 500, *((256, 256) if coco is None else (288, 480)))
+    config = demo_recipe(iterations or 400, *((256, 256) if coco is None else (288, 480)))
     found = recipes.use_dataset(config, folder)
     config.train.output_dir = str(run)
     setup_logger(str(run), name="detectory")
