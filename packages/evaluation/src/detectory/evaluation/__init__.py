@@ -1,20 +1,26 @@
 """Evaluators for boxes, masks, keypoints, panoptic and semantic segmentation."""
 
+from .cityscapes_evaluation import CityscapesEvaluator, CityscapesInstanceEvaluator, CityscapesSemSegEvaluator
 from .coco_evaluation import COCOEvaluator, evaluate_coco_results
 from .coco_ground_truth import CocoGroundTruth
 from .coco_metrics import CocoMetrics, CocoSettings, coco_metrics
 from .detections import Detections, instances_to_coco_json
 from .evaluator import DatasetEvaluator, DatasetEvaluators
 from .inference import inference_context, inference_on_dataset
+from .loss_evaluator import LossEvaluator
 from .lvis_evaluation import LVISEvaluator, evaluate_lvis_results
 from .panoptic_evaluation import COCOPanopticEvaluator, panoptic_quality
 from .pascal_voc_evaluation import PascalVOCDetectionEvaluator
 from .results_check import flatten_results_dict, print_csv_format, verify_results
+from .rotated_coco_evaluation import RotatedCOCOEvaluator
 from .sem_seg_evaluation import SemSegEvaluator, load_image_into_numpy_array
 
 __all__ = [
     "COCOEvaluator",
     "COCOPanopticEvaluator",
+    "CityscapesEvaluator",
+    "CityscapesInstanceEvaluator",
+    "CityscapesSemSegEvaluator",
     "CocoGroundTruth",
     "CocoMetrics",
     "CocoSettings",
@@ -22,7 +28,9 @@ __all__ = [
     "DatasetEvaluators",
     "Detections",
     "LVISEvaluator",
+    "LossEvaluator",
     "PascalVOCDetectionEvaluator",
+    "RotatedCOCOEvaluator",
     "SemSegEvaluator",
     "coco_metrics",
     "evaluate_coco_results",

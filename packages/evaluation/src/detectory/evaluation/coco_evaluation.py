@@ -15,7 +15,9 @@ from detectory.core.names import nearest
 from detectory.core.storage import atomic_write
 from detectory.data import DatasetCatalog, MetadataCatalog
 
+from . import proposal_recall
 from .coco_ground_truth import CocoGroundTruth, ground_truth_of
+from .coco_groups import CocoObjects
 from .coco_metrics import CocoMetrics, CocoSettings, coco_metrics
 from .coco_results import FIELD_OF, load_box_index, load_results
 from .detections import Detections
@@ -81,6 +83,8 @@ class COCOEvaluator(DatasetEvaluator):
         self._dataset_name = dataset_name
         self._metadata = MetadataCatalog.get(dataset_name)
         self._predictions: dict[Any, Detections] = {}
+        self._proposals: dict[Any, proposal_recall.Overlaps] = {}
+        self._objects: proposal_recall.ImageObjects | None = None
         self._ground_truth: CocoGroundTruth | None = None
 
     results_name = "coco_instances_results.json"
@@ -88,19 +92,24 @@ class COCOEvaluator(DatasetEvaluator):
 
     def reset(self) -> None:
         """Forget the predictions."""
-        self._predictions = {}
+        self._predictions, self._proposals = {}, {}
 
     def process(self, inputs: Sequence[Mapping[str, Any]], outputs: Sequence[Mapping[str, Any]]) -> None:
         """Take the predictions for some images.
 
         Args:
             inputs: dicts with `image_id`.
-            outputs: dicts with `instances`.
+            outputs: dicts with `instances`, or with `proposals` (`proposal_boxes` and `objectness_logits`), or both.
         """
         for record, output in zip(inputs, outputs, strict=True):
+            image_id = record["image_id"]
             if "instances" in output:
-                image_id = record["image_id"]
                 self._predictions[image_id] = self._detections(image_id, output["instances"])
+            if "proposals" in output:
+                if self._objects is None:
+                    self._objects = proposal_recall.ImageObjects(CocoObjects.of(self.ground_truth))
+                boxes = proposal_recall.best_proposals(output["proposals"])
+                self._proposals[image_id] = proposal_recall.covered_overlaps(boxes, *self._objects.of(image_id))
 
     def evaluate(self, img_ids: Sequence[Any] | None = None) -> dict[str, dict[str, float]]:
         """Write the results files and measure.
@@ -110,23 +119,25 @@ class COCOEvaluator(DatasetEvaluator):
 
         Returns:
             For each task a dict of metric name to percent, and "AP-<class>" where there are at least two classes;
-            NaN for what cannot be computed. Empty in other processes than the main one, and where nothing was
-            predicted for any image.
+            NaN for what cannot be computed. With proposals also "box_proposals": their recalls "AR@100", "ARs@100", ….
+            Empty in other processes than the main one, and where nothing was predicted for any image.
         """
-        parts = [self._predictions]
+        parts = [(self._predictions, self._proposals)]
         if self._distributed:
-            parts = gather(self._predictions, dst=0)
+            parts = gather(parts[0], dst=0)
             if not is_main_process():
                 return {}
-        predictions = {image: found for part in reversed(parts) for image, found in part.items()}
+        predictions = {image: found for part, _ in reversed(parts) for image, found in part.items()}
+        results = self._recalls([proposals for _, proposals in parts], img_ids)
         if not predictions:
-            self._logger.warning("COCOEvaluator: got no predictions for any image of %s", self._dataset_name)
-            return {}
+            if not results:
+                self._logger.warning("COCOEvaluator: got no predictions for any image of %s", self._dataset_name)
+            return results
         found = Detections.concatenate(predictions.values())
         tasks = self._tasks or self._tasks_of(found)
         if self._output_dir:
             self._write(predictions)
-        return {task: self._measure(task, found, img_ids) for task in tasks}
+        return results | {task: self._measure(task, found, img_ids) for task in tasks}
 
     @property
     def ground_truth(self) -> CocoGroundTruth:
@@ -138,6 +149,15 @@ class COCOEvaluator(DatasetEvaluator):
             else:
                 self._ground_truth = ground_truth_of(DatasetCatalog.get(self._dataset_name), self._metadata)
         return self._ground_truth
+
+    def _recalls(self, parts: Sequence[Mapping[Any, Any]], img_ids: Sequence[Any] | None) -> dict[str, Any]:
+        """The recalls of proposals under "box_proposals", where there are any."""
+        chosen = [part if img_ids is None else {i: part[i] for i in img_ids if i in part} for part in parts]
+        if not any(chosen):
+            return {}
+        figures = proposal_recall.recall_figures(proposal_recall.merged(chosen))
+        self._logger.info("Proposal recall:\n%s", format_metrics(figures))
+        return {"box_proposals": figures}
 
     def _detections(self, image_id: Any, instances: Any) -> Detections:
         return Detections.from_instances(image_id, instances)

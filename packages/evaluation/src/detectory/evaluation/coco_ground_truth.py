@@ -83,6 +83,8 @@ class CocoGroundTruth:
             index = hotcoco.COCO(str(path))
         except ValueError as error:
             self.check()
+            if any(len(entry["bbox"]) == 5 for entry in self.dataset["annotations"]):
+                return hotcoco.COCO(_renumbered(self.dataset, None))
             raise ValueError(f"CocoGroundTruth: {path} cannot be read: {error}") from error
         if not (index.get_img_ids() and index.get_cat_ids() and index.get_ann_ids()):
             self.check()
@@ -153,13 +155,22 @@ def _image_numbers(dataset: Mapping[str, Any]) -> dict[Any, int] | None:
 
 
 def _renumbered(dataset: Mapping[str, Any], numbers: Mapping[Any, int] | None) -> dict[str, Any]:
-    """The dataset for the engine: only what it needs, images named by integers."""
+    """The dataset for the engine: only what it needs, images named by integers, boxes upright."""
     chosen = {key: list(dataset[key]) for key in _NEEDED}
+    if any(len(entry["bbox"]) == 5 for entry in chosen["annotations"]):
+        chosen["annotations"] = [{**a, "bbox": _upright(a["bbox"])} for a in chosen["annotations"]]
     if numbers is not None:
         chosen["images"] = [{**image, "id": numbers[image["id"]]} for image in chosen["images"]]
         annotations = chosen["annotations"]
         chosen["annotations"] = [{**a, "image_id": numbers[a["image_id"]]} for a in annotations]
     return chosen
+
+
+def _upright(box: Sequence[float]) -> list[float]:
+    """A rotated box as (x, y, width, height) without its angle, for an engine that knows no others."""
+    if len(box) != 5:
+        return list(box)
+    return [box[0] - box[2] / 2, box[1] - box[3] / 2, box[2], box[3]]
 
 
 def _read_json(path: Path) -> Any:

@@ -9,13 +9,13 @@ def format_metrics(figures: Mapping[str, float]) -> str:
     return _table(list(figures), [[_number(value) for value in figures.values()]])
 
 
-def format_categories(figures: Mapping[str, float], columns: int = 3) -> str:
-    """Names and numbers side by side, `columns` pairs in a row."""
+def format_categories(figures: Mapping[str, float], columns: int = 3, heading: str = "AP") -> str:
+    """Names and numbers side by side, `columns` pairs in a row; `heading` says what the numbers are."""
     cells = [cell for name, value in figures.items() for cell in (name, _number(value))]
     width = 2 * min(columns, max(len(figures), 1))
     cells += [""] * (-len(cells) % width)
     rows = [cells[start : start + width] for start in range(0, len(cells), width)]
-    return _table(["category", "AP"] * (width // 2), rows)
+    return _table(["category", heading] * (width // 2), rows)
 
 
 def _number(value: float) -> str:
