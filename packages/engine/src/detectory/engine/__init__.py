@@ -1,11 +1,12 @@
-"""Trainer, hooks, schedules, launch, predictor and test-time augmentation."""
+"""Trainer, hooks, schedules, launch, predictor, test-time augmentation and tracking."""
 
-from detectory.engine import hooks
+from detectory.engine import hooks, tracking
 from detectory.engine.amp_trainer import AMPTrainer
 from detectory.engine.launch import DEFAULT_TIMEOUT, create_ddp_model, launch
 from detectory.engine.predictor import Predictor, instances_of
 from detectory.engine.recipe import Evaluation, TrainingInterrupted, train
 from detectory.engine.simple_trainer import SimpleTrainer
+from detectory.engine.test_time_augmentation import DatasetMapperTTA, GeneralizedRCNNWithTTA
 from detectory.engine.trainer import HookBase, TrainerBase
 from detectory.engine.validation_loss import validation_losses
 from detectory.engine.writers import default_writers
@@ -13,7 +14,9 @@ from detectory.engine.writers import default_writers
 __all__ = [
     "DEFAULT_TIMEOUT",
     "AMPTrainer",
+    "DatasetMapperTTA",
     "Evaluation",
+    "GeneralizedRCNNWithTTA",
     "HookBase",
     "Predictor",
     "SimpleTrainer",
@@ -24,6 +27,7 @@ __all__ = [
     "hooks",
     "instances_of",
     "launch",
+    "tracking",
     "train",
     "validation_losses",
 ]
