@@ -119,3 +119,46 @@ def test_a_file_of_pycls_asks_for_matching(tmp_path):
 def test_rejects_a_missing_file(tmp_path):
     with pytest.raises(FileNotFoundError, match="no file at"):
         load_checkpoint_file(tmp_path / "m.pth")
+
+
+STATES = {
+    "more bytes than the shape holds": (1, (2,), np.dtype("f4"), False, b"\0" * 12),
+    "a shape beyond any memory": (1, (1 << 30, 1 << 30), np.dtype("f4"), False, b""),
+    "a negative size": (1, (-1,), np.dtype("f4"), False, b"\0" * 4),
+    "objects": (1, (1,), np.dtype("O"), False, [1]),
+    "no state": (),
+}
+
+
+class Forged:
+    """Pickles as an array whose state is what the test says."""
+
+    def __init__(self, state):
+        self.state = state
+
+    def __reduce__(self):
+        return np.empty(0).__reduce__()[0], (np.ndarray, (0,), b"b"), self.state
+
+
+@pytest.mark.parametrize("state", STATES.values(), ids=STATES)
+@pytest.mark.parametrize("suffix", ["pkl", "pth"])
+def test_rejects_an_array_whose_parts_do_not_fit(tmp_path, suffix, state):
+    path = tmp_path / f"forged.{suffix}"
+    dump(path, {"model": Forged(state)}) if suffix == "pkl" else torch.save({"model": Forged(state)}, path)
+    with pytest.raises(CheckpointError, match=rf"forged.{suffix}.*array"):
+        load_checkpoint_file(path)
+
+
+@pytest.mark.parametrize("protocol", [0, 2, 5])
+def test_a_damaged_pickle_is_refused_or_read_but_never_ends_the_process(protocol):
+    content = {"model": {"a": np.arange(6.0), "b": torch.ones(3)}, "names": [slice(1, 2), {1}]}
+    good, draw = pickle.dumps(content, protocol=protocol), np.random.default_rng(protocol)
+    refused = 0
+    for _ in range(300):
+        bad = bytearray(good)
+        bad[int(draw.integers(len(bad)))] = int(draw.integers(256))
+        try:
+            load_pickle(io.BytesIO(bytes(bad)))
+        except pickle.UnpicklingError:
+            refused += 1
+    assert refused > 100

@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
@@ -11,7 +12,8 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
-from detectory.core.checkpoint.safe_pickle import load_pickle, numpy_globals
+from detectory.core.checkpoint.safe_arrays import resolve_arrays, torch_safe_globals
+from detectory.core.checkpoint.safe_pickle import load_pickle
 
 
 class CheckpointError(RuntimeError):
@@ -69,8 +71,8 @@ def as_tensors(state: Mapping[str, Any], source: str) -> dict[str, torch.Tensor]
 
 def _from_torch(path: Path) -> dict[str, Any]:
     try:
-        with torch.serialization.safe_globals(numpy_globals()):
-            content = torch.load(path, map_location="cpu", weights_only=True)
+        with torch.serialization.safe_globals(torch_safe_globals()):
+            content = resolve_arrays(torch.load(path, map_location="cpu", weights_only=True))
     except (
         pickle.UnpicklingError,
         RuntimeError,
@@ -79,8 +81,12 @@ def _from_torch(path: Path) -> dict[str, Any]:
         LookupError,
         TypeError,
         AttributeError,
+        ArithmeticError,
+        AssertionError,
     ) as error:
-        reason = (str(error).strip() or repr(error)).splitlines()[0]
+        # torch wraps the reason in advice to load the file unsafely, which is not ours to give.
+        wrapped = re.search(r"WeightsUnpickler error: *(.+)", str(error))
+        reason = wrapped[1].strip() if wrapped else (str(error).strip() or repr(error)).splitlines()[0]
         raise CheckpointError(f"load_checkpoint_file: {path} is damaged or holds other objects: {reason}") from error
     if not isinstance(content, Mapping):
         raise CheckpointError(f"load_checkpoint_file: {path} holds a {type(content).__name__}, expected a dictionary")

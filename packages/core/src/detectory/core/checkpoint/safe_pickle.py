@@ -4,26 +4,23 @@ import importlib
 import io
 import os
 import pickle
-from collections.abc import Callable
 from typing import IO, Any
 
-import numpy as np
 import torch
 
+from detectory.core.checkpoint.safe_arrays import STAND_INS, resolve_arrays
+
 _ALLOWED = {
-    "_codecs": {"encode"},
     "builtins": {"bytearray", "complex", "frozenset", "set", "slice"},
     "__builtin__": {"bytearray", "complex", "frozenset", "set", "slice"},
     "collections": {"OrderedDict"},
-    "numpy": {"dtype", "ndarray"},
-    "numpy.core.multiarray": {"_reconstruct", "scalar"},
-    "numpy._core.multiarray": {"_reconstruct", "scalar"},
-    "numpy.core.numeric": {"_frombuffer"},
-    "numpy._core.numeric": {"_frombuffer"},
     "torch": {"Size", "device"},
     "torch._utils": {"_rebuild_parameter", "_rebuild_tensor", "_rebuild_tensor_v2"},
     "torch.nn.parameter": {"Parameter"},
 }
+# What a file can make the allowed functions raise.
+_FAULTS = (EOFError, pickle.UnpicklingError, ValueError, TypeError, LookupError, AttributeError, RuntimeError)
+_FAULTS += (ArithmeticError, AssertionError, MemoryError, NotImplementedError)
 
 
 class RefusedPickleError(pickle.UnpicklingError):
@@ -36,12 +33,12 @@ class _RestrictedUnpickler(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) == ("torch.storage", "_load_from_bytes"):
             return _storage_from_bytes
+        if stand_in := STAND_INS.get(f"{module}.{name}"):
+            return stand_in
         if name in _ALLOWED.get(module, ()):
-            return getattr(_module(module), name)
+            return getattr(importlib.import_module({"__builtin__": "builtins"}.get(module, module)), name)
         if module == "torch" and isinstance(getattr(torch, name, None), torch.dtype):
             return getattr(torch, name)
-        if module in ("numpy", "numpy.dtypes") and _is_number_type(name):
-            return getattr(_module(module), name)
         raise RefusedPickleError(f"the file wants to use '{module}.{name}', which is no array, tensor or container")
 
     def persistent_load(self, pid: Any) -> Any:
@@ -68,39 +65,11 @@ def load_pickle(file: str | os.PathLike[str] | IO[bytes]) -> Any:
 
 def _load(file: IO[bytes], name: str) -> Any:
     try:
-        return _RestrictedUnpickler(file, encoding="latin1").load()
+        return resolve_arrays(_RestrictedUnpickler(file, encoding="latin1").load())
     except RefusedPickleError as error:
         raise RefusedPickleError(f"load_pickle: {name} is refused: {error}") from error
-    except (EOFError, pickle.UnpicklingError, UnicodeDecodeError, IndexError, KeyError, ValueError) as error:
-        raise pickle.UnpicklingError(f"load_pickle: {name} is no pickle or is damaged: {error}") from error
-
-
-def numpy_globals() -> list[Any]:
-    """Return what ``torch.load(weights_only=True)`` must be allowed to call, so that it reads NumPy arrays."""
-    multiarray = _module("numpy.core.multiarray")
-    dtypes = [type(np.dtype(code)) for code in "?bhilqBHILQefdFDSU"]
-    scalars = [np.dtype(code).type for code in "?bhilqBHILQefdFD"]
-    return [multiarray._reconstruct, multiarray.scalar, np.ndarray, np.dtype, *set(dtypes), *set(scalars), _encode()]
-
-
-def _encode() -> Callable[..., Any]:
-    return importlib.import_module("_codecs").encode
-
-
-def _module(name: str) -> Any:
-    # NumPy 2 moved numpy.core to numpy._core; files name the place of the version that wrote them.
-    if name.startswith(("numpy.core", "numpy._core")):
-        part = name.rpartition(".")[2]
-        private = importlib.import_module("numpy._core" if hasattr(np, "_core") else "numpy.core")
-        return importlib.import_module(f"{private.__name__}.{part}")
-    return importlib.import_module({"__builtin__": "builtins"}.get(name, name))
-
-
-def _is_number_type(name: str) -> bool:
-    if name.endswith("DType"):
-        return True
-    kind = getattr(np, name, None)
-    return isinstance(kind, type) and issubclass(kind, np.generic)
+    except _FAULTS as error:
+        raise pickle.UnpicklingError(f"load_pickle: {name} is no pickle or is damaged: {error!r:.200}") from error
 
 
 def _storage_from_bytes(content: bytes) -> Any:
