@@ -84,8 +84,10 @@ def _from_torch(path: Path) -> dict[str, Any]:
         ArithmeticError,
         AssertionError,
     ) as error:
-        # torch wraps the reason in advice to load the file unsafely, which is not ours to give.
-        wrapped = re.search(r"WeightsUnpickler error: *(.+)", str(error))
+        # torch puts advice around the reason: how to load the file all the same, and run its code.
+        wrapped = re.search(
+            r"WeightsUnpickler error: *(.+?)(?: was not an allowed global by default.*)?\n", f"{error}\n"
+        )
         reason = wrapped[1].strip() if wrapped else (str(error).strip() or repr(error)).splitlines()[0]
         raise CheckpointError(f"load_checkpoint_file: {path} is damaged or holds other objects: {reason}") from error
     if not isinstance(content, Mapping):

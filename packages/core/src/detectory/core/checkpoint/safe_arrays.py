@@ -10,13 +10,13 @@ from __future__ import annotations
 import contextlib
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 # Booleans, integers, floats, complex numbers, byte strings, text: nothing that holds objects.
 _KINDS = "biufcSU"
-_SCALARS = ("bool", "bool_", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
+_SCALARS: tuple[str, ...] = ("bool", "bool_", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
 _SCALARS += ("float16", "float32", "float64", "longdouble", "complex64", "complex128", "str_", "bytes_", "longlong")
 _SCALARS += ("ulonglong", "intc", "uintc")
 
@@ -30,7 +30,7 @@ class PickledType:
 
     def __init__(self, code: Any = None, *_: Any) -> None:
         self.code = code
-        self.order = "="
+        self.order: Literal["<", ">", "=", "|"] = "="
 
     def __setstate__(self, state: Any) -> None:
         if not (isinstance(state, tuple) and len(state) > 4 and state[1] in ("<", ">", "=", "|")):
@@ -91,7 +91,7 @@ class PickledScalar:
     def __init__(self, pickled_type: Any = None, raw: Any = b"", *_: Any) -> None:
         self.parts = pickled_type, raw
 
-    def array(self) -> np.generic:
+    def array(self) -> Any:
         """Return the number; raises as `PickledArray.array`."""
         pickled_type, raw = self.parts
         if isinstance(raw, str):
@@ -110,24 +110,30 @@ def _encode(text: Any, encoding: Any = "latin1", *_: Any) -> bytes:
     return text.encode("latin1")
 
 
+def _no_bytes(*arguments: Any) -> bytes:
+    """The empty byte string, which protocol 2 writes as a call of its class."""
+    if arguments:
+        raise ArrayFault("bytes are made from arguments")
+    return b""
+
+
 def _reconstruct(*_: Any) -> PickledArray:
     return PickledArray()
 
 
-#: Name in a pickle -> what stands in for it.
+_MULTIARRAY: dict[str, Callable[..., Any]] = {
+    "multiarray._reconstruct": _reconstruct,
+    "multiarray.scalar": PickledScalar,
+    "numeric._frombuffer": PickledBuffer,
+}
+#: Name in a pickle -> what stands in for it. NumPy 2 moved ``numpy.core`` to ``numpy._core``.
 STAND_INS: dict[str, Callable[..., Any]] = {
     "_codecs.encode": _encode,
+    "__builtin__.bytes": _no_bytes,
+    "builtins.bytes": _no_bytes,
     "numpy.dtype": PickledType,
     "numpy.ndarray": _ArrayType,
-    **{
-        f"numpy.{core}.{name}": stand_in
-        for core in ("core", "_core")
-        for name, stand_in in {
-            "multiarray._reconstruct": _reconstruct,
-            "multiarray.scalar": PickledScalar,
-            "numeric._frombuffer": PickledBuffer,
-        }.items()
-    },
+    **{f"numpy.{core}.{name}": stand_in for core in ("core", "_core") for name, stand_in in _MULTIARRAY.items()},
     **{f"numpy.{name}": getattr(np, name) for name in _SCALARS},
 }
 # What torch's own reader must also know, to let the stand-ins take their state.

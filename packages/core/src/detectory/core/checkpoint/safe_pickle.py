@@ -19,8 +19,8 @@ _ALLOWED = {
     "torch.nn.parameter": {"Parameter"},
 }
 # What a file can make the allowed functions raise.
-_FAULTS = (EOFError, pickle.UnpicklingError, ValueError, TypeError, LookupError, AttributeError, RuntimeError)
-_FAULTS += (ArithmeticError, AssertionError, MemoryError, NotImplementedError)
+_FAULTS: tuple[type[Exception], ...] = (EOFError, pickle.UnpicklingError, ValueError, TypeError, LookupError)
+_FAULTS += (AttributeError, RuntimeError, ArithmeticError, AssertionError, MemoryError)
 
 
 class RefusedPickleError(pickle.UnpicklingError):
