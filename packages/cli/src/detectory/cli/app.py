@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import importlib
+import os
+import sys
 import traceback
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NoReturn
 
 import click
 
+from detectory.cli.failures import FAILED, INTERRUPTED, WRONG_USAGE, explain
+from detectory.core.names import nearest
+
 #: Command -> the module of `detectory.cli.commands` that holds it as `command`. Heavy imports wait until it runs.
 _COMMANDS = {
+    "completion": "completion",
     "data": "data",
     "demo": "demo",
     "env": "env",
@@ -18,7 +25,7 @@ _COMMANDS = {
     "train": "train",
 }
 
-_HELP = """Detection and segmentation: train, evaluate, predict, check data.
+_HELP = """Detection and segmentation from the command line.
 
 \b
 Examples:
@@ -28,12 +35,10 @@ Examples:
   detectory predict photos/*.jpg --run output/       annotated pictures and a COCO-results JSON
 
 \b
-Exit codes: 0 done, 1 failed (the reason is one line on the standard error), 2 wrong usage,
-130 interrupted. `--debug` before the command shows the whole trace of an error.
+Exit codes: 0 done; 1 failed, or faults were found; 2 wrong usage; 70 a fault of detectory itself;
+130 interrupted; 143 terminated. The reason is one line on the standard error; `--debug`, anywhere
+on the line, shows the whole trace.
 """
-
-#: What a person's input, files or machine can cause. Anything else is our fault and shows its trace.
-_EXPLAINED = (ValueError, TypeError, LookupError, OSError, RuntimeError, ArithmeticError, ImportError, MemoryError)
 
 
 class Commands(click.Group):
@@ -49,28 +54,56 @@ class Commands(click.Group):
             return None
         return importlib.import_module(f"detectory.cli.commands.{_COMMANDS[cmd_name]}").command
 
-    def invoke(self, ctx: click.Context) -> Any:
-        """Run the command; an explained error becomes one line and exit code 1."""
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command that the arguments name; an unknown name is answered with the nearest."""
+        if args[0] not in _COMMANDS and not args[0].startswith("-"):
+            raise click.UsageError(f"no such command '{args[0]}': {nearest(args[0], _COMMANDS)}", ctx)
+        return super().resolve_command(ctx, args)
+
+    def main(  # type: ignore[override]
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        *,
+        standalone_mode: bool = True,
+        **extra: Any,
+    ) -> Any:
+        """Run the command line; every error becomes one line on the standard error and an exit code."""
+        given = list(sys.argv[1:] if args is None else args)
+        debug = "--debug" in given
+        given = [argument for argument in given if argument != "--debug"]
+        if not standalone_mode:
+            return super().main(given, prog_name, standalone_mode=False, **extra)
         try:
-            return super().invoke(ctx)
-        except (click.ClickException, click.exceptions.Exit, click.Abort):
-            raise
-        except _EXPLAINED as error:
-            if ctx.params.get("debug"):
-                traceback.print_exc()
-            raise click.ClickException(_one_line(error)) from error
+            code = super().main(given, prog_name, standalone_mode=False, **extra)
+        except click.exceptions.NoArgsIsHelpError as error:
+            click.echo(error.format_message(), err=True)
+            sys.exit(WRONG_USAGE)
+        except click.Abort:
+            _leave("interrupted", INTERRUPTED)
+        except BrokenPipeError:
+            # Whoever read our output (`| head`) has enough of it; the interpreter must not flush into the closed pipe.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            sys.exit(FAILED)
+        except Exception as error:  # noqa: BLE001 - the last place that can tell a person about it
+            if debug:
+                traceback.print_exception(error)
+            _leave(*explain(error))
+        sys.exit(code if isinstance(code, int) else 0)
 
 
-def _one_line(error: BaseException) -> str:
-    """The message of an error: a KeyError's without quotes, a loader worker's without the trace that torch puts in."""
-    text = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
-    if "DataLoader worker process" in text and "Traceback" in text:
-        text = text.strip().splitlines()[-1].partition(": ")[2]
-    return text.strip() or type(error).__name__
+def _leave(message: str, code: int) -> NoReturn:
+    click.echo(f"Error: {message}", err=True)
+    sys.exit(code)
 
 
 @click.command(
-    cls=Commands, help=_HELP, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110}
+    "detectory",
+    cls=Commands,
+    help=_HELP,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110, "show_default": True},
 )
 @click.option("--debug", is_flag=True, help="Show the whole trace of an error.")
 @click.version_option(package_name="detectory")

@@ -1,4 +1,4 @@
-"""Figures as a JSON file that every reader accepts."""
+"""Figures as JSON that every reader accepts, in a file or on the standard output."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import json
 import math
 from pathlib import Path
 from typing import Any
+
+import click
 
 from detectory.core.storage import atomic_write
 
@@ -17,9 +19,14 @@ def write_results(results: Any, path: Path) -> None:
         file.write(json.dumps(_finite(results), indent=2, allow_nan=False).encode())
 
 
+def print_json(results: Any) -> None:
+    """Print a value as JSON on the standard output, one object or array a call; what JSON lacks becomes its text."""
+    click.echo(json.dumps(_finite(results), indent=2, allow_nan=False, default=str))
+
+
 def _finite(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _finite(item) for key, item in value.items()}
-    if isinstance(value, list):
+    if isinstance(value, (list, tuple)):
         return [_finite(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value

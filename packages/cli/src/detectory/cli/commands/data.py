@@ -9,18 +9,25 @@ from pathlib import Path
 
 import click
 
+from detectory.cli.options import json_option
+
 
 @click.group("data")
 def command() -> None:
-    """Check datasets."""
+    """Check datasets.
+
+    \b
+    Examples:
+      detectory data check my_dataset/
+    """
 
 
 @command.command("check")
 @click.argument("path", type=click.Path(path_type=Path))
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON array of faults instead of lines.")
-@click.option("--limit", default=200, show_default=True, help="Print at most this many faults; the count is of all.")
+@json_option("an array of faults")
+@click.option("--limit", default=200, help="Print at most this many faults; the count is of all.")
 def check(path: Path, as_json: bool, limit: int) -> None:
-    """Report every fault of a dataset in COCO format, with file, id and field.
+    """Report every fault of a COCO dataset by file, id and field.
 
     PATH is a folder in COCO layout (annotations/instances_*.json beside the folders of images) or one JSON file.
     Exits with 1 when there are faults.

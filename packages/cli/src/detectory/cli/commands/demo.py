@@ -11,10 +11,12 @@ import click
 @click.option(
     "--coco", type=click.Path(path_type=Path), help="Use this folder in COCO layout instead of made-up shapes."
 )
-@click.option("--output", type=click.Path(path_type=Path), default=Path("demo-output"), show_default=True)
+@click.option("--output", type=click.Path(path_type=Path), default=Path("demo-output"), help="Where it goes.")
 @click.option("--iterations", type=click.IntRange(min=1), help="Iterations of training, 8 images each.")
 def command(coco: Path | None, output: Path, iterations: int | None) -> None:
-    """Train, evaluate, export and draw a small Mask R-CNN; ends with a page, index.html in the output folder.
+    """See all of it: train, evaluate, export, draw, on one page.
+
+    Trains a small Mask R-CNN and ends with a page, index.html in the output folder.
 
     Without --coco it generates a dataset of textured shapes over photographs and learns it in some minutes on two
     CPU cores.

@@ -6,11 +6,13 @@ import json
 
 import click
 
+from detectory.cli.options import json_option
+
 
 @click.command("env")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of a table.")
+@json_option("the report")
 def command(as_json: bool) -> None:
-    """Tell versions, devices and what is wrong with this installation.
+    """Tell versions, devices, and what is wrong here.
 
     \b
     Examples:

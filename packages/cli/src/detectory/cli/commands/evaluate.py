@@ -7,9 +7,11 @@ from pathlib import Path
 
 import click
 
+from detectory.cli.options import device_option, recipe_argument
+
 
 @click.command("eval")
-@click.argument("recipe", required=False)
+@recipe_argument(required=False)
 @click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
 @click.option("--run", type=click.Path(path_type=Path), help="The output folder of detectory train.")
 @click.option("--weights", help="A checkpoint: a file, an address or detectron2://… (default: the run's last).")
@@ -17,7 +19,7 @@ import click
 @click.option("--predictions", type=click.Path(path_type=Path), help="A COCO results JSON of any tool.")
 @click.option("--annotations", type=click.Path(path_type=Path), help="The annotation file of --predictions.")
 @click.option("--output", type=click.Path(path_type=Path), help="Where metrics.json goes.")
-@click.option("--device", help="cpu, cuda, … (default: the recipe's, or cpu where there is no CUDA device).")
+@device_option
 def command(
     recipe: str | None,
     overrides: tuple[str, ...],
@@ -29,7 +31,7 @@ def command(
     output: Path | None,
     device: str | None,
 ) -> None:
-    """Evaluate a run, a recipe with weights, or the COCO results of any tool.
+    """Evaluate a run, a recipe, or any tool's COCO results.
 
     \b
     Examples:

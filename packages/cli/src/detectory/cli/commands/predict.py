@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from detectory.cli.options import device_option
+
 if TYPE_CHECKING:
     from detectory.engine import Predictor
     from detectory.structures import Instances
@@ -24,10 +26,12 @@ _SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"}
 @click.option("--run", type=click.Path(path_type=Path), help="The output folder of detectory train.")
 @click.option("--model", help="A name of the zoo, with its published weights unless --weights is given.")
 @click.option("--weights", help="A checkpoint: a file, an address or detectron2://… (default: the run's last).")
-@click.option("--output", type=click.Path(path_type=Path), default=Path("predictions"), show_default=True)
-@click.option("--threshold", default=0.5, show_default=True, help="Leave out detections of a lower score, 0 to 1.")
-@click.option("--batch-size", default=1, show_default=True, help="Images that go through the model at once.")
-@click.option("--device", help="cpu, cuda, … (default: cuda where there is one).")
+@click.option(
+    "--output", type=click.Path(path_type=Path), default=Path("predictions"), help="Folder of what comes out."
+)
+@click.option("--threshold", default=0.5, help="Leave out detections of a lower score, 0 to 1.")
+@click.option("--batch-size", default=1, help="Images that go through the model at once.")
+@device_option
 def command(
     inputs: tuple[str, ...],
     run: Path | None,
@@ -38,7 +42,9 @@ def command(
     batch_size: int,
     device: str | None,
 ) -> None:
-    """Detect objects in INPUTS: image files, folders (searched deeply) and patterns such as 'photos/*.jpg'.
+    """Detect objects in images.
+
+    INPUTS are image files, folders (searched deeply) and patterns such as 'photos/*.jpg'.
 
     Writes one annotated picture an image and results.json in COCO's format, where `file_name` says which image an
     `image_id` is. An image that cannot be read is named, the others go on, and the exit code is 1.

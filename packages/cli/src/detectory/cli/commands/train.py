@@ -6,14 +6,16 @@ from pathlib import Path
 
 import click
 
+from detectory.cli.options import device_option, recipe_argument
+
 
 @click.command("train")
-@click.argument("recipe")
+@recipe_argument()
 @click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
 @click.option("--data", type=click.Path(path_type=Path), help="A folder in COCO layout; sets the number of classes.")
 @click.option("--output", type=click.Path(path_type=Path), help="Where the run goes (default: the recipe's).")
 @click.option("--weights", help="A checkpoint to start from: a file, an address or detectron2://…; '' for none.")
-@click.option("--device", help="cpu, cuda, cuda:1, … (default: the recipe's, or cpu where there is no CUDA device).")
+@device_option
 @click.option("--resume", is_flag=True, help="Continue from the output folder's last checkpoint.")
 def command(
     recipe: str,
@@ -24,7 +26,9 @@ def command(
     device: str | None,
     resume: bool,
 ) -> None:
-    """Train RECIPE: a name in the zoo, a recipe's .py or .yaml file, or a Detectron2 YAML config.
+    """Train a model.
+
+    RECIPE is a name in the zoo, a recipe's .py or .yaml file, or a Detectron2 YAML config.
 
     KEY=VALUE changes one leaf of the recipe, for example `train.max_iter=1000` or `model.roi_heads.num_classes=3`
     (for a Detectron2 config: `SOLVER.MAX_ITER=1000`).
