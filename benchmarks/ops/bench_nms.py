@@ -1,4 +1,4 @@
-"""Suppression of 10,000 boxes: one class, and 80 classes in one call."""
+"""Suppression of 100 to 10,000 boxes: one class, and 80 classes in one call."""
 
 import pytest
 import torch
@@ -10,7 +10,7 @@ NMS = {"detectory": nms, "torchvision": torchvision.ops.nms}
 BATCHED = {"detectory": batched_nms, "torchvision": torchvision.ops.batched_nms}
 
 
-@pytest.fixture(scope="module", params=[1_000, 10_000], ids=["1,000", "10,000"])
+@pytest.fixture(scope="module", params=[100, 1_000, 10_000], ids="{:,}".format)
 def case(request):
     generator = torch.Generator().manual_seed(0)
     boxes = torch.rand(request.param, 4, generator=generator) * torch.tensor([1333, 800, 150, 150])

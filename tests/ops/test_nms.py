@@ -64,6 +64,17 @@ def test_two_thousand_boxes_agree_with_the_definition(device, random_boxes):
     assert found.tolist() == slow_nms(boxes, scores, one_class(boxes), 0.1).tolist()
 
 
+@pytest.mark.parametrize("classes", [1, 9])
+def test_enough_boxes_for_threads_agree_with_the_definition_on_rows_apart(random_boxes, classes):
+    """Twenty rows of boxes, 1000 pixels apart: what is kept of all is what is kept of each."""
+    boxes, scores = random_boxes(20_000, torch.float64, 40.0), torch.rand(20_000, dtype=torch.float64)
+    boxes += 1000 * torch.tensor([0.0, 1, 0, 1]) * (torch.arange(20_000) % 20)[:, None]
+    idxs = torch.randint(classes, (20_000,))
+    rows = [torch.arange(row, 20_000, 20) for row in range(20)]
+    kept = torch.cat([row[batched_nms(boxes[row], scores[row], idxs[row], 0.4)] for row in rows])
+    assert torch.equal(batched_nms(boxes, scores, idxs, 0.4), kept[scores[kept].argsort(descending=True)])
+
+
 def test_nms_keeps_ties_in_input_order(device):
     boxes = torch.tensor([[0, 0, 1, 1], [5, 5, 6, 6], [0, 0, 1, 1], [9, 9, 10, 10]], dtype=torch.float32)
     assert nms(boxes.to(device), torch.zeros(4, device=device), 0.5).tolist() == [0, 1, 3]

@@ -115,6 +115,14 @@ def test_nms_keeps_boxes_that_overlap_no_better_one(device, count):
     assert ((ious > 0.3) & better).any(0).sum() == count
 
 
+def test_enough_boxes_for_threads_are_kept_as_each_part_alone():
+    boxes, scores = random_rotated(6000), torch.rand(6000, dtype=torch.float64)
+    boxes[:, 1] += 100 * (torch.arange(6000) % 12)
+    parts = [torch.arange(part, 6000, 12) for part in range(12)]
+    kept = torch.cat([part[nms_rotated(boxes[part], scores[part], 0.3)] for part in parts])
+    assert torch.equal(nms_rotated(boxes, scores, 0.3), kept[scores[kept].argsort(descending=True)])
+
+
 def test_ties_keep_the_order_of_the_input(device):
     boxes = torch.tensor([[0, 0, 2, 2, 0], [9, 9, 2, 2, 5], [0, 0, 2, 2, 90]], dtype=torch.float32, device=device)
     assert nms_rotated(boxes, torch.ones(3, device=device), 0.5).tolist() == [0, 1]

@@ -1,8 +1,9 @@
 // Greedy suppression on the CPU for any kind of box: by score, by class, by strips of the map, by vector lanes.
 //
-// A kind of box says: T; kColumns, the numbers of a prepared box, which begin with the x of its centre; reach(box), how
-// far from its own centre the centre of a box can be that it suppresses; any(box, columns, stride, count), whether a
-// prepared box suppresses-with any of `count` others, whose numbers stand `stride` apart.
+// A kind of box says: T; kColumns, the numbers of a prepared box, which begin with the x of its centre; kAlone, up to
+// how many boxes one thread is best left alone; reach(box), how far from its own centre the centre of a box can be that
+// it suppresses; any(box, columns, stride, count), whether a prepared box suppresses-with any of `count` others, whose
+// numbers stand `stride` apart.
 #pragma once
 
 #include <algorithm>
@@ -69,19 +70,21 @@ class Strips {
 };
 
 // N prepared boxes, best first. A block of boxes is first compared with what was kept before it, by all threads when
-// `threads` allows, then among itself.
+// `threads` allows, then among itself. Blocks grow, so that threads wait for each other seldom: where the machine has
+// other work to do, a wait costs milliseconds.
 template <typename Kind>
 void suppress_in_order(const Kind& kind, const typename Kind::T* boxes, int64_t N, bool threads, uint8_t* keep) {
-  constexpr int64_t block = 512, columns = Kind::kColumns;
+  constexpr int64_t first = 512, last = 2048, columns = Kind::kColumns;
   Strips<Kind> kept(kind, boxes, N);
-  const int64_t stride = std::min(block, N);
+  const int64_t stride = std::min(last, N);
   std::vector<typename Kind::T> own(columns * stride);
-  for (int64_t from = 0; from < N; from += block) {
-    const int64_t to = std::min(N, from + block);
+  for (int64_t from = 0, to; from < N; from = to) {
+    const int64_t block = std::clamp(from / 2, first, last);
+    to = std::min(N, from + block);
     const auto compare = [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; ++i) keep[i] = !kept.suppress(boxes + columns * i);
     };
-    if (threads && from >= block) {
+    if (threads && from >= first) {
       parallel_for(from, to, 64, compare);
     } else {
       compare(from, to);
@@ -127,14 +130,15 @@ Tensor greedy_nms(const Kind& kind, const Tensor& boxes, const Tensor& scores, c
   for (int64_t i = 0; i < N; ++i) prepare(int64_t(order[classes.ranks[i]]), &sorted[Kind::kColumns * i]);
   std::vector<uint8_t> keep(N), kept_rank(N);
   const int64_t groups = int64_t(classes.begins.size()) - 1;
-  const auto run = [&](int64_t first, int64_t last, bool threads) {
+  const bool threads = N > Kind::kAlone;
+  const auto run = [&](int64_t first, int64_t last, bool within) {
     for (int64_t g = first; g < last; ++g) {
       const int64_t begin = classes.begins[g], count = classes.begins[g + 1] - begin;
-      if (count) suppress_in_order(kind, &sorted[Kind::kColumns * begin], count, threads, &keep[begin]);
+      if (count) suppress_in_order(kind, &sorted[Kind::kColumns * begin], count, within, &keep[begin]);
     }
   };
-  if (groups <= 2 || N < 1024) {
-    run(0, groups, groups <= 2);
+  if (groups <= 2 || !threads) {
+    run(0, groups, threads);
   } else {
     parallel_for(0, groups, std::max<int64_t>(1, groups * 512 / N), [&](int64_t a, int64_t b) { run(a, b, false); });
   }

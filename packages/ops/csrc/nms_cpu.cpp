@@ -10,6 +10,7 @@ template <typename Number>
 struct Upright {
   using T = Number;
   static constexpr int64_t kColumns = 6;
+  static constexpr int64_t kAlone = 16384;
 
   T threshold;
   bool (*overlaps_any)(const T*, BoxColumns<T>, int64_t, T);

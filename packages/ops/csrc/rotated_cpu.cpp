@@ -13,6 +13,7 @@ namespace {
 struct Rotated {
   using T = double;
   static constexpr int64_t kColumns = kRotatedColumns;
+  static constexpr int64_t kAlone = 4096;
 
   double threshold, largest_radius;
   bool (*overlaps_any)(const RotatedBox&, const double*, int64_t, int64_t, double);
