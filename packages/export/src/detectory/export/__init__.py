@@ -4,13 +4,14 @@ from .caffe2 import Caffe2Model, Caffe2Tracer, add_export_config
 from .exported_model import ExportedModel
 from .flatten import flatten_to_tuple
 from .loading import load
-from .onnx_export import export_onnx
+from .onnx_export import STABLE_ONNX_OPSET_VERSION, export_onnx
 from .torch_export import export_torch
 from .torchscript import dump_torchscript_IR
 from .tracing_adapter import TracingAdapter
 from .verification import Agreement, ExportDisagreement, Tolerance, verify
 
 __all__ = [
+    "STABLE_ONNX_OPSET_VERSION",
     "Agreement",
     "Caffe2Model",
     "Caffe2Tracer",

@@ -46,3 +46,14 @@ class Caffe2Model:
             RuntimeError: always; the message names the functions to use.
         """
         raise RuntimeError(f"Caffe2Model.load_protobuf: cannot read {directory}: {_INSTEAD}")
+
+
+class Caffe2RPN:
+    """Raise when made.
+
+    Raises:
+        RuntimeError: always; the message names the functions to use.
+    """
+
+    def __init__(self, *_args: Any, **_kwargs: Any) -> None:
+        raise RuntimeError(f"Caffe2RPN: {_INSTEAD}")

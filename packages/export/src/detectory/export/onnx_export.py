@@ -17,6 +17,9 @@ from .onnx_operators import onnx_translations
 from .recording import record
 from .verification import Agreement, Tolerance, require_agreement
 
+STABLE_ONNX_OPSET_VERSION = 18
+"""Version of ONNX's operators that files are written in."""
+
 LARGEST_FILE = 2**31
 """Bytes of the largest message of protocol buffers, which an ONNX file is."""
 
@@ -60,7 +63,7 @@ def export_onnx(
         program,
         input_names=list(graph.input_names),
         output_names=list(graph.output_names),
-        opset_version=18,
+        opset_version=STABLE_ONNX_OPSET_VERSION,
         custom_translation_table=onnx_translations(),
         verbose=False,
     )

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from contextvars import ContextVar
+from typing import Any, NamedTuple, TypeVar
 
 from . import metadata
 from .cityscapes import (
@@ -26,6 +27,10 @@ from .lvis import get_lvis_instances_meta, load_lvis_json
 from .pascal_voc import VOC_CLASSES, load_voc_instances, voc_metadata
 from .semantic import load_sem_seg
 
+Value = TypeVar("Value")
+
+_chosen_root: ContextVar[str | None] = ContextVar("_chosen_root", default=None)
+
 
 class Builtin(NamedTuple):
     """How one dataset is loaded and described."""
@@ -36,8 +41,19 @@ class Builtin(NamedTuple):
 
 def datasets_root() -> str:
     """Return the folder of the built-in datasets: ``$DETECTORY_DATASETS``, ``$DETECTRON2_DATASETS`` or ``datasets``."""
+    if (chosen := _chosen_root.get()) is not None:
+        return chosen
     root = os.environ.get("DETECTORY_DATASETS") or os.environ.get("DETECTRON2_DATASETS") or "datasets"
     return os.path.expanduser(root)
+
+
+def below_root(root: str | os.PathLike[str], call: Callable[[], Value]) -> Value:
+    """Return what a loader or a description of a built-in dataset gives when the datasets' folder is ``root``."""
+    token = _chosen_root.set(os.path.expanduser(os.fspath(root)))
+    try:
+        return call()
+    finally:
+        _chosen_root.reset(token)
 
 
 def _below(path: str) -> str:

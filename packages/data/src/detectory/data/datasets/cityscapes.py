@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -154,16 +154,10 @@ def load_cityscapes_panoptic(image_dir: str, gt_dir: str, gt_json: str, meta: di
         Dicts with ``file_name``, ``image_id``, ``pan_seg_file_name``, ``segments_info`` (contiguous category ids).
     """
     things, stuff = meta["thing_dataset_id_to_contiguous_id"], meta["stuff_dataset_id_to_contiguous_id"]
-    content = read_json(gt_json)
-    photos = {os.path.basename(photo).removesuffix(_IMAGE_SUFFIX): photo for photo, _ in _photos(image_dir, gt_dir)}
     records = []
-    for number, annotation in enumerate(content["annotations"]):
-        image_id = annotation["image_id"]
-        photo = photos.get(image_id.removesuffix(_IMAGE_SUFFIX.removesuffix(".png")))
-        if photo is None:
-            raise DatasetError(Fault(gt_json, f"annotation {number}", "image_id", f"no photo of {image_id!r}"))
+    for photo, labels, described in panoptic_files(image_dir, gt_dir, read_json(gt_json)["annotations"], gt_json):
         segments = []
-        for segment in annotation["segments_info"]:
+        for segment in described:
             is_thing = segment["category_id"] in things
             category = (things if is_thing else stuff)[segment["category_id"]]
             segments.append({**segment, "category_id": category, "isthing": is_thing})
@@ -171,8 +165,30 @@ def load_cityscapes_panoptic(image_dir: str, gt_dir: str, gt_json: str, meta: di
             {
                 "file_name": photo,
                 "image_id": os.path.basename(photo).removesuffix(_IMAGE_SUFFIX),
-                "pan_seg_file_name": os.path.join(gt_dir, annotation["file_name"]),
+                "pan_seg_file_name": labels,
                 "segments_info": segments,
             }
         )
     return records
+
+
+def panoptic_files(
+    image_dir: str, gt_dir: str, annotations: Sequence[dict[str, Any]], file: str
+) -> list[tuple[str, str, list[dict[str, Any]]]]:
+    """Return the photo, the panoptic PNG and the segments of every annotation.
+
+    Args:
+        image_dir: For example ``cityscapes/leftImg8bit/train``.
+        gt_dir: The folder of the PNG files.
+        annotations: Dicts with ``image_id``, ``file_name`` and ``segments_info``.
+        file: Where they come from, for messages.
+    """
+    photos = {os.path.basename(photo).removesuffix(_IMAGE_SUFFIX): photo for photo, _ in _photos(image_dir, gt_dir)}
+    found = []
+    for number, annotation in enumerate(annotations):
+        image_id = annotation["image_id"]
+        photo = photos.get(image_id.removesuffix(_IMAGE_SUFFIX.removesuffix(".png")))
+        if photo is None:
+            raise DatasetError(Fault(file, f"annotation {number}", "image_id", f"no photo of {image_id!r}"))
+        found.append((photo, os.path.join(gt_dir, annotation["file_name"]), annotation["segments_info"]))
+    return found

@@ -7,12 +7,20 @@ from detectory.compat.detectron2.evaluation.evaluator import (
     inference_context,
     inference_on_dataset,
 )
+from detectory.compat.detectron2.evaluation.lvis_evaluation import LVISEvaluator
+from detectory.compat.detectron2.evaluation.panoptic_evaluation import COCOPanopticEvaluator
+from detectory.compat.detectron2.evaluation.pascal_voc_evaluation import PascalVOCDetectionEvaluator
+from detectory.compat.detectron2.evaluation.sem_seg_evaluation import SemSegEvaluator
 from detectory.compat.detectron2.evaluation.testing import print_csv_format, verify_results
 
 __all__ = [
     "COCOEvaluator",
+    "COCOPanopticEvaluator",
     "DatasetEvaluator",
     "DatasetEvaluators",
+    "LVISEvaluator",
+    "PascalVOCDetectionEvaluator",
+    "SemSegEvaluator",
     "inference_context",
     "inference_on_dataset",
     "print_csv_format",

@@ -1,5 +1,22 @@
 """Cityscapes' panoptic sets under Detectron2's module path."""
 
-from detectory.data.datasets import load_cityscapes_panoptic
+from typing import Any
 
-__all__ = ["load_cityscapes_panoptic"]
+from detectory.compat.detectron2.data.datasets.builtin import register_all_cityscapes_panoptic
+from detectory.data.datasets import load_cityscapes_panoptic
+from detectory.data.datasets.cityscapes import panoptic_files
+
+__all__ = ["get_cityscapes_panoptic_files", "load_cityscapes_panoptic", "register_all_cityscapes_panoptic"]
+
+
+def get_cityscapes_panoptic_files(
+    image_dir: str, gt_dir: str, json_info: dict[str, Any]
+) -> list[tuple[str, str, list[dict[str, Any]]]]:
+    """Return the photo, the panoptic PNG and the segments of every annotation.
+
+    Args:
+        image_dir: for example ``cityscapes/leftImg8bit/train``.
+        gt_dir: the folder of the PNG files.
+        json_info: what the annotation file holds.
+    """
+    return panoptic_files(image_dir, gt_dir, json_info["annotations"], "get_cityscapes_panoptic_files")

@@ -1,5 +1,9 @@
 """COCO's datasets under Detectron2's module path."""
 
+import argparse
+
+from detectory.compat.detectron2.data.datasets._pictures import draw_records
+from detectory.data import MetadataCatalog
 from detectory.data.datasets import (
     convert_to_coco_dict,
     convert_to_coco_json,
@@ -13,5 +17,22 @@ __all__ = [
     "convert_to_coco_json",
     "load_coco_json",
     "load_sem_seg",
+    "main",
     "register_coco_instances",
 ]
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Draw the annotations of a COCO file, as ``python -m detectron2.data.datasets.coco JSON IMAGES NAME`` does."""
+    parser = argparse.ArgumentParser(description="Draw the annotations of a COCO file.")
+    parser.add_argument("json_file")
+    parser.add_argument("image_root")
+    parser.add_argument("dataset_name", help="whose metadata name the classes")
+    parser.add_argument("--output", default="coco-data-vis", help="folder for the pictures")
+    arguments = parser.parse_args(argv)
+    records = load_coco_json(arguments.json_file, arguments.image_root, arguments.dataset_name)
+    draw_records(records, MetadataCatalog.get(arguments.dataset_name), arguments.output)
+
+
+if __name__ == "__main__":
+    main()

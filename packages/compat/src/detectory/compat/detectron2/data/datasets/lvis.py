@@ -1,5 +1,26 @@
 """LVIS under Detectron2's module path."""
 
+import argparse
+
+from detectory.compat.detectron2.data.datasets._pictures import draw_records
+from detectory.data import MetadataCatalog
 from detectory.data.datasets import get_lvis_instances_meta, load_lvis_json, register_lvis_instances
 
-__all__ = ["get_lvis_instances_meta", "load_lvis_json", "register_lvis_instances"]
+__all__ = ["get_lvis_instances_meta", "load_lvis_json", "main", "register_lvis_instances"]
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Draw the annotations of an LVIS file, as ``python -m detectron2.data.datasets.lvis JSON IMAGES NAME N`` does."""
+    parser = argparse.ArgumentParser(description="Draw the annotations of an LVIS file.")
+    parser.add_argument("json_file")
+    parser.add_argument("image_root")
+    parser.add_argument("dataset_name", help="whose metadata name the classes")
+    parser.add_argument("limit", nargs="?", type=int, help="how many pictures; all by default")
+    parser.add_argument("--output", default="lvis-data-vis", help="folder for the pictures")
+    arguments = parser.parse_args(argv)
+    records = load_lvis_json(arguments.json_file, arguments.image_root, arguments.dataset_name)
+    draw_records(records[: arguments.limit], MetadataCatalog.get(arguments.dataset_name), arguments.output)
+
+
+if __name__ == "__main__":
+    main()

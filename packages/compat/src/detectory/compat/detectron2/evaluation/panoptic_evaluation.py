@@ -1,0 +1,5 @@
+"""Panoptic quality under Detectron2's module path."""
+
+from detectory.evaluation import COCOPanopticEvaluator
+
+__all__ = ["COCOPanopticEvaluator"]

@@ -1,0 +1,19 @@
+"""Export under Detectron2's module path; the library's own export is :mod:`detectory.export`."""
+
+from detectory.export import (
+    STABLE_ONNX_OPSET_VERSION,
+    Caffe2Model,
+    Caffe2Tracer,
+    TracingAdapter,
+    add_export_config,
+    dump_torchscript_IR,
+)
+
+__all__ = [
+    "STABLE_ONNX_OPSET_VERSION",
+    "Caffe2Model",
+    "Caffe2Tracer",
+    "TracingAdapter",
+    "add_export_config",
+    "dump_torchscript_IR",
+]

@@ -1,0 +1,1 @@
+"""Parts of Detectron2's research projects."""

@@ -1,0 +1,136 @@
+"""Features at points of an image, chosen regularly or where a mask is uncertain.
+
+Source: Kirillov et al., "PointRend: Image Segmentation as Rendering", CVPR 2020, section 3.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from detectory import ops
+from detectory.structures import Boxes
+
+__all__ = [
+    "generate_regular_grid_point_coords",
+    "get_point_coords_wrt_image",
+    "get_uncertain_point_coords_on_grid",
+    "get_uncertain_point_coords_with_randomness",
+    "point_sample",
+    "point_sample_fine_grained_features",
+]
+
+
+def point_sample(input: Tensor, point_coords: Tensor, **kwargs: Any) -> Tensor:
+    """Sample maps at points; see :func:`detectory.ops.point_sample`.
+
+    Args:
+        input: ``(B, C, H, W)``.
+        point_coords: ``(B, P, 2)`` or ``(B, Hg, Wg, 2)``, x and y in ``[0, 1]`` of the map.
+        kwargs: ``align_corners``.
+
+    Returns:
+        ``(B, C, P)`` or ``(B, C, Hg, Wg)``.
+    """
+    return ops.point_sample(input, point_coords, **kwargs)
+
+
+def generate_regular_grid_point_coords(R: int, side_size: int, device: torch.device | str) -> Tensor:
+    """Return the centres of a grid of ``side_size`` by ``side_size`` cells, ``(R, side_size**2, 2)`` in ``[0, 1]``."""
+    centres = (torch.arange(side_size, device=device, dtype=torch.float32) + 0.5) / side_size
+    y, x = torch.meshgrid(centres, centres, indexing="ij")
+    return torch.stack((x, y), dim=-1).reshape(1, -1, 2).repeat(R, 1, 1)
+
+
+def get_point_coords_wrt_image(boxes_coords: Tensor, point_coords: Tensor) -> Tensor:
+    """Return points in image pixels.
+
+    Args:
+        boxes_coords: boxes ``(R, 4)``.
+        point_coords: ``(R, P, 2)`` in ``[0, 1]`` of each box.
+    """
+    corner, opposite = boxes_coords[:, None, :2], boxes_coords[:, None, 2:]  # (R, 1, 2)
+    return point_coords * (opposite - corner) + corner
+
+
+def get_uncertain_point_coords_on_grid(uncertainty_map: Tensor, num_points: int) -> tuple[Tensor, Tensor]:
+    """Choose the cells of a map whose uncertainty is highest.
+
+    Args:
+        uncertainty_map: ``(B, 1, H, W)``.
+        num_points: how many; all cells where there are fewer.
+
+    Returns:
+        Indices of the cells, row by row, ``(B, P)``; and their centres ``(B, P, 2)``, x and y in ``[0, 1]``.
+    """
+    batch, _, height, width = uncertainty_map.shape
+    indices = uncertainty_map.reshape(batch, -1).topk(min(height * width, num_points), dim=1).indices
+    x = (indices % width + 0.5) / width
+    y = (indices.div(width, rounding_mode="floor") + 0.5) / height
+    return indices, torch.stack((x, y), dim=-1).to(torch.float32)
+
+
+def get_uncertain_point_coords_with_randomness(
+    coarse_logits: Tensor,
+    uncertainty_func: Callable[[Tensor], Tensor],
+    num_points: int,
+    oversample_ratio: float,
+    importance_sample_ratio: float,
+) -> Tensor:
+    """Choose points for training: the most uncertain of many random ones, and some at random.
+
+    Args:
+        coarse_logits: ``(B, C, H, W)``, or ``(B, 1, H, W)`` if class-agnostic.
+        uncertainty_func: maps logits ``(B, C, P)`` to uncertainties ``(B, 1, P)``.
+        num_points: ``P``.
+        oversample_ratio: how many times ``P`` random points are looked at.
+        importance_sample_ratio: share of the points that are the most uncertain ones.
+
+    Returns:
+        ``(B, P, 2)`` in ``[0, 1]``.
+
+    Raises:
+        ValueError: a ratio is out of range.
+    """
+    if oversample_ratio < 1 or not 0 <= importance_sample_ratio <= 1:
+        raise ValueError(
+            "get_uncertain_point_coords_with_randomness: oversample_ratio must be at least 1 and "
+            f"importance_sample_ratio in [0, 1], got {oversample_ratio} and {importance_sample_ratio}"
+        )
+    batch = coarse_logits.shape[0]
+    candidates = torch.rand(batch, int(num_points * oversample_ratio), 2, device=coarse_logits.device)
+    # Uncertainty is taken of the sampled logits: sampled uncertainties would miss a border between two certain cells.
+    uncertainty = uncertainty_func(point_sample(coarse_logits, candidates))
+    count = int(importance_sample_ratio * num_points)
+    best = uncertainty[:, 0].topk(count, dim=1).indices
+    chosen = candidates.gather(1, best[:, :, None].expand(-1, -1, 2))
+    random = torch.rand(batch, num_points - count, 2, device=coarse_logits.device)
+    return torch.cat((chosen, random), dim=1)
+
+
+def point_sample_fine_grained_features(
+    features_list: Sequence[Tensor], feature_scales: Sequence[float], boxes: Sequence[Boxes], point_coords: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Sample the maps of a batch at points of its boxes.
+
+    Args:
+        features_list: maps ``(B, C_i, H_i, W_i)``.
+        feature_scales: cells for one image pixel of each map.
+        boxes: of each image, ``R`` in all.
+        point_coords: ``(R, P, 2)`` in ``[0, 1]`` of each box.
+
+    Returns:
+        ``(R, sum of C_i, P)``, and the points in image pixels ``(R, P, 2)``.
+    """
+    counts = [one.tensor.shape[0] for one in boxes]
+    in_image = get_point_coords_wrt_image(torch.cat([one.tensor for one in boxes]), point_coords)
+    sampled = []
+    for features, scale in zip(features_list, feature_scales, strict=True):
+        size = torch.tensor(features.shape[:1:-1], dtype=in_image.dtype, device=in_image.device) / scale  # (W, H)
+        parts = [
+            point_sample(features[i : i + 1], (points / size)[None]).squeeze(0).transpose(0, 1)  # (R_i, C, P)
+            for i, points in enumerate(in_image.split(counts))
+        ]
+        sampled.append(torch.cat([part.reshape(-1, features.shape[1], point_coords.shape[1]) for part in parts]))
+    return torch.cat(sampled, dim=1), in_image

@@ -1,0 +1,5 @@
+"""Drawing on videos, under Detectron2's module path."""
+
+from detectory.visualization import VideoVisualizer
+
+__all__ = ["VideoVisualizer"]

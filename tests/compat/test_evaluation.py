@@ -1,0 +1,141 @@
+"""Evaluators and their helpers under Detectron2's module paths."""
+
+import contextlib
+import copy
+import io
+
+import numpy as np
+import pytest
+from pycocotools.coco import COCO
+from pycocotools.cocoeval import COCOeval
+
+from detectory.compat.detectron2.evaluation import pascal_voc_evaluation as voc
+from detectory.compat.detectron2.evaluation.coco_evaluation import COCOevalMaxDets
+from detectory.compat.detectron2.evaluation.fast_eval_api import COCOeval_opt
+
+
+def scene(seed=0, images=6, objects=5, found=9):
+    """Ground truth and results of a few images and two classes, crowds among them."""
+    random = np.random.default_rng(seed)
+
+    def box():
+        return [float(value) for value in (*random.uniform(0, 60, 2), *random.uniform(4, 120, 2))]
+
+    annotations = [
+        {"image_id": i, "category_id": int(random.integers(1, 3)), "bbox": b, "area": b[2] * b[3], "iscrowd": n == 0}
+        for i in range(1, images + 1)
+        for n in range(objects)
+        for b in [box()]
+    ]
+    truth = {
+        "images": [{"id": i, "height": 200, "width": 200} for i in range(1, images + 1)],
+        "categories": [{"id": 1, "name": "a"}, {"id": 2, "name": "b"}],
+        "annotations": [{**a, "id": n, "iscrowd": int(a["iscrowd"])} for n, a in enumerate(annotations, 1)],
+    }
+    near = [
+        {"image_id": a["image_id"], "category_id": a["category_id"], "score": float(random.uniform()), "bbox": b}
+        for a in truth["annotations"]
+        for b in [[v + float(random.normal(0, 4)) for v in a["bbox"]]]
+    ]
+    far = [{**entry, "bbox": box(), "score": float(random.uniform())} for entry in near[:found]]
+    return truth, near + far
+
+
+def evaluated(cls, truth, results, **settings):
+    with contextlib.redirect_stdout(io.StringIO()):
+        index = COCO()
+        index.dataset = copy.deepcopy(truth)
+        index.createIndex()
+        evaluation = cls(index, index.loadRes(copy.deepcopy(results)), "bbox")
+        for name, value in settings.items():
+            setattr(evaluation.params, name, value)
+        evaluation.evaluate()
+        evaluation.accumulate()
+    return evaluation
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{}, {"useCats": 0}, {"iouThrs": []}, {"recThrs": []}, {"maxDets": [1]}, {"areaRng": []}],
+    ids=str,
+)
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_fast_evaluation_equals_pycocotools(seed, settings):
+    truth, results = scene(seed)
+    theirs, ours = (evaluated(cls, truth, results, **settings).eval for cls in (COCOeval, COCOeval_opt))
+    np.testing.assert_array_equal(ours["precision"], theirs["precision"])
+    np.testing.assert_array_equal(ours["recall"], theirs["recall"])
+
+
+def test_fast_evaluation_of_images_without_objects_equals_pycocotools():
+    truth, results = scene()
+    truth["annotations"] = []
+    theirs, ours = (evaluated(cls, truth, results).eval for cls in (COCOeval, COCOeval_opt))
+    np.testing.assert_array_equal(ours["precision"], theirs["precision"])
+
+
+@pytest.mark.parametrize("field", ["id", "image_id", "category_id", "area", "iscrowd", "bbox"])
+def test_fast_evaluation_raises_what_pycocotools_raises(field):
+    truth, results = scene()
+    for annotation in truth["annotations"]:
+        del annotation[field]
+    outcomes = []
+    for cls in (COCOeval, COCOeval_opt):
+        try:
+            outcomes.append(evaluated(cls, truth, results).eval["precision"].sum())
+        except (KeyError, TypeError) as error:
+            outcomes.append(type(error))
+    assert outcomes[0] == outcomes[1]
+
+
+def test_precision_of_any_limit_is_summarized():
+    truth, results = scene()
+    with contextlib.redirect_stdout(io.StringIO()):
+        usual = evaluated(COCOeval, truth, results)
+        usual.summarize()
+        ours = evaluated(COCOevalMaxDets, truth, results, maxDets=[1, 10, 100])
+        ours.summarize()
+        wide = evaluated(COCOevalMaxDets, truth, results, maxDets=[1, 10, 300])
+        wide.summarize()
+    np.testing.assert_allclose(ours.stats, usual.stats)
+    assert wide.stats[0] > 0  # pycocotools knows the precision of 100 detections only
+
+
+def test_summary_needs_accumulated_figures():
+    with pytest.raises(RuntimeError, match="accumulate"):
+        COCOevalMaxDets(iouType="bbox").summarize()
+
+
+@pytest.fixture
+def kit(tmp_path):
+    """Two images of VOC's layout: one dog in each, the second is difficult; the detections find the first."""
+    lines = "<object><name>dog</name><difficult>{}</difficult><bndbox>{}</bndbox></object>"
+    corners = "<xmin>10</xmin><ymin>10</ymin><xmax>59</xmax><ymax>59</ymax>"
+    for image, difficult in (("one", 0), ("two", 1)):
+        (tmp_path / f"{image}.xml").write_text(f"<annotation>{lines.format(difficult, corners)}</annotation>")
+    (tmp_path / "images.txt").write_text("one\ntwo\n")
+    (tmp_path / "dog.txt").write_text("one 0.9 10 10 59 59\none 0.8 100 100 150 150\ntwo 0.7 10 10 59 59\n")
+    return tmp_path
+
+
+def test_voc_files_are_read(kit):
+    expected = {"name": "dog", "pose": "Unspecified", "truncated": 0, "difficult": 1, "bbox": [10, 10, 59, 59]}
+    assert voc.parse_rec(str(kit / "two.xml")) == [expected]
+
+
+def test_voc_object_without_a_corner_is_named(kit):
+    (kit / "one.xml").write_text("<annotation><object><name>dog</name><bndbox/></object></annotation>")
+    with pytest.raises(ValueError, match=r"one.xml: object 'dog' lacks bndbox/xmin"):
+        voc.parse_rec(str(kit / "one.xml"))
+
+
+def test_voc_class_is_evaluated_from_files(kit):
+    results, annotations = str(kit / "{}.txt"), str(kit / "{}.xml")
+    recall, precision, average = voc.voc_eval(results, annotations, str(kit / "images.txt"), "dog")
+    assert recall.tolist() == [1, 1, 1]
+    assert precision.tolist() == [1, 0.5, 0.5]  # the difficult dog counts for nothing
+    assert average == 1
+
+
+def test_voc_metric_of_2007_takes_eleven_recalls():
+    assert voc.voc_ap(np.array([0.5]), np.array([1.0]), use_07_metric=True) == pytest.approx(6 / 11)
