@@ -10,6 +10,12 @@ from detectory.compat.detectron2.data.datasets import builtin, coco
 from detectory.compat.detectron2.data.datasets.cityscapes_panoptic import get_cityscapes_panoptic_files
 
 
+@pytest.fixture(autouse=True)
+def other_tests_see_the_default_root(monkeypatch):
+    monkeypatch.setattr(DatasetCatalog, "_loaders", dict(DatasetCatalog._known()))
+    monkeypatch.setattr(MetadataCatalog, "_metadata", dict(MetadataCatalog._metadata))
+
+
 def coco_categories():
     metadata = MetadataCatalog.get("coco_2017_val")
     ids = metadata.thing_dataset_id_to_contiguous_id
@@ -28,10 +34,7 @@ def coco_root(tmp_path):
         "categories": coco_categories(),
     }
     (tmp_path / "coco/annotations/instances_val2017.json").write_text(json.dumps(content))
-    yield tmp_path
-    for name in [name for name in MetadataCatalog.list() if name.startswith(("coco_", "keypoints_", "voc_"))]:
-        MetadataCatalog.remove(name)
-    DatasetCatalog._has_builtin = False  # the next look-up registers the default root again
+    return tmp_path
 
 
 def test_builtin_datasets_move_to_a_root(coco_root):
@@ -56,10 +59,8 @@ def test_every_family_moves(tmp_path, register, name):
     usual = MetadataCatalog.get(name).as_dict()
     register(str(tmp_path))
     moved = MetadataCatalog.get(name).as_dict()
-    register("datasets")
-    assert moved != usual
+    assert moved.keys() == usual.keys()
     assert any(str(tmp_path) in str(value) for value in moved.values())
-    assert MetadataCatalog.get(name).as_dict() == usual
 
 
 def test_annotations_are_drawn(coco_root):
