@@ -32,7 +32,8 @@ PACKAGES += ["zoo", "evaluation", "engine", "export", "compat", "cli"]
 SHORT_SLOW = "killed or demo or start_methods or photographs or RPN-onnx or C4-onnx or dconv or retinanet"
 SANITIZERS = ["libasan.so", "libstdc++.so"]
 DEMO_SOURCES = ["scikit-image>=0.24", "scikit-learn>=1.4"]
-MARKDOWN = ["README.md", *[f"packages/{name}/README.md" for name in PACKAGES]]
+MARKDOWN = ["README.md", "CONTRIBUTING.md", *[f"packages/{name}/README.md" for name in PACKAGES]]
+SITE = ["mkdocs>=1.6,<2", "mkdocs-material>=9.7,<10", "mkdocstrings[python]>=1.0"]
 
 
 def project(package: str) -> dict:
@@ -116,6 +117,10 @@ def slow(session: nox.Session) -> None:
         session.run("pytest", "-m", "slow", "-k", SHORT_SLOW, "tests", env=environment)
     else:
         session.run("pytest", "-m", "slow", *(session.posargs or ["tests"]))
+        if not session.posargs:  # the start page, to the letter
+            session.install("sybil>=9")
+            settings = {"PYTHONPATH": "tools", "DETECTORY_SLOW_EXAMPLES": "1"}
+            session.run("pytest", "-q", "-p", "markdown_examples", "docs/start.md", env=settings)
 
 
 @nox.session(reuse_venv=True)
@@ -141,6 +146,15 @@ def doctests(session: nox.Session) -> None:
     session.run("pytest", "-q", "-p", "markdown_examples", *pages, env={"PYTHONPATH": "tools"})
     modules = [f"detectory.{name}" for name in PACKAGES]
     session.run("pytest", "-q", "--doctest-modules", "-o", "consider_namespace_packages=true", "--pyargs", *modules)
+
+
+@nox.session(reuse_venv=True)
+def docs(session: nox.Session) -> None:
+    """Build the site into site/ and check its links; `-- serve` shows it while you write."""
+    session.install(*SITE)
+    command = session.posargs or ["build", "--quiet", "--clean"]
+    # The announcement of MkDocs 2 is no warning about these pages.
+    session.run("mkdocs", *command, env={"NO_MKDOCS_2_WARNING": "1"})
 
 
 @nox.session(reuse_venv=True)
