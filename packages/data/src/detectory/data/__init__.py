@@ -1,6 +1,6 @@
 """Dataset catalogs, readers, augmentations, samplers and loaders."""
 
-from . import check, datasets, detection, samplers, transforms
+from . import check, datasets, detection, samplers, sources, transforms
 from .catalog import DatasetCatalog, Metadata, MetadataCatalog
 from .faults import DatasetError, Fault
 from .grouping import AspectRatioGroupedDataset
@@ -46,6 +46,7 @@ __all__ = [
     "load_proposals_into_dataset",
     "print_instances_class_histogram",
     "samplers",
+    "sources",
     "transforms",
     "trivial_batch_collator",
 ]

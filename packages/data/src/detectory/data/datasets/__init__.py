@@ -10,7 +10,8 @@ from .coco_panoptic import (
     register_coco_panoptic_separated,
 )
 from .coco_registration import register_coco_instances
-from .convert import convert_labelme, convert_voc, convert_yolo
+from .convert import convert_labelme, convert_voc, convert_yolo, write_coco
+from .labelme import load_labelme
 from .lvis import get_lvis_instances_meta, load_lvis_json, register_lvis_instances
 from .mask_outlines import mask_to_polygons
 from .panoptic_png import ids_to_rgb, read_panoptic_png, rgb_to_ids, write_panoptic_png
@@ -23,7 +24,9 @@ from .prepare import (
     separate_coco_semantic_from_panoptic,
 )
 from .semantic import load_sem_seg
-from .to_coco import convert_to_coco_dict, convert_to_coco_json
+from .to_coco import convert_to_coco_dict, convert_to_coco_json, records_to_coco
+from .write_folders import write_labelme, write_voc, write_yolo
+from .yolo import load_yolo
 
 __all__ = [
     "CocoIndex",
@@ -43,13 +46,16 @@ __all__ = [
     "load_cityscapes_semantic",
     "load_coco_json",
     "load_coco_panoptic_json",
+    "load_labelme",
     "load_lvis_json",
     "load_sem_seg",
     "load_voc_instances",
+    "load_yolo",
     "mask_to_polygons",
     "merge_to_panoptic",
     "open_coco_index",
     "read_panoptic_png",
+    "records_to_coco",
     "register_coco_instances",
     "register_coco_panoptic",
     "register_coco_panoptic_separated",
@@ -57,5 +63,9 @@ __all__ = [
     "register_pascal_voc",
     "rgb_to_ids",
     "separate_coco_semantic_from_panoptic",
+    "write_coco",
+    "write_labelme",
     "write_panoptic_png",
+    "write_voc",
+    "write_yolo",
 ]

@@ -31,13 +31,16 @@ def panoptic_faults(content: dict[str, Any], file: str, known: set) -> list[Faul
             faults.append(Fault(file, place, "segments_info", f"expected a list, got {type(segments).__name__}"))
             continue
         seen = set()
-        for segment in segments:
+        for at, segment in enumerate(segments):
+            if not isinstance(segment, dict):
+                faults.append(Fault(file, place, f"segments_info[{at}]", f"expected an object, got {segment!r}"))
+                continue
             segment_id, category = segment.get("id"), segment.get("category_id")
             if not isinstance(segment_id, int) or not 0 < segment_id < 1 << 24 or segment_id in seen:
                 message = f"expected a new number in [1, 2^24), got {segment_id!r}"
                 faults.append(Fault(file, place, "segments_info.id", message))
             seen.add(segment_id)
-            if category not in known:
+            if not isinstance(category, (int, str)) or category not in known:
                 message = f"segment {segment_id!r}: no category has the id {category!r}"
                 faults.append(Fault(file, place, "segments_info.category_id", message))
     return faults

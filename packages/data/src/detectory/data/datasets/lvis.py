@@ -75,10 +75,11 @@ def load_lvis_json(
 
 def _record(image: dict[str, Any], root: str, file: str, annotations: list[dict[str, Any]]) -> dict[str, Any]:
     raise_first(image_faults(image, file, needs_file_name="coco_url" not in image))
-    name = "/".join(image["coco_url"].split("/")[-2:]) if "coco_url" in image else image["file_name"]
+    name = lvis_file_name(image)
     message = file_name_fault(name)
     if message:
-        raise DatasetError(Fault(file, f"image {image['id']}", "coco_url", message))
+        field = "coco_url" if "coco_url" in image else "file_name"
+        raise DatasetError(Fault(file, f"image {image['id']}", field, message))
     return {
         "file_name": os.path.join(root, *name.split("/")),
         "height": image["height"],
@@ -88,6 +89,12 @@ def _record(image: dict[str, Any], root: str, file: str, annotations: list[dict[
         "neg_category_ids": image.get("neg_category_ids", []),
         "annotations": annotations,
     }
+
+
+def lvis_file_name(image: dict[str, Any]) -> Any:
+    """Give an image's name below COCO's folders: the end of its address, else its ``file_name``."""
+    address = image.get("coco_url")
+    return "/".join(address.split("/")[-2:]) if isinstance(address, str) else image.get("file_name")
 
 
 def class_names(categories: Sequence[dict[str, Any]]) -> list[str]:

@@ -6,6 +6,8 @@ import datetime
 import json
 import logging
 import os
+from collections.abc import Iterable, Sequence
+from pathlib import PurePath
 from typing import Any
 
 import numpy as np
@@ -29,45 +31,55 @@ def convert_to_coco_dict(dataset_name: str) -> dict[str, Any]:
         ``info``, ``images``, ``categories``, ``annotations`` and ``licenses``. Rotated boxes keep their five numbers.
         The half pixel that the standard format adds to keypoints is taken off.
     """
-    records = DatasetCatalog.get(dataset_name)
     metadata = MetadataCatalog.get(dataset_name)
     id_map = metadata.get("thing_dataset_id_to_contiguous_id")
     original = {number: category for category, number in id_map.items()} if id_map else None
+    content = records_to_coco(DatasetCatalog.get(dataset_name), metadata.thing_classes, original)
+    info = {
+        "date_created": str(datetime.datetime.now(datetime.timezone.utc)),
+        "description": f"the dataset {dataset_name}, written by detectory",
+    }
+    return {"info": info, **content, "licenses": None}
+
+
+def records_to_coco(
+    records: Iterable[dict[str, Any]],
+    class_names: Sequence[str],
+    category_ids: dict[int, int] | None = None,
+    image_root: str | os.PathLike[str] | None = None,
+) -> dict[str, Any]:
+    """Turn records of the standard format into COCO's.
+
+    Args:
+        records: With ``height`` and ``width``; their place in the order is the id of those without ``image_id``.
+        class_names: The classes in the order of their numbers.
+        category_ids: The id that the file has for a class's number; the number itself by default. Classes without an
+            id are left out.
+        image_root: The folder that file names are relative to; by default they stay as they are.
+
+    Returns:
+        ``images``, ``categories`` and ``annotations``.
+    """
     categories = [
-        {"id": original[number] if original else number, "name": name}
-        for number, name in enumerate(metadata.thing_classes)
-        if original is None or number in original
+        {"id": category_ids[number] if category_ids else number, "name": name}
+        for number, name in enumerate(class_names)
+        if category_ids is None or number in category_ids
     ]
     images: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
     for position, record in enumerate(records):
-        image_id = record.get("image_id", position)
-        images.append(
-            {
-                "id": image_id,
-                "width": int(record["width"]),
-                "height": int(record["height"]),
-                "file_name": str(record["file_name"]),
-            }
-        )
+        image_id, name = record.get("image_id", position), str(record["file_name"])
+        if image_root is not None:
+            name = PurePath(os.path.relpath(name, image_root)).as_posix()
+        height, width = int(record["height"]), int(record["width"])
+        images.append({"id": image_id, "width": width, "height": height, "file_name": name})
         for annotation in record.get("annotations", []):
+            number = int(annotation["category_id"])
             entry = _coco_annotation(annotation, record)
-            entry.update(
-                id=len(annotations) + 1,
-                image_id=image_id,
-                category_id=original[annotation["category_id"]] if original else int(annotation["category_id"]),
-            )
+            entry["id"], entry["image_id"] = len(annotations) + 1, image_id
+            entry["category_id"] = category_ids[number] if category_ids else number
             annotations.append(entry)
-    return {
-        "info": {
-            "date_created": str(datetime.datetime.now(datetime.timezone.utc)),
-            "description": f"the dataset {dataset_name}, written by detectory",
-        },
-        "images": images,
-        "categories": categories,
-        "annotations": annotations,
-        "licenses": None,
-    }
+    return {"images": images, "categories": categories, "annotations": annotations}
 
 
 def _coco_annotation(annotation: dict[str, Any], record: dict[str, Any]) -> dict[str, Any]:

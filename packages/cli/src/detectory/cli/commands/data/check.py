@@ -1,0 +1,45 @@
+"""`detectory data check`: every fault of a dataset."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+import click
+
+from detectory.cli.options import json_option
+
+from .progress import progress_bar
+
+
+@click.command("check")
+@click.argument("path")
+@click.option("--images", type=click.Path(exists=True, file_okay=False), help="The folder of the images of JSON files.")
+@click.option("--decode", is_flag=True, help="Decode every image; compare panoptic PNG files with their segments.")
+@json_option("an array of faults")
+@click.option("--limit", default=200, help="Print at most this many faults; the count is of all.")
+def command(path: str, images: str | None, decode: bool, as_json: bool, limit: int) -> None:
+    """Report every fault of a dataset by file, id and field.
+
+    PATH is a dataset in COCO's, LVIS's, COCO's panoptic, Pascal VOC's, YOLO's or LabelMe's format, or the name of a
+    registered one; of a folder all annotation files are checked. Exits with 1 when there are faults.
+
+    \b
+    Examples:
+      detectory data check my_dataset/
+      detectory data check my_dataset/annotations/instances_train.json --json
+      detectory data check coco/annotations/panoptic_val2017.json --decode
+    """
+    from detectory.cli.results import print_json
+    from detectory.data.check import check_dataset
+
+    with progress_bar("checking") as advance:
+        faults = check_dataset(path, images, decode=decode, progress=advance)
+    if as_json:
+        print_json([asdict(fault) for fault in faults])
+    else:
+        for fault in faults[:limit]:
+            click.echo(str(fault))
+        counted = "1 fault" if len(faults) == 1 else f"{len(faults)} faults"
+        click.echo(f"{path}: {counted}" + (f", the first {limit} shown" if len(faults) > limit else ""))
+    if faults:
+        raise click.exceptions.Exit(1)

@@ -1,0 +1,166 @@
+"""`detectory data`: the commands on small datasets of every format, and on real photographs."""
+
+import json
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from PIL import Image
+
+from detectory.cli import main
+from detectory.data.check import check_dataset
+
+
+def run(*arguments, code=0):
+    result = CliRunner().invoke(main, ["data", *map(str, arguments)])
+    assert result.exit_code == code, result.output
+    return result
+
+
+@pytest.fixture
+def coco(tmp_path):
+    """Two photos with a polygon and a box, in COCO layout."""
+    folder = tmp_path / "shapes"
+    (folder / "val").mkdir(parents=True)
+    (folder / "annotations").mkdir()
+    images, annotations = [], []
+    for number in (1, 2):
+        noise = np.random.default_rng(number).integers(0, 255, (40, 60, 3), dtype=np.uint8)
+        Image.fromarray(noise).save(folder / "val" / f"{number}.jpg", quality=95)
+        images.append({"id": number, "file_name": f"{number}.jpg", "height": 40, "width": 60})
+        box = {
+            "id": 2 * number,
+            "image_id": number,
+            "category_id": 1,
+            "bbox": [2, 4, 10, 20],
+            "iscrowd": 0,
+            "area": 200,
+        }
+        polygon = {**box, "id": 2 * number + 1, "category_id": 5, "segmentation": [[20, 10, 40, 10, 40, 30, 20, 30]]}
+        annotations += [box, {**polygon, "bbox": [20, 10, 20, 20], "area": 400}]
+    categories = [{"id": 1, "name": "cat"}, {"id": 5, "name": "dog"}]
+    content = {"images": images, "annotations": annotations, "categories": categories}
+    (folder / "annotations/instances_val.json").write_text(json.dumps(content))
+    return folder
+
+
+def test_check_says_that_a_good_dataset_has_no_faults(coco):
+    assert run("check", coco).stdout.endswith("0 faults\n")
+
+
+def test_check_names_a_fault_and_fails(coco):
+    (coco / "val/1.jpg").unlink()
+    (fault,) = json.loads(run("check", coco, "--json", code=1).stdout)
+    assert (fault["id"], fault["field"]) == ("image 1", "file_name")
+
+
+def test_check_names_what_is_not_there(tmp_path):
+    assert "no such file or folder, and no registered dataset" in run("check", tmp_path / "x", code=1).stderr
+
+
+def test_stats_prints_a_table_and_writes_a_page_of_its_own(coco, tmp_path):
+    result = run("stats", coco, "--page", tmp_path / "page.html")
+    assert "cat         2        2" in result.stdout
+    page = (tmp_path / "page.html").read_text()
+    assert page.count("<figure") == 2
+    assert "http" not in page.replace("http://www.w3.org/2000/svg", "")
+
+
+def test_stats_gives_figures_as_json(coco, tmp_path):
+    result = run("stats", coco, "--json", "--samples", 0, "--page", tmp_path / "page.html")
+    (figures,) = json.loads(result.stdout).values()
+    assert (figures["images"], figures["objects"], figures["imbalance"]) == (2, 4, 1)
+    assert figures["classes"][1]["median_area"] == 400
+
+
+def test_stats_goes_on_after_an_image_that_cannot_be_drawn(coco, tmp_path):
+    (coco / "val/1.jpg").write_bytes(b"no image")
+    result = run("stats", coco, "--page", tmp_path / "page.html", code=1)
+    assert "1.jpg: no image that Pillow knows" in result.stderr
+    assert (tmp_path / "page.html").read_text().count("<figure") == 1
+
+
+def test_show_draws_on_the_image(coco, tmp_path):
+    run("show", coco, "--output", tmp_path / "shown", "--image-id", 2)
+    (picture,) = (tmp_path / "shown/instances_val").iterdir()
+    drawn, photo = (np.asarray(Image.open(path)).astype(int) for path in (picture, coco / "val/2.jpg"))
+    assert drawn.shape == photo.shape
+    assert np.abs(drawn - photo)[12:28, 22:38].mean() > 20
+
+
+def test_show_lists_the_nearest_class(coco):
+    assert "unknown class 'dgo'" in run("show", coco, "--class", "dgo", code=1).stderr
+
+
+def test_show_draws_dataset_dicts_with_images_of_many_channels(tmp_path):
+    np.save(tmp_path / "a.npy", np.random.default_rng(0).integers(0, 4000, (30, 40, 6)).astype(np.uint16))
+    annotation = {"bbox": [5, 5, 20, 20], "bbox_mode": 0, "category_id": 0}
+    (tmp_path / "records.json").write_text(json.dumps([{"file_name": "a.npy", "annotations": [annotation]}]))
+    run("show", tmp_path / "records.json", "--output", tmp_path / "shown")
+    assert (tmp_path / "shown/records/a.jpg").is_file()
+
+
+@pytest.mark.parametrize("target", ["yolo", "voc", "labelme"])
+def test_a_dataset_returns_from_another_format(coco, tmp_path, target):
+    run("convert", coco, tmp_path / target, "--to", target)
+    folder = tmp_path / target / ("val" if target == "labelme" else "")
+    assert check_dataset(folder) == []
+    run("convert", folder, tmp_path / "back.json")
+    content = json.loads((tmp_path / "back.json").read_text())
+    assert [category["name"] for category in content["categories"]] == ["cat", "dog"]
+    boxes = {tuple(annotation["bbox"]) for annotation in content["annotations"]}
+    assert boxes == {(2, 4, 10, 20), (20, 10, 20, 20)}
+    has_masks = [bool(annotation.get("segmentation")) for annotation in content["annotations"]]
+    assert any(has_masks) == (target != "voc")
+
+
+def test_a_yolo_folder_becomes_a_folder_in_coco_layout(coco, tmp_path):
+    run("convert", coco, tmp_path / "yolo", "--to", "yolo", "--place", "link")
+    run("convert", tmp_path / "yolo", tmp_path / "again")
+    assert sorted(path.name for path in (tmp_path / "again/val").iterdir()) == ["1.jpg", "2.jpg"]
+    assert check_dataset(tmp_path / "again", decode=True) == []
+
+
+def test_convert_leaves_a_full_folder_alone(coco):
+    assert "the folder is not empty" in run("convert", coco, coco, code=1).stderr
+
+
+def test_prepare_writes_the_stuff_of_panoptic_fpn(tmp_path):
+    from detectory.data.datasets import write_panoptic_png
+
+    folder = tmp_path / "coco"
+    for name in ("annotations", "panoptic_val2017"):
+        (folder / name).mkdir(parents=True)
+    write_panoptic_png(folder / "panoptic_val2017/1.png", np.array([[7, 7, 9, 0]]))
+    segments = [{"id": 7, "category_id": 1}, {"id": 9, "category_id": 92}]
+    categories = [{"id": 1, "isthing": 1}, {"id": 92, "isthing": 0}]
+    annotation = {"image_id": 1, "file_name": "1.png", "segments_info": segments}
+    file = folder / "annotations/panoptic_val2017.json"
+    file.write_text(json.dumps({"annotations": [annotation], "categories": categories}))
+    run("prepare", "panoptic-fpn", "--root", tmp_path)
+    assert np.asarray(Image.open(folder / "panoptic_stuff_val2017/1.png")).tolist() == [[0, 0, 1, 255]]
+
+
+def test_prepare_shifts_the_labels_of_ade20k(tmp_path):
+    folder = tmp_path / "ADEChallengeData2016"
+    (folder / "annotations/training").mkdir(parents=True)
+    Image.fromarray(np.array([[0, 1, 150]], np.uint8)).save(folder / "annotations/training/a.png")
+    run("prepare", "ade20k", "--root", tmp_path)
+    shifted = np.asarray(Image.open(folder / "annotations_detectron2/training/a.png"))
+    assert shifted.tolist() == [[255, 0, 149]]
+
+
+def test_prepare_writes_the_labels_of_cityscapes(tmp_path):
+    folder = tmp_path / "cityscapes/gtFine/val/ulm"
+    folder.mkdir(parents=True)
+    Image.fromarray(np.array([[7, 26, 4]], np.uint8)).save(folder / "ulm_0_gtFine_labelIds.png")
+    Image.fromarray(np.array([[7, 26001, 4]], np.uint16)).save(folder / "ulm_0_gtFine_instanceIds.png")
+    run("prepare", "cityscapes", "--root", tmp_path)
+    assert np.asarray(Image.open(folder / "ulm_0_gtFine_labelTrainIds.png")).tolist() == [[0, 13, 255]]
+    content = json.loads((tmp_path / "cityscapes/gtFine/cityscapes_panoptic_val.json").read_text())
+    assert [segment["id"] for segment in content["annotations"][0]["segments_info"]] == [7, 26001]
+
+
+@pytest.mark.parametrize("name", ["panoptic-fpn", "ade20k", "cocofied-lvis", "cityscapes"])
+def test_prepare_names_the_folder_that_it_misses(tmp_path, name):
+    assert "set --root" in run("prepare", name, "--root", tmp_path, code=1).stderr
