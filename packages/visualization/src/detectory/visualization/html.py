@@ -84,6 +84,7 @@ class Page:
         *,
         caption: str = "",
         sortable: bool = True,
+        scroll: bool = False,
     ) -> "Page":
         """Add a table that sorts by a click on a column's name.
 
@@ -93,20 +94,25 @@ class Page:
                 None and NaN as "–".
             caption: text below the table.
             sortable: whether the columns' names are buttons.
+            scroll: whether a long table scrolls below its columns' names instead of making the page long.
 
         Raises:
             ValueError: where a row has another number of cells than there are columns.
         """
-        body = []
+        body, texts = [], [True] * len(columns)
         for index, row in enumerate(rows):
             if len(row) != len(columns):
                 raise ValueError(f"Page.table: row {index} has {len(row)} cells for {len(columns)} columns")
             body.append("<tr>" + "".join(_table_cell(cell) for cell in row) + "</tr>")
+            texts = [text and isinstance(cell, str) for text, cell in zip(texts, row, strict=True)]
         names = [f"<button>{escape(c)}</button>" if sortable else escape(c) for c in columns]
-        head = "".join(f'<th scope="col">{name}</th>' for name in names)
+        aligned = [' class="text"' if text and body else "" for text in texts]
+        head = "".join(f'<th scope="col"{css}>{name}</th>' for css, name in zip(aligned, names, strict=True))
         css = "sortable" if sortable else ""
         note = f'<p class="caption">{escape(caption)}</p>' if caption else ""
         table = f'<table class="{css}"><thead><tr>{head}</tr></thead><tbody>{"".join(body)}</tbody></table>'
+        if scroll:
+            table = f'<div class="scroll" tabindex="0">{table}</div>'
         return self._add(f'<div class="panel">{table}{note}</div>')
 
     def plots(self, *svgs: str) -> "Page":

@@ -1,13 +1,18 @@
-"""`detectory eval`: the figures of a run, of a recipe with weights, or of a results file."""
+"""`detectory eval`: the figures of a run, of a recipe with weights, or of a results file, and a report on them."""
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from detectory.cli.options import device_option, recipe_argument
+
+if TYPE_CHECKING:
+    from detectory.evaluation.coco_report import CocoEvaluation
+
+_RESULTS = "coco_instances_results.json"
 
 
 @click.command("eval")
@@ -18,7 +23,8 @@ from detectory.cli.options import device_option, recipe_argument
 @click.option("--data", type=click.Path(path_type=Path), help="A folder in COCO layout to evaluate on.")
 @click.option("--predictions", type=click.Path(path_type=Path), help="A COCO results JSON of any tool.")
 @click.option("--annotations", type=click.Path(path_type=Path), help="The annotation file of --predictions.")
-@click.option("--output", type=click.Path(path_type=Path), help="Where metrics.json goes.")
+@click.option("--images", type=click.Path(path_type=Path), help="The pictures of --annotations, for the report.")
+@click.option("--output", type=click.Path(path_type=Path), help="Where metrics.json and report.html go.")
 @device_option
 def command(
     recipe: str | None,
@@ -28,10 +34,14 @@ def command(
     data: Path | None,
     predictions: Path | None,
     annotations: Path | None,
+    images: Path | None,
     output: Path | None,
     device: str | None,
 ) -> None:
     """Evaluate a run, a recipe, or any tool's COCO results.
+
+    With --output DIR it writes metrics.json and report.html, one page that needs no other file: figures by class,
+    curves, kinds of errors, confusions and pictures of what is wrong.
 
     \b
     Examples:
@@ -45,35 +55,56 @@ def command(
         raise click.UsageError("--predictions and --annotations belong together")
     if sum(source is not None for source in (recipe, run, predictions)) != 1:
         raise click.UsageError("give one of RECIPE, --run or --predictions")
+    if images is not None and predictions is None:
+        raise click.UsageError("--images belongs to --predictions")
     if predictions is not None and annotations is not None:
-        results = evaluate_files(annotations, predictions)
+        evaluation = evaluate_files(annotations, predictions)
+        results = evaluation.figures
+        if output is not None:
+            write_report(evaluation, output, f"Evaluation of {predictions.name}", images)
     else:
-        results = evaluate_model(recipe, run, overrides, weights, data, device)
-    for task, metrics in results.items():
-        click.echo(f"{task}: " + "  ".join(f"{name} {value:.2f}" for name, value in metrics.items() if "-" not in name))
+        results, truth = evaluate_model(recipe, run, overrides, weights, data, device, output)
+        if output is not None and truth is not None and (output / _RESULTS).is_file():
+            title = f"Evaluation of {run.resolve().name if run is not None else recipe}"
+            write_report(evaluate_files(truth[0], output / _RESULTS), output, title, truth[1])
+    click.echo(format_results(results))
     if output is not None:
         write_results(results, output / "metrics.json")
+        click.echo(f"{output}/metrics.json" + (f", {output}/report.html" if (output / "report.html").is_file() else ""))
     elif run is not None:
         write_results(results, run / "evaluation.json")
 
 
-def evaluate_files(annotations: Path, predictions: Path) -> dict[str, dict[str, float]]:
+def format_results(results: dict[str, Any]) -> str:
+    """Write figures as one table: a column a task, a row a metric; those of single classes are left out."""
+    names = list(dict.fromkeys(name for figures in results.values() for name in figures if "-" not in name))
+    rows = [["", *results]]
+    for name in names:
+        values = [figures.get(name) for figures in results.values()]
+        rows.append([name, *("-" if value is None or value != value else f"{value:.2f}" for value in values)])
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    lines = [
+        [row[0].ljust(widths[0]), *(cell.rjust(w) for cell, w in zip(row[1:], widths[1:], strict=True))] for row in rows
+    ]
+    return "\n".join("  ".join(line).rstrip() for line in lines)
+
+
+def evaluate_files(annotations: Path, predictions: Path) -> CocoEvaluation:
     """Evaluate a results file for every kind of result that its entries hold.
 
     Raises:
         ValueError: the file is no list of results, or an entry is wrong; says which.
     """
-    from detectory.evaluation import evaluate_coco_results
+    from detectory.evaluation.coco_report import evaluate_all
 
-    try:
-        entries = json.loads(predictions.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ValueError(f"{predictions}: no JSON: {error}") from error
-    if not (isinstance(entries, list) and entries and isinstance(entries[0], dict)):
-        raise ValueError(f"{predictions}: no COCO results: expected a list of entries, got {type(entries).__name__}")
-    fields = {"bbox": "bbox", "segm": "segmentation", "keypoints": "keypoints"}
-    kinds = [kind for kind, field in fields.items() if field in entries[0]]
-    return {kind: evaluate_coco_results(annotations, predictions, kind) for kind in kinds}
+    return evaluate_all(annotations, predictions)
+
+
+def write_report(evaluation: CocoEvaluation, output: Path, title: str, images: Path | None) -> None:
+    """Write report.html."""
+    from detectory.evaluation.coco_report import write_coco_report
+
+    write_coco_report(evaluation, output / "report.html", title=title, images=images)
 
 
 def evaluate_model(
@@ -83,9 +114,16 @@ def evaluate_model(
     weights: str | None,
     data: Path | None,
     device: str | None,
-) -> dict[str, dict[str, float]]:
-    """Run a model over the test loader of its recipe."""
+    output: Path | None,
+) -> tuple[dict[str, dict[str, float]], tuple[Path, Path | None] | None]:
+    """Run a model over the test loader of its recipe.
+
+    Returns:
+        The figures, and the annotation file and folder of pictures of a dataset that has them. With an output the
+        detections are written to it.
+    """
     from detectory.cli import recipes
+    from detectory.data import MetadataCatalog
     from detectory.engine import train
 
     config = recipes.load_run(run) if run is not None else recipes.load_recipe(str(recipe))
@@ -96,4 +134,12 @@ def evaluate_model(
     config.train.init_checkpoint = weights or (recipes.last_checkpoint(run) if run is not None else "")
     if not config.train.init_checkpoint:
         raise click.UsageError("--weights is needed with a RECIPE")
-    return train(config, eval_only=True)
+    if output is not None:
+        config.train.output_dir = str(output)
+        if "evaluator" in config.dataloader:
+            config.dataloader.evaluator.output_dir = str(output)
+    results = train(config, eval_only=True)
+    names = config.dataloader.test.dataset.names
+    metadata = MetadataCatalog.get(names if isinstance(names, str) else names[0])
+    truth, images = metadata.get("json_file", None), metadata.get("image_root", None)
+    return results, (Path(truth), Path(images) if images else None) if truth else None

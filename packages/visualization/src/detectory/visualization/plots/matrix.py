@@ -63,4 +63,6 @@ def matrix_plot(
     parts.append(text(left + size * len(column_labels) / 2, height - 8, x_label, anchor="middle"))
     middle = top + size * len(row_labels) / 2
     parts.append(text(14, middle, y_label, anchor="middle", extra=f' transform="rotate(-90 14 {middle:.1f})"'))
-    return document(max(width, int(left + size * len(column_labels) + 16)), height, title, parts)
+    # The last column's name is turned and reaches beyond its cell.
+    right = 0.75 * 7 * len(column_labels[-1]) if len(column_labels) else 0
+    return document(max(width, int(left + size * len(column_labels) + 16 + right)), height, title, parts)
