@@ -190,8 +190,8 @@ def _add_curves(page: Page, evaluation: CocoEvaluation) -> None:
     objects = _objects_by_class(evaluation.truth)
     most = [k for k in np.argsort(-objects, kind="stable")[:8].tolist() if objects[k]]
     if len(first.categories) > 1 and np.isclose(first.iou_thresholds, 0.5).any():
-        row = int(np.flatnonzero(np.isclose(first.iou_thresholds, 0.5))[0])
-        curves = {first.categories[k]: (RECALLS.tolist(), first.precision[row, :, k, 0, -1].tolist()) for k in most}
+        at = int(np.flatnonzero(np.isclose(first.iou_thresholds, 0.5))[0])
+        curves = {first.categories[k]: (RECALLS.tolist(), first.precision[at, :, k, 0, -1].tolist()) for k in most}
         plots.append(
             precision_recall_plot(curves, title=f"Classes with the most objects, {_LABELS[first.iou_type]} IoU 0.50")
         )

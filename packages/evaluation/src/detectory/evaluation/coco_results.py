@@ -83,22 +83,22 @@ def load_box_index(path: Path, truth: CocoGroundTruth) -> hotcoco.COCO | None:
     if not data[:64].lstrip().startswith(b"["):
         return None
     # The engine takes boxes of negative size; only the minus of an exponent cannot be of such a box.
-    if b"-" in data:
-        characters = np.frombuffer(data, dtype=np.uint8)
-        before = characters[np.flatnonzero(characters == ord("-")) - 1]
-        if not np.isin(before, (ord("e"), ord("E"))).all():
-            return None
+    characters = np.frombuffer(data, dtype=np.uint8)
+    before = characters[np.flatnonzero(characters == ord("-")) - 1]
+    if not ((before == ord("e")) | (before == ord("E"))).all():
+        return None
     try:
         index = truth.index.load_res(str(path))
     except ValueError:
         return None
     # Unknown images and categories are warned of; a field that is missing or null is not.
-    if index.load_warnings or b"null" in data:
+    if index.load_warnings or (np.count_nonzero(characters == ord("n")) and b"null" in data):
         return None
-    # An entry without a box has no area; where the first one has none, none has.
-    count = len(index.get_ann_ids())
+    # An entry without a box has no area; where the first one has none, none has. Flat entries have a brace each.
     with_area = len(index.get_ann_ids(area_rng=[-1.0, _LARGEST_AREA]))
-    return index if count == with_area == data.count(b'"score"') else None
+    if np.count_nonzero(characters == ord("{")) != with_area and len(index.get_ann_ids()) != with_area:
+        return None
+    return index if with_area == data.count(b'"score"') else None
 
 
 class _Columns:

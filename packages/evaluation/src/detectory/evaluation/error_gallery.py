@@ -116,7 +116,7 @@ class ErrorGallery:
         right = self.errors.kinds[rows] == RIGHT
         boxes = [_corners(box) for box in (*self._boxes[rows], *self.errors.objects.boxes[missed])]
         labels = [f"{self._names[int(self.found.categories[r])]} {self.found.scores[r]:.2f}" for r in rows]
-        labels += [f"missed {self._class_of(m)}" for m in missed]
+        labels += [f"missed {self._class_of(m)}" for m in missed.tolist()]
         colors = [GREEN if good else RED for good in right] + [AMBER] * len(missed)
         return _drawn(picture, _WHOLE / max(picture.shape[:2]), boxes, labels, colors, None)
 
