@@ -178,3 +178,54 @@ def test_equal_seeds_make_equal_augmentations():
         given.apply_augmentations(policies)
         images.append(given.image)
     np.testing.assert_array_equal(*images)
+
+
+ON_PIXELS = [
+    T.RandomHue(0.2),
+    T.RandomPosterize(prob=1),
+    T.RandomSolarize(0, 100, prob=1),
+    T.RandomEqualize(prob=1),
+    T.RandomAutoContrast(prob=1),
+    T.RandomGrayscale(prob=1),
+    T.RandomBlur(1, 2, prob=1),
+    T.RandomColorJitter(),
+]
+
+
+@pytest.mark.parametrize("augmentation", ON_PIXELS, ids=lambda augmentation: type(augmentation).__name__)
+def test_pixels_change_and_geometry_does_not(augmentation):
+    image = IMAGE // 2 + 30
+    given = T.AugInput(image, boxes=np.array([[3, 3, 20, 20]], np.float32), sem_seg=image[:, :, 0])
+    transform = augmentation(given)
+    assert (given.image.shape, given.image.dtype) == (image.shape, np.uint8)
+    assert (given.image != image).any()
+    assert given.boxes.tolist() == [[3, 3, 20, 20]]
+    np.testing.assert_array_equal(given.sem_seg, image[:, :, 0])
+    np.testing.assert_array_equal(transform.apply_image(image), given.image)
+
+
+@pytest.mark.parametrize("augmentation", ON_PIXELS[1:5], ids=lambda augmentation: type(augmentation).__name__)
+def test_grey_images_keep_their_one_channel(augmentation):
+    given = T.AugInput(IMAGE[:, :, :1])
+    augmentation(given)
+    assert given.image.shape == (40, 60, 1)
+
+
+def test_a_hue_turned_by_half_is_the_opposite_colour():
+    # Pillow's hue has 256 steps.
+    red = np.full((2, 2, 3), [255, 0, 0], np.uint8)
+    turned = T.RandomHue(0.5)
+    turned._rand_range = lambda *bounds: 0.5 if bounds else 0.0
+    assert turned.get_transform(red).apply_image(red)[0, 0].tolist() == [0, 252, 255]
+
+
+def test_rejects_pixels_that_are_no_bytes():
+    with pytest.raises(ValueError, match=r"RandomHue: expected a uint8 image of 3 channels, got \(4, 4\) of float32"):
+        T.RandomHue()(T.AugInput(np.zeros((4, 4), np.float32)))
+
+
+def test_large_scale_jitter_is_one_augmentation():
+    given = T.AugInput(IMAGE, boxes=np.array([[3, 3, 20, 20]], np.float32))
+    transforms = T.LargeScaleJitter((50, 70))(given)
+    assert given.image.shape == (50, 70, 3)
+    np.testing.assert_allclose(transforms.apply_box(np.array([[3, 3, 20, 20]])), given.boxes, rtol=1e-5)

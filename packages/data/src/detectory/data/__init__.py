@@ -11,6 +11,7 @@ from .loaders import (
     trivial_batch_collator,
 )
 from .mapper import DatasetMapper
+from .mixing import CopyPaste, MixingMapper, MixUp, Mosaic
 from .selection import (
     filter_images_with_few_keypoints,
     filter_images_with_only_crowd_annotations,
@@ -23,6 +24,7 @@ from .train_loader import TrainLoader
 
 __all__ = [
     "AspectRatioGroupedDataset",
+    "CopyPaste",
     "DatasetCatalog",
     "DatasetError",
     "DatasetFromList",
@@ -31,6 +33,9 @@ __all__ = [
     "MapDataset",
     "Metadata",
     "MetadataCatalog",
+    "MixUp",
+    "MixingMapper",
+    "Mosaic",
     "PackedList",
     "ToIterableDataset",
     "TrainLoader",

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from detectory.structures import Instances
+
 from . import detection
 from .detection.images import read_image_view
 from .transforms import AugInput, Augmentation, AugmentationList, Transform, TransformList
@@ -92,28 +94,38 @@ class DatasetMapper:
             record.pop("annotations", None)
             record.pop("sem_seg", None)
         elif "annotations" in record:
-            self._transform_annotations(record, transforms, image_shape)
+            moved = self._moved_annotations(record, transforms, image_shape)
+            record["instances"] = self._instances(record, moved, image_shape)
         return record
 
-    def _transform_annotations(
+    def _moved_annotations(
         self, record: dict[str, Any], transforms: TransformList, image_shape: tuple[int, int]
-    ) -> None:
+    ) -> list[dict[str, Any]]:
+        """Take the annotations out of a record, leave out crowds and what is not used, and transform the others."""
         use = {"segmentation": self.use_instance_mask, "keypoints": self.use_keypoint}
         kept = [
             {key: value for key, value in annotation.items() if use.get(key, True)}
-            for annotation in record.pop("annotations")
+            for annotation in record.pop("annotations", [])
             if not annotation.get("iscrowd", 0)
         ]
         try:
-            moved = detection.transform_all_annotations(
+            return detection.transform_all_annotations(
                 kept, transforms, image_shape, keypoint_hflip_indices=self.keypoint_hflip_indices
             )
+        except (ValueError, TypeError) as error:
+            raise ValueError(f"{_place(record)}: {error}") from error
+
+    def _instances(
+        self, record: dict[str, Any], moved: list[dict[str, Any]], image_shape: tuple[int, int]
+    ) -> Instances:
+        """Gather transformed annotations and leave out those without area."""
+        try:
             instances = detection.annotations_to_instances(moved, image_shape, mask_format=self.instance_mask_format)
         except (ValueError, TypeError) as error:
             raise ValueError(f"{_place(record)}: {error}") from error
         if self.recompute_boxes and instances.has("gt_masks"):
             instances.gt_boxes = instances.gt_masks.get_bounding_boxes()
-        record["instances"] = detection.filter_empty_instances(instances)
+        return detection.filter_empty_instances(instances)
 
 
 def image_to_tensor(image: np.ndarray) -> torch.Tensor:

@@ -8,12 +8,23 @@ from .flips import HFlipTransform, VFlipTransform
 from .random_color import RandomBrightness, RandomContrast, RandomLighting, RandomSaturation
 from .random_crop import (
     FixedSizeCrop,
+    LargeScaleJitter,
     MinIoURandomCrop,
     RandomCrop,
     RandomCrop_CategoryAreaConstraint,
     RandomExtent,
 )
 from .random_geometry import RandomApply, RandomFlip, RandomRotation
+from .random_pixels import (
+    RandomAutoContrast,
+    RandomBlur,
+    RandomColorJitter,
+    RandomEqualize,
+    RandomGrayscale,
+    RandomHue,
+    RandomPosterize,
+    RandomSolarize,
+)
 from .random_resize import RandomResize, Resize, ResizeScale, ResizeShortestEdge
 from .resize import ExtentTransform, ResizeTransform, ScaleTransform
 from .torchvision_pipeline import TorchvisionAugmentation, TorchvisionTransform
@@ -31,21 +42,30 @@ __all__ = [
     "FixedSizeCrop",
     "GridSampleTransform",
     "HFlipTransform",
+    "LargeScaleJitter",
     "MinIoURandomCrop",
     "NoOpTransform",
     "PILColorTransform",
     "PadTransform",
     "RandomApply",
+    "RandomAutoContrast",
+    "RandomBlur",
     "RandomBrightness",
+    "RandomColorJitter",
     "RandomContrast",
     "RandomCrop",
     "RandomCrop_CategoryAreaConstraint",
+    "RandomEqualize",
     "RandomExtent",
     "RandomFlip",
+    "RandomGrayscale",
+    "RandomHue",
     "RandomLighting",
+    "RandomPosterize",
     "RandomResize",
     "RandomRotation",
     "RandomSaturation",
+    "RandomSolarize",
     "Resize",
     "ResizeScale",
     "ResizeShortestEdge",

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from .augmentation import Augmentation
+from .augmentation import Augmentation, AugmentationList
 from .crops import CropTransform, PadTransform
+from .random_resize import ResizeScale
 from .resize import ExtentTransform
 from .transform import NoOpTransform, Transform, TransformList
 
@@ -40,6 +41,26 @@ class FixedSizeCrop(Augmentation):
                 PadTransform(0, 0, out_w - kept_w, out_h - kept_h, kept_w, kept_h, self.pad_value, self.seg_pad_value)
             )
         return TransformList(transforms)
+
+
+class LargeScaleJitter(AugmentationList):
+    """Scale an image at random and cut or pad it to one size.
+
+    Args:
+        image_size: ``(height, width)`` of the result.
+        min_scale: Smallest scale, relative to the image that just fits.
+        max_scale: Largest scale.
+        pad_value: Value of padded pixels.
+
+    Source: G. Ghiasi et al.: Simple Copy-Paste is a Strong Data Augmentation Method for Instance Segmentation, 2021.
+    """
+
+    def __init__(
+        self, image_size: tuple[int, int], min_scale: float = 0.1, max_scale: float = 2.0, pad_value: float = 128.0
+    ) -> None:
+        super().__init__(
+            [ResizeScale(min_scale, max_scale, *image_size), FixedSizeCrop(image_size, pad_value=pad_value)]
+        )
 
 
 class RandomCrop(Augmentation):
