@@ -1,0 +1,6 @@
+"""Detectron, the first: its weights, and its way to count pixels."""
+
+from .legacy_layers import LegacyAnchorGenerator, LegacyBox2BoxTransform, use_legacy_layers
+from .weights import convert_weights
+
+__all__ = ["LegacyAnchorGenerator", "LegacyBox2BoxTransform", "convert_weights", "use_legacy_layers"]
