@@ -33,7 +33,7 @@ SHORT_SLOW = "killed or demo or start_methods or photographs or RPN-onnx or C4-o
 SANITIZERS = ["libasan.so", "libstdc++.so"]
 DEMO_SOURCES = ["scikit-image>=0.24", "scikit-learn>=1.4"]
 MARKDOWN = ["README.md", "CONTRIBUTING.md", *[f"packages/{name}/README.md" for name in PACKAGES]]
-SITE = ["mkdocs>=1.6,<2", "mkdocs-material>=9.7,<10", "mkdocstrings[python]>=1.0"]
+SITE = ["mkdocs>=1.6,<2", "mkdocs-material>=9.7,<10", "mkdocstrings[python]>=1.0", "ruff>=0.15"]
 
 
 def project(package: str) -> dict:
