@@ -29,7 +29,9 @@ ROOT = Path(__file__).parent
 PACKAGES = ["core", "ops", "structures", "data", "modeling", "visualization"]
 PACKAGES += ["zoo", "evaluation", "engine", "export", "compat", "cli"]
 #: Of the slow tests, those that CI runs: kills, start methods, real photographs, two exports, two models, the demo.
-SHORT_SLOW = "killed or demo or start_methods or photographs or RPN-onnx or C4-onnx or dconv or retinanet"
+SHORT_SLOW = (
+    "killed or demo or start_methods or photographs or RPN-onnx or C4-onnx or dconv or retinanet or two_processes"
+)
 SANITIZERS = ["libasan.so", "libstdc++.so"]
 DEMO_SOURCES = ["scikit-image>=0.24", "scikit-learn>=1.4"]
 MARKDOWN = ["README.md", "CONTRIBUTING.md", *[f"packages/{name}/README.md" for name in PACKAGES]]

@@ -5,6 +5,7 @@ import logging
 import math
 import os
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from PIL import Image
 from torch.nn import functional
 
 from detectory import ops
-from detectory.core.distributed import all_gather, is_main_process
+from detectory.core.distributed import gather, is_main_process
 from detectory.core.storage import atomic_write
 from detectory.data import DatasetCatalog, MetadataCatalog
 
@@ -30,6 +31,9 @@ def load_image_into_numpy_array(filename: str, dtype: Any = None) -> np.ndarray:
 
 class SemSegEvaluator(DatasetEvaluator):
     """Mean and frequency-weighted IoU, mean and overall accuracy of pixels, IoU of boundaries, by class.
+
+    Each image becomes the counts of the pairs of classes that occur in it. Images that came twice, in one process or
+    in several, count once.
 
     Args:
         dataset_name: a registered dataset with `stuff_classes` and `ignore_label` in its metadata, whose dicts have
@@ -65,10 +69,7 @@ class SemSegEvaluator(DatasetEvaluator):
 
     def reset(self) -> None:
         """Forget all counts and predictions."""
-        size = self._num_classes + 1
-        self._counts = np.zeros((size, size), dtype=np.int64)
-        self._boundary = np.zeros((2, self._num_classes), dtype=np.int64)
-        self._predictions: list[dict[str, Any]] = []
+        self._counted: dict[str, _ImageCounts] = {}
 
     def process(self, inputs: Sequence[Mapping[str, Any]], outputs: Sequence[Mapping[str, Any]]) -> None:
         """Take the segmentations of some images.
@@ -89,10 +90,13 @@ class SemSegEvaluator(DatasetEvaluator):
                 raise ValueError(f"SemSegEvaluator: {name}: predicted {found.shape}, the ground truth is {truth.shape}")
             truth[(truth == self._ignore_label) | (truth >= self._num_classes) | (truth < 0)] = self._num_classes
             found = np.clip(found, 0, self._num_classes)
-            self._counts += confusion_counts(found, truth, self._num_classes)
-            self._boundary += boundary_counts(found, truth, self._num_classes)
-            if self._output_dir:
-                self._predictions += self.encode_json_sem_seg(found, record["file_name"])
+            counts = confusion_counts(found, truth, self._num_classes).ravel()
+            boundary = boundary_counts(found, truth, self._num_classes).ravel()
+            occurring, near = np.flatnonzero(counts), np.flatnonzero(boundary)
+            entries = self.encode_json_sem_seg(found, record["file_name"]) if self._output_dir else []
+            self._counted[os.fspath(record["file_name"])] = _ImageCounts(
+                occurring, counts[occurring], near, boundary[near], entries
+            )
 
     def evaluate(self) -> dict[str, dict[str, float]]:
         """Measure.
@@ -102,15 +106,20 @@ class SemSegEvaluator(DatasetEvaluator):
             `IoU-…`, `ACC-…` and `BoundaryIoU-…`, in percent, NaN for classes that do not occur. Empty in other
             processes than the main one.
         """
-        predictions = self._predictions
-        counts, boundary = self._counts, self._boundary
+        parts = [self._counted]
         if self._distributed:
-            parts = all_gather((counts, boundary, predictions))
+            parts = gather(self._counted, dst=0)
             if not is_main_process():
                 return {}
-            counts, boundary = sum(part[0] for part in parts), sum(part[1] for part in parts)
-            predictions = [entry for part in parts for entry in part[2]]
-        figures = segmentation_figures(counts, boundary, self._class_names)
+        images = {name: counted for part in reversed(parts) for name, counted in part.items()}.values()
+        counts = np.zeros((self._num_classes + 1) ** 2, dtype=np.int64)
+        boundary = np.zeros(2 * self._num_classes, dtype=np.int64)
+        for image in images:
+            counts[image.pairs] += image.pixels
+            boundary[image.near] += image.near_pixels
+        predictions = [entry for image in images for entry in image.entries]
+        counts_of_pairs, counts_of_edges = counts.reshape(self._num_classes + 1, -1), boundary.reshape(2, -1)
+        figures = segmentation_figures(counts_of_pairs, counts_of_edges, self._class_names)
         if self._output_dir:
             folder = Path(self._output_dir)
             folder.mkdir(parents=True, exist_ok=True)
@@ -139,6 +148,17 @@ class SemSegEvaluator(DatasetEvaluator):
             records = DatasetCatalog.get(self._dataset_name)
             self._truth_files = {os.fspath(r["file_name"]): r["sem_seg_file_name"] for r in records}
         return self._truth_files[os.fspath(file_name)]
+
+
+@dataclass(frozen=True)
+class _ImageCounts:
+    """What one image adds: pixels of pairs of classes, pixels near boundaries, both where they are not zero."""
+
+    pairs: np.ndarray
+    pixels: np.ndarray
+    near: np.ndarray
+    near_pixels: np.ndarray
+    entries: list[dict[str, Any]]
 
 
 def confusion_counts(found: np.ndarray, truth: np.ndarray, classes: int) -> np.ndarray:
