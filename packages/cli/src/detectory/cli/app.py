@@ -16,13 +16,16 @@ from detectory.core.names import nearest
 
 #: Command -> the module of `detectory.cli.commands` that holds it as `command`. Heavy imports wait until it runs.
 _COMMANDS = {
+    "benchmark": "benchmark",
     "completion": "completion",
+    "config": "config",
     "data": "data",
     "demo": "demo",
     "env": "env",
     "eval": "evaluate",
     "predict": "predict",
     "train": "train",
+    "zoo": "zoo",
 }
 
 _HELP = """Detection and segmentation from the command line.

@@ -27,12 +27,15 @@ def load(
     name: str,
     overrides: Sequence[str],
     *,
-    data: Path | None,
-    output: Path | None,
-    weights: str | None,
-    device: str | None,
+    data: Path | None = None,
+    output: Path | None = None,
+    weights: str | None = None,
+    device: str | None = None,
+    keep_device: bool = False,
 ) -> Any:
     """Return the `CfgNode` of a file, or of a name in Detectron2's zoo, with everything of the command line in it.
+
+    Without ``device``, a config that wants CUDA gets the CPU where there is no CUDA device, unless ``keep_device``.
 
     Raises:
         ValueError: an override is no ``KEY=VALUE``.
@@ -58,7 +61,7 @@ def load(
     cfg.merge_from_list([part for pair in pairs for part in pair])
     if device is not None:
         cfg.MODEL.DEVICE = device
-    elif cfg.MODEL.DEVICE == "cuda" and not torch.cuda.is_available():
+    elif not keep_device and cfg.MODEL.DEVICE == "cuda" and not torch.cuda.is_available():
         cfg.MODEL.DEVICE = "cpu"
     return cfg
 

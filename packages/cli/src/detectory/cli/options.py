@@ -46,7 +46,7 @@ def zoo_names() -> list[str]:
     for file in _folder("detectory.zoo").glob("recipes/*.py"):
         recipes.update(re.findall(r'^@recipe\("([^"]+)"\)', file.read_text(encoding="utf-8"), re.MULTILINE))
     configs = _folder("detectory.compat") / "detectron2" / "model_zoo" / "configs"
-    yamls = {file.relative_to(configs).as_posix() for file in configs.glob("*/**/*.yaml")}
+    yamls = {file.relative_to(configs).as_posix() for file in configs.glob("*/**/*.yaml") if "Base" not in file.stem}
     rows = json.loads((_folder("detectory.zoo") / "weights.json").read_text(encoding="utf-8"))
     recipes.update(f"{row['name']}.py" for row in rows if f"{row['name']}.yaml" not in yamls)
     return sorted(recipes | yamls)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import torch
 from omegaconf import DictConfig, OmegaConf
@@ -95,12 +97,12 @@ def choose_device(config: DictConfig, device: str | None) -> str:
     return wanted
 
 
-def class_names(config: DictConfig) -> list[str]:
-    """Return the names of a recipe's classes: the run's own, else those of the dataset that it is made for."""
+def metadata(config: DictConfig) -> Any:
+    """Return the metadata of a recipe's classes: the run's own names, else that of the dataset that it is made for."""
     if "datasets" in config:
-        return list(config.datasets.classes)
-    metadata = MetadataCatalog.get(str(config.dataloader.test.dataset.names))
-    return list(metadata.get("thing_classes", []))
+        return SimpleNamespace(thing_classes=list(config.datasets.classes))
+    names = config.dataloader.test.dataset.names
+    return MetadataCatalog.get(str(names if isinstance(names, str) else names[0]))
 
 
 def last_checkpoint(run: Path) -> str:

@@ -97,6 +97,14 @@ class Predictor:
             for path, item in zip(batch, read, strict=True):
                 yield path, item if isinstance(item, Exception) else next(outputs)
 
+    def predict_frames(
+        self, frames: Iterable[np.ndarray], batch_size: int = 1
+    ) -> Iterator[tuple[np.ndarray, dict[str, Any]]]:
+        """Yield each frame of a video, (H, W, 3) uint8 RGB, with the model's outputs; one batch is held at a time."""
+        remaining = iter(frames)
+        while batch := list(itertools.islice(remaining, batch_size)):
+            yield from zip(batch, self.predict_batch(batch), strict=True)
+
     def prepare(self, picture: Picture) -> dict[str, Any]:
         """Return the model's input: ``image`` (C, h, w) float32 after resizing, ``height``, ``width`` before it."""
         if isinstance(picture, np.ndarray):

@@ -88,6 +88,18 @@ class LazyConfig:
             )
 
     @staticmethod
+    def to_plain(cfg: Any) -> Any:
+        """Return a config as dictionaries, lists and plain values: callables as dotted paths, other objects as text.
+
+        Example:
+            >>> import torch
+            >>> from detectory.core.config import LazyCall
+            >>> LazyConfig.to_plain(LazyCall(torch.nn.Linear)(in_features=4, out_features="${.in_features}"))
+            {'_target_': 'torch.nn.modules.linear.Linear', 'in_features': 4, 'out_features': '${.in_features}'}
+        """
+        return _to_plain(OmegaConf.to_container(cfg, resolve=False), "", [])
+
+    @staticmethod
     def apply_overrides(cfg: DictConfig, overrides: Sequence[str]) -> DictConfig:
         """Change ``cfg`` in place.
 

@@ -1,0 +1,76 @@
+"""`detectory benchmark`: how fast a model is on this machine."""
+
+from __future__ import annotations
+
+import click
+
+from detectory.cli.options import device_option, json_option, recipe_argument
+
+
+@click.command("benchmark")
+@recipe_argument("name")
+@click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
+@click.option("--size", default="480x640", help="Height x width of the pictures that enter the model, in pixels.")
+@click.option("--batch-size", default=1, type=click.IntRange(min=1), help="Pictures that go through it at once.")
+@click.option("--iterations", default=20, type=click.IntRange(min=1), help="Batches that are timed.")
+@click.option("--warmup", default=3, type=click.IntRange(min=0), help="Batches before them that are not.")
+@click.option("--weights", default="", help="A checkpoint, or 'published' (default: random weights).")
+@click.option("--optimize", is_flag=True, help="Fold norms first (optimize_for_inference).")
+@click.option("--dtype", default="float32", type=click.Choice(["float32", "bfloat16"]), help="Needs --optimize.")
+@click.option("--threads", type=click.IntRange(min=1), help="Threads of the CPU (default: torch's).")
+@device_option
+@json_option("the figures")
+def command(
+    name: str,
+    overrides: tuple[str, ...],
+    size: str,
+    batch_size: int,
+    iterations: int,
+    warmup: int,
+    weights: str,
+    optimize: bool,
+    dtype: str,
+    threads: int | None,
+    device: str | None,
+    as_json: bool,
+) -> None:
+    """Measure images per second and latency of a model.
+
+    NAME is a name in the zoo, a recipe's file, the folder of a run, or a Detectron2 YAML config. The pictures are
+    random numbers. How many detections come out, which the time depends on, is told too; random weights give other
+    counts than trained ones.
+
+    \b
+    Examples:
+      detectory benchmark COCO-Detection/retinanet_R_50_FPN_1x.py --size 480x640
+      detectory benchmark COCO-InstanceSegmentation/mask_rcnn_R_50_FPN_3x.py --weights published --json
+      detectory benchmark run/ --batch-size 8 --optimize --dtype bfloat16
+    """
+    import torch
+
+    from detectory.cli.inference_speed import measure
+    from detectory.cli.models import load_model
+    from detectory.cli.results import print_json
+    from detectory.modeling.fast_inference import optimize_for_inference
+
+    height, width = _sides(size)
+    if dtype != "float32" and not optimize:
+        click.get_current_context().fail("--dtype needs --optimize")
+    if threads is not None:
+        torch.set_num_threads(threads)
+    loaded = load_model(name, overrides, weights=None if weights == "published" else weights, device=device)
+    model = optimize_for_inference(loaded.model, dtype=getattr(torch, dtype)) if optimize else loaded.model
+    figures = {"model": name, "weights": weights or "random", "optimized": optimize, "dtype": dtype}
+    figures |= measure(model, (height, width), batch_size, iterations, warmup, loaded.device)
+    if as_json:
+        print_json(figures)
+        return
+    for key, value in figures.items():
+        click.echo(f"{key:<22} {value:.4g}" if isinstance(value, float) else f"{key:<22} {value}")
+
+
+def _sides(size: str) -> tuple[int, int]:
+    height, separator, width = size.partition("x")
+    if not (separator and height.isdecimal() and width.isdecimal() and int(height) and int(width)):
+        click.get_current_context().fail(f"--size must be HEIGHTxWIDTH in pixels, such as 480x640, got '{size}'")
+    return int(height), int(width)
