@@ -63,10 +63,10 @@ def test_inference_func_decides_what_is_called():
 
 
 def test_rejects_inputs_and_outputs_that_are_no_tensors():
-    with pytest.raises(ValueError, match="inputs must consist of tensors to be traced, got str"):
+    with pytest.raises(ValueError, match="inputs must only contain tensors to be traced, got str"):
         TracingAdapter(Shift(), {"name": "x"})
     adapter = TracingAdapter(Shift(), shift_input(1), inference_func=lambda *_: "text")
-    with pytest.raises(ValueError, match="outputs must consist of tensors to be traced, got str"):
+    with pytest.raises(ValueError, match="outputs must only contain tensors to be traced, got str"):
         adapter(*adapter.flattened_inputs)
 
 

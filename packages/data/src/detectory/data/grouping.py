@@ -30,12 +30,14 @@ class AspectRatioGroupedDataset(IterableDataset):
 
     def __init__(self, dataset: Iterable[dict[str, Any]], batch_size: int) -> None:
         self.dataset, self.batch_size = dataset, batch_size
+        self._buckets: list[list[dict[str, Any]]] = [[], []]
 
     def __iter__(self) -> Iterator[list[dict[str, Any]]]:
-        waiting: dict[bool, list[dict[str, Any]]] = {False: [], True: []}
+        self._buckets = [[], []]
         for sample in self.dataset:
-            batch = waiting[stands_upright(sample)]
+            batch = self._buckets[stands_upright(sample)]
             batch.append(sample)
             if len(batch) == self.batch_size:
-                yield batch[:]
-                batch.clear()
+                full = batch[:]
+                batch.clear()  # before the batch is handed out: an iteration may end there
+                yield full

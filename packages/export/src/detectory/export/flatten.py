@@ -1,11 +1,12 @@
 """Nested inputs and outputs of a model as a flat tuple, and back."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, ClassVar
 
 import torch
 
+from detectory.core.config import locate
 from detectory.structures import Boxes, Instances, ROIMasks
 
 
@@ -38,6 +39,10 @@ class ListSchema(Schema):
 
     schemas: tuple[Schema, ...]
     sizes: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        _make_tuples(self)
+
     kind: ClassVar[type[list] | type[tuple]] = list
 
     @classmethod
@@ -66,6 +71,9 @@ class DictSchema(Schema):
     schemas: tuple[Schema, ...]
     sizes: tuple[int, ...]
 
+    def __post_init__(self) -> None:
+        _make_tuples(self)
+
     @classmethod
     def flatten(cls, obj: Mapping[str, Any]) -> tuple[tuple[Any, ...], Schema]:
         """Take a mapping apart.
@@ -86,18 +94,21 @@ class DictSchema(Schema):
 
 @dataclass(frozen=True)
 class InstancesSchema(Schema):
-    """`Instances`: the fields, and the image's size as a tensor of two numbers."""
+    """`Instances`: the fields in their sorted order, and the image's size as a tensor of two numbers."""
 
     keys: tuple[str, ...]
     schemas: tuple[Schema, ...]
     sizes: tuple[int, ...]
 
+    def __post_init__(self) -> None:
+        _make_tuples(self)
+
     @classmethod
     def flatten(cls, obj: Instances) -> tuple[tuple[Any, ...], Schema]:
         """Take instances apart."""
         size = torch.as_tensor(obj.image_size)
-        keys = tuple(obj.get_fields())
-        leaves, schemas, sizes = _flatten_all([*obj.get_fields().values(), size])
+        keys = tuple(sorted(obj.get_fields()))
+        leaves, schemas, sizes = _flatten_all([*(obj.get(key) for key in keys), size])
         return leaves, cls(keys, schemas, sizes)
 
     def __call__(self, values: Sequence[Any]) -> Instances:
@@ -109,9 +120,13 @@ class InstancesSchema(Schema):
 
 @dataclass(frozen=True)
 class TensorWrapSchema(Schema):
-    """An object that is made from its one attribute `tensor`, such as `Boxes`."""
+    """An object that is made from its one attribute `tensor`, such as `Boxes`; the class or its dotted path."""
 
     wrapper: type
+
+    def __post_init__(self) -> None:
+        if isinstance(self.wrapper, str):
+            object.__setattr__(self, "wrapper", locate(self.wrapper))
 
     @classmethod
     def flatten(cls, obj: Any) -> tuple[tuple[Any, ...], Schema]:
@@ -122,6 +137,12 @@ class TensorWrapSchema(Schema):
         """Wrap the tensor again."""
         _expect(self, values, 1)
         return self.wrapper(values[0])
+
+
+def _make_tuples(schema: Schema) -> None:
+    """Let fields that came as lists, from a JSON file, be tuples: equal schemas are those of equal fields."""
+    for field in fields(schema):
+        object.__setattr__(schema, field.name, tuple(getattr(schema, field.name)))
 
 
 def flatten_to_tuple(obj: Any) -> tuple[tuple[Any, ...], Schema]:

@@ -54,7 +54,7 @@ class TracingAdapter(nn.Module):
         others = [type(leaf).__name__ for leaf in self._leaves if not isinstance(leaf, torch.Tensor)]
         if others and not allow_non_tensor:
             raise ValueError(
-                f"TracingAdapter: inputs must consist of tensors to be traced, got {', '.join(sorted(set(others)))}; "
+                f"TracingAdapter: inputs must only contain tensors to be traced, got {', '.join(sorted(set(others)))}; "
                 "allow_non_tensor=True keeps them as constants"
             )
         self.flattened_inputs = tuple(leaf for leaf in self._leaves if isinstance(leaf, torch.Tensor))
@@ -87,7 +87,7 @@ class TracingAdapter(nn.Module):
     def _check_outputs(self, flat: tuple[Any, ...], schema: Schema) -> None:
         others = sorted({type(leaf).__name__ for leaf in flat if not isinstance(leaf, torch.Tensor)})
         if others:
-            raise ValueError(f"TracingAdapter: outputs must consist of tensors to be traced, got {', '.join(others)}")
+            raise ValueError(f"TracingAdapter: outputs must only contain tensors to be traced, got {', '.join(others)}")
         if self.outputs_schema is not None and schema != self.outputs_schema:
             raise RuntimeError(
                 "TracingAdapter: outputs must have the same structure in every call, "

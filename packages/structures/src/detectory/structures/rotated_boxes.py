@@ -48,12 +48,11 @@ class RotatedBoxes(Boxes):
         return self.tensor[:, 2] * self.tensor[:, 3]
 
     def normalize_angles(self) -> None:
-        """Bring the angles into [-180, 180), in place."""
-        angle = (self.tensor[:, 4:] + 180.0) % 360.0 - 180.0
-        self.tensor = torch.cat([self.tensor[:, :4], angle], dim=1)
+        """Bring the angles into [-180, 180), in the tensor itself."""
+        self.tensor[:, 4] = (self.tensor[:, 4] + 180.0) % 360.0 - 180.0
 
     def clip(self, box_size: tuple[int, int], clip_angle_threshold: float = 1.0) -> None:
-        """Normalise the angles, then limit the nearly horizontal boxes to the image, in place.
+        """Normalise the angles, then limit the nearly horizontal boxes to the image, in the tensor itself.
 
         A box that is turned further has more than one way to be clipped and stays as it is; `roi_align_rotated` reads
         zeros outside the image.
@@ -70,7 +69,7 @@ class RotatedBoxes(Boxes):
         # minimum: rounding must not let a box grow.
         clipped = [(x1 + x2) / 2, (y1 + y2) / 2, torch.minimum(w, x2 - x1), torch.minimum(h, y2 - y1), angle]
         horizontal = (angle.abs() <= clip_angle_threshold).unsqueeze(1)
-        self.tensor = torch.where(horizontal, torch.stack(clipped, dim=1), self.tensor)
+        self.tensor.copy_(torch.where(horizontal, torch.stack(clipped, dim=1), self.tensor))
 
     def nonempty(self, threshold: float = 0.0) -> torch.Tensor:
         """Return a bool tensor (N,): both sides are longer than `threshold`."""

@@ -264,6 +264,14 @@ class Drawing:
             self._cover(opacity, left - 1, top - 1, fill)
             self._cover(border.view(np.uint8) * np.uint8(255), left - 1, top - 1, edge)
 
+    def _cover_pixels(self, mask: np.ndarray, left: int, top: int, color: Rgb, alpha: float) -> None:
+        """Blend a colour into the whole pixels of a mask (bool), with sharp ends."""
+        scale = self.output.scale
+        size = (max(round(mask.shape[1] * scale), 1), max(round(mask.shape[0] * scale), 1))
+        opacity = mask.view(np.uint8) * np.uint8(opacity_byte(alpha))
+        coverage = Image.fromarray(opacity).resize(size, Image.Resampling.NEAREST)
+        self.output.canvas.cover(coverage, round(left * scale), round(top * scale), color)
+
     def _cover(self, opacity: np.ndarray, left: int, top: int, color: Rgb) -> None:
         """Blend a colour in through an opacity (uint8) whose borders are softened by half a pixel."""
         soft = Image.fromarray(opacity).filter(_SOFTENING)

@@ -87,9 +87,9 @@ class Visualizer(Drawing):
             masks = self._masks(predictions.pred_masks)
         elif predictions.has("pred_masks_rle"):
             masks = self._masks(predictions.pred_masks_rle)
-        if self.instance_mode == ColorMode.IMAGE_BW and masks is not None:
+        if self.instance_mode == ColorMode.IMAGE_BW:
             covered = np.zeros(self.img.shape[:2], dtype=bool)
-            for mask in masks:
+            for mask in masks or ():
                 covered |= mask.mask
             self.gray_outside(covered)
         return self.overlay_instances(

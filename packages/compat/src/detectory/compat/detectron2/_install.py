@@ -54,6 +54,14 @@ class _AliasFinder(importlib.abc.MetaPathFinder):
         return importlib.util.spec_from_loader(fullname, _AliasLoader(name), is_package=is_package)
 
 
+def imported_as(module: str) -> str:
+    """Return the name by which unchanged programs import a module of this package; before :func:`install`, its own."""
+    if not any(isinstance(finder, _AliasFinder) for finder in sys.meta_path):
+        return module
+    own = _ALIASES["detectron2"]
+    return f"detectron2{module.removeprefix(own)}" if module == own or module.startswith(f"{own}.") else module
+
+
 def install() -> None:
     """Let ``import detectron2``, and all below it, resolve to ``detectory.compat.detectron2``.
 

@@ -29,6 +29,10 @@ class Checkpointer:
         save_to_disk: whether :meth:`save` writes anything; False in all processes but one.
         checkpointables: other objects with ``state_dict()`` and ``load_state_dict()``, by the name to save them under.
 
+    Attributes:
+        last_report: how the names of the file that was loaded last fitted.
+        path_manager: finds files instead of the library: an object with ``get_local_path``, such as iopath's.
+
     Example:
         >>> import tempfile
         >>> model = nn.Linear(2, 1)
@@ -53,6 +57,7 @@ class Checkpointer:
         for key, checkpointable in checkpointables.items():
             self.add_checkpointable(key, checkpointable)
         self.last_report: LoadReport | None = None
+        self.path_manager: Any = None
 
     def add_checkpointable(self, key: str, checkpointable: Any) -> None:
         """Save and load one more object under ``key``.
@@ -167,7 +172,10 @@ class Checkpointer:
             file.write(last_filename_basename)
 
     def _load_file(self, path: str) -> dict[str, Any]:
-        return load_checkpoint_file(local_path(path))
+        return load_checkpoint_file(self._local_path(path))
+
+    def _local_path(self, path: str) -> Any:
+        return local_path(path) if self.path_manager is None else self.path_manager.get_local_path(path)
 
     def _load_model(self, content: dict[str, Any], path: str) -> LoadReport:
         return load_into(self.model, as_tensors(content.pop("model"), f"checkpoint {path}"))

@@ -13,7 +13,6 @@ from detectory.core.checkpoint.load_report import LoadReport
 from detectory.core.checkpoint.name_matching import match_state_dict
 from detectory.core.checkpoint.readers import as_tensors, load_checkpoint_file
 from detectory.core.distributed import all_gather, get_world_size, is_main_process
-from detectory.core.storage import local_path
 
 _logger = logging.getLogger(__name__)
 # Values that a model computes from its arguments; files of another version may lack or carry them.
@@ -54,7 +53,7 @@ class DetectionCheckpointer(Checkpointer):
         """
         if not path or get_world_size() == 1:
             return super().load(path, checkpointables)
-        have_it = all_gather(os.path.isfile(local_path(_split_query(path)[0])))
+        have_it = all_gather(os.path.isfile(self._local_path(_split_query(path)[0])))
         if all(have_it):
             return super().load(path, checkpointables)
         if not have_it[0]:
@@ -74,7 +73,7 @@ class DetectionCheckpointer(Checkpointer):
 
     def _load_file(self, path: str) -> dict[str, Any]:
         plain, wants_matching = _split_query(path)
-        content = load_checkpoint_file(local_path(plain))
+        content = load_checkpoint_file(self._local_path(plain))
         if wants_matching:
             content["matching_heuristics"] = True
         return content

@@ -19,8 +19,8 @@ def instantiate(cfg: Any) -> Any:
             are resolved; ``${.x}`` is a sibling key, ``${..x}`` a key one level up.
 
     Returns:
-        The object; lists and dictionaries without ``_target_`` come back as plain ``list`` and ``dict``, values that
-        are no config as they are.
+        The object; lists and dictionaries without ``_target_`` come back as plain ``list`` and ``dict``, and a ``dict``
+        in which there is nothing to build, as values that are no config, as it is.
 
     Raises:
         ImportError: a ``_target_`` names nothing; the message says the node's path and the nearest names.
@@ -42,7 +42,9 @@ def _build(cfg: Any, path: str) -> Any:
     if not isinstance(cfg, (DictConfig, Mapping)):
         return cfg
     if "_target_" not in cfg:
-        return {key: _build(value, _join(path, key)) for key, value in cfg.items()}
+        built = {key: _build(value, _join(path, key)) for key, value in cfg.items()}
+        unchanged = type(cfg) is dict and all(built[key] is value for key, value in cfg.items())
+        return cfg if unchanged else built
     return _call(cfg, path)
 
 

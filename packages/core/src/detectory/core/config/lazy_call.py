@@ -46,10 +46,16 @@ class LazyCall:
         """
         target: Any = self._target
         if callable(target):
-            check_argument_names(target, kwargs, "LazyCall")
-            target = path_of(target) or target
+            self._check(target, kwargs)
+            target = self._as_value(target)
         content = {"_target_": target} | {name: as_node(value) for name, value in kwargs.items()}
         return DictConfig(content=content, flags={"allow_objects": True})
+
+    def _as_value(self, target: Callable[..., Any]) -> Any:
+        return path_of(target) or target
+
+    def _check(self, target: Callable[..., Any], arguments: Mapping[str, Any]) -> None:
+        check_argument_names(target, arguments, "LazyCall")
 
 
 def as_node(value: Any) -> Any:

@@ -18,9 +18,13 @@ class CommonMetricPrinter(EventWriter):
     Args:
         max_iter: the number of iterations in all; without it no time left is told.
         window_size: losses and times are the median and mean of their values of so many iterations.
+
+    Attributes:
+        logger: what the line is logged with.
     """
 
     def __init__(self, max_iter: int | None = None, window_size: int = 20) -> None:
+        self.logger = _logger
         self._max_iter = max_iter
         self._window_size = window_size
         self._previous: tuple[int, float] | None = None
@@ -47,7 +51,7 @@ class CommonMetricPrinter(EventWriter):
             parts.append(f"lr: {storage.history('lr').latest():.5g}")
         if torch.cuda.is_available():
             parts.append(f"max_mem: {torch.cuda.max_memory_allocated() / 2**20:.0f}M")
-        _logger.info("%s", "  ".join(parts))
+        self.logger.info("%s", "  ".join(parts))
 
     def _seconds_left(self, storage: EventStorage) -> float | None:
         if self._max_iter is None:

@@ -1,5 +1,6 @@
 """Scalars, pictures and histograms for TensorBoard."""
 
+from functools import cached_property, partial
 from typing import Any
 
 from detectory.core.events.storage import get_event_storage
@@ -10,7 +11,7 @@ class TensorboardXWriter(EventWriter):
     """Writes scalars, pictures and histograms to a TensorBoard file.
 
     Args:
-        log_dir: the folder of the event files.
+        log_dir: the folder of the event files; the first value makes one.
         window_size: noisy scalars are written as the median of their values of so many iterations.
         kwargs: other arguments of ``torch.utils.tensorboard.SummaryWriter``.
 
@@ -25,9 +26,13 @@ class TensorboardXWriter(EventWriter):
             raise ImportError(
                 "TensorboardXWriter needs tensorboard: pip install detectory-core[tensorboard]"
             ) from error
-        self._writer = SummaryWriter(log_dir, **kwargs)
+        self._make_writer = partial(SummaryWriter, log_dir, **kwargs)
         self._window_size = window_size
         self._last_write = -1
+
+    @cached_property
+    def _writer(self) -> Any:
+        return self._make_writer()
 
     def write(self) -> None:
         """Write what was put since the last call; pictures and histograms leave the storage."""
@@ -47,7 +52,8 @@ class TensorboardXWriter(EventWriter):
 
     def close(self) -> None:
         """Write what is buffered and close the file."""
-        self._writer.close()
+        if "_writer" in self.__dict__:
+            self._writer.close()
 
 
 TensorBoardWriter = TensorboardXWriter

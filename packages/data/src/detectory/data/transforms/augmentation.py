@@ -127,7 +127,7 @@ class AugmentationList(Augmentation):
         raise TypeError("AugmentationList has no single transform: call it with an AugInput")
 
     def __repr__(self) -> str:
-        return f"AugmentationList({self.augs!r})"
+        return f"AugmentationList[{', '.join(map(repr, self.augs))}]"
 
     __str__ = __repr__
 

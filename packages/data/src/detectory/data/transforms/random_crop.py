@@ -79,8 +79,6 @@ class RandomCrop(Augmentation):
             raise ValueError(f"RandomCrop: crop_type must be one of {', '.join(CROP_TYPES)}, got {crop_type!r}")
         if crop_type == "absolute_range" and crop_size[0] > crop_size[1]:
             raise ValueError(f"RandomCrop: crop_size must be (smallest, largest), got {tuple(crop_size)}")
-        if crop_type.startswith("relative") and not all(0 < fraction <= 1 for fraction in crop_size):
-            raise ValueError(f"RandomCrop: relative crop_size must lie in (0, 1], got {tuple(crop_size)}")
         self.crop_type, self.crop_size = crop_type, crop_size
 
     def get_crop_size(self, image_size: tuple[int, int]) -> tuple[int, int]:
@@ -92,6 +90,8 @@ class RandomCrop(Augmentation):
             low, high = map(int, self.crop_size)
             crop_h = np.random.randint(min(h, low), min(h, high) + 1)
             return crop_h, np.random.randint(min(w, low), min(w, high) + 1)
+        if not all(0 < fraction <= 1 for fraction in self.crop_size):
+            raise ValueError(f"RandomCrop: relative crop_size must lie in (0, 1], got {tuple(self.crop_size)}")
         fraction = np.asarray(self.crop_size, dtype=np.float64)
         if self.crop_type == "relative_range":
             fraction = fraction + np.random.rand(2) * (1 - fraction)

@@ -103,7 +103,9 @@ class RandomApply(Augmentation):
 
     def get_transform(self, *args: Any) -> Transform:
         """Throw the coin and ask the augmentation."""
-        return self.aug.get_transform(*args) if self._rand_range() < self.prob else NoOpTransform()
+        if self._rand_range() >= self.prob:
+            return NoOpTransform()
+        return self.tfm_or_aug if isinstance(self.tfm_or_aug, Transform) else self.aug.get_transform(*args)
 
     def __call__(self, aug_input: AugInput) -> Transform:
         """Throw the coin and augment the input."""

@@ -138,10 +138,13 @@ class BestCheckpointer(HookBase):
         _logger.info("the best %s so far is %.4f in iteration %d", self._metric, value, iteration)
         self.best_metric, self.best_iter = value, iteration
         with self._weights():
-            self._checkpointer.write(self._prefix, iteration=iteration)
+            self._save(iteration)
         if self._checkpointer.save_to_disk and self._checkpointer.save_dir:
             with atomic_write(self._record(), "w") as file:
                 json.dump({"metric": self._metric, "value": value, "iteration": iteration}, file)
+
+    def _save(self, iteration: int) -> None:
+        self._checkpointer.write(self._prefix, iteration=iteration)
 
     def _is_better(self, value: float) -> bool:
         if self.best_metric is None:

@@ -25,11 +25,9 @@ from detectory.modeling.layers.norms import NormSpec
 def _convolution(in_channels: int, out_channels: int, size: int, norm: NormSpec, **kwargs: Any) -> Conv2d:
     """Build a convolution with its norm that keeps the size at stride 1."""
     padding = kwargs.get("dilation", 1) * (size // 2)
-    layer = Conv2d(
+    return Conv2d(
         in_channels, out_channels, size, padding=padding, bias=False, norm=get_norm(norm, out_channels), **kwargs
     )
-    c2_msra_fill(layer)
-    return layer
 
 
 class BasicStem(CNNBlockBase):
@@ -63,6 +61,11 @@ class _ResidualBlock(CNNBlockBase):
         if in_channels != out_channels:
             self.shortcut = _convolution(in_channels, out_channels, 1, norm, stride=stride)
 
+    def _fill(self, *convolutions: nn.Conv2d) -> None:
+        """Initialise the weights, the shortcut's last, when all exist: a seed then gives Detectron2's weights."""
+        for layer in convolutions if self.shortcut is None else (*convolutions, self.shortcut):
+            c2_msra_fill(layer)
+
     def _join(self, residual: Tensor, x: Tensor) -> Tensor:
         return F.relu_(residual + (x if self.shortcut is None else self.shortcut(x)))
 
@@ -81,6 +84,7 @@ class BasicBlock(_ResidualBlock):
         super().__init__(in_channels, out_channels, stride, norm)
         self.conv1 = _convolution(in_channels, out_channels, 3, norm, stride=stride)
         self.conv2 = _convolution(out_channels, out_channels, 3, norm)
+        self._fill(self.conv1, self.conv2)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(B, in_channels, H, W)`` to ``(B, out_channels, H / stride, W / stride)``."""
@@ -119,6 +123,7 @@ class BottleneckBlock(_ResidualBlock):
         self.conv1 = _convolution(in_channels, inner, 1, norm, stride=stride1)
         self.conv2 = _convolution(inner, inner, 3, norm, stride=stride3, groups=num_groups, dilation=dilation)
         self.conv3 = _convolution(inner, out_channels, 1, norm)
+        self._fill(self.conv1, self.conv2, self.conv3)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(B, in_channels, H, W)`` to ``(B, out_channels, H / stride, W / stride)``."""
@@ -178,7 +183,7 @@ class DeformBottleneckBlock(_ResidualBlock):
             norm=get_norm(norm, inner),
         )
         self.conv3 = _convolution(inner, out_channels, 1, norm)
-        c2_msra_fill(self.conv2)
+        self._fill(self.conv1, self.conv2, self.conv3)
         # Zero offsets: the block starts as the plain one.
         init_predictor(self.conv2_offset, std=0.0)
 

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -30,11 +31,6 @@ class _DeformableConvolution(nn.Module):
         for name, channels in (("in_channels", in_channels), ("out_channels", out_channels)):
             if channels % groups:
                 raise ValueError(f"{type(self).__name__}: {name} must be a multiple of groups {groups}, got {channels}")
-        if in_channels % deformable_groups:
-            raise ValueError(
-                f"{type(self).__name__}: in_channels must be a multiple of deformable_groups {deformable_groups},"
-                f" got {in_channels}"
-            )
         self.in_channels = in_channels
         self.out_channels = out_channels
         self.kernel_size = (kernel_size, kernel_size) if isinstance(kernel_size, int) else tuple(kernel_size)
@@ -55,11 +51,15 @@ class _DeformableConvolution(nn.Module):
             x = self.norm(x)
         return x if self.activation is None else self.activation(x)
 
+    def _shown(self, number: int) -> Any:
+        return number
+
     def extra_repr(self) -> str:
         """Return what ``print`` shows."""
         return (
             f"in_channels={self.in_channels}, out_channels={self.out_channels}, kernel_size={self.kernel_size},"
-            f" stride={self.stride}, padding={self.padding}, dilation={self.dilation}, groups={self.groups},"
+            f" stride={self._shown(self.stride)}, padding={self._shown(self.padding)},"
+            f" dilation={self._shown(self.dilation)}, groups={self.groups},"
             f" deformable_groups={self.deformable_groups}, bias={self.bias is not None}"
         )
 
@@ -101,6 +101,9 @@ class DeformConv(_DeformableConvolution):
             in_channels, out_channels, kernel_size, stride, padding, dilation,
             groups, deformable_groups, bias, norm, activation,
         )  # fmt: skip
+
+    def _shown(self, number: int) -> Any:
+        return (number, number)
 
     def forward(self, x: Tensor, offset: Tensor) -> Tensor:
         """Convolve ``x`` of shape ``(B, C_in, H, W)``.

@@ -36,7 +36,6 @@ class FastRCNNConvFCHead(nn.Module):
         for i, dim in enumerate(conv_dims, 1):
             norm = get_norm(conv_norm, dim)
             layer = Conv2d(channels, dim, 3, padding=1, bias=not conv_norm, norm=norm, activation=nn.ReLU())
-            c2_msra_fill(layer)
             self.add_module(f"conv{i}", layer)
             self.convs.append(f"conv{i}")
             channels = dim
@@ -44,12 +43,15 @@ class FastRCNNConvFCHead(nn.Module):
         size = channels * (height or 1) * (width or 1)
         self.fcs: list[str] = []
         for i, dim in enumerate(fc_dims, 1):
-            linear = Linear(size, dim)
-            c2_xavier_fill(linear)
-            self.add_module(f"fc{i}", linear)
+            self.add_module(f"fc{i}", Linear(size, dim))
             self.fcs.append(f"fc{i}")
             size = dim
             self._output_shape = ShapeSpec(channels=dim)
+        # Weights are initialised when all layers exist: a seed then gives Detectron2's.
+        for name in self.convs:
+            c2_msra_fill(getattr(self, name))
+        for name in self.fcs:
+            c2_xavier_fill(getattr(self, name))
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(R, C, H, W)`` to ``(R, fc_dims[-1])``, or to a map where there is no fully connected layer."""

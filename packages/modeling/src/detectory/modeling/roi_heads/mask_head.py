@@ -123,13 +123,13 @@ class MaskRCNNConvUpsampleHead(BaseMaskRCNNHead):
         for i, dim in enumerate(conv_dims[:-1], 1):
             norm = get_norm(conv_norm, dim)
             layer = Conv2d(channels, dim, 3, padding=1, bias=not conv_norm, norm=norm, activation=nn.ReLU())
-            c2_msra_fill(layer)
             self.add_module(f"mask_fcn{i}", layer)
             self.conv_norm_relus.append(f"mask_fcn{i}")
             channels = dim
         self.deconv = nn.ConvTranspose2d(channels, conv_dims[-1], kernel_size=2, stride=2)
         self.predictor = nn.Conv2d(conv_dims[-1], num_classes, kernel_size=1)
-        c2_msra_fill(self.deconv)
+        for name in (*self.conv_norm_relus, "deconv"):
+            c2_msra_fill(getattr(self, name))
         init_predictor(self.predictor, std=0.001)
 
     def forward(self, x: Tensor, instances: Sequence[Instances]) -> dict[str, Tensor] | Sequence[Instances]:

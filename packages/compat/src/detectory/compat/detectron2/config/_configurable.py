@@ -30,7 +30,7 @@ def configurable(init_func: Call | None = None, *, from_config: Call | None = No
     Raises:
         TypeError: the decorator is used on something else, or ``from_config`` is no function whose first argument is
             ``cfg``.
-        AttributeError: the class has no ``from_config``; raised by the call with a config.
+        AttributeError: the class has no ``from_config``; raised by every call.
 
     Example:
         >>> class Head:
@@ -59,15 +59,15 @@ def configurable(init_func: Call | None = None, *, from_config: Call | None = No
 def _configurable_init(init_func: Call) -> Call:
     @functools.wraps(init_func)
     def wrapped(self: Any, *args: Any, **kwargs: Any) -> None:
-        if not _called_with_config(args, kwargs):
-            init_func(self, *args, **kwargs)
-            return
         translate = getattr(type(self), "from_config", None)
         if translate is None:
             raise AttributeError(f"{type(self).__name__} is configurable and needs a classmethod 'from_config'")
         if not inspect.ismethod(translate):
             raise TypeError(f"{type(self).__name__}.from_config must be a classmethod")
-        init_func(self, **_arguments_from_config(translate, args, kwargs))
+        if _called_with_config(args, kwargs):
+            init_func(self, **_arguments_from_config(translate, args, kwargs))
+        else:
+            init_func(self, *args, **kwargs)
 
     return wrapped
 

@@ -23,5 +23,7 @@ def dump_dataclass(obj: Any) -> dict[str, Any]:
             value = dump_dataclass(value)
         elif isinstance(value, list | tuple):
             value = [dump_dataclass(x) if dataclasses.is_dataclass(x) else x for x in value]
+        elif isinstance(value, type):
+            value = dotted_path(value)
         described[field.name] = value
     return described

@@ -4,8 +4,11 @@ import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from detectory.data import AspectRatioGroupedDataset, MapDataset, ToIterableDataset
+import cloudpickle
+
+from detectory.data import AspectRatioGroupedDataset, ToIterableDataset
 from detectory.data import DatasetFromList as _DatasetFromList
+from detectory.data import MapDataset as _MapDataset
 
 __all__ = [
     "AspectRatioGroupedDataset",
@@ -16,6 +19,17 @@ __all__ = [
 ]
 
 _serializers: list[Callable[[Sequence[Any]], Sequence[Any]]] = []
+
+
+class MapDataset(_MapDataset):
+    """The library's dataset with a function, of which any can be sent to another process, lambdas too."""
+
+    def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, bytes]]:
+        return _restored, (self._dataset, cloudpickle.dumps(self._map_func))
+
+
+def _restored(dataset: Any, pickled_function: bytes) -> MapDataset:
+    return MapDataset(dataset, cloudpickle.loads(pickled_function))
 
 
 class DatasetFromList(_DatasetFromList):

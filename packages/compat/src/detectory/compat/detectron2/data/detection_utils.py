@@ -3,6 +3,7 @@
 from typing import Any
 
 from detectory.compat.detectron2.config import CfgNode
+from detectory.data import detection
 from detectory.data import transforms as T
 from detectory.data.detection import (
     SizeMismatchError,
@@ -14,7 +15,6 @@ from detectory.data.detection import (
     convert_PIL_to_numpy,
     create_keypoint_hflip_indices,
     filter_empty_instances,
-    gen_crop_transform_with_instance,
     get_bbox,
     get_fed_loss_cls_weights,
     read_image,
@@ -43,6 +43,20 @@ __all__ = [
     "transform_keypoint_annotations",
     "transform_proposals",
 ]
+
+
+def gen_crop_transform_with_instance(
+    crop_size: tuple[int, int], image_size: tuple[int, int], instance: dict[str, Any]
+) -> T.CropTransform:
+    """Draw a window that contains the centre of an instance's box; arguments as of the library's function.
+
+    Raises:
+        AssertionError: the window does not fit into the image, or the centre lies outside.
+    """
+    try:
+        return detection.gen_crop_transform_with_instance(crop_size, image_size, instance)
+    except ValueError as error:
+        raise AssertionError(str(error)) from error
 
 
 def build_augmentation(cfg: CfgNode, is_train: bool) -> list[T.Augmentation]:

@@ -1,10 +1,12 @@
 """Hooks under Detectron2's module path."""
 
+import os
+
 from detectory.compat.fvcore.common.timer import Timer
 from detectory.core.checkpoint import Checkpointer
+from detectory.engine import hooks as native
 from detectory.engine.hooks import (
     AutogradProfiler,
-    BestCheckpointer,
     CallbackHook,
     EvalHook,
     IterationTimer,
@@ -33,3 +35,13 @@ __all__ = [
     "TorchMemoryStats",
     "TorchProfiler",
 ]
+
+
+class BestCheckpointer(native.BestCheckpointer):
+    """The library's hook for any checkpointer with a ``save``; a training still resumes from the last file."""
+
+    def _save(self, iteration: int) -> None:
+        last = self._checkpointer.get_checkpoint_file()
+        self._checkpointer.save(self._prefix, iteration=iteration)
+        if last:
+            self._checkpointer.tag_last_checkpoint(os.path.basename(last))

@@ -1,10 +1,10 @@
 """Export under Detectron2's module path; the library's own export is :mod:`detectory.export`."""
 
+from detectory.compat.detectron2.export.flatten import TracingAdapter
 from detectory.export import (
     STABLE_ONNX_OPSET_VERSION,
     Caffe2Model,
     Caffe2Tracer,
-    TracingAdapter,
     add_export_config,
     dump_torchscript_IR,
 )

@@ -1,5 +1,8 @@
 """Flattening of inputs and outputs under Detectron2's module path."""
 
+from torch import Tensor
+
+from detectory.export import tracing_adapter as native
 from detectory.export.flatten import (
     DictSchema,
     IdentitySchema,
@@ -10,7 +13,6 @@ from detectory.export.flatten import (
     TupleSchema,
     flatten_to_tuple,
 )
-from detectory.export.tracing_adapter import TracingAdapter
 
 __all__ = [
     "DictSchema",
@@ -23,3 +25,21 @@ __all__ = [
     "TupleSchema",
     "flatten_to_tuple",
 ]
+
+
+class TracingAdapter(native.TracingAdapter):
+    """The library's adapter, strict about inputs that are no tensors: it takes the tensors that it was made with only.
+
+    Raises:
+        ValueError: with ``allow_non_tensor``, when called with other tensors than ``flattened_inputs``.
+    """
+
+    def forward(self, *args: Tensor) -> tuple[Tensor, ...]:
+        """Call the model with rebuilt inputs and return the tensors of its outputs."""
+        own = self.flattened_inputs
+        if self.allow_non_tensor and (len(args) != len(own) or any(a is not b for a, b in zip(args, own, strict=True))):
+            raise ValueError(
+                "TracingAdapter: made with allow_non_tensor=True it cannot generalize to other inputs, "
+                "call it with its flattened_inputs"
+            )
+        return super().forward(*args)

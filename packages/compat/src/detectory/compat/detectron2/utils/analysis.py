@@ -23,6 +23,9 @@ __all__ = [
     "parameter_count_table",
 ]
 
+# What fvcore calls an operator; the others have torch's name there too.
+_FVCORE_NAMES = {"convolution": "conv"}
+
 Inputs = list[dict[str, Any]]
 
 
@@ -43,7 +46,7 @@ def activation_count_operators(model: nn.Module, inputs: Inputs, **kwargs: Any) 
 
 
 def _in_units(counts: dict[str, int], unit: float) -> defaultdict[str, float]:
-    return defaultdict(float, {name: count / unit for name, count in counts.items()})
+    return defaultdict(float, {_FVCORE_NAMES.get(name, name): count / unit for name, count in counts.items()})
 
 
 def find_unused_parameters(model: nn.Module, inputs: Any) -> list[str]:

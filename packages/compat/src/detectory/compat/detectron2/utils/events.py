@@ -1,7 +1,9 @@
 """Events of a training, under Detectron2's module path."""
 
+import logging
+
+from detectory.core import events as native
 from detectory.core.events import (
-    CommonMetricPrinter,
     EventStorage,
     EventWriter,
     HistoryBuffer,
@@ -21,3 +23,11 @@ __all__ = [
     "get_event_storage",
     "has_event_storage",
 ]
+
+
+class CommonMetricPrinter(native.CommonMetricPrinter):
+    """The library's printer, with a logger of Detectron2's name, to which programs attach what filters its lines."""
+
+    def __init__(self, max_iter: int | None = None, window_size: int = 20) -> None:
+        super().__init__(max_iter, window_size)
+        self.logger = logging.getLogger("detectron2.utils.events")

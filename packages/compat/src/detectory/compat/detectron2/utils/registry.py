@@ -1,13 +1,25 @@
 """Registries, and objects by dotted path."""
 
+import sys
 from typing import Any
 
+from detectory.compat.detectron2 import _install
 from detectory.core.config import dotted_path, locate
 from detectory.core.registry import Registry
 
 __all__ = ["Registry", "locate"]
 
+_OURS = "detectory.compat.detectron2"
+
 
 def _convert_target_to_string(t: Any) -> str:
-    """Return the dotted path that :func:`locate` finds ``t`` by."""
-    return dotted_path(t)
+    """Return the dotted path that :func:`locate` finds ``t`` by, the shortest of Detectron2's where there is one."""
+    path = dotted_path(t)
+    if not path.startswith("detectory."):
+        return path
+    name = path.rpartition(".")[2]
+    modules = [module for module in sys.modules if module.startswith(f"{_OURS}.")]
+    for module in sorted(modules, key=lambda module: (module.count("."), module)):
+        if vars(sys.modules[module]).get(name) is t:
+            return f"{_install.imported_as(module)}.{name}"
+    return path

@@ -1,5 +1,6 @@
 """What Detectron2's own tests, and those of projects, use."""
 
+import importlib.util
 import io
 import os
 import tempfile
@@ -20,11 +21,13 @@ from detectory.data.detection import read_image
 from detectory.structures import Boxes, Instances, ROIMasks
 
 __all__ = [
+    "SLOW_PUBLIC_CPU_TEST",
     "assert_instances_allclose",
     "convert_scripted_instances",
     "get_model_no_weights",
     "get_sample_coco_image",
     "has_dynamic_axes",
+    "is_onnx_installed",
     "random_boxes",
     "register_custom_op_onnx_export",
     "reload_lazy_config",
@@ -189,6 +192,14 @@ skipIfOnCPUCI = unittest.skipIf(
     os.environ.get("CI") is not None and not torch.cuda.is_available(),
     "takes too long on a CI machine without a GPU",
 )
+
+
+SLOW_PUBLIC_CPU_TEST = skipIfOnCPUCI
+
+
+def is_onnx_installed() -> bool:
+    """Say whether the package ``onnx`` can be imported."""
+    return importlib.util.find_spec("onnx") is not None
 
 
 def skipIfUnsupportedMinOpsetVersion(min_opset_version: int, current_opset_version: int | None = None) -> Any:

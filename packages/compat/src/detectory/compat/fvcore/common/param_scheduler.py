@@ -1,5 +1,6 @@
 """Schedules under fvcore's module path."""
 
+from detectory.engine import schedules as native
 from detectory.engine.schedules import (
     CompositeParamScheduler,
     ConstantParamScheduler,
@@ -10,7 +11,6 @@ from detectory.engine.schedules import (
     ParamScheduler,
     PolynomialDecayParamScheduler,
     StepParamScheduler,
-    StepWithFixedGammaParamScheduler,
 )
 
 __all__ = [
@@ -25,3 +25,17 @@ __all__ = [
     "StepParamScheduler",
     "StepWithFixedGammaParamScheduler",
 ]
+
+
+class StepWithFixedGammaParamScheduler(native.StepWithFixedGammaParamScheduler):
+    """The library's schedule, which fvcore ends with the last update.
+
+    Raises:
+        IndexError: called behind the last update.
+    """
+
+    def __call__(self, where: float) -> float:
+        """Return the value at ``where``, which must lie below 1."""
+        if where >= 1.0:
+            raise IndexError(f"StepWithFixedGammaParamScheduler: where must be below 1, got {where}")
+        return super().__call__(where)

@@ -1,6 +1,6 @@
 """Transforms under fvcore's module path."""
 
-from detectory.data.transforms import (
+from detectory.compat.fvcore.transforms.transform import (
     BlendTransform,
     CropTransform,
     GridSampleTransform,

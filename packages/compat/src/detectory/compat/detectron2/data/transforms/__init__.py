@@ -5,21 +5,9 @@ from detectory.compat.detectron2.data.transforms.augmentation import (
     TransformGen,
     apply_transform_gens,
 )
-from detectory.data.transforms import (
-    AugInput,
-    Augmentation,
-    AugmentationList,
-    BlendTransform,
-    ColorTransform,
-    CropTransform,
-    ExtentTransform,
+from detectory.compat.detectron2.data.transforms.augmentation_impl import (
     FixedSizeCrop,
-    GridSampleTransform,
-    HFlipTransform,
     MinIoURandomCrop,
-    NoOpTransform,
-    PadTransform,
-    PILColorTransform,
     RandomApply,
     RandomBrightness,
     RandomContrast,
@@ -34,12 +22,30 @@ from detectory.data.transforms import (
     Resize,
     ResizeScale,
     ResizeShortestEdge,
+)
+from detectory.compat.detectron2.data.transforms.transform import (
+    ColorTransform,
+    ExtentTransform,
+    PILColorTransform,
     ResizeTransform,
     RotationTransform,
+)
+from detectory.compat.fvcore.transforms.transform import (
+    BlendTransform,
+    CropTransform,
+    GridSampleTransform,
+    HFlipTransform,
+    NoOpTransform,
+    PadTransform,
     ScaleTransform,
     Transform,
     TransformList,
     VFlipTransform,
+)
+from detectory.data.transforms import (
+    AugInput,
+    Augmentation,
+    AugmentationList,
     apply_augmentations,
 )
 

@@ -1,9 +1,10 @@
 """Augmentations under Detectron2's module path."""
 
+from detectory.data import transforms as native
 from detectory.data.transforms import (
+    Augmentation,
     FixedSizeCrop,
     MinIoURandomCrop,
-    RandomApply,
     RandomBrightness,
     RandomContrast,
     RandomCrop,
@@ -17,6 +18,7 @@ from detectory.data.transforms import (
     Resize,
     ResizeScale,
     ResizeShortestEdge,
+    Transform,
 )
 
 __all__ = [
@@ -37,3 +39,16 @@ __all__ = [
     "ResizeScale",
     "ResizeShortestEdge",
 ]
+
+
+class RandomApply(native.RandomApply):
+    """The library's augmentation, which refuses a probability out of range as Detectron2 does.
+
+    Raises:
+        AssertionError: ``prob`` is not in [0, 1].
+    """
+
+    def __init__(self, tfm_or_aug: Augmentation | Transform, prob: float = 0.5) -> None:
+        if not 0.0 <= prob <= 1.0:
+            raise AssertionError(f"RandomApply: prob must lie in [0, 1], got {prob}")
+        super().__init__(tfm_or_aug, prob)

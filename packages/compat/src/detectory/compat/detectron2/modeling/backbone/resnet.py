@@ -21,7 +21,6 @@ __all__ = [
 ResNetBlockBase = CNNBlockBase
 
 _BLOCKS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 8, 36, 3)}
-_STAGE_OF = {"res2": 2, "res3": 3, "res4": 4, "res5": 5, "linear": 5}
 
 
 def make_stage(*args: Any, **kwargs: Any) -> list[CNNBlockBase]:
@@ -42,8 +41,8 @@ def build_resnet_backbone(cfg: CfgNode, input_shape: ShapeSpec) -> ResNet:
     stages = []
     in_channels, out_channels = settings.STEM_OUT_CHANNELS, settings.RES2_OUT_CHANNELS
     bottleneck_channels = settings.NUM_GROUPS * settings.WIDTH_PER_GROUP
-    last = max((_STAGE_OF[name] for name in settings.OUT_FEATURES if name in _STAGE_OF), default=5)
-    for index, stage in enumerate(range(2, last + 1)):
+    # All stages are made, and those behind the last output dropped: a seed then gives Detectron2's weights.
+    for index, stage in enumerate(range(2, 6)):
         dilated = stage == 5 and settings.RES5_DILATION == 2
         first_stride = 1 if index == 0 or dilated else 2
         num_blocks = _BLOCKS[settings.DEPTH][index]
