@@ -118,4 +118,4 @@ def test_to_py_writes_calls_and_assignments():
 
 def test_to_py_breaks_long_calls():
     text = LazyConfig.to_py(OmegaConf.create({"model": LazyCall(dict)(a="x" * 60, b="y" * 60)}))
-    assert text.splitlines()[1] == f"    a='{'x' * 60}',"
+    assert text.splitlines()[1] == f'    a="{"x" * 60}",'

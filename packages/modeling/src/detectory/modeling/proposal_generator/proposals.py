@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -22,7 +23,12 @@ def top_anchors(pred_objectness_logits: Sequence[Tensor], pre_nms_topk: int) -> 
         pred_objectness_logits: One ``(B, H * W * A)`` a level.
         pre_nms_topk: Most anchors of an image and level.
     """
-    return [logits.topk(min(logits.shape[1], pre_nms_topk), dim=1) for logits in pred_objectness_logits]
+    return [logits.topk(_at_most(logits.shape[1], pre_nms_topk), dim=1) for logits in pred_objectness_logits]
+
+
+def _at_most(count: int | Tensor, limit: int) -> Any:
+    """Return the smaller number; a size is a tensor while `torch.jit.trace` records, and stays one."""
+    return count.clamp(max=limit) if isinstance(count, Tensor) else min(count, limit)
 
 
 def suppress_proposals(
