@@ -113,7 +113,7 @@ def test_saving_a_lambda_names_its_place(tmp_path, caplog):
 
 def test_to_py_writes_calls_and_assignments():
     config = OmegaConf.create({"model": LazyCall(dict)(a=[1, 2]), "train": {"odd-name": 3}})
-    assert LazyConfig.to_py(config) == "cfg.model = builtins.dict(a=[1, 2])\ncfg.train[\"odd-name\"] = 3\n"
+    assert LazyConfig.to_py(config) == 'cfg.model = builtins.dict(a=[1, 2])\ncfg.train["odd-name"] = 3\n'
 
 
 def test_to_py_breaks_long_calls():
