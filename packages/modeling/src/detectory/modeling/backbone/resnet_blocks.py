@@ -61,7 +61,7 @@ class _ResidualBlock(CNNBlockBase):
         if in_channels != out_channels:
             self.shortcut = _convolution(in_channels, out_channels, 1, norm, stride=stride)
 
-    def _fill(self, *convolutions: nn.Conv2d) -> None:
+    def _fill(self, *convolutions: nn.Module) -> None:
         """Initialise the weights, the shortcut's last, when all exist: a seed then gives Detectron2's weights."""
         for layer in convolutions if self.shortcut is None else (*convolutions, self.shortcut):
             c2_msra_fill(layer)
