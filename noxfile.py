@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import shutil
 import sys
 from pathlib import Path
 
@@ -54,9 +55,9 @@ def siblings(package: str) -> list[str]:
     return [name for name in PACKAGES if name in found]
 
 
-def ops_wheel(session: nox.Session) -> str:
-    """Build the wheel of `detectory-ops`, unless one of the same sources and settings is there."""
-    folder = ROOT / "packages" / "ops"
+def ops_wheel(session: nox.Session, root: Path = ROOT) -> str:
+    """Build the wheel of `detectory-ops` of a tree, unless one of the same sources and settings is there."""
+    folder = root / "packages" / "ops"
     digest = hashlib.sha256(
         repr(sorted((k, v) for k, v in os.environ.items() if k in {"DETECTORY_CUDA", "CUDAARCHS"})).encode()
     )
@@ -161,10 +162,28 @@ def docs(session: nox.Session) -> None:
 
 @nox.session(reuse_venv=True)
 def benchmark(session: nox.Session) -> None:
-    """Measure ours and the peers in one run; `-- --short` is CI's form, `-- ops/bench_nms.py` one file."""
+    """Measure ours and the peers in one run; `-- --short` is CI's form, `-- ops/bench_nms.py` one file.
+
+    `-- --against REF` measures the operators of this tree and of a commit in interleaved pairs, and fails where ours
+    became slower; further arguments go to `benchmarks/against.py` (`--pairs 8 --only nms`).
+    """
     install(session, *PACKAGES)
     session.install("-r", "benchmarks/requirements.txt")
-    session.run("python", "benchmarks/run.py", *session.posargs)
+    if "--against" not in session.posargs:
+        session.run("python", "-m", "benchmarks.run", *session.posargs)
+        return
+    place = session.posargs.index("--against")
+    reference, rest = session.posargs[place + 1 : place + 2], [*session.posargs[:place], *session.posargs[place + 2 :]]
+    if not reference:
+        session.error("--against needs a commit, a branch or a tag: nox -s benchmark -- --against HEAD~")
+    tree = Path(session.create_tmp()) / "reference"
+    shutil.rmtree(tree, ignore_errors=True)
+    tree.mkdir()
+    archive = tree / "ops.tar"
+    session.run("git", "archive", f"--output={archive}", reference[0], "packages/ops", external=True)
+    shutil.unpack_archive(archive, tree)
+    wheels = ops_wheel(session), ops_wheel(session, tree)
+    session.run("python", "-m", "benchmarks.against", *wheels, "--name", reference[0], *rest)
 
 
 @nox.session

@@ -1,19 +1,13 @@
 """Two threads, fixed seeds, and the versions of everything measured in the JSON that pytest-benchmark writes."""
 
-import importlib.metadata
-
 import pytest
 import torch
-
-_MEASURED = ["torch", "torchvision", "numpy", "Pillow", "pycocotools", "hotcoco", "faster-coco-eval", "matplotlib"]
+from benchmarks.machine import versions
 
 
 def pytest_benchmark_update_machine_info(machine_info: dict) -> None:
     """Add the installed versions of ours and the peers."""
-    ours = [found.name for found in importlib.metadata.distributions() if found.name.startswith("detectory")]
-    present = {found.name.lower() for found in importlib.metadata.distributions()}
-    names = [name for name in _MEASURED + ours if name.lower() in present]
-    machine_info["versions"] = {name: importlib.metadata.version(name) for name in names}
+    machine_info["versions"] = versions()
     machine_info["threads"] = torch.get_num_threads()
 
 

@@ -6,7 +6,9 @@ PATH is relative to this folder (`ops`, `ops/bench_nms.py`); none means all. `--
 to prove that the benchmarks run and agree with their peers, not to tell how fast they are.
 
 A benchmark names what it measures with `benchmark.group` and who does it with the parameter `implementation`; ours is
-"detectory". The ratio is the peer's median time over ours: above 1 we are faster.
+"detectory". The ratio is the peer's median time over ours: above 1 we are faster. Operators measured against their
+floor (`ops/bench_operators.py`) make a second table: the floor, whether bytes or operations set it, and our time over
+it. A comparison with another commit is `nox -s benchmark -- --against REF` (`against.py`).
 """
 
 from __future__ import annotations
@@ -36,7 +38,7 @@ def measure(paths: list[str], short: bool, output: Path) -> int:
 def table(results: dict) -> str:
     """Format pytest-benchmark's JSON as lines of: what, ours, peer, its time, ratio."""
     groups: dict[str, dict[str, float]] = defaultdict(dict)
-    for entry in results["benchmarks"]:
+    for entry in (entry for entry in results["benchmarks"] if "floor" not in entry["extra_info"]):
         implementation = (entry.get("params") or {}).get("implementation", OURS)
         groups[entry["group"] or entry["name"]][implementation] = entry["stats"]["median"]
     lines = [f"{'what':<58} {'ours':>12} {'peer':>20} {'its time':>12} {'ratio':>7}"]
@@ -49,6 +51,20 @@ def table(results: dict) -> str:
         if ours and len(times) == 1:
             lines.append(f"{name:<58} {_duration(ours):>12}")
     return "\n".join(lines)
+
+
+def floors(results: dict) -> str:
+    """Format the operators measured against their floor: what, ours, floor, what sets it, ours over the floor."""
+    lines = [f"{'floor of':<58} {'ours':>12} {'floor':>12} {'moves':>10} {'operations':>11} {'ours/floor':>11}"]
+    for entry in (entry for entry in results["benchmarks"] if "floor" in entry["extra_info"]):
+        known, seconds = entry["extra_info"], entry["stats"]["median"]
+        amounts = f"{known['bytes'] / 1e6:>7.3g} MB {known['operations'] / 1e9:>6.3g} Gflop"
+        name, times = (
+            entry["group"].removeprefix("floor of "),
+            f"{_duration(seconds):>12} {_duration(known['floor']):>12}",
+        )
+        lines.append(f"{name:<58} {times} {amounts} {seconds / known['floor']:>10.3g}x")
+    return "\n".join(lines) if len(lines) > 1 else ""
 
 
 def _duration(seconds: float) -> str:
@@ -67,7 +83,8 @@ def main() -> int:
     arguments = parser.parse_args()
     code = measure([str(FOLDER / path) for path in arguments.paths or ["."]], arguments.short, arguments.json)
     if arguments.json.exists():
-        print(table(json.loads(arguments.json.read_text(encoding="utf-8"))))
+        results = json.loads(arguments.json.read_text(encoding="utf-8"))
+        print(table(results), floors(results), sep="\n\n")
     return code
 
 

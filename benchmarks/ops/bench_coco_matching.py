@@ -3,6 +3,7 @@
 import contextlib
 import io
 
+import faster_coco_eval
 import hotcoco
 import numpy as np
 import pycocotools.coco
@@ -65,7 +66,7 @@ def loaded(module, truths, detections):
     return truth, truth.loadRes([dict(entry) for entry in detections])
 
 
-@pytest.mark.parametrize("implementation", ["detectory", "pycocotools", "hotcoco"])
+@pytest.mark.parametrize("implementation", ["detectory", "pycocotools", "hotcoco", "faster-coco-eval"])
 def test_match(benchmark, case, implementation):
     benchmark.group = "coco_match with box overlaps, 500 images"
     if implementation == "detectory":
@@ -75,6 +76,8 @@ def test_match(benchmark, case, implementation):
     with contextlib.redirect_stdout(io.StringIO()):
         if implementation == "pycocotools":
             evaluation = pycocotools.cocoeval.COCOeval(*loaded(pycocotools.coco, *case), "bbox")
-        else:
+        elif implementation == "hotcoco":
             evaluation = hotcoco.COCOeval(*loaded(hotcoco, *case), "bbox")
+        else:
+            evaluation = faster_coco_eval.COCOeval_faster(*loaded(faster_coco_eval, *case), "bbox")
         benchmark(evaluation.evaluate)

@@ -3,6 +3,7 @@
 import pytest
 import torch
 import torchvision
+from benchmarks.ops.inputs import upright
 
 from detectory.ops import batched_nms, nms
 
@@ -12,12 +13,7 @@ BATCHED = {"detectory": batched_nms, "torchvision": torchvision.ops.batched_nms}
 
 @pytest.fixture(scope="module", params=[100, 1_000, 10_000], ids="{:,}".format)
 def case(request):
-    generator = torch.Generator().manual_seed(0)
-    boxes = torch.rand(request.param, 4, generator=generator) * torch.tensor([1333, 800, 150, 150])
-    boxes[:, 2:] += boxes[:, :2]
-    # Scores without ties: torchvision does not promise their order.
-    scores = torch.randperm(request.param, generator=generator) / request.param
-    return boxes, scores, torch.randint(80, (request.param,), generator=generator)
+    return upright(request.param)
 
 
 @pytest.mark.parametrize("implementation", NMS)

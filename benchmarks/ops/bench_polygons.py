@@ -4,18 +4,9 @@ import numpy as np
 import pycocotools.mask
 import pytest
 import torch
+from benchmarks.ops.inputs import outlines
 
 from detectory import ops
-
-
-def outlines(count, extent):
-    """Polygons of 40 vertices around centres all over a picture."""
-    draw = np.random.default_rng(0)
-    angles = np.sort(draw.random((count, 40)) * 2 * np.pi, axis=1)
-    radius = extent * (0.05 + draw.random((count, 1)) / 4) * (0.7 + draw.random((count, 40)) * 0.6)
-    centre = draw.random((count, 2, 1)) * extent
-    x, y = centre[:, 0] + radius * np.cos(angles), centre[:, 1] + radius * np.sin(angles)
-    return [[np.stack(points, 1).reshape(-1)] for points in zip(x, y, strict=True)]
 
 
 def peer_rle(polygons, height, width):

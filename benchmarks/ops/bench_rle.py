@@ -1,24 +1,21 @@
 """Run lengths of 100 masks of 800 x 1200 pixels: ellipses of all sizes with wavy outlines, or noise at its worst."""
 
+import faster_coco_eval.core.mask
 import hotcoco
 import numpy as np
 import pycocotools.mask
 import pytest
 import torch
+from benchmarks.ops.inputs import blobs
 
 from detectory import ops
 
-PEERS = {"pycocotools": pycocotools.mask, "hotcoco": hotcoco.mask}
+PEERS = {
+    "pycocotools": pycocotools.mask,
+    "hotcoco": hotcoco.mask,
+    "faster-coco-eval": faster_coco_eval.core.mask,
+}
 IMPLEMENTATIONS = ["detectory", *PEERS]
-
-
-def blobs(count, height, width):
-    generator = torch.Generator().manual_seed(0)
-    centre, radius, waves = (torch.rand(count, 2, 1, 1, generator=generator) for _ in range(3))
-    y = (torch.arange(height).view(1, -1, 1) / height - centre[:, 0]) / (0.03 + radius[:, 0] / 3)
-    x = (torch.arange(width).view(1, 1, -1) / width - centre[:, 1]) / (0.03 + radius[:, 1] / 3)
-    angle = torch.atan2(y, x)
-    return (y**2 + x**2).sqrt() < 0.8 + 0.2 * torch.sin(angle * (3 + 20 * waves[:, 0]))
 
 
 @pytest.fixture(scope="module")

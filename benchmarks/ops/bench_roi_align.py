@@ -3,6 +3,7 @@
 import pytest
 import torch
 import torchvision
+from benchmarks.ops.inputs import regions_of, seeded
 
 from detectory.ops import roi_align
 
@@ -14,12 +15,8 @@ MAPS = {"50 x 68": (50, 68, 1 / 16, 300), "200 x 272": (200, 272, 1 / 4, 100)}
 @pytest.fixture(scope="module", params=MAPS)
 def case(request):
     height, width, scale, side = MAPS[request.param]
-    generator = torch.Generator().manual_seed(0)
-    rois = torch.rand(512, 5, generator=generator)
-    rois *= torch.tensor([2, 0.8 * width / scale, 0.8 * height / scale, side, side])
-    rois[:, 0] = rois[:, 0].floor()
-    rois[:, 3:] += rois[:, 1:3] + 16
-    return request.param, torch.rand(2, 256, height, width, generator=generator), rois, scale
+    input = torch.rand(2, 256, height, width, generator=seeded())
+    return request.param, input, regions_of(width, height, scale, side), scale
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)

@@ -9,20 +9,11 @@ import pycocotools.mask
 import pytest
 import torch
 import torchvision
+from benchmarks.ops.inputs import predicted_masks
 
 from detectory import ops
 
 SHAPE = (800, 1200)
-
-
-def regions():
-    """Masks like a network's: a smooth blob in each box, boxes of all sizes."""
-    generator = torch.Generator().manual_seed(0)
-    coarse = torch.rand(100, 1, 5, 5, generator=generator)
-    masks = torch.nn.functional.interpolate(coarse, (28, 28), mode="bicubic", align_corners=False)[:, 0].clamp(0, 1)
-    centre = torch.rand(100, 2, generator=generator) * torch.tensor([1200.0, 800.0])
-    extent = 16 * 30 ** torch.rand(100, 2, generator=generator)
-    return masks, torch.cat([centre - extent / 2, centre + extent / 2], 1)
 
 
 def paste_by_sampling(masks, boxes):
@@ -69,7 +60,7 @@ def areas(rles):
 @pytest.mark.parametrize("implementation", PASTE)
 def test_paste(benchmark, implementation):
     benchmark.group = "paste_masks 100, 28 x 28 to 800 x 1200"
-    masks, boxes = regions()
+    masks, boxes = predicted_masks()
     found = benchmark(PASTE[implementation], masks, boxes)
     # torchvision rounds boxes to pixels: its masks differ along their outlines.
     assert (found != paste_by_sampling(masks, boxes)).float().mean() < (
@@ -80,7 +71,7 @@ def test_paste(benchmark, implementation):
 @pytest.mark.parametrize("implementation", TO_RLE)
 def test_to_run_lengths(benchmark, implementation):
     benchmark.group = "roi_masks_to_rle 100, 28 x 28 to 800 x 1200"
-    masks, boxes = regions()
+    masks, boxes = predicted_masks()
     found, expected = areas(benchmark(TO_RLE[implementation], masks, boxes)), areas(TO_RLE["detectory"](masks, boxes))
     assert (found - expected).abs().sum() < 0.05 * expected.sum()
 
@@ -93,7 +84,7 @@ def resident(field):
 
 def peak_growth(implementation, answer):
     """Bytes by which the process' memory grows at most during one call, in a process of its own."""
-    masks, boxes = regions()
+    masks, boxes = predicted_masks()
     TO_RLE[implementation](masks[:1], boxes[:1])
     Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # forget the peak so far
     before = resident("VmRSS")
