@@ -20,7 +20,7 @@ def versions() -> dict[str, str]:
     """The installed versions of ours and the peers."""
     found = {found.name: found.version for found in importlib.metadata.distributions()}
     wanted = {name.lower() for name in _MEASURED}
-    return {name: found[name] for name in found if name.lower() in wanted or name.startswith("detectory")}
+    return {name: found[name] for name in sorted(found) if name.lower() in wanted or name.startswith("detectory")}
 
 
 def description() -> dict[str, object]:
@@ -41,11 +41,16 @@ def shortest(call: Callable[[], Any], seconds: float = 0.1) -> float:
     return min(times)
 
 
-def seconds_to_move(count: int) -> float:
-    """How long torch takes to copy on all threads until `count` bytes were read or written, in this very cache."""
+def seconds_to_read(count: int) -> float:
+    """How long torch takes on all threads to read and write `count` bytes in all, in the caches that they fit into."""
     source = torch.ones(max(1, count // 8))  # 4 bytes each, read once, written once
     target = torch.empty_like(source)
     return shortest(lambda: target.copy_(source), 0.05)
+
+
+def seconds_to_write(count: int) -> float:
+    """How long torch takes on all threads to fill `count` bytes of memory that it asks for anew, as a result's is."""
+    return shortest(lambda: torch.ones(max(1, count // 4)), 0.05)
 
 
 @functools.cache
@@ -55,6 +60,6 @@ def operations_per_second() -> float:
     return 2 * 1024**3 / shortest(lambda: a @ b, 0.5)
 
 
-def floor(moved: int, operations: float) -> float:
+def floor(read: int, written: int, operations: float) -> float:
     """The seconds below which no program goes that moves so many bytes and does so many float32 operations."""
-    return max(seconds_to_move(moved), operations / operations_per_second())
+    return max(seconds_to_read(read) + seconds_to_write(written), operations / operations_per_second())

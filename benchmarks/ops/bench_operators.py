@@ -10,7 +10,7 @@ def test_operator(benchmark, name):
     case = OPERATORS[name]()
     benchmark.group = f"floor of {name}"
     result = benchmark(case.call)
-    moved, operations = size_in_bytes(case.reads) + size_in_bytes(result), case.operations(result)
-    least = floor(moved, operations)
-    benchmark.extra_info.update(bytes=moved, operations=operations, floor=least)
+    read, written, operations = size_in_bytes(case.reads), size_in_bytes(result), case.operations(result)
+    least = floor(read, written, operations)
+    benchmark.extra_info.update(bytes=read + written, operations=operations, floor=least)
     assert least > 0

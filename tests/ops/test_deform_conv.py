@@ -151,13 +151,14 @@ X, OFFSET, W = torch.zeros(1, 4, 5, 5), torch.zeros(1, 18, 3, 3), torch.zeros(2,
     ("arguments", "options", "message"),
     [
         ((X, OFFSET, torch.zeros(2, 3, 3, 3)), {}, r"weight of shape \(2, 3, 3, 3\) does not divide the 4 channels"),
+        ((X[:, :0], OFFSET, W), {}, r"weight of shape \(2, 4, 3, 3\) does not divide the 0 channels"),
         ((X, OFFSET[:, :17], W), {}, r"offset must have 2 \* G \* 9 channels with G dividing 4, got 17"),
         ((X, OFFSET[..., :2], W), {}, r"offset must have shape \(1, 18, 3, 3\), got \(1, 18, 3, 2\)"),
         ((X, OFFSET, W), {"mask": torch.zeros(1, 9, 3, 4)}, r"mask must have shape \(1, 9, 3, 3\), got \(1, 9, 3, 4\)"),
         ((X, OFFSET, W), {"bias": torch.zeros(3)}, r"bias must have one entry per output channel \(2\), got 3"),
         ((X, OFFSET, W), {"stride": 0}, "stride must be one or two integers of at least 1, got 0"),
     ],
-    ids=["weight", "offset-channels", "offset-size", "mask", "bias", "stride"],
+    ids=["weight", "no-channels", "offset-channels", "offset-size", "mask", "bias", "stride"],
 )
 def test_rejects_shapes_that_do_not_fit(arguments, options, message):
     with pytest.raises(ValueError, match=f"deform_conv2d: {message}"):

@@ -89,10 +89,11 @@ def test_strided_input_is_read_as_it_stands(device):
     assert torch.equal(roi_align(view, rois, 3), roi_align(view.contiguous(), rois, 3))
 
 
+@pytest.mark.parametrize("aligned", [True, False], ids=["aligned", "legacy"])
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
-def test_a_region_that_is_not_finite_gives_zeros(device, value):
+def test_a_region_that_is_not_finite_gives_zeros(device, value, aligned):
     rois = torch.tensor([[0, value, 0, 4, 4], [0, 0, 0, 4, value], [0, 0, 0, 4, 4]], device=device)
-    found = roi_align(torch.ones(1, 2, 5, 5, device=device), rois, 2)
+    found = roi_align(torch.ones(1, 2, 5, 5, device=device), rois, 2, aligned=aligned)
     assert found[:2].abs().sum() == 0
     assert (found[2] == 1).all()
 

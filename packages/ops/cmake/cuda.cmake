@@ -29,4 +29,6 @@ target_compile_options(
   _C_cuda PRIVATE $<$<COMPILE_LANGUAGE:CUDA>:-O3 --threads=1 -Xcompiler=-Wall,-fvisibility=hidden
                   "-Xcompiler=-ffile-prefix-map=${CMAKE_CURRENT_SOURCE_DIR}=."
                   "-Xcompiler=-ffile-prefix-map=${DETECTORY_TORCH}=torch" --expt-relaxed-constexpr -Xcudafe=--display_error_number>)
+# As on the CPU, what decides (suppression, overlap) contracts no products and sums.
+set_source_files_properties(csrc/nms_cuda.cu csrc/rotated_cuda.cu csrc/boxes_cuda.cu PROPERTIES COMPILE_OPTIONS --fmad=false)
 set_target_properties(_C_cuda PROPERTIES CUDA_VISIBILITY_PRESET hidden CUDA_RUNTIME_LIBRARY Static)

@@ -49,7 +49,7 @@ __global__ void overlap_bits(const T* __restrict__ boxes, const int64_t* __restr
 // Walks the classes that begin in this block's share of the boxes and writes 1 to keep[rank[i]] for each box left.
 static __global__ void walk_classes(const int64_t* __restrict__ classes, const int64_t* __restrict__ ranks, int64_t N,
                                     int64_t words, const Word* __restrict__ overlaps, Word* removed, bool* keep) {
-  __shared__ Word kept_bits;
+  __shared__ Word kept_bits, within[kTile];
   const int64_t share = (N + gridDim.x - 1) / gridDim.x;
   const int64_t from = blockIdx.x * share, to = min(N, from + share);
   for (int64_t begin = from; begin < to; ++begin) {
@@ -68,13 +68,18 @@ static __global__ void walk_classes(const int64_t* __restrict__ classes, const i
     }
     for (int64_t tile = begin / kTile; tile * kTile < end; ++tile) {
       const int64_t first = max(begin, tile * kTile), last = min(end, (tile + 1) * kTile);
+      // One thread decides box after box: all of them fetch first what it needs, from memory that is far away.
+      for (int64_t i = first + threadIdx.x; i < last; i += blockDim.x) {
+        within[i - tile * kTile] = overlaps[i * words + tile];
+      }
+      __syncthreads();
       if (threadIdx.x == 0) {
         Word gone = atomicOr(removed + tile, Word(0)), kept = 0;
         for (int64_t i = first; i < last; ++i) {
           const Word bit = Word(1) << (i - tile * kTile);
           if (gone & bit) continue;
           kept |= bit;
-          gone |= overlaps[i * words + tile];
+          gone |= within[i - tile * kTile];
         }
         kept_bits = kept;
       }

@@ -1,6 +1,7 @@
 // The sizes of a deformable convolution. Groups follow from the shapes.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <optional>
 
@@ -24,16 +25,17 @@ struct DeformShape {
         KW(weight.size(3)),
         OH(offset.size(2)),
         OW(offset.size(3)),
-        groups(C / weight.size(1)),
-        offset_groups(offset.size(1) / (2 * KH * KW)),
+        groups(C / std::max<int64_t>(weight.size(1), 1)),
+        offset_groups(offset.size(1) / std::max<int64_t>(2 * KH * KW, 1)),
         stride_h(stride_h),
         stride_w(stride_w),
         pad_h(pad_h),
         pad_w(pad_w),
         dilation_h(dilation_h),
         dilation_w(dilation_w) {
-    STD_TORCH_CHECK(weight.size(1) * groups == C && OC % groups == 0 && offset_groups > 0 && C % offset_groups == 0 &&
-                        offset.size(0) == B && offset.size(1) == 2 * offset_groups * KH * KW,
+    STD_TORCH_CHECK(weight.size(1) > 0 && KH * KW > 0 && weight.size(1) * groups == C && groups > 0 &&
+                        OC % groups == 0 && offset_groups > 0 && C % offset_groups == 0 && offset.size(0) == B &&
+                        offset.size(1) == 2 * offset_groups * KH * KW,
                     "deform_conv2d: shapes do not fit");
   }
 

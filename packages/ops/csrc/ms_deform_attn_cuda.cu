@@ -10,7 +10,8 @@ namespace {
 
 constexpr int kThreads = 256;
 
-// A bilinear sample of one level: rows of `value` around it, 0 where they lie off the map.
+// A bilinear sample of one level: rows of `value` around it. Those off the map, or outside of the S rows that value has
+// where levels do not fit into it, are not valid and must not be read.
 template <typename T>
 struct Sample {
   int64_t row[4];
@@ -18,7 +19,7 @@ struct Sample {
   T fy, fx;
   bool inside;
 
-  __device__ Sample(int64_t H, int64_t W, int64_t start, const T* location) {
+  __device__ Sample(int64_t H, int64_t W, int64_t start, int64_t S, const T* location) {
     const T x = location[0] * T(W) - T(0.5), y = location[1] * T(H) - T(0.5);
     inside = y > -1 && y < T(H) && x > -1 && x < T(W);
     if (!inside) return;
@@ -26,8 +27,8 @@ struct Sample {
     fy = y - T(top), fx = x - T(left);
     for (int corner = 0; corner < 4; ++corner) {
       const int64_t r = top + corner / 2, c = left + corner % 2;
-      const bool on_map = r >= 0 && r < H && c >= 0 && c < W;
-      row[corner] = start + (on_map ? r * W + c : 0);
+      row[corner] = start + r * W + c;
+      const bool on_map = r >= 0 && r < H && c >= 0 && c < W && row[corner] >= 0 && row[corner] < S;
       valid[corner] = T(on_map);
       weight[corner] = on_map ? (corner / 2 ? fy : 1 - fy) * (corner % 2 ? fx : 1 - fx) : T(0);
     }
@@ -46,10 +47,13 @@ __global__ void attend_kernel(const T* __restrict__ value, const int64_t* __rest
     T sum = 0;
     for (int64_t k = 0; k < points; ++k) {
       const int64_t level = k / n.P;
-      const Sample<T> s(shapes[2 * level], shapes[2 * level + 1], starts[level], locations + 2 * (head * points + k));
+      const T* location = locations + 2 * (head * points + k);
+      const Sample<T> s(shapes[2 * level], shapes[2 * level + 1], starts[level], n.S, location);
       if (!s.inside) continue;
       T sample = 0;
-      for (int corner = 0; corner < 4; ++corner) sample += s.weight[corner] * own[s.row[corner] * n.M * n.D];
+      for (int corner = 0; corner < 4; ++corner) {
+        if (s.valid[corner] != 0) sample += s.weight[corner] * own[s.row[corner] * n.M * n.D];
+      }
       sum += weights[head * points + k] * sample;
     }
     out[i] = sum;
@@ -69,7 +73,7 @@ __global__ void attend_back_kernel(const T* __restrict__ grad, const T* __restri
   for (int64_t i = (blockIdx.x * int64_t(blockDim.x) + threadIdx.x) / 32; i < total; i += warps) {
     const int64_t head = i / points, level = i % points / n.P, m = head % n.M, b = head / (n.M * n.Q);
     const int64_t H = shapes[2 * level], W = shapes[2 * level + 1];
-    const Sample<T> s(H, W, starts[level], locations + 2 * i);
+    const Sample<T> s(H, W, starts[level], n.S, locations + 2 * i);
     T sums[4] = {0, 0, 0, 0};
     const T weight = weights[i];
     if (s.inside) {

@@ -93,7 +93,7 @@ __device__ int64_t weigh_region(const T* roi, const Geometry& g, Axis<T>& y, Axi
     const T start = roi[along_y ? 2 : 1] * T(g.scale) - shift, end = roi[along_y ? 4 : 3] * T(g.scale) - shift;
     const T width = g.aligned ? end - start : max(end - start, T(1));
     const T bin = width / P, count = g.ratio > 0 ? T(g.ratio) : ceil(bin);
-    const bool sampled = isfinite(start) && isfinite(width) && count > 0;
+    const bool sampled = isfinite(start) && isfinite(end) && isfinite(width) && count > 0;
     const bool backwards = bin < 0;
     if (p == 0) reversed[along_y ? 0 : 1] = backwards;
     // A reversed axis walks its bins from the far side, which keeps places of neighbours apart.

@@ -70,7 +70,7 @@ AxisBins<T> axis_bins(const T* rois, int64_t R, int axis, int64_t P, int64_t siz
     const T width = sampling.aligned ? end - start : std::max(end - start, T(1));
     const T bin_width = width / T(P);
     const T count = sampling.ratio > 0 ? T(sampling.ratio) : std::ceil(bin_width);
-    const bool sampled = std::isfinite(start) && std::isfinite(width) && count > 0;
+    const bool sampled = std::isfinite(start) && std::isfinite(end) && std::isfinite(width) && count > 0;
     int32_t begin = int32_t(size), stop = 0;
     for (int64_t p = 0; p < P; ++p) {
       Bin bin{0, 0, 0};

@@ -93,7 +93,7 @@ def _check_sizes(
 ) -> None:
     channels, (out_channels, per_group, *kernel) = input.shape[1], weight.shape
     taps = kernel[0] * kernel[1]
-    if per_group == 0 or taps == 0 or channels % per_group or out_channels % (channels // per_group):
+    if channels == 0 or per_group == 0 or taps == 0 or channels % per_group or out_channels % (channels // per_group):
         raise ValueError(
             f"deform_conv2d: weight of shape {tuple(weight.shape)} does not divide the {channels} channels of input "
             "into groups"

@@ -33,7 +33,7 @@ def ms_deform_attn(
     Raises:
         TypeError: an argument is no tensor of the kind above, or dtypes differ.
         ValueError: shapes or devices do not fit.
-        RuntimeError: on the CPU, a level does not lie inside value. On CUDA the caller vouches for that.
+        RuntimeError: on the CPU, a level does not lie inside value; on CUDA what lies outside of value reads 0.
 
     Source: Zhu et al., "Deformable DETR", ICLR 2021, equation 3.
     """
