@@ -14,7 +14,7 @@ def check_tensor(function: str, name: str, value: object, shape: str = "", dtype
         value: what came.
         shape: the expected shape as documented, `"(N, 4)"`: numbers must match, letters take any size;
             empty for any shape.
-        dtypes: `"floating"`, `"integer"`, `"bool"` or `"any"`.
+        dtypes: `"floating"`, `"integer"`, `"bool"`, `"real"` (all but complex) or `"any"`.
 
     Raises:
         TypeError: not a tensor, or of another kind of dtype.
@@ -75,4 +75,6 @@ def _is_kind(dtype: torch.dtype, kind: str) -> bool:
         return dtype.is_floating_point
     if kind == "integer":
         return not dtype.is_floating_point and not dtype.is_complex and dtype != torch.bool
+    if kind == "real":
+        return not dtype.is_complex
     return kind == "any" or dtype == torch.bool

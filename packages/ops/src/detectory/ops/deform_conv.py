@@ -4,7 +4,7 @@ from typing import Any
 
 import torch
 
-from detectory.ops._arguments import check_same, check_tensor
+from detectory.ops._arguments import check_same, check_same_device, check_tensor
 from detectory.ops._determinism import require_determinism
 from detectory.ops._library import ops
 
@@ -70,12 +70,13 @@ def _check(
         others["mask"] = mask, "(B, G * KH * KW, OH, OW)"
     for name, (tensor, shape) in others.items():
         check_tensor("deform_conv2d", name, tensor, shape)
+        check_same_device("deform_conv2d", "input", input, name, tensor)
         # Under autocast the operator brings its inputs to one dtype.
-        if torch.is_autocast_enabled(input.device.type):
-            continue
-        check_same("deform_conv2d", "input", input, name, tensor)
+        if not torch.is_autocast_enabled(input.device.type):
+            check_same("deform_conv2d", "input", input, name, tensor)
     if bias is not None:
         check_tensor("deform_conv2d", "bias", bias, "(OC,)")
+        check_same_device("deform_conv2d", "input", input, "bias", bias)
         if bias.shape[0] != weight.shape[0]:
             raise ValueError(
                 f"deform_conv2d: bias must have one entry per output channel ({weight.shape[0]}), got {bias.shape[0]}"

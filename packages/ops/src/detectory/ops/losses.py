@@ -32,7 +32,7 @@ def sigmoid_focal_loss(
         Of the inputs' dtype, shaped as they are, or () when reduced. The mean of nothing is NaN.
 
     Raises:
-        TypeError: inputs are no floating tensor.
+        TypeError: inputs are no floating tensor, or targets no real one.
         ValueError: shapes or devices differ, gamma is negative, targets require a gradient, or reduction is unknown.
 
     Example:
@@ -43,7 +43,7 @@ def sigmoid_focal_loss(
     """
     function = "sigmoid_focal_loss"
     check_tensor(function, "inputs", inputs)
-    check_tensor(function, "targets", targets, "", "any")
+    check_tensor(function, "targets", targets, "", "real")
     check_same_device(function, "inputs", inputs, "targets", targets)
     if inputs.shape != targets.shape:
         raise ValueError(

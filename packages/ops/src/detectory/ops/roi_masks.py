@@ -74,11 +74,9 @@ def roi_masks_to_rle(
 
 
 def _checked(function: str, masks: torch.Tensor, boxes: torch.Tensor, image_shape: tuple[int, int]) -> tuple[int, int]:
-    check_tensor(function, "masks", masks, "(N, h, w)", "any")
+    check_tensor(function, "masks", masks, "(N, h, w)", "real")
     check_tensor(function, "boxes", boxes, "(N, 4)")
     check_same_device(function, "masks", masks, "boxes", boxes)
-    if masks.is_complex():
-        raise TypeError(f"{function}: masks must be real, got {masks.dtype}")
     if masks.shape[0] != boxes.shape[0]:
         raise ValueError(f"{function}: masks and boxes must be as many, got {masks.shape[0]} and {boxes.shape[0]}")
     if len(image_shape) != 2 or image_shape[0] < 0 or image_shape[1] < 0:
