@@ -9,7 +9,13 @@ import torch
 from coco_sets import random_set, write
 from pycocotools import mask as mask_api
 
-from detectory.evaluation import COCOEvaluator, Detections, evaluate_coco_results, instances_to_coco_json
+from detectory.evaluation import (
+    COCOEvaluator,
+    CocoSettings,
+    Detections,
+    evaluate_coco_results,
+    instances_to_coco_json,
+)
 from detectory.structures import Boxes, BoxMode, Instances
 
 CONTIGUOUS = {1: 0, 3: 1, 5: 2}
@@ -150,3 +156,47 @@ def test_compact_detections_join_and_keep_what_all_have():
     assert both.image_ids.tolist() == [1, 2]
     assert both.masks is None
     assert both.boxes.tolist() == [[0, 0, 0, 0], [1, 1, 1, 1]]
+
+
+def test_sigmas_limits_thresholds_and_areas_are_those_given(registered, tmp_path):
+    truth, results = random_set(28, "keypoints")
+    name = registered(json_file=str(write(tmp_path / "truth.json", truth)), **CLASSES)
+    sigmas = np.linspace(0.02, 0.2, 17).tolist()
+    areas = {"all": (0.0, 1e10), "tiny": (0.0, 500.0)}
+    settings = CocoSettings([0.4, 0.5, 0.75], areas, (1, 4), sigmas)
+    expected = evaluate_coco_results(truth, results, "keypoints", settings)
+    options = {
+        "kpt_oks_sigmas": sigmas,
+        "max_dets_per_image": (1, 4),
+        "settings": CocoSettings([0.4, 0.5, 0.75], areas),
+    }
+    found = evaluated(name, *model_outputs(truth, results, "keypoints"), tasks=("keypoints",), **options)["keypoints"]
+    assert found == pytest.approx(expected, nan_ok=True, abs=1e-3)
+    assert {"APt", "AR4"} <= set(found)
+    assert found["AP"] != pytest.approx(evaluate_coco_results(truth, results, "keypoints")["AP"])
+
+
+def test_rejects_sigmas_of_another_number_of_keypoints(registered, tmp_path):
+    truth, results = random_set(29, "keypoints")
+    name = registered(json_file=str(write(tmp_path / "truth.json", truth)), **CLASSES)
+    with pytest.raises(ValueError, match="got 3 sigmas for 17 keypoints"):
+        evaluated(name, *model_outputs(truth, results, "keypoints"), kpt_oks_sigmas=(0.1, 0.1, 0.1))
+
+
+def test_figures_of_chosen_images_are_those_of_a_smaller_dataset(registered, tmp_path):
+    truth, results = random_set(30)
+    name = registered(json_file=str(write(tmp_path / "truth.json", truth)), **CLASSES)
+    evaluator = COCOEvaluator(name)
+    for record, output in zip(*model_outputs(truth, results, "bbox"), strict=True):
+        evaluator.process([record], [output])
+    part = {**truth, "images": truth["images"][:2]}
+    part["annotations"] = [a for a in truth["annotations"] if a["image_id"] < 3]
+    expected = evaluate_coco_results(part, [r for r in results if r["image_id"] < 3])
+    assert evaluator.evaluate(img_ids=[1, 2])["bbox"] == pytest.approx(expected, nan_ok=True, abs=1e-3)
+
+
+def test_rejects_detections_with_other_keypoints_than_the_annotations():
+    truth, results = random_set(31, "keypoints")
+    truth["annotations"][3]["keypoints"] = truth["annotations"][3]["keypoints"][:9]
+    with pytest.raises(ValueError, match=r"annotation 4 has 3 keypoints, the detections have 17"):
+        evaluate_coco_results(truth, results, "keypoints")

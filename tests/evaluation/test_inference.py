@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from detectory.evaluation import (
+    COCOEvaluator,
     DatasetEvaluator,
     DatasetEvaluators,
     flatten_results_dict,
@@ -114,3 +115,31 @@ def test_results_are_compared_with_a_tolerance(value, good):
 
 def test_nested_results_become_flat():
     assert flatten_results_dict({"bbox": {"AP": 1, "x": {"y": 2}}, "n": 3}) == {"bbox/AP": 1, "bbox/x/y": 2, "n": 3}
+
+
+def test_a_models_boxes_and_a_counter_are_evaluated_in_one_pass(registered, tmp_path):
+    """The example of the documentation: COCO's figures and one's own from one pass over the data."""
+    from coco_sets import random_set, write
+    from test_coco_evaluator import CLASSES, model_outputs
+
+    truth, results = random_set(50)
+    name = registered(json_file=str(write(tmp_path / "truth.json", truth)), **CLASSES)
+    inputs, outputs = model_outputs(truth, results, "bbox")
+    answers = {record["image_id"]: output for record, output in zip(inputs, outputs, strict=True)}
+
+    class CountInstances(DatasetEvaluator):
+        def reset(self):
+            self.count = 0
+
+        def process(self, inputs, outputs):
+            self.count += sum(len(output["instances"]) for output in outputs)
+
+        def evaluate(self):
+            return {"count": self.count}
+
+    both = DatasetEvaluators([COCOEvaluator(name), CountInstances()])
+    figures = inference_on_dataset(
+        lambda batch: [answers[r["image_id"]] for r in batch], [inputs[:4], inputs[4:]], both
+    )
+    assert figures["count"] == len(results)
+    assert figures["bbox"]["AP"] > 0

@@ -84,3 +84,12 @@ def test_eval_gives_100_to_predictions_that_repeat_the_annotations(coco_folder, 
     )
     assert code == 0, text
     assert json.loads((tmp_path / "out" / "metrics.json").read_text())["bbox"]["AP"] == pytest.approx(100)
+
+
+def test_eval_of_a_run_writes_a_report_with_the_pictures(trained, tmp_path):
+    code, text = run_command("eval", "--run", trained, "--output", tmp_path / "out")
+    assert code == 0, text
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert "mask AP50" in page
+    assert page.count("data:image/jpeg") > 3
+    assert {"bbox", "segm"} <= set(json.loads((tmp_path / "out" / "metrics.json").read_text()))

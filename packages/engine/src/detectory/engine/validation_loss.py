@@ -5,15 +5,13 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.nn.modules.batchnorm import _BatchNorm
-from torch.nn.modules.dropout import _DropoutNd
 
 from detectory.core.distributed import all_gather
 from detectory.core.events import EventStorage
 from detectory.engine.random_state import undisturbed_random_state
+from detectory.evaluation.loss_evaluator import training_losses
 
 
-@torch.no_grad()
 def validation_losses(
     model: nn.Module, data_loader: Iterable[Any], max_batches: int | None = None, seed: int = 0
 ) -> dict[str, float]:
@@ -35,27 +33,18 @@ def validation_losses(
         >>> from detectory.engine.hooks import EvalHook
         >>> hook = EvalHook(1000, lambda: {"validation": validation_losses(model, loader)})  # doctest: +SKIP
     """
-    modes = {module: module.training for module in model.modules()}
     sums: dict[str, float] = {}
     count = 0
-    try:
-        model.train()
-        for module in modes:
-            if isinstance(module, (_BatchNorm, _DropoutNd)):
-                module.eval()
-        with undisturbed_random_state(), EventStorage():
-            torch.manual_seed(seed)
-            for batch in data_loader:
-                if count == max_batches:
-                    break
-                losses = model(batch)
-                losses = {"total_loss": losses} if isinstance(losses, torch.Tensor) else losses
-                for name, loss in losses.items():
-                    sums[name] = sums.get(name, 0.0) + float(loss)
-                count += 1
-    finally:
-        for module, mode in modes.items():
-            module.training = mode
+    with training_losses(model), undisturbed_random_state(), EventStorage():
+        torch.manual_seed(seed)
+        for batch in data_loader:
+            if count == max_batches:
+                break
+            losses = model(batch)
+            losses = {"total_loss": losses} if isinstance(losses, torch.Tensor) else losses
+            for name, loss in losses.items():
+                sums[name] = sums.get(name, 0.0) + float(loss)
+            count += 1
     return _mean_over_processes(sums, count)
 
 

@@ -19,6 +19,7 @@ from pycocotools.cocoeval import COCOeval
 from .coco_ground_truth import CocoGroundTruth
 from .detections import Detections
 
+_PERSON_KEYPOINTS = 17
 _AREAS = {"all": (0.0, 1e10), "small": (0.0, 32.0**2), "medium": (32.0**2, 96.0**2), "large": (96.0**2, 1e10)}
 
 
@@ -146,8 +147,13 @@ def coco_metrics(
         settings: thresholds, areas and limits; None: COCO's.
         image_ids: only these images count; None: all of the ground truth.
         use_reference: use pycocotools instead of hotcoco; the figures are the same, it takes far longer.
+
+    Raises:
+        ValueError: where sigmas, detected keypoints and annotated ones are not equally many.
     """
     settings = settings or CocoSettings()
+    if iou_type == "keypoints" and isinstance(found, Detections) and len(found):
+        _check_keypoints(truth, found, settings)
     chosen = list(truth.image_sizes if image_ids is None else image_ids)
     if truth.numbers is not None:
         chosen = [truth.numbers[i] for i in chosen]
@@ -176,6 +182,18 @@ def coco_metrics(
         limits=settings.limits(iou_type),
         categories=list(truth.category_names.values()),
     )
+
+
+def _check_keypoints(truth: CocoGroundTruth, found: Detections, settings: CocoSettings) -> None:
+    count = 0 if found.keypoints is None else found.keypoints.shape[1]
+    sigmas = len(settings.oks_sigmas) or _PERSON_KEYPOINTS
+    if sigmas != count:
+        raise ValueError(f"coco_metrics: oks_sigmas must be one a keypoint, got {sigmas} sigmas for {count} keypoints")
+    for entry in truth.index.dataset["annotations"]:
+        points = entry.get("keypoints") or ()
+        if points and len(points) != 3 * count:
+            name = f"{truth.name}: annotation {entry['id']}"
+            raise ValueError(f"coco_metrics: {name} has {len(points) // 3} keypoints, the detections have {count}")
 
 
 def _evaluate_fast(
