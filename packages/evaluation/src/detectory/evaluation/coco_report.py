@@ -1,6 +1,5 @@
 """An evaluation as one page: figures, tables by class, curves, kinds of errors and pictures of them."""
 
-import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -26,7 +25,7 @@ from .coco_errors import (
 from .coco_evaluation import report_metrics
 from .coco_ground_truth import CocoGroundTruth
 from .coco_metrics import CocoMetrics, CocoSettings, coco_metrics
-from .coco_results import FIELD_OF, load_results
+from .coco_results import FIELD_OF, load_results, read_results
 from .detections import Detections
 from .error_gallery import ErrorGallery
 from .image_files import ImageFiles
@@ -75,10 +74,13 @@ def evaluate_all(
         ValueError: as `evaluate_coco_results`; where the entries hold no task at all.
     """
     truth = CocoGroundTruth(annotations)
-    tasks = list(tasks) if tasks is not None else _tasks_of(results)
-    found = load_results(results, truth, tasks[0])
+    entries, name = results, "results"
+    if isinstance(results, (str, os.PathLike)):
+        entries, name = read_results(results), os.fspath(results)
+    tasks = list(tasks) if tasks is not None else _tasks_of(entries, name)
+    found = load_results(entries, truth, tasks[0], name)
     for task in tasks[1:]:
-        more = load_results(results, truth, task)
+        more = load_results(entries, truth, task, name)
         found.boxes = more.boxes if task == "bbox" else found.boxes
         found.masks = more.masks if task == "segm" else found.masks
         found.keypoints = more.keypoints if task == "keypoints" else found.keypoints
@@ -127,19 +129,13 @@ def write_coco_report(
     return page.save(path)
 
 
-def _tasks_of(results: str | os.PathLike | Sequence[Mapping[str, Any]]) -> list[str]:
-    """The tasks that the first entry can be measured for; "bbox" for an empty list."""
-    entries: Any = results
-    if isinstance(results, (str, os.PathLike)):
-        try:
-            entries = json.loads(Path(results).read_text(encoding="utf-8"))
-        except (json.JSONDecodeError, UnicodeDecodeError) as error:
-            raise ValueError(f"evaluate_all: {results} is no JSON file: {error}") from error
-    if not isinstance(entries, list) or not entries or not isinstance(entries[0], Mapping):
+def _tasks_of(entries: Any, name: str) -> list[str]:
+    """The tasks that the first entry can be measured for; "bbox" where there is none."""
+    if not isinstance(entries, Sequence) or not entries or not isinstance(entries[0], Mapping):
         return ["bbox"]  # `load_results` says what is wrong
     tasks = [task for task, field in FIELD_OF.items() if field in entries[0]]
     if not tasks:
-        raise ValueError(f"evaluate_all: entry 0 has none of {', '.join(FIELD_OF.values())}: {sorted(entries[0])}")
+        raise ValueError(f"evaluate_all: {name}: entry 0 has none of {', '.join(FIELD_OF.values())}")
     return tasks
 
 

@@ -18,7 +18,10 @@ FIELD_OF = {"bbox": "bbox", "segm": "segmentation", "keypoints": "keypoints"}
 
 
 def load_results(
-    results: str | os.PathLike | Sequence[Mapping[str, Any]], truth: CocoGroundTruth, iou_type: str
+    results: str | os.PathLike | Sequence[Mapping[str, Any]],
+    truth: CocoGroundTruth,
+    iou_type: str,
+    name: str | None = None,
 ) -> Detections:
     """Read results in COCO's format and check every entry against the ground truth.
 
@@ -27,6 +30,7 @@ def load_results(
             (x, y, width, height), `segmentation` (RLE) or `keypoints`, as the task needs.
         truth: whose images and categories the results speak of.
         iou_type: "bbox", "segm" or "keypoints".
+        name: what errors call the results; None: the path, or "results".
 
     Returns:
         The detections, in the order of the file.
@@ -36,9 +40,10 @@ def load_results(
             score that is no finite number, a box that is not four finite numbers of which the last two are not
             negative, a mask that is no RLE of its image's size, keypoints that are not threes of finite numbers.
     """
-    name = "results" if isinstance(results, Sequence) and not isinstance(results, str) else os.fspath(results)
-    entries = results if name == "results" else _read_list(Path(name))
-    columns = _Columns(name, entries)
+    entries: Any = results
+    if isinstance(results, (str, os.PathLike)):
+        name, entries = name or os.fspath(results), read_results(results)
+    columns = _Columns(name or "results", entries)
     image_ids = columns.get("image_id")
     categories = columns.get("category_id")
     known_images, known_categories = truth.image_sizes, truth.category_names
@@ -180,9 +185,14 @@ def _short(value: Any) -> str:
     return text if len(text) <= 80 else text[:77] + "..."
 
 
-def _read_list(path: Path) -> Any:
+def read_results(path: str | os.PathLike) -> Any:
+    """What a JSON file holds.
+
+    Raises:
+        ValueError: where it is none, or cut off.
+    """
     try:
-        with path.open(encoding="utf-8") as file:
+        with Path(path).open(encoding="utf-8") as file:
             return json.load(file)
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"load_results: {path} is no JSON file: {error}") from error
+        raise ValueError(f"load_results: {os.fspath(path)} is no JSON file: {error}") from error

@@ -118,7 +118,7 @@ class ErrorGallery:
         labels = [f"{self._names[int(self.found.categories[r])]} {self.found.scores[r]:.2f}" for r in rows]
         labels += [f"missed {self._class_of(m)}" for m in missed.tolist()]
         colors = [GREEN if good else RED for good in right] + [AMBER] * len(missed)
-        return _drawn(picture, _WHOLE / max(picture.shape[:2]), boxes, labels, colors, None)
+        return _drawn(picture, _WHOLE / max(picture.shape[:2]), boxes, labels, colors, None, 1.0)
 
     def _tile(self, path: Path, detection: int | None, target: int | None) -> np.ndarray:
         picture = read_image(str(path), format="RGB")
@@ -137,7 +137,7 @@ class ErrorGallery:
         cut = picture[y0:y1, x0:x1]
         inside = [box - np.array([x0, y0, x0, y0]) for box in boxes]
         decoded = [ops.rle_decode(mask).numpy()[y0:y1, x0:x1] for mask in masks]
-        return _drawn(cut, _TILE / max(cut.shape[:2]), inside, labels, colors, decoded or None)
+        return _drawn(cut, _TILE / max(cut.shape[:2]), inside, labels, colors, decoded or None, 1.4)
 
     def _varied(self, order: np.ndarray, image_ids: np.ndarray, count: int) -> list[int]:
         """The first of an order, at most two of one image."""
@@ -175,9 +175,15 @@ def _window(boxes: np.ndarray, size: tuple[int, int]) -> tuple[int, int, int, in
 
 
 def _drawn(
-    picture: np.ndarray, scale: float, boxes: list[np.ndarray], labels: list[str], colors: list[Any], masks: Any
+    picture: np.ndarray,
+    scale: float,
+    boxes: list[np.ndarray],
+    labels: list[str],
+    colors: list[Any],
+    masks: Any,
+    font_size: float,
 ) -> np.ndarray:
-    visualizer = Visualizer(picture, SimpleNamespace(), scale=scale, font_size_scale=1.4)
+    visualizer = Visualizer(picture, SimpleNamespace(), scale=scale, font_size_scale=font_size)
     return visualizer.overlay_instances(
         boxes=np.array(boxes).reshape(-1, 4), labels=labels, masks=masks, assigned_colors=colors, alpha=0.35
     ).get_image()
