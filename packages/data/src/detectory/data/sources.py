@@ -273,7 +273,9 @@ def _records(source: Source, metadata: Metadata) -> list[dict[str, Any]]:
     records = read_json(source.path)
     for number, record in enumerate(records):
         if not isinstance(record, dict) or not isinstance(record.get("file_name"), str):
-            raise DatasetError(Fault(str(source.path), f"record {number}", "file_name", "expected a dict with a name"))
+            got = "a dict without it" if isinstance(record, dict) else type(record).__name__
+            problem = f"expected a list of dataset dicts with a file_name (a COCO file is an object), got {got}"
+            raise DatasetError(Fault(str(source.path), f"record {number}", "file_name", problem))
         record["file_name"] = os.path.join(source.images or source.path.parent, record["file_name"])
     ids = {one.get("category_id") for record in records for one in record.get("annotations", [])}
     numbers = [number for number in ids if isinstance(number, int)]
