@@ -1,0 +1,71 @@
+"""Pictures look as those that a person has looked at: structural similarity to the references."""
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from .scenes import FOLDER, SCENES, drawn, picture
+
+#: Below it a label that moved, a colour that changed or a border that is missing shows.
+_LEAST_SIMILARITY = 0.985
+_WINDOW = 7
+
+
+def similarity(one, other):
+    """Mean structural similarity of two pictures (H, W, 3) in [0, 255].
+
+    Source: Wang et al., "Image Quality Assessment: From Error Visibility to Structural Similarity", 2004, equation 13,
+    with square windows, over the three channels.
+    """
+    first, second = one.astype(float), other.astype(float)
+    mean1, mean2 = _windows(first), _windows(second)
+    variance1, variance2 = _windows(first**2) - mean1**2, _windows(second**2) - mean2**2
+    covariance = _windows(first * second) - mean1 * mean2
+    c1, c2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
+    luminance = (2 * mean1 * mean2 + c1) / (mean1**2 + mean2**2 + c1)
+    return float((luminance * (2 * covariance + c2) / (variance1 + variance2 + c2)).mean())
+
+
+def _windows(values):
+    """Means of all square windows, by sums of rows and columns."""
+    sums = np.pad(values, ((1, 0), (1, 0), (0, 0))).cumsum(axis=0).cumsum(axis=1)
+    window = (
+        sums[_WINDOW:, _WINDOW:] - sums[:-_WINDOW, _WINDOW:] - sums[_WINDOW:, :-_WINDOW] + sums[:-_WINDOW, :-_WINDOW]
+    )
+    return window / _WINDOW**2
+
+
+@pytest.mark.parametrize("name", SCENES)
+def test_a_scene_looks_as_its_reference(name):
+    reference = np.asarray(Image.open(FOLDER / f"{name}.png").convert("RGB"))
+    found = drawn(name)
+    assert found.shape == reference.shape
+    assert similarity(found, reference) > _LEAST_SIMILARITY
+
+
+@pytest.mark.parametrize("name", SCENES)
+def test_no_reference_is_the_bare_picture(name):
+    reference = np.asarray(Image.open(FOLDER / f"{name}.png").convert("RGB").resize(picture().shape[1::-1]))
+    assert similarity(reference, picture()) < _LEAST_SIMILARITY
+
+
+def test_the_measure_sees_a_box_that_moved_by_three_pixels():
+    moved = np.roll(drawn("primitives"), 3, axis=1)
+    assert similarity(moved, drawn("primitives")) < _LEAST_SIMILARITY
+
+
+def test_every_documented_method_is_in_a_scene(golden):
+    classes = json.loads((golden / "compat_api_inventory.json").read_text())
+    documented = {
+        method
+        for entry in classes
+        if (entry["module"], entry["name"]) == ("detectron2.utils.visualizer", "Visualizer")
+        for method in entry["methods"]
+    }
+    used = (FOLDER.parent.parent / "visualization" / "scenes.py").read_text()
+    # Those that others call: a prediction with rotated boxes, keypoints, a panoptic prediction.
+    indirect = {"overlay_rotated_instances", "draw_and_connect_keypoints", "draw_panoptic_seg_predictions"}
+    assert len(documented) == 17
+    assert {name for name in documented - indirect if f".{name}(" not in used} == set()
