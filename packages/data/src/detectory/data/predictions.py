@@ -6,10 +6,20 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import pycocotools.mask
 import torch
 
-from detectory import ops
-from detectory.structures import BitMasks, Boxes, BoxMode, Instances, PolygonMasks, RotatedBoxes
+from detectory.structures import (
+    BitMasks,
+    Boxes,
+    BoxMode,
+    Instances,
+    PolygonMasks,
+    RotatedBoxes,
+    polygons_to_bitmask,
+)
+
+from .detection.annotations import decode_rle
 
 
 def predictions_to_record(instances: Instances, file_name: str = "", image_id: Any = 1) -> dict[str, Any]:
@@ -95,17 +105,17 @@ def _segmentations(instances: Instances) -> list[Any] | None:
     masks = instances.pred_masks
     if isinstance(masks, PolygonMasks):
         return [[polygon.tolist() for polygon in polygons] for polygons in masks]
-    encoded = ops.rle_encode(masks.tensor if isinstance(masks, BitMasks) else masks)
-    return encoded if isinstance(encoded, list) else [encoded]
+    tensor = masks.tensor if isinstance(masks, BitMasks) else masks
+    return [pycocotools.mask.encode(np.asfortranarray(mask, dtype=np.uint8)) for mask in tensor.cpu().numpy()]
 
 
 def _masks(segmentations: list[Any], size: tuple[int, int]) -> PolygonMasks | BitMasks:
-    if not any(isinstance(one, Mapping) for one in segmentations):
+    if not any(isinstance(one, dict) for one in segmentations):
         return PolygonMasks([[np.asarray(polygon) for polygon in polygons] for polygons in segmentations])
     rows = [
-        ops.rle_decode([one])[0].bool()
-        if isinstance(one, Mapping)
-        else ops.polygons_to_mask([np.asarray(polygon) for polygon in one], *size)
+        decode_rle(one).astype(bool)
+        if isinstance(one, dict)
+        else polygons_to_bitmask([np.asarray(polygon) for polygon in one], *size)
         for one in segmentations
     ]
-    return BitMasks(torch.stack(rows))
+    return BitMasks(torch.from_numpy(np.stack(rows)))
