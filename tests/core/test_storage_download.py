@@ -1,12 +1,14 @@
 import hashlib
 import http.server
 import multiprocessing
+import sys
 import threading
+import types
 
 import pytest
 
 from detectory.core.config import LazyConfig
-from detectory.core.storage import DownloadError, cached_path, download, local_path, mirrors, open_file
+from detectory.core.storage import DownloadError, cached_path, download, hash_in_name, local_path, mirrors, open_file
 
 CONTENT = bytes(range(256)) * 4096
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
@@ -88,6 +90,71 @@ def test_a_wrong_hash_leaves_nothing(server, tmp_path):
 def test_a_damaged_file_in_the_cache_is_fetched_again(server, tmp_path):
     (tmp_path / "file").write_bytes(b"damaged")
     assert download(server.url, tmp_path / "file", sha256=SHA256).read_bytes() == CONTENT
+
+
+def test_a_first_download_records_the_hash_that_later_ones_must_have(server, tmp_path, caplog):
+    caplog.set_level("INFO", logger="detectory")
+    download(server.url, tmp_path / "file.pkl")
+    assert (
+        f"file.pkl is unverified, nobody published its hash; later downloads must have SHA-256 {SHA256}" in caplog.text
+    )
+    (tmp_path / "file.pkl").unlink()
+    (tmp_path / "file.pkl.sha256").write_text("0" * 64)
+    with pytest.raises(DownloadError, match=f"an earlier download had SHA-256 {'0' * 64}, this one {SHA256}"):
+        download(server.url, tmp_path / "file.pkl")
+    assert not (tmp_path / "file.pkl").exists()
+
+
+def test_digits_in_a_name_verify_a_file_when_they_begin_its_hash(server, tmp_path, caplog):
+    caplog.set_level("INFO", logger="detectory")
+    download(server.url, tmp_path / f"model_final_{SHA256[:6]}.pkl")
+    assert "verified by the digits in its name" in caplog.text
+    caplog.clear()
+    download(server.url, tmp_path / "model_final_000000.pkl")
+    assert "unverified" in caplog.text
+    assert hash_in_name("model_final.pkl") is None
+
+
+@pytest.fixture
+def hub(monkeypatch, tmp_path):
+    """A stand-in for the hub's library, which keeps what it was asked."""
+    (tmp_path / "model.bin").write_bytes(CONTENT)
+
+    def hf_hub_download(**asked):
+        module.asked = asked
+        return str(tmp_path / "model.bin")
+
+    module = types.SimpleNamespace(hf_hub_download=hf_hub_download)
+    monkeypatch.setitem(sys.modules, "huggingface_hub", module)
+    return module
+
+
+def test_hub_addresses_name_owner_repository_revision_and_file(hub, cache):
+    local_path("hf://owner/repo@v1/folder/model.bin", sha256=SHA256[:8])
+    assert {key: hub.asked[key] for key in ("repo_id", "filename", "revision")} == {
+        "repo_id": "owner/repo",
+        "filename": "folder/model.bin",
+        "revision": "v1",
+    }
+    assert hub.asked["cache_dir"] == str(cache / "huggingface")
+    with pytest.raises(DownloadError, match=f"expected SHA-256 {'0' * 8}, got {SHA256}"):
+        local_path("hf://owner/repo/model.bin", sha256="0" * 8)
+
+
+def test_hub_addresses_obey_offline_and_can_only_be_read(hub, monkeypatch):
+    monkeypatch.setenv("DETECTORY_OFFLINE", "1")
+    assert open_file("hf://owner/repo/model.bin", "rb").read() == CONTENT
+    assert hub.asked["local_files_only"]
+    with pytest.raises(ValueError, match=r"expected hf://owner/repository/file, got 'hf://owner/repo'"):
+        local_path("hf://owner/repo")
+    with pytest.raises(ValueError, match="can only be read"):
+        open_file("hf://owner/repo/model.bin", "w")
+
+
+def test_missing_hub_library_is_named_with_the_command_that_brings_it(monkeypatch):
+    monkeypatch.setitem(sys.modules, "huggingface_hub", None)
+    with pytest.raises(ImportError, match=r"detectory-core\[hf\]"):
+        local_path("hf://owner/repo/model.bin")
 
 
 def test_mirrors_are_tried_in_order(server, tmp_path):

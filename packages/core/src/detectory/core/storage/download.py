@@ -6,6 +6,7 @@ import http.client
 import json
 import logging
 import os
+import re
 import shutil
 import time
 import urllib.error
@@ -40,11 +41,14 @@ def download(
     ask for the same destination wait for the one that fetches. A broken transfer continues where it stopped, in this
     call, and in the next one.
 
+    Without a published hash the first download records the file's, beside it, and later ones must equal it: delete the
+    record, ``<destination>.sha256``, where a file was meant to change. Digits at the end of a file's name that are the
+    beginning of its hash, as in ``model_final_f10217.pkl``, verify it the first time; others mean nothing.
+
     Args:
         urls: one address or several of the same file, tried in order: ``https://``, ``http://`` or ``file://``.
         destination: where the file goes; missing folders are made.
-        sha256: the hexadecimal SHA-256, or its first 8 or more digits. Without it the length that the server
-            announces is what is checked.
+        sha256: the hexadecimal SHA-256, or its first 8 or more digits.
         progress: called with the bytes so far and the bytes in all (None when unknown); logged by default.
 
     Raises:
@@ -104,12 +108,22 @@ def _all_local(addresses: Sequence[str]) -> bool:
     return all(urlsplit(address).scheme == "file" for address in addresses)
 
 
+def _record_of(target: Path) -> Path:
+    return target.with_name(f"{target.name}.sha256")
+
+
+def hash_in_name(name: str) -> str | None:
+    """Return the six or more hexadecimal digits at the end of a file's name, before its suffix; None without any."""
+    match = re.search(r"[_-]([0-9a-f]{6,64})\.\w+$", name)
+    return match[1] if match else None
+
+
 def _is_complete(target: Path, expected: str | None) -> bool:
     if not target.is_file():
         return False
     if expected is None:
         return True
-    record = target.with_name(f"{target.name}.sha256")
+    record = _record_of(target)
     # The record spares hashing the file at every use; it counts only while the file has not changed since.
     if record.is_file() and record.stat().st_mtime_ns >= target.stat().st_mtime_ns:
         found = record.read_text(encoding="ascii").strip()
@@ -121,6 +135,8 @@ def _is_complete(target: Path, expected: str | None) -> bool:
 
 def _fetch_from_any(addresses: Sequence[str], target: Path, expected: str | None, progress: Progress) -> None:
     faults = []
+    record = _record_of(target)
+    recorded = record.read_text(encoding="ascii").strip() if expected is None and record.is_file() else None
     for address in addresses:
         part = target.with_name(f"{target.name}.part")
         try:
@@ -129,6 +145,9 @@ def _fetch_from_any(addresses: Sequence[str], target: Path, expected: str | None
             if expected is not None and not found.startswith(expected):
                 _discard(part)
                 raise DownloadError(f"expected SHA-256 {expected}, got {found}")
+            if recorded is not None and found != recorded:
+                _discard(part)
+                raise DownloadError(f"an earlier download had SHA-256 {recorded}, this one {found}; see {record}")
         except (OSError, http.client.HTTPException, ValueError) as error:
             faults.append(f"  {address}: {error}")
             continue
@@ -136,9 +155,19 @@ def _fetch_from_any(addresses: Sequence[str], target: Path, expected: str | None
             os.fsync(file.fileno())
         os.replace(part, target)
         _discard(part)
-        target.with_name(f"{target.name}.sha256").write_text(found, encoding="ascii")
+        record.write_text(found, encoding="ascii")
+        if expected is None and recorded is None:
+            _tell_what_vouches(target.name, found)
         return
     raise DownloadError(f"download: cannot get {target.name} from any address:\n" + "\n".join(faults))
+
+
+def _tell_what_vouches(name: str, found: str) -> None:
+    digits = hash_in_name(name)
+    if digits is not None and found.startswith(digits):
+        _logger.info("%s is verified by the digits in its name; its SHA-256 is %s", name, found)
+    else:
+        _logger.info("%s is unverified, nobody published its hash; later downloads must have SHA-256 %s", name, found)
 
 
 def _fetch_patiently(address: str, part: Path, progress: Progress) -> None:

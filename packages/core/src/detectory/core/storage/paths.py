@@ -1,4 +1,4 @@
-"""Paths and addresses under one face: local files, https://, file:// and detectron2:// give a local path."""
+"""Paths and addresses under one face: local files, https://, file://, detectron2:// and hf:// give a local path."""
 
 import hashlib
 import os
@@ -8,7 +8,7 @@ from urllib.parse import unquote, urlsplit
 
 from iopath.common.file_io import NativePathHandler, PathHandler, PathManager
 
-from detectory.core.storage.download import download
+from detectory.core.storage.download import DownloadError, download, file_sha256
 
 DETECTRON2_MODELS = "https://dl.fbaipublicfiles.com/detectron2/"
 
@@ -93,6 +93,52 @@ class Detectron2ModelHandler(WebHandler):
         return self._exists(path)
 
 
+class HuggingFaceHandler(PathHandler):
+    """Gives files of repositories on the Hugging Face Hub, ``hf://owner/repository/folder/model.safetensors``.
+
+    A revision stands behind the repository: ``hf://owner/repository@revision/model.safetensors``. The hub's library
+    downloads and verifies; its files are in the folder ``huggingface`` of this cache. `DETECTORY_OFFLINE` holds here too.
+    """
+
+    def _get_supported_prefixes(self) -> list[str]:
+        return ["hf://"]
+
+    def _get_local_path(self, path: str, force: bool = False, **kwargs: Any) -> str:
+        try:
+            from huggingface_hub import hf_hub_download
+        except ImportError as error:
+            raise ImportError(
+                f"local_path: {path} needs the hub's library: pip install 'detectory-core[hf]'"
+            ) from error
+        owner, repository, file = _hub_parts(path)
+        name, _, revision = repository.partition("@")
+        found = hf_hub_download(
+            repo_id=f"{owner}/{name}",
+            filename=file,
+            revision=revision or None,
+            cache_dir=str(cache_dir() / "huggingface"),
+            force_download=force,
+            local_files_only=os.environ.get("DETECTORY_OFFLINE", "0") not in ("", "0"),
+        )
+        expected = kwargs.get("sha256")
+        if expected is not None and not file_sha256(found).startswith(expected.lower()):
+            raise DownloadError(f"local_path: {path}: expected SHA-256 {expected}, got {file_sha256(found)}")
+        return found
+
+    def _open(self, path: str, mode: str = "r", buffering: int = -1, **kwargs: Any) -> IO:
+        if "r" not in mode or "+" in mode:
+            raise ValueError(f"open_file: {path} can only be read, got mode '{mode}'")
+        return open(self._get_local_path(path), mode, buffering=buffering, **kwargs)
+
+
+def _hub_parts(path: str) -> tuple[str, str, str]:
+    """Return owner, repository and file of an ``hf://`` address."""
+    parts = path.removeprefix("hf://").split("/", 2)
+    if len(parts) != 3 or not all(parts):
+        raise ValueError(f"local_path: expected hf://owner/repository/file, got '{path}'")
+    return parts[0], parts[1], parts[2]
+
+
 class LocalHandler(NativePathHandler):
     """Gives local files, also as ``file://`` addresses."""
 
@@ -109,10 +155,10 @@ class LocalHandler(NativePathHandler):
 
 
 def new_path_manager() -> PathManager:
-    """Return a path manager that knows local files, web addresses and ``detectron2://``; more can be registered."""
+    """Return a path manager that knows local files, web addresses, ``detectron2://`` and ``hf://``."""
     manager = PathManager()
     manager._native_path_handler = LocalHandler()
-    for handler in (LocalHandler(), WebHandler(), Detectron2ModelHandler()):
+    for handler in (LocalHandler(), WebHandler(), Detectron2ModelHandler(), HuggingFaceHandler()):
         manager.register_handler(handler)
     return manager
 
@@ -129,7 +175,7 @@ def local_path(url: str | os.PathLike[str], sha256: str | None = None) -> str:
     """Return the local path of a file, downloading it into the cache first when ``url`` is an address.
 
     Args:
-        url: a path, ``https://…``, ``http://…``, ``file://…``, ``detectron2://…`` or any registered prefix.
+        url: a path, ``https://…``, ``http://…``, ``file://…``, ``detectron2://…``, ``hf://…`` or any registered prefix.
         sha256: the hash that a download must have, or its first 8 or more digits.
 
     Raises:
