@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from tests.modeling import tiny
 from torch import nn
 
 from detectory.data.transforms import ResizeShortestEdge
@@ -58,6 +59,29 @@ def test_files_come_back_in_order_and_in_batches(predictor, tmp_path):
     results = list(predictor.predict_files(paths, batch_size=2))
     assert [path for path, _ in results] == paths
     assert [round(float(outputs["instances"].scores) * 5) for _, outputs in results] == [0, 1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("mix_sizes", [False, True])
+def test_only_pictures_of_one_padded_size_share_a_batch_unless_they_may_mix(mix_sizes):
+    predictor = Predictor(Brightest(), ResizeShortestEdge(32, 64), mix_sizes=mix_sizes)
+    outputs = predictor.predict_batch([blue(20, 30), blue(30, 20), blue(40, 60)])
+    assert [output["instances"].image_size for output in outputs] == [(20, 30), (30, 20), (40, 60)]
+    assert len(predictor.model.shapes) == (3 if mix_sizes else 1)
+
+
+@pytest.mark.parametrize("name", ["mask rcnn", "cascade", "retinanet", "fcos", "panoptic"])
+def test_a_batch_of_several_sizes_gives_what_its_pictures_give_alone(name):
+    model = tiny.MODELS[name]()
+    if hasattr(model, "head"):
+        model.test_score_thresh = 0.0
+    predictor = Predictor(model, ResizeShortestEdge(64, 96))
+    pictures = [np.random.randint(0, 256, (*size, 3), dtype=np.uint8) for size in ((64, 90), (90, 60), (60, 85))]
+    together, alone = predictor.predict_batch(pictures), [predictor(picture) for picture in pictures]
+    for a, b in zip(together, alone, strict=True):
+        a, b = a["instances"], b["instances"]
+        assert len(a) > 0
+        assert torch.allclose(a.scores, b.scores, atol=1e-4)
+        assert torch.allclose(a.pred_boxes.tensor / 96, b.pred_boxes.tensor / 96, atol=1e-4)
 
 
 def test_an_unreadable_file_comes_back_as_its_error_and_the_others_go_on(predictor, tmp_path):

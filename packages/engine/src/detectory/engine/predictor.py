@@ -29,6 +29,9 @@ class Predictor:
         device: where the model runs; by default where it is.
         channels_last: keep weights and activations in channels-last memory, which convolutions on CPUs and recent
             GPUs prefer; the outputs are the same up to rounding.
+        mix_sizes: let pictures of different size share a batch, which keeps a GPU busy. The smaller ones are then padded
+            to the largest, and what a model finds near their rims may change a little. Without it only pictures that
+            the model pads to the same size go through it together, and a batch gives what its pictures give alone.
 
     Example:
         >>> import numpy as np
@@ -47,12 +50,14 @@ class Predictor:
         *,
         device: str | torch.device | None = None,
         channels_last: bool = True,
+        mix_sizes: bool = False,
     ) -> None:
         self.model = model.eval()
         if device is not None:
             self.model.to(device)
         if channels_last:
             self.model.to(memory_format=torch.channels_last)
+        self.mix_sizes = mix_sizes
         self.resize = resize or ResizeShortestEdge(800, 1333)
         self.input_format: str = getattr(model, "input_format", None) or "BGR"
 
@@ -74,10 +79,24 @@ class Predictor:
         return instances_of(self(picture), threshold)
 
     def predict_batch(self, pictures: Sequence[Picture]) -> list[dict[str, Any]]:
-        """Return the model's outputs for several pictures that go through it together."""
-        inputs = [self.prepare(picture) for picture in pictures]
-        with torch.inference_mode():
-            return self.model(inputs)
+        """Return the model's outputs for several pictures, which go through it together where ``mix_sizes`` lets them."""
+        return self._run([self.prepare(picture) for picture in pictures])
+
+    @torch.inference_mode()
+    def _run(self, inputs: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Return the model's outputs for prepared inputs, those of one padded size at a time."""
+        groups: dict[tuple[int, ...], list[int]] = {}
+        for i, item in enumerate(inputs):
+            groups.setdefault(() if self.mix_sizes else self._padded_size(item["image"]), []).append(i)
+        outputs: dict[int, dict[str, Any]] = {}
+        for members in groups.values():
+            outputs |= zip(members, self.model([inputs[i] for i in members]), strict=True)
+        return [outputs[i] for i in range(len(inputs))]
+
+    def _padded_size(self, image: torch.Tensor) -> tuple[int, ...]:
+        """Return the size in steps of the model's padding."""
+        step = max(getattr(getattr(self.model, "backbone", None), "size_divisibility", 1), 1)
+        return tuple(-(-side // step) for side in image.shape[-2:])
 
     def predict_files(
         self, files: Iterable[str | os.PathLike[str]], batch_size: int = 1
@@ -86,14 +105,13 @@ class Predictor:
 
         Args:
             files: paths of pictures, in the order in which they come out.
-            batch_size: how many go through the model together.
+            batch_size: how many are read together, and go through the model together where ``mix_sizes`` lets them.
         """
         remaining = iter(files)
         while batch := [Path(file) for file in itertools.islice(remaining, batch_size)]:
             read = [self._try_prepare(path) for path in batch]
             inputs = [item for item in read if isinstance(item, dict)]
-            with torch.inference_mode():
-                outputs = iter(self.model(inputs) if inputs else [])
+            outputs = iter(self._run(inputs))
             for path, item in zip(batch, read, strict=True):
                 yield path, item if isinstance(item, Exception) else next(outputs)
 

@@ -11,6 +11,7 @@ import torch
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
+from detectory.core.checkpoint import unwrap
 from detectory.core.distributed import all_gather, gather, get_rank, get_world_size, is_main_process
 from detectory.core.events import EventStorage, get_event_storage
 from detectory.engine.random_state import random_state, set_random_state
@@ -237,12 +238,18 @@ class SimpleTrainer(TrainerBase):
         self._random_state_to_set = own["random"]
         if "data_loader" in own and hasattr(self.data_loader, "load_state_dict"):
             self.data_loader.load_state_dict(own["data_loader"])
+        modules = dict(unwrap(self.model).named_modules())
+        for name, state in own.get("running", {}).items():
+            modules[name].load_running_state(state)
 
     def _own_state(self) -> dict[str, Any]:
         state = {"random": random_state()}
         if hasattr(self.data_loader, "state_dict"):
             state["data_loader"] = self.data_loader.state_dict()
-        return state
+        # What modules average over batches and keep out of the model's state dict, see DenseDetector.running_state.
+        modules = unwrap(self.model).named_modules()
+        running = {name: module.running_state() for name, module in modules if hasattr(module, "running_state")}
+        return state | {"running": running} if running else state
 
 
 def _check_finite(losses: dict[str, float], iteration: int) -> None:

@@ -97,7 +97,8 @@ class HuggingFaceHandler(PathHandler):
     """Gives files of repositories on the Hugging Face Hub, ``hf://owner/repository/folder/model.safetensors``.
 
     A revision stands behind the repository: ``hf://owner/repository@revision/model.safetensors``. The hub's library
-    downloads and verifies; its files are in the folder ``huggingface`` of this cache. `DETECTORY_OFFLINE` holds here too.
+    downloads and verifies; its files are in the folder ``huggingface`` of this cache. With ``DETECTORY_OFFLINE=1`` only
+    what is there is used.
     """
 
     def _get_supported_prefixes(self) -> list[str]:

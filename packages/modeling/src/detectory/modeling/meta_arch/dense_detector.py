@@ -44,6 +44,7 @@ class DenseDetector(ImageNormalizer):
         self.test_topk_candidates: int
         self.test_nms_thresh: float
         self.max_detections_per_image: int
+        self.loss_normalizer: float
         if head_in_features is None:
             shapes = backbone.output_shape()
             self.head_in_features = sorted(shapes, key=lambda name: shapes[name].stride)
@@ -99,11 +100,24 @@ class DenseDetector(ImageNormalizer):
             [flatten_cells(level, number) for level in kind] for kind, number in zip(predictions, numbers, strict=True)
         ]
 
-    def _moving_average(self, name: str, value: float, start: float, momentum: float = 0.9) -> float:
-        """Return and keep, as the attribute ``name``, a running mean that a single odd batch cannot move far."""
-        average = momentum * getattr(self, name, start) + (1 - momentum) * value
-        setattr(self, name, average)
-        return average
+    def running_state(self) -> dict[str, float]:
+        """Return the running mean that an exact resume needs.
+
+        The state dict is that of Detectron2, which forgets it; `detectory.engine`'s trainer saves it beside the model.
+        """
+        return {"loss_normalizer": self.loss_normalizer}
+
+    def load_running_state(self, state: dict[str, float]) -> None:
+        """Continue from a state that `running_state` returned."""
+        self.loss_normalizer = float(state["loss_normalizer"])
+
+    def _normalizer(self, positive: Tensor) -> float:
+        """Count the positive anchors of a batch ``(B, R)`` into their running mean, and return it.
+
+        A single odd batch cannot move the mean far.
+        """
+        self.loss_normalizer = 0.9 * self.loss_normalizer + 0.1 * max(self._positive_count(positive), 1)
+        return self.loss_normalizer
 
     def _positive_count(self, positive: Tensor) -> int:
         """Count positive anchors of a batch ``(B, R)`` and log their mean number an image."""

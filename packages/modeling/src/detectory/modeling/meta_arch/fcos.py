@@ -158,7 +158,7 @@ class FCOS(DenseDetector):
         """
         labels = torch.stack(list(gt_labels))  # (B, R)
         positive = (labels >= 0) & (labels != self.num_classes)
-        normalizer = self._moving_average("loss_normalizer", max(self._positive_count(positive), 1), 300.0)
+        normalizer = self._normalizer(positive)
         logits = torch.cat(list(pred_logits), dim=1)
         targets = F.one_hot(labels, self.num_classes + 1)[..., :-1].to(logits.dtype)
         focal = ops.sigmoid_focal_loss(logits, targets, self.focal_loss_alpha, self.focal_loss_gamma, reduction="sum")

@@ -149,7 +149,7 @@ class RetinaNet(DenseDetector):
         labels = torch.stack(list(gt_labels))  # (B, R)
         counted = labels >= 0
         positive = counted & (labels != self.num_classes)
-        normalizer = self._moving_average("loss_normalizer", max(self._positive_count(positive), 1), 100.0)
+        normalizer = self._normalizer(positive)
         logits = torch.cat(list(pred_logits), dim=1)[counted]
         targets = F.one_hot(labels[counted], self.num_classes + 1)[:, :-1].to(logits.dtype)
         focal = ops.sigmoid_focal_loss(logits, targets, self.focal_loss_alpha, self.focal_loss_gamma, reduction="sum")
