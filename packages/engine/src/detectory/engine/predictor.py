@@ -29,8 +29,8 @@ class Predictor:
         device: where the model runs; by default where it is.
         channels_last: keep weights and activations in channels-last memory, which convolutions on CPUs and recent
             GPUs prefer; the outputs are the same up to rounding.
-        mix_sizes: let pictures of different size share a batch, which keeps a GPU busy. The smaller ones are then padded
-            to the largest, and what a model finds near their rims may change a little. Without it only pictures that
+        mix_sizes: let pictures of different size share a batch, which keeps a GPU busy. The smaller ones are padded to
+            the largest, and what a model finds near their rims may change a little. Without it only pictures that
             the model pads to the same size go through it together, and a batch gives what its pictures give alone.
 
     Example:
@@ -79,7 +79,7 @@ class Predictor:
         return instances_of(self(picture), threshold)
 
     def predict_batch(self, pictures: Sequence[Picture]) -> list[dict[str, Any]]:
-        """Return the model's outputs for several pictures, which go through it together where ``mix_sizes`` lets them."""
+        """Return the model's outputs for several pictures; those of one size go through it together."""
         return self._run([self.prepare(picture) for picture in pictures])
 
     @torch.inference_mode()
