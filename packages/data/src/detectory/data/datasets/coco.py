@@ -73,7 +73,18 @@ def load_coco_json(
         DatasetError: The file is no COCO dataset, or a record breaks its rules; the message names file, id and field.
     """
     file = os.fspath(json_file)
-    content = read_json(file)
+    return coco_records(read_json(file), file, image_root, dataset_name, extra_annotation_keys, skip_faults)
+
+
+def coco_records(
+    content: Any,
+    file: str,
+    image_root: str | os.PathLike[str],
+    dataset_name: str | None = None,
+    extra_annotation_keys: Sequence[str] | None = None,
+    skip_faults: bool = False,
+) -> list[dict[str, Any]]:
+    """Turn the parsed content of a file into records; see :func:`load_coco_json`."""
     raise_first(file_faults(content, file))
     categories, id_map = content["categories"], None
     raise_first(duplicate_faults(categories, file, "category"))

@@ -13,11 +13,13 @@ import numpy as np
 from detectory.data.catalog import MetadataCatalog
 from detectory.structures import BoxMode
 
-from .coco import load_coco_json, set_thing_metadata
+from .coco import coco_records, set_thing_metadata
 from .index_file import MappedIndex, index_path, write_index
 from .json_file import read_json
 
 _NO_MASK, _POLYGONS, _RLE = 0, 1, 2
+# Records made between two releases of the mapped pages. One touches a dozen places, each of which brings in 64 KiB.
+_RECORDS_PER_RELEASE = 16
 
 
 class CocoIndex(Sequence):
@@ -36,6 +38,7 @@ class CocoIndex(Sequence):
     def __init__(self, index: MappedIndex, image_root: str, rows: np.ndarray | None = None) -> None:
         self._index, self._root = index, image_root
         self._rows = np.arange(len(index.arrays["image_size"])) if rows is None else rows
+        self._made = 0
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -49,12 +52,16 @@ class CocoIndex(Sequence):
         first, last = arrays["image_annotations"][row : row + 2].tolist()
         image_id = int(arrays["image_id"][row])
         height, width = arrays["image_size"][row].tolist()
+        annotations = [self._annotation(number) for number in range(first, last)]
+        self._made += 1
+        if self._made % _RECORDS_PER_RELEASE == 0:
+            self._index.release()
         return {
             "file_name": os.path.join(self._root, name),
             "height": height,
             "width": width,
             "image_id": image_id,
-            "annotations": [self._annotation(number) for number in range(first, last)],
+            "annotations": annotations,
         }
 
     def _annotation(self, row: int) -> dict[str, Any]:
@@ -148,8 +155,9 @@ def open_coco_index(
 
 def _build(path: Path, json_file: str, dataset_name: str | None, skip_faults: bool) -> None:
     """Parse a COCO file and write its index."""
-    records = load_coco_json(json_file, "", dataset_name, skip_faults=skip_faults)
-    categories = sorted(read_json(json_file)["categories"], key=lambda category: category["id"])
+    content = read_json(json_file)
+    records = coco_records(content, json_file, "", dataset_name, skip_faults=skip_faults)
+    categories = sorted(content["categories"], key=lambda category: category["id"])
     annotations = [annotation for record in records for annotation in record["annotations"]]
     names = [record["file_name"].encode() for record in records]
     parts, mask_kinds, codes, code_sizes = _mask_columns(annotations)

@@ -63,6 +63,15 @@ class MappedIndex:
             for name, (dtype, shape, offset) in content["arrays"].items()
         }
 
+    def release(self) -> None:
+        """Let go of the pages that were read; what is read again comes from the system's cache of the file.
+
+        Every page that a process touches, and those around it, count as that process's memory. Without this each
+        worker that goes through a dataset in random order ends up with all of it.
+        """
+        if hasattr(mmap, "MADV_DONTNEED"):
+            self._map.madvise(mmap.MADV_DONTNEED)
+
     def __reduce__(self) -> tuple[Any, tuple[str]]:
         return MappedIndex, (self.path,)
 
