@@ -6,11 +6,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from tests.data.large_coco import IMAGES, INSTANCES, write_large_coco
 
 from detectory.data.datasets import open_coco_index
-
-sys.path.insert(0, str(Path(__file__).parent))
-from large_coco import IMAGES, INSTANCES, write_large_coco
 
 SCRIPT = Path(__file__).with_name("worker_memory.py")
 
