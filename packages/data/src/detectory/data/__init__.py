@@ -20,6 +20,7 @@ from .selection import (
     print_instances_class_histogram,
 )
 from .sequences import DatasetFromList, MapDataset, PackedList, ToIterableDataset
+from .skipping import SkipFaults
 from .train_loader import TrainLoader
 
 __all__ = [
@@ -37,6 +38,7 @@ __all__ = [
     "MixingMapper",
     "Mosaic",
     "PackedList",
+    "SkipFaults",
     "ToIterableDataset",
     "TrainLoader",
     "build_batch_data_loader",

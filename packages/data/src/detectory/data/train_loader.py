@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import signal
 from collections.abc import Callable, Iterable, Iterator
 from itertools import chain, islice
 from typing import Any
@@ -153,7 +154,7 @@ class TrainLoader(DataLoader):
         """Yield (whether it waited at the resume, place, sample) in order."""
         left_over = set(self._resume_waiting)
         self._open_slots()
-        for number, (place, sample) in enumerate(super().__iter__()):
+        for number, (place, sample) in enumerate(_with_cause_of_death(super().__iter__())):
             if self._keys is not None:
                 yield number < len(left_over), place, sample
             elif place in left_over:
@@ -214,6 +215,28 @@ class TrainLoader(DataLoader):
             self._samples.seed = state["seed"]
         if self._keys is not None:
             self._keys.seed, self._keys.waiting, self._keys.skip = state["seed"], waiting, state["consumed"]
+
+
+def _with_cause_of_death(iterator: Iterator[Any]) -> Iterator[Any]:
+    """Say how a worker process ended, where torch says only that it did."""
+    try:
+        yield from iterator
+    except RuntimeError as error:
+        if not str(error).startswith("DataLoader worker (pid"):
+            raise
+        codes = [worker.exitcode for worker in getattr(iterator, "_workers", [])]
+        ends = [_cause_of_death(code) for code in codes if code]
+        if not ends:
+            raise
+        raise RuntimeError(f"TrainLoader: a worker process {ends[0]} ({error})") from error
+
+
+def _cause_of_death(code: int) -> str:
+    if code > 0:
+        return f"ended with exit code {code}"
+    name = signal.Signals(-code).name
+    hint = {"SIGKILL": ", which the system sends when memory runs out", "SIGBUS": ", often because /dev/shm is full"}
+    return f"was killed by {name}{hint.get(name, '')}"
 
 
 def _as_it_is(sample: Any) -> Any:

@@ -61,9 +61,11 @@ def duplicate_faults(records: list[dict], file: str, kind: str) -> Iterator[Faul
     """Yield the ids that appear twice."""
     seen = set()
     for record in records:
-        if record.get("id") in seen:
+        if not _is_id(record.get("id")):
+            continue
+        if record["id"] in seen:
             yield Fault(file, f"{kind} {record['id']}", "id", "this id appears more than once")
-        seen.add(record.get("id"))
+        seen.add(record["id"])
 
 
 def category_faults(category: dict[str, Any], file: str) -> Iterator[Fault]:

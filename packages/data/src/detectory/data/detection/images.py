@@ -5,7 +5,9 @@ from __future__ import annotations
 import functools
 import io
 import logging
+import math
 import os
+import struct
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -103,9 +105,18 @@ def _decoded_by_tifffile(data: bytes, name: str) -> np.ndarray:
         import tifffile
     except ImportError as error:
         raise ImageReadError(
-            f"{name}: Pillow cannot read this TIFF (many channels or 16-bit colours); pip install tifffile"
+            f"{name}: Pillow cannot read this TIFF (many channels or 16-bit colours); "
+            "pip install 'detectory-data[tiff]'"
         ) from error
-    array = tifffile.imread(io.BytesIO(data))
+    try:
+        with tifffile.TiffFile(io.BytesIO(data)) as file:
+            series = file.series[0]
+            _check_pixels(math.prod(series.shape), 1, name)
+            array = series.asarray()
+    except (ValueError, IndexError, KeyError, OSError, TypeError, struct.error) as error:
+        if isinstance(error, ImageReadError):
+            raise
+        raise ImageReadError(f"{name}: the image is damaged: {error}") from error
     return np.moveaxis(array, 0, -1) if array.ndim == 3 and array.shape[0] < array.shape[-1] else array
 
 
@@ -113,12 +124,14 @@ def _decoded(path: str, mode: str | None) -> np.ndarray:
     """Read a file as ``(H, W)`` or ``(H, W, C)`` in Pillow's mode, or as it is stored for None."""
     if path.lower().endswith(".npy"):
         try:
-            array = np.load(path, allow_pickle=False)
-        except ValueError as error:
+            # Mapped first: a header of a few bytes may claim more memory than there is.
+            array = np.load(path, mmap_mode="r", allow_pickle=False)
+        except (ValueError, EOFError) as error:
             raise ImageReadError(f"{path}: no array: {error}") from error
         if array.ndim not in (2, 3):
             raise ImageReadError(f"{path}: expected an (H, W) or (H, W, C) array, got shape {array.shape}")
-        return array
+        _check_pixels(array.shape[1], array.shape[0], path)
+        return np.array(array)
     with open(path, "rb") as file:
         data = file.read()
     header = read_jpeg_header(data)

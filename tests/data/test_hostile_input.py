@@ -1,0 +1,166 @@
+"""What a dataset may do to a training: one clear error with its cause, or a sample left out and counted."""
+
+import json
+import os
+import re
+import signal
+from itertools import islice
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from detectory.data import DatasetMapper, SkipFaults, build_detection_train_loader, transforms
+from detectory.data.check import check_dataset
+from detectory.data.datasets import load_coco_json
+from detectory.data.detection import ImageReadError, read_image
+from detectory.data.detection import images as images_module
+
+
+def npy_header(shape):
+    header = f"{{'descr': '|u1', 'fortran_order': False, 'shape': {shape}, }}".ljust(117) + "\n"
+    return b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header.encode() + bytes(64)
+
+
+@pytest.mark.parametrize("shape", [(10**9, 10**9), (10**6, 10**4, 3)], ids=str)
+def test_an_array_that_claims_more_than_its_file_is_refused(tmp_path, shape):
+    (tmp_path / "a.npy").write_bytes(npy_header(shape))
+    with pytest.raises(ImageReadError, match=r"a\.npy: no array"):
+        read_image(tmp_path / "a.npy")
+
+
+def test_an_array_beyond_the_limit_of_pixels_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(images_module, "MAX_PIXELS", 50)
+    np.save(tmp_path / "a.npy", np.zeros((6, 10, 2), np.uint8))
+    with pytest.raises(ImageReadError, match="10 x 6 pixels, more than the limit of 50"):
+        read_image(tmp_path / "a.npy")
+
+
+def test_tiff_files_of_many_deep_channels_are_read_and_damaged_ones_named(tmp_path):
+    tifffile = pytest.importorskip("tifffile", reason="pip install 'detectory-data[tiff]'")
+    array = np.random.default_rng(0).integers(0, 60000, (20, 30, 5)).astype(np.uint16)
+    tifffile.imwrite(tmp_path / "a.tif", array, photometric="minisblack", planarconfig="contig")
+    np.testing.assert_array_equal(read_image(tmp_path / "a.tif"), array)
+    (tmp_path / "b.tif").write_bytes((tmp_path / "a.tif").read_bytes()[:700])
+    with pytest.raises(ImageReadError, match=r"b\.tif: the image is damaged"):
+        read_image(tmp_path / "b.tif")
+
+
+def test_a_tiff_bomb_is_refused(tmp_path, monkeypatch):
+    tifffile = pytest.importorskip("tifffile", reason="pip install 'detectory-data[tiff]'")
+    tifffile.imwrite(tmp_path / "a.tif", np.zeros((20, 30, 5), np.uint16), photometric="minisblack")
+    monkeypatch.setattr(images_module, "MAX_PIXELS", 100)
+    with pytest.raises(ImageReadError, match="more than the limit of 100"):
+        read_image(tmp_path / "a.tif")
+
+
+@pytest.mark.parametrize(
+    ("mode", "name"),
+    [("L", "a.jpg"), ("RGB", "a.jpg"), ("CMYK", "a.jpg"), ("P", "a.png"), ("RGBA", "a.png"), ("L", "a.png")],
+)
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_every_kind_of_image_agrees_with_pillow_to_one_grey_level(tmp_path, mode, name, orientation):
+    smooth = np.add.outer(np.arange(48) * 2, np.arange(64) * 2).astype(np.uint8)
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    Image.fromarray(np.stack([smooth, smooth.T[:48, :48].repeat(2, 1)[:, :64], 255 - smooth], -1)).convert(mode).save(
+        tmp_path / name, exif=exif
+    )
+    upright = Image.open(tmp_path / name)
+    upright = upright.transpose(Image.Transpose.ROTATE_270) if orientation == 6 else upright
+    expected = np.asarray(upright.convert("RGB")).astype(int)
+    assert np.abs(read_image(tmp_path / name, "RGB").astype(int) - expected).max() <= 1
+
+
+MAPPER = DatasetMapper(True, augmentations=[transforms.Resize((32, 32))], image_format="RGB", use_instance_mask=True)
+
+
+def batches(coco, mapper, workers):
+    records = load_coco_json(coco.file, coco.images, "hostile")
+    loader = build_detection_train_loader(
+        records, mapper=mapper, total_batch_size=2, num_workers=workers, seed=1, aspect_ratio_grouping=False
+    )
+    return list(islice(loader, 8))
+
+
+def spoil(coco, kind):
+    path = coco.images / "2.jpg"
+    if kind == "missing":
+        path.unlink()
+    elif kind == "truncated":
+        path.write_bytes(path.read_bytes()[:700])
+    elif kind == "other size":
+        Image.new("RGB", (10, 10)).save(path)
+    else:
+        path.write_bytes(b"GIF89a" + bytes(20))
+
+
+CAUSES = {
+    "missing": "No such file or directory: .*2.jpg",
+    "truncated": "2.jpg: the image is damaged",
+    "other size": "2.jpg: the image is 10 x 10 .* its record of image id 2 says 40 x 64",
+    "no image": "2.jpg: ",
+}
+
+
+@pytest.mark.parametrize(("kind", "workers"), [*((kind, 0) for kind in CAUSES), ("truncated", 1)])
+def test_a_bad_image_ends_the_training_with_its_cause(coco, kind, workers):
+    spoil(coco, kind)
+    with pytest.raises((OSError, ValueError), match=CAUSES[kind]):
+        batches(coco, MAPPER, workers)
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_bad_images_are_left_out_and_counted_when_asked(coco, workers):
+    spoil(coco, "other size")
+    mapper = SkipFaults(MAPPER)
+    seen = [sample["image_id"] for batch in batches(coco, mapper, workers) for sample in batch]
+    assert len(seen) == 16
+    assert 2 not in seen
+    assert mapper.skipped >= 3
+
+
+def test_too_many_bad_images_end_the_training(coco):
+    spoil(coco, "missing")
+    with pytest.raises(RuntimeError, match=r"more than 1 bad samples, the last one: .*2\.jpg"):
+        batches(coco, SkipFaults(MAPPER, at_most=1), 0)
+
+
+def killing_mapper(record):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_a_worker_that_is_killed_is_named_with_its_signal(coco):
+    with pytest.raises(RuntimeError, match="a worker process was killed by SIGKILL, which the system sends when"):
+        batches(coco, killing_mapper, 1)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), 1e309, "12", None, True])
+def test_numbers_that_are_none_are_named_in_every_field(coco, value):
+    coco.content["annotations"][0]["bbox"][2] = value
+    coco.content["annotations"][1]["segmentation"][0][3] = value
+    coco.content["annotations"][2]["keypoints"] = [1, value, 2]
+    found = {(fault.id, re.sub(r"\W.*", "", fault.field)) for fault in check_dataset(coco.write())}
+    assert found == {("annotation 1", "bbox"), ("annotation 2", "segmentation"), ("annotation 3", "keypoints")}
+
+
+def mutations(content, generator, count):
+    """Replace values at random places of nested lists and dicts."""
+    strange = [None, -1, 1e300, float("nan"), "x", [], {}, [[]], True, 10**30, {"size": [1], "counts": "0"}]
+    for _ in range(count):
+        copied = json.loads(json.dumps(content))
+        place = copied
+        while isinstance(place, (dict, list)) and len(place):
+            key = generator.choice(list(place)) if isinstance(place, dict) else generator.integers(len(place))
+            if generator.random() < 0.3 or not isinstance(place[key], (dict, list)) or not place[key]:
+                place[key] = strange[generator.integers(len(strange))]
+                break
+            place = place[key]
+        yield copied
+
+
+def test_no_damaged_file_of_annotations_crashes_the_check(coco):
+    for content in mutations(coco.content, np.random.default_rng(0), 150):
+        coco.file.write_text(json.dumps(content))
+        for fault in check_dataset(coco.file, image_root=coco.images):
+            assert str(fault).count("\n") == 0
