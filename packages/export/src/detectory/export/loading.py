@@ -38,7 +38,9 @@ def load(path: str | os.PathLike[str]) -> Predictor:
     elif suffix == ".pt2":
         graph, text = load_program(name)
     else:
-        raise ValueError(f"load: knows .onnx and .pt2, got {name}")
+        raise ValueError(
+            f"load: knows .onnx and .pt2 (OpenVINO, AOTInductor and TorchScript files are not supported), got {name}"
+        )
     if not text:
         raise ValueError(f"load: {name} has no {KEY}; was it written by detectory.export?")
     description = Description.from_json(text, name)
