@@ -125,7 +125,9 @@ def _check_recipe(context: click.Context) -> str | None:
     try:
         if detectron2_config.is_detectron2_config(recipe):
             config = model_zoo.get_config(recipe)
-            config.merge_from_list([part for text in context.params["overrides"] for part in text.split("=", 1)])
+            config.merge_from_list(
+                [part for text in context.params.get("overrides") or () for part in text.split("=", 1)]
+            )
         else:
             recipes.apply_overrides(recipes.load_recipe(recipe), context.params.get("overrides") or ())
     except (LookupError, ValueError, OSError) as error:
