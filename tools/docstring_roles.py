@@ -1,4 +1,4 @@
-"""A griffe extension: docstrings' roles such as ``:func:`nms` `` become code on the site."""
+"""A griffe extension that makes docstrings read well on the site: roles such as ``:func:`nms` ``, and examples."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ from typing import Any
 import griffe
 
 _ROLE = re.compile(r":(?:py:)?(?:class|func|meth|mod|attr|data|exc):`~?([^`]+)`")
+#: Griffe knows the plural only, and takes the singular for prose, whose brackets are links then.
+_EXAMPLE = re.compile(r"^(\s*)Example:$", re.MULTILINE)
 
 
 class DocstringRoles(griffe.Extension):
-    """Replaces each role by its target in code style, before the docstring is parsed."""
+    """Replaces each role by its target in code style, and names examples as griffe expects."""
 
     def on_object(self, *, obj: griffe.Object, **kwargs: Any) -> None:
         """Rewrite the docstring of one object."""
         if obj.docstring:
-            obj.docstring.value = _ROLE.sub(r"`\1`", obj.docstring.value)
+            obj.docstring.value = _EXAMPLE.sub(r"\1Examples:", _ROLE.sub(r"`\1`", obj.docstring.value))
