@@ -128,6 +128,43 @@ def test_json_writer_repairs_an_unfinished_line(tmp_path):
     assert lines(path) == [{"iteration": 0}, {"iteration": 1, "loss": 2.0}]
 
 
+def test_json_writer_forgets_the_lines_of_iterations_that_run_again(tmp_path):
+    path = tmp_path / "metrics.json"
+    path.write_text("".join(f'{{"iteration": {number}, "loss": 9.0}}\n' for number in (1, 3, 5, 7)))
+    with EventStorage(4) as storage:
+        storage.put_scalar("loss", 2.0)
+        writer = JSONWriter(path)
+        writer.write()
+        writer.close()
+    assert [line["iteration"] for line in lines(path)] == [1, 3, 4]
+
+
+def test_json_writer_moves_the_file_of_an_earlier_training(tmp_path):
+    path = tmp_path / "metrics.json"
+    path.write_text('{"iteration": 5}\n')
+    with EventStorage() as storage:
+        storage.put_scalar("loss", 2.0)
+        writer = JSONWriter(path)
+        writer.write()
+        writer.close()
+    assert lines(path) == [{"iteration": 0, "loss": 2.0}]
+    assert lines(tmp_path / "metrics.json.old") == [{"iteration": 5}]
+
+
+def test_tensorboard_forgets_the_iterations_that_run_again(tmp_path):
+    pytest.importorskip("tensorboard", reason="pip install detectory-core[tensorboard]")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    for start, value in ((0, 1.0), (1, 2.0)):
+        writer = TensorboardXWriter(str(tmp_path), filename_suffix=f".{start}")
+        with EventStorage(start) as storage:
+            for storage.iter in range(start, 3):
+                storage.put_scalar("loss", value)
+                writer.write()
+        writer.close()
+    assert [event.step for event in EventAccumulator(str(tmp_path)).Reload().Scalars("loss")] == [0, 1, 2]
+
+
 def test_metric_printer_tells_losses_rate_and_time_left(caplog):
     with EventStorage(9) as storage, caplog.at_level(logging.INFO):
         storage.put_scalars(total_loss=1.5, time=2.0)

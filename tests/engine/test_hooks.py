@@ -9,7 +9,7 @@ from torch import nn
 
 from detectory.core.checkpoint import Checkpointer
 from detectory.core.events import EventWriter, get_event_storage
-from detectory.engine import HookBase, SimpleTrainer, TrainerBase, hooks
+from detectory.engine import AMPTrainer, HookBase, SimpleTrainer, TrainerBase, hooks
 from detectory.engine.precise_batch_norm import get_bn_modules, update_bn_stats
 from detectory.engine.schedules import LinearParamScheduler
 
@@ -99,6 +99,17 @@ def test_a_torch_scheduler_is_saved(optimizer):
     other = torch.optim.lr_scheduler.StepLR(optimizer, 2)
     hooks.LRScheduler(optimizer, other).load_state_dict(hook.state_dict())
     assert other.last_epoch == 3
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_schedule_does_not_warn_when_the_scaler_leaves_out_the_first_update():
+    model = nn.Linear(1, 1)
+    optimizer = torch.optim.SGD(model.parameters(), lr=1.0)
+    trainer = AMPTrainer(model, iter(lambda: torch.full((1, 1), 1e38), None), optimizer)
+    trainer.compute_losses = lambda batch: {"loss": model(batch).sum()}
+    torch_schedule = torch.optim.lr_scheduler.StepLR(optimizer, 1, gamma=0.5)
+    run([hooks.LRScheduler(optimizer, torch_schedule)], 2, trainer=trainer)
+    assert optimizer.param_groups[0]["lr"] == 0.25
 
 
 def test_evaluation_runs_periodically_and_once_at_the_end():

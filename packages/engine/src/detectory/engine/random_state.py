@@ -3,21 +3,45 @@
 import contextlib
 import random
 from collections.abc import Iterator
-from typing import Any, cast
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 
 
+class RandomState(NamedTuple):
+    """The states of all generators as each library gives them: quick to take, for use in this process."""
+
+    python: tuple[Any, ...]
+    numpy: Any
+    torch: torch.Tensor
+    cuda: list[torch.Tensor]
+
+    @classmethod
+    def take(cls) -> "RandomState":
+        """Take the states of Python's, NumPy's and torch's generators, the GPUs' included."""
+        cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else []
+        return cls(random.getstate(), np.random.get_state(), torch.random.get_rng_state(), cuda)
+
+    def put_back(self) -> None:
+        """Put all generators into these states; GPUs when there are as many of them as then."""
+        random.setstate(self.python)
+        np.random.set_state(self.numpy)
+        torch.random.set_rng_state(self.torch)
+        if self.cuda and torch.cuda.is_available() and len(self.cuda) == torch.cuda.device_count():
+            torch.cuda.set_rng_state_all(self.cuda)
+
+
 def random_state() -> dict[str, Any]:
-    """Return the states of Python's, NumPy's and torch's generators, the GPUs' included, as tensors and numbers."""
-    name, keys, position, has_gauss, cached = cast("tuple[str, np.ndarray, int, int, float]", np.random.get_state())
-    version, internal, gauss = random.getstate()
+    """Return the states of all generators as tensors and numbers, which a checkpoint can hold."""
+    state = RandomState.take()
+    version, internal, gauss = state.python
+    name, keys, position, has_gauss, cached = state.numpy
     return {
         "python": (version, torch.tensor(internal, dtype=torch.int64), gauss),
         "numpy": (name, torch.tensor(keys.astype(np.int64)), int(position), int(has_gauss), float(cached)),
-        "torch": torch.random.get_rng_state(),
-        "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else [],
+        "torch": state.torch,
+        "cuda": state.cuda,
     }
 
 
@@ -27,19 +51,20 @@ def set_random_state(state: dict[str, Any]) -> None:
     The states of GPUs are set when there are as many of them as then; others keep their own.
     """
     version, internal, gauss = state["python"]
-    random.setstate((version, tuple(internal.tolist()), gauss))
     name, keys, position, has_gauss, cached = state["numpy"]
-    np.random.set_state((name, keys.numpy().astype(np.uint32), position, has_gauss, cached))
-    torch.random.set_rng_state(state["torch"])
-    if state["cuda"] and torch.cuda.is_available() and len(state["cuda"]) == torch.cuda.device_count():
-        torch.cuda.set_rng_state_all(state["cuda"])
+    RandomState(
+        (version, tuple(internal.tolist()), gauss),
+        (name, keys.numpy().astype(np.uint32), position, has_gauss, cached),
+        state["torch"],
+        state["cuda"],
+    ).put_back()
 
 
 @contextlib.contextmanager
 def undisturbed_random_state() -> Iterator[None]:
     """Put all generators back at the end of the block, so that what runs inside does not change the training."""
-    state = random_state()
+    state = RandomState.take()
     try:
         yield
     finally:
-        set_random_state(state)
+        state.put_back()

@@ -1,11 +1,11 @@
 """SimpleTrainer: one model, one loss, one optimizer, one source of data."""
 
-import contextlib
 import logging
+import math
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any, cast
+from typing import Any, NoReturn, cast
 
 import torch
 from torch import nn
@@ -108,13 +108,12 @@ class SimpleTrainer(TrainerBase):
             start = time.perf_counter()
             batch = self.next_batch()
             data_time += time.perf_counter() - start
-            with self._synchronize_gradients(step + 1 == self.accumulation_steps):
-                loss_dict = self.compute_losses(batch)
-                total = cast("torch.Tensor", sum(loss_dict.values()))
-                if step == 0 and not self.zero_grad_before_forward:
-                    self.optimizer.zero_grad()
-                self.backward(total if self.accumulation_steps == 1 else total / self.accumulation_steps)
-            losses_of_batches.append(loss_dict)
+            if step + 1 < self.accumulation_steps and isinstance(self.model, DistributedDataParallel):
+                # The processes exchange gradients only for the last batch of an iteration.
+                with self.model.no_sync():
+                    losses_of_batches.append(self._compute_gradients(batch, is_first=step == 0))
+            else:
+                losses_of_batches.append(self._compute_gradients(batch, is_first=step == 0))
         self.after_backward()
         try:
             self._put_metrics(_mean_of(losses_of_batches), data_time)
@@ -123,6 +122,14 @@ class SimpleTrainer(TrainerBase):
                 return
             raise
         self.update()
+
+    def _compute_gradients(self, batch: Any, is_first: bool) -> dict[str, torch.Tensor]:
+        losses = self.compute_losses(batch)
+        total = cast("torch.Tensor", sum(losses.values()))
+        if is_first and not self.zero_grad_before_forward:
+            self.optimizer.zero_grad()
+        self.backward(total if self.accumulation_steps == 1 else total / self.accumulation_steps)
+        return losses
 
     def next_batch(self) -> Any:
         """Return the next batch of the loader."""
@@ -154,12 +161,6 @@ class SimpleTrainer(TrainerBase):
         del self.data_loader
         self._iterator = None
         self.data_loader = data_loader_builder()
-
-    def _synchronize_gradients(self, wanted: bool) -> contextlib.AbstractContextManager[Any]:
-        """Let the processes exchange gradients only for the last batch of an iteration."""
-        if isinstance(self.model, DistributedDataParallel) and not wanted:
-            return self.model.no_sync()
-        return contextlib.nullcontext()
 
     def _put_metrics(self, loss_dict: Mapping[str, torch.Tensor], data_time: float) -> None:
         if (self.iter + 1) % self.gather_metric_period:
@@ -193,23 +194,22 @@ class SimpleTrainer(TrainerBase):
         Raises:
             FloatingPointError: a loss of this process is NaN or infinite.
         """
-        names = list(loss_dict)
-        # One transfer for all values: each one makes the CPU wait for the GPU.
-        values = torch.stack([loss_dict[name].detach().float().reshape(()) for name in names]).tolist()
-        _check_finite(dict(zip(names, values, strict=True)), cur_iter)
-        metrics = dict(zip(names, values, strict=True)) | {"data_time": data_time}
+        losses = dict(zip(loss_dict, _as_numbers(loss_dict.values()), strict=True))
+        total = sum(losses.values())
+        # A sum is finite only when all of its parts are.
+        if not abs(total) < math.inf:
+            _tell_not_finite(losses, cur_iter)
         if get_world_size() > 1:
-            of_all = gather(metrics)
+            of_all = gather((losses, data_time))
             if not is_main_process():
                 return
-            data_time = max(one["data_time"] for one in of_all)
-            metrics = {name: sum(one[name] for one in of_all) / len(of_all) for name in names}
-        metrics.pop("data_time", None)
+            data_time = max(seconds for _, seconds in of_all)
+            losses = {name: sum(one[name] for one, _ in of_all) / len(of_all) for name in losses}
+            total = sum(losses.values())
         storage = get_event_storage() if storage is None else storage
-        storage.put_scalar("data_time", data_time, cur_iter=cur_iter)
-        storage.put_scalar(f"{prefix}total_loss", sum(metrics.values()), cur_iter=cur_iter)
-        if len(metrics) > 1:
-            storage.put_scalars(cur_iter=cur_iter, **metrics)
+        storage.put_scalars(cur_iter=cur_iter, **{"data_time": data_time, f"{prefix}total_loss": total})
+        if len(losses) > 1:
+            storage.put_scalars(cur_iter=cur_iter, **losses)
 
     def synchronize_state(self) -> None:
         """Gather the random generators and loader positions of all processes for the next :meth:`state_dict`."""
@@ -252,15 +252,22 @@ class SimpleTrainer(TrainerBase):
         return state | {"running": running} if running else state
 
 
-def _check_finite(losses: dict[str, float], iteration: int) -> None:
-    wrong = {name: value for name, value in losses.items() if not abs(value) < float("inf")}
-    if wrong:
-        shown = ", ".join(f"{name} = {value}" for name, value in losses.items())
-        place = f" in process {get_rank()}" if get_world_size() > 1 else ""
-        raise FloatingPointError(
-            f"iteration {iteration}{place}: {', '.join(wrong)} is not finite ({shown}); "
-            "a lower learning rate, a longer warm-up or gradient clipping may help"
-        )
+def _as_numbers(tensors: Collection[torch.Tensor]) -> list[float]:
+    """Return the values of scalar tensors; one transfer for all of a GPU, as each makes the CPU wait."""
+    devices = {tensor.device for tensor in tensors}
+    if len(devices) == 1 and not next(iter(tensors)).is_cpu:
+        return torch.stack([tensor.detach().float().reshape(()) for tensor in tensors]).tolist()
+    return [tensor.item() for tensor in tensors]
+
+
+def _tell_not_finite(losses: dict[str, float], iteration: int) -> NoReturn:
+    wrong = [name for name, value in losses.items() if not abs(value) < math.inf] or ["the sum of all losses"]
+    shown = ", ".join(f"{name} = {value}" for name, value in losses.items())
+    place = f" in process {get_rank()}" if get_world_size() > 1 else ""
+    raise FloatingPointError(
+        f"iteration {iteration}{place}: {', '.join(wrong)} is not finite ({shown}); "
+        "a lower learning rate, a longer warm-up or gradient clipping may help"
+    )
 
 
 def _mean_of(loss_dicts: list[dict[str, torch.Tensor]]) -> dict[str, torch.Tensor]:

@@ -1,17 +1,22 @@
 """Scalars as JSON lines."""
 
 import json
+import math
 import os
 from pathlib import Path
+from typing import IO
 
 from detectory.core.events.storage import get_event_storage
 from detectory.core.events.writer import EventWriter
+from detectory.core.storage import atomic_write
 
 
 class JSONWriter(EventWriter):
     """Writes scalars to a file, one JSON object with ``iteration`` and the new values on each line.
 
-    An existing file is continued. A last line that a killed process left unfinished is removed first.
+    A resumed training continues the file: lines of iterations that run again, and a last line that a killed process
+    left unfinished, are removed, so that no iteration stands there twice. A training that starts from iteration 0 moves
+    the file of an earlier one to ``<json_file>.old``.
 
     Args:
         json_file: the file; missing folders are made.
@@ -21,8 +26,8 @@ class JSONWriter(EventWriter):
     def __init__(self, json_file: str | os.PathLike[str], window_size: int = 20) -> None:
         path = Path(json_file)
         path.parent.mkdir(parents=True, exist_ok=True)
-        _cut_unfinished_line(path)
-        self._file = path.open("a", encoding="utf-8")
+        self._path = path
+        self._file: IO[str] | None = None
         self._window_size = window_size
         self._last_write = -1
 
@@ -33,6 +38,11 @@ class JSONWriter(EventWriter):
         for name, (value, iteration) in storage.latest_with_smoothing_hint(self._window_size).items():
             if iteration > self._last_write:
                 lines.setdefault(iteration, {})[name] = value
+        if not lines:
+            return
+        if self._file is None:
+            _forget_lines_from(self._path, storage.start_iter)
+            self._file = self._path.open("a", encoding="utf-8")
         for iteration in sorted(lines):
             self._file.write(json.dumps({"iteration": iteration, **lines[iteration]}, sort_keys=True) + "\n")
             self._last_write = iteration
@@ -40,13 +50,27 @@ class JSONWriter(EventWriter):
 
     def close(self) -> None:
         """Close the file."""
-        self._file.close()
+        if self._file is not None:
+            self._file.close()
 
 
-def _cut_unfinished_line(path: Path) -> None:
+def _forget_lines_from(path: Path, iteration: int) -> None:
+    """Remove what an interrupted training wrote of iterations that run again."""
     if not path.exists():
         return
-    content = path.read_bytes()
-    if content and not content.endswith(b"\n"):
-        with path.open("r+b") as file:
-            file.truncate(content.rfind(b"\n") + 1)
+    if iteration == 0:
+        path.replace(path.with_name(f"{path.name}.old"))
+        return
+    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+    kept = [line for line in lines if line.endswith("\n") and _iteration_of(line) < iteration]
+    if kept != lines:
+        with atomic_write(path, "w") as file:
+            file.writelines(kept)
+
+
+def _iteration_of(line: str) -> float:
+    """Return the iteration of a line; one that is damaged or another program's stays before all."""
+    try:
+        return float(json.loads(line)["iteration"])
+    except (ValueError, TypeError, LookupError):
+        return -math.inf

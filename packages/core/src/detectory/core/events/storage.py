@@ -34,6 +34,9 @@ class EventStorage:
     Args:
         start_iter: the number of the first iteration.
 
+    Attributes:
+        start_iter: the same number; a resumed training's is not 0.
+
     Example:
         >>> with EventStorage() as storage:
         ...     for loss in (2.0, 1.0):
@@ -44,6 +47,7 @@ class EventStorage:
     """
 
     def __init__(self, start_iter: int = 0) -> None:
+        self.start_iter = start_iter
         self._iter = start_iter
         self._prefix = ""
         self._histories: dict[str, HistoryBuffer] = {}
@@ -64,19 +68,25 @@ class EventStorage:
         Raises:
             ValueError: the same scalar came with another ``smoothing_hint`` before.
         """
-        name = self._prefix + name
-        number = float(value)
-        iteration = self._iter if cur_iter is None else cur_iter
-        known = self._smoothing.setdefault(name, smoothing_hint)
-        if known != smoothing_hint:
-            raise ValueError(f"put_scalar: '{name}' was put with smoothing_hint={known}, now it is {smoothing_hint}")
-        self._histories.setdefault(name, HistoryBuffer()).update(number, iteration)
-        self._latest[name] = (number, iteration)
+        self._put(self._prefix + name, float(value), smoothing_hint, self._iter if cur_iter is None else cur_iter)
 
     def put_scalars(self, *, smoothing_hint: bool = True, cur_iter: int | None = None, **kwargs: Any) -> None:
         """Add one value of several scalars: ``put_scalars(loss=1.5, accuracy=0.7)``."""
+        iteration = self._iter if cur_iter is None else cur_iter
         for name, value in kwargs.items():
-            self.put_scalar(name, value, smoothing_hint=smoothing_hint, cur_iter=cur_iter)
+            self._put(self._prefix + name, float(value), smoothing_hint, iteration)
+
+    def _put(self, name: str, number: float, smoothing_hint: bool, iteration: int) -> None:
+        history = self._histories.get(name)
+        if history is None:
+            history = self._histories[name] = HistoryBuffer()
+            self._smoothing[name] = smoothing_hint
+        elif self._smoothing[name] != smoothing_hint:
+            raise ValueError(
+                f"put_scalar: '{name}' was put with smoothing_hint={self._smoothing[name]}, now it is {smoothing_hint}"
+            )
+        history.update(number, iteration)
+        self._latest[name] = (number, iteration)
 
     def put_image(self, img_name: str, img_tensor: torch.Tensor | np.ndarray) -> None:
         """Add an RGB picture ``(3, H, W)``: ``uint8`` in ``[0, 255]`` or ``float32`` in ``[0, 1]``."""

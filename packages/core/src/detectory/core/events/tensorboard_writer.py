@@ -10,6 +10,8 @@ from detectory.core.events.writer import EventWriter
 class TensorboardXWriter(EventWriter):
     """Writes scalars, pictures and histograms to a TensorBoard file.
 
+    In a resumed training TensorBoard is told to forget the iterations that run again.
+
     Args:
         log_dir: the folder of the event files; the first value makes one.
         window_size: noisy scalars are written as the median of their values of so many iterations.
@@ -32,7 +34,8 @@ class TensorboardXWriter(EventWriter):
 
     @cached_property
     def _writer(self) -> Any:
-        return self._make_writer()
+        start = get_event_storage().start_iter
+        return self._make_writer(purge_step=start) if start else self._make_writer()
 
     def write(self) -> None:
         """Write what was put since the last call; pictures and histograms leave the storage."""

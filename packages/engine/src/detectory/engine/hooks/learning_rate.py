@@ -1,5 +1,6 @@
 """The learning rate, changed after every iteration."""
 
+import warnings
 from collections import Counter
 from typing import Any
 
@@ -56,7 +57,13 @@ class LRScheduler(HookBase):
         assert self._optimizer is not None, "before_train has run"
         rate = self._optimizer.param_groups[self._group]["lr"]
         self.trainer.storage.put_scalar("lr", rate, smoothing_hint=False)
-        self.scheduler.step()
+        if self.trainer.iter > self.trainer.start_iter:
+            self.scheduler.step()
+            return
+        with warnings.catch_warnings():
+            # float16's scaler leaves out the first updates until it has its scale; torch takes that for a mistake.
+            warnings.filterwarnings("ignore", message=r"Detected call of `lr_scheduler\.step\(\)` before")
+            self.scheduler.step()
 
     @property
     def scheduler(self) -> Any:

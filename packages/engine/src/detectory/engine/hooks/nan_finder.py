@@ -12,7 +12,7 @@ from torch.utils._pytree import tree_leaves
 from detectory.core.distributed import get_rank, get_world_size
 from detectory.core.events import EventStorage
 from detectory.core.storage import atomic_write
-from detectory.engine.random_state import random_state, set_random_state, undisturbed_random_state
+from detectory.engine.random_state import RandomState, undisturbed_random_state
 from detectory.engine.trainer import HookBase
 
 _logger = logging.getLogger(__name__)
@@ -40,7 +40,7 @@ class NaNFinder(HookBase):
         self._skip = skip
         self._max_skips = max_skips
         self._skipped = 0
-        self._state: dict[str, Any] | None = None
+        self._state: RandomState | None = None
 
     def before_train(self) -> None:
         """Ask the trainer to be told of losses that are not finite."""
@@ -51,7 +51,7 @@ class NaNFinder(HookBase):
 
     def before_step(self) -> None:
         """Keep the random numbers of this iteration."""
-        self._state = random_state()
+        self._state = RandomState.take()
 
     def state_dict(self) -> dict[str, Any]:
         """Return how many iterations were skipped."""
@@ -85,7 +85,7 @@ class NaNFinder(HookBase):
         ]
         try:
             with undisturbed_random_state(), torch.no_grad(), EventStorage(self.trainer.iter):
-                set_random_state(self._state)
+                self._state.put_back()
                 self.trainer.compute_losses(self.trainer.last_batch)
         finally:
             for handle in handles:

@@ -37,6 +37,22 @@ class LRMultiplier(LRScheduler):
         multiplier = self._multiplier(self.last_epoch / self._max_iter)
         return [base * multiplier for base in self.base_lrs]
 
+    def step(self, epoch: int | None = None) -> None:
+        """Go to the next iteration, or to iteration ``epoch``, and set the rates.
+
+        Unlike torch's own it does not warn when the first update was left out, as float16's scaler does while it looks
+        for its scale: the rate is a function of the iteration, nothing of the schedule is lost.
+        """
+        self._step_count = getattr(self, "_step_count", 0) + 1
+        self.last_epoch = self.last_epoch + 1 if epoch is None else epoch
+        rates = self.get_lr()
+        for group, rate in zip(self.optimizer.param_groups, rates, strict=True):
+            if isinstance(group["lr"], torch.Tensor):
+                group["lr"].fill_(rate)
+            else:
+                group["lr"] = rate
+        self._last_lr = rates
+
     def state_dict(self) -> dict[str, Any]:
         """Return the first rates and the iteration; the schedule itself is part of the configuration."""
         return {"base_lrs": self.base_lrs, "last_epoch": self.last_epoch}
