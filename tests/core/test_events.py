@@ -1,6 +1,8 @@
 import json
 import logging
+import sys
 
+import numpy as np
 import pytest
 import torch
 
@@ -9,7 +11,9 @@ from detectory.core.events import (
     EventStorage,
     HistoryBuffer,
     JSONWriter,
+    MLflowWriter,
     TensorboardXWriter,
+    WandbWriter,
     get_event_storage,
     has_event_storage,
 )
@@ -163,6 +167,64 @@ def test_tensorboard_forgets_the_iterations_that_run_again(tmp_path):
                 writer.write()
         writer.close()
     assert [event.step for event in EventAccumulator(str(tmp_path)).Reload().Scalars("loss")] == [0, 1, 2]
+
+
+class Calls:
+    """Stands for a package: every function and class in it writes down its calls."""
+
+    def __init__(self):
+        self.calls = []
+
+    def __getattr__(self, name):
+        def call(*args, **kwargs):
+            self.calls.append((name, args, kwargs))
+            return self
+
+        return call
+
+
+def write_twice(writer):
+    with EventStorage() as storage:
+        storage.put_scalar("loss", 2.0)
+        storage.put_image("photo", torch.full((3, 2, 4), 0.5))
+        writer.write()
+        storage.put_scalar("bbox/AP", 30.0, cur_iter=1)
+        writer.write()
+    writer.close()
+
+
+def test_wandb_writer_logs_scalars_and_pictures_by_iteration(monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "wandb", fake := Calls())
+    write_twice(WandbWriter("project", mode="offline", dir=str(tmp_path / "new")))
+    names = [name for name, _, _ in fake.calls]
+    assert names == ["init", "Image", "log", "log", "finish"]
+    assert fake.calls[0][2] == {
+        "project": "project",
+        "resume": "allow",
+        "mode": "offline",
+        "dir": str(tmp_path / "new"),
+    }
+    assert fake.calls[1][1][0].shape == (2, 4, 3)
+    assert fake.calls[2][1:] == (({"loss": 2.0, "photo": fake},), {"step": 0})
+    assert fake.calls[3][1:] == (({"bbox/AP": 30.0},), {"step": 1})
+
+
+def test_mlflow_writer_logs_scalars_and_pictures_by_iteration(monkeypatch):
+    monkeypatch.setitem(sys.modules, "mlflow", fake := Calls())
+    write_twice(MLflowWriter("cells", "file:runs", run_name="a"))
+    names = [name for name, _, _ in fake.calls]
+    start = ["set_tracking_uri", "set_experiment", "start_run"]
+    assert names == [*start, "log_metrics", "log_image", "log_metrics", "end_run"]
+    assert fake.calls[3][1:] == (({"loss": 2.0},), {"step": 0})
+    assert fake.calls[4][1][0].dtype == np.uint8
+    assert fake.calls[4][1][1] == "photo_0000000.png"
+
+
+@pytest.mark.parametrize(("kind", "package"), [(WandbWriter, "wandb"), (MLflowWriter, "mlflow")])
+def test_a_writer_without_its_package_says_what_to_install(monkeypatch, kind, package):
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(ImportError, match=rf"{kind.__name__} needs {package}: pip install detectory-core\[{package}\]"):
+        kind("name")
 
 
 def test_metric_printer_tells_losses_rate_and_time_left(caplog):

@@ -1,5 +1,8 @@
+import datetime
 import os
+import re
 import signal
+import socket
 import time
 
 import pytest
@@ -7,8 +10,17 @@ import torch
 import torch.distributed as dist
 from torch import nn
 
-from detectory.core.distributed import get_rank, get_world_size
-from detectory.engine import SimpleTrainer, TrainingInterrupted, create_ddp_model, launch, train
+from detectory.core.distributed import all_gather, get_rank, get_world_size
+from detectory.data import MetadataCatalog
+from detectory.engine import (
+    SimpleTrainer,
+    TrainingInterrupted,
+    check_processes,
+    create_ddp_model,
+    launch,
+    synchronize_batch_norm,
+    train,
+)
 
 from .conftest import load_recipe
 from .toy_recipe import augment
@@ -19,13 +31,45 @@ class Mean(nn.Linear):
         return {"loss": super().forward(batch).square().mean()}
 
 
-def fit(batches, parallel=False):
-    """The weights after three iterations on given batches."""
+class Partial(Mean):
+    """One of its parameters never gets a gradient."""
+
+    def __init__(self, *args):
+        super().__init__(*args)
+        self.unused = nn.Parameter(torch.zeros(1))
+
+
+def fit(batches, parallel=False, accumulation_steps=1, kind=Mean, **switches):
+    """The weights after the iterations that given batches make."""
     torch.manual_seed(0)
-    model = Mean(3, 2)
-    trained = create_ddp_model(model) if parallel else model
-    SimpleTrainer(trained, batches, torch.optim.SGD(model.parameters(), lr=0.1)).train(0, len(batches))
+    model = kind(3, 2)
+    trained = create_ddp_model(model, **switches) if parallel else model
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    trainer = SimpleTrainer(trained, batches, optimizer, accumulation_steps=accumulation_steps)
+    trainer.train(0, len(batches) // accumulation_steps)
     return model.state_dict()
+
+
+#: Name -> arguments of `fit` in two processes.
+KINDS = {
+    "plain": {},
+    "static_graph": {"static_graph": True},
+    "float16": {"fp16_compression": True},
+    "unused": {"kind": Partial, "find_unused_parameters": True},
+}
+
+
+def normalise(batch):
+    """What batch normalisation over all processes makes of a batch, and the mean that it remembers."""
+    norm = synchronize_batch_norm(nn.Sequential(nn.BatchNorm2d(3)))
+    return norm(batch[..., None, None])[..., 0, 0].detach(), norm[0].running_mean
+
+
+def refusal(**arguments):
+    """What `check_processes` says."""
+    with pytest.raises(RuntimeError) as raised:
+        check_processes(**arguments)
+    return str(raised.value)
 
 
 def interrupt_after(samples):
@@ -44,7 +88,14 @@ def interrupt_after(samples):
 def work(folder, batches):
     """What two processes do; the tests read what they leave."""
     own = [batch.chunk(get_world_size())[get_rank()] for batch in batches]
-    torch.save(fit(own, parallel=True), folder / f"mean{get_rank()}.pth")
+    check_processes("the same")
+    MetadataCatalog.get("seen_by_one").json_file = str(folder / f"seen{get_rank()}.json")
+    (folder / "seen0.json").touch()
+    found = {name: fit(own, parallel=True, **arguments) for name, arguments in KINDS.items()}
+    found["accumulated"] = fit([part for batch in own for part in batch.chunk(2)], True, accumulation_steps=2)
+    found["norm"] = normalise(own[0])
+    found["refusals"] = refusal(config=f"a\nlr = {get_rank()}"), refusal(datasets=["seen_by_one"])
+    torch.save(found, folder / f"found{get_rank()}.pth")
     train(load_recipe(folder / "whole", "train.max_iter=14"))
     config = load_recipe(folder / "parts", "train.max_iter=14", "train.checkpointer.period=100")
     config.dataloader.train.mapper = interrupt_after(samples=5)
@@ -69,12 +120,35 @@ def two(tmp_path_factory):
     return folder, batches
 
 
-def test_two_processes_equal_one_on_the_joint_batch(two):
+def hang(_):
+    if get_rank() == 1:
+        time.sleep(100)
+    all_gather("here")
+
+
+@pytest.mark.parametrize("kind", [*KINDS, "accumulated"])
+def test_two_processes_equal_one_on_the_joint_batch(two, kind):
     folder, batches = two
     joint = fit(batches)
     for rank in range(2):
-        found = torch.load(folder / f"mean{rank}.pth")
-        assert all(torch.allclose(found[name], joint[name], atol=1e-5) for name in joint)
+        found = torch.load(folder / f"found{rank}.pth")[kind]
+        assert all(torch.allclose(found[name], joint[name], atol=1e-3 if kind == "float16" else 1e-5) for name in joint)
+
+
+def test_batch_normalisation_over_two_processes_sees_the_joint_batch(two):
+    folder, batches = two
+    norm = nn.BatchNorm2d(3)
+    expected = norm(batches[0][..., None, None])[..., 0, 0]
+    outputs, means = zip(*(torch.load(folder / f"found{rank}.pth")["norm"] for rank in range(2)), strict=True)
+    assert torch.allclose(torch.cat(outputs), expected, atol=1e-5)
+    assert all(torch.allclose(mean, norm.running_mean, atol=1e-6) for mean in means)
+
+
+@pytest.mark.parametrize("rank", [0, 1])
+def test_processes_that_differ_are_named_in_all_of_them(two, rank):
+    config, data = torch.load(two[0] / f"found{rank}.pth")["refusals"]
+    assert re.search(r"process 1 on .* has another config than process 0: 'lr = 1' instead of 'lr = 0'", config)
+    assert re.search(r"process 1 on .*: the json_file of the dataset 'seen_by_one' is missing: .*seen1.json", data)
 
 
 def test_two_processes_stop_together_when_one_gets_a_signal(two):
@@ -92,6 +166,37 @@ def test_a_killed_process_ends_the_others_and_is_named():
     with pytest.raises(torch.multiprocessing.ProcessExitedException, match="process 1 terminated with signal SIGKILL"):
         launch(leave, 2, args=(None,))
     assert time.monotonic() - start < 60
+
+
+def test_a_process_that_hangs_is_named_with_what_the_others_wait_for():
+    with pytest.raises(torch.multiprocessing.ProcessRaisedException) as raised:
+        launch(hang, 2, args=(None,), timeout=datetime.timedelta(seconds=3))
+    assert "all_gather: process 0 of 2 waited in vain: no word of process 1, dead or busy elsewhere" in str(
+        raised.value
+    )
+
+
+def test_rejects_a_port_that_is_taken():
+    with socket.socket() as taken:
+        taken.bind(("", 0))
+        taken.listen()
+        url = f"tcp://127.0.0.1:{taken.getsockname()[1]}"
+        with pytest.raises(RuntimeError, match=r"launch: this machine cannot open port \d+ .* Address already in use"):
+            launch(print, 2, dist_url=url)
+
+
+def test_rejects_an_address_without_port():
+    with pytest.raises(ValueError, match=r"dist_url must be like tcp://10\.0\.0\.1:29500, got 'somewhere'"):
+        launch(print, 2, dist_url="somewhere")
+
+
+def test_one_process_needs_no_check():
+    check_processes(datasets=["no such dataset"])
+
+
+def test_rejects_two_compressions():
+    with pytest.raises(ValueError, match="choose one of"):
+        create_ddp_model(nn.Linear(1, 1), fp16_compression=True, bf16_compression=True)
 
 
 def test_one_process_runs_here():

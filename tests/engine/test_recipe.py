@@ -4,9 +4,12 @@ import sys
 
 import pytest
 import torch
+from torch import nn
 
-from detectory.core.config import LazyConfig
-from detectory.engine import train
+from detectory.core.config import LazyCall, LazyConfig
+from detectory.core.events import JSONWriter
+from detectory.engine import scale_to_world_size, synchronize_batch_norm, train
+from detectory.modeling.layers import NaiveSyncBatchNorm
 
 from .conftest import RECIPE
 
@@ -115,3 +118,45 @@ def test_a_missing_gpu_is_told(recipe):
 def test_an_unknown_precision_is_told(recipe):
     with pytest.raises(ValueError, match="unknown precision 'bfloat32': did you mean 'bfloat16'"):
         train(recipe("train.amp.enabled=true", "+train.amp.dtype=bfloat32"))
+
+
+def test_settings_grow_with_the_processes(recipe):
+    config = recipe("+train.reference_world_size=2", "train.eval_period=10", "train.max_iter=30")
+    scaled = scale_to_world_size(config, 4)
+    assert (scaled.dataloader.train.total_batch_size, scaled.optimizer.lr) == (8, pytest.approx(0.1))
+    assert (scaled.train.max_iter, scaled.train.eval_period, scaled.train.checkpointer.period) == (15, 5, 4)
+    assert scale_to_world_size(scaled, 4) is scaled
+    assert config.train.max_iter == 30
+
+
+def test_a_batch_that_does_not_divide_is_told(recipe):
+    with pytest.raises(ValueError, match=r"total_batch_size=4 does not divide by train\.reference_world_size=3"):
+        scale_to_world_size(recipe("+train.reference_world_size=3"), 6)
+
+
+def test_a_recipe_can_profile_normalise_precisely_and_write_elsewhere(recipe, tmp_path):
+    config = recipe("train.max_iter=3", "+train.profile={first:1,last:1}", "+train.precise_bn={num_iter:2}")
+    config.train.writers = [LazyCall(JSONWriter)(json_file=str(tmp_path / "other.json"))]
+    train(config)
+    assert sorted(path.name for path in (tmp_path / "output" / "profile").iterdir()) == [
+        "profiler_iter1.json",
+        "profiler_iter1.txt",
+    ]
+    assert (tmp_path / "other.json").read_text() == (tmp_path / "output" / "metrics.json").read_text()
+
+
+def test_batch_normalisation_keeps_its_parameters_when_it_is_synchronised():
+    model = nn.Sequential(nn.Conv2d(1, 2, 1), nn.BatchNorm2d(2, momentum=0.3))
+    before = list(model.parameters())
+    found = synchronize_batch_norm(model)
+    assert isinstance(found[1], NaiveSyncBatchNorm)
+    assert (found[1].momentum, found[1].training) == (0.3, True)
+    assert all(one is other for one, other in zip(found.parameters(), before, strict=True))
+
+
+def test_metrics_of_a_resumed_training_stand_there_once(recipe, tmp_path):
+    with pytest.raises(FloatingPointError):
+        train(recipe("model.fail_at=12"))
+    train(recipe("train.max_iter=20"), resume=True)
+    lines = [json.loads(line) for line in (tmp_path / "output" / "metrics.json").read_text().splitlines()]
+    assert [line["iteration"] for line in lines] == list(range(20))

@@ -23,6 +23,7 @@ _COMMANDS = {
     "demo": "demo",
     "env": "env",
     "eval": "evaluate",
+    "plot": "plot",
     "predict": "predict",
     "train": "train",
     "zoo": "zoo",

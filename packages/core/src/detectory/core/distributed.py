@@ -11,6 +11,8 @@ import numpy as np
 import torch
 import torch.distributed as dist
 
+from detectory.core.collective_failure import named_collective
+
 _local_group: list[Any] = []
 
 
@@ -95,11 +97,12 @@ def synchronize() -> None:
     """Wait until every process has come here."""
     if get_world_size() == 1:
         return
-    if dist.get_backend() == dist.Backend.NCCL:
-        # NCCL guesses a device otherwise, and two processes may guess the same.
-        dist.barrier(device_ids=[torch.cuda.current_device()])
-    else:
-        dist.barrier()
+    with named_collective("synchronize"):
+        if dist.get_backend() == dist.Backend.NCCL:
+            # NCCL guesses a device otherwise, and two processes may guess the same.
+            dist.barrier(device_ids=[torch.cuda.current_device()])
+        else:
+            dist.barrier()
 
 
 @functools.lru_cache(maxsize=1)
@@ -124,7 +127,8 @@ def all_gather(data: Any, group: Any = None) -> list[Any]:
     if size == 1:
         return [data]
     gathered: list[Any] = [None] * size
-    dist.all_gather_object(gathered, data, group=group)
+    with named_collective("all_gather"):
+        dist.all_gather_object(gathered, data, group=group)
     return gathered
 
 
@@ -144,7 +148,8 @@ def gather(data: Any, dst: int = 0, group: Any = None) -> list[Any]:
         return [data]
     receives = dist.get_rank() == dst
     gathered: list[Any] | None = [None] * size if receives else None
-    dist.gather_object(data, gathered, dst=dst, group=group)
+    with named_collective("gather"):
+        dist.gather_object(data, gathered, dst=dst, group=group)
     return gathered if gathered is not None else []
 
 
@@ -167,7 +172,8 @@ def reduce_dict(input_dict: dict[str, torch.Tensor], average: bool = True) -> di
         # One collective in the order of names, which need not be the order of insertion in every process.
         names = sorted(input_dict)
         values = torch.stack([input_dict[name] for name in names])
-        dist.reduce(values, dst=0)
+        with named_collective("reduce_dict"):
+            dist.reduce(values, dst=0)
         if average and dist.get_rank() == 0:
             values /= size
     return dict(zip(names, values, strict=True))

@@ -4,11 +4,14 @@ from detectory.engine import hooks, tracking
 from detectory.engine.amp_trainer import AMPTrainer
 from detectory.engine.launch import DEFAULT_TIMEOUT, create_ddp_model, launch
 from detectory.engine.predictor import Predictor, instances_of
+from detectory.engine.preflight import check_processes
 from detectory.engine.recipe import Evaluation, TrainingInterrupted, train
 from detectory.engine.simple_trainer import SimpleTrainer
+from detectory.engine.synchronized_norm import synchronize_batch_norm
 from detectory.engine.test_time_augmentation import DatasetMapperTTA, GeneralizedRCNNWithTTA
 from detectory.engine.trainer import HookBase, TrainerBase
 from detectory.engine.validation_loss import validation_losses
+from detectory.engine.world_size import scale_to_world_size
 from detectory.engine.writers import default_writers
 
 __all__ = [
@@ -22,11 +25,14 @@ __all__ = [
     "SimpleTrainer",
     "TrainerBase",
     "TrainingInterrupted",
+    "check_processes",
     "create_ddp_model",
     "default_writers",
     "hooks",
     "instances_of",
     "launch",
+    "scale_to_world_size",
+    "synchronize_batch_norm",
     "tracking",
     "train",
     "validation_losses",

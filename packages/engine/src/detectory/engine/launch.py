@@ -1,17 +1,22 @@
 """Start of the processes of one training, and their process group."""
 
+import contextlib
 import datetime
 import logging
 import os
+import signal
 import socket
+import threading
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlsplit
 
 import torch
 import torch.distributed as dist
 import torch.multiprocessing as multiprocessing
 from torch.nn.parallel import DistributedDataParallel
 
+from detectory.core.collective_failure import forget_store, remember_store
 from detectory.core.distributed import (
     create_local_process_group,
     forget_local_process_group,
@@ -52,11 +57,14 @@ def launch(
 
     Raises:
         ValueError: ``dist_url`` is missing or ``"auto"`` with several machines.
+        RuntimeError: the port of ``dist_url`` is taken, or the processes cannot meet there.
         torch.multiprocessing.ProcessException: a process failed or was killed; the message has its rank. The others
             are ended.
+        SystemExit: SIGTERM came. It is handed on to the processes, which save a checkpoint; the code is 143.
     """
     if "TORCHELASTIC_RUN_ID" in os.environ:
-        _run_in_group(main_func, args, timeout, "env://", None, None, int(os.environ["LOCAL_WORLD_SIZE"]))
+        rank, world_size = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
+        _run_in_group(main_func, args, timeout, "env://", rank, world_size, int(os.environ["LOCAL_WORLD_SIZE"]))
         return
     world_size = num_machines * num_gpus_per_machine
     if world_size <= 1:
@@ -66,36 +74,74 @@ def launch(
         if num_machines > 1:
             raise ValueError("launch: dist_url must be an address that all machines reach, e.g. tcp://10.0.0.1:29500")
         dist_url = f"tcp://127.0.0.1:{_free_port()}"
-    multiprocessing.start_processes(
+    elif machine_rank == 0:
+        _check_port(dist_url)
+    processes = multiprocessing.start_processes(
         _worker,
         nprocs=num_gpus_per_machine,
         args=(main_func, world_size, num_gpus_per_machine, machine_rank, dist_url, args, timeout),
+        join=False,
         daemon=False,
         start_method="spawn",
     )
+    _wait_for(processes)
 
 
 def create_ddp_model(
-    model: torch.nn.Module, *, fp16_compression: bool = False, **kwargs: Any
+    model: torch.nn.Module, *, fp16_compression: bool = False, bf16_compression: bool = False, **kwargs: Any
 ) -> torch.nn.Module | DistributedDataParallel:
     """Wrap a model in ``DistributedDataParallel``; it comes back as it is when there is one process.
 
     Args:
         model: the model, on its device.
         fp16_compression: exchange gradients as float16.
-        kwargs: other arguments of ``DistributedDataParallel``.
+        bf16_compression: exchange gradients as bfloat16, which has the range of float32; NCCL only.
+        kwargs: other arguments of ``DistributedDataParallel``. ``find_unused_parameters=True`` for a model of which
+            some parameters get no gradient in some iterations; ``static_graph=True`` for one that always uses the same
+            ones, where it saves time and memory.
+
+    Raises:
+        ValueError: both compressions.
     """
+    if fp16_compression and bf16_compression:
+        raise ValueError("create_ddp_model: choose one of fp16_compression and bf16_compression")
     if get_world_size() == 1:
         return model
     on_gpu = next(model.parameters()).device.type == "cuda"
     if on_gpu and "device_ids" not in kwargs:
         kwargs["device_ids"] = [get_local_rank()]
     parallel = DistributedDataParallel(model, **kwargs)
-    if fp16_compression:
-        from torch.distributed.algorithms.ddp_comm_hooks.default_hooks import fp16_compress_hook
+    if fp16_compression or bf16_compression:
+        from torch.distributed.algorithms.ddp_comm_hooks import default_hooks
 
-        parallel.register_comm_hook(state=None, hook=fp16_compress_hook)
+        hook = default_hooks.fp16_compress_hook if fp16_compression else default_hooks.bf16_compress_hook
+        parallel.register_comm_hook(state=None, hook=hook)
     return parallel
+
+
+def _wait_for(processes: Any) -> None:
+    """Wait until all processes have ended; hand SIGTERM on to them."""
+    received: list[int] = []
+
+    def hand_on(number: int, _: Any) -> None:
+        received.append(number)
+        for pid in processes.pids():
+            # A process that has ended already needs no signal.
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, number)
+
+    in_main_thread = threading.current_thread() is threading.main_thread()
+    previous = signal.signal(signal.SIGTERM, hand_on) if in_main_thread else None
+    try:
+        while not processes.join():
+            continue
+    except multiprocessing.ProcessExitedException as error:
+        if received and error.exit_code == 128 + received[0]:
+            raise SystemExit(error.exit_code) from None
+        raise
+    finally:
+        if in_main_thread:
+            signal.signal(signal.SIGTERM, previous)
 
 
 def _worker(
@@ -118,28 +164,56 @@ def _run_in_group(
     args: tuple[Any, ...],
     timeout: datetime.timedelta,
     url: str,
-    rank: int | None,
-    world_size: int | None,
+    rank: int,
+    world_size: int,
     processes: int,
 ) -> None:
     local_rank = int(os.environ["LOCAL_RANK"])
     use_gpu = torch.cuda.is_available() and torch.cuda.device_count() >= processes
     if use_gpu:
         torch.cuda.set_device(local_rank)
-    place: dict[str, Any] = {} if rank is None else {"rank": rank, "world_size": world_size}
     try:
-        dist.init_process_group("nccl" if use_gpu else "gloo", init_method=url, timeout=timeout, **place)
-    except (RuntimeError, ValueError, dist.DistError) as error:
-        raise RuntimeError(f"launch: process {rank} cannot meet the others at {url}: {error}") from error
+        store = next(iter(dist.rendezvous(url, rank, world_size, timeout=timeout)))[0]
+        place: dict[str, Any] = {"store": dist.PrefixStore("group", store), "rank": rank, "world_size": world_size}
+        dist.init_process_group("nccl" if use_gpu else "gloo", timeout=timeout, **place)
+    except (RuntimeError, ValueError) as error:
+        reason = str(error).partition("\n")[0]
+        raise RuntimeError(
+            f"launch: process {rank} of {world_size} cannot meet the others at {_shown(url)}: {reason}"
+        ) from error
+    remember_store(dist.PrefixStore("failures", store))
     create_local_process_group(processes)
     try:
         # Nobody starts before the slowest process has come.
         synchronize()
         main_func(*args)
     finally:
+        forget_store()
         forget_local_process_group()
         if is_distributed():
             dist.destroy_process_group()
+
+
+def _shown(url: str) -> str:
+    if url != "env://":
+        return url
+    return f"{os.environ.get('MASTER_ADDR')}:{os.environ.get('MASTER_PORT')} (MASTER_ADDR, MASTER_PORT)"
+
+
+def _check_port(url: str) -> None:
+    """Find out before the processes start whether this machine can open the port where they shall meet."""
+    address = urlsplit(url)
+    if address.scheme != "tcp" or address.port is None:
+        raise ValueError(f"launch: dist_url must be like tcp://10.0.0.1:29500, got '{url}'")
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("", address.port))
+        except OSError as error:
+            raise RuntimeError(
+                f"launch: this machine cannot open port {address.port} of dist_url '{url}': {error.strerror}; "
+                "another one may be free"
+            ) from error
 
 
 def _free_port() -> int:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
 from detectory.core.checkpoint import DetectionCheckpointer
@@ -27,14 +27,19 @@ from detectory.engine.hooks import (
     NaNFinder,
     PeriodicCheckpointer,
     PeriodicWriter,
+    PreciseBN,
     ProgressBar,
     StopOnSignal,
+    TorchProfiler,
 )
 from detectory.engine.launch import create_ddp_model
 from detectory.engine.optimizers import clip_gradients
+from detectory.engine.preflight import check_processes
 from detectory.engine.simple_trainer import SimpleTrainer
+from detectory.engine.synchronized_norm import synchronize_batch_norm
 from detectory.engine.trainer import HookBase
 from detectory.engine.validation_loss import validation_losses
+from detectory.engine.world_size import scale_to_world_size
 from detectory.engine.writers import default_writers
 from detectory.evaluation import inference_on_dataset, print_csv_format
 
@@ -55,11 +60,14 @@ def train(config: DictConfig, resume: bool = False, eval_only: bool = False) -> 
     * ``max_iter``, ``output_dir``, ``init_checkpoint`` (a path or an address, ``""`` for none), ``device``;
     * ``log_period``, ``eval_period`` and ``checkpointer`` (``period``, ``max_to_keep``), in iterations;
     * ``amp.enabled`` and ``amp.dtype`` (``float16`` or ``bfloat16``; by default bfloat16 where the device has it);
-    * ``ddp``: arguments of ``DistributedDataParallel`` and ``fp16_compression``;
+    * ``ddp``: arguments of :func:`create_ddp_model`, e.g. ``find_unused_parameters`` or ``fp16_compression``;
     * optionally ``seed``, ``accumulation_steps``, ``best_metric`` (e.g. ``bbox/AP``), ``clip_gradients`` (arguments of
       :func:`clip_gradients`), ``moving_average`` (``decay``; the average is what is evaluated), ``early_stopping``
-      (``patience``, ``val_metric``, …), ``nan_finder`` (``skip``, …), and ``channels_last`` (by default on the CPU,
-      where convolutions are faster so).
+      (``patience``, ``val_metric``, …), ``nan_finder`` (``skip``, …), ``precise_bn`` (``num_iter`` batches, at the
+      ``period`` of evaluations unless another is given), ``sync_batch_norm`` (statistics over all processes),
+      ``reference_world_size`` (see :func:`scale_to_world_size`), ``profile`` (iterations ``first`` to ``last``),
+      ``writers`` (a list of more writers), and ``channels_last`` (by default on the CPU, where convolutions are faster
+      so).
 
     ``config.dataloader`` holds ``train``, and optionally ``test`` with ``evaluator``, and ``validation``: a finite
     loader of annotated batches whose losses are put into the storage as ``validation/…``.
@@ -78,13 +86,16 @@ def train(config: DictConfig, resume: bool = False, eval_only: bool = False) -> 
 
     Raises:
         KeyError: the recipe lacks a part.
-        RuntimeError: the device is not there.
+        RuntimeError: the device is not there, or the processes of this training differ in versions, configs or what
+            they see of the data; the message names them.
         FloatingPointError: a loss is NaN or infinite; the message names the iteration and the losses.
         OSError: a checkpoint cannot be written; the older ones are untouched.
         TrainingInterrupted: SIGTERM came; a checkpoint was saved before.
     """
     config = copy.deepcopy(config)
     _check(config, eval_only)
+    config = scale_to_world_size(config, get_world_size())
+    check_processes(LazyConfig.to_py(config), _datasets(config), config.train.device)
     output_dir = Path(config.train.output_dir)
     if is_main_process():
         output_dir.mkdir(parents=True, exist_ok=True)
@@ -175,7 +186,18 @@ def _build_model(config: DictConfig) -> nn.Module:
     model.to(device)
     if config.train.get("channels_last", device.type == "cpu"):
         model.to(memory_format=torch.channels_last)
+    if config.train.get("sync_batch_norm", False) and get_world_size() > 1:
+        model = synchronize_batch_norm(model)
     return model
+
+
+def _datasets(config: DictConfig) -> list[str]:
+    """Return the names in the catalog of the data that the recipe reads."""
+    names: list[str] = []
+    for loader in config.dataloader.values():
+        found = OmegaConf.select(loader, "dataset.names") if isinstance(loader, DictConfig) else None
+        names += [found] if isinstance(found, str) else list(found or [])
+    return names
 
 
 def _build_trainer(config: DictConfig, model: nn.Module) -> SimpleTrainer:
@@ -222,17 +244,41 @@ def _build_hooks(
         NaNFinder(options.output_dir, **options.nan_finder) if options.get("nan_finder") is not None else None,
         LRScheduler(scheduler=instantiate(config.lr_multiplier)),
         average,
+        _precise_bn(config, model),
         PeriodicCheckpointer(checkpointer, **options.get("checkpointer", {"period": 5000})),
         EvalHook(period, evaluation.validate) if "validation" in config.dataloader else None,
         EvalHook(period, evaluation),
         best,
         EarlyStopping(period, **options.early_stopping) if options.get("early_stopping") else None,
+        _profiler(options),
         *_build_writers(options),
     ]
+
+
+def _precise_bn(config: DictConfig, model: nn.Module) -> PreciseBN | None:
+    options = config.train.get("precise_bn")
+    if not options:
+        return None
+    return PreciseBN(
+        options.get("period", config.train.get("eval_period", 0)),
+        model,
+        instantiate(config.dataloader.train),
+        options.get("num_iter", 200),
+    )
+
+
+def _profiler(options: DictConfig) -> TorchProfiler | None:
+    if not options.get("profile"):
+        return None
+    first, last = options.profile.first, options.profile.last
+    return TorchProfiler(
+        lambda trainer: first <= trainer.iter <= last, Path(options.output_dir) / "profile", save_tensorboard=False
+    )
 
 
 def _build_writers(options: DictConfig) -> list[HookBase]:
     if not is_main_process():
         return []
     writers = default_writers(options.output_dir, options.max_iter)
+    writers += [instantiate(writer) for writer in options.get("writers", [])]
     return [PeriodicWriter(writers, options.get("log_period", 20)), ProgressBar()]

@@ -1,5 +1,6 @@
 """SimpleTrainer: one model, one loss, one optimizer, one source of data."""
 
+import contextlib
 import logging
 import math
 import time
@@ -12,6 +13,7 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 from detectory.core.checkpoint import unwrap
+from detectory.core.collective_failure import named_collective
 from detectory.core.distributed import all_gather, gather, get_rank, get_world_size, is_main_process
 from detectory.core.events import EventStorage, get_event_storage
 from detectory.engine.random_state import random_state, set_random_state
@@ -150,7 +152,14 @@ class SimpleTrainer(TrainerBase):
 
     def backward(self, loss: torch.Tensor) -> None:
         """Compute the gradients."""
-        loss.backward()
+        with self._named_exchange():
+            loss.backward()
+
+    def _named_exchange(self) -> contextlib.AbstractContextManager[None]:
+        """Let processes that lose each other while they exchange gradients say so."""
+        if get_world_size() == 1:
+            return contextlib.nullcontext()
+        return named_collective(f"the exchange of gradients in iteration {self.iter}")
 
     def update(self) -> None:
         """Update the parameters."""
@@ -194,7 +203,7 @@ class SimpleTrainer(TrainerBase):
         Raises:
             FloatingPointError: a loss of this process is NaN or infinite.
         """
-        losses = dict(zip(loss_dict, _as_numbers(loss_dict.values()), strict=True))
+        losses: dict[str, Any] = dict(zip(loss_dict, _as_numbers(loss_dict.values()), strict=True))
         total = sum(losses.values())
         # A sum is finite only when all of its parts are.
         if not abs(total) < math.inf:
@@ -207,7 +216,8 @@ class SimpleTrainer(TrainerBase):
             losses = {name: sum(one[name] for one, _ in of_all) / len(of_all) for name in losses}
             total = sum(losses.values())
         storage = get_event_storage() if storage is None else storage
-        storage.put_scalars(cur_iter=cur_iter, **{"data_time": data_time, f"{prefix}total_loss": total})
+        summary: dict[str, Any] = {"data_time": data_time, f"{prefix}total_loss": total}
+        storage.put_scalars(cur_iter=cur_iter, **summary)
         if len(losses) > 1:
             storage.put_scalars(cur_iter=cur_iter, **losses)
 

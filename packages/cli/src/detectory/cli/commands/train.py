@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -17,6 +18,10 @@ from detectory.cli.options import device_option, recipe_argument
 @click.option("--weights", help="A checkpoint to start from: a file, an address or detectron2://…; '' for none.")
 @device_option
 @click.option("--resume", is_flag=True, help="Continue from the output folder's last checkpoint.")
+@click.option("--processes", type=click.IntRange(1), default=1, help="Processes on this machine, one for each GPU.")
+@click.option("--machines", type=click.IntRange(1), default=1, help="Machines; start the command on each of them.")
+@click.option("--machine-rank", type=click.IntRange(0), default=0, help="The number of this machine, from 0.")
+@click.option("--dist-url", help="Where the processes of several machines meet: tcp://HOST-OF-MACHINE-0:PORT.")
 def command(
     recipe: str,
     overrides: tuple[str, ...],
@@ -25,6 +30,10 @@ def command(
     weights: str | None,
     device: str | None,
     resume: bool,
+    processes: int,
+    machines: int,
+    machine_rank: int,
+    dist_url: str | None,
 ) -> None:
     """Train a model.
 
@@ -33,31 +42,49 @@ def command(
     KEY=VALUE changes one leaf of the recipe, for example `train.max_iter=1000` or `model.roi_heads.num_classes=3`
     (for a Detectron2 config: `SOLVER.MAX_ITER=1000`).
 
+    Several processes: `--processes`, or `torchrun --nproc-per-node 8 --max-restarts 3 -m detectory.cli train …
+    --resume`, which starts a training again when a process dies.
+
     \b
     Examples:
       detectory train COCO-InstanceSegmentation/mask_rcnn_R_50_FPN_1x.py --data my_dataset/ --output run/
       detectory train my_recipe.py optimizer.lr=0.01 --resume
       detectory train old_project/config.yaml SOLVER.IMS_PER_BATCH=4
+      detectory train my_recipe.py --processes 8
     """
+    from torch.multiprocessing.spawn import ProcessException
+
+    from detectory.engine import launch
+
+    options = {"data": data, "output": output, "weights": weights, "device": device, "resume": resume}
+    try:
+        launch(train_recipe, processes, machines, machine_rank, dist_url, args=(recipe, overrides, options))
+    except ProcessException as error:
+        reason = str(error).strip().splitlines()[-1]
+        rank = machine_rank * processes + error.error_index
+        raise click.ClickException(f"process {rank} of {machines * processes} ended the training: {reason}") from error
+
+
+def train_recipe(recipe: str, overrides: tuple[str, ...], options: dict[str, Any]) -> None:
+    """Train in this process, which may be one of several; arguments as of the command."""
     from detectory.cli import detectron2_config, recipes
+    from detectory.core.distributed import get_rank
     from detectory.core.logging import setup_logger
 
     if detectron2_config.is_detectron2_config(recipe):
-        detectron2_config.train(
-            recipe, overrides, data=data, output=output, weights=weights, device=device, resume=resume
-        )
+        detectron2_config.train(recipe, overrides, **options)
         return
 
     from detectory.engine import train
 
     config = recipes.load_recipe(recipe)
-    if data is not None:
-        recipes.use_dataset(config, data)
-    if output is not None:
-        config.train.output_dir = str(output)
-    if weights is not None:
-        config.train.init_checkpoint = weights
+    if options["data"] is not None:
+        recipes.use_dataset(config, options["data"])
+    if options["output"] is not None:
+        config.train.output_dir = str(options["output"])
+    if options["weights"] is not None:
+        config.train.init_checkpoint = options["weights"]
     recipes.apply_overrides(config, overrides)
-    recipes.choose_device(config, device)
-    setup_logger(str(config.train.output_dir), name="detectory")
-    train(config, resume=resume)
+    recipes.choose_device(config, options["device"])
+    setup_logger(str(config.train.output_dir), distributed_rank=get_rank(), name="detectory")
+    train(config, resume=options["resume"])

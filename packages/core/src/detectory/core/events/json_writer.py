@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import IO
 
 from detectory.core.events.storage import get_event_storage
-from detectory.core.events.writer import EventWriter
+from detectory.core.events.writer import EventWriter, new_scalars
 from detectory.core.storage import atomic_write
 
 
@@ -34,10 +34,7 @@ class JSONWriter(EventWriter):
     def write(self) -> None:
         """Write the scalars that were put since the last call, one line for each iteration."""
         storage = get_event_storage()
-        lines: dict[int, dict[str, float]] = {}
-        for name, (value, iteration) in storage.latest_with_smoothing_hint(self._window_size).items():
-            if iteration > self._last_write:
-                lines.setdefault(iteration, {})[name] = value
+        lines = new_scalars(storage, self._last_write, self._window_size)
         if not lines:
             return
         if self._file is None:

@@ -190,6 +190,15 @@ class EventStorage:
         self._histograms = []
 
     @contextlib.contextmanager
+    def keeping_pictures(self) -> Iterator[None]:
+        """Put back the pictures and histograms that a writer takes inside the block, for the next writer."""
+        images, histograms = self._images, self._histograms
+        try:
+            yield
+        finally:
+            self._images, self._histograms = images, histograms
+
+    @contextlib.contextmanager
     def name_scope(self, name: str) -> Iterator[None]:
         """Put ``name/`` before all names that are put inside the block."""
         outer = self._prefix

@@ -4,7 +4,7 @@ from functools import cached_property, partial
 from typing import Any
 
 from detectory.core.events.storage import get_event_storage
-from detectory.core.events.writer import EventWriter
+from detectory.core.events.writer import EventWriter, new_scalars
 
 
 class TensorboardXWriter(EventWriter):
@@ -40,12 +40,10 @@ class TensorboardXWriter(EventWriter):
     def write(self) -> None:
         """Write what was put since the last call; pictures and histograms leave the storage."""
         storage = get_event_storage()
-        newest = self._last_write
-        for name, (value, iteration) in storage.latest_with_smoothing_hint(self._window_size).items():
-            if iteration > self._last_write:
+        for iteration, scalars in sorted(new_scalars(storage, self._last_write, self._window_size).items()):
+            for name, value in scalars.items():
                 self._writer.add_scalar(name, value, iteration)
-                newest = max(newest, iteration)
-        self._last_write = newest
+            self._last_write = iteration
         for name, picture, iteration in storage.images:
             self._writer.add_image(name, picture, iteration)
         storage.clear_images()

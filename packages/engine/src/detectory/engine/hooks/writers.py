@@ -27,11 +27,18 @@ class PeriodicWriter(HookBase):
     def after_step(self) -> None:
         """Write when it is time."""
         if (self.trainer.iter + 1) % self._period == 0 or self.trainer.iter == self.trainer.max_iter - 1:
-            for writer in self._writers:
-                writer.write()
+            self._write()
 
     def after_train(self) -> None:
         """Write what hooks measured after the last iteration, and close."""
+        self._write()
         for writer in self._writers:
-            writer.write()
             writer.close()
+
+    def _write(self) -> None:
+        storage = self.trainer.storage
+        for writer in self._writers:
+            with storage.keeping_pictures():
+                writer.write()
+        storage.clear_images()
+        storage.clear_histograms()

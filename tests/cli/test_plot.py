@@ -1,0 +1,75 @@
+import json
+
+import pytest
+from click.testing import CliRunner
+from PIL import Image
+
+from detectory.cli import main
+from detectory.cli.curves import draw_curves, read_run
+
+
+def write_run(folder, offset=0.0):
+    folder.mkdir()
+    rows = [{"iteration": i, "total_loss": 3.0 - i + offset, "loss_a": 1.0, "lr": 0.1} for i in range(3)]
+    rows.append({"iteration": 2, "bbox/AP": 30.0, "bbox/AP-cat": 20.0, "bbox/AP-dog": float("nan")})
+    (folder / "metrics.json").write_text("".join(json.dumps(row) + "\n" for row in rows) + '{"itera')
+    return folder
+
+
+def run_command(*arguments):
+    result = CliRunner().invoke(main, ["plot", *map(str, arguments)])
+    return result.exit_code, result.output
+
+
+def test_a_page_shows_all_scalars_of_a_run(tmp_path):
+    code, text = run_command(write_run(tmp_path / "a"), "--output", tmp_path / "curves.html")
+    page = (tmp_path / "curves.html").read_text()
+    assert (code, text) == (0, f"4 plots of 1 run: {tmp_path / 'curves.html'}\n")
+    assert all(f">{name}<" in page for name in ("losses", "total_loss", "loss_a", "lr", "bbox", "bbox by class"))
+
+
+def test_several_runs_are_compared_scalar_by_scalar(tmp_path):
+    runs = [write_run(tmp_path / name, offset) for name, offset in (("a", 0.0), ("b", 1.0))]
+    histories = {run.name: read_run(run) for run in runs}
+    plots = draw_curves(histories, patterns=["*loss"])
+    assert len(plots) == 1
+    assert all(f">{name}<" in plots[0] for name in ("total_loss", "a", "b"))
+
+
+def test_a_picture_has_the_curve_in_it(tmp_path):
+    output = tmp_path / "curves.png"
+    assert run_command(write_run(tmp_path / "a"), "--metric", "total_loss", "--output", output)[0] == 0
+    image = Image.open(output)
+    assert (0x2F, 0x7E, 0xD8) in image.convert("RGB").get_flattened_data()
+
+
+def test_an_iteration_that_stands_there_twice_counts_once(tmp_path):
+    path = tmp_path / "metrics.json"
+    path.write_text('{"iteration": 1, "x": 5}\n{"iteration": 0, "x": 1}\n{"iteration": 1, "x": 2}\n')
+    assert read_run(path) == {"x": ([0, 1], [1, 2])}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--metric", "total_los"], "no run has a scalar 'total_los': did you mean 'total_loss'"),
+        (["--output", "curves.gif"], "expected a name that ends with .html, .png or .svg"),
+        (["--output", "curves.svg"], "one .svg holds one plot, these are 4"),
+    ],
+    ids=["metric", "suffix", "svg"],
+)
+def test_mistakes_are_told_in_one_line(tmp_path, arguments, message):
+    code, text = run_command(write_run(tmp_path / "a"), *arguments)
+    assert (code, len(text.splitlines())) == (1, 1)
+    assert message in text
+
+
+def test_a_damaged_line_is_named(tmp_path):
+    (tmp_path / "metrics.json").write_text('{"iteration": 0}\n[3]\n')
+    code, text = run_command(tmp_path)
+    assert code == 1
+    assert "metrics.json, line 2: expected a JSON object with 'iteration' and numbers, got [3]" in text
+
+
+def test_a_folder_without_metrics_is_told(tmp_path):
+    assert "no run of detectory train: it holds no metrics.json" in run_command(tmp_path)[1]

@@ -1,0 +1,52 @@
+"""A small detector learns from random weights what real microscope photographs show, and finds it in others."""
+
+import os
+
+import pytest
+
+from detectory.cli.demo.recipe import demo_recipe
+from detectory.core.config import LazyCall
+from detectory.data import MetadataCatalog
+from detectory.data import transforms as T
+from detectory.data.datasets import register_pascal_voc
+from detectory.engine import train
+from detectory.evaluation import PascalVOCDetectionEvaluator
+
+CLASSES = ("RBC", "WBC", "Platelets")
+SHORT = os.environ.get("DETECTORY_SLOW_TESTS") == "short"
+
+
+@pytest.fixture
+def blood_cells(test_data):
+    """The names of the datasets: 60 photographs to learn from, 40 others."""
+    for split in ("trainval", "test"):
+        if f"blood_{split}" not in MetadataCatalog:
+            register_pascal_voc(f"blood_{split}", str(test_data / "voc_bccd"), split, 2012, CLASSES)
+    return "blood_trainval", "blood_test"
+
+
+def cell_recipe(names, iterations):
+    """A Faster R-CNN with ResNet-18 and a narrow FPN, on images of less than half of the photographs' size."""
+    config = demo_recipe(iterations, short_edge=224, max_size=300)
+    for part in ("mask_in_features", "mask_pooler", "mask_head"):
+        del config.model.roi_heads[part]
+    config.model.roi_heads.num_classes = len(CLASSES)
+    config.model.roi_heads.box_predictor.num_classes = len(CLASSES)
+    config.dataloader.train.dataset.names, config.dataloader.test.dataset.names = names
+    config.dataloader.train.total_batch_size = 4
+    config.dataloader.train.mapper.use_instance_mask = False
+    config.dataloader.train.mapper.augmentations = [
+        LazyCall(T.ResizeShortestEdge)(short_edge_length=[208, 224, 240], max_size=320, sample_style="choice"),
+        LazyCall(T.RandomFlip)(horizontal=True, vertical=False),
+        LazyCall(T.RandomFlip)(horizontal=False, vertical=True),
+    ]
+    config.dataloader.evaluator = LazyCall(PascalVOCDetectionEvaluator)(dataset_name=names[1])
+    return config
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(SHORT, reason="needs 300 iterations: unset DETECTORY_SLOW_TESTS, or run `nox -s slow`")
+def test_a_small_detector_finds_blood_cells_in_photographs_it_never_saw(blood_cells, tmp_path):
+    config = cell_recipe(blood_cells, iterations=300)
+    config.train.output_dir = str(tmp_path)
+    assert train(config)["bbox"]["AP50"] >= 70
