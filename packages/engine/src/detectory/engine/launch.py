@@ -25,6 +25,7 @@ from detectory.core.distributed import (
     is_distributed,
     synchronize,
 )
+from detectory.engine.meeting import fresh_store
 
 _logger = logging.getLogger(__name__)
 DEFAULT_TIMEOUT = datetime.timedelta(minutes=30)
@@ -173,7 +174,8 @@ def _run_in_group(
     if use_gpu:
         torch.cuda.set_device(local_rank)
     try:
-        store = next(iter(dist.rendezvous(url, rank, world_size, timeout=timeout)))[0]
+        met = next(iter(dist.rendezvous(url, rank, world_size, timeout=timeout)))[0]
+        store = fresh_store(met, rank, world_size, timeout)
         place: dict[str, Any] = {"store": dist.PrefixStore("group", store), "rank": rank, "world_size": world_size}
         dist.init_process_group("nccl" if use_gpu else "gloo", timeout=timeout, **place)
     except (RuntimeError, ValueError) as error:
