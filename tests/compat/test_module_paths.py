@@ -11,9 +11,6 @@ GOLDEN = Path(__file__).parents[1] / "golden"
 PATHS = json.loads((GOLDEN / "compat_module_paths.json").read_text())
 DOCUMENTED = json.loads((GOLDEN / "compat_api_inventory.json").read_text())
 
-# What does not exist yet; a module that is listed whole is absent. An entry that has come must be taken out here.
-STILL_MISSING = json.loads((GOLDEN / "compat_still_missing.json").read_text())
-
 
 def missing_names(module, names):
     try:
@@ -47,13 +44,11 @@ def parameters_of(obj):
 
 @pytest.mark.parametrize("module", sorted(PATHS))
 def test_module_has_the_names_of_detectron2(module):
-    assert missing_names(module, sorted(PATHS[module])) == sorted(STILL_MISSING.get(module, []))
+    assert missing_names(module, sorted(PATHS[module])) == []
 
 
 @pytest.mark.parametrize("entry", DOCUMENTED, ids=lambda entry: f"{entry['module']}.{entry['name']}")
 def test_documented_symbol_has_its_parameters_and_methods(entry):
-    if entry["name"] in STILL_MISSING.get(entry["module"], []):
-        pytest.skip(f"{entry['module']}.{entry['name']} does not exist yet, see STILL_MISSING")
     found = getattr(importlib.import_module(f"detectory.compat.{entry['module']}"), entry["name"])
     takes = parameters_of(found) if "params" in entry and callable(found) else None
     lacking = (

@@ -1,8 +1,5 @@
 """Which ground-truth box a prediction answers for."""
 
-import math
-from collections.abc import Sequence
-
 import torch
 from torch import Tensor
 
@@ -23,17 +20,10 @@ class Matcher:
         ValueError: for thresholds that do not ascend from above zero, or labels that do not fit.
     """
 
-    def __init__(
-        self, thresholds: Sequence[float], labels: Sequence[int], allow_low_quality_matches: bool = False
-    ) -> None:
-        if not thresholds or thresholds[0] <= 0 or sorted(thresholds) != list(thresholds):
-            raise ValueError(f"Matcher: thresholds must be positive and ascend, got {list(thresholds)}")
-        if len(labels) != len(thresholds) + 1 or any(label not in (-1, 0, 1) for label in labels):
-            raise ValueError(
-                f"Matcher: labels must be {len(thresholds) + 1} of -1, 0 and 1 for {len(thresholds)} thresholds,"
-                f" got {list(labels)}"
-            )
-        self.thresholds = [-math.inf, *thresholds, math.inf]
+    def __init__(self, thresholds: list[float], labels: list[int], allow_low_quality_matches: bool = False) -> None:
+        if not torch.jit.is_scripting():
+            _check(thresholds, labels)
+        self.thresholds = [-float("inf")] + list(thresholds) + [float("inf")]  # noqa: RUF005 - TorchScript unpacks no lists
         self.labels = list(labels)
         self.allow_low_quality_matches = allow_low_quality_matches
 
@@ -48,7 +38,7 @@ class Matcher:
             the index is 0 and the label is that of the lowest quality.
         """
         if match_quality_matrix.dim() != 2:
-            raise ValueError(f"Matcher: quality must have shape (M, N), got {tuple(match_quality_matrix.shape)}")
+            raise ValueError(f"Matcher: quality must have shape (M, N), got {match_quality_matrix.shape}")
         count = match_quality_matrix.shape[1]
         device = match_quality_matrix.device
         if match_quality_matrix.shape[0] == 0:
@@ -64,3 +54,13 @@ class Matcher:
             tied = (match_quality_matrix == best_of_truth) & (best_of_truth > 0)
             match_labels = match_labels.masked_fill(tied.any(dim=0), 1)
         return matches, match_labels
+
+
+def _check(thresholds: list[float], labels: list[int]) -> None:
+    if not thresholds or thresholds[0] <= 0 or sorted(thresholds) != list(thresholds):
+        raise ValueError(f"Matcher: thresholds must be positive and ascend, got {list(thresholds)}")
+    if len(labels) != len(thresholds) + 1 or any(label not in (-1, 0, 1) for label in labels):
+        raise ValueError(
+            f"Matcher: labels must be {len(thresholds) + 1} of -1, 0 and 1 for {len(thresholds)} thresholds,"
+            f" got {list(labels)}"
+        )

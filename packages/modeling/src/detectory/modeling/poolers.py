@@ -8,13 +8,13 @@ from torch import Tensor, nn
 
 from detectory.core.names import nearest
 from detectory.modeling.layers import ROIAlign, ROIAlignRotated, ROIPool
-from detectory.structures import Boxes, RotatedBoxes
+from detectory.structures import Boxes
 
 POOLER_TYPES = ("ROIAlign", "ROIAlignV2", "ROIAlignRotated", "ROIPool")
 
 
 def assign_boxes_to_levels(
-    box_lists: Sequence[Boxes | RotatedBoxes],
+    box_lists: list[Boxes],
     min_level: int,
     max_level: int,
     canonical_box_size: int,
@@ -39,11 +39,13 @@ def assign_boxes_to_levels(
     return levels.clamp(min_level, max_level).to(torch.int64) - min_level
 
 
-def convert_boxes_to_pooler_format(box_lists: Sequence[Boxes | RotatedBoxes]) -> Tensor:
+def convert_boxes_to_pooler_format(box_lists: list[Boxes]) -> Tensor:
     """Return the boxes of all images as rows ``(image index, box…)``: ``(R, 5)``, or ``(R, 6)`` if rotated."""
     boxes = torch.cat([boxes.tensor for boxes in box_lists])
-    index = torch.cat([boxes.tensor.new_full((boxes.tensor.shape[0], 1), i) for i, boxes in enumerate(box_lists)])
-    return torch.cat((index, boxes), dim=1)
+    index: list[Tensor] = []
+    for i, one in enumerate(box_lists):
+        index.append(one.tensor.new_full((one.tensor.shape[0], 1), float(i)))
+    return torch.cat((torch.cat(index), boxes), dim=1)
 
 
 class ROIPooler(nn.Module):
@@ -97,7 +99,7 @@ class ROIPooler(nn.Module):
             return ROIPool(size, scale)
         raise ValueError(f"ROIPooler: unknown type {self.pooler_type!r}; {nearest(self.pooler_type, POOLER_TYPES)}")
 
-    def forward(self, x: Sequence[Tensor], box_lists: Sequence[Boxes | RotatedBoxes]) -> Tensor:
+    def forward(self, x: list[Tensor], box_lists: list[Boxes]) -> Tensor:
         """Pool the boxes of a batch.
 
         Args:
@@ -108,9 +110,9 @@ class ROIPooler(nn.Module):
             ``(R, C, height, width)``, the regions of all images in order.
         """
         if len(x) != len(self.level_poolers) or len(box_lists) != x[0].shape[0]:
+            scales, images = len(self.level_poolers), x[0].shape[0]
             raise ValueError(
-                f"ROIPooler: got {len(x)} maps for {len(self.level_poolers)} scales,"
-                f" and {len(box_lists)} box lists for {x[0].shape[0]} images"
+                f"ROIPooler: got {len(x)} maps for {scales} scales, and {len(box_lists)} box lists for {images} images"
             )
         rois = convert_boxes_to_pooler_format(box_lists)
         if len(self.level_poolers) == 1:
@@ -118,8 +120,9 @@ class ROIPooler(nn.Module):
         levels = assign_boxes_to_levels(
             box_lists, self.min_level, self.max_level, self.canonical_box_size, self.canonical_level
         )
-        pooled = x[0].new_zeros((rois.shape[0], x[0].shape[1], *self.output_size))
-        for level, (feature, pooler) in enumerate(zip(x, self.level_poolers, strict=True)):
+        height, width = self.output_size
+        pooled = x[0].new_zeros((rois.shape[0], x[0].shape[1], height, width))
+        for level, pooler in enumerate(self.level_poolers):
             rows = (levels == level).nonzero().squeeze(1)
-            pooled.index_put_((rows,), pooler(feature, rois[rows]))
+            pooled.index_put_([rows], pooler(x[level], rois[rows]))
         return pooled

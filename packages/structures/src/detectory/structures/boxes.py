@@ -108,16 +108,16 @@ class Boxes:
         self.tensor = torch.stack([x1 * scale_x, y1 * scale_y, x2 * scale_x, y2 * scale_y], dim=1)
 
     @classmethod
-    @torch.jit.unused
     def cat(cls, boxes_list: list["Boxes"]) -> "Boxes":
         """Join lists of boxes into one; of no lists, zero boxes.
 
         Raises:
             TypeError: when an entry is no `Boxes`.
         """
-        for position, boxes in enumerate(boxes_list):
-            if not isinstance(boxes, Boxes):
-                raise TypeError(f"{cls.__name__}.cat: entry {position} must be Boxes, got {type(boxes).__name__}")
+        if not torch.jit.is_scripting():
+            for position, boxes in enumerate(boxes_list):
+                if not isinstance(boxes, Boxes):
+                    raise TypeError(f"{cls.__name__}.cat: entry {position} must be Boxes, got {type(boxes).__name__}")
         if len(boxes_list) == 0:
             return cls(torch.empty(0))
         return cls(torch.cat([boxes.tensor for boxes in boxes_list], dim=0))

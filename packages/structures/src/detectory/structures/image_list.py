@@ -1,10 +1,11 @@
 """Images of different sizes in one padded tensor."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from functools import reduce
 from typing import Any
 
 import torch
+from torch import device
 from torch.nn import functional as F
 from torch.utils import _pytree as pytree
 
@@ -27,37 +28,41 @@ class ImageList:
     def __len__(self) -> int:
         return len(self.image_sizes)
 
-    def __getitem__(self, idx: int | slice) -> "torch.Tensor | ImageList":
+    def __getitem__(self, idx: int) -> torch.Tensor:
         """Return one image without its padding, shape (C, H, W) or (H, W); of a slice, an `ImageList` of its images."""
-        if isinstance(idx, slice):
-            return ImageList(self.tensor[idx], self.image_sizes[idx])
+        if not torch.jit.is_scripting():  # noqa: SIM102 - TorchScript leaves out the block: it knows one type of result
+            if isinstance(idx, slice):
+                return ImageList(self.tensor[idx], self.image_sizes[idx])
         height, width = self.image_sizes[idx]
         return self.tensor[idx, ..., :height, :width]
 
+    @torch.jit.unused
     def __iter__(self) -> Rows:
         """Yield one image at a time without its padding."""
         for i in range(len(self)):
             height, width = self.image_sizes[i]
             yield self.tensor[i, ..., :height, :width]
 
+    @torch.jit.unused
     def __repr__(self) -> str:
         return f"ImageList(tensor of shape {tuple(self.tensor.shape)}, image_sizes={self.image_sizes})"
 
+    @torch.jit.unused
     def to(self, *args: Any, **kwargs: Any) -> "ImageList":
         """Return a list with `tensor.to(*args, **kwargs)`."""
         return ImageList(self.tensor.to(*args, **kwargs), self.image_sizes)
 
     @property
-    def device(self) -> torch.device:
+    def device(self) -> device:
         """Where the tensor is."""
         return self.tensor.device
 
     @staticmethod
     def from_tensors(
-        tensors: Sequence[torch.Tensor],
+        tensors: list[torch.Tensor],
         size_divisibility: int = 0,
         pad_value: float = 0.0,
-        padding_constraints: Mapping[str, int] | None = None,
+        padding_constraints: dict[str, int] | None = None,
     ) -> "ImageList":
         """Pad images to one size and stack them.
 
@@ -72,6 +77,20 @@ class ImageList:
             ValueError: when there is no image, shapes do not fit, or an image is larger than `square_size`.
             TypeError: when an image is no tensor.
         """
+        if torch.jit.is_scripting():
+            if padding_constraints is not None:
+                raise RuntimeError("ImageList.from_tensors: TorchScript takes no padding_constraints")
+            return _padded(tensors, size_divisibility, pad_value)
+        return ImageList._from_tensors(tensors, size_divisibility, pad_value, padding_constraints)
+
+    @staticmethod
+    @torch.jit.unused
+    def _from_tensors(
+        tensors: list[torch.Tensor],
+        size_divisibility: int,
+        pad_value: float,
+        padding_constraints: dict[str, int] | None,
+    ) -> "ImageList":
         _check_images(tensors)
         constraints = dict(padding_constraints or {})
         unknown = constraints.keys() - {"square_size", "size_divisibility"}
@@ -89,6 +108,23 @@ class ImageList:
             for image, (height, width) in zip(tensors, sizes, strict=True)
         ]
         return ImageList(torch.stack(padded).contiguous(), _recorded_sizes(tensors, sizes))
+
+
+def _padded(tensors: list[torch.Tensor], divisibility: int, pad_value: float) -> ImageList:
+    """What `ImageList.from_tensors` does, in the words of TorchScript."""
+    height, width = 0, 0
+    sizes: list[tuple[int, int]] = []
+    for image in tensors:
+        sizes.append((image.shape[-2], image.shape[-1]))
+        height, width = max(height, image.shape[-2]), max(width, image.shape[-1])
+    if divisibility > 1:
+        height = (height + divisibility - 1) // divisibility * divisibility
+        width = (width + divisibility - 1) // divisibility * divisibility
+    padded: list[torch.Tensor] = []
+    for image in tensors:
+        margin = [0, width - image.shape[-1], 0, height - image.shape[-2]]
+        padded.append(F.pad(image, margin, value=pad_value))
+    return ImageList(torch.stack(padded), sizes)
 
 
 def _check_images(tensors: Sequence[torch.Tensor]) -> None:

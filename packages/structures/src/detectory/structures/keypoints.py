@@ -116,12 +116,20 @@ def heatmaps_to_keypoints(maps: torch.Tensor, rois: torch.Tensor) -> torch.Tenso
             "heatmaps_to_keypoints: maps must be (R, K, H, W) and rois (R, 4), "
             f"got {tuple(maps.shape)} and {tuple(rois.shape)}"
         )
+    return _highest_points(maps, rois)
+
+
+@torch.jit.script_if_tracing
+def _highest_points(maps: torch.Tensor, rois: torch.Tensor) -> torch.Tensor:
+    """The loop of `heatmaps_to_keypoints`; it stays one in a traced graph, whatever the number of boxes."""
     found = maps.new_zeros(maps.shape[0], maps.shape[1], 4)
     sides = (rois[:, 2:] - rois[:, :2]).clamp(min=1)  # (R, 2)
-    for i, (width, height) in enumerate(sides.ceil().to(torch.int64).tolist()):
-        enlarged = F.interpolate(maps[i : i + 1], size=(height, width), mode="bicubic", align_corners=False)[0]
+    pixels = sides.ceil().to(torch.int64).cpu()
+    for i in range(maps.shape[0]):
+        width, height = int(pixels[i, 0]), int(pixels[i, 1])
+        enlarged = F.interpolate(maps[i : i + 1], size=[height, width], mode="bicubic", align_corners=False)[0]
         logit, position = enlarged.flatten(1).max(dim=1)  # (K,)
-        cell = torch.stack([position % width, position // width], dim=1)  # (K, 2)
+        cell = torch.stack([position % width, torch.div(position, width, rounding_mode="floor")], dim=1)  # (K, 2)
         stretch = sides[i] / sides[i].ceil()
         found[i, :, :2] = (cell + 0.5) * stretch + rois[i, :2]
         found[i, :, 2] = logit

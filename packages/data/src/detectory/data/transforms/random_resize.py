@@ -100,7 +100,8 @@ class ResizeShortestEdge(Augmentation):
             max_size: Upper limit of the longer side.
         """
         scale = float(short_edge_length) / min(oldh, oldw)
-        new_h, new_w = (float(short_edge_length), scale * oldw) if oldh < oldw else (scale * oldh, short_edge_length)
+        short = float(short_edge_length)
+        new_h, new_w = (short, scale * oldw) if oldh < oldw else (scale * oldh, short)
         if max(new_h, new_w) > max_size:
             shrink = max_size * 1.0 / max(new_h, new_w)
             new_h, new_w = new_h * shrink, new_w * shrink

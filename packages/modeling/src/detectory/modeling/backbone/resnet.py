@@ -95,6 +95,10 @@ class ResNet(Backbone):
                 outputs["linear"] = x
         return outputs
 
+    def __prepare_scriptable__(self) -> nn.Module:
+        """Return what ``torch.jit.script`` compiles: the same stages in a list; a classifier cannot be scripted."""
+        return _ScriptableResNet(self) if self.num_classes is None else self
+
     def output_shape(self) -> dict[str, ShapeSpec]:
         """Return channels and stride of every output; the classifier has classes and no stride."""
         shapes = {
@@ -193,3 +197,22 @@ class ResNet(Backbone):
             )
             channels = out_channels
         return stages
+
+
+class _ScriptableResNet(nn.Module):
+    """The stages of a network, without looking them up by name."""
+
+    def __init__(self, resnet: ResNet) -> None:
+        super().__init__()
+        self.names: list[str] = ["stem", *resnet.stage_names]
+        self.wanted: list[str] = list(resnet._out_features)
+        self.stages = nn.ModuleList(getattr(resnet, name) for name in self.names)
+        self.train(resnet.training)
+
+    def forward(self, x: Tensor) -> dict[str, Tensor]:
+        outputs: dict[str, Tensor] = {}
+        for i, stage in enumerate(self.stages):
+            x = stage(x)
+            if self.names[i] in self.wanted:
+                outputs[self.names[i]] = x
+        return outputs

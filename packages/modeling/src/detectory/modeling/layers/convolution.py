@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from .frozen_batch_norm import FrozenBatchNorm2d
@@ -42,5 +43,12 @@ class Conv2d(nn.Conv2d):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(B, C_in, H, W)`` to ``(B, C_out, H', W')``; ``B`` may be zero."""
-        x = convolve(x, self, self.norm)
-        return x if self.activation is None else self.activation(x)
+        if torch.jit.is_scripting():
+            x = self._conv_forward(x, self.weight, self.bias)
+            if self.norm is not None:
+                x = self.norm(x)
+        else:
+            x = convolve(x, self, self.norm)
+        if self.activation is not None:
+            x = self.activation(x)
+        return x

@@ -41,6 +41,9 @@ class ROIAlign(nn.Module):
             ``(R, C, height, width)``.
         """
         size, scale = self.output_size, self.spatial_scale
+        if torch.jit.is_scripting():
+            height, width = size  # type: ignore[misc]
+            return torch.ops.detectory.roi_align(input, rois, scale, height, width, self.sampling_ratio, self.aligned)
         return ops.roi_align(input, rois, size, scale, self.sampling_ratio, self.aligned)
 
     def extra_repr(self) -> str:

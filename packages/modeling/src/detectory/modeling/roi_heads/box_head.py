@@ -65,7 +65,32 @@ class FastRCNNConvFCHead(nn.Module):
             x = F.relu(getattr(self, name)(x))
         return x
 
+    def __prepare_scriptable__(self) -> nn.Module:
+        """Return what ``torch.jit.script`` compiles: the same layers in lists."""
+        return _ScriptableHead(self)
+
     @property
     def output_shape(self) -> ShapeSpec:
         """Shape of the output."""
         return self._output_shape
+
+
+class _ScriptableHead(nn.Module):
+    """The layers of a head, without looking them up by name."""
+
+    def __init__(self, head: FastRCNNConvFCHead) -> None:
+        super().__init__()
+        self.convs = nn.ModuleList(getattr(head, name) for name in head.convs)
+        self.fcs = nn.ModuleList(getattr(head, name) for name in head.fcs)
+        self.train(head.training)
+
+    def forward(self, x: Tensor) -> Tensor:
+        if len(self.convs) > 0:
+            x = fast_layout(x)
+        for conv in self.convs:
+            x = conv(x)
+        if len(self.fcs) > 0:
+            x = torch.flatten(x, start_dim=1)
+        for fc in self.fcs:
+            x = F.relu(fc(x))
+        return x

@@ -50,7 +50,8 @@ def keypoint_rcnn_loss(
 def keypoint_rcnn_inference(pred_keypoint_logits: Tensor, pred_instances: Sequence[Instances]) -> None:
     """Set the detections' ``pred_keypoints`` ``(R_i, P, 3)``, rows ``(x, y, score)``, and ``pred_keypoint_heatmaps``.
 
-    While a graph is recorded only the heatmaps are set: each is enlarged to its own box's size, which no graph can.
+    While ``torch.export`` records only the heatmaps are set: each is enlarged to its own box's size, which its graphs
+    cannot.
 
     Args:
         pred_keypoint_logits: ``(R, P, S, S)`` of the detections of all images.
@@ -60,7 +61,7 @@ def keypoint_rcnn_inference(pred_keypoint_logits: Tensor, pred_instances: Sequen
     sizes = [found.pred_boxes.tensor.shape[0] for found in pred_instances]
     for found, heat in zip(pred_instances, logits.split(sizes), strict=True):
         found.pred_keypoint_heatmaps = heat
-    if torch.compiler.is_exporting() or torch.jit.is_tracing():
+    if torch.compiler.is_exporting():
         return
     boxes = torch.cat([found.pred_boxes.tensor for found in pred_instances])
     points = heatmaps_to_keypoints(logits, boxes.detach())[:, :, [0, 1, 3]]

@@ -1,6 +1,7 @@
 """Export under Detectron2's module path; the library's own export is :mod:`detectory.export`."""
 
 from detectory.compat.detectron2.export.flatten import TracingAdapter
+from detectory.compat.detectron2.export.torchscript import scripting_with_instances
 from detectory.export import (
     STABLE_ONNX_OPSET_VERSION,
     Caffe2Model,
@@ -16,4 +17,5 @@ __all__ = [
     "TracingAdapter",
     "add_export_config",
     "dump_torchscript_IR",
+    "scripting_with_instances",
 ]

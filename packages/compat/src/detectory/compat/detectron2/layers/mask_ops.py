@@ -11,20 +11,21 @@ from detectory.structures import Boxes
 __all__ = ["pad_masks", "paste_mask_in_image_old", "paste_masks_in_image", "scale_boxes"]
 
 
-def paste_masks_in_image(
-    masks: Tensor, boxes: Boxes | Tensor, image_shape: tuple[int, int], threshold: float = 0.5
-) -> Tensor:
+def paste_masks_in_image(masks: Tensor, boxes: Tensor, image_shape: tuple[int, int], threshold: float = 0.5) -> Tensor:
     """Paste the masks of boxes into an image.
 
     Args:
         masks: ``(N, M, M)``, probabilities.
-        boxes: ``N`` boxes in the image.
+        boxes: ``N`` boxes in the image, a tensor or `Boxes`; scripted code takes a tensor.
         image_shape: ``(height, width)`` in pixels.
         threshold: pixels from here on belong to the mask; a negative one keeps soft masks.
 
     Returns:
         ``(N, height, width)``, bool; uint8 of 0 to 255 for a negative ``threshold``.
     """
+    if torch.jit.is_scripting():
+        return torch.ops.detectory.paste_masks(masks, boxes, image_shape[0], image_shape[1], threshold)
+
     tensor = boxes.tensor if isinstance(boxes, Boxes) else boxes
     return paste_masks(masks, tensor, image_shape, threshold)
 

@@ -1,5 +1,25 @@
-"""Non-maximum suppression under Detectron2's module path."""
+"""Non-maximum suppression under Detectron2's module path, also for scripted code."""
 
-from detectory.ops import batched_nms, batched_nms_rotated, nms, nms_rotated
+import torch
+from torch import Tensor
+
+from detectory import ops
+from detectory.ops import batched_nms_rotated, nms
 
 __all__ = ["batched_nms", "batched_nms_rotated", "nms", "nms_rotated"]
+
+
+def batched_nms(boxes: Tensor, scores: Tensor, idxs: Tensor, iou_threshold: float) -> Tensor:
+    """Suppress boxes of each group; arguments and result as of :func:`detectory.ops.batched_nms`."""
+    if torch.jit.is_scripting():
+        return torch.ops.detectory.batched_nms(boxes.float(), scores, idxs, iou_threshold)
+
+    return ops.batched_nms(boxes.float(), scores, idxs, iou_threshold)
+
+
+def nms_rotated(boxes: Tensor, scores: Tensor, iou_threshold: float) -> Tensor:
+    """Suppress rotated boxes; arguments and result as of :func:`detectory.ops.nms_rotated`."""
+    if torch.jit.is_scripting():
+        return torch.ops.detectory.nms_rotated(boxes, scores, iou_threshold)
+
+    return ops.nms_rotated(boxes, scores, iou_threshold)

@@ -52,6 +52,7 @@ from detectory.compat.detectron2.modeling.roi_heads import (
     build_mask_head,
     build_roi_heads,
 )
+from detectory.compat.detectron2.modeling.test_time_augmentation import DatasetMapperTTA, GeneralizedRCNNWithTTA
 
 __all__ = [
     "ANCHOR_GENERATOR_REGISTRY",
@@ -69,8 +70,10 @@ __all__ = [
     "Backbone",
     "BaseKeypointRCNNHead",
     "BaseMaskRCNNHead",
+    "DatasetMapperTTA",
     "FastRCNNOutputLayers",
     "GeneralizedRCNN",
+    "GeneralizedRCNNWithTTA",
     "MMDetBackbone",
     "MMDetDetector",
     "MViT",

@@ -1,0 +1,168 @@
+"""What TorchScript needs while a model is scripted or traced."""
+
+import contextlib
+import inspect
+import itertools
+import linecache
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from types import ModuleType
+from typing import Any
+from unittest import mock
+
+import torch
+from torch import nn
+
+from detectory.structures import Boxes, Instances, RotatedBoxes
+
+__all__ = ["freeze_training_mode", "patch_builtin_len", "patch_instances", "patch_nonscriptable_classes"]
+
+_number = itertools.count()
+_TYPES: dict[str, Any] = {"Tensor": torch.Tensor, "Boxes": Boxes, "RotatedBoxes": RotatedBoxes}
+
+
+def patch_nonscriptable_classes() -> None:
+    """Do nothing: the library's classes that can be scripted need no change."""
+
+
+@contextlib.contextmanager
+def freeze_training_mode(model: nn.Module) -> Iterator[None]:
+    """Let ``training`` be a constant of the model's classes, so that scripting leaves out what never runs.
+
+    Args:
+        model: in the mode that it shall have.
+    """
+    classes = {type(module) for module in model.modules()}
+    with contextlib.ExitStack() as stack:
+        for cls in classes:
+            notes = {**inspect.get_annotations(cls), "training": torch.jit.Final[bool]}
+            stack.enter_context(mock.patch.object(cls, "__annotations__", notes, create=True))
+        yield
+
+
+@contextlib.contextmanager
+def patch_builtin_len(modules: Sequence[ModuleType | str] = ()) -> Iterator[None]:
+    """Let ``len(x)`` be ``x.__len__()``, which stays a recorded number while ``torch.jit.trace`` runs.
+
+    Args:
+        modules: where besides the library's models and structures.
+    """
+    chosen = [sys.modules[module] if isinstance(module, str) else module for module in modules]
+    ours = ("detectory.modeling.", "detectory.structures.")
+    chosen += [module for name, module in list(sys.modules.items()) if name.startswith(ours)]
+    with contextlib.ExitStack() as stack:
+        for module in chosen:
+            stack.enter_context(mock.patch.object(module, "len", _recorded_len, create=True))
+        yield
+
+
+def _recorded_len(obj: Any) -> Any:
+    return obj.__len__()
+
+
+@contextlib.contextmanager
+def patch_instances(fields: Mapping[str, Any]) -> Iterator[type]:
+    """Let ``Instances`` in scripted code be a class with these fields, as TorchScript's classes have fixed ones.
+
+    Args:
+        fields: type of every field: ``torch.Tensor``, ``Boxes`` or ``RotatedBoxes``, or their names.
+
+    Yields:
+        The class, whose static method ``from_instances`` turns `Instances` into it; it has the fields as attributes,
+        ``image_size``, ``has``, ``set``, ``to``, ``len()`` and indexing by a tensor.
+
+    Raises:
+        ValueError: a field is of another type, or has a name that no attribute can have.
+    """
+    cls = _class_with(fields)
+    torch.jit.script(cls)
+    # TorchScript looks for the type of Instances by this name, and takes the class for scripted already.
+    name = torch._jit_internal._qualified_name(cls)
+    with (
+        mock.patch.object(Instances, "_jit_override_qualname", name, create=True),
+        mock.patch.object(Instances, "__torch_script_class__", True, create=True),
+    ):
+        try:
+            yield cls
+        finally:
+            _forget_scripted_types()
+
+
+def _forget_scripted_types() -> None:
+    """Let a module that was scripted with other fields be looked at anew."""
+    torch.jit._recursive.concrete_type_store = torch.jit._recursive.ConcreteTypeStore()
+    torch.jit._state._jit_caching_layer.clear()
+
+
+def _class_with(fields: Mapping[str, Any]) -> type:
+    types = {name: kind if isinstance(kind, str) else kind.__name__ for name, kind in fields.items()}
+    for name, kind in types.items():
+        if kind not in _TYPES:
+            raise ValueError(f"patch_instances: field {name!r} must be one of {', '.join(_TYPES)}, got {kind}")
+        if not name.isidentifier() or name.startswith("_"):
+            raise ValueError(f"patch_instances: {name!r} cannot be the name of a field")
+    number = next(_number)
+    module = ModuleType(f"detectory_scripted_instances_{number}")
+    source = _source_of(f"ScriptedInstances{number}", types)
+    # TorchScript reads a class's source through these two.
+    file = f"<{module.__name__}>"
+    linecache.cache[file] = (len(source), None, source.splitlines(keepends=True), file)
+    sys.modules[module.__name__] = module
+    module.__dict__.update(_TYPES, torch=torch, __file__=file)
+    exec(compile("from typing import List, Optional, Tuple\n", file, "exec"), module.__dict__)
+    exec(compile(source, file, "exec"), module.__dict__)
+    cls: Any = getattr(module, f"ScriptedInstances{number}")
+    cls.from_instances = staticmethod(lambda instances: _converted(cls, types, instances))
+    return cls
+
+
+def _converted(cls: Any, types: Mapping[str, str], instances: Instances) -> Any:
+    found = cls(instances.image_size)
+    for name, value in instances.get_fields().items():
+        if name not in types:
+            raise ValueError(f"from_instances: no field {name!r}, there are {', '.join(types)}")
+        setattr(found, f"_{name}", value)
+    return found
+
+
+def _source_of(name: str, types: Mapping[str, str]) -> str:
+    """Write the class; TorchScript compiles source, it does not look at objects."""
+    lines = [
+        f"class {name}:",
+        "    def __init__(self, image_size: Tuple[int, int]):",
+        "        self.image_size = image_size",
+    ]
+    lines += [f"        self._field_names: List[str] = {list(types)!r}"]
+    lines += [f"        self._{field} = torch.jit.annotate(Optional[{kind}], None)" for field, kind in types.items()]
+    for field, kind in types.items():
+        lines += [
+            "    @property",
+            f"    def {field}(self) -> {kind}:",
+            f"        value = self._{field}",
+            "        assert value is not None",
+            "        return value",
+            f"    @{field}.setter",
+            f"    def {field}(self, value: {kind}) -> None:",
+            f"        self._{field} = value",
+        ]
+    lines += ["    def has(self, name: str) -> bool:"]
+    for field in types:
+        lines += [f"        if name == {field!r}:", f"            return self._{field} is not None"]
+    lines += ["        return False", "    def __len__(self) -> int:"]
+    for field, kind in types.items():
+        length = "value.shape[0]" if kind == "Tensor" else "value.tensor.shape[0]"
+        lines += [f"        value = self._{field}", "        if value is not None:", f"            return {length}"]
+    lines += ["        return 0"]
+    for method, argument, change in (
+        ("to", "device: torch.device", "value.to(device)"),
+        ("__getitem__", "item: torch.Tensor", "value[item]"),
+    ):
+        lines += [f"    def {method}(self, {argument}) -> {name!r}:", f"        changed = {name}(self.image_size)"]
+        for field in types:
+            lines += [
+                f"        value_{field} = self._{field}",
+                f"        if value_{field} is not None:",
+                f"            changed._{field} = {change.replace('value', f'value_{field}')}",
+            ]
+        lines += ["        return changed"]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,1 @@
+"""Programs with the flags of Detectron2's tools."""

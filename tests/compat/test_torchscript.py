@@ -1,0 +1,203 @@
+"""Scripting of structures, functions, layers and modules whose parts hand `Instances` to each other."""
+
+import pytest
+import torch
+from torch import nn
+
+from detectory.compat.detectron2.config import get_cfg
+from detectory.compat.detectron2.data import transforms as T
+from detectory.compat.detectron2.export import TracingAdapter, scripting_with_instances
+from detectory.compat.detectron2.export.torchscript import export_torchscript_with_instances
+from detectory.compat.detectron2.export.torchscript_patch import (
+    freeze_training_mode,
+    patch_builtin_len,
+    patch_instances,
+)
+from detectory.compat.detectron2.layers import ShapeSpec, batched_nms, nms_rotated
+from detectory.compat.detectron2.layers.mask_ops import paste_masks_in_image
+from detectory.compat.detectron2.modeling.backbone import build_resnet_backbone
+from detectory.compat.detectron2.modeling.matcher import Matcher
+from detectory.compat.detectron2.modeling.poolers import ROIPooler
+from detectory.compat.detectron2.modeling.roi_heads import FastRCNNConvFCHead, KRCNNConvDeconvUpsampleHead
+from detectory.compat.detectron2.structures import Boxes, ImageList, Instances
+from detectory.compat.detectron2.utils.testing import random_boxes, reload_script_model
+
+FIELDS = {"proposal_boxes": "Boxes", "objectness_logits": "Tensor"}
+
+
+class Shifted(nn.Module):
+    def forward(self, x: Instances):
+        return x.proposal_boxes.tensor + x.objectness_logits
+
+
+class Kept(nn.Module):
+    def forward(self, x: Instances):
+        return x[x.objectness_logits > 0].to(torch.device("cpu"))
+
+
+class Masked(nn.Module):
+    def forward(self, x: Instances):
+        return x.mask
+
+
+def proposals():
+    return Instances((4, 5), proposal_boxes=Boxes(torch.rand(3, 4)), objectness_logits=torch.tensor([1.0, -1, 2]))
+
+
+def test_boxes_are_scripted_and_saved():
+    def area_of(x: torch.Tensor):
+        return Boxes(x).to(torch.device("cpu")).area()
+
+    scripted = reload_script_model(torch.jit.script(area_of))
+    assert scripted(torch.tensor([[0.0, 0, 2, 3]])).tolist() == [6]
+
+
+def test_boxes_are_joined_in_scripted_code():
+    def twice(x: torch.Tensor):
+        boxes = Boxes(x)
+        return boxes.cat([boxes, boxes])
+
+    data = torch.rand(3, 4)
+    assert torch.equal(torch.jit.script(twice)(data).tensor, torch.cat([data, data]))
+
+
+def test_image_lists_are_made_and_read_in_scripted_code():
+    def padded(images: list[torch.Tensor]):
+        return ImageList.from_tensors(images, 10)
+
+    images = [torch.rand(10, 20), torch.rand(12, 22)]
+    expected, found = padded(images), torch.jit.script(padded)(images)
+    assert torch.equal(expected.tensor, found.tensor)
+    assert all(torch.equal(expected[i], found[i]) for i in range(len(expected)))
+
+
+def test_matcher_is_scripted_as_a_class():
+    quality = torch.tensor([[0.15, 0.45, 0.2, 0.6], [0.3, 0.65, 0.05, 0.1], [0.05, 0.4, 0.25, 0.4]])
+    scripted = torch.jit.script(Matcher)([0.3, 0.7], [0, -1, 1], allow_low_quality_matches=True)
+    matches, labels = scripted(quality)
+    expected = Matcher([0.3, 0.7], [0, -1, 1], allow_low_quality_matches=True)(quality)
+    assert torch.equal(matches, expected[0])
+    assert torch.equal(labels, expected[1])
+
+
+@pytest.mark.parametrize("scales", [(1 / 16,), (1 / 8, 1 / 16)])
+def test_pooler_is_scripted(scales):
+    pooler = ROIPooler(output_size=7, scales=scales, sampling_ratio=0, pooler_type="ROIAlignV2")
+    features = [torch.rand(2, 4, 20 // (i + 1), 16 // (i + 1)) for i in range(len(scales))]
+    boxes = [Boxes(random_boxes(5, 120)), Boxes(random_boxes(3, 120) * 2)]
+    assert torch.equal(torch.jit.script(pooler)(features, boxes), pooler(features, boxes))
+
+
+def test_functions_are_scripted():
+    boxes, scores, groups = random_boxes(50), torch.rand(50), torch.randint(0, 3, (50,))
+    kept = torch.jit.script(batched_nms)(boxes, scores, groups, 0.5)
+    assert torch.equal(kept, batched_nms(boxes, scores, groups, 0.5))
+    masks = torch.rand(4, 28, 28)
+    pasted = torch.jit.script(paste_masks_in_image)(masks, boxes[:4], (90, 110))
+    assert torch.equal(pasted, paste_masks_in_image(masks, Boxes(boxes[:4]), (90, 110)))
+    assert torch.jit.script(T.ResizeShortestEdge.get_output_shape)(10, 30, 80, 133) == (44, 133)
+
+
+def test_rotated_suppression_is_scripted():
+    rotated = torch.cat([random_boxes(20), torch.rand(20, 1) * 90], dim=1)
+    scripted = torch.jit.script(nms_rotated)
+    assert torch.equal(scripted(rotated, torch.arange(20.0), 0.3), nms_rotated(rotated, torch.arange(20.0), 0.3))
+
+
+def test_resnet_is_scripted():
+    resnet = build_resnet_backbone(get_cfg(), ShapeSpec(channels=3))
+    image = torch.rand(1, 3, 64, 64)
+    torch.testing.assert_close(torch.jit.script(resnet)(image)["res4"], resnet(image)["res4"])
+
+
+def test_box_head_is_scripted():
+    head = FastRCNNConvFCHead(ShapeSpec(channels=8, height=7, width=7), conv_dims=[16], fc_dims=[32, 32]).eval()
+    features = torch.rand(4, 8, 7, 7)
+    assert torch.equal(torch.jit.script(head)(features), head(features))
+
+
+def test_fields_are_attributes_of_scripted_instances():
+    with patch_instances(FIELDS) as scriptable:
+        scripted = torch.jit.script(Shifted())
+        given = proposals()[:1]
+        found = scripted(scriptable.from_instances(given))
+    assert torch.equal(found, given.proposal_boxes.tensor + given.objectness_logits)
+
+
+def test_scripted_instances_are_selected():
+    with patch_instances(FIELDS) as scriptable:
+        kept = torch.jit.script(Kept())(scriptable.from_instances(proposals()))
+    assert kept.objectness_logits.tolist() == [1, 2]
+    assert (len(kept), kept.image_size) == (2, (4, 5))
+
+
+def test_fields_change_from_block_to_block():
+    with patch_instances(FIELDS):
+        torch.jit.script(Shifted())
+    with pytest.raises(torch.jit.frontend.NotSupportedError):
+        torch.jit.script(Shifted())
+    with patch_instances({"mask": "Tensor"}):
+        torch.jit.script(Masked())
+        with pytest.raises(RuntimeError, match="objectness_logits"):
+            torch.jit.script(Kept())
+
+
+def test_model_with_instances_is_scripted_and_saved(tmp_path):
+    scripted = scripting_with_instances(Shifted().eval(), FIELDS)
+    assert isinstance(scripted, torch.jit.ScriptModule)
+    export_torchscript_with_instances(Shifted().eval(), FIELDS, tmp_path / "model.ts")
+    assert (tmp_path / "model.ts").stat().st_size > 0
+
+
+def test_rejects_a_training_model():
+    with pytest.raises(ValueError, match="evaluation mode"):
+        scripting_with_instances(Shifted(), FIELDS)
+
+
+def test_rejects_a_field_of_an_unknown_type():
+    message = "field 'x' must be one of Tensor, Boxes, RotatedBoxes, got int"
+    with pytest.raises(ValueError, match=message), patch_instances({"x": int}):
+        torch.jit.script(Masked())
+
+
+def test_frozen_mode_leaves_training_code_out():
+    class Branch(nn.Module):
+        def forward(self, x: torch.Tensor):
+            if self.training:
+                return x.no_such_method()
+            return x + 1
+
+    model = Branch().eval()
+    with freeze_training_mode(model):
+        assert torch.jit.script(model)(torch.zeros(1)).item() == 1
+
+
+def test_keypoint_head_is_traced_for_any_number_of_boxes():
+    class Head(nn.Module):
+        def __init__(self):
+            super().__init__()
+            shape = ShapeSpec(channels=4, height=14, width=14)
+            self.head = KRCNNConvDeconvUpsampleHead(shape, num_keypoints=17, conv_dims=(4,))
+
+        def forward(self, x, first, second):
+            found = [Instances((100, 100), pred_boxes=Boxes(boxes)) for boxes in (first, second)]
+            return tuple(one.pred_keypoints for one in self.head(x, found))
+
+    def inputs(a, b):
+        return torch.randn(a + b, 4, 14, 14), random_boxes(a), random_boxes(b)
+
+    model, given = Head().eval(), inputs(6, 5)
+    with torch.no_grad(), patch_builtin_len():
+        traced = torch.jit.trace(model, inputs(8, 8), check_trace=False)
+        torch.testing.assert_close(traced(*given), model(*given))
+
+
+def test_adapter_with_constants_takes_its_own_tensors_only():
+    class First(nn.Module):
+        def forward(self, x, _number):
+            return x
+
+    adapter = TracingAdapter(First(), (torch.ones(2), 3), allow_non_tensor=True)
+    assert adapter(*adapter.flattened_inputs)[0].tolist() == [1, 1]
+    with pytest.raises(ValueError, match="cannot generalize"):
+        adapter(torch.ones(2))
