@@ -240,12 +240,14 @@ def wheel_matrix(session: nox.Session) -> None:
 
 @nox.session(reuse_venv=True)
 def gpu(session: nox.Session) -> None:
-    """Test the CUDA kernels against the CPU ones; says so where there is no GPU."""
+    """Test the CUDA kernels against the CPU ones and measure them beside torchvision's; says where there is no GPU."""
     install(session, "ops")
+    session.install("-r", "benchmarks/requirements.txt")
     seen = session.run("python", "-c", "import torch; print(torch.cuda.is_available())", silent=True)
     if str(seen).strip() != "True":
         session.error("torch sees no CUDA device on this machine: run this session on one with a GPU and its driver")
     session.run("pytest", "-m", "cuda", "tests/ops", *session.posargs, env={"DETECTORY_REQUIRE_CUDA": "1"})
+    session.run("python", "-m", "benchmarks.run", "ops/bench_cuda.py")
 
 
 @nox.session(venv_backend="venv")

@@ -1,5 +1,6 @@
 """What every operator on tensors promises: errors that name function and argument, traces, autocast, determinism."""
 
+import contextlib
 import re
 
 import pytest
@@ -181,3 +182,29 @@ def test_the_backward_pass_itself_asks_for_determinism(device, name):
     else:
         with pytest.raises(RuntimeError, match=f"{name}: the backward pass"):
             torch.autograd.grad(loss, arguments[0])
+
+
+#: Those whose result's size follows from the shapes; of the others, NMS waits once for the number of boxes left.
+NEVER_WAITING = [name for name in ON_DEVICES if "nms" not in name and name != "roi_masks_to_rle"]
+
+
+@contextlib.contextmanager
+def _refuse_waiting():
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        yield
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+
+
+@pytest.mark.cuda
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize("name", NEVER_WAITING)
+def test_the_host_does_not_wait_for_the_device(name):
+    arguments = [value.cuda() if isinstance(value, torch.Tensor) else value for value in CALLS[name]()]
+    if name in DIFFERENTIABLE:
+        arguments[0].requires_grad_()
+    with _refuse_waiting():
+        result = getattr(ops, name)(*arguments)
+        if name in DIFFERENTIABLE:
+            result.sum().backward()
