@@ -14,20 +14,20 @@ _WEIGHTS = ([10, 10, 5, 5], [20, 20, 10, 10], [30, 30, 15, 15])
 _THRESHOLDS = (0.5, 0.6, 0.7)
 
 
-def make_cascade(model: DictConfig, conv_norm: object) -> DictConfig:
-    """Replace the one box head of a Mask R-CNN by three of four convolutions and a fully connected layer.
+def make_cascade(model: DictConfig, conv_norm: object | None = None) -> DictConfig:
+    """Replace the one box head of a Mask R-CNN by three.
 
     Args:
         model: the description of a Mask R-CNN, changed in place.
-        conv_norm: norm of the convolutions, a name or a function of the number of channels.
+        conv_norm: norm, a name or a function of the number of channels, of heads of four convolutions and a fully
+            connected layer; of none, heads of two fully connected layers.
     """
     heads = model.roi_heads
     for single in ("box_head", "box_predictor", "proposal_matcher"):
         del heads[single]
     heads._target_ = CascadeROIHeads
-    heads.box_heads = [
-        box_head(conv_dims=[256, 256, 256, 256], fc_dims=[1024], conv_norm=conv_norm) for _ in _THRESHOLDS
-    ]
+    deep = {"conv_dims": [256, 256, 256, 256], "fc_dims": [1024], "conv_norm": conv_norm}
+    heads.box_heads = [box_head(**(deep if conv_norm else {})) for _ in _THRESHOLDS]
     heads.box_predictors = [
         box_predictor(
             box2box_transform=LazyCall(Box2BoxTransform)(weights=weights),

@@ -23,7 +23,7 @@ from detectory.modeling.roi_heads import (
 )
 from detectory.zoo.recipes.loaders import coco_loaders
 from detectory.zoo.recipes.recipe_table import recipe, whole_config
-from detectory.zoo.recipes.training import sgd, steps_1x, train_options
+from detectory.zoo.recipes.training import sgd, steps_1x, steps_of_coco, train_options
 
 BGR_MEAN = [103.53, 116.28, 123.675]
 RGB_MEAN = [123.675, 116.28, 103.53]
@@ -184,8 +184,7 @@ def mask_rcnn_r50_fpn_3x() -> DictConfig:
     """Mask R-CNN, ResNet-50-FPN, 37 epochs."""
     config = mask_rcnn_r50_fpn_1x()
     config.train.max_iter = 270_000
-    config.lr_multiplier.scheduler.milestones = [210_000, 250_000, 270_000]
-    config.lr_multiplier.warmup_length = 1000 / 270_000
+    config.lr_multiplier = steps_of_coco(3)
     return config
 
 

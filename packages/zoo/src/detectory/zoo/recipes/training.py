@@ -58,14 +58,25 @@ def adamw(lr: float = 1e-4, undecayed: tuple[str, ...] = ("pos_embed",), weight_
     )
 
 
-def steps_1x() -> DictConfig:
-    """Return the schedule of 90k iterations: a tenth after 60k, a hundredth after 80k, 1000 iterations of warm-up."""
+def steps_of_coco(times: int) -> DictConfig:
+    """Return the schedule of ``times`` 12 epochs on COCO in batches of 16: 90k iterations each, 1000 of warm-up.
+
+    The rate falls to a tenth and a hundredth after two thirds and eight ninths; of more than 24 epochs, 60k and 20k
+    iterations before the end.
+    """
+    end = times * COCO_1X_ITERATIONS
+    milestones = [60_000, 80_000, 90_000] if times <= 2 else [end - 60_000, end - 20_000, end]
     return LazyCall(_WARMUP)(
-        scheduler=LazyCall(_STEPS)(values=[1.0, 0.1, 0.01], milestones=[60000, 80000, 90000]),
-        warmup_length=1000 / 90000,
+        scheduler=LazyCall(_STEPS)(values=[1.0, 0.1, 0.01], milestones=milestones),
+        warmup_length=1000 / end,
         warmup_method="linear",
         warmup_factor=0.001,
     )
+
+
+def steps_1x() -> DictConfig:
+    """Return the schedule of 90k iterations."""
+    return steps_of_coco(1)
 
 
 def steps_3x_of_64() -> DictConfig:

@@ -1,6 +1,7 @@
 """``LazyCall`` and ``LazyConfig`` under Detectron2's module path."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import is_dataclass
 from typing import Any
 
 from detectory.core import config as native
@@ -13,7 +14,8 @@ class LazyCall(native.LazyCall):
     """The library's ``LazyCall`` that takes any argument, as Detectron2's does; ``instantiate`` refuses wrong ones."""
 
     def _as_value(self, target: Callable[..., Any]) -> Any:
-        return target  # an object until the config is saved
+        # An object until the config is saved; omegaconf would take a data class for a schema.
+        return super()._as_value(target) if is_dataclass(target) else target
 
     def _check(self, target: Callable[..., Any], arguments: Mapping[str, Any]) -> None:
         del target, arguments

@@ -6,6 +6,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from detectory.core.config import dotted_path, locate
+from detectory.zoo import get_config
 
 _ROOT = "detectory.compat.detectron2"
 
@@ -88,6 +89,12 @@ def compat_path(target: str | Callable[..., Any]) -> str | None:
 def with_compat_targets(config: DictConfig) -> DictConfig:
     """Return a copy of a native config whose targets are Detectron2's names, so that ``isinstance`` holds for them."""
     return DictConfig(_renamed(OmegaConf.to_container(config, resolve=False)), flags={"allow_objects": True})
+
+
+def recipe_parts(name: str) -> tuple[DictConfig, ...]:
+    """Return the parts of a native recipe with Detectron2's targets, in the order of their names."""
+    config = with_compat_targets(get_config(name))
+    return tuple(config[part] for part in sorted(config))
 
 
 def _renamed(value: Any) -> Any:

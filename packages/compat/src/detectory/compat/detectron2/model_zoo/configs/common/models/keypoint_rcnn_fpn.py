@@ -1,0 +1,7 @@
+"""Keypoint R-CNN with a ResNet-50-FPN."""
+
+from detectory.compat.detectron2.model_zoo.targets import with_compat_targets
+from detectory.zoo.recipes.keypoint_rcnn import keypoint_rcnn_fpn
+
+model = with_compat_targets(keypoint_rcnn_fpn())
+del model.backbone.bottom_up.freeze_at  # the config that starts from trained weights says it
