@@ -132,9 +132,9 @@ def image_to_tensor(image: np.ndarray) -> torch.Tensor:
     """Copy an ``(H, W)`` or ``(H, W, C)`` array, views of any stride included, into a ``(C, H, W)`` tensor."""
     planes = image[None] if image.ndim == 2 else image.transpose(2, 0, 1)
     reversed_axes = [axis for axis, stride in enumerate(planes.strides) if stride < 0]
-    if not reversed_axes:
+    if not reversed_axes or abs(planes.strides[2]) != planes.itemsize:
         return torch.from_numpy(np.ascontiguousarray(planes))
-    # torch reverses rows with vector instructions, NumPy pixel by pixel.
+    # torch reverses whole rows with vector instructions, NumPy pixel by pixel.
     return torch.from_numpy(np.flip(planes, tuple(reversed_axes))).contiguous().flip(reversed_axes)
 
 
