@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from detectory.structures import BitMasks, Boxes, Instances, Keypoints, RotatedBoxes
-from detectory.visualization import ColorMode, Visualizer
+from detectory.visualization import ColorMode, VideoVisualizer, Visualizer
 
 GRAY = np.full((80, 120, 3), 120, np.uint8)
 BOXES = np.array([[10.0, 10, 50, 40], [60, 20, 110, 70]])
@@ -226,6 +226,36 @@ def test_a_thousand_instances_and_boxes_out_of_the_picture_are_drawn():
     boxes[0], boxes[1] = (5, 5, 6, 6), (np.nan, 0, np.inf, 3)
     touched = changed(Visualizer(GRAY).overlay_instances(boxes=boxes, labels=["label"] * 1000))
     assert touched[5, 5]
+
+
+def test_rotated_boxes_that_are_not_finite_are_left_out():
+    boxes = np.array([[np.nan, 20, 9, 9, 0], [60, 40, np.inf, 9, 0], [60, 40, 20, 10, np.nan]])
+    drawn = Visualizer(GRAY).overlay_instances(boxes=boxes, labels=["a", "b", "c"])
+    assert not changed(drawn).any()
+
+
+@pytest.mark.parametrize("side", [1e5, 1e9, 1e30], ids=["large", "huge", "absurd"])
+def test_boxes_far_larger_than_the_picture_end(side):
+    visualizer = Visualizer(GRAY)
+    visualizer.draw_rotated_box_with_label((60, 40 + side / 2, side, side, 0), alpha=1, edge_color="r")
+    visualizer.draw_box((10, 10, side, side), edge_color="b", line_style="--")
+    assert changed(visualizer.get_output())[40, :10].any()
+
+
+@pytest.mark.parametrize("mode", ColorMode)
+def test_predictions_without_any_field_draw_nothing(mode):
+    nothing = Instances((80, 120))
+    assert not changed(Visualizer(GRAY, PERSON, instance_mode=mode).draw_instance_predictions(nothing)).any()
+    assert not changed(VideoVisualizer(PERSON, mode).draw_instance_predictions(GRAY, nothing)).any()
+
+
+def test_one_pixel_boxes_show_on_a_picture_of_twenty_four_megapixels():
+    picture = np.zeros((4000, 6000, 3), np.uint8)
+    image = Visualizer(picture).overlay_instances(boxes=[[3000, 2000, 3001, 2001], [5999, 3999, 6000, 4000]])
+    drawn = image.get_image()
+    assert drawn[1980:2020, 2980:3020].any()
+    assert drawn[-20:, -20:].any()
+    assert not drawn[:1000].any()
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ _TILE = 512  # no shape needs more memory than one oversampled tile
 _DASHES = {"--": (3.7, 1.6), "dashed": (3.7, 1.6), "-.": (6.4, 1.6, 1.0, 1.6), "dashdot": (6.4, 1.6, 1.0, 1.6)}
 _DASHES |= {":": (1.0, 1.65), "dotted": (1.0, 1.65)}
 _SOLID = ("-", "solid")
+_MOST_DASHES = 10_000
 
 
 class Canvas:
@@ -88,7 +89,7 @@ class Canvas:
         self, points: np.ndarray, color: Rgb, alpha: float, width: float, *, closed: bool = False, style: str = "-"
     ) -> None:
         """Draw a line of this width through points (V, 2); `style` as in matplotlib: `-`, `--`, `-.` or `:`."""
-        if len(points) == 0:
+        if len(points) == 0 or not np.isfinite(points).all():
             return
         line = np.concatenate([points, points[:1]]) if closed else points
         pieces = [line] if style in _SOLID else dashes(line, width, style)
@@ -154,6 +155,8 @@ class Canvas:
 def dashes(line: np.ndarray, width: float, style: str) -> list[np.ndarray]:
     """Cut a line (V, 2) into the strokes of a style `--`, `-.` or `:`, whose lengths are multiples of the width.
 
+    A line of more than ten thousand strokes, longer than any picture, stays whole.
+
     Raises:
         ValueError: where the style is unknown.
     """
@@ -162,6 +165,8 @@ def dashes(line: np.ndarray, width: float, style: str) -> list[np.ndarray]:
     pattern = [length * max(width, 1.0) for length in _DASHES[style]]
     steps = np.hypot(*np.diff(line, axis=0).T)
     along = np.concatenate([[0.0], np.cumsum(steps)])
+    if along[-1] > _MOST_DASHES * sum(pattern):
+        return [line]
     pieces, position, phase = [], 0.0, 0
     while position < along[-1]:
         end = min(position + pattern[phase % len(pattern)], along[-1])

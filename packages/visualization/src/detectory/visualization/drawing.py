@@ -305,6 +305,8 @@ class Drawing:
     def _place_label(self, text: str, box: Sequence[float], color: Rgb) -> None:
         """Write a label at a box of the unscaled picture where there is room, smaller if need be, else not at all."""
         scaled = [v * self.output.scale for v in box]
+        if not all(map(math.isfinite, scaled)):
+            return
         for size in self._label_font_sizes():
             place = self._labels.place_at_box(scaled, self._label_size(text, size))
             if place is not None:
@@ -334,7 +336,8 @@ def rotated_corners(rotated_box: Sequence[float]) -> np.ndarray:
     cos, sin = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
     local = np.array([(-1, -1), (1, -1), (1, 1), (-1, 1)]) * (width / 2, height / 2)
     # Image rows grow downwards, so that counter-clockwise as seen is (x cos + y sin, y cos - x sin).
-    return np.stack([x + local[:, 0] * cos + local[:, 1] * sin, y - local[:, 0] * sin + local[:, 1] * cos], axis=1)
+    with np.errstate(invalid="ignore"):  # boxes that are not finite are not drawn
+        return np.stack([x + local[:, 0] * cos + local[:, 1] * sin, y - local[:, 0] * sin + local[:, 1] * cos], axis=1)
 
 
 def _softened(opacity: np.ndarray) -> np.ndarray:

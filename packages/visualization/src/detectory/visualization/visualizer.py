@@ -97,7 +97,7 @@ class Visualizer(Drawing):
             labels=class_labels(classes, scores, self._names("thing_classes")),
             masks=masks,
             keypoints=predictions.pred_keypoints if predictions.has("pred_keypoints") else None,
-            assigned_colors=assigned_colors or self._instance_colors(classes, len(predictions)),
+            assigned_colors=assigned_colors or self._instance_colors(classes, _count(predictions)),
             alpha=_ALPHA[self.instance_mode],
         )
 
@@ -366,7 +366,9 @@ class Visualizer(Drawing):
 
 def instance_arrays(predictions: Instances) -> tuple[np.ndarray, list[int]]:
     """Upright boxes (N, 4) around predictions, from their boxes or masks, and their classes (0 if unknown)."""
-    count = len(predictions)
+    count = _count(predictions)
+    if not count:
+        return np.zeros((0, 4)), []
     labels = predictions.pred_classes.tolist() if predictions.has("pred_classes") else [0] * count
     if predictions.has("pred_boxes"):
         boxes = _numbers(predictions.pred_boxes)
@@ -377,6 +379,11 @@ def instance_arrays(predictions: Instances) -> tuple[np.ndarray, list[int]]:
     masks = predictions.pred_masks if predictions.has("pred_masks") else predictions.pred_masks_rle
     height, width = predictions.image_size
     return np.array([mask.bbox() for mask in generic_masks(masks, height, width)]).reshape(-1, 4), labels
+
+
+def _count(predictions: Instances) -> int:
+    """The number of objects, none where there is no field."""
+    return len(predictions) if predictions.get_fields() else 0
 
 
 def _numbers(values: Any) -> np.ndarray:
@@ -390,7 +397,8 @@ def _numbers(values: Any) -> np.ndarray:
 
 def _areas(boxes: np.ndarray | None, masks: Sequence[GenericMask] | None, count: int) -> np.ndarray:
     if boxes is not None:
-        return (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
+        with np.errstate(invalid="ignore"):  # boxes that are not finite are not drawn
+            return (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
     if masks is not None:
         return np.array([mask.area() for mask in masks])
     return np.zeros(count)
