@@ -68,7 +68,8 @@ class AMPTrainer(SimpleTrainer):
 
     def backward(self, loss: torch.Tensor) -> None:
         """Compute the gradients of the scaled loss."""
-        self.grad_scaler.scale(loss).backward()
+        with self._named_exchange():
+            self.grad_scaler.scale(loss).backward()
 
     def update(self) -> None:
         """Update the parameters, unless scaling made a gradient infinite; then only the scale shrinks."""

@@ -1,0 +1,138 @@
+"""A detector's training that is killed again and again ends as if nobody had killed it."""
+
+import multiprocessing
+import os
+import random
+import signal
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from detectory.cli import recipes
+from detectory.core.checkpoint import checkpointer
+from detectory.core.config import LazyConfig
+from detectory.core.events import get_event_storage
+from detectory.engine import train
+from detectory.modeling.meta_arch import GeneralizedRCNN
+
+KILLS = 5 if os.environ.get("DETECTORY_SLOW_TESTS") == "short" else 20
+ITERATIONS = 5 * KILLS
+
+
+class Logged(GeneralizedRCNN):
+    """Writes the losses of each iteration to a file, to the last bit."""
+
+    def forward(self, batched_inputs):
+        losses = super().forward(batched_inputs)
+        with Path(os.environ["LOSSES"]).open("a") as file:
+            values = " ".join(value.item().hex() for value in losses.values())
+            file.write(f"{get_event_storage().iter} {values}\n")
+        return losses
+
+
+def run(folder, dataset, overrides, killing_write):
+    """What a process of its own does; with a number it kills itself in that write of a checkpoint's parts."""
+    os.environ["LOSSES"] = str(folder / "losses.txt")
+    torch.set_num_threads(1)
+    if killing_write:
+        die_in_write(killing_write)
+    # Open to the end of the process, which tells its errors there.
+    sys.stderr = (folder / "stderr.txt").open("a", buffering=1)
+    config = recipes.load_recipe("COCO-InstanceSegmentation/mask_rcnn_R_50_FPN_1x.py")
+    recipes.use_dataset(config, dataset)
+    config.model._target_ = Logged
+    config.dataloader.evaluator = None
+    train(LazyConfig.apply_overrides(config, [*overrides, f"train.output_dir={folder / 'run'}"]), resume=True)
+
+
+def die_in_write(number):
+    """Let this process die in the middle of a checkpoint: half of a part is in the file."""
+    write, left = checkpointer._WatchedFile.write, [number]
+
+    def write_half_and_die(self, data):
+        left[0] -= 1
+        if left[0] == 0:
+            write(self, bytes(data)[: len(data) // 2])
+            self.flush()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return write(self, data)
+
+    checkpointer._WatchedFile.write = write_half_and_die
+
+
+def start(folder, dataset, overrides, lines=None, killing_write=0):
+    """Run to the end, or kill the process some moment after it has written so many more lines."""
+    log = folder / "losses.txt"
+    before = count_lines(log)
+    process = CONTEXT.Process(target=run, args=(folder, dataset, overrides, killing_write))
+    process.start()
+    seen, times = before, [0.0]
+    while process.is_alive() and lines is not None:
+        if (now := count_lines(log)) > seen:
+            seen = now
+            times.append(time.monotonic())
+        if seen >= before + lines:
+            # Any moment of the next iteration, its checkpoint included.
+            time.sleep(random.random() * min(times[-1] - times[-2], 1.0))
+            process.kill()
+            break
+        time.sleep(0.002)
+    process.join(600)
+    return process.exitcode
+
+
+def count_lines(log):
+    return len(log.read_text().splitlines()) if log.exists() else 0
+
+
+def losses(folder):
+    """The losses by iteration; each iteration must have the same ones whenever it ran."""
+    found = {}
+    for line in (folder / "losses.txt").read_text().splitlines():
+        iteration, *values = line.split()
+        assert found.setdefault(int(iteration), values) == values, f"iteration {iteration} ran with other losses"
+    return found
+
+
+def check_last_checkpoint(run_folder):
+    """The file that last_checkpoint names is whole and holds the iteration of its name."""
+    name = (run_folder / "last_checkpoint").read_text()
+    content = torch.load(run_folder / name)
+    assert name == "model_final.pth" or f"{content['iteration']:07d}" in name
+
+
+if os.name == "posix":
+    CONTEXT = multiprocessing.get_context("forkserver")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals")
+def test_a_detector_killed_twenty_times_has_the_losses_and_weights_of_an_uninterrupted_one(coco_folder, tmp_path, tiny):
+    overrides = [
+        *tiny,
+        "train.device=cpu",
+        f"train.max_iter={ITERATIONS}",
+        "train.eval_period=0",
+        "train.checkpointer.period=2",
+        "train.checkpointer.max_to_keep=2",
+        "dataloader.train.num_workers=1",
+        "+dataloader.train.multiprocessing_context=fork",
+        "+train.seed=7",
+    ]
+    CONTEXT.set_forkserver_preload(["detectory.cli.recipes", "detectory.engine", "torch.utils.tensorboard"])
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    whole.mkdir(), killed.mkdir()
+    assert start(whole, coco_folder, overrides) == 0
+    for kill in range(KILLS):
+        moment = {"killing_write": 9} if kill % 10 == 4 else {"lines": random.randint(2, 5)}
+        assert start(killed, coco_folder, overrides, **moment) == -signal.SIGKILL
+        if (killed / "run" / "last_checkpoint").exists():
+            check_last_checkpoint(killed / "run")
+    assert start(killed, coco_folder, overrides) == 0
+    assert losses(killed) == losses(whole)
+    final = [torch.load(folder / "run" / "model_final.pth") for folder in (whole, killed)]
+    assert all(torch.equal(final[1]["model"][name], value) for name, value in final[0]["model"].items())
+    assert not list((killed / "run").glob(".*unfinished"))
