@@ -6,6 +6,8 @@ from detectory.engine.launch import DEFAULT_TIMEOUT, create_ddp_model, launch
 from detectory.engine.predictor import Predictor, instances_of
 from detectory.engine.preflight import check_processes
 from detectory.engine.recipe import Evaluation, TrainingInterrupted, train
+from detectory.engine.sharded_checkpointer import ShardedCheckpointer
+from detectory.engine.sharding import shard_model
 from detectory.engine.simple_trainer import SimpleTrainer
 from detectory.engine.synchronized_norm import synchronize_batch_norm
 from detectory.engine.test_time_augmentation import DatasetMapperTTA, GeneralizedRCNNWithTTA
@@ -22,6 +24,7 @@ __all__ = [
     "GeneralizedRCNNWithTTA",
     "HookBase",
     "Predictor",
+    "ShardedCheckpointer",
     "SimpleTrainer",
     "TrainerBase",
     "TrainingInterrupted",
@@ -32,6 +35,7 @@ __all__ = [
     "instances_of",
     "launch",
     "scale_to_world_size",
+    "shard_model",
     "synchronize_batch_norm",
     "tracking",
     "train",

@@ -10,8 +10,9 @@ from typing import Any
 import torch
 from omegaconf import DictConfig, OmegaConf
 from torch import nn
+from torch.distributed.fsdp import FSDPModule
 
-from detectory.core.checkpoint import DetectionCheckpointer
+from detectory.core.checkpoint import Checkpointer, DetectionCheckpointer
 from detectory.core.config import LazyConfig, instantiate
 from detectory.core.distributed import get_rank, get_world_size, is_main_process
 from detectory.core.environment import format_environment, seed_all_rng
@@ -35,6 +36,8 @@ from detectory.engine.hooks import (
 from detectory.engine.launch import create_ddp_model
 from detectory.engine.optimizers import clip_gradients
 from detectory.engine.preflight import check_processes
+from detectory.engine.sharded_checkpointer import ShardedCheckpointer
+from detectory.engine.sharding import copy_whole, shard_model
 from detectory.engine.simple_trainer import SimpleTrainer
 from detectory.engine.synchronized_norm import synchronize_batch_norm
 from detectory.engine.trainer import HookBase
@@ -61,6 +64,9 @@ def train(config: DictConfig, resume: bool = False, eval_only: bool = False) -> 
     * ``log_period``, ``eval_period`` and ``checkpointer`` (``period``, ``max_to_keep``), in iterations;
     * ``amp.enabled`` and ``amp.dtype`` (``float16`` or ``bfloat16``; by default bfloat16 where the device has it);
     * ``ddp``: arguments of :func:`create_ddp_model`, e.g. ``find_unused_parameters`` or ``fp16_compression``;
+    * ``fsdp`` instead, for large backbones: arguments of :func:`shard_model`, ``{}`` for its own choices. Checkpoints
+      are folders then, which threads write while the training goes on (:class:`ShardedCheckpointer`), until
+      ``model_final.pth``;
     * optionally ``seed``, ``accumulation_steps``, ``best_metric`` (e.g. ``bbox/AP``), ``clip_gradients`` (arguments of
       :func:`clip_gradients`), ``moving_average`` (``decay``; the average is what is evaluated), ``early_stopping``
       (``patience``, ``val_metric``, …), ``nan_finder`` (``skip``, …), ``precise_bn`` (``num_iter`` batches, at the
@@ -103,16 +109,23 @@ def train(config: DictConfig, resume: bool = False, eval_only: bool = False) -> 
     _logger.info("environment:\n%s", format_environment())
     seed = config.train.get("seed")
     _logger.info("random seed: %d", seed_all_rng(None if seed is None else int(seed) + get_rank()))
-    model = _build_model(config)
+    is_sharded = not eval_only and _is_sharded(config)
+    model = _build_model(config, is_sharded)
     evaluation = Evaluation(config, model)
     if eval_only:
         DetectionCheckpointer(model, output_dir).resume_or_load(config.train.init_checkpoint, resume=resume)
         return evaluation()
+    if is_sharded:
+        _shard(config, model, evaluation)
     trainer = _build_trainer(config, model)
-    checkpointer = DetectionCheckpointer(model, output_dir, trainer=trainer)
+    checkpointer: Checkpointer = (
+        ShardedCheckpointer(trainer, output_dir, max_to_keep=config.train.get("checkpointer", {}).get("max_to_keep"))
+        if is_sharded
+        else DetectionCheckpointer(model, output_dir, trainer=trainer)
+    )
     stop = StopOnSignal()
     trainer.register_hooks([*_build_hooks(config, model, checkpointer, evaluation), stop])
-    checkpointer.resume_or_load(config.train.init_checkpoint, resume=resume)
+    checkpointer.resume_or_load("" if is_sharded else config.train.init_checkpoint, resume=resume)
     is_resumed = resume and checkpointer.has_checkpoint()
     trainer.train(trainer.iter + 1 if is_resumed else 0, config.train.max_iter)
     if stop.obeyed is not None:
@@ -129,13 +142,14 @@ class Evaluation:
 
     Attributes:
         weights: gives the context in which the model has the weights to evaluate.
+        whole_model: gives the model to evaluate; processes of a divided one could not see unequal numbers of images.
         results: the metrics of the last time.
     """
 
     def __init__(self, config: DictConfig, model: nn.Module) -> None:
         self.weights: Callable[[], contextlib.AbstractContextManager[None]] = contextlib.nullcontext
         self._dataloader = config.dataloader
-        self._model = model
+        self.whole_model: Callable[[], nn.Module] = lambda: model
         self._loader: Any = None
         self._validation: Any = None
         self.results: dict[str, Any] = {}
@@ -150,7 +164,7 @@ class Evaluation:
         if self._validation is None:
             self._validation = instantiate(self._dataloader.validation)
         with self.weights():
-            return {"validation": validation_losses(self._model, self._validation)}
+            return {"validation": validation_losses(self.whole_model(), self._validation)}
 
     def _evaluate(self) -> dict[str, Any]:
         if "evaluator" not in self._dataloader or self._dataloader.evaluator is None:
@@ -158,7 +172,7 @@ class Evaluation:
         if self._loader is None:
             self._loader = instantiate(self._dataloader.test)
         evaluator = instantiate(self._dataloader.evaluator)
-        self.results = dict(inference_on_dataset(self._model, self._loader, evaluator) or {})
+        self.results = dict(inference_on_dataset(self.whole_model(), self._loader, evaluator) or {})
         if is_main_process():
             print_csv_format(self.results)
         return self.results
@@ -178,13 +192,33 @@ def _check(config: DictConfig, eval_only: bool) -> None:
         )
 
 
-def _build_model(config: DictConfig) -> nn.Module:
+def _is_sharded(config: DictConfig) -> bool:
+    if config.train.get("fsdp") is None or get_world_size() == 1:
+        return False
+    for other in ("moving_average", "best_metric", "nan_finder", "precise_bn", "sync_batch_norm"):
+        if config.train.get(other) not in (None, False):
+            raise ValueError(f"train: train.{other} does not work with train.fsdp")
+    return True
+
+
+def _shard(config: DictConfig, model: nn.Module, evaluation: Evaluation) -> None:
+    """Divide the model, which starts from ``init_checkpoint``; evaluations get a whole copy."""
+    DetectionCheckpointer(model).load(config.train.init_checkpoint)
+    options = dict(config.train.fsdp)
+    if "param_dtype" in options:
+        options["param_dtype"] = _precision(options["param_dtype"], next(model.parameters()).device)
+    shard_model(model, **options)
+    evaluation.whole_model = lambda: copy_whole(model, _build_model(config, is_sharded=True))
+
+
+def _build_model(config: DictConfig, is_sharded: bool = False) -> nn.Module:
     model = instantiate(config.model)
     device = torch.device(config.train.device)
     if device.type == "cuda" and get_world_size() > 1:
         device = torch.device("cuda", torch.cuda.current_device())
     model.to(device)
-    if config.train.get("channels_last", device.type == "cpu"):
+    # FSDP takes contiguous parameters only.
+    if not is_sharded and config.train.get("channels_last", device.type == "cpu"):
         model.to(memory_format=torch.channels_last)
     if config.train.get("sync_batch_norm", False) and get_world_size() > 1:
         model = synchronize_batch_norm(model)
@@ -208,7 +242,7 @@ def _build_trainer(config: DictConfig, model: nn.Module) -> SimpleTrainer:
     if options.get("clip_gradients"):
         clip_gradients(optimizer, **options.clip_gradients)
     loader = instantiate(config.dataloader.train)
-    parallel = create_ddp_model(model, **options.get("ddp", {}))
+    parallel = model if isinstance(model, FSDPModule) else create_ddp_model(model, **options.get("ddp", {}))
     accumulation = options.get("accumulation_steps", 1)
     amp: Mapping[str, Any] = options.get("amp", {})
     if not amp.get("enabled", False):
@@ -227,7 +261,7 @@ def _precision(name: str | None, device: torch.device) -> torch.dtype:
 
 
 def _build_hooks(
-    config: DictConfig, model: nn.Module, checkpointer: DetectionCheckpointer, evaluation: Evaluation
+    config: DictConfig, model: nn.Module, checkpointer: Checkpointer, evaluation: Evaluation
 ) -> list[HookBase | None]:
     options = config.train
     period = options.get("eval_period", 0)
@@ -245,7 +279,7 @@ def _build_hooks(
         LRScheduler(scheduler=instantiate(config.lr_multiplier)),
         average,
         _precise_bn(config, model),
-        PeriodicCheckpointer(checkpointer, **options.get("checkpointer", {"period": 5000})),
+        _periodic_checkpointer(options, checkpointer),
         EvalHook(period, evaluation.validate) if "validation" in config.dataloader else None,
         EvalHook(period, evaluation),
         best,
@@ -253,6 +287,14 @@ def _build_hooks(
         _profiler(options),
         *_build_writers(options),
     ]
+
+
+def _periodic_checkpointer(options: DictConfig, checkpointer: Checkpointer) -> PeriodicCheckpointer:
+    arguments = dict(options.get("checkpointer", {"period": 5000}))
+    if isinstance(checkpointer, ShardedCheckpointer):
+        # It removes old folders itself, once a new one is whole.
+        arguments.pop("max_to_keep", None)
+    return PeriodicCheckpointer(checkpointer, **arguments)
 
 
 def _precise_bn(config: DictConfig, model: nn.Module) -> PreciseBN | None:

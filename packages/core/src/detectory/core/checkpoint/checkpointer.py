@@ -89,6 +89,9 @@ class Checkpointer:
         if path is not None:
             self.tag_last_checkpoint(path.name)
 
+    def wait(self) -> None:
+        """Wait until what :meth:`save` began is on the disk; here it is when :meth:`save` returns."""
+
     def write(self, name: str, **kwargs: Any) -> Path | None:
         """Write a file as :meth:`save` does, but leave ``last_checkpoint`` as it is.
 

@@ -54,10 +54,11 @@ class PeriodicCheckpointer(PeriodicSaver, HookBase):
             self._saved = iteration
 
     def after_train(self) -> None:
-        """Save where a training that was told to stop ends."""
+        """Save where a training that was told to stop ends, and wait for what is still being written."""
         if self.trainer.stop_reason is not None and self._saved != self.trainer.iter:
             self.trainer.synchronize_state()
             self.save(f"{self.file_prefix}_{self.trainer.iter:07d}", iteration=self.trainer.iter)
+        self.checkpointer.wait()
 
 
 class BestCheckpointer(HookBase):

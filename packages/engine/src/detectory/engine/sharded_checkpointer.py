@@ -1,0 +1,240 @@
+"""Checkpoints of models that are divided among processes: each writes its part, while the training goes on."""
+
+import contextlib
+import dataclasses
+import enum
+import importlib
+import logging
+import os
+import pickle
+import re
+import shutil
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+import torch.distributed as dist
+import torch.distributed.checkpoint as dcp
+from torch.distributed.checkpoint.api import CheckpointException
+from torch.distributed.checkpoint.filesystem import FileSystemReader, FileSystemWriter
+from torch.distributed.checkpoint.metadata import Metadata, StorageMeta
+from torch.distributed.checkpoint.state_dict import (
+    StateDictOptions,
+    get_model_state_dict,
+    get_optimizer_state_dict,
+    set_model_state_dict,
+    set_optimizer_state_dict,
+)
+from torch.distributed.tensor import DTensor
+
+from detectory.core.checkpoint import Checkpointer, CheckpointError, load_checkpoint_file, write_checkpoint
+from detectory.core.distributed import get_rank, is_main_process, synchronize
+from detectory.core.storage import atomic_write
+from detectory.engine.simple_trainer import SimpleTrainer
+
+_logger = logging.getLogger(__name__)
+_TAG = "last_sharded_checkpoint"
+_REST = "rest.pth"
+_FLAT = StateDictOptions(flatten_optimizer_state_dict=True)
+_WHOLE = StateDictOptions(full_state_dict=True, cpu_offload=True)
+_METADATA_MODULES = ("torch.distributed.checkpoint.metadata", "torch.distributed.checkpoint.filesystem")
+
+
+class ShardedCheckpointer(Checkpointer):
+    """Saves and resumes a trainer whose model :func:`shard_model` divided; all processes call every method.
+
+    A checkpoint is a folder in torch's distributed format with the parts of all processes, and ``rest.pth``: iteration,
+    schedule, random generators, place in the data. :meth:`save` copies the tensors and returns; threads write. Only
+    when every part is on the disk the folder gets its name and ``last_sharded_checkpoint`` names it: a process killed
+    before leaves the checkpoint that was there. Another number of processes can resume it.
+
+    When the training ends, ``model_final.pth`` holds the whole model, for :class:`DetectionCheckpointer` and everything
+    that reads its files.
+
+    Args:
+        trainer: the trainer, with its model and optimizer.
+        save_dir: the folder of checkpoints, which all processes see.
+        max_to_keep: how many of the newest to keep; None keeps all.
+    """
+
+    def __init__(
+        self, trainer: SimpleTrainer, save_dir: str | os.PathLike[str], *, max_to_keep: int | None = None
+    ) -> None:
+        super().__init__(trainer.model, save_dir, save_to_disk=is_main_process())
+        if max_to_keep is not None and max_to_keep < 1:
+            raise ValueError(f"ShardedCheckpointer: max_to_keep must be positive or None, got {max_to_keep}")
+        self.trainer = trainer
+        self.max_to_keep = max_to_keep
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="checkpoint")
+        self._saving: Future[None] | None = None
+        # Threads exchange what they wrote beside the training's own collectives.
+        self._group: Any = dist.new_group(backend="gloo")
+
+    def save(self, name: str, **kwargs: Any) -> None:
+        """Begin to write the folder ``name``; a name that ends in ``_final`` also waits and writes the whole model.
+
+        Raises:
+            OSError: the checkpoint before could not be written; older ones are untouched.
+        """
+        self.wait()
+        unfinished = Path(self.save_dir) / f".{name}.unfinished"
+        rest = self.trainer.state_dict()
+        groups = rest.pop("optimizer")["param_groups"]
+        if is_main_process():
+            shutil.rmtree(unfinished, ignore_errors=True)
+            unfinished.mkdir(parents=True)
+            write_checkpoint({"trainer": rest, "param_groups": groups, **kwargs}, unfinished / _REST)
+        synchronize()
+        writer = FileSystemWriter(unfinished, sync_files=True)
+        parts = dcp.async_save(self._tensors(), storage_writer=writer, process_group=self._group)
+        self._saving = self._thread.submit(self._finish, cast("Future[Any]", parts), unfinished, name)
+        if name.endswith("_final"):
+            self.wait()
+            self._write_whole_model(name)
+
+    def wait(self) -> None:
+        """Wait until the parts of all processes are on the disk.
+
+        Raises:
+            OSError: they could not be written.
+        """
+        if self._saving is None:
+            return
+        saving, self._saving = self._saving, None
+        try:
+            saving.result()
+        except (Exception, CheckpointException) as error:
+            raise OSError(f"ShardedCheckpointer.save: cannot write a part: {_shown(error)}") from error
+
+    def load(self, path: str, checkpointables: list[str] | None = None) -> dict[str, Any]:
+        """Load a folder into the model, the optimizer and the trainer.
+
+        Args:
+            path: the folder; nothing is loaded when it is empty.
+            checkpointables: ``[]`` loads the model alone.
+
+        Returns:
+            What the folder holds besides: the ``kwargs`` of :meth:`save`.
+
+        Raises:
+            CheckpointError: the folder is damaged, is of another model, or names what no such file needs.
+        """
+        if not path:
+            return {}
+        # A file without a model is taken for one.
+        rest = load_checkpoint_file(Path(path) / _REST)["model"]
+        reader = _Reader(path)
+        known = reader.read_metadata().state_dict_metadata
+        has_own = all(f"own.{name}" in known for name in self._own_values())
+        tensors = self._tensors(own=has_own)
+        if checkpointables is not None:
+            del tensors["optimizer"]
+        try:
+            dcp.load(tensors, storage_reader=reader, process_group=self._group)
+        except (Exception, CheckpointException) as error:
+            raise CheckpointError(f"ShardedCheckpointer.load: {path}: {_shown(error)}") from error
+        own = {name.partition(".")[2]: value for name, value in tensors["own"].items()}
+        set_model_state_dict(self.model, tensors["model"] | own)
+        trainer, groups = rest.pop("trainer"), rest.pop("param_groups")
+        if checkpointables is None:
+            template = get_optimizer_state_dict(self.model, self.trainer.optimizer, options=_FLAT)
+            set_optimizer_state_dict(self.model, self.trainer.optimizer, template | tensors["optimizer"], options=_FLAT)
+            for group, saved in zip(self.trainer.optimizer.param_groups, groups, strict=True):
+                group.update({key: value for key, value in saved.items() if key != "params"})
+            self.trainer.load_state_dict(trainer | {"optimizer": self.trainer.optimizer.state_dict()})
+        return rest
+
+    def get_checkpoint_file(self) -> str:
+        """Return the path of the last folder, ``""`` when there is none."""
+        tag = Path(self.save_dir) / _TAG
+        if not tag.is_file():
+            return ""
+        path = tag.parent / tag.read_text(encoding="utf-8").strip()
+        return str(path) if path.is_dir() else ""
+
+    def _tensors(self, own: bool = True) -> dict[str, Any]:
+        """Return what is saved and loaded; with ``own`` each process has its own statistics of batch normalisation."""
+        model = get_model_state_dict(self.model)
+        optimizer = get_optimizer_state_dict(self.model, self.trainer.optimizer, options=_FLAT)
+        values = self._own_values() if own else {}
+        for name in values:
+            del model[name.partition(".")[2]]
+        return {
+            "model": model,
+            "own": values,
+            "optimizer": {name: value for name, value in optimizer.items() if isinstance(value, torch.Tensor)},
+        }
+
+    def _own_values(self) -> dict[str, torch.Tensor]:
+        """Return what is not divided, as ``<rank>.<name>``; process 0's values stand under the model's own names."""
+        if is_main_process():
+            return {}
+        state: dict[str, Any] = get_model_state_dict(self.model)
+        return {f"{get_rank()}.{name}": value for name, value in state.items() if not isinstance(value, DTensor)}
+
+    def _finish(self, parts: Future[Any], unfinished: Path, name: str) -> None:
+        """Give the folder its name when it is whole."""
+        parts.result()
+        if not is_main_process():
+            return
+        folder = unfinished.with_name(name)
+        shutil.rmtree(folder, ignore_errors=True)
+        unfinished.rename(folder)
+        with atomic_write(folder.with_name(_TAG), "w") as file:
+            file.write(name)
+        _logger.info("saved the checkpoint %s", folder)
+        numbered = [path for path in folder.parent.iterdir() if path.is_dir() and re.search(r"_\d{7,}$", path.name)]
+        old = sorted(numbered, key=lambda path: int(path.name.rpartition("_")[2]))
+        for path in old[: -self.max_to_keep] if self.max_to_keep is not None else []:
+            shutil.rmtree(path, ignore_errors=True)
+
+    def _write_whole_model(self, name: str) -> None:
+        whole = get_model_state_dict(self.model, options=_WHOLE)
+        if is_main_process():
+            write_checkpoint({"model": whole}, Path(self.save_dir) / f"{name}.pth")
+            self.tag_last_checkpoint(f"{name}.pth")
+        synchronize()
+
+
+class _Reader(FileSystemReader):
+    """Reads the description of a folder without running what a pickle names: torch's own reader runs it."""
+
+    def read_metadata(self, *args: Any, **kwargs: Any) -> Metadata:
+        with open(self._get_metadata_path(kwargs.get("rank")), "rb") as file:
+            try:
+                metadata = _MetadataUnpickler(file).load()
+            except Exception as error:
+                raise CheckpointError(f"ShardedCheckpointer.load: {file.name}: {_shown(error)}") from error
+        if not isinstance(metadata, Metadata):
+            raise CheckpointError(f"ShardedCheckpointer.load: {file.name}: expected torch's Metadata")
+        metadata.storage_meta = metadata.storage_meta or StorageMeta()
+        metadata.storage_meta.load_id = self.load_id
+        return metadata
+
+
+class _MetadataUnpickler(pickle.Unpickler):
+    def find_class(self, module: str, name: str) -> Any:
+        with contextlib.suppress(AttributeError):
+            found = getattr(importlib.import_module(module), name) if module in _METADATA_MODULES else None
+            is_data = dataclasses.is_dataclass(found) or (isinstance(found, type) and issubclass(found, enum.Enum))
+            if is_data and found.__module__ == module:
+                return found
+        if module == "torch" and (name == "Size" or isinstance(getattr(torch, name, None), torch.dtype)):
+            return getattr(torch, name)
+        if (module, name) in (
+            ("torch.serialization", "_get_layout"),
+            ("pathlib", "PosixPath"),
+            ("pathlib", "WindowsPath"),
+        ):
+            return super().find_class(module, name)
+        raise pickle.UnpicklingError(f"it names {module}.{name}, which no checkpoint needs")
+
+
+def _shown(error: BaseException) -> str:
+    """Return one line: of the processes that failed, the first one's error."""
+    if isinstance(error, CheckpointException) and error.failures:
+        rank, (first, _) = next(iter(error.failures.items()))
+        return f"process {rank}: {_shown(first)}"
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return f"{type(error).__name__}: {lines[-1] if lines else 'no reason given'}"[:300]

@@ -1,0 +1,176 @@
+"""Models divided among two processes, and their checkpoints."""
+
+import pickle
+import re
+import resource
+import signal
+from pathlib import Path
+
+import pytest
+import torch
+import torch.distributed.checkpoint as dcp
+from torch import nn
+
+from detectory.core.distributed import get_rank, get_world_size, synchronize
+from detectory.engine import ShardedCheckpointer, SimpleTrainer, launch, shard_model, train
+
+from .conftest import load_recipe
+
+
+class Blocks(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.backbone = nn.Sequential(nn.Linear(4, 8), nn.GELU(), nn.Linear(8, 8))
+        self.head = nn.Linear(8, 2)
+
+    def forward(self, batch):
+        return {"loss": (self.head(self.backbone(batch)) - 1).square().mean()}
+
+
+def trainer_of(batches, seed, sharded=False, **arguments):
+    torch.manual_seed(seed)
+    model = Blocks()
+    if sharded:
+        shard_model(model, **arguments)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=0.02, weight_decay=0.1)
+    return SimpleTrainer(model, batches, optimizer)
+
+
+def whole(model):
+    return {name: value.full_tensor() for name, value in model.state_dict().items()}
+
+
+def messages(checkpointer, folder):
+    """What is said of a part that cannot be written, and of a description that wants to run something."""
+    if get_rank() == 1:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (10, resource.RLIM_INFINITY))
+    checkpointer.save("model_0000099")
+    with pytest.raises(OSError) as full:
+        checkpointer.wait()
+    resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    kept = checkpointer.get_checkpoint_file()
+    (folder / "blocks" / "model_0000002" / ".metadata").write_bytes(pickle.dumps(print))
+    with pytest.raises(RuntimeError) as refused:
+        checkpointer.load(str(folder / "blocks" / "model_0000002"))
+    return str(full.value), Path(kept).name, str(refused.value)
+
+
+def work(folder, batches):
+    """What two processes do; the tests read what they leave."""
+    own = [batch.chunk(get_world_size())[get_rank()] for batch in batches]
+    found = {}
+    for name, units in (("default", None), ("named", ["backbone.0", "head"])):
+        trainer = trainer_of(own, seed=0, sharded=True, units=units)
+        trainer.train(0, len(batches))
+        found[name] = whole(trainer.model)
+    trainer = trainer_of(own, seed=0, sharded=True)
+    trainer.train(0, 3)
+    first = ShardedCheckpointer(trainer, folder / "blocks")
+    first.save("model_0000002", iteration=2)
+    first.wait()
+    synchronize()
+    # Process 1 starts from other values, which must not matter; the checkpoint replaces both.
+    resumed = trainer_of(own[3:], seed=5 + get_rank(), sharded=True)
+    checkpointer = ShardedCheckpointer(resumed, folder / "blocks")
+    found["iteration"] = checkpointer.resume_or_load("")["iteration"]
+    resumed.train(3, len(batches))
+    found["resumed"] = whole(resumed.model)
+    found["messages"] = messages(checkpointer, folder)
+    torch.save(found, folder / f"found{get_rank()}.pth")
+    sharded = ["train.max_iter=12", "+train.fsdp={}", "train.checkpointer={period:4,max_to_keep:1}"]
+    train(load_recipe(folder / "whole", *sharded))
+    with pytest.raises(FloatingPointError):
+        train(load_recipe(folder / "parts", *sharded, "model.fail_at=9"))
+    train(load_recipe(folder / "parts", *sharded), resume=True)
+
+
+@pytest.fixture(scope="module")
+def two(tmp_path_factory):
+    """The folder of two processes and their joint batches."""
+    folder = tmp_path_factory.mktemp("sharded")
+    batches = list(torch.randn(6, 8, 4, generator=torch.Generator().manual_seed(1)))
+    launch(work, 2, args=(folder, batches))
+    return folder, batches
+
+
+@pytest.mark.parametrize("kind", ["default", "named"])
+@pytest.mark.parametrize("rank", [0, 1])
+def test_a_divided_model_learns_what_a_whole_one_learns_of_the_joint_batch(two, kind, rank):
+    folder, batches = two
+    joint = trainer_of(batches, seed=0)
+    joint.train(0, len(batches))
+    found = torch.load(folder / f"found{rank}.pth")[kind]
+    assert all(torch.allclose(found[name], value, atol=1e-5) for name, value in joint.model.state_dict().items())
+
+
+def test_a_resumed_training_ends_with_the_same_weights(two):
+    found = torch.load(two[0] / "found0.pth")
+    assert found["iteration"] == 2
+    assert all(torch.equal(found["resumed"][name], value) for name, value in found["default"].items())
+
+
+def test_a_recipe_resumes_to_the_same_weights(two):
+    finals = [torch.load(two[0] / name / "model_final.pth")["model"] for name in ("whole", "parts")]
+    assert all(torch.equal(finals[1][name], value) for name, value in finals[0].items())
+    assert (two[0] / "parts" / "last_checkpoint").read_text() == "model_final.pth"
+
+
+def test_only_the_newest_checkpoint_is_kept(two):
+    folders = sorted(path.name for path in (two[0] / "parts").iterdir() if path.is_dir())
+    assert folders == ["model_0000011", "model_final"]
+    assert (two[0] / "parts" / "last_sharded_checkpoint").read_text() == "model_final"
+
+
+def test_one_process_can_read_what_two_wrote(two):
+    folder = two[0] / "whole"
+    expected = torch.load(folder / "model_final.pth")["model"]
+    found = {"model": {name: torch.zeros_like(value) for name, value in expected.items()}}
+    dcp.load(found, checkpoint_id=folder / "model_final", no_dist=True)
+    assert all(torch.equal(found["model"][name], value) for name, value in expected.items())
+
+
+@pytest.mark.parametrize("rank", [0, 1])
+def test_a_full_disk_of_one_process_is_told_by_all_and_keeps_the_last_checkpoint(two, rank):
+    full, kept, _ = torch.load(two[0] / f"found{rank}.pth")["messages"]
+    assert re.search(
+        r"ShardedCheckpointer.save: cannot write a part: process 1: OSError: \[Errno 27\] File too large", full
+    )
+    assert kept == "model_0000002"
+
+
+def test_nothing_that_a_description_names_is_run(two):
+    refused = torch.load(two[0] / "found0.pth")["messages"][2]
+    assert re.search(r"ShardedCheckpointer.load: .*model_0000002/.metadata: .* names builtins.print", refused)
+
+
+def save_some(folder, batches):
+    trainer = trainer_of(batches, seed=0, sharded=True)
+    trainer.train(0, len(batches))
+    checkpointer = ShardedCheckpointer(trainer, folder / "blocks")
+    checkpointer.save("model_0000005", iteration=5)
+    checkpointer.wait()
+    torch.save(whole(trainer.model), folder / "of_two.pth")
+
+
+def resume_with_more(folder, batches):
+    trainer = trainer_of(batches, seed=get_rank(), sharded=True)
+    found = ShardedCheckpointer(trainer, folder / "blocks").resume_or_load("")
+    torch.save([found["iteration"], whole(trainer.model)], folder / f"of_three{get_rank()}.pth")
+
+
+@pytest.mark.slow
+def test_three_processes_resume_what_two_saved(tmp_path):
+    batches = list(torch.randn(6, 8, 4))
+    launch(save_some, 2, args=(tmp_path, batches))
+    launch(resume_with_more, 3, args=(tmp_path, batches))
+    expected = torch.load(tmp_path / "of_two.pth")
+    for rank in range(3):
+        iteration, found = torch.load(tmp_path / f"of_three{rank}.pth")
+        assert iteration == 5
+        assert all(torch.equal(found[name], value) for name, value in expected.items())
+
+
+def test_rejects_a_single_process():
+    with pytest.raises(RuntimeError, match="shard_model: there is no process group"):
+        shard_model(nn.Linear(1, 1))
