@@ -131,6 +131,39 @@ def test_scripted_instances_are_selected():
     assert (len(kept), kept.image_size) == (2, (4, 5))
 
 
+def test_scripted_code_makes_instances_and_joins_them():
+    def joined(x: torch.Tensor):
+        few, other = Instances((4, 5), objectness_logits=x), Instances((4, 5), proposal_boxes=Boxes(x))
+        return few.cat([few, few]), other.cat([other, other])
+
+    data = torch.rand(3, 4)
+    with patch_instances(FIELDS):
+        first, second = torch.jit.script(joined)(data)
+    assert torch.equal(first.objectness_logits, torch.cat([data, data]))
+    assert torch.equal(second.proposal_boxes.tensor, torch.cat([data, data]))
+    assert not first.has("proposal_boxes")
+
+
+def test_scripted_instances_have_a_length_when_they_have_a_field():
+    class Length(nn.Module):
+        def forward(self, x: Instances):
+            return len(x)
+
+    with patch_instances(FIELDS) as scriptable:
+        scripted, given = torch.jit.script(Length()), scriptable((4, 5))
+        with pytest.raises(torch.jit.Error, match="no field says how many"):
+            scripted(given)
+        given.objectness_logits = torch.zeros(3)
+        assert scripted(given) == 3
+
+
+def test_a_module_that_could_not_be_scripted_can_be_with_other_fields():
+    with pytest.raises(torch.jit.frontend.NotSupportedError):
+        torch.jit.script(Masked())
+    with patch_instances({"mask": "Tensor"}) as scriptable:
+        assert torch.jit.script(Masked())(scriptable((4, 5), mask=torch.ones(2))).tolist() == [1, 1]
+
+
 def test_fields_change_from_block_to_block():
     with patch_instances(FIELDS):
         torch.jit.script(Shifted())

@@ -68,12 +68,14 @@ def patch_instances(fields: Mapping[str, Any]) -> Iterator[type]:
         fields: type of every field: ``torch.Tensor``, ``Boxes`` or ``RotatedBoxes``, or their names.
 
     Yields:
-        The class, whose static method ``from_instances`` turns `Instances` into it; it has the fields as attributes,
-        ``image_size``, ``has``, ``set``, ``to``, ``len()`` and indexing by a tensor.
+        The class, whose static method ``from_instances`` turns `Instances` into it; it is made of ``image_size`` and
+        fields by name, has the fields as attributes, ``has``, ``to``, ``cat`` (of an object), ``len()`` and indexing by
+        a tensor.
 
     Raises:
         ValueError: a field is of another type, or has a name that no attribute can have.
     """
+    _forget_scripted_types()
     cls = _class_with(fields)
     torch.jit.script(cls)
     # TorchScript looks for the type of Instances by this name, and takes the class for scripted already.
@@ -127,37 +129,31 @@ def _converted(cls: Any, types: Mapping[str, str], instances: Instances) -> Any:
 
 def _source_of(name: str, types: Mapping[str, str]) -> str:
     """Write the class; TorchScript compiles source, it does not look at objects."""
+    arguments = "".join(f", {field}: Optional[{kind}] = None" for field, kind in types.items())
     lines = [
         f"class {name}:",
-        "    def __init__(self, image_size: Tuple[int, int]):",
+        f"    def __init__(self, image_size: Tuple[int, int]{arguments}):",
         "        self.image_size = image_size",
+        f"        self._field_names: List[str] = {list(types)!r}",
+        *(f"        self._{field} = torch.jit.annotate(Optional[{kind}], {field})" for field, kind in types.items()),
+        *(line for field, kind in types.items() for line in _property_lines(field, kind)),
+        "    def has(self, name: str) -> bool:",
+        *(f"        if name == {field!r}: return self._{field} is not None" for field in types),
+        "        return False",
+        "    def __len__(self) -> int:",
     ]
-    lines += [f"        self._field_names: List[str] = {list(types)!r}"]
-    lines += [f"        self._{field} = torch.jit.annotate(Optional[{kind}], None)" for field, kind in types.items()]
-    for field, kind in types.items():
-        lines += [
-            "    @property",
-            f"    def {field}(self) -> {kind}:",
-            f"        value = self._{field}",
-            "        assert value is not None",
-            "        return value",
-            f"    @{field}.setter",
-            f"    def {field}(self, value: {kind}) -> None:",
-            f"        self._{field} = value",
-        ]
-    lines += ["    def has(self, name: str) -> bool:"]
-    for field in types:
-        lines += [f"        if name == {field!r}:", f"            return self._{field} is not None"]
-    lines += ["        return False", "    def __len__(self) -> int:"]
     for field, kind in types.items():
         length = "value.shape[0]" if kind == "Tensor" else "value.tensor.shape[0]"
         lines += [f"        value = self._{field}", "        if value is not None:", f"            return {length}"]
-    lines += ["        return 0"]
+    lines += ["        raise NotImplementedError('Instances: no field says how many there are')"]
     for method, argument, change in (
         ("to", "device: torch.device", "value.to(device)"),
         ("__getitem__", "item: torch.Tensor", "value[item]"),
     ):
-        lines += [f"    def {method}(self, {argument}) -> {name!r}:", f"        changed = {name}(self.image_size)"]
+        lines += [
+            f"    def {method}(self, {argument}) -> {name!r}:",
+            f"        changed = {_empty(name, 'self', types)}",
+        ]
         for field in types:
             lines += [
                 f"        value_{field} = self._{field}",
@@ -165,4 +161,40 @@ def _source_of(name: str, types: Mapping[str, str]) -> str:
                 f"            changed._{field} = {change.replace('value', f'value_{field}')}",
             ]
         lines += ["        return changed"]
-    return "\n".join(lines) + "\n"
+    return "\n".join([*lines, *_cat_lines(name, types)]) + "\n"
+
+
+def _empty(name: str, like: str, types: Mapping[str, str]) -> str:
+    """Write the call that makes an object without fields; the class's own code does not know its defaults."""
+    return f"{name}({', '.join([f'{like}.image_size', *('None' for _ in types)])})"
+
+
+def _property_lines(field: str, kind: str) -> list[str]:
+    return [
+        "    @property",
+        f"    def {field}(self) -> {kind}:",
+        f"        value = self._{field}",
+        "        assert value is not None",
+        "        return value",
+        f"    @{field}.setter",
+        f"    def {field}(self, value: {kind}) -> None:",
+        f"        self._{field} = value",
+    ]
+
+
+def _cat_lines(name: str, types: Mapping[str, str]) -> list[str]:
+    """Write the method that joins lists of objects with the fields of the first."""
+    lines = [
+        f"    def cat(self, instances: List[{name!r}]) -> {name!r}:",
+        f"        joined = {_empty(name, 'instances[0]', types)}",
+    ]
+    for field, kind in types.items():
+        join = f"torch.cat(all_{field})" if kind == "Tensor" else f"all_{field}[0].cat(all_{field})"
+        lines += [
+            f"        if instances[0]._{field} is not None:",
+            f"            all_{field} = torch.jit.annotate(List[{kind}], [])",
+            "            for one in instances:",
+            f"                all_{field}.append(one.{field})",
+            f"            joined._{field} = {join}",
+        ]
+    return [*lines, "        return joined"]
