@@ -3,9 +3,11 @@
 import json
 
 import pytest
+import torch
 from click.testing import CliRunner
 
-from detectory.cli import main
+from detectory.cli import detectron2_config, main
+from detectory.compat.detectron2.modeling import build_model
 
 TRUTH = {
     "images": [{"id": 1, "height": 60, "width": 80, "file_name": "1.jpg"}],
@@ -52,6 +54,16 @@ def test_eval_writes_metrics_and_a_report(evaluate, tmp_path):
     assert "No pictures were found" in page
 
 
+def test_eval_prints_json_and_nothing_else_for_programs(evaluate, tmp_path, capsys):
+    code, _ = evaluate(RESULTS, "--json", "--output", tmp_path / "out")
+    assert code == 0
+    files = ["--predictions", str(tmp_path / "results.json"), "--annotations", str(tmp_path / "truth.json")]
+    main(["eval", *files, "--json"], standalone_mode=False)
+    figures = json.loads(capsys.readouterr().out)
+    assert (figures["bbox"]["AP"], figures["bbox"]["APl"]) == (pytest.approx(25), None)
+    assert figures == json.loads((tmp_path / "out" / "metrics.json").read_text())
+
+
 def test_eval_names_the_wrong_entry_and_writes_nothing(evaluate, tmp_path):
     wrong = [RESULTS[0], {**RESULTS[1], "bbox": [1, 2, 3]}]
     code, text = evaluate(wrong, "--output", tmp_path / "out")
@@ -84,3 +96,41 @@ def test_eval_refuses_a_folder_without_the_pictures(evaluate, tmp_path):
 def test_eval_explains_wrong_usage(arguments, message):
     result = CliRunner().invoke(main, ["eval", *arguments])
     assert (result.exit_code, message in result.output) == (2, True)
+
+
+@pytest.fixture
+def small_retinanet(tmp_path):
+    """A Detectron2 YAML of a small model, and a COCO folder of one picture to evaluate it on."""
+    from PIL import Image
+
+    for split in ("train", "val"):
+        (tmp_path / "data" / split).mkdir(parents=True)
+        Image.new("RGB", (80, 60), "gray").save(tmp_path / "data" / split / "1.jpg")
+        (tmp_path / "data" / "annotations").mkdir(exist_ok=True)
+        (tmp_path / "data" / "annotations" / f"instances_{split}.json").write_text(json.dumps(TRUTH))
+    path = tmp_path / "small.yaml"
+    path.write_text(
+        "VERSION: 2\nMODEL:\n  META_ARCHITECTURE: RetinaNet\n  BACKBONE: {NAME: build_retinanet_resnet_fpn_backbone}\n"
+        "  RESNETS: {DEPTH: 18, RES2_OUT_CHANNELS: 64, OUT_FEATURES: [res3, res4, res5]}\n"
+        "  FPN: {IN_FEATURES: [res3, res4, res5], OUT_CHANNELS: 8}\n"
+        "  RETINANET: {NUM_CONVS: 1, SCORE_THRESH_TEST: 0.0}\n"
+        "  ANCHOR_GENERATOR: {SIZES: [[8], [16], [32], [64], [128]]}\n"
+        "INPUT: {MIN_SIZE_TEST: 64, MAX_SIZE_TEST: 96}\nDATALOADER: {NUM_WORKERS: 0}\n"
+    )
+    return path, tmp_path / "data"
+
+
+def test_eval_takes_a_detectron2_config(small_retinanet, tmp_path):
+    config, data = small_retinanet
+    cfg = detectron2_config.load(str(config), [], data=data)
+    torch.save({"model": build_model(cfg).state_dict()}, tmp_path / "model.pth")
+    arguments = ["--data", data, "--weights", tmp_path / "model.pth", "--output", tmp_path / "out"]
+    result = CliRunner().invoke(main, ["eval", str(config), *map(str, arguments), "--device", "cpu"])
+    assert result.exit_code == 0, result.output
+    assert json.loads((tmp_path / "out" / "metrics.json").read_text())["bbox"]["AP"] is not None
+    assert (tmp_path / "out" / "report.html").is_file()
+
+
+def test_eval_of_a_detectron2_config_needs_weights():
+    result = CliRunner().invoke(main, ["eval", "COCO-Detection/retinanet_R_50_FPN_1x.yaml"])
+    assert (result.exit_code, "--weights is needed" in result.output) == (2, True)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from detectory.data import DatasetCatalog, DatasetError, MetadataCatalog
+from detectory.data import DatasetCatalog, DatasetError, MetadataCatalog, print_instances_class_histogram
 from detectory.data.datasets import (
     cocofy_lvis,
     convert_ade20k_labels,
@@ -181,3 +181,14 @@ def test_a_dataset_is_written_as_a_coco_file(coco, tmp_path):
     assert [a["area"] for a in content["annotations"]] == [200, 20, 200, 200]
     assert content["annotations"][2]["keypoints"] == [3, 4, 2, 0, 0, 0]
     assert content["annotations"][0]["category_id"] == 7
+
+
+def test_the_log_lists_the_commonest_classes_in_lines_of_a_terminal(caplog):
+    names = [f"class {number}" for number in range(60)]
+    annotations = [{"category_id": number} for number in range(50) for _ in range(number)]
+    with caplog.at_level("INFO"):
+        print_instances_class_histogram([{"annotations": annotations}], names)
+    assert "1225 instances of 60 classes in 1 images" in caplog.text
+    assert "  class 49 49, class 48 48," in caplog.text
+    assert "and 9 rarer classes, and 11 classes without any" in " ".join(caplog.text.split())
+    assert max(map(len, caplog.text.splitlines()[1:])) <= 100

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -67,12 +68,42 @@ def load(
 
 
 def train(name: str, overrides: Sequence[str], *, resume: bool, **options: Any) -> None:
-    """Train a config with Detectron2's default trainer."""
-    from detectory.compat.detectron2.engine import DefaultTrainer
+    """Train a config with Detectron2's trainer, which evaluates with what the test set asks for."""
+    from detectory.compat.detectron2.tools.train_net import Trainer
 
     cfg = load(name, overrides, **options)
     cfg.freeze()
     Path(cfg.OUTPUT_DIR).mkdir(parents=True, exist_ok=True)
-    trainer = DefaultTrainer(cfg)
+    trainer = Trainer(cfg)
     trainer.resume_or_load(resume=resume)
     trainer.train()
+
+
+def evaluate(
+    name: str, overrides: Sequence[str], *, output: Path | None, **options: Any
+) -> tuple[dict[str, dict[str, float]], str]:
+    """Evaluate a config's weights on its test sets.
+
+    Args:
+        name: of the config, as for `load`.
+        overrides: as for `load`.
+        output: where the evaluators write what they found; None: nowhere.
+        options: those of `load`.
+
+    Returns:
+        The figures by task, with several test sets by ``set/task``; and the name of the first test set.
+    """
+    from detectory.compat.detectron2.checkpoint import DetectionCheckpointer
+    from detectory.compat.detectron2.tools.train_net import Trainer, build_evaluator
+
+    cfg = load(name, overrides, output=output, **options)
+    cfg.freeze()
+    model = Trainer.build_model(cfg)
+    DetectionCheckpointer(model).load(cfg.MODEL.WEIGHTS)
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = str(output) if output is not None else scratch
+        evaluators = [build_evaluator(cfg, dataset, folder) for dataset in cfg.DATASETS.TEST]
+        results = Trainer.test(cfg, model, evaluators)
+    if len(cfg.DATASETS.TEST) > 1:
+        results = {f"{dataset}/{task}": found for dataset, tasks in results.items() for task, found in tasks.items()}
+    return dict(results), cfg.DATASETS.TEST[0]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import textwrap
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
@@ -12,7 +13,6 @@ import numpy as np
 from torch.utils.data import ConcatDataset, Dataset
 
 from detectory.core.checkpoint import load_pickle
-from detectory.core.logging import create_small_table
 from detectory.core.storage import local_path
 from detectory.structures import BoxMode
 
@@ -22,6 +22,7 @@ from .detection.consistency import check_metadata_consistency
 from .sequences import JoinedList
 
 logger = logging.getLogger(__name__)
+_MOST_LISTED = 40
 
 
 def filter_images_with_only_crowd_annotations(dataset_dicts: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -108,11 +109,24 @@ def print_instances_class_histogram(dataset_dicts: Sequence[dict[str, Any]], cla
         raise ValueError(
             f"category ids must lie in [0, {len(class_names)}), the classes of the metadata, got {strangers[:10]}"
         )
-    table: dict[str, float] = {name: counts[number] for number, name in enumerate(class_names)}
-    table["total"] = sum(counts.values())
     logger.info(
-        "instances of %d classes in %d images:\n%s", len(class_names), len(dataset_dicts), create_small_table(table)
+        "%d instances of %d classes in %d images:\n%s",
+        counts.total(),
+        len(class_names),
+        len(dataset_dicts),
+        _listed(counts, class_names),
     )
+
+
+def _listed(counts: Counter[int], class_names: Sequence[str]) -> str:
+    """The commonest classes with their counts, and how many others there are, in lines of a terminal's width."""
+    known = [f"{class_names[number]} {count}" for number, count in counts.most_common()]
+    listed = ", ".join(known[:_MOST_LISTED])
+    if len(known) > _MOST_LISTED:
+        listed += f", and {len(known) - _MOST_LISTED} rarer classes"
+    if len(known) < len(class_names):
+        listed += f"{', and ' if known else ''}{len(class_names) - len(known)} classes without any"
+    return textwrap.fill(listed, 100, initial_indent="  ", subsequent_indent="  ")
 
 
 def _joined_indices(names: list[str], loaded: list[CocoIndex], filter_empty: bool, check_consistency: bool) -> Any:

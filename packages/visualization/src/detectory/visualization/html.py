@@ -183,19 +183,20 @@ class Page:
 
     def _figure(self, item: GalleryItem) -> str:
         pictures: Sequence[Any] = item.images if isinstance(item.images, (list, tuple)) else [item.images]
-        tags = "".join(
-            f'<img loading="lazy" alt="{escape(item.caption)}" src="{self._data_url(picture)}">' for picture in pictures
-        )
+        tags = "".join(self._image(picture, item.caption) for picture in pictures)
         keys = escape(json.dumps({key: str(value) for key, value in item.keys.items()}))
         caption = f"<figcaption>{escape(item.caption)}</figcaption>" if item.caption else ""
         return f'<figure data-keys="{keys}"><div class="side">{tags}</div>{caption}</figure>'
 
-    def _data_url(self, picture: Picture) -> str:
+    def _image(self, picture: Picture, caption: str) -> str:
+        """A picture with its size, so that the page does not move when it is decoded."""
         image = as_image(picture)
         image.thumbnail((self.max_image_size, self.max_image_size), Image.Resampling.LANCZOS)
         buffer = io.BytesIO()
         image.save(buffer, "JPEG", quality=self.jpeg_quality, optimize=True)
-        return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
+        url = "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
+        size = f'width="{image.width}" height="{image.height}"'
+        return f'<img loading="lazy" {size} alt="{escape(caption)}" src="{url}">'
 
 
 def as_image(picture: Picture) -> Image.Image:

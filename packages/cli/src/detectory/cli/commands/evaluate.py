@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from detectory.cli.options import device_option, recipe_argument
+from detectory.cli.options import device_option, json_option, recipe_argument
 
 if TYPE_CHECKING:
     from detectory.evaluation.coco_report import CocoEvaluation
@@ -26,6 +26,7 @@ _RESULTS = "coco_instances_results.json"
 @click.option("--images", type=click.Path(path_type=Path), help="The pictures of --annotations, for the report.")
 @click.option("--output", type=click.Path(path_type=Path), help="Where metrics.json and report.html go.")
 @device_option
+@json_option("the figures")
 def command(
     recipe: str | None,
     overrides: tuple[str, ...],
@@ -37,8 +38,12 @@ def command(
     images: Path | None,
     output: Path | None,
     device: str | None,
+    as_json: bool,
 ) -> None:
     """Evaluate a run, a recipe, or any tool's COCO results.
+
+    RECIPE is a name in the zoo, a recipe's .py or .yaml file, or a Detectron2 YAML config; KEY=VALUE as for
+    `detectory train`.
 
     With --output DIR it writes metrics.json and report.html, one page that needs no other file: figures by class,
     curves, kinds of errors, confusions and pictures of what is wrong.
@@ -48,8 +53,9 @@ def command(
       detectory eval --run run/
       detectory eval COCO-InstanceSegmentation/mask_rcnn_R_50_FPN_3x.py --data my_dataset/ --weights model.pth
       detectory eval --predictions results.json --annotations instances_val.json --output report/
+      detectory eval --predictions results.json --annotations instances_val.json --json
     """
-    from detectory.cli.results import write_results
+    from detectory.cli.results import print_json, write_results
 
     if (predictions is None) != (annotations is None):
         raise click.UsageError("--predictions and --annotations belong together")
@@ -67,10 +73,14 @@ def command(
         if output is not None and truth is not None and (output / _RESULTS).is_file():
             title = f"Evaluation of {run.resolve().name if run is not None else recipe}"
             write_report(evaluate_files(truth[0], output / _RESULTS), output, title, truth[1])
-    click.echo(format_results(results))
+    if as_json:
+        print_json(results)
+    else:
+        click.echo(format_results(results))
     if output is not None:
         write_results(results, output / "metrics.json")
-        click.echo(f"{output}/metrics.json" + (f", {output}/report.html" if (output / "report.html").is_file() else ""))
+        page = f", {output}/report.html" if (output / "report.html").is_file() else ""
+        click.echo(f"{output}/metrics.json{page}", err=as_json)
     elif run is not None:
         write_results(results, run / "evaluation.json")
 
@@ -122,10 +132,16 @@ def evaluate_model(
         The figures, and the annotation file and folder of pictures of a dataset that has them. With an output the
         detections are written to it.
     """
-    from detectory.cli import recipes
-    from detectory.data import MetadataCatalog
+    from detectory.cli import detectron2_config, recipes
     from detectory.engine import train
 
+    if recipe is not None and detectron2_config.is_detectron2_config(recipe):
+        if weights is None and not any(override.startswith("MODEL.WEIGHTS=") for override in overrides):
+            raise click.UsageError("--weights is needed with a RECIPE")
+        results, dataset = detectron2_config.evaluate(
+            recipe, overrides, output=output, data=data, weights=weights, device=device
+        )
+        return results, _truth_of(dataset)
     config = recipes.load_run(run) if run is not None else recipes.load_recipe(str(recipe))
     if data is not None:
         recipes.use_dataset(config, data)
@@ -140,6 +156,13 @@ def evaluate_model(
             config.dataloader.evaluator.output_dir = str(output)
     results = train(config, eval_only=True)
     names = config.dataloader.test.dataset.names
-    metadata = MetadataCatalog.get(names if isinstance(names, str) else names[0])
+    return results, _truth_of(names if isinstance(names, str) else names[0])
+
+
+def _truth_of(dataset: str) -> tuple[Path, Path | None] | None:
+    """The annotation file and the folder of pictures of a registered dataset, where it has a file."""
+    from detectory.data import MetadataCatalog
+
+    metadata = MetadataCatalog.get(dataset)
     truth, images = metadata.get("json_file", None), metadata.get("image_root", None)
-    return results, (Path(truth), Path(images) if images else None) if truth else None
+    return (Path(truth), Path(images) if images else None) if truth else None
