@@ -8,7 +8,7 @@ import click
 
 
 @click.command("plot")
-@click.argument("runs", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path), metavar="RUN...")
+@click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="RUN...")
 @click.option(
     "--output",
     type=click.Path(path_type=Path),
