@@ -228,6 +228,7 @@ def sanitize(session: nox.Session) -> None:
     runtimes = [session.run("gcc", f"-print-file-name={name}", silent=True, external=True) for name in SANITIZERS]
     settings["LD_PRELOAD"] = " ".join(str(path).strip() for path in runtimes)
     settings["ASAN_OPTIONS"] = "detect_leaks=0,protect_shadow_gap=0,allocator_may_return_null=1"
+    session.run("pytest", "-q", "-m", "not slow", "tests/ops", env=settings)
     session.run("python", "tests/ops/fuzz_ops.py", "--seconds", seconds, env=settings)
     session.run("python", "tests/ops/fuzz_masks.py", "--seconds", seconds, env=settings)
 
