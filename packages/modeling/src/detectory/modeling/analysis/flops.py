@@ -8,7 +8,7 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-Inputs = Any
+from .counts import CountAnalysis
 
 
 def _roi_align_multiply_adds(input_shape: Any, *_: Any, out_shape: Any, **__: Any) -> int:
@@ -40,7 +40,7 @@ def _custom_formulas() -> dict[Any, Callable[..., int]]:
     }
 
 
-class FlopCountAnalysis:
+class FlopCountAnalysis(CountAnalysis):
     """Run a model once and count.
 
     One multiply-add counts as one operation, as the detection papers count. Convolutions, matrix products,
@@ -57,47 +57,18 @@ class FlopCountAnalysis:
         24
     """
 
-    def __init__(self, model: nn.Module, inputs: Inputs) -> None:
-        self.model = model
-        self.inputs = inputs if isinstance(inputs, tuple) else (inputs,)
-        self._counts: dict[str, Counter[str]] | None = None
-
-    def total(self, module_name: str = "") -> int:
-        """Return the operations of a module and all below it; ``""`` is the model."""
-        return sum(self.by_module_and_operator()[module_name].values())
-
-    def by_operator(self, module_name: str = "") -> Counter[str]:
-        """Return the operations of a module by operator."""
-        return self.by_module_and_operator()[module_name]
-
-    def by_module(self) -> Counter[str]:
-        """Return the operations of every module, each including all below it."""
-        return Counter({name: sum(counts.values()) for name, counts in self.by_module_and_operator().items()})
-
-    def by_module_and_operator(self) -> dict[str, Counter[str]]:
-        """Return the operations of every module by operator, each including all below it."""
-        if self._counts is None:
-            self._counts = self._count()
-        return self._counts
-
-    @torch.no_grad()
-    def _count(self) -> dict[str, Counter[str]]:
+    def _run(self) -> dict[str, Counter[str]]:
         counter = FlopCounterMode(display=False, custom_mapping=_custom_formulas())
         with counter:
             self.model(*self.inputs)
-        found = counter.get_flop_counts()
-        counts: dict[str, Counter[str]] = {name: Counter() for name, _ in self.model.named_modules()}
-        # torch names modules with the root's class in front, and counts a multiply-add as two.
-        root = type(self.model).__name__
-        for key, per_operator in found.items():
-            name = "" if key in ("Global", root) else key.removeprefix(f"{root}.")
-            if key != root and name in counts:
-                for operator, flops in per_operator.items():
-                    counts[name][str(operator).split(".")[-1]] += flops // 2
-        return counts
+        # torch counts a multiply-add as two.
+        return {
+            key: Counter({str(operator).split(".")[-1]: flops // 2 for operator, flops in counts.items()})
+            for key, counts in counter.get_flop_counts().items()
+        }
 
 
-def flop_count(model: nn.Module, inputs: Inputs) -> Counter[str]:
+def flop_count(model: nn.Module, inputs: Any) -> Counter[str]:
     """Return billions of multiply-adds by operator; arguments as for `FlopCountAnalysis`."""
     counts = FlopCountAnalysis(model, inputs).by_operator()
     return Counter({operator: count / 1e9 for operator, count in counts.items()})
