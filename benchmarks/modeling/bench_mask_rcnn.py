@@ -7,6 +7,8 @@ import torch
 from torch.nn import functional as F
 from torchvision_twin import CLASSES, detectory_model, randomize, torchvision_model
 
+from detectory.data.transforms import ResizeShortestEdge
+from detectory.engine import Predictor
 from detectory.modeling.fast_inference import optimize_for_inference
 from detectory.structures import BitMasks, Boxes, Instances
 
@@ -21,36 +23,42 @@ def picture(seed: int) -> torch.Tensor:
 
 
 @pytest.fixture(scope="module")
-def models():
-    ours = randomize(detectory_model()).eval()
+def model():
+    return randomize(detectory_model()).eval()
+
+
+@pytest.fixture(scope="module")
+def runs(model):
+    """For each variant of ours, and torchvision's model, a call that runs it on one picture."""
+    image = picture(1)
+    array = image.byte().permute(1, 2, 0).numpy()
+    predictor = Predictor(copy.deepcopy(model), ResizeShortestEdge(HEIGHT, WIDTH))
+    inputs = [{"image": image, "height": HEIGHT, "width": WIDTH}]
+    optimized = {
+        "optimized": optimize_for_inference(copy.deepcopy(model)),
+        "optimized bfloat16": optimize_for_inference(copy.deepcopy(model), torch.bfloat16),
+    }
+    peer = torchvision_model(model, (HEIGHT, WIDTH)).eval()
     return {
-        "as built": ours,
-        "optimized": optimize_for_inference(copy.deepcopy(ours)),
-        "optimized bfloat16": optimize_for_inference(copy.deepcopy(ours), torch.bfloat16),
-        "torchvision": torchvision_model(ours, (HEIGHT, WIDTH)).eval(),
+        "as Predictor runs it": lambda: predictor.predict(array),
+        **{name: lambda own=own: own(inputs)[0]["instances"] for name, own in optimized.items()},
+        "torchvision": lambda: peer([image / 255])[0]["boxes"],
     }
 
 
 @pytest.mark.parametrize("implementation", ["detectory", "torchvision"])
-@pytest.mark.parametrize("variant", ["as built", "optimized", "optimized bfloat16"])
-def test_inference(benchmark, models, variant, implementation):
+@pytest.mark.parametrize("variant", ["as Predictor runs it", "optimized", "optimized bfloat16"])
+def test_inference(benchmark, runs, variant, implementation):
     benchmark.group = f"Mask R-CNN R-50-FPN, one image, {variant}"
-    model, image = models[variant if implementation == "detectory" else implementation], picture(1)
-
-    @torch.no_grad()
-    def run() -> int:
-        if implementation == "torchvision":
-            return len(model([image / 255])[0]["boxes"])
-        return len(model([{"image": image, "height": HEIGHT, "width": WIDTH}])[0]["instances"])
-
-    found = benchmark.pedantic(run, rounds=3, warmup_rounds=1)
-    assert found == 100
+    run = torch.no_grad()(runs[variant if implementation == "detectory" else implementation])
+    assert len(benchmark.pedantic(run, rounds=5, warmup_rounds=1)) == 100
 
 
 @pytest.mark.parametrize("implementation", ["detectory", "torchvision"])
-def test_training_step(benchmark, models, implementation):
+def test_training_step(benchmark, model, implementation):
     benchmark.group = "Mask R-CNN R-50-FPN, training step of two images"
-    model = copy.deepcopy(models["as built" if implementation == "detectory" else implementation]).train()
+    own = implementation == "detectory"
+    model = (copy.deepcopy(model) if own else torchvision_model(model, (HEIGHT, WIDTH))).train()
     generator = torch.Generator().manual_seed(2)
     corner = torch.rand(8, 2, generator=generator) * torch.tensor([400.0, 300.0])
     boxes = torch.cat((corner, corner + 40 + torch.rand(8, 2, generator=generator) * 120), dim=1)
@@ -61,7 +69,7 @@ def test_training_step(benchmark, models, implementation):
     images = [picture(3), picture(4)]
 
     def run() -> dict:
-        if implementation == "torchvision":
+        if not own:
             truth = {"boxes": boxes, "labels": labels + 1, "masks": masks.to(torch.uint8)}
             losses = model([image / 255 for image in images], [dict(truth), dict(truth)])
         else:
