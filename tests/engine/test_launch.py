@@ -1,4 +1,5 @@
 import datetime
+import math
 import os
 import re
 import signal
@@ -11,6 +12,7 @@ import torch.distributed as dist
 from torch import nn
 
 from detectory.core.distributed import all_gather, get_rank, get_world_size
+from detectory.core.events import get_event_storage
 from detectory.data import MetadataCatalog
 from detectory.engine import (
     SimpleTrainer,
@@ -21,6 +23,7 @@ from detectory.engine import (
     synchronize_batch_norm,
     train,
 )
+from detectory.engine.hooks import NaNFinder
 
 from .conftest import load_recipe
 from .toy_recipe import augment
@@ -65,6 +68,27 @@ def normalise(batch):
     return norm(batch[..., None, None])[..., 0, 0].detach(), norm[0].running_mean
 
 
+class Faulty(Mean):
+    """Its loss is NaN in iterations 1 and 3 of process 1."""
+
+    def forward(self, batch):
+        scale = math.nan if get_rank() == 1 and get_event_storage().iter in (1, 3) else 1.0
+        return {"loss": super().forward(batch)["loss"] * scale}
+
+
+def fit_without_faults(batches, folder):
+    """The weights when iterations with a NaN in one process are left out by all, twice at most."""
+    torch.manual_seed(0)
+    model = Faulty(3, 2)
+    trainer = SimpleTrainer(create_ddp_model(model), batches, torch.optim.SGD(model.parameters(), lr=0.1))
+    trainer.register_hooks([NaNFinder(folder, skip=True, max_skips=1)])
+    trainer.train(0, 3)
+    weights = {name: value.clone() for name, value in model.state_dict().items()}
+    with pytest.raises(FloatingPointError) as raised:
+        trainer.train(3, 4)
+    return weights, str(raised.value)
+
+
 def refusal(**arguments):
     """What `check_processes` says."""
     with pytest.raises(RuntimeError) as raised:
@@ -93,6 +117,7 @@ def work(folder, batches):
     (folder / "seen0.json").touch()
     found = {name: fit(own, parallel=True, **arguments) for name, arguments in KINDS.items()}
     found["accumulated"] = fit([part for batch in own for part in batch.chunk(2)], True, accumulation_steps=2)
+    found["skipped"] = fit_without_faults(own + own, folder)
     found["norm"] = normalise(own[0])
     found["refusals"] = refusal(config=f"a\nlr = {get_rank()}"), refusal(datasets=["seen_by_one"])
     torch.save(found, folder / f"found{get_rank()}.pth")
@@ -133,6 +158,16 @@ def test_two_processes_equal_one_on_the_joint_batch(two, kind):
     for rank in range(2):
         found = torch.load(folder / f"found{rank}.pth")[kind]
         assert all(torch.allclose(found[name], joint[name], atol=1e-3 if kind == "float16" else 1e-5) for name in joint)
+
+
+def test_all_processes_skip_an_iteration_whose_loss_is_not_finite_in_one(two):
+    folder, batches = two
+    weights, errors = zip(*(torch.load(folder / f"found{rank}.pth")["skipped"] for rank in range(2)), strict=True)
+    expected = fit([batches[0], batches[2]])
+    assert all(torch.allclose(found[name], expected[name], atol=1e-5) for found in weights for name in expected)
+    assert "iteration 3: a loss of another process is not finite" in errors[0]
+    assert "iteration 3 in process 1: loss is not finite" in errors[1]
+    assert (folder / "nan_iter1_rank1.pth").is_file()
 
 
 def test_batch_normalisation_over_two_processes_sees_the_joint_batch(two):

@@ -6,9 +6,10 @@ import math
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any, NoReturn, cast
+from typing import Any, cast
 
 import torch
+import torch.distributed as dist
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
@@ -40,7 +41,9 @@ class SimpleTrainer(TrainerBase):
 
     Attributes:
         last_batch: the batch that was taken last.
-        on_nonfinite: called with the error when a loss is NaN or infinite; True skips the update and goes on.
+        on_nonfinite: called with the error when a loss is NaN or infinite; True skips the update and goes on. With
+            ``asks_others`` all processes call it, those whose own losses are finite with None.
+        asks_others: whether the processes tell each other of such losses before each update.
 
     Raises:
         ValueError: a period or a number of steps is not positive.
@@ -72,7 +75,8 @@ class SimpleTrainer(TrainerBase):
         self.async_write_metrics = async_write_metrics
         self.accumulation_steps = accumulation_steps
         self.last_batch: Any = None
-        self.on_nonfinite: Callable[[FloatingPointError], bool] | None = None
+        self.on_nonfinite: Callable[[FloatingPointError | None], bool] | None = None
+        self.asks_others = False
         self._iterator: Iterator[Any] | None = None
         self._random_state_to_set: dict[str, Any] | None = None
         self._states_of_ranks: list[dict[str, Any]] | None = None
@@ -117,13 +121,24 @@ class SimpleTrainer(TrainerBase):
             else:
                 losses_of_batches.append(self._compute_gradients(batch, is_first=step == 0))
         self.after_backward()
+        losses = _mean_of(losses_of_batches)
+        if self.asks_others and not _are_finite_everywhere(losses):
+            self._skip_together(losses)
+            return
         try:
-            self._put_metrics(_mean_of(losses_of_batches), data_time)
+            self._put_metrics(losses, data_time)
         except FloatingPointError as error:
             if self.on_nonfinite is not None and self.on_nonfinite(error):
                 return
             raise
         self.update()
+
+    def _skip_together(self, losses: Mapping[str, torch.Tensor]) -> None:
+        """Leave the update out in all processes, of which at least one has a loss that is not finite."""
+        values = dict(zip(losses, _as_numbers(losses.values()), strict=True))
+        error = None if abs(sum(values.values())) < math.inf else _not_finite(values, self.iter)
+        if self.on_nonfinite is None or not self.on_nonfinite(error):
+            raise error or FloatingPointError(f"iteration {self.iter}: a loss of another process is not finite")
 
     def _compute_gradients(self, batch: Any, is_first: bool) -> dict[str, torch.Tensor]:
         losses = self.compute_losses(batch)
@@ -207,7 +222,7 @@ class SimpleTrainer(TrainerBase):
         total = sum(losses.values())
         # A sum is finite only when all of its parts are.
         if not abs(total) < math.inf:
-            _tell_not_finite(losses, cur_iter)
+            raise _not_finite(losses, cur_iter)
         if get_world_size() > 1:
             of_all = gather((losses, data_time))
             if not is_main_process():
@@ -270,11 +285,19 @@ def _as_numbers(tensors: Collection[torch.Tensor]) -> list[float]:
     return [tensor.item() for tensor in tensors]
 
 
-def _tell_not_finite(losses: dict[str, float], iteration: int) -> NoReturn:
+def _are_finite_everywhere(losses: Mapping[str, torch.Tensor]) -> bool:
+    total = torch.stack([loss.detach().float() for loss in losses.values()]).sum()
+    finite = total.isfinite().to(torch.int32)
+    with named_collective("the question whether all losses are finite"):
+        dist.all_reduce(finite, dist.ReduceOp.MIN)
+    return bool(finite.item())
+
+
+def _not_finite(losses: dict[str, float], iteration: int) -> FloatingPointError:
     wrong = [name for name, value in losses.items() if not abs(value) < math.inf] or ["the sum of all losses"]
     shown = ", ".join(f"{name} = {value}" for name, value in losses.items())
     place = f" in process {get_rank()}" if get_world_size() > 1 else ""
-    raise FloatingPointError(
+    return FloatingPointError(
         f"iteration {iteration}{place}: {', '.join(wrong)} is not finite ({shown}); "
         "a lower learning rate, a longer warm-up or gradient clipping may help"
     )

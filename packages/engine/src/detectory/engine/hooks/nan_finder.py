@@ -9,6 +9,7 @@ import torch
 from torch import nn
 from torch.utils._pytree import tree_leaves
 
+from detectory.core.checkpoint import unwrap
 from detectory.core.distributed import get_rank, get_world_size
 from detectory.core.events import EventStorage
 from detectory.core.storage import atomic_write
@@ -26,7 +27,7 @@ class NaNFinder(HookBase):
 
     Args:
         output_dir: the folder of ``nan_iter<N>.pth``, which holds the batch.
-        skip: do not update the parameters in that iteration and go on, instead of ending the training.
+        skip: do not update the parameters in that iteration, in any process, and go on, instead of ending the training.
         max_skips: end the training all the same after so many.
 
     Raises:
@@ -44,10 +45,9 @@ class NaNFinder(HookBase):
 
     def before_train(self) -> None:
         """Ask the trainer to be told of losses that are not finite."""
-        if self._skip and get_world_size() > 1:
-            # The other processes have the NaN in their gradients already, but not in their losses.
-            raise ValueError("NaNFinder: skip=True works in one process only")
         self.trainer.on_nonfinite = self._examine
+        # The other processes have the NaN in their gradients already, but not in their losses.
+        self.trainer.asks_others = self._skip and get_world_size() > 1
 
     def before_step(self) -> None:
         """Keep the random numbers of this iteration."""
@@ -61,25 +61,32 @@ class NaNFinder(HookBase):
         """Continue from a state."""
         self._skipped = state["skipped"]
 
-    def _examine(self, error: FloatingPointError) -> bool:
-        """Say whether to go on; raise with what was found otherwise."""
+    def _examine(self, error: FloatingPointError | None) -> bool:
+        """Say whether to go on; raise with what was found otherwise. Without an error another process has it."""
+        self._skipped += 1
+        if error is None:
+            return self._skipped <= self._max_skips
         rank = f"_rank{get_rank()}" if get_world_size() > 1 else ""
         path = self._output_dir / f"nan_iter{self.trainer.iter}{rank}.pth"
         with atomic_write(path) as file:
             torch.save(self.trainer.last_batch, file)
         message = f"{error}; {self._first_culprit()}; the batch is in {path}"
-        self._skipped += 1
         if not self._skip or self._skipped > self._max_skips:
             raise FloatingPointError(message) from error
+        for name, buffer in unwrap(self.trainer.model).named_buffers():
+            if buffer.is_floating_point() and not torch.isfinite(buffer).all():
+                raise FloatingPointError(f"{message}; the buffer '{name}' has taken it up, so it cannot be skipped")
         _logger.warning("%s; this iteration is skipped", message)
         return True
 
     def _first_culprit(self) -> str:
         assert self._state is not None, "before_step has run"
-        for name, parameter in self.trainer.model.named_parameters():
+        for name, parameter in unwrap(self.trainer.model).named_parameters():
             if not torch.isfinite(parameter).all():
                 return f"the parameter '{name}' was not finite before"
         found: list[str] = []
+        # Without the wrapper, which would wait for the other processes.
+        wrapped, self.trainer.model = self.trainer.model, unwrap(self.trainer.model)
         handles = [
             module.register_forward_hook(_watch(name, found)) for name, module in self.trainer.model.named_modules()
         ]
@@ -88,6 +95,7 @@ class NaNFinder(HookBase):
                 self._state.put_back()
                 self.trainer.compute_losses(self.trainer.last_batch)
         finally:
+            self.trainer.model = wrapped
             for handle in handles:
                 handle.remove()
         return found[0] if found else "the batch gave finite losses when it ran again"
