@@ -23,6 +23,7 @@ from detectory.data.datasets import (
 )
 from detectory.data.datasets.builtin import all_builtin
 from detectory.data.datasets.pascal_voc import voc_class_names
+from detectory.data.detection import get_fed_loss_cls_weights
 from detectory.structures import BoxMode
 
 
@@ -32,6 +33,36 @@ def test_every_built_in_dataset_has_metadata(name):
     assert metadata.name == name
     assert metadata.evaluator_type
     assert metadata.get("thing_classes") or metadata.get("stuff_classes")
+
+
+INSTANCES, LABELS = {"json_file", "image_root", "thing_classes"}, {"stuff_classes", "ignore_label"}
+PANOPTIC = {"panoptic_root", "panoptic_json", "image_root", "thing_classes", "stuff_classes", "ignore_label"}
+
+
+@pytest.mark.parametrize(
+    ("name", "evaluator", "keys"),
+    [
+        ("coco_2014_minival", "coco", INSTANCES | {"thing_colors", "thing_dataset_id_to_contiguous_id"}),
+        ("keypoints_coco_2017_train", "coco", INSTANCES | {"keypoint_names", "keypoint_flip_map"}),
+        ("keypoints_coco_2017_val_100", "coco", INSTANCES | {"keypoint_connection_rules"}),
+        ("coco_2017_train_panoptic", "coco_panoptic_seg", PANOPTIC | {"label_divisor", "stuff_colors"}),
+        ("coco_2017_val_panoptic_separated", "coco_panoptic_seg", PANOPTIC | {"sem_seg_root", "json_file"}),
+        ("coco_2017_val_100_panoptic_stuffonly", "sem_seg", LABELS | {"sem_seg_root", "image_root"}),
+        ("lvis_v1_val", "lvis", INSTANCES | {"class_image_count"}),
+        ("lvis_v0.5_val_rand_100", "lvis", INSTANCES),
+        ("lvis_v0.5_train_cocofied", "lvis", INSTANCES | {"thing_dataset_id_to_contiguous_id"}),
+        ("voc_2007_trainval", "pascal_voc", {"dirname", "year", "split", "thing_classes"}),
+        ("cityscapes_fine_instance_seg_train", "cityscapes_instance", {"image_dir", "gt_dir", "thing_classes"}),
+        ("cityscapes_fine_sem_seg_val", "cityscapes_sem_seg", LABELS | {"image_dir", "gt_dir"}),
+        ("cityscapes_fine_panoptic_val", "cityscapes_panoptic_seg", PANOPTIC | {"gt_dir", "label_divisor"}),
+        ("ade20k_sem_seg_val", "sem_seg", LABELS | {"image_root", "sem_seg_root"}),
+        ("ade20k_panoptic_train", "ade20k_panoptic_seg", PANOPTIC | {"label_divisor"}),
+    ],
+)
+def test_built_in_metadata_hold_what_evaluators_and_drawing_need(name, evaluator, keys):
+    metadata = MetadataCatalog.get(name)
+    assert metadata.evaluator_type == evaluator
+    assert keys <= set(metadata.as_dict())
 
 
 @pytest.mark.parametrize(
@@ -56,6 +87,16 @@ def test_lvis_metadata_name_all_classes(name, count):
     names = get_lvis_instances_meta(name)["thing_classes"]
     assert len(set(names)) == count
     assert "zebra" in names
+
+
+def test_lvis_v1_tells_how_many_images_show_each_class():
+    counts = MetadataCatalog.get("lvis_v1_train").class_image_count
+    frequencies = [
+        "r" if entry["image_count"] <= 10 else "c" if entry["image_count"] <= 100 else "f" for entry in counts
+    ]
+    assert [entry["id"] for entry in counts] == list(range(1, 1204))
+    assert [frequencies.count(kind) for kind in "rcf"] == [337, 461, 405]
+    assert get_fed_loss_cls_weights("lvis_v1_train", 0.5)[:2].tolist() == pytest.approx([8, 364**0.5])
 
 
 def test_rejects_an_unknown_version_of_lvis():
@@ -127,6 +168,7 @@ def test_real_lvis_annotations_load(test_data):
     assert sum(len(record["annotations"]) for record in records) == 977
     assert all("val2017" in record["file_name"] for record in records)
     assert len(MetadataCatalog.get("lvis_mine").thing_classes) == 1230
+    assert sum(entry["image_count"] > 0 for entry in MetadataCatalog.get("lvis_mine").class_image_count) == 190
 
 
 def test_cocofied_lvis_has_cocos_classes(test_data, tmp_path):

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from detectory.data import DatasetMapper, SkipFaults, build_detection_train_loader, transforms
+from detectory.data import DatasetError, DatasetMapper, SkipFaults, build_detection_train_loader, transforms
 from detectory.data.check import check_dataset
-from detectory.data.datasets import load_coco_json
+from detectory.data.datasets import load_coco_json, open_coco_index
 from detectory.data.detection import ImageReadError, read_image
 from detectory.data.detection import images as images_module
 
@@ -164,3 +164,31 @@ def test_no_damaged_file_of_annotations_crashes_the_check(coco):
         coco.file.write_text(json.dumps(content))
         for fault in check_dataset(coco.file, image_root=coco.images):
             assert str(fault).count("\n") == 0
+
+
+@pytest.mark.parametrize("load", [load_coco_json, open_coco_index])
+@pytest.mark.parametrize("skip_faults", [False, True])
+def test_a_damaged_file_of_annotations_loads_or_is_named(coco, load, skip_faults):
+    refused = 0
+    for number, content in enumerate(mutations(coco.content, np.random.default_rng(1), 150)):
+        coco.file.write_text(json.dumps(content))
+        try:
+            list(load(coco.file, coco.images, f"damaged {number}", skip_faults=skip_faults))
+        except DatasetError as error:
+            refused += str(coco.file) in str(error)
+    assert refused > (30 if skip_faults else 100)
+
+
+def test_a_number_of_ten_thousand_digits_is_named(tmp_path):
+    (tmp_path / "a.json").write_text('{"images": ' + "9" * 10_000 + "}")
+    with pytest.raises(DatasetError, match=r"a\.json: the file is no JSON: Exceeds the limit"):
+        load_coco_json(tmp_path / "a.json", "")
+
+
+def test_a_box_outside_its_image_is_named_or_left_out_when_asked(coco, caplog):
+    coco.content["annotations"][1]["bbox"] = [100, 2, 5, 5]
+    with pytest.raises(DatasetError, match=r"annotation 2: bbox: the box \[100, 2, 5, 5\] lies outside the image"):
+        load_coco_json(coco.write(), coco.images)
+    records = load_coco_json(coco.file, coco.images, skip_faults=True)
+    assert sum(len(record["annotations"]) for record in records) == 3
+    assert "1 faults, their records are left out" in caplog.text

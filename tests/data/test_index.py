@@ -1,3 +1,4 @@
+import multiprocessing
 import os
 import pickle
 
@@ -49,6 +50,37 @@ def test_a_folder_that_cannot_be_written_is_left_alone(rich, monkeypatch, tmp_pa
     monkeypatch.setattr("detectory.data.datasets.index_file.cache_dir", lambda: tmp_path / "cache")
     monkeypatch.setattr("os.access", lambda path, mode: False)
     assert str(tmp_path / "cache") in open_coco_index(rich.file, rich.images, "mine").path
+
+
+def test_a_damaged_index_is_made_anew(rich):
+    path = open_coco_index(rich.file, rich.images, "mine").path
+    with open(path, "r+b") as file:
+        file.truncate(os.path.getsize(path) // 2)
+    assert len(open_coco_index(rich.file, rich.images, "mine")) == 5
+
+
+def counted(arguments):
+    return len(open_coco_index(*arguments))
+
+
+def test_several_processes_may_start_at_once(rich):
+    with multiprocessing.get_context("fork").Pool(4) as pool:
+        assert pool.map(counted, [(rich.file, rich.images, "mine")] * 8, chunksize=1) == [5] * 8
+    assert len([name for name in os.listdir(rich.file.parent) if ".index" in name]) == 1
+
+
+@pytest.mark.parametrize(
+    "change", [lambda number: f"photo {number}", lambda number: number + 2**70], ids=["text", "large"]
+)
+def test_images_may_have_ids_of_any_kind(rich, change):
+    for record in rich.content["images"]:
+        record["id"] = change(record["id"])
+    for annotation in rich.content["annotations"]:
+        annotation["image_id"] = change(annotation["image_id"])
+    records = load_coco_json(rich.write(), rich.images, "mine")
+    assert [record["image_id"] for record in open_coco_index(rich.file, rich.images, "mine")] == [
+        record["image_id"] for record in records
+    ]
 
 
 def test_faults_stop_the_index_and_leave_nothing(rich):

@@ -1,3 +1,4 @@
+import json
 import random
 from itertools import islice
 
@@ -120,10 +121,18 @@ def test_iterable_datasets_resume(workers):
     assert first(6, resumed) == expected[4:]
 
 
-@pytest.mark.parametrize("method", ["spawn", "forkserver"])
-@pytest.mark.slow
-def test_other_start_methods_give_the_same_samples(method):
-    assert first(4, loader(1, multiprocessing_context=method)) == first(4, loader(0))
+@pytest.mark.parametrize("grouping", [True, False], ids=["grouped", "ungrouped"])
+@pytest.mark.parametrize(
+    "method", ["fork", *(pytest.param(name, marks=pytest.mark.slow) for name in ("spawn", "forkserver"))]
+)
+def test_every_start_method_gives_the_same_samples_and_resumes(method, grouping):
+    expected = first(12, loader(aspect_ratio_grouping=grouping))
+    stopped = loader(2, multiprocessing_context=method, aspect_ratio_grouping=grouping)
+    assert first(5, stopped) == expected[:5]
+    state = json.loads(json.dumps(stopped.state_dict()))
+    resumed = loader(2, multiprocessing_context=method, aspect_ratio_grouping=grouping, seed=77)
+    resumed.load_state_dict(state)
+    assert first(7, resumed) == expected[5:]
 
 
 def test_a_worker_hands_on_its_error():

@@ -7,13 +7,11 @@ from typing import Any
 
 from detectory.data.datasets.coco_faults import (
     annotation_faults,
-    box_fault,
     category_faults,
     duplicate_faults,
     file_faults,
     file_name_fault,
     image_faults,
-    outside_fault,
 )
 from detectory.data.datasets.lvis import lvis_file_name
 from detectory.data.faults import Fault
@@ -61,7 +59,6 @@ def coco_faults(source: Source, content: Any, decode: bool, advance: Callable[[i
     by_id = {image["id"]: image for image in images}
     for number, annotation in enumerate(annotations):
         yield from annotation_faults(annotation, name, number, by_id, ids)
-        yield from _outside_faults(annotation, name, number, by_id)
         if is_lvis and not annotation.get("segmentation"):
             place = f"annotation {annotation.get('id', f'number {number}')}"
             yield Fault(name, place, "segmentation", "every annotation of LVIS has polygons, got none")
@@ -81,13 +78,3 @@ def _category_list_faults(image: dict[str, Any], name: str, ids: set) -> Iterato
         strange = [category for category in listed if not isinstance(category, int) or category not in ids]
         if strange:
             yield Fault(name, f"image {image['id']}", key, f"no category has the id {strange[0]!r}")
-
-
-def _outside_faults(annotation: dict[str, Any], name: str, number: int, images: dict) -> Iterator[Fault]:
-    image_id = annotation.get("image_id")
-    image = images.get(image_id) if isinstance(image_id, (int, str)) else None
-    if image is None or box_fault(annotation.get("bbox")) or list(image_faults(image, name, needs_file_name=False)):
-        return
-    message = outside_fault(annotation, image)
-    if message:
-        yield Fault(name, f"annotation {annotation.get('id', f'number {number}')}", "bbox", message)

@@ -31,7 +31,7 @@ def contiguous_categories(categories: Sequence[dict[str, Any]]) -> tuple[list[st
     Returns:
         The names, and the map from ids of the file to contiguous ids.
     """
-    ordered = sorted(categories, key=lambda category: category["id"])
+    ordered = sorted(categories, key=lambda category: numbers_first(category["id"]))
     return [category["name"] for category in ordered], {c["id"]: number for number, c in enumerate(ordered)}
 
 
@@ -104,20 +104,20 @@ def coco_records(
     root = os.fspath(image_root)
     return [
         _standard_record(image, root, by_image.get(image_id, []))
-        for image_id, image in sorted(images.items(), key=_by_id)
+        for image_id, image in sorted(images.items(), key=lambda item: numbers_first(item[0]))
     ]
 
 
-def _by_id(item: tuple[Any, dict]) -> tuple[bool, Any]:
+def numbers_first(item_id: Any) -> tuple[bool, Any]:
     """Order numbers before strings."""
-    return isinstance(item[0], str), item[0]
+    return isinstance(item_id, str), item_id
 
 
 def _good_images(records: list[dict], file: str, skip: bool, skipped: list[Fault]) -> dict[Any, dict[str, Any]]:
     duplicates = list(duplicate_faults(records, file, "image"))
     images: dict[Any, dict[str, Any]] = {}
     for image in records:
-        faults = list(image_faults(image, file, needs_file_name="coco_url" not in image))
+        faults = list(image_faults(image, file))
         if faults and not skip:
             raise DatasetError(faults[0])
         skipped.extend(faults)

@@ -124,7 +124,7 @@ def annotation_faults(
         yield Fault(file, place, "category_id", f"no category has the id {_short(category)}")
     if annotation.get("iscrowd", 0) not in (0, 1):
         yield Fault(file, place, "iscrowd", f"expected 0 or 1, got {_short(annotation['iscrowd'])}")
-    message = box_fault(annotation.get("bbox"))
+    message = box_fault(annotation.get("bbox")) or outside_fault(annotation["bbox"], image)
     if message:
         yield Fault(file, place, "bbox", message)
     if annotation.get("segmentation"):
@@ -225,11 +225,14 @@ def keypoints_fault(keypoints: Any) -> str | None:
     return None
 
 
-def outside_fault(annotation: dict[str, Any], image: dict[str, Any]) -> str | None:
-    """Say that a box has nothing in common with its image."""
-    x, y, width, height = annotation["bbox"]
-    if x >= image["width"] or y >= image["height"] or x + width <= 0 or y + height <= 0:
-        return f"the box {_short(annotation['bbox'])} lies outside the image of {image['width']} x {image['height']}"
+def outside_fault(box: list[float], image: dict[str, Any] | None) -> str | None:
+    """Say that a box has nothing in common with its image; one without area may lie on the image's border."""
+    size = (image or {}).get("width"), (image or {}).get("height")
+    if not all(isinstance(side, int) for side in size):
+        return None
+    x, y, width, height = box
+    if x > size[0] or y > size[1] or x + width < 0 or y + height < 0:
+        return f"the box {_short(box)} lies outside the image of {size[0]} x {size[1]}"
     return None
 
 

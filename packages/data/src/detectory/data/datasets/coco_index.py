@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,10 @@ from typing import Any
 import numpy as np
 
 from detectory.data.catalog import MetadataCatalog
+from detectory.data.faults import Fault, raise_first
 from detectory.structures import BoxMode
 
-from .coco import coco_records, set_thing_metadata
+from .coco import coco_records, numbers_first, set_thing_metadata
 from .index_file import MappedIndex, index_path, write_index
 from .json_file import read_json
 
@@ -50,7 +52,6 @@ class CocoIndex(Sequence):
         arrays, row = self._index.arrays, int(self._rows[item])
         name = _text(arrays["file_names"], arrays["file_name_ends"], row)
         first, last = arrays["image_annotations"][row : row + 2].tolist()
-        image_id = int(arrays["image_id"][row])
         height, width = arrays["image_size"][row].tolist()
         annotations = [self._annotation(number) for number in range(first, last)]
         self._made += 1
@@ -60,7 +61,7 @@ class CocoIndex(Sequence):
             "file_name": os.path.join(self._root, name),
             "height": height,
             "width": width,
-            "image_id": image_id,
+            "image_id": json.loads(_bytes(arrays["image_ids"], arrays["image_id_ends"], row)),
             "annotations": annotations,
         }
 
@@ -134,7 +135,7 @@ def open_coco_index(
     when several processes start at once each makes it and the last one stays.
 
     Args:
-        json_file: The annotation file; image ids must be numbers.
+        json_file: The annotation file. Without ``dataset_name`` its category ids must be numbers.
         image_root: The folder of the images.
         dataset_name: If given, the dataset's metadata are set, and category ids are contiguous.
         skip_faults: Whether bad records are left out and counted; such an index is apart from a strict one.
@@ -146,9 +147,14 @@ def open_coco_index(
     path = index_path(json_file, kind)
     if not path.exists():
         _build(path, os.fspath(json_file), dataset_name, skip_faults)
-    index = MappedIndex(path)
+    try:
+        index = MappedIndex(path)
+    except (ValueError, FileNotFoundError):
+        # Damaged, or removed by a process that found a newer annotation file.
+        _build(path, os.fspath(json_file), dataset_name, skip_faults)
+        index = MappedIndex(path)
     if dataset_name is not None:
-        id_map = {int(category): number for number, category in enumerate(index.facts["category_ids"])}
+        id_map = {category: number for number, category in enumerate(index.facts["category_ids"])}
         set_thing_metadata(MetadataCatalog.get(dataset_name), list(index.facts["names"]), id_map)
     return CocoIndex(index, os.fspath(image_root))
 
@@ -157,14 +163,18 @@ def _build(path: Path, json_file: str, dataset_name: str | None, skip_faults: bo
     """Parse a COCO file and write its index."""
     content = read_json(json_file)
     records = coco_records(content, json_file, "", dataset_name, skip_faults=skip_faults)
-    categories = sorted(content["categories"], key=lambda category: category["id"])
+    categories = sorted(content["categories"], key=lambda category: numbers_first(category["id"]))
+    if dataset_name is None:
+        raise_first(_category_id_faults(categories, json_file))
     annotations = [annotation for record in records for annotation in record["annotations"]]
     names = [record["file_name"].encode() for record in records]
+    ids = [json.dumps(record["image_id"]).encode() for record in records]
     parts, mask_kinds, codes, code_sizes = _mask_columns(annotations)
     polygons = [polygon for of_one in parts for polygon in of_one]
     keypoints = [annotation.get("keypoints", []) for annotation in annotations]
     arrays: dict[str, np.ndarray] = {
-        "image_id": np.array([record["image_id"] for record in records], dtype=np.int64),
+        "image_ids": np.frombuffer(b"".join(ids), dtype=np.uint8),
+        "image_id_ends": _ends([len(text) for text in ids]),
         "image_size": np.array([[r["height"], r["width"]] for r in records], dtype=np.int32).reshape(-1, 2),
         "image_annotations": _ends([len(record["annotations"]) for record in records]),
         "file_names": np.frombuffer(b"".join(names), dtype=np.uint8),
@@ -189,6 +199,14 @@ def _build(path: Path, json_file: str, dataset_name: str | None, skip_faults: bo
     path.parent.mkdir(parents=True, exist_ok=True)
     write_index(path, arrays, facts)
     _remove_stale(path)
+
+
+def _category_id_faults(categories: list[dict[str, Any]], file: str) -> Iterator[Fault]:
+    """Yield the category ids that an index cannot hold as numbers."""
+    for category in categories:
+        if not isinstance(category["id"], int) or abs(category["id"]) > np.iinfo(np.int32).max:
+            message = "an index without a dataset's name needs ids that are numbers below 2**31"
+            yield Fault(file, f"category {category['id']}", "id", message)
 
 
 def _mask_columns(annotations: list[dict[str, Any]]) -> tuple[list[list], list[int], list[bytes], list[list[int]]]:

@@ -13,7 +13,7 @@ import numpy as np
 
 from detectory.core.storage import atomic_write, cache_dir
 
-_MAGIC = b"detectory index 1\n"
+_MAGIC = b"detectory index 2\n"
 _ALIGNMENT = 64
 
 
@@ -77,8 +77,11 @@ class MappedIndex:
 
 
 def file_key(path: str | os.PathLike[str]) -> str:
-    """Name a file's content without reading all of it: from its size, its time and three parts of it."""
-    size, digest = os.path.getsize(path), hashlib.blake2b(digest_size=12)
+    """Name a file's content without reading all of it, and the form of index files.
+
+    The content is told by its size, its time and three parts of it.
+    """
+    size, digest = os.path.getsize(path), hashlib.blake2b(_MAGIC, digest_size=12)
     digest.update(f"{size}:{os.stat(path).st_mtime_ns}".encode())
     with open(path, "rb") as file:
         for place in (0, size // 2, max(size - 65536, 0)):

@@ -28,5 +28,7 @@ def read_json(path: str | os.PathLike[str]) -> Any:
     except json.JSONDecodeError as error:
         message = f"the file is no JSON: {error.msg} in line {error.lineno}, column {error.colno}"
         raise DatasetError(Fault(name, "", "", message)) from error
+    except ValueError as error:
+        raise DatasetError(Fault(name, "", "", f"the file is no JSON: {error}")) from error
     except RecursionError as error:
         raise DatasetError(Fault(name, "", "", "the file is nested too deeply to be a dataset")) from error

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from detectory.core.names import nearest
-from detectory.data.catalog import DatasetCatalog, MetadataCatalog
+from detectory.data.catalog import DatasetCatalog, Metadata, MetadataCatalog
 from detectory.data.faults import DatasetError, Fault, raise_first
 from detectory.structures import BoxMode
 
@@ -30,7 +30,8 @@ def load_lvis_json(
         json_file: The annotation file.
         image_root: The folder above COCO's ``train2017``, ``val2017`` and ``test2017``; a photo's address in the file
             tells which of them it lies in.
-        dataset_name: If given, ``thing_classes`` and the map of category ids are put into its metadata.
+        dataset_name: If given, ``thing_classes``, the map of category ids and, where the file tells them,
+            ``class_image_count`` are put into its metadata.
         extra_annotation_keys: Further keys of annotations that are taken over as they are.
 
     Returns:
@@ -54,6 +55,7 @@ def load_lvis_json(
         id_map = known if known is not None else id_map
         if known is None:
             set_thing_metadata(metadata, class_names(categories), id_map)
+            _set_image_counts(metadata, categories)
     images = {image["id"]: image for image in content["images"]}
     by_image: dict[Any, list[dict[str, Any]]] = defaultdict(list)
     for number, annotation in enumerate(content.get("annotations", [])):
@@ -71,6 +73,15 @@ def load_lvis_json(
         by_image[annotation["image_id"]].append(standard)
     raise_first(duplicate_faults(content["images"], file, "image"))
     return [_record(image, os.fspath(image_root), file, by_image[image["id"]]) for _, image in sorted(images.items())]
+
+
+def _set_image_counts(metadata: Metadata, categories: Sequence[dict[str, Any]]) -> None:
+    """Note how many images each class appears in, unless that is known."""
+    is_told = all(isinstance(category.get("image_count"), int) for category in categories)
+    if is_told and metadata.get("class_image_count") is None:
+        metadata.class_image_count = [
+            {"id": category["id"], "image_count": category["image_count"]} for category in categories
+        ]
 
 
 def _record(image: dict[str, Any], root: str, file: str, annotations: list[dict[str, Any]]) -> dict[str, Any]:
@@ -122,11 +133,20 @@ def get_lvis_instances_meta(dataset_name: str) -> dict[str, Any]:
         dataset_name: ``"lvis_v0.5"``, ``"lvis_v1"``, or one with ``"cocofied"`` in it for COCO's classes.
 
     Returns:
-        ``thing_classes``; for ``cocofied`` also the map of category ids and the colours.
+        ``thing_classes``; for ``cocofied`` also the map of category ids and the colours; for v1 also
+        ``class_image_count``, in how many images of the training set each class appears, as dicts with ``id`` (from 1)
+        and ``image_count``.
+
+    Source: the categories of ``lvis_v1_train.json``.
     """
     if "cocofied" in dataset_name:
         return coco_instances_metadata()
-    for version in ("v0.5", "v1"):
-        if dataset_name.startswith(f"lvis_{version}"):
-            return {"thing_classes": list(fact_file(f"lvis_{version}_classes.json"))}
+    if dataset_name.startswith("lvis_v0.5"):
+        return {"thing_classes": list(fact_file("lvis_v0.5_classes.json"))}
+    if dataset_name.startswith("lvis_v1"):
+        counts = enumerate(fact_file("lvis_v1_image_counts.json"), start=1)
+        return {
+            "thing_classes": list(fact_file("lvis_v1_classes.json")),
+            "class_image_count": [{"id": number, "image_count": count} for number, count in counts],
+        }
     raise ValueError(f"get_lvis_instances_meta: unknown version: {nearest(dataset_name, ['lvis_v0.5', 'lvis_v1'])}")

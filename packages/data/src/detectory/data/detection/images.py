@@ -94,7 +94,9 @@ def _decoded_by_pillow(data: bytes, name: str, mode: str | None) -> np.ndarray:
         if name.lower().endswith((".tif", ".tiff")):
             return _decoded_by_tifffile(data, name)
         raise ImageReadError(f"{name}: no image that Pillow knows ({len(data)} bytes)") from error
-    except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
+    except Image.DecompressionBombError as error:
+        raise ImageReadError(f"{name}: an image of more pixels than the limit of {MAX_PIXELS}: {error}") from error
+    except (OSError, SyntaxError, ValueError, EOFError) as error:
         if isinstance(error, ImageReadError):
             raise
         raise ImageReadError(f"{name}: the image is damaged: {error}") from error
