@@ -75,6 +75,44 @@ def test_every_kind_of_image_agrees_with_pillow_to_one_grey_level(tmp_path, mode
 MAPPER = DatasetMapper(True, augmentations=[transforms.Resize((32, 32))], image_format="RGB", use_instance_mask=True)
 
 
+@pytest.mark.parametrize("mask_format", ["polygon", "bitmask"])
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"bbox": [1, 1, float("nan"), 3]}, "bbox must be finite numbers"),
+        ({"segmentation": [[1, 1, float("nan"), 1, 6, 6]]}, "a polygon's coordinates must be finite numbers"),
+        ({"segmentation": [[1, 2, 3]]}, "cannot reshape"),
+        ({"segmentation": {"size": [10**6, 10**6], "counts": "0"}}, "an RLE of 1000000 x 1000000 pixels, more than"),
+        ({"segmentation": {"size": [40, 64], "counts": [2**40]}}, "an RLE's counts must sum to 40 \\* 64"),
+        ({"segmentation": np.ones((5, 5), bool)}, "expected an image of 64x40"),
+    ],
+    ids=["box", "polygon", "short polygon", "RLE of a huge size", "RLE of huge counts", "mask of another size"],
+)
+def test_a_bad_annotation_of_ones_own_dataset_is_named(coco, change, message, mask_format):
+    record = load_coco_json(coco.file, coco.images)[1]
+    record["annotations"][0].update(change)
+    mapper = DatasetMapper(
+        True,
+        augmentations=[transforms.Resize((32, 32))],
+        image_format="RGB",
+        use_instance_mask=True,
+        instance_mask_format=mask_format,
+    )
+    with pytest.raises(ValueError, match=rf"2\.jpg \(image id 2\): bad annotation .*{message}") as caught:
+        mapper(record)
+    assert "\n" not in str(caught.value)
+
+
+def test_proposals_and_labels_that_do_not_fit_are_named(coco):
+    record = load_coco_json(coco.file, coco.images)[1]
+    Image.new("L", (5, 5)).save(coco.images / "labels.png")
+    with pytest.raises(ValueError, match=r"labels\.png: the labels have the \(height, width\) \(5, 5\)"):
+        MAPPER({**record, "sem_seg_file_name": coco.images / "labels.png"})
+    mapper = DatasetMapper(True, augmentations=[], image_format="RGB", precomputed_proposal_topk=9)
+    with pytest.raises(ValueError, match=r"2\.jpg: expected finite boxes and as many logits, got 1 boxes"):
+        mapper({**record, "proposal_boxes": [[1, 2, 3, 4]], "proposal_objectness_logits": [1, 2]})
+
+
 def batches(coco, mapper, workers):
     records = load_coco_json(coco.file, coco.images, "hostile")
     loader = build_detection_train_loader(

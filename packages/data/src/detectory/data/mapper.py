@@ -80,7 +80,12 @@ class DatasetMapper:
         detection.check_image_size(record, image)
         sem_seg = None
         if "sem_seg_file_name" in record:
-            sem_seg = read_image_view(record.pop("sem_seg_file_name"), "L")[:, :, 0]
+            name = record.pop("sem_seg_file_name")
+            sem_seg = read_image_view(name, "L")[:, :, 0]
+            if sem_seg.shape != image.shape[:2]:
+                raise detection.SizeMismatchError(
+                    f"{name}: the labels have the (height, width) {sem_seg.shape}, their image {image.shape[:2]}"
+                )
         given = AugInput(image, sem_seg=sem_seg)
         transforms = self.augmentations(given)
         image = given.image

@@ -227,12 +227,12 @@ def keypoints_fault(keypoints: Any) -> str | None:
 
 def outside_fault(box: list[float], image: dict[str, Any] | None) -> str | None:
     """Say that a box has nothing in common with its image; one without area may lie on the image's border."""
-    size = (image or {}).get("width"), (image or {}).get("height")
-    if not all(isinstance(side, int) for side in size):
+    right, bottom = (image or {}).get("width"), (image or {}).get("height")
+    if not isinstance(right, int) or not isinstance(bottom, int):
         return None
     x, y, width, height = box
-    if x > size[0] or y > size[1] or x + width < 0 or y + height < 0:
-        return f"the box {_short(box)} lies outside the image of {size[0]} x {size[1]}"
+    if x > right or y > bottom or x + width < 0 or y + height < 0:
+        return f"the box {_short(box)} lies outside the image of {right} x {bottom}"
     return None
 
 

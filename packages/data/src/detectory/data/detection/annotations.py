@@ -21,6 +21,7 @@ from detectory.structures import (
     polygons_to_bitmask,
 )
 
+from . import images
 from .keypoints import transform_keypoint_annotations
 
 
@@ -33,6 +34,8 @@ def decode_rle(segmentation: dict[str, Any]) -> np.ndarray:
     size, counts = segmentation.get("size"), segmentation.get("counts")
     if not isinstance(size, (list, tuple)) or len(size) != 2 or counts is None:
         raise ValueError(f"an RLE must have 'size' of two numbers and 'counts', got {sorted(segmentation)}")
+    if size[0] * size[1] > images.MAX_PIXELS:
+        raise ValueError(f"an RLE of {size[0]} x {size[1]} pixels, more than the limit of {images.MAX_PIXELS}")
     if isinstance(counts, (list, tuple)):
         if sum(counts) != size[0] * size[1] or any(count < 0 for count in counts):
             raise ValueError(f"an RLE's counts must sum to {size[0]} * {size[1]}, got {sum(counts)}")
@@ -65,10 +68,16 @@ def transform_instance_annotations(
     Returns:
         The dict: ``bbox`` an array ``(x1, y1, x2, y2)``, ``bbox_mode`` ``XYXY_ABS``, ``segmentation`` a list of flat
         arrays or an ``(H, W)`` mask, ``keypoints`` a ``(K, 3)`` array.
+
+    Raises:
+        ValueError: A number is not finite, a mask has another size than the image or more pixels than the limit.
     """
     if not isinstance(transforms, TransformList):
         transforms = TransformList(list(transforms))
-    box = transforms.apply_box(np.array([get_bbox(annotation)], dtype=np.float64))[0].clip(min=0)
+    given = np.array([get_bbox(annotation)], dtype=np.float64)
+    if not np.isfinite(given).all():
+        raise ValueError(f"bbox must be finite numbers, got {annotation['bbox']}")
+    box = transforms.apply_box(given)[0].clip(min=0)
     height, width = image_size
     annotation["bbox"] = np.minimum(box, [width, height, width, height])
     annotation["bbox_mode"] = BoxMode.XYXY_ABS
@@ -84,6 +93,8 @@ def transform_instance_annotations(
 def _transformed_segmentation(segmentation: Any, transforms: TransformList, image_size: tuple[int, int]) -> Any:
     if isinstance(segmentation, list):
         polygons = [np.asarray(polygon, dtype=np.float64).reshape(-1, 2) for polygon in segmentation]
+        if not all(np.isfinite(polygon).all() for polygon in polygons):
+            raise ValueError("a polygon's coordinates must be finite numbers")
         return [polygon.reshape(-1) for polygon in transforms.apply_polygons(polygons)]
     if isinstance(segmentation, (dict, np.ndarray)):
         mask = decode_rle(segmentation) if isinstance(segmentation, dict) else segmentation

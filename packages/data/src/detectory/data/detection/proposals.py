@@ -28,14 +28,24 @@ def transform_proposals(
         transforms: What was applied to the image.
         proposal_topk: How many of the best proposals are kept.
         min_box_size: Proposals whose width or height is at most this many pixels are left out.
+
+    Raises:
+        ValueError: A box is not finite, or there are more or fewer logits than boxes.
     """
     if "proposal_boxes" not in dataset_dict:
         return
     raw = np.asarray(dataset_dict.pop("proposal_boxes"), dtype=np.float32).reshape(-1, 4)
+    scores = np.asarray(dataset_dict.pop("proposal_objectness_logits"), dtype=np.float32)
+    if scores.shape != (len(raw),) or not np.isfinite(raw).all():
+        place = dataset_dict.get("file_name", "a record without file_name")
+        raise ValueError(
+            f"transform_proposals: {place}: expected finite boxes and as many logits, "
+            f"got {len(raw)} boxes and logits of shape {scores.shape}"
+        )
     mode = dataset_dict.pop("proposal_bbox_mode", BoxMode.XYXY_ABS)
     moved = transforms.apply_box(BoxMode.convert(raw, mode, BoxMode.XYXY_ABS)).astype(np.float32)
     boxes = Boxes(torch.from_numpy(moved))
-    logits = torch.as_tensor(np.asarray(dataset_dict.pop("proposal_objectness_logits"), dtype=np.float32))
+    logits = torch.from_numpy(scores)
     boxes.clip(image_shape)
     kept = boxes.nonempty(threshold=min_box_size)
     proposals = Instances(image_shape)

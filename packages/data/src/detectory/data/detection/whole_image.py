@@ -38,6 +38,8 @@ def transform_all_annotations(
     """
     try:
         boxes = _boxes(annotations)
+        if not np.isfinite(boxes).all():
+            raise ValueError("a box is not finite")
         polygons = _flat_polygons(annotations, transforms)
     except (ValueError, TypeError, KeyError):
         # One of them is bad; going one by one finds out which.
@@ -51,7 +53,11 @@ def transform_all_annotations(
         if rest:
             # The box is dealt with below; any box will do here.
             moved = _alone(
-                {"bbox": [0, 0, 0, 0], "bbox_mode": 0, **rest}, transforms, image_size, keypoint_hflip_indices
+                {"bbox": [0, 0, 0, 0], "bbox_mode": 0, **rest},
+                transforms,
+                image_size,
+                keypoint_hflip_indices,
+                annotation,
             )
             annotation.update({key: moved[key] for key in rest})
     if len(boxes):
@@ -76,13 +82,16 @@ def _alone(
     transforms: TransformList,
     image_size: tuple[int, int],
     keypoint_hflip_indices: Sequence[int] | np.ndarray | None,
+    shown: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
-    text = repr(annotation)
+    """Transform one instance; an error shows it, or the annotation that it is a part of, on one line."""
+    shown = dict(annotation) if shown is None else shown
     try:
         return transform_instance_annotations(
             annotation, transforms, image_size, keypoint_hflip_indices=keypoint_hflip_indices
         )
     except (ValueError, TypeError, KeyError, IndexError) as error:
+        text = " ".join(repr(shown).split())
         raise ValueError(f"bad annotation {text if len(text) <= 300 else f'{text[:300]}…'}: {error}") from error
 
 
@@ -96,6 +105,8 @@ def _flat_polygons(annotations: Sequence[dict[str, Any]], transforms: TransformL
         if isinstance(segmentation, list):
             polygons += [np.asarray(polygon, dtype=np.float64).reshape(-1, 2) for polygon in segmentation]
             owners += [number] * len(segmentation)
+    if polygons and not np.isfinite(np.concatenate(polygons)).all():
+        raise ValueError("a polygon is not finite")
     result: list[list[np.ndarray] | None] = [
         [] if isinstance(annotation.get("segmentation"), list) else None for annotation in annotations
     ]
