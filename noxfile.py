@@ -32,6 +32,7 @@ PACKAGES += ["zoo", "evaluation", "engine", "export", "compat", "cli"]
 #: Of the slow tests, those that CI runs: kills, start methods, real photographs, two exports, two models, the demo.
 SHORT_SLOW = (
     "killed or demo or start_methods or photographs or RPN-onnx or C4-onnx or dconv or retinanet or two_processes"
+    " or real_supervision"
 )
 SANITIZERS = ["libasan.so", "libstdc++.so"]
 DEMO_SOURCES = ["scikit-image>=0.24", "scikit-learn>=1.4"]
@@ -114,7 +115,7 @@ def isolated(session: nox.Session, package: str) -> None:
 def slow(session: nox.Session) -> None:
     """Run what CI has no time for; `-- --short` is CI's form."""
     install(session, *PACKAGES)
-    session.install(*DEMO_SOURCES)
+    session.install(*DEMO_SOURCES, "supervision>=0.25")
     if "--short" in session.posargs:
         environment = {"DETECTORY_SLOW_TESTS": "short"}
         session.run("pytest", "-m", "slow", "-k", SHORT_SLOW, "tests", env=environment)

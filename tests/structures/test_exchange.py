@@ -111,6 +111,7 @@ def test_supervision_takes_no_detections(supervision, rotated):
     assert len(from_supervision(to_supervision(Instances(SIZE, pred_boxes=boxes)), SIZE)) == 0
 
 
+@pytest.mark.slow
 def test_the_real_supervision_takes_our_detections(predictions):
     real = pytest.importorskip("supervision", reason="pip install 'detectory-structures[supervision]'")
     detections = to_supervision(predictions)

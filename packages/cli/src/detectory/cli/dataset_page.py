@@ -86,7 +86,9 @@ def add_dataset(
     if statistics.objects:
         page.plots(*_class_plots(statistics))
         page.plots(*_plots(statistics))
-    page.table(COLUMNS, class_rows(statistics), caption="Small, medium, large: area below 32², below 96², above.")
+    rows = class_rows(statistics)
+    sizes = "Small, medium, large: area below 32², below 96², above."
+    page.table(COLUMNS, rows, caption=f"{sizes} A click on a column's name sorts.", scroll=len(rows) > 24)
     missing = statistics.missing_classes
     if missing:
         names = ", ".join(missing[:40]) + (f" and {len(missing) - 40} more" if len(missing) > 40 else "")
