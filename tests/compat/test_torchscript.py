@@ -15,12 +15,24 @@ from detectory.compat.detectron2.export.torchscript_patch import (
 )
 from detectory.compat.detectron2.layers import ShapeSpec, batched_nms, nms_rotated
 from detectory.compat.detectron2.layers.mask_ops import paste_masks_in_image
+from detectory.compat.detectron2.modeling.anchor_generator import DefaultAnchorGenerator
 from detectory.compat.detectron2.modeling.backbone import build_resnet_backbone
+from detectory.compat.detectron2.modeling.backbone.fpn import build_resnet_fpn_backbone
 from detectory.compat.detectron2.modeling.matcher import Matcher
 from detectory.compat.detectron2.modeling.poolers import ROIPooler
-from detectory.compat.detectron2.modeling.roi_heads import FastRCNNConvFCHead, KRCNNConvDeconvUpsampleHead
+from detectory.compat.detectron2.modeling.proposal_generator import RPN
+from detectory.compat.detectron2.modeling.roi_heads import (
+    FastRCNNConvFCHead,
+    KRCNNConvDeconvUpsampleHead,
+    StandardROIHeads,
+)
 from detectory.compat.detectron2.structures import Boxes, ImageList, Instances
-from detectory.compat.detectron2.utils.testing import random_boxes, reload_script_model
+from detectory.compat.detectron2.utils.testing import (
+    assert_instances_allclose,
+    convert_scripted_instances,
+    random_boxes,
+    reload_script_model,
+)
 
 FIELDS = {"proposal_boxes": "Boxes", "objectness_logits": "Tensor"}
 
@@ -102,6 +114,64 @@ def test_rotated_suppression_is_scripted():
     rotated = torch.cat([random_boxes(20), torch.rand(20, 1) * 90], dim=1)
     scripted = torch.jit.script(nms_rotated)
     assert torch.equal(scripted(rotated, torch.arange(20.0), 0.3), nms_rotated(rotated, torch.arange(20.0), 0.3))
+
+
+def test_anchors_are_scripted():
+    generator = DefaultAnchorGenerator(sizes=[[32, 64]], aspect_ratios=[[0.25, 1, 4]], strides=[4], offset=0.5)
+    features = [torch.rand(2, 96, 3, 2)]
+    assert torch.equal(torch.jit.script(generator)(features)[0].tensor, generator(features)[0].tensor)
+
+
+def test_pyramid_is_scripted_and_keeps_its_names():
+    cfg = get_cfg()
+    cfg.MODEL.RESNETS.DEPTH, cfg.MODEL.RESNETS.RES2_OUT_CHANNELS, cfg.MODEL.FPN.OUT_CHANNELS = 18, 64, 16
+    cfg.MODEL.RESNETS.OUT_FEATURES = cfg.MODEL.FPN.IN_FEATURES = ["res2", "res3", "res4", "res5"]
+    pyramid = build_resnet_fpn_backbone(cfg, ShapeSpec(channels=3)).eval()
+    names, image = list(pyramid.state_dict()), torch.rand(1, 3, 64, 64)
+    torch.testing.assert_close(torch.jit.script(pyramid)(image), pyramid(image))
+    assert list(pyramid.state_dict()) == names
+
+
+def batch_of_regions():
+    images = ImageList(torch.rand(2, 3, 30, 40), [(32, 32), (30, 40)])
+    regions = [Instances(size) for size in images.image_sizes]
+    for region in regions:
+        region.proposal_boxes = Boxes(torch.tensor([[1.0, 1, 3, 3], [2, 2, 6, 6]]))
+        region.objectness_logits = torch.tensor([0.5, 0.7])
+    return images, {"res4": torch.rand(2, 16, 2, 3)}, regions
+
+
+def test_rpn_is_scripted():
+    rpn = RPN(get_cfg(), {"res4": ShapeSpec(channels=16, stride=16)}).eval()
+    images, features, _ = batch_of_regions()
+    found, losses = scripting_with_instances(rpn, FIELDS)(images, features)
+    expected, _ = rpn(images, features)
+    assert losses == {}
+    for a, b in zip(expected, found, strict=True):
+        assert_instances_allclose(a, convert_scripted_instances(b), rtol=0)
+
+
+def test_roi_heads_with_masks_are_scripted():
+    cfg = get_cfg()
+    cfg.MODEL.ROI_BOX_HEAD.NAME, cfg.MODEL.ROI_BOX_HEAD.NUM_FC = "FastRCNNConvFCHead", 2
+    cfg.MODEL.MASK_ON, cfg.MODEL.ROI_HEADS.SCORE_THRESH_TEST = True, 0.01
+    heads = StandardROIHeads(cfg, {"res4": ShapeSpec(channels=16, stride=16)}).eval()
+    images, features, regions = batch_of_regions()
+    fields = FIELDS | {"pred_boxes": "Boxes", "scores": "Tensor", "pred_classes": "Tensor", "pred_masks": "Tensor"}
+    with freeze_training_mode(heads), patch_instances(fields) as scriptable:
+        found, _ = torch.jit.script(heads)(images, features, [scriptable.from_instances(one) for one in regions])
+    for a, b in zip(heads(images, features, regions)[0], found, strict=True):
+        assert len(a) > 0
+        assert_instances_allclose(a, convert_scripted_instances(b), rtol=0)
+
+
+def test_keypoint_head_is_scripted():
+    head = KRCNNConvDeconvUpsampleHead(ShapeSpec(channels=8), num_keypoints=17, conv_dims=[8]).eval()
+    features, found = torch.randn(4, 8, 14, 14), Instances((15, 15), pred_boxes=Boxes(random_boxes(4, 15)))
+    fields = {"pred_boxes": "Boxes", "pred_keypoints": "Tensor", "pred_keypoint_heatmaps": "Tensor"}
+    with patch_instances(fields) as scriptable, freeze_training_mode(head):
+        scripted = torch.jit.script(head)(features, [scriptable.from_instances(found)])[0]
+    torch.testing.assert_close(scripted.pred_keypoints, head(features, [found])[0].pred_keypoints)
 
 
 def test_resnet_is_scripted():

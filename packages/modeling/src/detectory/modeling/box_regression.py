@@ -58,13 +58,18 @@ class Box2BoxTransform:
         Returns:
             ``(N, k * 4)``, float32.
         """
-        shape = deltas.shape
-        weights = deltas.new_tensor(self.weights, dtype=torch.float32)
-        deltas = deltas.float().reshape(shape[0], shape[1] // 4, 4) / weights
-        centers, sizes = _centers_and_sizes(boxes.to(deltas.dtype).unsqueeze(1))
-        centers = deltas[..., :2] * sizes + centers
-        half = 0.5 * torch.exp(deltas[..., 2:].clamp(max=self.scale_clamp)) * sizes
-        return torch.cat((centers - half, centers + half), dim=-1).reshape(shape)
+        return moved_boxes(deltas, boxes, list(self.weights), self.scale_clamp)
+
+
+def moved_boxes(deltas: Tensor, boxes: Tensor, weights: list[float], scale_clamp: float) -> Tensor:
+    """Do what `Box2BoxTransform.apply_deltas` does, in the words of TorchScript."""
+    shape = deltas.shape
+    factors = torch.tensor(weights, dtype=torch.float32, device=deltas.device)
+    deltas = deltas.float().reshape(shape[0], shape[1] // 4, 4) / factors
+    centers, sizes = _centers_and_sizes(boxes.to(deltas.dtype).unsqueeze(1))
+    centers = deltas[..., :2] * sizes + centers
+    half = 0.5 * torch.exp(deltas[..., 2:].clamp(max=scale_clamp)) * sizes
+    return torch.cat((centers - half, centers + half), dim=-1).reshape(shape)
 
 
 class Box2BoxTransformRotated:

@@ -111,12 +111,17 @@ def heatmaps_to_keypoints(maps: torch.Tensor, rois: torch.Tensor) -> torch.Tenso
 
     Source: Heckbert 1990, "What are the coordinates of a pixel?", for `c = d + 0.5`.
     """
+    if not torch.jit.is_scripting():
+        _check_shapes(maps, rois)
+    return _highest_points(maps, rois)
+
+
+def _check_shapes(maps: torch.Tensor, rois: torch.Tensor) -> None:
     if maps.dim() != 4 or rois.dim() != 2 or rois.shape[1] != 4 or maps.shape[0] != rois.shape[0]:
         raise ValueError(
             "heatmaps_to_keypoints: maps must be (R, K, H, W) and rois (R, 4), "
             f"got {tuple(maps.shape)} and {tuple(rois.shape)}"
         )
-    return _highest_points(maps, rois)
 
 
 @torch.jit.script_if_tracing

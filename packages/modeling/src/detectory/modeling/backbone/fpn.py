@@ -106,9 +106,48 @@ class FPN(Backbone):
             outputs.extend(self.top_block(top))
         return dict(zip(self._out_features, outputs, strict=True))
 
+    def __prepare_scriptable__(self) -> nn.Module:
+        """Return what ``torch.jit.script`` compiles: the same layers in lists."""
+        return _ScriptableFPN(self)
+
     def output_shape(self) -> dict[str, ShapeSpec]:
         """Return channels and stride of every level."""
         return super().output_shape()
+
+
+class _ScriptableFPN(nn.Module):
+    """The layers of a pyramid, from coarse to fine, without looking them up by name."""
+
+    def __init__(self, fpn: FPN) -> None:
+        super().__init__()
+        self.bottom_up, self.top_block = fpn.bottom_up, fpn.top_block
+        levels = fpn._levels[::-1]
+        self.laterals = nn.ModuleList(getattr(fpn, f"fpn_lateral{level}") for level in levels)
+        self.outputs = nn.ModuleList(getattr(fpn, f"fpn_output{level}") for level in levels)
+        self.in_features: list[str] = list(fpn.in_features[::-1])
+        self.names: list[str] = list(fpn._out_features)
+        self.is_mean = fpn.fuse_type == "avg"
+        self.source = "" if fpn.top_block is None else str(fpn.top_block.in_feature)
+
+    def forward(self, x: Tensor) -> dict[str, Tensor]:
+        features = self.bottom_up(x)
+        levels: list[Tensor] = []
+        above = x
+        for i, (lateral, output) in enumerate(zip(self.laterals, self.outputs)):  # noqa: B905 - TorchScript: no strict
+            here = lateral(features[self.in_features[i]])
+            if i > 0:
+                here = here + F.interpolate(above, scale_factor=2.0, mode="nearest")
+                if self.is_mean:
+                    here = here / 2
+            levels.insert(0, output(here))
+            above = here
+        if self.top_block is not None:
+            top = features[self.source] if self.source in features else levels[self.names.index(self.source)]
+            levels.extend(self.top_block(top))
+        named: dict[str, Tensor] = {}
+        for i, level in enumerate(levels):
+            named[self.names[i]] = level
+        return named
 
 
 def _check_strides(strides: list[int]) -> None:

@@ -42,7 +42,7 @@ class StandardRPNHead(nn.Module):
         for layer in (*layers, self.objectness_logits, self.anchor_deltas):
             init_predictor(layer, std=0.01)
 
-    def forward(self, features: Sequence[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
+    def forward(self, features: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
         """Map levels ``(B, C, H, W)`` to logits ``(B, A, H, W)`` and deltas ``(B, A * box_dim, H, W)``."""
         hidden = [self.conv(x) for x in features]
         return [self.objectness_logits(x) for x in hidden], [self.anchor_deltas(x) for x in hidden]

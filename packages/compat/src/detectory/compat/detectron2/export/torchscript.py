@@ -21,8 +21,8 @@ __all__ = [
 def scripting_with_instances(model: nn.Module, fields: Mapping[str, Any]) -> torch.jit.ScriptModule:
     """Script a model in which `Instances` have certain fields.
 
-    Whole detectors are better exported by :func:`detectory.export.export_torch` or traced through
-    :class:`TracingAdapter`: their code chooses among layers while it runs, which TorchScript cannot express.
+    Backbones, RPN, ROI heads and mask and keypoint heads can be scripted. Whole detectors are exported by
+    :func:`detectory.export.export_torch` or traced through :class:`TracingAdapter`.
 
     Args:
         model: in evaluation mode.

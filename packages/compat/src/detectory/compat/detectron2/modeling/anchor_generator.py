@@ -6,6 +6,7 @@ from torch import Tensor, nn
 
 from detectory.compat.detectron2.config import CfgNode, configurable
 from detectory.compat.detectron2.layers import ShapeSpec
+from detectory.compat.detectron2.modeling.scriptable import ScriptableAnchors
 from detectory.compat.detectron2.utils.registry import Registry
 from detectory.modeling import anchor_generator as native
 
@@ -45,6 +46,10 @@ class DefaultAnchorGenerator(native.DefaultAnchorGenerator):
     """:class:`detectory.modeling.anchor_generator.DefaultAnchorGenerator`, from arguments or a config."""
 
     __init__ = configurable(native.DefaultAnchorGenerator.__init__)
+
+    def __prepare_scriptable__(self) -> nn.Module:
+        """Return what ``torch.jit.script`` compiles."""
+        return ScriptableAnchors(self)
 
     @classmethod
     def from_config(cls, cfg: CfgNode, input_shape: list[ShapeSpec]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from detectory.compat.detectron2.config import CfgNode, configurable
 from detectory.compat.detectron2.layers import ShapeSpec
 from detectory.compat.detectron2.modeling.anchor_generator import build_anchor_generator
 from detectory.compat.detectron2.modeling.proposal_generator.build import PROPOSAL_GENERATOR_REGISTRY
+from detectory.compat.detectron2.modeling.scriptable import ScriptableRPN
 from detectory.compat.detectron2.utils.registry import Registry
 from detectory.modeling import proposal_generator as native
 from detectory.modeling.box_regression import Box2BoxTransform
@@ -57,6 +58,10 @@ class RPN(native.RPN):
     """:class:`detectory.modeling.proposal_generator.RPN`, from arguments or a config."""
 
     __init__ = configurable(native.RPN.__init__)
+
+    def __prepare_scriptable__(self) -> nn.Module:
+        """Return what ``torch.jit.script`` compiles."""
+        return ScriptableRPN(self)
 
     @classmethod
     def from_config(cls, cfg: CfgNode, input_shape: dict[str, ShapeSpec]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from torch import nn
 
 from detectory.compat.detectron2.config import CfgNode, configurable
 from detectory.compat.detectron2.layers import ShapeSpec
+from detectory.compat.detectron2.modeling.scriptable import ScriptableKeypointHead
 from detectory.compat.detectron2.utils.registry import Registry
 from detectory.modeling import roi_heads as native
 from detectory.modeling.roi_heads import keypoint_rcnn_inference, keypoint_rcnn_loss
@@ -50,6 +51,10 @@ class KRCNNConvDeconvUpsampleHead(BaseKeypointRCNNHead, native.KRCNNConvDeconvUp
     """:class:`detectory.modeling.roi_heads.KRCNNConvDeconvUpsampleHead`, from arguments or a config."""
 
     __init__ = configurable(native.KRCNNConvDeconvUpsampleHead.__init__)
+
+    def __prepare_scriptable__(self) -> nn.Module:
+        """Return what ``torch.jit.script`` compiles."""
+        return ScriptableKeypointHead(self)
 
     @classmethod
     def from_config(cls, cfg: CfgNode, input_shape: ShapeSpec | None = None) -> dict[str, Any]:

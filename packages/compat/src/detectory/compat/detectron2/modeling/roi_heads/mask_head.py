@@ -6,6 +6,7 @@ from torch import nn
 
 from detectory.compat.detectron2.config import CfgNode, configurable
 from detectory.compat.detectron2.layers import ShapeSpec
+from detectory.compat.detectron2.modeling.scriptable import ScriptableMaskHead
 from detectory.compat.detectron2.utils.registry import Registry
 from detectory.modeling import roi_heads as native
 from detectory.modeling.roi_heads import mask_rcnn_inference, mask_rcnn_loss
@@ -39,6 +40,10 @@ class MaskRCNNConvUpsampleHead(BaseMaskRCNNHead, native.MaskRCNNConvUpsampleHead
     """:class:`detectory.modeling.roi_heads.MaskRCNNConvUpsampleHead`, from arguments or a config."""
 
     __init__ = configurable(native.MaskRCNNConvUpsampleHead.__init__)
+
+    def __prepare_scriptable__(self) -> nn.Module:
+        """Return what ``torch.jit.script`` compiles."""
+        return ScriptableMaskHead(self)
 
     @classmethod
     def from_config(cls, cfg: CfgNode, input_shape: ShapeSpec | None = None) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from detectory.compat.detectron2.modeling.roi_heads.box_head import build_box_he
 from detectory.compat.detectron2.modeling.roi_heads.fast_rcnn import FastRCNNOutputLayers
 from detectory.compat.detectron2.modeling.roi_heads.keypoint_head import build_keypoint_head
 from detectory.compat.detectron2.modeling.roi_heads.mask_head import build_mask_head
+from detectory.compat.detectron2.modeling.scriptable import ScriptableROIHeads
 from detectory.compat.detectron2.utils.registry import Registry
 from detectory.modeling import roi_heads as native
 from detectory.modeling.matcher import Matcher
@@ -118,6 +119,10 @@ class StandardROIHeads(ROIHeads, native.StandardROIHeads):
     """
 
     __init__ = configurable(native.StandardROIHeads.__init__)
+
+    def __prepare_scriptable__(self) -> nn.Module:
+        """Return what ``torch.jit.script`` compiles."""
+        return ScriptableROIHeads(self)
 
     @classmethod
     def from_config(cls, cfg: CfgNode, input_shape: Shapes) -> dict[str, Any]:  # type: ignore[override]

@@ -1,0 +1,228 @@
+"""What ``torch.jit.script`` compiles in place of modules that hand `Instances` to each other, in inference.
+
+Each class takes a module's parts and does what it does, in the words that TorchScript knows: parts in lists instead of
+by name, settings of inference only. :func:`detectory.compat.detectron2.export.scripting_with_instances` says the fields
+of `Instances`.
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from detectory.compat.detectron2.layers.nms import batched_nms
+from detectory.modeling import proposal_generator, roi_heads
+from detectory.modeling.anchor_generator import DefaultAnchorGenerator
+from detectory.modeling.box_regression import Box2BoxTransform, moved_boxes
+from detectory.modeling.layers import fast_layout
+from detectory.modeling.proposal_generator.proposals import take_rows
+from detectory.modeling.proposal_generator.rpn import flatten_cells
+from detectory.structures import Boxes, ImageList, Instances, heatmaps_to_keypoints
+
+__all__ = [
+    "ScriptableAnchors",
+    "ScriptableKeypointHead",
+    "ScriptableMaskHead",
+    "ScriptableROIHeads",
+    "ScriptableRPN",
+]
+
+
+class ScriptableAnchors(nn.Module):
+    """The anchors of a `DefaultAnchorGenerator`."""
+
+    def __init__(self, generator: DefaultAnchorGenerator) -> None:
+        super().__init__()
+        self.cells = [cell.clone() for cell in generator.cell_anchors]
+        self.strides = [float(stride) for stride in generator.strides]
+        self.offset = float(generator.offset)
+
+    def forward(self, features: list[Tensor]) -> list[Boxes]:
+        """Return the anchors of every level."""
+        grids: list[Boxes] = []
+        for i, feature in enumerate(features):
+            height, width = feature.shape[-2], feature.shape[-1]
+            y = (torch.arange(height, dtype=torch.float32, device=feature.device) + self.offset) * self.strides[i]
+            x = (torch.arange(width, dtype=torch.float32, device=feature.device) + self.offset) * self.strides[i]
+            grid_x = x.unsqueeze(0).expand(height, width).reshape(-1, 1)
+            grid_y = y.unsqueeze(1).expand(height, width).reshape(-1, 1)
+            centers = torch.cat((grid_x, grid_y, grid_x, grid_y), dim=1).unsqueeze(1)  # (H * W, 1, 4)
+            grids.append(Boxes((centers + self.cells[i].to(feature.device)).reshape(-1, 4)))
+        return grids
+
+
+class ScriptableRPN(nn.Module):
+    """The proposals of an `RPN` with upright anchors."""
+
+    def __init__(self, rpn: proposal_generator.RPN) -> None:
+        super().__init__()
+        self.rpn_head = rpn.rpn_head
+        self.anchor_generator = rpn.anchor_generator
+        self.in_features = list(rpn.in_features)
+        self.weights, self.scale_clamp = _numbers_of(rpn.box2box_transform, "RPN")
+        self.pre_nms_topk, self.post_nms_topk = rpn.pre_nms_topk[False], rpn.post_nms_topk[False]
+        self.nms_thresh, self.min_box_size = float(rpn.nms_thresh), float(rpn.min_box_size)
+
+    def forward(
+        self, images: ImageList, features: dict[str, Tensor], gt_instances: list[Instances] | None = None
+    ) -> tuple[list[Instances], dict[str, Tensor]]:
+        """Return the proposals of every image, and no losses."""
+        levels = [features[name] for name in self.in_features]
+        anchors = self.anchor_generator(levels)
+        logits, deltas = self.rpn_head(levels)
+        boxes: list[Tensor] = []
+        scores: list[Tensor] = []
+        numbers: list[Tensor] = []
+        for i in range(len(levels)):
+            level_logits = flatten_cells(logits[i], 1).squeeze(2)
+            score, index = level_logits.topk(min(level_logits.shape[1], self.pre_nms_topk), dim=1)
+            chosen = anchors[i].tensor[index]  # (B, k, 4)
+            moves = take_rows(flatten_cells(deltas[i], 4), index).flatten(0, 1)
+            moved = moved_boxes(moves, chosen.flatten(0, 1), self.weights, self.scale_clamp)
+            boxes.append(moved.reshape(chosen.shape))
+            scores.append(score)
+            numbers.append(torch.full([score.shape[1]], i, dtype=torch.int64, device=score.device))
+        found = self._suppress(
+            torch.cat(boxes, dim=1), torch.cat(scores, dim=1), torch.cat(numbers), images.image_sizes
+        )
+        losses: dict[str, Tensor] = {}
+        return found, losses
+
+    def _suppress(
+        self, boxes: Tensor, scores: Tensor, levels: Tensor, image_sizes: list[tuple[int, int]]
+    ) -> list[Instances]:
+        finite = boxes.isfinite().all(dim=2) & scores.isfinite()
+        results: list[Instances] = []
+        for i, image_size in enumerate(image_sizes):
+            proposals = Boxes(boxes[i].nan_to_num())
+            proposals.clip(image_size)
+            kept = finite[i] & proposals.nonempty(self.min_box_size)
+            proposals, logits = proposals[kept], scores[i][kept]
+            best = batched_nms(proposals.tensor, logits, levels[kept], self.nms_thresh)[: self.post_nms_topk]
+            results.append(Instances(image_size, proposal_boxes=proposals[best], objectness_logits=logits[best]))
+        return results
+
+
+class ScriptableMaskHead(nn.Module):
+    """The masks of a `MaskRCNNConvUpsampleHead`."""
+
+    def __init__(self, head: roi_heads.MaskRCNNConvUpsampleHead) -> None:
+        super().__init__()
+        self.convs = nn.ModuleList(getattr(head, name) for name in head.conv_norm_relus)
+        self.deconv, self.predictor = head.deconv, head.predictor
+        self.is_shared = head.predictor.out_channels == 1
+
+    def forward(self, x: Tensor, instances: list[Instances]) -> list[Instances]:
+        """Return ``instances`` with ``pred_masks``."""
+        x = fast_layout(x)
+        for conv in self.convs:
+            x = conv(x)
+        x = F.relu_(self.deconv(x))
+        if self.is_shared:
+            logits = self.predictor(x)
+        else:
+            classes = torch.cat([found.pred_classes for found in instances])
+            bias = self.predictor.bias
+            weight = self.predictor.weight[classes].flatten(1)
+            logits = torch.einsum("rchw,rc->rhw", x, weight)
+            if bias is not None:
+                logits = logits + bias[classes].unsqueeze(1).unsqueeze(2)
+            logits = logits.unsqueeze(1)
+        masks = logits.float().sigmoid().split([len(found) for found in instances])
+        for i, found in enumerate(instances):
+            found.pred_masks = masks[i]
+        return instances
+
+
+class ScriptableKeypointHead(nn.Module):
+    """The keypoints of a `KRCNNConvDeconvUpsampleHead`."""
+
+    def __init__(self, head: roi_heads.KRCNNConvDeconvUpsampleHead) -> None:
+        super().__init__()
+        self.convs = nn.ModuleList(getattr(head, name) for name in head.convs)
+        self.score_lowres = head.score_lowres
+        self.up_scale = float(head.up_scale)
+
+    def forward(self, x: Tensor, instances: list[Instances]) -> list[Instances]:
+        """Return ``instances`` with ``pred_keypoints`` and ``pred_keypoint_heatmaps``."""
+        x = fast_layout(x)
+        for conv in self.convs:
+            x = conv(x)
+        x = F.interpolate(self.score_lowres(x), scale_factor=self.up_scale, mode="bilinear", align_corners=False)
+        boxes = torch.cat([found.pred_boxes.tensor for found in instances])
+        points = heatmaps_to_keypoints(x, boxes)
+        points = torch.cat([points[:, :, :2], points[:, :, 3:]], dim=2)
+        counts = [len(found) for found in instances]
+        image_points, image_heats = points.split(counts), x.split(counts)
+        for i, found in enumerate(instances):
+            found.pred_keypoints, found.pred_keypoint_heatmaps = image_points[i], image_heats[i]
+        return instances
+
+
+class ScriptableROIHeads(nn.Module):
+    """The detections of `StandardROIHeads`."""
+
+    def __init__(self, heads: roi_heads.StandardROIHeads) -> None:
+        super().__init__()
+        predictor = heads.box_predictor
+        self.box_in_features = list(heads.box_in_features)
+        self.box_pooler, self.box_head, self.box_predictor = heads.box_pooler, heads.box_head, predictor
+        self.weights, self.scale_clamp = _numbers_of(predictor.box2box_transform, "StandardROIHeads")
+        self.use_sigmoid = bool(predictor.use_sigmoid_ce)
+        self.score_thresh, self.nms_thresh = float(predictor.test_score_thresh), float(predictor.test_nms_thresh)
+        self.topk = int(predictor.test_topk_per_image)
+        self.mask_in_features = list(heads.mask_in_features) if heads.mask_on else [""]
+        self.mask_pooler = heads.mask_pooler if heads.mask_on else None
+        self.mask_head = heads.mask_head if heads.mask_on else None
+        self.keypoint_in_features = list(heads.keypoint_in_features) if heads.keypoint_on else [""]
+        self.keypoint_pooler = heads.keypoint_pooler if heads.keypoint_on else None
+        self.keypoint_head = heads.keypoint_head if heads.keypoint_on else None
+
+    def forward(
+        self,
+        images: ImageList,
+        features: dict[str, Tensor],
+        proposals: list[Instances],
+        targets: list[Instances] | None = None,
+    ) -> tuple[list[Instances], dict[str, Tensor]]:
+        """Return the detections of every image, and no losses."""
+        found = self._detect(features, proposals)
+        if self.mask_head is not None:
+            maps = [features[name] for name in self.mask_in_features]
+            found = self.mask_head(self.mask_pooler(maps, [one.pred_boxes for one in found]), found)
+        if self.keypoint_head is not None:
+            maps = [features[name] for name in self.keypoint_in_features]
+            found = self.keypoint_head(self.keypoint_pooler(maps, [one.pred_boxes for one in found]), found)
+        losses: dict[str, Tensor] = {}
+        return found, losses
+
+    def _detect(self, features: dict[str, Tensor], proposals: list[Instances]) -> list[Instances]:
+        regions = [one.proposal_boxes for one in proposals]
+        pooled = self.box_pooler([features[name] for name in self.box_in_features], regions)
+        scores, deltas = self.box_predictor(self.box_head(pooled))
+        boxes = moved_boxes(deltas, torch.cat([one.tensor for one in regions]), self.weights, self.scale_clamp)
+        probabilities = scores.sigmoid() if self.use_sigmoid else F.softmax(scores, dim=-1)
+        counts = [one.tensor.shape[0] for one in regions]
+        image_boxes, image_scores = boxes.split(counts), probabilities.split(counts)
+        results: list[Instances] = []
+        for i, one in enumerate(proposals):
+            results.append(self._best(image_boxes[i], image_scores[i], one.image_size))
+        return results
+
+    def _best(self, boxes: Tensor, scores: Tensor, image_size: tuple[int, int]) -> Instances:
+        usable = boxes.isfinite().all(dim=1) & scores.isfinite().all(dim=1)
+        scores = scores[:, :-1]
+        entries = ((scores > self.score_thresh) & usable.unsqueeze(1)).nonzero()
+        region, label = entries[:, 0], entries[:, 1]
+        chosen = boxes[region] if boxes.shape[1] == 4 else boxes.view(boxes.shape[0], -1, 4)[region, label]
+        clipped, confidence = Boxes(chosen), scores[region, label]
+        clipped.clip(image_size)
+        keep = batched_nms(clipped.tensor, confidence, label, self.nms_thresh)
+        if self.topk >= 0:
+            keep = keep[: self.topk]
+        return Instances(image_size, pred_boxes=clipped[keep], scores=confidence[keep], pred_classes=label[keep])
+
+
+def _numbers_of(transform: object, name: str) -> tuple[list[float], float]:
+    if not isinstance(transform, Box2BoxTransform):
+        raise TypeError(f"{name}: only Box2BoxTransform can be scripted, got {type(transform).__name__}")
+    return [float(weight) for weight in transform.weights], float(transform.scale_clamp)
