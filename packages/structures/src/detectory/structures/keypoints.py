@@ -94,7 +94,6 @@ class Keypoints:
         return Keypoints(torch.cat([keypoints.tensor for keypoints in keypoints_list], dim=0))
 
 
-@torch.no_grad()
 def heatmaps_to_keypoints(maps: torch.Tensor, rois: torch.Tensor) -> torch.Tensor:
     """Find the keypoints in predicted heatmaps.
 
@@ -113,7 +112,8 @@ def heatmaps_to_keypoints(maps: torch.Tensor, rois: torch.Tensor) -> torch.Tenso
     """
     if not torch.jit.is_scripting():
         _check_shapes(maps, rois)
-    return _highest_points(maps, rois)
+    with torch.no_grad():
+        return _highest_points(maps, rois)
 
 
 def _check_shapes(maps: torch.Tensor, rois: torch.Tensor) -> None:

@@ -5,6 +5,8 @@ by name, settings of inference only. :func:`detectory.compat.detectron2.export.s
 of `Instances`.
 """
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -171,10 +173,10 @@ class ScriptableROIHeads(nn.Module):
         self.score_thresh, self.nms_thresh = float(predictor.test_score_thresh), float(predictor.test_nms_thresh)
         self.topk = int(predictor.test_topk_per_image)
         self.mask_in_features = list(heads.mask_in_features) if heads.mask_on else [""]
-        self.mask_pooler = heads.mask_pooler if heads.mask_on else None
+        self.mask_pooler: Any = heads.mask_pooler if heads.mask_on else None
         self.mask_head = heads.mask_head if heads.mask_on else None
         self.keypoint_in_features = list(heads.keypoint_in_features) if heads.keypoint_on else [""]
-        self.keypoint_pooler = heads.keypoint_pooler if heads.keypoint_on else None
+        self.keypoint_pooler: Any = heads.keypoint_pooler if heads.keypoint_on else None
         self.keypoint_head = heads.keypoint_head if heads.keypoint_on else None
 
     def forward(
