@@ -1,9 +1,11 @@
-"""torchrun starts a training again when one of its processes was killed."""
+"""torchrun starts a training again when one of its processes was killed, and lets it save when it is told to leave."""
 
+import json
 import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -16,9 +18,9 @@ from .conftest import load_recipe
 from .toy_recipe import augment
 
 
-def work(folder, kill):
-    """What each process does: train; process 1 kills itself once, in its 24th sample."""
-    config = load_recipe(folder, "train.max_iter=20", "train.checkpointer.period=4")
+def work(folder, kill, iterations):
+    """What each process does: train; process 1 kills itself once, in its 24th sample, when it shall."""
+    config = load_recipe(folder, f"train.max_iter={iterations}", "train.checkpointer={period:4,max_to_keep:3}")
     is_doomed = kill and get_rank() == 1 and os.environ["TORCHELASTIC_RESTART_COUNT"] == "0"
     made = []
 
@@ -32,22 +34,47 @@ def work(folder, kill):
     train(config, resume=True)
 
 
-def torchrun(folder, kill):
-    root = Path(__file__).parents[2]
+def start_torchrun(folder, kill=False, iterations=20):
     options = ["--standalone", "--nproc-per-node=2", f"--max-restarts={int(kill)}", "--monitor-interval=0.5"]
-    command = [sys.executable, "-m", "torch.distributed.run", *options, "-m", __name__, str(folder), str(int(kill))]
-    return subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=500)
+    program = ["-m", __name__, str(folder), str(int(kill)), str(iterations)]
+    command = [sys.executable, "-m", "torch.distributed.run", *options, *program]
+    return subprocess.Popen(command, cwd=Path(__file__).parents[2], stderr=subprocess.PIPE, text=True)
+
+
+def torchrun(folder, kill):
+    with start_torchrun(folder, kill) as process:
+        _, errors = process.communicate(timeout=500)
+    return process.returncode, errors
+
+
+def wait_for(path):
+    end = time.monotonic() + 200
+    while not path.exists() and time.monotonic() < end:
+        time.sleep(0.1)
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals")
 def test_a_restarted_training_continues_from_the_last_checkpoint_to_the_same_weights(tmp_path):
     results = {name: torchrun(tmp_path / name, kill) for name, kill in (("whole", False), ("killed", True))}
-    assert [result.returncode for result in results.values()] == [0, 0], results["killed"].stderr[-2000:]
-    assert "rank: 1" in results["killed"].stderr or "local_rank: 1" in results["killed"].stderr
+    assert [code for code, _ in results.values()] == [0, 0], results["killed"][1][-2000:]
+    assert "local_rank: 1" in results["killed"][1]
     whole, killed = (torch.load(tmp_path / name / "model_final.pth")["model"] for name in results)
     assert all(torch.equal(killed[name], tensor) for name, tensor in whole.items())
 
 
+@pytest.mark.slow
+@pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals")
+def test_sigterm_to_torchrun_saves_a_checkpoint_of_the_last_iteration(tmp_path):
+    with start_torchrun(tmp_path / "run", iterations=100_000) as process:
+        wait_for(tmp_path / "run" / "model_0000003.pth")
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=120)
+    name = (tmp_path / "run" / "last_checkpoint").read_text()
+    last = json.loads((tmp_path / "run" / "metrics.json").read_text().splitlines()[-1])["iteration"]
+    assert name == f"model_{last:07d}.pth"
+    assert torch.load(tmp_path / "run" / name)["iteration"] == last
+
+
 if __name__ == "__main__":
-    launch(work, 1, args=(sys.argv[1], sys.argv[2] == "1"))
+    launch(work, 1, args=(sys.argv[1], sys.argv[2] == "1", int(sys.argv[3])))

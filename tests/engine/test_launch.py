@@ -116,7 +116,9 @@ def work(folder, batches):
     MetadataCatalog.get("seen_by_one").json_file = str(folder / f"seen{get_rank()}.json")
     (folder / "seen0.json").touch()
     found = {name: fit(own, parallel=True, **arguments) for name, arguments in KINDS.items()}
-    found["accumulated"] = fit([part for batch in own for part in batch.chunk(2)], True, accumulation_steps=2)
+    halves = [part for batch in own for part in batch.chunk(2)]
+    found["accumulated"] = fit(halves, True, accumulation_steps=2)
+    found["accumulated_static"] = fit(halves, True, accumulation_steps=2, static_graph=True)
     found["skipped"] = fit_without_faults(own + own, folder)
     found["norm"] = normalise(own[0])
     found["refusals"] = refusal(config=f"a\nlr = {get_rank()}"), refusal(datasets=["seen_by_one"])
@@ -151,7 +153,7 @@ def hang(_):
     all_gather("here")
 
 
-@pytest.mark.parametrize("kind", [*KINDS, "accumulated"])
+@pytest.mark.parametrize("kind", [*KINDS, "accumulated", "accumulated_static"])
 def test_two_processes_equal_one_on_the_joint_batch(two, kind):
     folder, batches = two
     joint = fit(batches)

@@ -6,6 +6,7 @@ import time
 import pytest
 import torch
 
+from detectory.core.config import LazyCall
 from detectory.engine import TrainingInterrupted, train
 
 from .conftest import run_recipe
@@ -60,6 +61,21 @@ def test_a_stopped_training_continues_with_the_same_losses(recipe, tmp_path, ove
     assert all(torch.equal(parts["model"][name], value) for name, value in whole["model"].items())
     hooks = [final["trainer"].get("hooks", {}).get("MovingAverage", {"average": {}}) for final in (whole, parts)]
     assert all(torch.equal(hooks[1]["average"][name], value) for name, value in hooks[0]["average"].items())
+
+
+@pytest.mark.parametrize("kind", [torch.optim.AdamW, torch.optim.Adafactor, torch.optim.RMSprop, torch.optim.NAdam])
+def test_any_optimizer_of_torch_resumes_exactly(recipe, tmp_path, kind):
+    config = recipe("train.max_iter=10", "train.checkpointer.period=3")
+    config.optimizer = LazyCall(kind)(params=config.optimizer.params, lr=0.01)
+    train(config)
+    whole = torch.load(tmp_path / "output" / "model_final.pth")["model"]
+    config.train.output_dir, config.model.fail_at = str(tmp_path / "parts"), 7
+    with pytest.raises(FloatingPointError):
+        train(config)
+    config.model.fail_at = -1
+    train(config, resume=True)
+    found = torch.load(tmp_path / "parts" / "model_final.pth")["model"]
+    assert all(torch.equal(found[name], value) for name, value in whole.items())
 
 
 @pytest.mark.slow

@@ -114,9 +114,9 @@ class SimpleTrainer(TrainerBase):
             start = time.perf_counter()
             batch = self.next_batch()
             data_time += time.perf_counter() - start
-            if step + 1 < self.accumulation_steps and isinstance(self.model, DistributedDataParallel):
+            if step + 1 < self.accumulation_steps and self._can_wait_with_exchange():
                 # The processes exchange gradients only for the last batch of an iteration.
-                with self.model.no_sync():
+                with cast("DistributedDataParallel", self.model).no_sync():
                     losses_of_batches.append(self._compute_gradients(batch, is_first=step == 0))
             else:
                 losses_of_batches.append(self._compute_gradients(batch, is_first=step == 0))
@@ -132,6 +132,10 @@ class SimpleTrainer(TrainerBase):
                 return
             raise
         self.update()
+
+    def _can_wait_with_exchange(self) -> bool:
+        # With a static graph torch must see an exchange in the first backward pass.
+        return isinstance(self.model, DistributedDataParallel) and not self.model.static_graph
 
     def _skip_together(self, losses: Mapping[str, torch.Tensor]) -> None:
         """Leave the update out in all processes, of which at least one has a loss that is not finite."""
