@@ -86,6 +86,8 @@ def main() -> int:
     parser.add_argument("--only", default="", help="operators whose name holds this text")
     parser.add_argument("--json", type=Path, default=Path("benchmark.json"), help="where the JSON goes")
     arguments = parser.parse_args()
+    if arguments.pairs < 6:
+        parser.error(f"--pairs must be at least 6 for an interval of 95 %, got {arguments.pairs}")
     results: dict[str, Any] = {}
     print(f"{'operator':<60} {'ours':>12} {arguments.name or 'theirs':>12} {'ratio':>6}  95 % interval")
     with (
