@@ -249,7 +249,8 @@ def gpu(session: nox.Session) -> None:
     if str(seen).strip() != "True":
         session.error("torch sees no CUDA device on this machine: run this session on one with a GPU and its driver")
     session.run("pytest", "-m", "cuda", "tests/ops", *session.posargs, env={"DETECTORY_REQUIRE_CUDA": "1"})
-    session.run("python", "-m", "benchmarks.run", "ops/bench_cuda.py")
+    session.run("python", "-m", "benchmarks.run", "ops/bench_cuda.py", "modeling/bench_gpu_training.py")
+    session.run("python", "benchmarks/modeling/gpu_training.py")
 
 
 @nox.session(venv_backend="venv")

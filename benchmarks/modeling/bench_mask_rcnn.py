@@ -58,7 +58,7 @@ def test_inference(benchmark, runs, variant, implementation):
 def test_training_step(benchmark, model, implementation):
     benchmark.group = "Mask R-CNN R-50-FPN, training step of two images"
     own = implementation == "detectory"
-    model = (copy.deepcopy(model) if own else torchvision_model(model, (HEIGHT, WIDTH))).train()
+    model = (copy.deepcopy(model) if own else torchvision_model(model, (HEIGHT, WIDTH), training=True)).train()
     generator = torch.Generator().manual_seed(2)
     corner = torch.rand(8, 2, generator=generator) * torch.tensor([400.0, 300.0])
     boxes = torch.cat((corner, corner + 40 + torch.rand(8, 2, generator=generator) * 120), dim=1)

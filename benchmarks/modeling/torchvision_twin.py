@@ -1,8 +1,10 @@
 """Mask R-CNN R-50-FPN in Detectory, and torchvision's with the same weights."""
 
 import torch
+import torchvision
 from torch import nn
-from torchvision.models.detection import maskrcnn_resnet50_fpn
+from torchvision.models.detection import MaskRCNN, maskrcnn_resnet50_fpn
+from torchvision.models.detection.backbone_utils import resnet_fpn_backbone
 
 from detectory.modeling.anchor_generator import DefaultAnchorGenerator
 from detectory.modeling.backbone import FPN, BasicStem, LastLevelMaxPool, ResNet
@@ -94,19 +96,28 @@ def randomize(model: nn.Module) -> nn.Module:
     return model
 
 
-def torchvision_model(ours: nn.Module, size: tuple[int, int], score_threshold: float = 0.05) -> nn.Module:
-    """Build torchvision's model with our weights, for images of ``size`` (height, width) that it does not resize."""
-    model = maskrcnn_resnet50_fpn(
-        weights=None,
-        weights_backbone=None,
-        num_classes=CLASSES + 1,
-        trainable_backbone_layers=3,
-        min_size=min(size),
-        max_size=max(size),
-        image_mean=[m / 255 for m in MEAN],
-        image_std=[s / 255 for s in STD],
-        box_score_thresh=score_threshold,
-    )
+def torchvision_model(
+    ours: nn.Module, size: tuple[int, int], score_threshold: float = 0.05, *, training: bool = False
+) -> nn.Module:
+    """Build torchvision's model with our weights, for images of ``size`` (height, width) that it does not resize.
+
+    For a training it freezes what ours freezes, the stem, the first stage and all norms, as torchvision does with
+    trained backbones; otherwise its norms are the batch norms of an untrained model, which are faster in evaluation.
+    """
+    settings = {
+        "num_classes": CLASSES + 1,
+        "min_size": min(size),
+        "max_size": max(size),
+        "image_mean": [m / 255 for m in MEAN],
+        "image_std": [s / 255 for s in STD],
+        "box_score_thresh": score_threshold,
+    }
+    if training:
+        norm = torchvision.ops.FrozenBatchNorm2d
+        parts = {"backbone_name": "resnet50", "weights": None, "norm_layer": norm, "trainable_layers": 3}
+        model = MaskRCNN(resnet_fpn_backbone(**parts), **settings)
+    else:
+        model = maskrcnn_resnet50_fpn(weights=None, weights_backbone=None, **settings)
     source, target = ours.state_dict(), {}
     for name, value in source.items():
         target[torchvision_name(name)] = background_first(name, value)
