@@ -32,10 +32,9 @@ def predictions_to_record(instances: Instances, file_name: str = "", image_id: A
         image_id: of the image.
 
     Example:
-        >>> from detectory.data.datasets.write_folders import write_yolo
-        >>> record = predictions_to_record(Instances((4, 4), pred_boxes=Boxes([[0.0, 0.0, 2.0, 4.0]])))
-        >>> write_yolo([record], ["photo.jpg"], "labels")
-        1
+        >>> record = predictions_to_record(Instances((4, 4), pred_boxes=Boxes([[0.0, 0.0, 2.0, 4.0]])), "photo.jpg")
+        >>> record["annotations"][0]["bbox"], record["file_name"]
+        ([0.0, 0.0, 2.0, 4.0], 'photo.jpg')
     """
     height, width = instances.image_size
     boxes = instances.pred_boxes
