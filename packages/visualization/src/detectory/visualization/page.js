@@ -12,6 +12,13 @@
     if (isNaN(y)) return -1;
     return sign * (x - y);
   };
+  // Numbers start with the largest, text with A; a second click turns the order round.
+  const next = (order, texts) => {
+    if (order) return order === "descending" ? "ascending" : "descending";
+    return texts.some((text) => !isNaN(value(text))) ? "descending" : "ascending";
+  };
+  const sorted = (items, text, order) =>
+    [...items].sort((a, b) => compare(text(a), text(b), order === "descending" ? -1 : 1));
   document.querySelector("#theme").addEventListener("click", () => {
     const dark = root.dataset.theme ? root.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
     root.dataset.theme = dark ? "light" : "dark";
@@ -19,21 +26,21 @@
   document.querySelectorAll("table.sortable").forEach((table) => {
     table.querySelectorAll("th button").forEach((button) => button.addEventListener("click", () => {
       const th = button.closest("th"), column = th.cellIndex, body = table.tBodies[0];
-      const descending = th.getAttribute("aria-sort") !== "descending";
-      table.querySelectorAll("th").forEach((other) => other.removeAttribute("aria-sort"));
-      th.setAttribute("aria-sort", descending ? "descending" : "ascending");
       const text = (row) => row.cells[column].dataset.value || row.cells[column].textContent;
-      body.append(...[...body.rows].sort((a, b) => compare(text(a), text(b), descending ? -1 : 1)));
+      const order = next(th.getAttribute("aria-sort"), [...body.rows].map(text));
+      table.querySelectorAll("th").forEach((other) => other.removeAttribute("aria-sort"));
+      th.setAttribute("aria-sort", order);
+      body.append(...sorted(body.rows, text, order));
     }));
   });
   document.querySelectorAll("[data-gallery]").forEach((block) => {
     const gallery = block.querySelector(".gallery");
     block.querySelectorAll("button[data-key]").forEach((button) => button.addEventListener("click", () => {
-      const descending = button.dataset.order !== "descending", key = button.dataset.key;
-      button.dataset.order = descending ? "descending" : "ascending";
+      const text = (figure) => String(JSON.parse(figure.dataset.keys)[button.dataset.key] ?? "");
+      const order = next(button.dataset.order, [...gallery.children].map(text));
+      button.dataset.order = order;
       block.querySelectorAll("button[data-key]").forEach((b) => b.setAttribute("aria-pressed", b === button));
-      const text = (figure) => JSON.parse(figure.dataset.keys)[key] ?? "";
-      gallery.append(...[...gallery.children].sort((a, b) => compare(String(text(a)), String(text(b)), descending ? -1 : 1)));
+      gallery.append(...sorted(gallery.children, text, order));
     }));
     block.querySelectorAll("select").forEach((select) => select.addEventListener("change", () => {
       gallery.querySelectorAll("figure").forEach((figure) => {
