@@ -1,6 +1,9 @@
 """DefaultTrainer and DefaultPredictor on a small dataset, as the tutorials use them."""
 
+import json
+
 import numpy as np
+import pytest
 import torch
 
 from detectory.compat.detectron2.config import get_cfg
@@ -8,12 +11,14 @@ from detectory.compat.detectron2.data import (
     DatasetMapper,
     build_detection_train_loader,
 )
+from detectory.compat.detectron2.data.datasets import register_coco_instances
 from detectory.compat.detectron2.engine import (
     DefaultPredictor,
     DefaultTrainer,
     HookBase,
     default_argument_parser,
     default_setup,
+    launch,
 )
 from detectory.compat.detectron2.evaluation import COCOEvaluator
 from detectory.compat.detectron2.utils.events import get_event_storage
@@ -102,3 +107,17 @@ def test_settings_scale_with_the_workers(cfg):
     scaled = DefaultTrainer.auto_scale_workers(cfg, 16)
     assert (scaled.SOLVER.IMS_PER_BATCH, scaled.SOLVER.BASE_LR, scaled.SOLVER.MAX_ITER) == (32, 0.002, 45)
     assert cfg.SOLVER.IMS_PER_BATCH == 16
+
+
+def train_in_process(cfg, json_file, images):
+    register_coco_instances("rectangles", {}, json_file, images)
+    Trainer(cfg).train()
+
+
+@pytest.mark.slow
+def test_two_processes_train_and_evaluate_with_settings_for_two(cfg, tmp_path):
+    cfg.SOLVER.REFERENCE_WORLD_SIZE, cfg.SOLVER.MAX_ITER, cfg.TEST.EVAL_PERIOD = 1, 4, 2
+    launch(train_in_process, 2, dist_url="auto", args=(cfg, str(tmp_path / "rectangles.json"), str(tmp_path)))
+    lines = [json.loads(line) for line in (tmp_path / "output" / "metrics.json").read_text().splitlines()]
+    assert max(line["iteration"] for line in lines) == 2
+    assert any("bbox/AP" in line for line in lines)

@@ -1,0 +1,35 @@
+"""`detectory train` in two processes: a detector that is whole in each of them, and one that is divided."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+import torch
+
+
+def train(folder, dataset, tiny, *more):
+    recipe = "COCO-InstanceSegmentation/mask_rcnn_R_50_FPN_1x.py"
+    options = ["--data", str(dataset), "--output", str(folder), "--device", "cpu", "--processes", "2"]
+    settings = ["train.max_iter=2", "train.eval_period=0", "+train.seed=1", *more]
+    command = [sys.executable, "-m", "detectory.cli", "train", recipe, *options, *tiny, *settings]
+    return subprocess.run(command, capture_output=True, text=True, timeout=300)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("how", ["+train.ddp.static_graph=false", "+train.fsdp={}"], ids=["whole", "divided"])
+def test_a_detector_trains_and_is_evaluated_in_two_processes(coco_folder, tmp_path, tiny, how):
+    result = train(tmp_path / "run", coco_folder, tiny, how)
+    assert result.returncode == 0, result.stderr[-2000:]
+    lines = [json.loads(line) for line in (tmp_path / "run" / "metrics.json").read_text().splitlines()]
+    assert "bbox/AP" in lines[-1]
+    saved = torch.load(tmp_path / "run" / "model_final.pth")["model"]
+    assert all(type(value) is torch.Tensor for value in saved.values())
+
+
+@pytest.mark.slow
+def test_a_process_that_fails_is_named_in_one_line(coco_folder, tmp_path, tiny):
+    result = train(tmp_path / "run", coco_folder, tiny, "+train.fsdp={}", "+train.nan_finder={}")
+    assert result.returncode == 1
+    last = result.stderr.strip().splitlines()[-1]
+    assert "of 2 ended the training: ValueError: train: train.nan_finder does not work with train.fsdp" in last
