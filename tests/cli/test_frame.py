@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import click
 import pytest
@@ -61,6 +62,11 @@ def test_the_list_of_commands_cuts_no_sentence_at_80_columns(path):
     short = TREE[path].get_short_help_str(limit=62)
     assert short
     assert not short.endswith("...")
+
+
+@pytest.mark.parametrize("path", [path for path in LEAVES if not path.startswith("detectory data prepare ")])
+def test_the_page_of_commands_has_it(path):
+    assert f"`{path}" in (Path(__file__).resolve().parents[2] / "docs" / "commands.md").read_text()
 
 
 def test_help_does_not_wait_for_torch():
