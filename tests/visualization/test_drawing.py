@@ -77,6 +77,14 @@ def test_labels_do_not_cover_each_other():
     assert max(overlaps) <= 0.12 * 40 * 12
 
 
+def test_a_long_label_does_not_hide_a_short_one():
+    placer = LabelPlacer(400, 100)
+    x, y = placer.place_at_box((100, 50, 140, 80), (20, 12))
+    left, top = placer.place_at_box((112, 50, 340, 80), (200, 12))
+    common = max(min(x + 20, left + 200) - max(x, left), 0) * max(min(y + 12, top + 12) - max(y, top), 0)
+    assert common <= 0.12 * 20 * 12
+
+
 def test_a_label_without_room_is_left_out():
     placer = LabelPlacer(50, 14)
     assert placer.place_at_box((0, 0, 50, 14), (48, 14)) is not None

@@ -10,7 +10,7 @@ class LabelPlacer:
 
     Args:
         width, height: of the picture in pixels.
-        largest_overlap: share of a label's area that may be covered by labels placed before it.
+        largest_overlap: share of a label's area that others may cover, or be covered by it.
     """
 
     def __init__(self, width: int, height: int, largest_overlap: float = 0.12) -> None:
@@ -53,16 +53,19 @@ class LabelPlacer:
         for x, y in candidates:
             left = max(min(round(x), self.width - w), 0)
             top = max(min(round(y), self.height - h), 0)
-            if self._covered(left, top, w, h) <= self.largest_overlap * w * h:
+            if self._is_free(left, top, w, h):
                 self._remember(left, top, w, h)
                 return left, top
         return None
 
-    def _covered(self, left: int, top: int, w: int, h: int) -> float:
+    def _is_free(self, left: int, top: int, w: int, h: int) -> bool:
         taken = self._taken[: self._count]
         wide = np.minimum(taken[:, 2], left + w) - np.maximum(taken[:, 0], left)
         high = np.minimum(taken[:, 3], top + h) - np.maximum(taken[:, 1], top)
-        return float((wide.clip(min=0) * high.clip(min=0)).sum())
+        common = wide.clip(min=0) * high.clip(min=0)
+        theirs = (taken[:, 2] - taken[:, 0]) * (taken[:, 3] - taken[:, 1])
+        # A long label may not hide a short one that stands already.
+        return bool(common.sum() <= self.largest_overlap * w * h and (common <= self.largest_overlap * theirs).all())
 
     def _remember(self, left: int, top: int, w: int, h: int) -> None:
         if self._count == len(self._taken):
