@@ -69,6 +69,6 @@ def test_evaluate_files(benchmark, dataset, implementation):
     iou_type, truth, results, images = dataset
     benchmark.group = f"{iou_type} of {images} images end to end"
     slow = implementation == "pycocotools" and iou_type == "bbox"
-    rounds = {"rounds": 1} if slow else {"rounds": 5, "warmup_rounds": 1}
+    rounds = {"rounds": 1} if slow else {"rounds": 15, "warmup_rounds": 2}
     value = benchmark.pedantic(RUN[implementation], (truth, results, iou_type), **rounds)
     assert value == pytest.approx(with_hotcoco(truth, results, iou_type), abs=1e-9)

@@ -122,6 +122,27 @@ def test_rejects_wrong_entries_by_their_index(tmp_path, name):
         evaluate_coco_results(truth, write(tmp_path / "results.json", results))
 
 
+@pytest.mark.parametrize("field", ["image_id", "category_id", "score", "bbox"])
+@pytest.mark.parametrize(
+    "others", [{}, {"scores": 1, "name": "x", "max": 2, "mask": {}}], ids=["flat", "with more fields"]
+)
+def test_rejects_entries_without_a_field_by_their_index(tmp_path, field, others):
+    truth, results = random_set(12)
+    results = [entry | others for entry in results]
+    results[1].pop(field)
+    with pytest.raises(ValueError, match=f"results.json: entry 1: {field} is missing"):
+        evaluate_coco_results(truth, write(tmp_path / "results.json", results))
+
+
+def test_fields_of_other_tools_and_small_scores_change_nothing(tmp_path):
+    truth, results = random_set(12)
+    more = [
+        entry | {"scores": [1], "note": "null-x", "mask": {"s": 1}, "score": entry["score"] * 1e-9} for entry in results
+    ]
+    figures = evaluate_coco_results(truth, write(tmp_path / "results.json", more))
+    assert figures == pytest.approx(evaluate_coco_results(truth, results), nan_ok=True)
+
+
 @pytest.mark.parametrize(
     ("mask", "message"),
     [

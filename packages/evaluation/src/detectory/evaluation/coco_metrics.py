@@ -154,8 +154,8 @@ def coco_metrics(
     settings = settings or CocoSettings()
     if iou_type == "keypoints" and isinstance(found, Detections) and len(found):
         _check_keypoints(truth, found, settings)
-    chosen = list(truth.image_sizes if image_ids is None else image_ids)
-    if truth.numbers is not None:
+    chosen = list(truth.index.get_img_ids() if image_ids is None else image_ids)
+    if truth.numbers is not None and image_ids is not None:
         chosen = [truth.numbers[i] for i in chosen]
     if isinstance(found, Detections):
         numbered = found

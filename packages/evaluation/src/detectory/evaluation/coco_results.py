@@ -2,6 +2,7 @@
 
 import json
 import math
+import mmap
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,7 +14,6 @@ import numpy as np
 from .coco_ground_truth import CocoGroundTruth
 from .detections import Detections
 
-_LARGEST_AREA = 1e300
 FIELD_OF = {"bbox": "bbox", "segm": "segmentation", "keypoints": "keypoints"}
 
 
@@ -84,26 +84,50 @@ def load_box_index(path: Path, truth: CocoGroundTruth) -> hotcoco.COCO | None:
     """
     if truth.numbers is not None:
         return None
-    data = path.read_bytes()
-    if not data[:64].lstrip().startswith(b"["):
-        return None
-    # The engine takes boxes of negative size; only the minus of an exponent cannot be of such a box.
+    with path.open("rb") as file:
+        if not file.read(64).lstrip().startswith(b"["):
+            return None
+        data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
     characters = np.frombuffer(data, dtype=np.uint8)
-    before = characters[np.flatnonzero(characters == ord("-")) - 1]
-    if not ((before == ord("e")) | (before == ord("E"))).all():
+    # The engine takes boxes of negative size and nulls.
+    if _has_negative(data) or (data.find(b"n") >= 0 and data.find(b"null") >= 0):
         return None
     try:
         index = truth.index.load_res(str(path))
     except ValueError:
         return None
-    # Unknown images and categories are warned of; a field that is missing or null is not.
-    if index.load_warnings or (np.count_nonzero(characters == ord("n")) and b"null" in data):
+    # Unknown images and categories are warned of; a field that is missing is not. Flat entries have a brace each.
+    entries, with_box = int(np.count_nonzero(characters == ord("{"))), _count(characters, b'"bbox"', b"x")
+    if index.load_warnings or (entries != with_box and len(index.get_ann_ids()) != with_box):
         return None
-    # An entry without a box has no area; where the first one has none, none has. Flat entries have a brace each.
-    with_area = len(index.get_ann_ids(area_rng=[-1.0, _LARGEST_AREA]))
-    if np.count_nonzero(characters == ord("{")) != with_area and len(index.get_ann_ids()) != with_area:
-        return None
-    return index if with_area == data.count(b'"score"') else None
+    return index if with_box == _count(characters, b'"score"', b"s") else None
+
+
+def _has_negative(data: mmap.mmap) -> bool:
+    """Whether the text of a results file has a negative number: a minus that is not of an exponent."""
+    place = data.find(b"-")
+    while place >= 0:
+        if data[place - 1] not in b"eE":
+            return True
+        place = data.find(b"-", place + 1)
+    return False
+
+
+def _count(characters: np.ndarray, key: bytes, letter: bytes) -> int:
+    """How often a key of at most 8 bytes stands in a text: `bytes.count` in a third of its time.
+
+    Args:
+        characters: the text as (N,) uint8.
+        key: with its quotes.
+        letter: of the key, the rarest one in results files.
+    """
+    if len(characters) < 8:
+        return 0
+    places = np.flatnonzero(characters == ord(letter)) - key.index(letter)
+    # Eight bytes from each place on; the last seven places hold the text's closing brackets.
+    words = np.ndarray(len(characters) - 7, dtype="<u8", buffer=characters, strides=(1,))
+    here = words[places[(places >= 0) & (places < len(words))]] & np.uint64((1 << 8 * len(key)) - 1)
+    return int(np.count_nonzero(here == np.uint64(int.from_bytes(key, "little"))))
 
 
 class _Columns:
