@@ -32,7 +32,8 @@ def shard_model(
         units: patterns of names of modules, e.g. ``"backbone.net.blocks.*"``; by default the elements of each
             ``ModuleList`` and ``Sequential`` of the model's ``backbone`` (of the model when it has none), outermost. A
             unit's parameters may be used in its ``forward`` only.
-        param_dtype: the type in which parameters are gathered and used; sums of gradients are float32.
+        param_dtype: the type in which the units' parameters are gathered and used; what comes out of a unit, and sums
+            of gradients, are float32.
         reshard_after_forward: False keeps gathered parameters until the backward pass: more memory, less exchange.
 
     Returns:
@@ -47,19 +48,19 @@ def shard_model(
     if not is_distributed():
         raise RuntimeError("shard_model: there is no process group; start with launch or torchrun")
     device = next(model.parameters()).device.type
-    precision = MixedPrecisionPolicy(
-        param_dtype=param_dtype, reduce_dtype=None if param_dtype is None else torch.float32
-    )
     options: dict[str, Any] = {
         "mesh": init_device_mesh(device, (dist.get_world_size(),)),
-        "mp_policy": precision,
         "reshard_after_forward": reshard_after_forward,
     }
+    # Between the units detectors compute boxes, which need float32.
+    precision = MixedPrecisionPolicy()
+    if param_dtype is not None:
+        precision = MixedPrecisionPolicy(param_dtype, reduce_dtype=torch.float32, output_dtype=torch.float32)
     for value in model.state_dict().values():
         dist.broadcast(value, src=0)
     chosen = _blocks(getattr(model, "backbone", model)) if units is None else _named(model, units)
     for unit in chosen:
-        fully_shard(unit, **options)
+        fully_shard(unit, mp_policy=precision, **options)
     fully_shard(model, **options)
     return model
 
