@@ -54,6 +54,16 @@ def test_smoothing_does_not_pull_the_start_to_zero():
     assert raw == smooth
 
 
+def test_a_legend_of_long_names_takes_more_lines_and_stays_inside():
+    names = [f"a class with the long name {number}" for number in range(8)] + ["x" * 200]
+    svg = plots.line_plot({name: ([0, 1], [0, 1]) for name in names})
+    dots = [(float(x), float(y)) for x, y in re.findall(r'<circle cx="([\d.]+)" cy="([\d.]+)"', svg)]
+    assert len(dots) == 9
+    assert len({y for _, y in dots}) >= 4
+    assert min(x for x, _ in dots) >= 56
+    assert "x" * 49 not in svg
+
+
 def test_a_histogram_counts_each_value_once():
     svg = plots.histogram_plot({"": [0.0, 0.1, 0.5, 1.0]}, bins=2)
     assert sum(int(n) for n in re.findall(r": (\d+)</title>", svg)) == 4

@@ -172,7 +172,10 @@ def _add_curves(page: Page, evaluation: CocoEvaluation) -> None:
         for iou in (0.5, 0.75, 0.9):
             row = np.flatnonzero(np.isclose(metrics.iou_thresholds, iou))
             if len(row):
-                curves[f"IoU {iou:.2f}"] = RECALLS.tolist(), _mean_curve(metrics.precision[row[0], :, :, 0, -1])
+                curves[f"{_overlap(task)} {iou:.2f}"] = (
+                    RECALLS.tolist(),
+                    _mean_curve(metrics.precision[row[0], :, :, 0, -1]),
+                )
         title = f"{_PLURALS[task]}, mean over classes"
         plots.append(precision_recall_plot(curves, title=title))
     by_overlap = {}
@@ -180,7 +183,14 @@ def _add_curves(page: Page, evaluation: CocoEvaluation) -> None:
         values = [100 * metrics.average_precision(iou=float(iou)) for iou in metrics.iou_thresholds]
         by_overlap[_LABELS[task]] = metrics.iou_thresholds.tolist(), values
     plots.append(
-        line_plot(by_overlap, title="AP by overlap", x_label="IoU", y_label="AP %", y_range=(0, 100), height=400)
+        line_plot(
+            by_overlap,
+            title="AP by overlap",
+            x_label=" and ".join(dict.fromkeys(map(_overlap, evaluation.metrics))),
+            y_label="AP %",
+            y_range=(0, 100),
+            height=400,
+        )
     )
     first = next(iter(evaluation.metrics.values()))
     objects = _objects_by_class(evaluation.truth)
@@ -385,6 +395,10 @@ def _mean_curve(precision: np.ndarray) -> list[float]:
 
 def _percent(value: float) -> str:
     return "–" if value != value else f"{value:.1f}%"
+
+
+def _overlap(task: str) -> str:
+    return "OKS" if task == "keypoints" else "IoU"
 
 
 def _union(parts: Any) -> list[str]:

@@ -7,6 +7,9 @@ from html import escape
 
 SERIES_COLORS = ("#2f7ed8", "#e4572e", "#17a673", "#e0a100", "#7a5cd6", "#d6568f", "#1ba3b8", "#8a6d3b")
 
+_LEGEND_LINE = 18
+_LONGEST_NAME = 48
+
 # `--ink` and its companions come from the page that holds the plot; the values after the comma serve a plot that
 # is opened alone, where `:root` is the svg element itself and follows the viewer's preference for light or dark.
 _STYLE = (
@@ -113,17 +116,38 @@ class Axes:
         return parts
 
     def legend(self, names: Sequence[str]) -> list[str]:
-        """One line of coloured dots and names at the top right; nothing for a single series without a name."""
-        if len(names) < 2 and not any(names):
-            return []
-        widths = [6.6 * len(name) + 28 for name in names]
-        x = max(self.width - self.right - sum(widths), self.left)
-        parts = []
-        for index, (name, width) in enumerate(zip(names, widths, strict=True)):
-            parts.append(f'<circle cx="{x + 6:.1f}" cy="{self.top - 14}" r="4.5" fill="{series_color(index)}"/>')
-            parts.append(text(x + 15, self.top - 10, name))
-            x += width
+        """Lines of coloured dots and names at the top right; nothing for a single series without a name."""
+        rows, parts, index = legend_rows(names, self.width), [], 0
+        for line, row in enumerate(rows):
+            x = self.width - self.right - sum(map(_legend_width, row))
+            y = self.top - 14 - _LEGEND_LINE * (len(rows) - 1 - line)
+            for name in row:
+                parts.append(f'<circle cx="{x + 6:.1f}" cy="{y}" r="4.5" fill="{series_color(index)}"/>')
+                parts.append(text(x + 15, y + 4, name))
+                x, index = x + _legend_width(name), index + 1
         return parts
+
+
+def legend_rows(names: Sequence[str], width: int) -> list[list[str]]:
+    """The names of series in the lines that they take in a plot of this width; long names are cut."""
+    if len(names) < 2 and not any(names):
+        return []
+    rows: list[list[str]] = [[]]
+    for name in names:
+        short = name if len(name) <= _LONGEST_NAME else name[: _LONGEST_NAME - 1] + "…"
+        if rows[-1] and sum(map(_legend_width, [*rows[-1], short])) > width - Axes.left - Axes.right:
+            rows.append([])
+        rows[-1].append(short)
+    return rows
+
+
+def top_margin(names: Sequence[str], width: int) -> int:
+    """The room above a plot for its title and its legend."""
+    return 40 + _LEGEND_LINE * len(legend_rows(names, width))
+
+
+def _legend_width(name: str) -> float:
+    return 7.0 * len(name) + 28
 
 
 def text(x: float, y: float, content: str, *, anchor: str = "start", css: str = "", extra: str = "") -> str:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from ._axes import Axes, document, format_number, linear_ticks, series_color, text
+from ._axes import Axes, document, format_number, linear_ticks, series_color, text, top_margin
 
 
 def bar_plot(
@@ -94,9 +94,9 @@ def histogram_plot(
     edges = np.linspace(low, high, bins + 1)
     counts = {name: np.histogram(values, bins=edges)[0] for name, values in arrays.items()}
     most = max((int(c.max()) for c in counts.values()), default=0)
-    named = any(samples)
-    axes = Axes((low, high), (0, most * 1.05 or 1), width, height, top=58 if named else 40)
-    parts = axes.frame(x_label, y_label) + (axes.legend(list(samples)) if named else [])
+    names = list(samples) if any(samples) else []
+    axes = Axes((low, high), (0, most * 1.05 or 1), width, height, top=top_margin(names, width))
+    parts = axes.frame(x_label, y_label) + axes.legend(names)
     for index, values in enumerate(counts.values()):
         for start, end, count in zip(edges[:-1], edges[1:], values, strict=True):
             if count:

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
-from ._axes import Axes, data_range, document, series_color
+from ._axes import Axes, data_range, document, series_color, top_margin
 
 _MOST_POINTS = 1200
 
@@ -47,8 +47,9 @@ def line_plot(
     y_values = [point[1] for curve in curves.values() for point in curve if math.isfinite(point[1])]
     if y_range is None:
         y_range = (min(y_values) / 1.2, max(y_values) * 1.2) if log_y and y_values else data_range(y_values)
-    axes = Axes(x_range, y_range, width, height, log_y=log_y and bool(y_values), top=58 if _has_legend(series) else 40)
-    parts = axes.frame(x_label, y_label) + axes.legend(list(series) if _has_legend(series) else [])
+    names = list(series)
+    axes = Axes(x_range, y_range, width, height, log_y=log_y and bool(y_values), top=top_margin(names, width))
+    parts = axes.frame(x_label, y_label) + axes.legend(names)
     for index, (name, curve) in enumerate(curves.items()):
         thinned = _thinned(curve)
         dash = ' stroke-dasharray="5 4"' if name in dashed else ""
@@ -91,10 +92,6 @@ def precision_recall_plot(
         width=width,
         height=height,
     )
-
-
-def _has_legend(series: Mapping[str, object]) -> bool:
-    return len(series) > 1 or any(series)
 
 
 def _points(name: str, x: Sequence[float], y: Sequence[float], log_y: bool) -> list[tuple[float, float]]:
