@@ -225,6 +225,18 @@ def test_a_dataset_is_written_as_a_coco_file(coco, tmp_path):
     assert content["annotations"][0]["category_id"] == 7
 
 
+def test_masks_as_numbers_of_pixels_are_written_compressed(tmp_path):
+    segmentation = {"size": [8, 10], "counts": [10, 20, 50]}
+    annotation = {"category_id": 0, "bbox": [1, 2, 3, 4], "bbox_mode": BoxMode.XYWH_ABS, "segmentation": segmentation}
+    record = {"file_name": "a.png", "image_id": 1, "height": 8, "width": 10, "annotations": [annotation]}
+    DatasetCatalog.register("run_lengths", lambda: [record])
+    MetadataCatalog.get("run_lengths").thing_classes = ["thing"]
+    convert_to_coco_json("run_lengths", tmp_path / "out.json")
+    (written,) = json.loads((tmp_path / "out.json").read_text())["annotations"]
+    assert written["area"] == 20
+    assert isinstance(written["segmentation"]["counts"], str)
+
+
 def test_the_log_lists_the_commonest_classes_in_lines_of_a_terminal(caplog):
     names = [f"class {number}" for number in range(60)]
     annotations = [{"category_id": number} for number in range(50) for _ in range(number)]

@@ -103,7 +103,7 @@ def test_grouped_batches_hold_one_group():
     assert batches == [[0, 2], [1, 3], [4, 6], [5, 7]]
 
 
-@pytest.mark.parametrize("size", [0, -1, 2.5], ids=str)
-def test_rejects_a_bad_size(size):
-    with pytest.raises(ValueError, match="size must be a positive integer"):
+@pytest.mark.parametrize(("size", "error"), [(0, ValueError), (-1, ValueError), (2.5, TypeError)], ids=str)
+def test_rejects_a_bad_size(size, error):
+    with pytest.raises(error, match=r"TrainingSampler: size must be (positive|an integer), got"):
         TrainingSampler(size)

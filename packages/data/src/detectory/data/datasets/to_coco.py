@@ -97,6 +97,8 @@ def _coco_annotation(annotation: dict[str, Any], record: dict[str, Any]) -> dict
         area = float(PolygonMasks([polygons]).area()[0])
         entry["segmentation"] = [[float(value) for value in polygon] for polygon in polygons]
     elif isinstance(segmentation, dict):
+        if isinstance(segmentation["counts"], list):  # run lengths as numbers
+            segmentation = pycocotools.mask.frPyObjects(segmentation, *segmentation["size"])
         area = float(pycocotools.mask.area(segmentation))
         counts = segmentation["counts"]
         text = counts.decode("ascii") if isinstance(counts, bytes) else counts

@@ -27,8 +27,10 @@ class InfiniteSampler(Sampler):
     """
 
     def __init__(self, size: int, shuffle: bool = True, seed: int | None = None) -> None:
-        if not isinstance(size, int) or size <= 0:
-            raise ValueError(f"{type(self).__name__}: size must be a positive integer, got {size!r}")
+        if not isinstance(size, int):
+            raise TypeError(f"{type(self).__name__}: size must be an integer, got {type(size).__name__}")
+        if size <= 0:
+            raise ValueError(f"{type(self).__name__}: size must be positive, got {size}")
         self.size, self.shuffle = size, shuffle
         self.seed = int(shared_random_seed() if seed is None else seed)
         self.start = 0
