@@ -1,6 +1,8 @@
 """`detectory predict` on images, videos and names of the zoo, with a model that finds one bright square."""
 
 import json
+import os
+import signal
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -126,6 +128,36 @@ def test_webcam_is_a_camera_unless_a_file_is_called_so(tmp_path, monkeypatch):
     assert find_inputs(["webcam", "webcam:2"]) == ([], [0, 2])
     Path("webcam").write_text("")
     assert find_inputs(["webcam"]) == ([Path("webcam")], [])
+
+
+@pytest.fixture
+def camera(monkeypatch):
+    """FFmpeg's test picture in place of every camera: two seconds of it, 5 frames each."""
+    source = ("testsrc=size=64x48:rate=5:duration=2", "lavfi")
+    monkeypatch.setattr("detectory.engine.video._camera", lambda number: source)
+
+
+def test_a_camera_becomes_a_video_and_results(detectory, model, camera, tmp_path):
+    result = detectory("predict", "webcam:1", "--model", "any", "--output", tmp_path, "--batch-size", 4)
+    assert result.exit_code == 0, result.output
+    with VideoReader(tmp_path / "webcam1.mp4") as written:
+        assert (written.frames_per_second, written.length) == (5, 10)
+    assert [entry["frame"] for entry in _entries(tmp_path)] == list(range(10))
+
+
+def test_ctrl_c_while_the_model_runs_keeps_what_a_camera_gave(detectory, model, camera, tmp_path, monkeypatch):
+    def interrupted(batch):
+        if len(model.batches) == 3:
+            os.kill(os.getpid(), signal.SIGINT)
+        return BrightSquare.forward(model, batch)
+
+    before = signal.getsignal(signal.SIGINT)
+    monkeypatch.setattr(model, "forward", interrupted)
+    result = detectory("predict", "webcam", "--model", "any", "--output", tmp_path)
+    assert result.exit_code == 0, result.output
+    assert "stopped" in result.stderr
+    assert len(_entries(tmp_path)) == 4
+    assert signal.getsignal(signal.SIGINT) == before
 
 
 def test_an_input_that_matches_nothing_is_named(detectory):

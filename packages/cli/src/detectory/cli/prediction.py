@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import json
+import signal
 import sys
 import time
 from collections.abc import Iterable, Iterator
@@ -21,6 +22,8 @@ from detectory.evaluation import instances_to_coco_json
 from detectory.visualization import VideoVisualizer, VisImage, Visualizer
 
 if TYPE_CHECKING:
+    from types import FrameType
+
     from detectory.cli.window import Window
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"})
@@ -208,8 +211,20 @@ def draw_frame(visualizer: VideoVisualizer, frame: np.ndarray, result: dict[str,
 
 
 def _until_interrupted(frames: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
-    """End quietly at Ctrl-C, so that the video so far is kept."""
+    """End quietly at Ctrl-C, wherever it comes, so that what was found so far is kept; a second one interrupts."""
+    stopped = False
+
+    def stop(signum: int, _: FrameType | None) -> None:
+        nonlocal stopped
+        stopped = True
+        signal.signal(signum, before)
+
+    before = signal.signal(signal.SIGINT, stop)
     try:
-        yield from frames
-    except KeyboardInterrupt:
-        click.echo("\nstopped", err=True)
+        for frame in frames:
+            if stopped:
+                click.echo("\nstopped", err=True)
+                return
+            yield frame
+    finally:
+        signal.signal(signal.SIGINT, before)
