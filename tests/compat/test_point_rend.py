@@ -1,11 +1,14 @@
-"""PointRend's features of points."""
+"""PointRend: features of points, and masks refined point by point."""
 
 import pytest
 import torch
 
+from detectory.compat.detectron2.config import get_cfg
+from detectory.compat.detectron2.layers import ShapeSpec
+from detectory.compat.detectron2.modeling.roi_heads import build_mask_head, build_roi_heads
 from detectory.compat.detectron2.projects import point_rend
 from detectory.ops import roi_align
-from detectory.structures import Boxes
+from detectory.structures import BitMasks, Boxes, Instances, PolygonMasks
 
 
 def test_grid_lies_on_the_centres_of_cells():
@@ -53,3 +56,92 @@ def test_training_points_lie_where_masks_are_uncertain():
 def test_rejects_ratios_out_of_range():
     with pytest.raises(ValueError, match="oversample_ratio"):
         point_rend.get_uncertain_point_coords_with_randomness(torch.rand(1, 1, 4, 4), torch.abs, 4, 0.5, 0.5)
+
+
+@pytest.fixture
+def config():
+    cfg = get_cfg()
+    point_rend.add_pointrend_config(cfg)
+    cfg.MODEL.ROI_HEADS.IN_FEATURES = ["p2", "p3"]
+    cfg.MODEL.ROI_HEADS.NUM_CLASSES = cfg.MODEL.POINT_HEAD.NUM_CLASSES = 3
+    cfg.MODEL.ROI_MASK_HEAD.update({"NAME": "PointRendMaskHead", "POOLER_TYPE": "", "POINT_HEAD_ON": True})
+    cfg.MODEL.ROI_MASK_HEAD.update({"FC_DIM": 16, "CONV_DIM": 8})
+    return cfg
+
+
+SHAPES = {"p2": ShapeSpec(channels=4, stride=4), "p3": ShapeSpec(channels=4, stride=8)}
+
+
+def found(count, extent):
+    boxes = torch.rand(count, 4) * extent / 2
+    boxes[:, 2:] += boxes[:, :2] + 1
+    return Instances((extent, extent), pred_boxes=Boxes(boxes), pred_classes=torch.arange(count) % 3)
+
+
+def maps(extent):
+    return {"p2": torch.rand(1, 4, extent // 4, extent // 4), "p3": torch.rand(1, 4, extent // 8, extent // 8)}
+
+
+def test_masks_are_refined_to_the_last_resolution(config):
+    head = build_mask_head(config, SHAPES).eval()
+    (result,) = head(maps(64), [found(5, 64)])
+    assert result.pred_masks.shape == (5, 1, 224, 224)
+    assert result.pred_masks.min() >= 0
+
+
+def test_only_uncertain_points_are_decided_anew(config):
+    config.MODEL.POINT_HEAD.SUBDIVISION_NUM_POINTS, config.MODEL.POINT_HEAD.SUBDIVISION_STEPS = 20, 1
+    head, features, regions = build_mask_head(config, SHAPES).eval(), maps(64), found(2, 64)
+    torch.nn.init.constant_(head.point_head.predictor.bias, 50.0)
+    coarse = head._coarse(features, [regions.pred_boxes])
+    refined = head._refined(features, [regions.pred_boxes], coarse, regions.pred_classes)
+    assert (refined > 25).sum(dim=(1, 2, 3)).tolist() == [20, 20]
+
+
+def test_images_without_detections_keep_empty_masks(config):
+    (result,) = build_mask_head(config, SHAPES).eval()(maps(64), [found(0, 64)])
+    assert result.pred_masks.shape == (0, 1, 224, 224)
+
+
+@pytest.mark.parametrize("kind", ["bitmask", "polygon"])
+def test_training_teaches_both_heads(config, kind):
+    head, region = build_mask_head(config, SHAPES), found(2, 64)
+    polygons = PolygonMasks([[[0.0, 0, 30, 0, 30, 30]], [[5.0, 5, 60, 5, 60, 60]]])
+    truth = polygons if kind == "polygon" else BitMasks.from_polygon_masks(polygons, 64, 64)
+    region = Instances((64, 64), proposal_boxes=region.pred_boxes, gt_classes=region.pred_classes, gt_masks=truth)
+    losses = head(maps(64), [region])
+    sum(losses.values()).backward()
+    assert set(losses) == {"loss_mask", "loss_mask_point"}
+    assert all(parameter.grad.abs().sum() > 0 for parameter in head.parameters())
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_trace_fits_other_sizes(config):
+    class Wrap(torch.nn.Module):
+        def __init__(self, head):
+            super().__init__()
+            self.head = head
+
+        def forward(self, p2, p3, boxes):
+            classes = torch.zeros(boxes.shape[0], dtype=torch.long)
+            instances = Instances((64, 64), pred_boxes=Boxes(boxes), pred_classes=classes)
+            return self.head({"p2": p2, "p3": p3}, [instances])[0].pred_masks
+
+    wrapped = Wrap(build_mask_head(config, SHAPES).eval())
+    inputs = [(*maps(extent).values(), found(count, extent).pred_boxes.tensor) for extent, count in ((64, 4), (96, 7))]
+    traced = torch.jit.trace(wrapped, inputs[0])
+    torch.testing.assert_close(traced(*inputs[1]), wrapped(*inputs[1]))
+
+
+def test_a_standard_head_hands_it_the_maps(config):
+    config.MODEL.MASK_ON, config.MODEL.ROI_HEADS.NAME = True, "StandardROIHeads"
+    config.MODEL.ROI_BOX_HEAD.update({"NAME": "FastRCNNConvFCHead", "NUM_FC": 1, "FC_DIM": 8, "POOLER_TYPE": "ROIAlign"})
+    heads = build_roi_heads(config, SHAPES)
+    assert heads.mask_pooler is None
+    assert isinstance(heads.mask_head, point_rend.PointRendMaskHead)
+
+
+def test_heads_that_disagree_about_classes_are_refused(config):
+    config.MODEL.POINT_HEAD.NUM_CLASSES = 4
+    with pytest.raises(ValueError, match="NUM_CLASSES 4 must equal"):
+        build_mask_head(config, SHAPES)

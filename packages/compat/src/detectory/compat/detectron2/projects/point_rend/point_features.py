@@ -64,8 +64,8 @@ def get_uncertain_point_coords_on_grid(uncertainty_map: Tensor, num_points: int)
     Returns:
         Indices of the cells, row by row, ``(B, P)``; and their centres ``(B, P, 2)``, x and y in ``[0, 1]``.
     """
-    batch, _, height, width = uncertainty_map.shape
-    indices = uncertainty_map.reshape(batch, -1).topk(min(height * width, num_points), dim=1).indices
+    height, width = uncertainty_map.shape[2:]
+    indices = uncertainty_map.flatten(1).topk(min(height * width, num_points), dim=1).indices
     x = (indices % width + 0.5) / width
     y = (indices.div(width, rounding_mode="floor") + 0.5) / height
     return indices, torch.stack((x, y), dim=-1).to(torch.float32)
@@ -127,10 +127,11 @@ def point_sample_fine_grained_features(
     in_image = get_point_coords_wrt_image(torch.cat([one.tensor for one in boxes]), point_coords)
     sampled = []
     for features, scale in zip(features_list, feature_scales, strict=True):
-        size = torch.tensor(features.shape[:1:-1], dtype=in_image.dtype, device=in_image.device) / scale  # (W, H)
+        height, width = features.shape[2], features.shape[3]  # tensors while torch.jit.trace records
+        in_map = torch.stack((in_image[..., 0] * scale / width, in_image[..., 1] * scale / height), dim=-1)
         parts = [
-            point_sample(features[i : i + 1], (points / size)[None]).squeeze(0).transpose(0, 1)  # (R_i, C, P)
-            for i, points in enumerate(in_image.split(counts))
+            point_sample(features[i : i + 1], points[None]).squeeze(0).transpose(0, 1)  # (R_i, C, P)
+            for i, points in enumerate(in_map.split(counts))
         ]
         sampled.append(torch.cat([part.reshape(-1, features.shape[1], point_coords.shape[1]) for part in parts]))
     return torch.cat(sampled, dim=1), in_image

@@ -1,0 +1,28 @@
+"""Settings that PointRend adds to a config."""
+
+from detectory.compat.detectron2.config import CfgNode
+
+__all__ = ["add_pointrend_config"]
+
+
+def add_pointrend_config(cfg: CfgNode) -> None:
+    """Add the keys of PointRend's heads, with Detectron2's values, to a config in place."""
+    heads = cfg.MODEL.ROI_MASK_HEAD
+    heads.FC_DIM = 1024
+    heads.NUM_FC = 2
+    heads.OUTPUT_SIDE_RESOLUTION = 7
+    heads.IN_FEATURES = ()  # maps of the coarse head; none: the finest one
+    heads.POINT_HEAD_ON = False
+    points = cfg.MODEL.POINT_HEAD = CfgNode()
+    points.NAME = "StandardPointHead"
+    points.NUM_CLASSES = 80
+    points.IN_FEATURES = ()  # maps of the point head; none: the finest one
+    points.TRAIN_NUM_POINTS = 14 * 14
+    points.OVERSAMPLE_RATIO = 3
+    points.IMPORTANCE_SAMPLE_RATIO = 0.75
+    points.SUBDIVISION_STEPS = 5
+    points.SUBDIVISION_NUM_POINTS = 28 * 28
+    points.FC_DIM = 256
+    points.NUM_FC = 3
+    points.CLS_AGNOSTIC_MASK = False
+    points.COARSE_PRED_EACH_LAYER = True

@@ -1,0 +1,299 @@
+"""PointRend's mask head: a coarse mask of each region, refined where it is uncertain.
+
+Source: Kirillov et al., "PointRend: Image Segmentation as Rendering", CVPR 2020, sections 3 and 4.1.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from detectory.compat.detectron2.config import CfgNode, configurable
+from detectory.compat.detectron2.layers import Conv2d, ShapeSpec
+from detectory.compat.detectron2.modeling.roi_heads.mask_head import (
+    ROI_MASK_HEAD_REGISTRY,
+    mask_rcnn_inference,
+    mask_rcnn_loss,
+)
+from detectory.modeling.layers import c2_msra_fill, c2_xavier_fill, init_predictor
+from detectory.structures import BitMasks, Boxes, Instances, PolygonMasks
+
+from .point_features import (
+    generate_regular_grid_point_coords,
+    get_point_coords_wrt_image,
+    get_uncertain_point_coords_on_grid,
+    get_uncertain_point_coords_with_randomness,
+    point_sample,
+    point_sample_fine_grained_features,
+)
+from .point_head import build_point_head
+
+__all__ = ["CoarseMaskHead", "PointRendMaskHead", "calculate_uncertainty", "roi_mask_point_loss"]
+
+Shapes = Mapping[str, ShapeSpec]
+
+
+def calculate_uncertainty(logits: Tensor, classes: Tensor) -> Tensor:
+    """Return how near the logit of each region's class is to zero, ``(R, 1, ...)``; zero is the highest.
+
+    Args:
+        logits: ``(R, K or 1, ...)``.
+        classes: ``(R,)``.
+    """
+    return -_own_class(logits, classes).abs()
+
+
+def _own_class(logits: Tensor, classes: Tensor) -> Tensor:
+    """Keep of ``(R, K or 1, ...)`` the channel of each region's class, ``(R, 1, ...)``."""
+    if logits.shape[1] == 1:
+        return logits
+    return logits[torch.arange(classes.shape[0], device=logits.device), classes].unsqueeze(1)
+
+
+def roi_mask_point_loss(mask_logits: Tensor, instances: Sequence[Instances], point_labels: Tensor) -> Tensor:
+    """Mean binary cross-entropy at the points of the mask of each region's class.
+
+    Args:
+        mask_logits: ``(R, K or 1, P)``.
+        instances: of each image, with ``gt_classes``.
+        point_labels: ``(R, P)``, the ground truth at the points, between 0 and 1.
+    """
+    if mask_logits.shape[0] == 0:
+        return mask_logits.sum() * 0
+    logits = _own_class(mask_logits, torch.cat([one.gt_classes for one in instances]))[:, 0]
+    return F.binary_cross_entropy_with_logits(logits, point_labels.to(logits.dtype))
+
+
+def _truth_at(instances: Sequence[Instances], points: Tensor) -> Tensor:
+    """Sample the ground truth masks of all images at points in image pixels ``(R, P, 2)``: ``(R, P)``."""
+    labels = []
+    for one, own in zip(instances, points.split([len(one) for one in instances]), strict=True):
+        masks, (height, width) = one.gt_masks, one.image_size
+        if isinstance(masks, PolygonMasks):
+            masks = BitMasks.from_polygon_masks(masks, height, width)
+        bits = masks.tensor.to(points)
+        size = points.new_tensor([bits.shape[2], bits.shape[1]])
+        labels.append(point_sample(bits[:, None], own / size)[:, 0])
+    return torch.cat(labels)
+
+
+class CoarseMaskHead(nn.Module):
+    """A small mask of each region by fully connected layers over a grid of points.
+
+    Args:
+        in_channels: channels of the features.
+        num_classes: masks of a region.
+        conv_dim: channels behind the convolution that halves the grid.
+        fc_dim: channels of each hidden layer.
+        num_fc: hidden layers.
+        output_side_resolution: rows and columns of the mask; the grid has twice as many.
+    """
+
+    @configurable
+    def __init__(
+        self,
+        *,
+        in_channels: int,
+        num_classes: int,
+        conv_dim: int = 256,
+        fc_dim: int = 1024,
+        num_fc: int = 2,
+        output_side_resolution: int = 7,
+    ) -> None:
+        super().__init__()
+        self.num_classes, self.output_side_resolution = num_classes, output_side_resolution
+        self.reduce_channel_dim_conv: nn.Module | None = None
+        if in_channels > conv_dim:
+            self.reduce_channel_dim_conv = Conv2d(in_channels, conv_dim, kernel_size=1, activation=nn.ReLU())
+            c2_msra_fill(self.reduce_channel_dim_conv)
+            in_channels = conv_dim
+        self.reduce_spatial_dim_conv = Conv2d(in_channels, conv_dim, kernel_size=2, stride=2, activation=nn.ReLU())
+        c2_msra_fill(self.reduce_spatial_dim_conv)
+        self.fcs: list[nn.Linear] = []
+        width = conv_dim * output_side_resolution**2
+        for number in range(1, num_fc + 1):
+            layer = nn.Linear(width, fc_dim)
+            c2_xavier_fill(layer)
+            self.add_module(f"coarse_mask_fc{number}", layer)
+            self.fcs.append(layer)
+            width = fc_dim
+        self.prediction = nn.Linear(width, num_classes * output_side_resolution**2)
+        init_predictor(self.prediction, std=0.001)
+
+    @classmethod
+    def from_config(cls, cfg: CfgNode, input_shape: ShapeSpec) -> dict[str, Any]:
+        """Return the arguments that ``MODEL.ROI_MASK_HEAD`` says, for features of this shape."""
+        settings = cfg.MODEL.ROI_MASK_HEAD
+        return {
+            "in_channels": input_shape.channels,
+            "num_classes": cfg.MODEL.ROI_HEADS.NUM_CLASSES,
+            "conv_dim": settings.CONV_DIM,
+            "fc_dim": settings.FC_DIM,
+            "num_fc": settings.NUM_FC,
+            "output_side_resolution": settings.OUTPUT_SIDE_RESOLUTION,
+        }
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map ``(R, C, 2 * S, 2 * S)`` to logits ``(R, num_classes, S, S)``."""
+        if self.reduce_channel_dim_conv is not None:
+            x = self.reduce_channel_dim_conv(x)
+        x = self.reduce_spatial_dim_conv(x).flatten(1)
+        for layer in self.fcs:
+            x = F.relu(layer(x))
+        side = self.output_side_resolution
+        return self.prediction(x).view(x.shape[0], self.num_classes, side, side)
+
+
+@ROI_MASK_HEAD_REGISTRY.register()
+class PointRendMaskHead(nn.Module):
+    """Draws each region's mask as a picture is rendered: coarse first, then finer where it is uncertain.
+
+    A mask head of `StandardROIHeads` with ``MODEL.ROI_MASK_HEAD.POOLER_TYPE: ""``, which hands it the feature maps.
+
+    Args:
+        coarse_head: as `CoarseMaskHead`.
+        point_head: as `StandardPointHead`; None: the coarse masks are the result.
+        strides: pixels for one cell of each map.
+        coarse_in_features: maps that the coarse head sees, by name.
+        point_in_features: maps that the point head sees.
+        train_num_points: points of each region in training.
+        oversample_ratio: how many times as many random points are looked at.
+        importance_sample_ratio: share of the points that are the most uncertain ones.
+        subdivision_steps: how often inference doubles the side of the mask.
+        subdivision_num_points: points that each step decides anew.
+    """
+
+    @configurable
+    def __init__(
+        self,
+        *,
+        coarse_head: nn.Module,
+        point_head: nn.Module | None,
+        strides: Mapping[str, int],
+        coarse_in_features: Sequence[str],
+        point_in_features: Sequence[str] = (),
+        train_num_points: int = 196,
+        oversample_ratio: float = 3,
+        importance_sample_ratio: float = 0.75,
+        subdivision_steps: int = 5,
+        subdivision_num_points: int = 784,
+    ) -> None:
+        super().__init__()
+        self.coarse_head = coarse_head
+        self.point_head: Any = point_head
+        self._scales = {name: 1.0 / stride for name, stride in strides.items()}
+        self.coarse_in_features, self.point_in_features = list(coarse_in_features), list(point_in_features)
+        self.train_num_points = train_num_points
+        self.oversample_ratio, self.importance_sample_ratio = oversample_ratio, importance_sample_ratio
+        self.subdivision_steps, self.subdivision_num_points = subdivision_steps, subdivision_num_points
+
+    @classmethod
+    def from_config(cls, cfg: CfgNode, input_shape: Shapes) -> dict[str, Any]:
+        """Return the arguments that ``MODEL.ROI_MASK_HEAD`` and ``MODEL.POINT_HEAD`` say, for maps of these shapes.
+
+        Raises:
+            ValueError: the two disagree about the number of classes.
+        """
+        heads, points = cfg.MODEL.ROI_MASK_HEAD, cfg.MODEL.POINT_HEAD
+        strides = {name: shape.stride for name, shape in input_shape.items()}
+        finest = [min(strides, key=strides.__getitem__)]
+        coarse_names, point_names = list(heads.IN_FEATURES) or finest, list(points.IN_FEATURES) or finest
+
+        def total(names: Sequence[str]) -> ShapeSpec:
+            return ShapeSpec(channels=sum(input_shape[name].channels for name in names))
+
+        if heads.POINT_HEAD_ON and points.NUM_CLASSES != cfg.MODEL.ROI_HEADS.NUM_CLASSES:
+            raise ValueError(
+                f"PointRendMaskHead: MODEL.POINT_HEAD.NUM_CLASSES {points.NUM_CLASSES} must equal "
+                f"MODEL.ROI_HEADS.NUM_CLASSES {cfg.MODEL.ROI_HEADS.NUM_CLASSES}"
+            )
+        return {
+            "coarse_head": CoarseMaskHead(cfg, total(coarse_names)),
+            "point_head": build_point_head(cfg, total(point_names)) if heads.POINT_HEAD_ON else None,
+            "strides": strides,
+            "coarse_in_features": coarse_names,
+            "point_in_features": point_names,
+            "train_num_points": points.TRAIN_NUM_POINTS,
+            "oversample_ratio": points.OVERSAMPLE_RATIO,
+            "importance_sample_ratio": points.IMPORTANCE_SAMPLE_RATIO,
+            "subdivision_steps": points.SUBDIVISION_STEPS,
+            "subdivision_num_points": points.SUBDIVISION_NUM_POINTS,
+        }
+
+    def forward(
+        self, features: Mapping[str, Tensor], instances: Sequence[Instances]
+    ) -> dict[str, Tensor] | Sequence[Instances]:
+        """Predict masks.
+
+        Args:
+            features: the maps of the batch by name.
+            instances: of each image the regions: foreground proposals in training, detections in inference.
+
+        Returns:
+            ``loss_mask`` and, with a point head, ``loss_mask_point`` in training; else ``instances`` with
+            ``pred_masks`` ``(R, 1, S, S)`` set.
+        """
+        boxes = [one.proposal_boxes if self.training else one.pred_boxes for one in instances]
+        coarse = self._coarse(features, boxes)
+        if self.training:
+            losses = {"loss_mask": mask_rcnn_loss(coarse, instances)}
+            if self.point_head is not None:
+                losses["loss_mask_point"] = self._point_loss(features, boxes, coarse, instances)
+            return losses
+        classes = torch.cat([one.pred_classes for one in instances])
+        mask_rcnn_inference(self._refined(features, boxes, coarse, classes), instances)
+        return instances
+
+    def _coarse(self, features: Mapping[str, Tensor], boxes: Sequence[Boxes]) -> Tensor:
+        """Return coarse logits ``(R, K, S, S)``, from features on a regular grid."""
+        side = 2 * self.coarse_head.output_side_resolution
+        regions = torch.cat([one.tensor for one in boxes])
+        grid = generate_regular_grid_point_coords(regions.shape[0], side, regions.device)
+        sampled = self._at(features, self.coarse_in_features, boxes, grid)
+        return self.coarse_head(sampled.view(regions.shape[0], sampled.shape[1], side, side))
+
+    def _at(
+        self, features: Mapping[str, Tensor], names: Sequence[str], boxes: Sequence[Boxes], points: Tensor
+    ) -> Tensor:
+        maps, scales = [features[name] for name in names], [self._scales[name] for name in names]
+        return point_sample_fine_grained_features(maps, scales, boxes, points)[0]
+
+    def _point_loss(
+        self,
+        features: Mapping[str, Tensor],
+        boxes: Sequence[Boxes],
+        coarse: Tensor,
+        instances: Sequence[Instances],
+    ) -> Tensor:
+        classes = torch.cat([one.gt_classes for one in instances])
+        with torch.no_grad():
+            points = get_uncertain_point_coords_with_randomness(
+                coarse,
+                lambda logits: calculate_uncertainty(logits, classes),
+                self.train_num_points,
+                self.oversample_ratio,
+                self.importance_sample_ratio,
+            )
+            truth = _truth_at(instances, get_point_coords_wrt_image(torch.cat([one.tensor for one in boxes]), points))
+        fine = self._at(features, self.point_in_features, boxes, points)
+        return roi_mask_point_loss(self.point_head(fine, point_sample(coarse, points)), instances, truth)
+
+    def _refined(
+        self, features: Mapping[str, Tensor], boxes: Sequence[Boxes], coarse: Tensor, classes: Tensor
+    ) -> Tensor:
+        """Return the logits of each region's class, ``(R, 1, S, S)``, point by point where uncertain."""
+        logits = _own_class(coarse, classes)
+        if self.point_head is None:
+            return logits
+        for step in range(1, self.subdivision_steps + 1):
+            logits = F.interpolate(logits, scale_factor=2, mode="bilinear", align_corners=False)
+            cells = (self.coarse_head.output_side_resolution * 2**step) ** 2
+            if self.subdivision_num_points >= 4 * cells and step < self.subdivision_steps:
+                continue  # the next step decides all points of this one anew
+            indices, points = get_uncertain_point_coords_on_grid(-logits.abs(), self.subdivision_num_points)
+            fine = self._at(features, self.point_in_features, boxes, points)
+            decided = _own_class(self.point_head(fine, point_sample(coarse, points)), classes)  # (R, 1, P)
+            logits = logits.flatten(2).scatter(2, indices[:, None], decided).view(logits.shape)
+        return logits

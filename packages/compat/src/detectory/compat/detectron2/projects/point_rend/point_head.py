@@ -1,0 +1,84 @@
+"""The network that decides single points of a mask.
+
+Source: Kirillov et al., "PointRend: Image Segmentation as Rendering", CVPR 2020, sections 3.3 and 4.1.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from detectory.compat.detectron2.config import CfgNode, configurable
+from detectory.compat.detectron2.layers import ShapeSpec
+from detectory.compat.detectron2.utils.registry import Registry
+from detectory.modeling.layers import c2_msra_fill, init_predictor
+
+__all__ = ["POINT_HEAD_REGISTRY", "StandardPointHead", "build_point_head"]
+
+POINT_HEAD_REGISTRY = Registry("POINT_HEAD")
+
+
+@POINT_HEAD_REGISTRY.register()
+class StandardPointHead(nn.Module):
+    """Fully connected layers that all points share, as convolutions over the points.
+
+    Args:
+        in_channels: channels of the fine features.
+        num_classes: channels of the coarse prediction.
+        fc_dim: channels of each hidden layer.
+        num_fc: hidden layers.
+        cls_agnostic_mask: whether one mask serves all classes.
+        coarse_pred_each_layer: whether every layer sees the coarse prediction again, not the first alone.
+    """
+
+    @configurable
+    def __init__(
+        self,
+        *,
+        in_channels: int,
+        num_classes: int,
+        fc_dim: int = 256,
+        num_fc: int = 3,
+        cls_agnostic_mask: bool = False,
+        coarse_pred_each_layer: bool = True,
+    ) -> None:
+        super().__init__()
+        self.coarse_pred_each_layer = coarse_pred_each_layer
+        self.fc_layers: list[nn.Conv1d] = []
+        channels = in_channels + num_classes
+        for number in range(1, num_fc + 1):
+            layer = nn.Conv1d(channels, fc_dim, kernel_size=1)
+            c2_msra_fill(layer)
+            self.add_module(f"fc{number}", layer)
+            self.fc_layers.append(layer)
+            channels = fc_dim + (num_classes if coarse_pred_each_layer else 0)
+        self.predictor = nn.Conv1d(channels, 1 if cls_agnostic_mask else num_classes, kernel_size=1)
+        init_predictor(self.predictor, std=0.001)
+
+    @classmethod
+    def from_config(cls, cfg: CfgNode, input_shape: ShapeSpec) -> dict[str, Any]:
+        """Return the arguments that ``MODEL.POINT_HEAD`` says, for fine features of this shape."""
+        settings = cfg.MODEL.POINT_HEAD
+        return {
+            "in_channels": input_shape.channels,
+            "num_classes": settings.NUM_CLASSES,
+            "fc_dim": settings.FC_DIM,
+            "num_fc": settings.NUM_FC,
+            "cls_agnostic_mask": settings.CLS_AGNOSTIC_MASK,
+            "coarse_pred_each_layer": settings.COARSE_PRED_EACH_LAYER,
+        }
+
+    def forward(self, fine_grained_features: Tensor, coarse_features: Tensor) -> Tensor:
+        """Map fine features ``(R, C, P)`` and coarse logits ``(R, K, P)`` to logits ``(R, K or 1, P)``."""
+        x = torch.cat((fine_grained_features, coarse_features), dim=1)
+        for layer in self.fc_layers:
+            x = F.relu(layer(x))
+            if self.coarse_pred_each_layer:
+                x = torch.cat((x, coarse_features), dim=1)
+        return self.predictor(x)
+
+
+def build_point_head(cfg: CfgNode, input_shape: ShapeSpec) -> nn.Module:
+    """Build the head that ``MODEL.POINT_HEAD.NAME`` names for fine features of this shape."""
+    return POINT_HEAD_REGISTRY.get(cfg.MODEL.POINT_HEAD.NAME)(cfg, input_shape)
