@@ -135,7 +135,9 @@ def test_a_trace_fits_other_sizes(config):
 
 def test_a_standard_head_hands_it_the_maps(config):
     config.MODEL.MASK_ON, config.MODEL.ROI_HEADS.NAME = True, "StandardROIHeads"
-    config.MODEL.ROI_BOX_HEAD.update({"NAME": "FastRCNNConvFCHead", "NUM_FC": 1, "FC_DIM": 8, "POOLER_TYPE": "ROIAlign"})
+    config.MODEL.ROI_BOX_HEAD.update(
+        {"NAME": "FastRCNNConvFCHead", "NUM_FC": 1, "FC_DIM": 8, "POOLER_TYPE": "ROIAlign"}
+    )
     heads = build_roi_heads(config, SHAPES)
     assert heads.mask_pooler is None
     assert isinstance(heads.mask_head, point_rend.PointRendMaskHead)

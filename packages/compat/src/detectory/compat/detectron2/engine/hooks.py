@@ -4,6 +4,7 @@ import os
 
 from detectory.compat.fvcore.common.timer import Timer
 from detectory.core.checkpoint import Checkpointer
+from detectory.engine import HookBase
 from detectory.engine import hooks as native
 from detectory.engine.hooks import (
     AutogradProfiler,
@@ -25,6 +26,7 @@ __all__ = [
     "CallbackHook",
     "Checkpointer",
     "EvalHook",
+    "HookBase",
     "IterationTimer",
     "LRScheduler",
     "ParamScheduler",

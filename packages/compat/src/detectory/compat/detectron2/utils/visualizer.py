@@ -3,11 +3,12 @@
 import numpy as np
 
 from detectory import visualization as native
-from detectory.visualization import ColorMode, GenericMask, VisImage
+from detectory.visualization import ColorMode, GenericMask, VisImage, random_color
 from detectory.visualization.colors import Rgb
 from detectory.visualization.contours import trace_contours
+from detectory.visualization.segments import class_labels as _create_text_labels
 
-__all__ = ["ColorMode", "GenericMask", "VisImage", "Visualizer"]
+__all__ = ["ColorMode", "GenericMask", "VisImage", "Visualizer", "_create_text_labels", "random_color"]
 
 
 class Visualizer(native.Visualizer):

@@ -2,7 +2,12 @@
 
 from detectory.compat.fvcore.nn.activation_count import ActivationCountAnalysis, activation_count
 from detectory.compat.fvcore.nn.flop_count import FlopCountAnalysis, flop_count
-from detectory.compat.fvcore.nn.focal_loss import sigmoid_focal_loss, sigmoid_focal_loss_star
+from detectory.compat.fvcore.nn.focal_loss import (
+    sigmoid_focal_loss,
+    sigmoid_focal_loss_jit,
+    sigmoid_focal_loss_star,
+    sigmoid_focal_loss_star_jit,
+)
 from detectory.compat.fvcore.nn.giou_loss import giou_loss
 from detectory.compat.fvcore.nn.parameter_count import parameter_count, parameter_count_table
 from detectory.compat.fvcore.nn.precise_bn import get_bn_modules, update_bn_stats
@@ -24,7 +29,9 @@ __all__ = [
     "parameter_count",
     "parameter_count_table",
     "sigmoid_focal_loss",
+    "sigmoid_focal_loss_jit",
     "sigmoid_focal_loss_star",
+    "sigmoid_focal_loss_star_jit",
     "smooth_l1_loss",
     "update_bn_stats",
 ]

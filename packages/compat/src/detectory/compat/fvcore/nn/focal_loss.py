@@ -5,7 +5,7 @@ from torch.nn import functional as F
 
 from detectory.ops import sigmoid_focal_loss
 
-__all__ = ["sigmoid_focal_loss", "sigmoid_focal_loss_star"]
+__all__ = ["sigmoid_focal_loss", "sigmoid_focal_loss_jit", "sigmoid_focal_loss_star", "sigmoid_focal_loss_star_jit"]
 
 
 def sigmoid_focal_loss_star(
@@ -29,3 +29,8 @@ def sigmoid_focal_loss_star(
     if alpha >= 0:
         loss = loss * (alpha * targets + (1 - alpha) * (1 - targets))
     return {"none": loss, "mean": loss.mean(), "sum": loss.sum()}[reduction]
+
+
+# fvcore compiles these for speed; the operator needs no compiler.
+sigmoid_focal_loss_jit = sigmoid_focal_loss
+sigmoid_focal_loss_star_jit = sigmoid_focal_loss_star

@@ -1,5 +1,8 @@
 """Pascal VOC under Detectron2's module path."""
 
 from detectory.data.datasets import load_voc_instances, register_pascal_voc
+from detectory.data.datasets.pascal_voc import VOC_CLASSES
 
-__all__ = ["load_voc_instances", "register_pascal_voc"]
+__all__ = ["CLASS_NAMES", "load_voc_instances", "register_pascal_voc"]
+
+CLASS_NAMES = tuple(VOC_CLASSES)

@@ -14,8 +14,9 @@ from detectory.compat.detectron2.modeling.roi_heads.roi_heads import (
 from detectory.modeling import roi_heads as native
 from detectory.modeling.box_regression import Box2BoxTransform
 from detectory.modeling.matcher import Matcher
+from detectory.modeling.roi_heads.cascade_rcnn import _ScaleGradient
 
-__all__ = ["CascadeROIHeads"]
+__all__ = ["CascadeROIHeads", "_ScaleGradient"]
 
 
 @ROI_HEADS_REGISTRY.register()
