@@ -181,7 +181,7 @@ class PointRendMaskHead(nn.Module):
         subdivision_num_points: int = 784,
     ) -> None:
         super().__init__()
-        self.coarse_head = coarse_head
+        self.coarse_head: Any = coarse_head
         self.point_head: Any = point_head
         self._scales = {name: 1.0 / stride for name, stride in strides.items()}
         self.coarse_in_features, self.point_in_features = list(coarse_in_features), list(point_in_features)
