@@ -134,6 +134,27 @@ def test_rejects_entries_without_a_field_by_their_index(tmp_path, field, others)
         evaluate_coco_results(truth, write(tmp_path / "results.json", results))
 
 
+@pytest.mark.parametrize("indent", [None, 4])
+def test_boxes_may_begin_outside_the_image_and_are_still_read_fast(tmp_path, monkeypatch, indent):
+    truth, results = random_set(12)
+    for entry in results[::2]:
+        entry["bbox"][:2] = [entry["bbox"][0] - 100.25, entry["bbox"][1] - 1000]
+    expected = evaluate_coco_results(truth, results)
+    (tmp_path / "results.json").write_text(json.dumps(results, indent=indent))
+    monkeypatch.setattr("detectory.evaluation.coco_evaluation.load_results", None)
+    assert evaluate_coco_results(truth, tmp_path / "results.json") == pytest.approx(expected, nan_ok=True)
+
+
+@pytest.mark.parametrize("indent", [None, 4])
+@pytest.mark.parametrize("place", [2, 3])
+def test_rejects_a_negative_size_among_boxes_outside_the_image(tmp_path, indent, place):
+    truth, results = random_set(12)
+    results[3]["bbox"][:2], results[4]["bbox"][place] = [-5.5, -7], -5
+    (tmp_path / "results.json").write_text(json.dumps(results, indent=indent))
+    with pytest.raises(ValueError, match="entry 4: bbox is not x, y, width, height"):
+        evaluate_coco_results(truth, tmp_path / "results.json")
+
+
 def test_fields_of_other_tools_and_small_scores_change_nothing(tmp_path):
     truth, results = random_set(12)
     more = [

@@ -14,6 +14,9 @@ import numpy as np
 from .coco_ground_truth import CocoGroundTruth
 from .detections import Detections
 
+_REACHES = (2, 24, 96)  # How many characters before a minus are looked at; two numbers of a box have fewer.
+_PIECE = 1 << 18
+_IS_MARK = np.isin(np.arange(256), list(b"[]{}:"))
 FIELD_OF = {"bbox": "bbox", "segm": "segmentation", "keypoints": "keypoints"}
 
 
@@ -90,27 +93,47 @@ def load_box_index(path: Path, truth: CocoGroundTruth) -> hotcoco.COCO | None:
         data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
     characters = np.frombuffer(data, dtype=np.uint8)
     # The engine takes boxes of negative size and nulls.
-    if _has_negative(data) or (data.find(b"n") >= 0 and data.find(b"null") >= 0):
+    if _may_have_negative_size(data, characters) or (data.find(b"n") >= 0 and data.find(b"null") >= 0):
         return None
     try:
         index = truth.index.load_res(str(path))
     except ValueError:
         return None
     # Unknown images and categories are warned of; a field that is missing is not. Flat entries have a brace each.
-    entries, with_box = int(np.count_nonzero(characters == ord("{"))), _count(characters, b'"bbox"', b"x")
+    entries, with_box = len(_places(characters, b"{")), _count(characters, b'"bbox"', b"x")
     if index.load_warnings or (entries != with_box and len(index.get_ann_ids()) != with_box):
         return None
     return index if with_box == _count(characters, b'"score"', b"s") else None
 
 
-def _has_negative(data: mmap.mmap) -> bool:
-    """Whether the text of a results file has a negative number: a minus that is not of an exponent."""
-    place = data.find(b"-")
-    while place >= 0:
-        if data[place - 1] not in b"eE":
+def _may_have_negative_size(data: mmap.mmap, characters: np.ndarray) -> bool:
+    """Whether a minus in the text of a results file may be of a box's width or height.
+
+    Minus signs of exponents, of single values and of the first two numbers of a list are of no such box.
+    """
+    if data.find(b"-") < 0:
+        return False
+    places = _places(characters, b"-")
+    before = characters[places - 1]
+    places = places[(before != ord("e")) & (before != ord("E"))]
+    for reach in _REACHES:
+        # The nearest bracket or colon on the left tells what a number belongs to.
+        windows = characters[np.maximum(places[:, None] - np.arange(1, reach + 1), 0)]  # (M, reach)
+        is_mark = _IS_MARK[windows]
+        distance = np.argmax(is_mark, axis=1)[:, None]
+        marks = np.take_along_axis(windows, distance, axis=1)[:, 0]
+        commas = ((windows == ord(",")) & (np.arange(reach) < distance)).sum(axis=1)
+        is_found = is_mark.any(axis=1)
+        if (is_found & (marks != ord(":")) & ((marks != ord("[")) | (commas > 1))).any():
             return True
-        place = data.find(b"-", place + 1)
-    return False
+        places = places[~is_found]
+    return len(places) > 0
+
+
+def _places(characters: np.ndarray, letter: bytes) -> np.ndarray:
+    """Where a letter stands in (N,) uint8; by pieces, so that comparing asks the system for no new memory."""
+    pieces = range(0, len(characters), _PIECE)
+    return np.concatenate([np.flatnonzero(characters[at : at + _PIECE] == ord(letter)) + at for at in pieces])
 
 
 def _count(characters: np.ndarray, key: bytes, letter: bytes) -> int:
@@ -123,7 +146,7 @@ def _count(characters: np.ndarray, key: bytes, letter: bytes) -> int:
     """
     if len(characters) < 8:
         return 0
-    places = np.flatnonzero(characters == ord(letter)) - key.index(letter)
+    places = _places(characters, letter) - key.index(letter)
     # Eight bytes from each place on; the last seven places hold the text's closing brackets.
     words = np.ndarray(len(characters) - 7, dtype="<u8", buffer=characters, strides=(1,))
     here = words[places[(places >= 0) & (places < len(words))]] & np.uint64((1 << 8 * len(key)) - 1)
