@@ -50,7 +50,9 @@ def messages(checkpointer, folder):
         checkpointer.wait()
     resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
     kept = checkpointer.get_checkpoint_file()
-    (folder / "blocks" / "model_0000002" / ".metadata").write_bytes(pickle.dumps(print))
+    if get_rank() == 0:
+        (folder / "blocks" / "model_0000002" / ".metadata").write_bytes(pickle.dumps(print))
+    synchronize()
     with pytest.raises(RuntimeError) as refused:
         checkpointer.load(str(folder / "blocks" / "model_0000002"))
     return str(full.value), Path(kept).name, str(refused.value)
@@ -83,6 +85,7 @@ def work(folder, batches):
     torch.save(found, folder / f"found{get_rank()}.pth")
     sharded = ["train.max_iter=12", "+train.fsdp={}", "train.checkpointer={period:4,max_to_keep:1}"]
     train(load_recipe(folder / "whole", *sharded))
+    train(load_recipe(folder / "bfloat16", "train.max_iter=2", "+train.fsdp={param_dtype:bfloat16}"))
     with pytest.raises(FloatingPointError):
         train(load_recipe(folder / "parts", *sharded, "model.fail_at=9"))
     train(load_recipe(folder / "parts", *sharded), resume=True)
@@ -117,6 +120,11 @@ def test_a_recipe_resumes_to_the_same_weights(two):
     finals = [torch.load(two[0] / name / "model_final.pth")["model"] for name in ("whole", "parts")]
     assert all(torch.equal(finals[1][name], value) for name, value in finals[0].items())
     assert (two[0] / "parts" / "last_checkpoint").read_text() == "model_final.pth"
+
+
+def test_units_in_bfloat16_are_saved_in_float32(two):
+    saved = torch.load(two[0] / "bfloat16" / "model_final.pth")["model"]
+    assert {value.dtype for value in saved.values()} == {torch.float32, torch.int64}
 
 
 def test_only_the_newest_checkpoint_is_kept(two):

@@ -17,7 +17,11 @@ def train(folder, dataset, tiny, *more):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("how", ["+train.ddp.static_graph=false", "+train.fsdp={}"], ids=["whole", "divided"])
+@pytest.mark.parametrize(
+    "how",
+    ["+train.ddp.static_graph=false", "+train.fsdp={}", "+train.fsdp={param_dtype:bfloat16}"],
+    ids=["whole", "divided", "divided-bfloat16"],
+)
 def test_a_detector_trains_and_is_evaluated_in_two_processes(coco_folder, tmp_path, tiny, how):
     result = train(tmp_path / "run", coco_folder, tiny, how)
     assert result.returncode == 0, result.stderr[-2000:]

@@ -10,6 +10,7 @@ from torch import nn
 from torch.distributed.checkpoint.state_dict import StateDictOptions, get_model_state_dict
 from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import MixedPrecisionPolicy, fully_shard
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from detectory.core.distributed import is_distributed
 
@@ -33,7 +34,7 @@ def shard_model(
             ``ModuleList`` and ``Sequential`` of the model's ``backbone`` (of the model when it has none), outermost. A
             unit's parameters may be used in its ``forward`` only.
         param_dtype: the type in which the units' parameters are gathered and used; what comes out of a unit, and sums
-            of gradients, are float32.
+            of gradients, are float32. Batch normalisation stays float32.
         reshard_after_forward: False keeps gathered parameters until the backward pass: more memory, less exchange.
 
     Returns:
@@ -60,7 +61,11 @@ def shard_model(
         dist.broadcast(value, src=0)
     chosen = _blocks(getattr(model, "backbone", model)) if units is None else _named(model, units)
     for unit in chosen:
-        fully_shard(unit, mp_policy=precision, **options)
+        for norm in unit.modules():
+            # Running statistics are float32, and so must be what scales by them.
+            if norm is not unit and isinstance(norm, _BatchNorm) and param_dtype is not None:
+                fully_shard(norm, **options)
+        fully_shard(unit, mp_policy=MixedPrecisionPolicy() if isinstance(unit, _BatchNorm) else precision, **options)
     fully_shard(model, **options)
     return model
 
