@@ -117,3 +117,19 @@ def test_torchvision_pipelines_move_image_labels_and_points_together(pipeline):
     for moved in (transform.apply_image(image)[:, :, 0], transform.apply_segmentation(image[:, :, 0])):
         ys, xs = np.nonzero(moved > 100)
         np.testing.assert_allclose([xs.mean() + 0.5, ys.mean() + 0.5], place, atol=0.6)
+
+
+def test_torchvision_steps_that_filter_boxes_leave_points_of_polygons_alone():
+    pipeline = torch.nn.Sequential(
+        v2.Pad(2), v2.Compose([v2.ClampBoundingBoxes(), v2.SanitizeBoundingBoxes(labels_getter=None)])
+    )
+    transform = T.TorchvisionAugmentation(pipeline)(T.AugInput(IMAGE))
+    assert transform.apply_coords(np.array([[-9.0, 3], [60, 3]])).tolist() == [[-7, 5], [62, 5]]
+
+
+def test_rejects_torchvision_pipelines_that_cannot_move_annotations():
+    transform = T.TorchvisionAugmentation(v2.RandAugment())(T.AugInput(IMAGE))
+    with pytest.raises(TypeError, match=r"the pipeline cannot move Image, BoundingBoxes: .*RandAugment"):
+        transform.apply_coords(np.zeros((1, 2)))
+    with pytest.raises(TypeError, match="must give one image, got tuple"):
+        T.TorchvisionAugmentation(v2.FiveCrop(8))(T.AugInput(IMAGE))

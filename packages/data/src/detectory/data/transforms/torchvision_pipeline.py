@@ -28,7 +28,16 @@ class TorchvisionTransform(Transform):
         """Run the pipeline from the seed; torch's generator goes on as if nothing had been drawn."""
         with torch.random.fork_rng(devices=[]):
             torch.random.default_generator.manual_seed(self.seed)
-            return self.pipeline(*inputs)
+            try:
+                moved = self.pipeline(*inputs)
+            except TypeError as error:
+                # The policies of AutoAugment and its like, and RandomIoUCrop, say so of what they cannot move.
+                kinds = ", ".join(type(item).__name__ for item in inputs)
+                raise TypeError(f"TorchvisionAugmentation: the pipeline cannot move {kinds}: {error}") from error
+        moved = moved if len(inputs) > 1 else (moved,)
+        if not all(isinstance(item, torch.Tensor) for item in moved):
+            raise TypeError(f"TorchvisionAugmentation: the pipeline must give one image, got {type(moved[0]).__name__}")
+        return moved if len(inputs) > 1 else moved[0]
 
     def apply_image(self, img: np.ndarray) -> np.ndarray:
         """Run the pipeline on an ``(h, w)`` or ``(h, w, C)`` image."""
@@ -69,7 +78,10 @@ class TorchvisionAugmentation(Augmentation):
     """Apply a pipeline of ``torchvision.transforms.v2`` to images and to what lies on them.
 
     Args:
-        pipeline: A transform, or a ``Compose`` of several, that keeps images uint8 tensors of three channels.
+        pipeline: A transform, or a ``Compose`` or ``Sequential`` of several. Steps that leave out or cut boxes
+            (``SanitizeBoundingBoxes``, ``ClampBoundingBoxes``) are left to the mapper, which does so after all
+            augmentations. ``AutoAugment`` and its like move images only, and ``RandomIoUCrop`` needs the boxes of
+            one image at once (``MinIoURandomCrop`` does the same): on annotations these raise TypeError.
 
     Example:
         >>> from torchvision.transforms import v2
@@ -83,8 +95,20 @@ class TorchvisionAugmentation(Augmentation):
     def __init__(self, pipeline: Callable[..., Any]) -> None:
         if not callable(pipeline):
             raise TypeError(f"TorchvisionAugmentation: pipeline must be callable, got {type(pipeline).__name__}")
-        self.pipeline = pipeline
+        self.pipeline = _without_box_filters(pipeline)
 
     def get_transform(self, image: np.ndarray) -> Transform:
         """Draw a seed."""
         return TorchvisionTransform(self.pipeline, image.shape[:2], int(np.random.randint(1 << 31)))
+
+
+def _without_box_filters(pipeline: Callable[..., Any]) -> Callable[..., Any]:
+    """Make a ``Compose`` of containers, without steps that would take points of polygons for empty boxes."""
+    from torchvision.transforms import v2
+
+    if not isinstance(pipeline, (v2.Compose, torch.nn.Sequential)):
+        return pipeline
+    steps = pipeline.transforms if isinstance(pipeline, v2.Compose) else list(pipeline)
+    names = ("SanitizeBoundingBoxes", "ClampBoundingBoxes", "SanitizeKeyPoints", "ClampKeyPoints")
+    kept = [_without_box_filters(step) for step in steps if type(step).__name__ not in names]
+    return v2.Compose(kept or [v2.Identity()])
