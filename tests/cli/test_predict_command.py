@@ -155,7 +155,6 @@ def test_ctrl_c_while_the_model_runs_keeps_what_a_camera_gave(detectory, model, 
     monkeypatch.setattr(model, "forward", interrupted)
     result = detectory("predict", "webcam", "--model", "any", "--output", tmp_path)
     assert result.exit_code == 0, result.output
-    assert "stopped" in result.stderr
     assert len(_entries(tmp_path)) == 4
     assert signal.getsignal(signal.SIGINT) == before
 
@@ -183,7 +182,7 @@ def test_show_without_a_display_is_one_line(detectory, model, tmp_path, monkeypa
     Image.fromarray(picture()).save(tmp_path / "a.png")
     result = detectory("predict", tmp_path / "a.png", "--model", "any", "--output", tmp_path / "out", "--show")
     assert result.exit_code == 1
-    assert result.stderr.startswith("Error: --show needs")
+    assert result.stderr.startswith("Error: --show: a window needs ")
 
 
 def test_semantic_and_panoptic_outputs_are_drawn(detectory, model, tmp_path, monkeypatch):

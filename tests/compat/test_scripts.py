@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -67,6 +68,30 @@ def test_demo_tool_draws_pictures(config_file, tmp_path):
     flags = ["--config-file", config_file, "--input", str(tmp_path / "*.png"), "--output", str(tmp_path / "drawn")]
     demo.run([*flags, "--opts", *SMALL, "INPUT.MIN_SIZE_TEST", "64"])
     assert sorted(path.name for path in (tmp_path / "drawn").iterdir()) == ["a.png", "b.png"]
+
+
+@pytest.mark.parametrize("flags", [["--webcam"], ["--video-input", "square.mp4"]], ids=["webcam", "video"])
+def test_demo_tool_draws_videos(config_file, tmp_path, monkeypatch, flags):
+    from detectory.engine import video
+
+    pytest.importorskip("av", reason="videos: pip install 'detectory-engine[video]'")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(video, "_camera", lambda number: ("testsrc=size=64x48:rate=5:duration=0.6", "lavfi"))
+    with video.VideoWriter("square.mp4", 5) as writer:
+        for _ in range(3):
+            writer.write(np.zeros((48, 64, 3), np.uint8))
+    demo.run(
+        ["--config-file", config_file, *flags, "--output", "out.mp4", "--opts", *SMALL, "INPUT.MIN_SIZE_TEST", "64"]
+    )
+    with video.VideoReader("out.mp4") as drawn:
+        assert [frame.shape for frame in drawn] == [(48, 64, 3)] * 3
+
+
+def test_demo_tool_without_output_needs_a_display(config_file, tmp_path, monkeypatch):
+    monkeypatch.delenv("DISPLAY", raising=False)
+    Image.new("RGB", (64, 48)).save(tmp_path / "a.png")
+    with pytest.raises(SystemExit, match=r"demo: a window needs .*; or give --output"):
+        demo.run(["--config-file", config_file, "--input", str(tmp_path / "a.png")])
 
 
 def test_demo_tool_says_that_there_is_no_picture(config_file, tmp_path):

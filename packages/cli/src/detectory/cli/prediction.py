@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import glob
 import json
-import signal
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,14 +16,12 @@ import numpy as np
 from detectory.core.storage import atomic_write
 from detectory.data.detection import read_image
 from detectory.engine import Predictor, instances_of
-from detectory.engine.video import VIDEO_SUFFIXES, VideoReader, VideoWriter
+from detectory.engine.video import VIDEO_SUFFIXES, VideoReader, VideoWriter, until_interrupted
 from detectory.evaluation import instances_to_coco_json
 from detectory.visualization import VideoVisualizer, VisImage, Visualizer
 
 if TYPE_CHECKING:
-    from types import FrameType
-
-    from detectory.cli.window import Window
+    from detectory.engine.window import Window
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"})
 
@@ -57,9 +54,12 @@ class Prediction:
         self.unreadable = 0
         self._window: Window | None = None
         if show:
-            from detectory.cli.window import Window
+            from detectory.engine.window import Window
 
-            self._window = Window("detectory predict")
+            try:
+                self._window = Window("detectory predict")
+            except RuntimeError as error:
+                raise click.ClickException(f"--show: {error}") from error
         output.mkdir(parents=True, exist_ok=True)
         self._start = time.perf_counter()
 
@@ -110,7 +110,7 @@ class Prediction:
         reader = VideoReader(video)
         bar = self._progress(reader.length or 0, Path(name).name)
         with reader, VideoWriter(target, reader.frames_per_second) as writer, bar:
-            frames = _until_interrupted(reader) if isinstance(video, int) else reader
+            frames = until_interrupted(reader) if isinstance(video, int) else reader
             for index, (frame, result) in enumerate(self._predictor.predict_frames(frames, self._batch_size)):
                 self._note(result, name, index)
                 picture = draw_frame(visualizer, frame, result, self._threshold)
@@ -208,23 +208,3 @@ def draw_frame(visualizer: VideoVisualizer, frame: np.ndarray, result: dict[str,
     if "instances" in result:
         return visualizer.draw_instance_predictions(frame, instances_of(result, threshold))
     return VisImage(frame)
-
-
-def _until_interrupted(frames: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
-    """End quietly at Ctrl-C, wherever it comes, so that what was found so far is kept; a second one interrupts."""
-    stopped = False
-
-    def stop(signum: int, _: FrameType | None) -> None:
-        nonlocal stopped
-        stopped = True
-        signal.signal(signum, before)
-
-    before = signal.signal(signal.SIGINT, stop)
-    try:
-        for frame in frames:
-            if stopped:
-                click.echo("\nstopped", err=True)
-                return
-            yield frame
-    finally:
-        signal.signal(signal.SIGINT, before)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from pathlib import Path
-from types import TracebackType
+from types import FrameType, TracebackType
 from typing import Any
 
 import numpy as np
@@ -155,6 +156,28 @@ class VideoWriter:
         stream = self._container.add_stream(codec, rate=self._rate)
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
         return stream
+
+
+def until_interrupted(frames: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+    """Yield frames until Ctrl-C, and end quietly wherever it comes, so that what was found so far is kept.
+
+    The second Ctrl-C interrupts as ever. Only the main thread may call it.
+    """
+    stopped = False
+
+    def stop(signum: int, _: FrameType | None) -> None:
+        nonlocal stopped
+        stopped = True
+        signal.signal(signum, before)
+
+    before = signal.signal(signal.SIGINT, stop)
+    try:
+        for frame in frames:
+            if stopped:
+                return
+            yield frame
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _upright(frame: Any) -> np.ndarray:

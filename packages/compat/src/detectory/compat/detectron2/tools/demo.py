@@ -1,15 +1,19 @@
 """Draw what a model finds: ``python -m detectory.compat.detectron2.tools.demo --config-file … --input … --output …``.
 
-The flags are those of Detectron2's demo: pictures or a pattern of pictures as input, settings of the
-config behind ``--opts``.
+The flags are those of Detectron2's demo: pictures or a pattern of pictures, a video or a camera as input, settings of
+the config behind ``--opts``. Without ``--output`` a window shows what was found.
 """
 
 import argparse
+import contextlib
 import glob
 import logging
 import os
 import sys
+from pathlib import Path
+from typing import Any
 
+import numpy as np
 import torch
 
 from detectory.compat.detectron2.config import CfgNode, get_cfg
@@ -17,19 +21,25 @@ from detectory.compat.detectron2.data import MetadataCatalog
 from detectory.compat.detectron2.data.detection_utils import read_image
 from detectory.compat.detectron2.engine import DefaultPredictor
 from detectory.compat.detectron2.utils.logger import setup_logger
+from detectory.compat.detectron2.utils.video_visualizer import VideoVisualizer
 from detectory.compat.detectron2.utils.visualizer import ColorMode, VisImage, Visualizer
+from detectory.engine.video import VideoReader, VideoWriter, until_interrupted
+from detectory.engine.window import Window
 
-__all__ = ["draw", "get_parser", "run", "setup_cfg"]
+__all__ = ["draw", "draw_frame", "get_parser", "run", "setup_cfg"]
 
 logger = logging.getLogger("detectron2.tools.demo")
 
 
 def get_parser() -> argparse.ArgumentParser:
     """Return the parser of the demo's flags."""
-    parser = argparse.ArgumentParser(description="Draw what a model of a YAML config finds in pictures.")
+    parser = argparse.ArgumentParser(description="Draw what a model of a YAML config finds in pictures and videos.")
     parser.add_argument("--config-file", required=True, metavar="FILE", help="path of the config")
-    parser.add_argument("--input", nargs="+", required=True, help="pictures, or one pattern such as 'folder/*.jpg'")
-    parser.add_argument("--output", required=True, help="a folder, or a file where there is one picture")
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument("--input", nargs="+", help="pictures, or one pattern such as 'folder/*.jpg'")
+    source.add_argument("--video-input", metavar="FILE", help="a video")
+    source.add_argument("--webcam", action="store_true", help="the first camera, until Ctrl-C")
+    parser.add_argument("--output", help="a folder, or a file where there is one picture or a video; default: a window")
     parser.add_argument("--confidence-threshold", type=float, default=0.5, help="least score that is drawn")
     parser.add_argument("--opts", nargs=argparse.REMAINDER, default=[], help="settings of the config: KEY VALUE")
     return parser
@@ -53,8 +63,7 @@ def draw(cfg: CfgNode, predictor: DefaultPredictor, path: str) -> tuple[VisImage
     """Return the picture with what was found drawn on it, and how many objects: None where no objects are predicted."""
     image = read_image(path, format="BGR")
     found = predictor(image)
-    metadata = MetadataCatalog.get(cfg.DATASETS.TEST[0] if cfg.DATASETS.TEST else "__unused")
-    visualizer = Visualizer(image[:, :, ::-1], metadata, instance_mode=ColorMode.IMAGE)
+    visualizer = Visualizer(image[:, :, ::-1], _metadata(cfg), instance_mode=ColorMode.IMAGE)
     if "panoptic_seg" in found:
         segments, described = found["panoptic_seg"]
         return visualizer.draw_panoptic_seg_predictions(segments.cpu(), described), len(described)
@@ -66,27 +75,79 @@ def draw(cfg: CfgNode, predictor: DefaultPredictor, path: str) -> tuple[VisImage
     return visualizer.draw_instance_predictions(instances), len(instances)
 
 
+def draw_frame(visualizer: VideoVisualizer, predictor: DefaultPredictor, frame: np.ndarray) -> VisImage:
+    """Return a frame of a video, (H, W, 3) uint8 RGB, with what was found drawn on it."""
+    found: dict[str, Any] = predictor(np.ascontiguousarray(frame[:, :, ::-1]))
+    if "panoptic_seg" in found:
+        segments, described = found["panoptic_seg"]
+        return visualizer.draw_panoptic_seg_predictions(frame, segments.cpu(), described)
+    if "instances" in found:
+        return visualizer.draw_instance_predictions(frame, found["instances"].to("cpu"))
+    return visualizer.draw_sem_seg(frame, found["sem_seg"].argmax(dim=0).cpu())
+
+
 def run(argv: list[str] | None = None) -> None:
-    """Draw every picture and say how many objects were found in it.
+    """Draw every picture, or every frame of a video, and say how many objects were found in a picture.
 
     Raises:
-        SystemExit: there is no picture, or many and the output is a file; the message says so.
+        SystemExit: there is no picture, or many and the output is a file, or no display; the message says so.
     """
     args = get_parser().parse_args(sys.argv[1:] if argv is None else argv)
     setup_logger(name="detectron2")
+    paths = [] if args.input is None else _pictures(args)
+    try:
+        window = None if args.output else Window("demo")
+    except RuntimeError as error:
+        raise SystemExit(f"demo: {error}; or give --output") from error
+    cfg = setup_cfg(args)
+    predictor = DefaultPredictor(cfg)
+    if args.input is None:
+        _run_video(cfg, predictor, 0 if args.webcam else args.video_input, args.output, window)
+        return
+    is_file = bool(args.output and Path(args.output).suffix)
+    if args.output:
+        (Path(args.output).parent if is_file else Path(args.output)).mkdir(parents=True, exist_ok=True)
+    for path in paths:
+        picture, count = draw(cfg, predictor, path)
+        logger.info("%s: %s", path, "finished" if count is None else f"detected {count} instances")
+        if window is None:
+            picture.save(args.output if is_file else os.path.join(args.output, os.path.basename(path)))
+        elif not window.show(picture.get_image(), wait=True):
+            return
+
+
+def _pictures(args: argparse.Namespace) -> list[str]:
     paths = sorted(glob.glob(os.path.expanduser(args.input[0]))) if len(args.input) == 1 else args.input
     if not paths:
         raise SystemExit(f"demo: no picture at {args.input[0]}")
-    if len(paths) > 1 and os.path.splitext(args.output)[1]:
+    if len(paths) > 1 and args.output and os.path.splitext(args.output)[1]:
         raise SystemExit(f"demo: --output must be a folder for {len(paths)} pictures, got {args.output}")
-    is_file = bool(os.path.splitext(args.output)[1])
-    os.makedirs(os.path.dirname(args.output) or "." if is_file else args.output, exist_ok=True)
-    cfg = setup_cfg(args)
-    predictor = DefaultPredictor(cfg)
-    for path in paths:
-        picture, count = draw(cfg, predictor, path)
-        picture.save(args.output if is_file else os.path.join(args.output, os.path.basename(path)))
-        logger.info("%s: %s", path, "finished" if count is None else f"detected {count} instances")
+    return paths
+
+
+def _run_video(
+    cfg: CfgNode, predictor: DefaultPredictor, source: str | int, output: str | None, window: Window | None
+) -> None:
+    """Draw a video, or what a camera (a number) gives until Ctrl-C, to a file or a window."""
+    visualizer = VideoVisualizer(_metadata(cfg), ColorMode.IMAGE)
+    with contextlib.ExitStack() as open_files:
+        reader = open_files.enter_context(VideoReader(source))
+        frames = until_interrupted(reader) if isinstance(source, int) else reader
+        writer = None
+        if output:
+            name = "webcam.mp4" if isinstance(source, int) else Path(source).name
+            target = Path(output) if Path(output).suffix else Path(output) / name
+            writer = open_files.enter_context(VideoWriter(target, reader.frames_per_second))
+        for frame in frames:
+            drawn = draw_frame(visualizer, predictor, frame).get_image()
+            if writer is not None:
+                writer.write(drawn)
+            if window is not None and not window.show(drawn, wait=False):
+                break
+
+
+def _metadata(cfg: CfgNode) -> Any:
+    return MetadataCatalog.get(cfg.DATASETS.TEST[0] if cfg.DATASETS.TEST else "__unused")
 
 
 if __name__ == "__main__":
