@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 
+from detectory.compat.detectron2 import model_zoo
 from detectory.compat.detectron2.config import get_cfg
 from detectory.compat.detectron2.data import transforms as T
 from detectory.compat.detectron2.export import TracingAdapter, scripting_with_instances
@@ -15,6 +16,7 @@ from detectory.compat.detectron2.export.torchscript_patch import (
 )
 from detectory.compat.detectron2.layers import ShapeSpec, batched_nms, nms_rotated
 from detectory.compat.detectron2.layers.mask_ops import paste_masks_in_image
+from detectory.compat.detectron2.modeling import build_model
 from detectory.compat.detectron2.modeling.anchor_generator import DefaultAnchorGenerator
 from detectory.compat.detectron2.modeling.backbone import build_resnet_backbone
 from detectory.compat.detectron2.modeling.backbone.fpn import build_resnet_fpn_backbone
@@ -163,6 +165,33 @@ def test_roi_heads_with_masks_are_scripted():
     for a, b in zip(heads(images, features, regions)[0], found, strict=True):
         assert len(a) > 0
         assert_instances_allclose(a, convert_scripted_instances(b), rtol=0)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["mask_rcnn_R_50_FPN_1x", "mask_rcnn_R_50_C4_1x"])
+def test_detector_is_scripted_for_images_of_any_size(name):
+    cfg = model_zoo.get_config(f"COCO-InstanceSegmentation/{name}.yaml")
+    cfg.MODEL.WEIGHTS, cfg.MODEL.DEVICE, cfg.MODEL.RPN.POST_NMS_TOPK_TEST = "", "cpu", 20
+    cfg.MODEL.RESNETS.DEPTH, cfg.MODEL.FPN.OUT_CHANNELS, cfg.MODEL.ROI_BOX_HEAD.FC_DIM = 50, 16, 32
+    cfg.MODEL.ROI_HEADS.SCORE_THRESH_TEST, cfg.TEST.DETECTIONS_PER_IMAGE = 0.0, 10
+    model = build_model(cfg).eval()
+    fields = FIELDS | {"pred_boxes": "Boxes", "scores": "Tensor", "pred_classes": "Tensor", "pred_masks": "Tensor"}
+    inputs = [{"image": torch.rand(3, 64, 70) * 255}, {"image": torch.rand(3, 40, 50) * 255}]
+    with torch.no_grad():
+        found = scripting_with_instances(model, fields).inference(inputs, do_postprocess=False)
+        expected = model.inference(inputs, do_postprocess=False)
+    for a, b in zip(expected, found, strict=True):
+        assert len(a) > 0
+        assert_instances_allclose(a, convert_scripted_instances(b), rtol=1e-4)
+
+
+def test_a_subclass_is_not_scripted_as_its_base():
+    class Doubled(KRCNNConvDeconvUpsampleHead):
+        def layers(self, x):
+            return 2 * super().layers(x)
+
+    head = Doubled(ShapeSpec(channels=8), num_keypoints=17, conv_dims=[8])
+    assert head.__prepare_scriptable__() is head
 
 
 def test_keypoint_head_is_scripted():

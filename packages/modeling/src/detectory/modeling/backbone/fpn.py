@@ -107,8 +107,8 @@ class FPN(Backbone):
         return dict(zip(self._out_features, outputs, strict=True))
 
     def __prepare_scriptable__(self) -> nn.Module:
-        """Return what ``torch.jit.script`` compiles: the same layers in lists."""
-        return _ScriptableFPN(self)
+        """Return what ``torch.jit.script`` compiles: the same layers in lists; a subclass stands for itself."""
+        return _ScriptableFPN(self) if type(self) is FPN else self
 
     def output_shape(self) -> dict[str, ShapeSpec]:
         """Return channels and stride of every level."""

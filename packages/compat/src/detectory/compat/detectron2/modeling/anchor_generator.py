@@ -48,8 +48,8 @@ class DefaultAnchorGenerator(native.DefaultAnchorGenerator):
     __init__ = configurable(native.DefaultAnchorGenerator.__init__)
 
     def __prepare_scriptable__(self) -> nn.Module:
-        """Return what ``torch.jit.script`` compiles."""
-        return ScriptableAnchors(self)
+        """Return what ``torch.jit.script`` compiles; a subclass stands for itself."""
+        return ScriptableAnchors(self) if type(self) is DefaultAnchorGenerator else self
 
     @classmethod
     def from_config(cls, cfg: CfgNode, input_shape: list[ShapeSpec]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from detectory.compat.detectron2.layers.nms import batched_nms
-from detectory.modeling import proposal_generator, roi_heads
+from detectory.modeling import meta_arch, proposal_generator, roi_heads
 from detectory.modeling.anchor_generator import DefaultAnchorGenerator
 from detectory.modeling.box_regression import Box2BoxTransform, moved_boxes
 from detectory.modeling.layers import fast_layout
@@ -24,8 +24,10 @@ __all__ = [
     "ScriptableAnchors",
     "ScriptableKeypointHead",
     "ScriptableMaskHead",
+    "ScriptableRCNN",
     "ScriptableROIHeads",
     "ScriptableRPN",
+    "ScriptableRes5Heads",
 ]
 
 
@@ -160,50 +162,23 @@ class ScriptableKeypointHead(nn.Module):
         return instances
 
 
-class ScriptableROIHeads(nn.Module):
-    """The detections of `StandardROIHeads`."""
+class _BoxDetector(nn.Module):
+    """The detections of a `FastRCNNOutputLayers`."""
 
-    def __init__(self, heads: roi_heads.StandardROIHeads) -> None:
+    def __init__(self, predictor: roi_heads.FastRCNNOutputLayers, name: str) -> None:
         super().__init__()
-        predictor = heads.box_predictor
-        self.box_in_features = list(heads.box_in_features)
-        self.box_pooler, self.box_head, self.box_predictor = heads.box_pooler, heads.box_head, predictor
-        self.weights, self.scale_clamp = _numbers_of(predictor.box2box_transform, "StandardROIHeads")
+        self.box_predictor = predictor
+        self.weights, self.scale_clamp = _numbers_of(predictor.box2box_transform, name)
         self.use_sigmoid = bool(predictor.use_sigmoid_ce)
         self.score_thresh, self.nms_thresh = float(predictor.test_score_thresh), float(predictor.test_nms_thresh)
         self.topk = int(predictor.test_topk_per_image)
-        self.mask_in_features = list(heads.mask_in_features) if heads.mask_on else [""]
-        self.mask_pooler: Any = heads.mask_pooler if heads.mask_on else None
-        self.mask_head = heads.mask_head if heads.mask_on else None
-        self.keypoint_in_features = list(heads.keypoint_in_features) if heads.keypoint_on else [""]
-        self.keypoint_pooler: Any = heads.keypoint_pooler if heads.keypoint_on else None
-        self.keypoint_head = heads.keypoint_head if heads.keypoint_on else None
 
-    def forward(
-        self,
-        images: ImageList,
-        features: dict[str, Tensor],
-        proposals: list[Instances],
-        targets: list[Instances] | None = None,
-    ) -> tuple[list[Instances], dict[str, Tensor]]:
-        """Return the detections of every image, and no losses."""
-        found = self._detect(features, proposals)
-        if self.mask_head is not None:
-            maps = [features[name] for name in self.mask_in_features]
-            found = self.mask_head(self.mask_pooler(maps, [one.pred_boxes for one in found]), found)
-        if self.keypoint_head is not None:
-            maps = [features[name] for name in self.keypoint_in_features]
-            found = self.keypoint_head(self.keypoint_pooler(maps, [one.pred_boxes for one in found]), found)
-        losses: dict[str, Tensor] = {}
-        return found, losses
-
-    def _detect(self, features: dict[str, Tensor], proposals: list[Instances]) -> list[Instances]:
-        regions = [one.proposal_boxes for one in proposals]
-        pooled = self.box_pooler([features[name] for name in self.box_in_features], regions)
-        scores, deltas = self.box_predictor(self.box_head(pooled))
-        boxes = moved_boxes(deltas, torch.cat([one.tensor for one in regions]), self.weights, self.scale_clamp)
+    def _detect(self, vectors: Tensor, proposals: list[Instances]) -> list[Instances]:
+        scores, deltas = self.box_predictor(vectors)
+        regions = torch.cat([one.proposal_boxes.tensor for one in proposals])
+        boxes = moved_boxes(deltas, regions, self.weights, self.scale_clamp)
         probabilities = scores.sigmoid() if self.use_sigmoid else F.softmax(scores, dim=-1)
-        counts = [one.tensor.shape[0] for one in regions]
+        counts = [one.proposal_boxes.tensor.shape[0] for one in proposals]
         image_boxes, image_scores = boxes.split(counts), probabilities.split(counts)
         results: list[Instances] = []
         for i, one in enumerate(proposals):
@@ -222,6 +197,107 @@ class ScriptableROIHeads(nn.Module):
         if self.topk >= 0:
             keep = keep[: self.topk]
         return Instances(image_size, pred_boxes=clipped[keep], scores=confidence[keep], pred_classes=label[keep])
+
+
+class ScriptableROIHeads(_BoxDetector):
+    """The detections of `StandardROIHeads`."""
+
+    def __init__(self, heads: roi_heads.StandardROIHeads) -> None:
+        super().__init__(heads.box_predictor, "StandardROIHeads")
+        self.box_in_features = list(heads.box_in_features)
+        self.box_pooler, self.box_head = heads.box_pooler, heads.box_head
+        self.mask_in_features = list(heads.mask_in_features) if heads.mask_on else [""]
+        self.mask_pooler: Any = heads.mask_pooler if heads.mask_on else None
+        self.mask_head = heads.mask_head if heads.mask_on else None
+        self.keypoint_in_features = list(heads.keypoint_in_features) if heads.keypoint_on else [""]
+        self.keypoint_pooler: Any = heads.keypoint_pooler if heads.keypoint_on else None
+        self.keypoint_head = heads.keypoint_head if heads.keypoint_on else None
+
+    def forward(
+        self,
+        images: ImageList,
+        features: dict[str, Tensor],
+        proposals: list[Instances],
+        targets: list[Instances] | None = None,
+    ) -> tuple[list[Instances], dict[str, Tensor]]:
+        """Return the detections of every image, and no losses."""
+        maps = [features[name] for name in self.box_in_features]
+        pooled = self.box_pooler(maps, [one.proposal_boxes for one in proposals])
+        found = self._detect(self.box_head(pooled), proposals)
+        if self.mask_head is not None:
+            maps = [features[name] for name in self.mask_in_features]
+            found = self.mask_head(self.mask_pooler(maps, [one.pred_boxes for one in found]), found)
+        if self.keypoint_head is not None:
+            maps = [features[name] for name in self.keypoint_in_features]
+            found = self.keypoint_head(self.keypoint_pooler(maps, [one.pred_boxes for one in found]), found)
+        losses: dict[str, Tensor] = {}
+        return found, losses
+
+
+class ScriptableRes5Heads(_BoxDetector):
+    """The detections of `Res5ROIHeads`."""
+
+    def __init__(self, heads: roi_heads.Res5ROIHeads) -> None:
+        super().__init__(heads.box_predictor, "Res5ROIHeads")
+        self.in_features = list(heads.in_features)
+        self.pooler, self.res5 = heads.pooler, heads.res5
+        self.mask_head = heads.mask_head if heads.mask_on else None
+
+    def forward(
+        self,
+        images: ImageList,
+        features: dict[str, Tensor],
+        proposals: list[Instances],
+        targets: list[Instances] | None = None,
+    ) -> tuple[list[Instances], dict[str, Tensor]]:
+        """Return the detections of every image, and no losses."""
+        regions = self._regions(features, [one.proposal_boxes for one in proposals])
+        found = self._detect(regions.mean(dim=[2, 3]), proposals)
+        if self.mask_head is not None:
+            found = self.mask_head(self._regions(features, [one.pred_boxes for one in found]), found)
+        losses: dict[str, Tensor] = {}
+        return found, losses
+
+    def _regions(self, features: dict[str, Tensor], boxes: list[Boxes]) -> Tensor:
+        return self.res5(fast_layout(self.pooler([features[name] for name in self.in_features], boxes)))
+
+
+class ScriptableRCNN(nn.Module):
+    """The detections of a `GeneralizedRCNN`, in the resolution that the model sees."""
+
+    def __init__(self, model: meta_arch.GeneralizedRCNN) -> None:
+        super().__init__()
+        if model.proposal_generator is None or model.backbone.padding_constraints.get("square_size", 0):
+            raise TypeError("GeneralizedRCNN: scripting needs a proposal generator and a backbone that pads no square")
+        self.backbone, self.proposal_generator = model.backbone, model.proposal_generator
+        self.roi_heads = model.roi_heads
+        self.divisibility = int(model.backbone.size_divisibility)
+        self.pixel_mean: Tensor
+        self.pixel_std: Tensor
+        self.register_buffer("pixel_mean", model.pixel_mean, False)
+        self.register_buffer("pixel_std", model.pixel_std, False)
+
+    def forward(self, batched_inputs: list[dict[str, Tensor]]) -> list[Instances]:
+        """Return the detections of every image."""
+        return self.inference(batched_inputs, None, False)
+
+    @torch.jit.export
+    def inference(
+        self,
+        batched_inputs: list[dict[str, Tensor]],
+        detected_instances: list[Instances] | None = None,
+        do_postprocess: bool = True,
+    ) -> list[Instances]:
+        """Return the detections of every image; results are scaled outside of scripted code."""
+        if do_postprocess or detected_instances is not None:
+            raise RuntimeError("GeneralizedRCNN.inference: scripted it takes do_postprocess=False and no known boxes")
+        pictures = [
+            (item["image"].to(self.pixel_mean.device) - self.pixel_mean) / self.pixel_std for item in batched_inputs
+        ]
+        images = ImageList.from_tensors(pictures, self.divisibility)
+        features = self.backbone(fast_layout(images.tensor))
+        proposals = self.proposal_generator(images, features, None)[0]
+        return self.roi_heads(images, features, proposals, None)[0]
 
 
 def _numbers_of(transform: object, name: str) -> tuple[list[float], float]:

@@ -2,11 +2,14 @@
 
 from typing import Any
 
+from torch import nn
+
 from detectory.compat.detectron2.config import CfgNode, configurable
 from detectory.compat.detectron2.modeling.backbone.build import build_backbone
 from detectory.compat.detectron2.modeling.meta_arch.build import META_ARCH_REGISTRY
 from detectory.compat.detectron2.modeling.proposal_generator import build_proposal_generator
 from detectory.compat.detectron2.modeling.roi_heads import build_roi_heads
+from detectory.compat.detectron2.modeling.scriptable import ScriptableRCNN
 from detectory.modeling import meta_arch as native
 
 __all__ = ["GeneralizedRCNN", "ProposalNetwork"]
@@ -17,6 +20,10 @@ class GeneralizedRCNN(native.GeneralizedRCNN):
     """:class:`detectory.modeling.meta_arch.GeneralizedRCNN`, from arguments or a config."""
 
     __init__ = configurable(native.GeneralizedRCNN.__init__)
+
+    def __prepare_scriptable__(self) -> nn.Module:
+        """Return what ``torch.jit.script`` compiles; a subclass stands for itself."""
+        return ScriptableRCNN(self) if type(self) is GeneralizedRCNN else self
 
     @classmethod
     def from_config(cls, cfg: CfgNode) -> dict[str, Any]:

@@ -60,8 +60,8 @@ class RPN(native.RPN):
     __init__ = configurable(native.RPN.__init__)
 
     def __prepare_scriptable__(self) -> nn.Module:
-        """Return what ``torch.jit.script`` compiles."""
-        return ScriptableRPN(self)
+        """Return what ``torch.jit.script`` compiles; a subclass stands for itself."""
+        return ScriptableRPN(self) if type(self) is RPN else self
 
     @classmethod
     def from_config(cls, cfg: CfgNode, input_shape: dict[str, ShapeSpec]) -> dict[str, Any]:

@@ -53,8 +53,8 @@ class KRCNNConvDeconvUpsampleHead(BaseKeypointRCNNHead, native.KRCNNConvDeconvUp
     __init__ = configurable(native.KRCNNConvDeconvUpsampleHead.__init__)
 
     def __prepare_scriptable__(self) -> nn.Module:
-        """Return what ``torch.jit.script`` compiles."""
-        return ScriptableKeypointHead(self)
+        """Return what ``torch.jit.script`` compiles; a subclass stands for itself."""
+        return ScriptableKeypointHead(self) if type(self) is KRCNNConvDeconvUpsampleHead else self
 
     @classmethod
     def from_config(cls, cfg: CfgNode, input_shape: ShapeSpec | None = None) -> dict[str, Any]:

@@ -42,8 +42,8 @@ class MaskRCNNConvUpsampleHead(BaseMaskRCNNHead, native.MaskRCNNConvUpsampleHead
     __init__ = configurable(native.MaskRCNNConvUpsampleHead.__init__)
 
     def __prepare_scriptable__(self) -> nn.Module:
-        """Return what ``torch.jit.script`` compiles."""
-        return ScriptableMaskHead(self)
+        """Return what ``torch.jit.script`` compiles; a subclass stands for itself."""
+        return ScriptableMaskHead(self) if type(self) is MaskRCNNConvUpsampleHead else self
 
     @classmethod
     def from_config(cls, cfg: CfgNode, input_shape: ShapeSpec | None = None) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from detectory.compat.detectron2.modeling.roi_heads.box_head import build_box_he
 from detectory.compat.detectron2.modeling.roi_heads.fast_rcnn import FastRCNNOutputLayers
 from detectory.compat.detectron2.modeling.roi_heads.keypoint_head import build_keypoint_head
 from detectory.compat.detectron2.modeling.roi_heads.mask_head import build_mask_head
-from detectory.compat.detectron2.modeling.scriptable import ScriptableROIHeads
+from detectory.compat.detectron2.modeling.scriptable import ScriptableRes5Heads, ScriptableROIHeads
 from detectory.compat.detectron2.utils.registry import Registry
 from detectory.modeling import roi_heads as native
 from detectory.modeling.matcher import Matcher
@@ -61,6 +61,10 @@ class Res5ROIHeads(ROIHeads, native.Res5ROIHeads):
     """:class:`detectory.modeling.roi_heads.Res5ROIHeads`, from arguments or a config."""
 
     __init__ = configurable(native.Res5ROIHeads.__init__)
+
+    def __prepare_scriptable__(self) -> nn.Module:
+        """Return what ``torch.jit.script`` compiles; a subclass stands for itself."""
+        return ScriptableRes5Heads(self) if type(self) is Res5ROIHeads else self
 
     @classmethod
     def from_config(cls, cfg: CfgNode, input_shape: Shapes) -> dict[str, Any]:  # type: ignore[override]
@@ -121,8 +125,8 @@ class StandardROIHeads(ROIHeads, native.StandardROIHeads):
     __init__ = configurable(native.StandardROIHeads.__init__)
 
     def __prepare_scriptable__(self) -> nn.Module:
-        """Return what ``torch.jit.script`` compiles."""
-        return ScriptableROIHeads(self)
+        """Return what ``torch.jit.script`` compiles; a subclass stands for itself."""
+        return ScriptableROIHeads(self) if type(self) is StandardROIHeads else self
 
     @classmethod
     def from_config(cls, cfg: CfgNode, input_shape: Shapes) -> dict[str, Any]:  # type: ignore[override]
