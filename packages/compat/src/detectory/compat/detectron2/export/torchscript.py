@@ -21,7 +21,7 @@ __all__ = [
 def scripting_with_instances(model: nn.Module, fields: Mapping[str, Any]) -> torch.jit.ScriptModule:
     """Script a model in which `Instances` have certain fields.
 
-    Backbones, RPN, ROI heads, mask and keypoint heads and a `GeneralizedRCNN` of them can be scripted; the detector then
+    Backbones, RPN, ROI heads, mask and keypoint heads and a `GeneralizedRCNN` of them can be scripted; it then
     has ``inference(inputs, do_postprocess=False)``. Other detectors are exported by
     :func:`detectory.export.export_torch` or traced through :class:`TracingAdapter`.
 
