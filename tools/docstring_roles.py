@@ -18,4 +18,6 @@ class DocstringRoles(griffe.Extension):
     def on_object(self, *, obj: griffe.Object, **kwargs: Any) -> None:
         """Rewrite the docstring of one object."""
         if obj.docstring:
-            obj.docstring.value = _EXAMPLE.sub(r"\1Examples:", _ROLE.sub(r"`\1`", obj.docstring.value))
+            text = _EXAMPLE.sub(r"\1Examples:", _ROLE.sub(r"`\1`", obj.docstring.value))
+            # What follows is indented: Markdown takes it for code without the second colon.
+            obj.docstring.value = re.sub(r"::$", ":", text, flags=re.MULTILINE)
