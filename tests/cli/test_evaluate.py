@@ -131,6 +131,22 @@ def test_eval_takes_a_detectron2_config(small_retinanet, tmp_path):
     assert (tmp_path / "out" / "report.html").is_file()
 
 
+def test_a_run_of_a_detectron2_config_is_evaluated_and_used(small_retinanet, tmp_path):
+    config, data = small_retinanet
+    run = tmp_path / "run"
+    solver = ["SOLVER.MAX_ITER=1", "SOLVER.IMS_PER_BATCH=1", "SOLVER.STEPS=()", "INPUT.MIN_SIZE_TRAIN=(64,)"]
+    for arguments in (
+        ["train", config, *solver, "--data", data, "--output", run, "--device", "cpu"],
+        ["eval", "--run", run, "--output", tmp_path / "out"],
+        ["predict", data / "val", "--run", run, "--output", tmp_path / "found", "--threshold", "0"],
+        ["config", "show", run, "MODEL.META_ARCHITECTURE"],
+    ):
+        result = CliRunner().invoke(main, list(map(str, arguments)))
+        assert result.exit_code == 0, result.output
+    assert (tmp_path / "out" / "report.html").is_file()
+    assert json.loads((tmp_path / "found" / "results.json").read_text())
+
+
 def test_eval_of_a_detectron2_config_needs_weights():
     result = CliRunner().invoke(main, ["eval", "COCO-Detection/retinanet_R_50_FPN_1x.yaml"])
     assert (result.exit_code, "--weights is needed" in result.output) == (2, True)

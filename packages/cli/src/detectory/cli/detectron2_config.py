@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,6 +11,12 @@ from typing import Any
 import torch
 
 from detectory.cli.coco_folder import CocoFolder
+from detectory.cli.recipes import CONFIG_FILE
+from detectory.cli.results import write_results
+from detectory.core.distributed import get_rank
+from detectory.core.storage import atomic_write
+
+_DATASET_FILE = "dataset.json"
 
 
 def is_detectron2_config(name: str) -> bool:
@@ -67,16 +74,33 @@ def load(
     return cfg
 
 
-def train(name: str, overrides: Sequence[str], *, resume: bool, **options: Any) -> None:
-    """Train a config with Detectron2's trainer, which evaluates with what the test set asks for."""
+def train(name: str, overrides: Sequence[str], *, resume: bool, data: Path | None = None, **options: Any) -> None:
+    """Train a config with Detectron2's trainer, which evaluates with what the test set asks for.
+
+    The output folder holds the config and the folder of the data, so that it can be evaluated and used later.
+    """
     from detectory.compat.detectron2.tools.train_net import Trainer
 
-    cfg = load(name, overrides, **options)
+    cfg = load(name, overrides, data=data, **options)
     cfg.freeze()
-    Path(cfg.OUTPUT_DIR).mkdir(parents=True, exist_ok=True)
+    if get_rank() == 0:
+        folder = Path(cfg.OUTPUT_DIR)
+        folder.mkdir(parents=True, exist_ok=True)
+        with atomic_write(folder / CONFIG_FILE) as file:
+            file.write(cfg.dump().encode())
+        write_results({"folder": None if data is None else str(data.resolve())}, folder / _DATASET_FILE)
     trainer = Trainer(cfg)
     trainer.resume_or_load(resume=resume)
     trainer.train()
+
+
+def find_run(folder: Path) -> tuple[str, Path | None] | None:
+    """Return the config of a run of Detectron2's config and its folder of data, None where it is no such run."""
+    config, dataset = folder / CONFIG_FILE, folder / _DATASET_FILE
+    if not config.is_file() or not is_detectron2_config(str(config)):
+        return None
+    data = json.loads(dataset.read_text(encoding="utf-8"))["folder"] if dataset.is_file() else None
+    return str(config), Path(data) if data else None
 
 
 def evaluate(

@@ -55,6 +55,11 @@ def load_model(
     if isinstance(name, str) and detectron2_config.is_detectron2_config(name):
         return _from_yaml(name, overrides, weights, device)
     run = Path(name) if Path(name).is_dir() else None
+    detectron2_run = detectron2_config.find_run(run) if run is not None else None
+    if run is not None and detectron2_run is not None:
+        path, data = detectron2_run
+        weights = recipes.last_checkpoint(run) if weights is None else weights
+        return _from_yaml(path, overrides, weights, device, data)
     config = recipes.load_run(run) if run is not None else recipes.load_recipe(str(name))
     recipes.apply_overrides(config, overrides)
     where = recipes.choose_device(config, device)
@@ -66,10 +71,12 @@ def load_model(
     return NamedModel(model, resize, recipes.metadata(config), where)
 
 
-def _from_yaml(name: str, overrides: Sequence[str], weights: str | None, device: str | None) -> NamedModel:
+def _from_yaml(
+    name: str, overrides: Sequence[str], weights: str | None, device: str | None, data: Path | None = None
+) -> NamedModel:
     from detectory.compat.detectron2.modeling import build_model
 
-    cfg = detectron2_config.load(name, overrides, weights=weights, device=device)
+    cfg = detectron2_config.load(name, overrides, data=data, weights=weights, device=device)
     if weights is None and not Path(name).is_file():
         cfg.MODEL.WEIGHTS = get_checkpoint_url(name)
     model = build_model(cfg).eval()

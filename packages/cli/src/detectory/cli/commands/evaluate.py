@@ -135,6 +135,9 @@ def evaluate_model(
     from detectory.cli import detectron2_config, recipes
     from detectory.engine import train
 
+    if run is not None and (found := detectron2_config.find_run(run)) is not None:
+        recipe, data = found[0], data or found[1]
+        weights = weights or recipes.last_checkpoint(run)
     if recipe is not None and detectron2_config.is_detectron2_config(recipe):
         if weights is None and not any(override.startswith("MODEL.WEIGHTS=") for override in overrides):
             raise click.UsageError("--weights is needed with a RECIPE")
