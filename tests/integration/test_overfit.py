@@ -12,7 +12,7 @@ from . import eight_photographs, small_recipes
 SHORT = os.environ.get("DETECTORY_SLOW_TESTS") == "short"
 #: Model -> photographs, iterations of four, and what is measured.
 MODELS = {
-    "mask_rcnn": (eight_photographs.instances, 350, ("segm", "AP")),
+    "mask_rcnn": (eight_photographs.instances, 450, ("segm", "AP")),
     "retinanet": (eight_photographs.instances, 120, ("bbox", "AP")),
     "keypoint_rcnn": (eight_photographs.keypoints, 200, ("keypoints", "AP")),
     "panoptic_fpn": (eight_photographs.panoptic, 450, ("panoptic_seg", "PQ")),
