@@ -6,6 +6,7 @@ from PIL import Image
 from detectory.data import DatasetError
 from detectory.data.check import check_dataset
 from detectory.data.datasets import convert_labelme, convert_voc, convert_yolo, load_coco_json
+from detectory.data.sources import find_sources, load_source
 
 
 @pytest.fixture
@@ -78,3 +79,14 @@ def test_real_voc_data_become_a_coco_file(test_data, tmp_path):
     records = load_coco_json(tmp_path / "out.json", folder / "JPEGImages", "bccd")
     assert len(records) == count > 0
     assert check_dataset(tmp_path / "out.json", image_root=folder / "JPEGImages") == []
+
+
+def test_folders_of_labelme_files_are_the_splits_of_one_dataset(photo):
+    for split in ("train", "val"):
+        (photo / split).mkdir()
+        shape = {"label": "cat", "points": [[0, 0], [4, 4]], "shape_type": "rectangle"}
+        content = {"imagePath": "a.jpg", "imageHeight": 40, "imageWidth": 64, "shapes": [shape]}
+        (photo / split / "a.json").write_text(json.dumps(content))
+    found = find_sources(photo)
+    assert [(source.kind, source.split) for source in found] == [("labelme", "train"), ("labelme", "val")]
+    assert load_source(found[1])[0][0]["file_name"] == str(photo / "val" / "a.jpg")

@@ -1,6 +1,7 @@
 """What the tutorials on datasets, loaders and augmentations show works with the module's path changed."""
 
 import copy
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -32,6 +33,18 @@ def test_use_custom_datasets(coco):
     assert DatasetCatalog.get("my_dataset")[0]["height"] == 40
     register_coco_instances("my_coco_dataset", {}, str(coco.file), str(coco.images))
     assert len(DatasetCatalog.get("my_coco_dataset")) == 4
+
+
+@pytest.mark.parametrize("variable", ["DETECTORY_DATASETS", "DETECTRON2_DATASETS"])
+def test_use_builtin_datasets(test_data, monkeypatch, variable):
+    monkeypatch.setenv(variable, str(test_data))
+    instances = DatasetCatalog.get("coco_2017_val")
+    assert (len(instances), sum(len(record["annotations"]) for record in instances)) == (30, 216)
+    people = DatasetCatalog.get("keypoints_coco_2017_val")
+    assert any("keypoints" in annotation for record in people for annotation in record["annotations"])
+    panoptic = DatasetCatalog.get("coco_2017_val_panoptic")
+    assert all(Path(record["pan_seg_file_name"]).is_file() for record in panoptic)
+    assert all(Path(record["file_name"]).is_file() for record in [*instances, *people, *panoptic])
 
 
 def test_dataloader_with_other_augmentations(coco):

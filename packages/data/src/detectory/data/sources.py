@@ -139,7 +139,14 @@ def _json_sources(folder: Path, image_root: Path | None) -> list[Source]:
             return [Source("labelme", part)]
         if kinds:
             return [Source(kind, file, image_root, split_of(file)) for file, kind in kinds.items() if kind != "labelme"]
-    return []
+    # LabelMe's files lie beside the images, so that each split is a folder.
+    parts = [part for part in sorted(folder.iterdir()) if part.is_dir()]
+    return [Source("labelme", part, split=part.name) for part in parts if _is_labelme(part)]
+
+
+def _is_labelme(folder: Path) -> bool:
+    file = next(iter(sorted(folder.glob("*.json"))), None)
+    return file is not None and json_kind(file) == "labelme"
 
 
 def find_image_root(file: Path, names: Sequence[str]) -> Path:
