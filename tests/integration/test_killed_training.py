@@ -115,6 +115,7 @@ def test_a_detector_killed_twenty_times_has_the_losses_and_weights_of_an_uninter
         *tiny,
         "train.device=cpu",
         f"train.max_iter={ITERATIONS}",
+        "optimizer.lr=0.001",
         "train.eval_period=0",
         "train.checkpointer.period=2",
         "train.checkpointer.max_to_keep=2",
