@@ -13,7 +13,7 @@ class MLflowWriter(EventWriter):
 
     Args:
         experiment: the experiment's name.
-        tracking_uri: the server's address or a local folder; MLflow's own choice by default.
+        tracking_uri: the server's address or a database, ``sqlite:///mlflow.db``; MLflow's own choice by default.
         window_size: noisy scalars are written as the median of their values of so many iterations.
         kwargs: other arguments of ``mlflow.start_run``, e.g. ``run_name`` or ``run_id``.
 
