@@ -85,3 +85,10 @@ def test_recipe_builds_on_the_meta_device(name):
     with torch.device("meta"):
         model = instantiate(get_config(name).model)
     assert sum(parameter.numel() for parameter in model.parameters()) > 1e6
+
+
+def test_recipe_of_an_image_classifier_builds():
+    pytest.importorskip("torchvision", reason="pip install torchvision")
+    with torch.device("meta"):
+        model = instantiate(get_config("Misc/torchvision_imagenet_R_50.py").model)
+    assert sum(parameter.numel() for parameter in model.parameters()) == 25_557_032
