@@ -5,16 +5,17 @@ usage: peak_memory.py detectory|pycocotools ANNOTATIONS RESULTS bbox|segm
 
 import contextlib
 import io
-import os
-import resource
 import sys
 from pathlib import Path
 
 
-def resident():
-    """MiB that the process holds now."""
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+def resident(field="VmRSS"):
+    """MiB that the process holds now, or with "VmHWM" held at most, as Linux tells them.
+
+    `getrusage` tells the highest memory of the process that started this one where that is more.
+    """
+    lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(field)) / 2**10
 
 
 def main(implementation, truth, results, iou_type):
@@ -34,8 +35,7 @@ def main(implementation, truth, results, iou_type):
             run.evaluate()
             run.accumulate()
             run.summarize()
-    highest = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
-    print(f"{max(highest - before, 0):.1f}")
+    print(f"{resident('VmHWM') - before:.1f}")
 
 
 if __name__ == "__main__":
