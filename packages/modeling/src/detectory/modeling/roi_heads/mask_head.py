@@ -15,8 +15,8 @@ from detectory.structures import Instances
 from .statistics import log_mask_stats
 
 
-def _class_channel(logits: Tensor, classes: Tensor) -> Tensor:
-    """Return from ``(R, K or 1, M, M)`` the channel of each region's class, ``(R, M, M)``."""
+def class_channel(logits: Tensor, classes: Tensor) -> Tensor:
+    """Return from ``(R, K or 1, ...)`` the channel of each region's class, ``(R, ...)``."""
     if logits.shape[1] == 1:
         return logits[:, 0]
     return logits[torch.arange(classes.shape[0], device=logits.device), classes]
@@ -40,7 +40,7 @@ def mask_rcnn_loss(pred_mask_logits: Tensor, instances: Sequence[Instances]) -> 
         return pred_mask_logits.sum() * 0
     truth = torch.cat([f.gt_masks.crop_and_resize(f.proposal_boxes.tensor, side) for f in filled])
     truth = truth.to(pred_mask_logits.device)  # (R, M, M)
-    logits = _class_channel(pred_mask_logits, torch.cat([f.gt_classes for f in filled]))
+    logits = class_channel(pred_mask_logits, torch.cat([f.gt_classes for f in filled]))
     log_mask_stats(logits > 0, truth > 0.5)
     return F.binary_cross_entropy_with_logits(logits, truth.to(logits.dtype), reduction="mean")
 
@@ -53,7 +53,7 @@ def mask_rcnn_inference(pred_mask_logits: Tensor, pred_instances: Sequence[Insta
         pred_instances: Detections with ``pred_classes``; changed in place.
     """
     classes = torch.cat([found.pred_classes for found in pred_instances])
-    probabilities = _class_channel(pred_mask_logits, classes).float().sigmoid().unsqueeze(1)
+    probabilities = class_channel(pred_mask_logits, classes).float().sigmoid().unsqueeze(1)
     parts = probabilities.split([found.pred_classes.shape[0] for found in pred_instances])
     for masks, found in zip(parts, pred_instances, strict=True):
         found.pred_masks = masks

@@ -18,6 +18,7 @@ from detectory.compat.detectron2.modeling.roi_heads.mask_head import (
     mask_rcnn_loss,
 )
 from detectory.modeling.layers import c2_msra_fill, c2_xavier_fill, init_predictor
+from detectory.modeling.roi_heads.mask_head import class_channel
 from detectory.structures import BitMasks, Boxes, Instances, PolygonMasks
 
 from .point_features import (
@@ -42,14 +43,7 @@ def calculate_uncertainty(logits: Tensor, classes: Tensor) -> Tensor:
         logits: ``(R, K or 1, ...)``.
         classes: ``(R,)``.
     """
-    return -_own_class(logits, classes).abs()
-
-
-def _own_class(logits: Tensor, classes: Tensor) -> Tensor:
-    """Keep of ``(R, K or 1, ...)`` the channel of each region's class, ``(R, 1, ...)``."""
-    if logits.shape[1] == 1:
-        return logits
-    return logits[torch.arange(classes.shape[0], device=logits.device), classes].unsqueeze(1)
+    return -class_channel(logits, classes).abs().unsqueeze(1)
 
 
 def roi_mask_point_loss(mask_logits: Tensor, instances: Sequence[Instances], point_labels: Tensor) -> Tensor:
@@ -62,7 +56,7 @@ def roi_mask_point_loss(mask_logits: Tensor, instances: Sequence[Instances], poi
     """
     if mask_logits.shape[0] == 0:
         return mask_logits.sum() * 0
-    logits = _own_class(mask_logits, torch.cat([one.gt_classes for one in instances]))[:, 0]
+    logits = class_channel(mask_logits, torch.cat([one.gt_classes for one in instances]))
     return F.binary_cross_entropy_with_logits(logits, point_labels.to(logits.dtype))
 
 
@@ -284,7 +278,7 @@ class PointRendMaskHead(nn.Module):
         self, features: Mapping[str, Tensor], boxes: Sequence[Boxes], coarse: Tensor, classes: Tensor
     ) -> Tensor:
         """Return the logits of each region's class, ``(R, 1, S, S)``, point by point where uncertain."""
-        logits = _own_class(coarse, classes)
+        logits = class_channel(coarse, classes).unsqueeze(1)
         if self.point_head is None:
             return logits
         for step in range(1, self.subdivision_steps + 1):
@@ -294,6 +288,6 @@ class PointRendMaskHead(nn.Module):
                 continue  # the next step decides all points of this one anew
             indices, points = get_uncertain_point_coords_on_grid(-logits.abs(), self.subdivision_num_points)
             fine = self._at(features, self.point_in_features, boxes, points)
-            decided = _own_class(self.point_head(fine, point_sample(coarse, points)), classes)  # (R, 1, P)
-            logits = logits.flatten(2).scatter(2, indices[:, None], decided).view(logits.shape)
+            decided = class_channel(self.point_head(fine, point_sample(coarse, points)), classes)  # (R, P)
+            logits = logits.flatten(1).scatter(1, indices, decided).view(logits.shape)
         return logits
