@@ -1,21 +1,13 @@
 """Prints by how many MiB an evaluation of files raises the highest memory of its process above what its imports take.
 
-usage: peak_memory.py detectory|pycocotools ANNOTATIONS RESULTS bbox|segm
+usage: python -m benchmarks.evaluation.peak_memory detectory|pycocotools ANNOTATIONS RESULTS bbox|segm
 """
 
 import contextlib
 import io
 import sys
-from pathlib import Path
 
-
-def resident(field="VmRSS"):
-    """MiB that the process holds now, or with "VmHWM" held at most, as Linux tells them.
-
-    `getrusage` tells the highest memory of the process that started this one where that is more.
-    """
-    lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith(field)) / 2**10
+from benchmarks.memory import resident
 
 
 def main(implementation, truth, results, iou_type):
@@ -35,7 +27,7 @@ def main(implementation, truth, results, iou_type):
             run.evaluate()
             run.accumulate()
             run.summarize()
-    print(f"{resident('VmHWM') - before:.1f}")
+    print(f"{(resident('VmHWM') - before) / 2**20:.1f}")
 
 
 if __name__ == "__main__":

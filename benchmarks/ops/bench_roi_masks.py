@@ -9,6 +9,7 @@ import pycocotools.mask
 import pytest
 import torch
 import torchvision
+from benchmarks.memory import resident
 from benchmarks.ops.inputs import predicted_masks
 
 from detectory import ops
@@ -76,18 +77,12 @@ def test_to_run_lengths(benchmark, implementation):
     assert (found - expected).abs().sum() < 0.05 * expected.sum()
 
 
-def resident(field):
-    """Bytes of this process' memory now (VmRSS) or at most (VmHWM), as Linux tells them."""
-    lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
-    return 1024 * next(int(line.split()[1]) for line in lines if line.startswith(field))
-
-
 def peak_growth(implementation, answer):
     """Bytes by which the process' memory grows at most during one call, in a process of its own."""
     masks, boxes = predicted_masks()
     TO_RLE[implementation](masks[:1], boxes[:1])
     Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # forget the peak so far
-    before = resident("VmRSS")
+    before = resident()
     TO_RLE[implementation](masks, boxes)
     answer.put(resident("VmHWM") - before)
 
