@@ -1,5 +1,6 @@
 import datetime
 import json
+import weakref
 
 import pytest
 import torch
@@ -27,8 +28,11 @@ def work(rank, folder):
     found["place after"] = [distributed.get_local_rank(), distributed.get_local_size()]
     found["world"] = [distributed.get_rank(), distributed.get_world_size(), distributed.is_main_process()]
     distributed.synchronize()
-    (folder / f"{rank}.json").write_text(json.dumps(found))
+    world = weakref.ref(dist.group.WORLD)
+    distributed.forget_local_process_group()
     dist.destroy_process_group()
+    found["world outlives its end"] = world() is not None
+    (folder / f"{rank}.json").write_text(json.dumps(found))
 
 
 @pytest.fixture(scope="module")
@@ -70,3 +74,7 @@ def test_one_process_needs_no_group():
 def test_rejects_a_local_group_that_nobody_made():
     with pytest.raises(RuntimeError, match="no local group"):
         distributed.get_local_process_group()
+
+
+def test_nothing_holds_the_process_group_after_its_end(found):
+    assert [process["world outlives its end"] for process in found] == [False, False]

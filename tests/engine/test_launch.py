@@ -5,6 +5,7 @@ import re
 import signal
 import socket
 import time
+import weakref
 
 import pytest
 import torch
@@ -250,3 +251,18 @@ def test_rejects_machines_without_a_meeting_point():
 def test_one_process_needs_no_wrapper():
     model = nn.Linear(1, 1)
     assert create_ddp_model(model, fp16_compression=True) is model
+
+
+def test_a_trainer_does_not_hold_the_process_group_after_its_end(monkeypatch):
+    place = {"RANK": 0, "WORLD_SIZE": 1, "LOCAL_RANK": 0, "LOCAL_WORLD_SIZE": 1, "MASTER_PORT": 0}
+    for name, value in {**place, "TORCHELASTIC_RUN_ID": "alone", "MASTER_ADDR": "127.0.0.1"}.items():
+        monkeypatch.setenv(name, str(value))
+    groups = []
+
+    def main():
+        model = nn.parallel.DistributedDataParallel(nn.Linear(1, 1))
+        model.own_trainer = [model]  # a cycle, as hooks make
+        groups.append(weakref.ref(dist.group.WORLD))
+
+    launch(main, 1)
+    assert groups[0]() is None

@@ -3,8 +3,8 @@
 Everything works without a process group too: then there is one process of rank 0.
 """
 
-import functools
 import os
+import weakref
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,8 @@ import torch.distributed as dist
 from detectory.core.collective_failure import named_collective
 
 _local_group: list[Any] = []
+# Held weakly: a group that outlives destroy_process_group has threads that abort the process as it ends.
+_gloo_beside: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()
 
 
 def is_distributed() -> bool:
@@ -105,12 +107,14 @@ def synchronize() -> None:
             dist.barrier()
 
 
-@functools.lru_cache(maxsize=1)
-def _objects_group(_: int) -> Any:
+def _objects_group() -> Any:
     """Return a group for Python objects: they live on the CPU, which NCCL does not serve."""
-    if dist.get_backend() == dist.Backend.NCCL:
-        return dist.new_group(backend="gloo")
-    return dist.group.WORLD
+    world = dist.group.WORLD
+    if dist.get_backend() != dist.Backend.NCCL:
+        return world
+    if world not in _gloo_beside:
+        _gloo_beside[world] = dist.new_group(backend="gloo")
+    return _gloo_beside[world]
 
 
 def all_gather(data: Any, group: Any = None) -> list[Any]:
@@ -122,7 +126,7 @@ def all_gather(data: Any, group: Any = None) -> list[Any]:
     """
     if get_world_size() == 1:
         return [data]
-    group = group or _objects_group(id(dist.group.WORLD))
+    group = group or _objects_group()
     size = dist.get_world_size(group)
     if size == 1:
         return [data]
@@ -142,7 +146,7 @@ def gather(data: Any, dst: int = 0, group: Any = None) -> list[Any]:
     """
     if get_world_size() == 1:
         return [data]
-    group = group or _objects_group(id(dist.group.WORLD))
+    group = group or _objects_group()
     size = dist.get_world_size(group)
     if size == 1:
         return [data]

@@ -2,6 +2,7 @@
 
 import contextlib
 import datetime
+import gc
 import logging
 import os
 import signal
@@ -194,6 +195,8 @@ def _run_in_group(
         forget_local_process_group()
         if is_distributed():
             dist.destroy_process_group()
+        # A trainer and its model are cycles that hold the group; its threads must end before the interpreter does.
+        gc.collect()
 
 
 def _shown(url: str) -> str:
