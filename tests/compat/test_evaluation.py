@@ -3,15 +3,20 @@
 import contextlib
 import copy
 import io
+import json
 
 import numpy as np
 import pytest
+import torch
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
+from detectory.compat.detectron2.data import MetadataCatalog
+from detectory.compat.detectron2.evaluation import COCOEvaluator
 from detectory.compat.detectron2.evaluation import pascal_voc_evaluation as voc
 from detectory.compat.detectron2.evaluation.coco_evaluation import COCOevalMaxDets
 from detectory.compat.detectron2.evaluation.fast_eval_api import COCOeval_opt
+from detectory.compat.detectron2.structures import Boxes, Instances
 
 
 def scene(seed=0, images=6, objects=5, found=9):
@@ -139,3 +144,17 @@ def test_voc_class_is_evaluated_from_files(kit):
 
 def test_voc_metric_of_2007_takes_eleven_recalls():
     assert voc.voc_ap(np.array([0.5]), np.array([1.0]), use_07_metric=True) == pytest.approx(6 / 11)
+
+
+def test_a_class_that_the_dataset_lacks_fails_an_assertion(tmp_path):
+    (tmp_path / "truth.json").write_text(json.dumps(scene()[0]))
+    MetadataCatalog.get("scene_of_two").set(json_file=str(tmp_path / "truth.json"), thing_classes=["a", "b"])
+    evaluator = COCOEvaluator("scene_of_two")
+    evaluator.reset()
+    found = Instances(
+        (200, 200), pred_boxes=Boxes([[0, 0, 9, 9]]), scores=torch.ones(1), pred_classes=torch.tensor([7])
+    )
+    evaluator.process([{"image_id": 1}], [{"instances": found}])
+    with pytest.raises(AssertionError, match="predicted class 7, but scene_of_two has classes 0 to 1"):
+        evaluator.evaluate()
+    MetadataCatalog.remove("scene_of_two")

@@ -133,6 +133,15 @@ def test_rejects_a_class_that_the_dataset_does_not_have(registered, tmp_path):
         evaluated(name, inputs, outputs)
 
 
+def test_a_dataset_without_metadata_takes_its_classes_from_the_file(registered, tmp_path):
+    truth, results = random_set(28)
+    inputs, outputs = model_outputs(truth, results, "bbox")
+    path = str(write(tmp_path / "truth.json", truth))
+    known, bare = registered(json_file=path, **CLASSES), registered(json_file=path)
+    expected = evaluated(known, inputs, outputs)["bbox"]
+    assert evaluated(bare, inputs, outputs)["bbox"] == pytest.approx(expected, nan_ok=True)
+
+
 def test_rejects_an_unknown_task(registered):
     with pytest.raises(ValueError, match=r"unknown task 'bboxes'.*bbox"):
         COCOEvaluator(registered(), tasks=("bboxes",))

@@ -167,11 +167,12 @@ class COCOEvaluator(DatasetEvaluator):
         return tuple(task for task in TASKS if have[task])
 
     def _category_ids(self) -> dict[int, int]:
-        """Contiguous class id to the dataset's."""
+        """Contiguous class id to the dataset's: as the metadata say, else in the order of the file's ids."""
         contiguous = getattr(self._metadata, "thing_dataset_id_to_contiguous_id", None)
         if contiguous:
             return {index: category for category, index in contiguous.items()}
-        return {index: index for index in range(len(self._metadata.thing_classes))}
+        names = getattr(self._metadata, "thing_classes", None)
+        return dict(enumerate(self.ground_truth.category_names if names is None else range(len(names))))
 
     def _to_dataset_ids(self, found: Detections) -> Detections:
         ids = self._category_ids()

@@ -1,13 +1,30 @@
 """COCO's evaluation under Detectron2's module path."""
 
+from typing import Any
+
 import numpy as np
 from pycocotools.cocoeval import COCOeval
 
-from detectory.evaluation import COCOEvaluator, instances_to_coco_json
+from detectory import evaluation
+from detectory.evaluation import instances_to_coco_json
 
 __all__ = ["COCOEvaluator", "COCOevalMaxDets", "instances_to_coco_json"]
 
 _AREAS = ("all", "small", "medium", "large")
+
+
+class UnknownCategoryError(ValueError, AssertionError):
+    """A model predicted a class that the dataset does not have; scripts catch it as either."""
+
+
+class COCOEvaluator(evaluation.COCOEvaluator):
+    """The library's evaluator, whose error for an unknown class is an ``AssertionError`` too."""
+
+    def _to_dataset_ids(self, found: Any) -> Any:
+        try:
+            return super()._to_dataset_ids(found)
+        except ValueError as error:
+            raise UnknownCategoryError(str(error)) from error
 
 
 class COCOevalMaxDets(COCOeval):
