@@ -11,9 +11,19 @@ import hotcoco
 import numpy as np
 
 from detectory import ops
+from detectory.data.datasets.coco_faults import first_fault
 from detectory.structures import BoxMode, polygon_area
 
 _NEEDED = {"images": ("id",), "annotations": ("id", "image_id", "category_id", "bbox"), "categories": ("id",)}
+# What figures depend on, in COCO and in LVIS; faults of other fields do not matter.
+_READ = {
+    "images": {"id", "file_name", "height", "width", "neg_category_ids", "not_exhaustive_category_ids"},
+    "annotations": {
+        *("id", "image_id", "category_id", "bbox", "area", "iscrowd"),
+        *("segmentation", "keypoints", "num_keypoints"),
+    },
+    "categories": {"id", "name", "frequency"},
+}
 
 
 class CocoGroundTruth:
@@ -29,14 +39,13 @@ class CocoGroundTruth:
 
     def __init__(self, source: str | os.PathLike | Mapping[str, Any]) -> None:
         self._source = source
-        self.name = "the annotations" if isinstance(source, Mapping) else os.fspath(source)
+        self.numbers = None
         if isinstance(source, Mapping):
-            self.check()
-            self.numbers = _image_numbers(source)
-            self.index = hotcoco.COCO(_renumbered(source, self.numbers))
+            self.name = "the annotations"
+            self.index = self._index_of_entries()
         else:
-            self.numbers = None
-            self.index = self._load_file(Path(source))
+            self.name = os.fspath(source)
+            self.index = self._index_of_file(Path(source))
 
     index: hotcoco.COCO
     """The engine's view of the dataset, its images named by integers."""
@@ -72,23 +81,31 @@ class CocoGroundTruth:
             if not isinstance(entries, list):
                 raise ValueError(f"CocoGroundTruth: {self.name} is no COCO dataset: it has no list {key!r}")
             for position, entry in enumerate(entries):
+                if not isinstance(entry, Mapping):
+                    raise ValueError(f"CocoGroundTruth: {self.name}: {key}[{position}] is no object: {entry!r:.80}")
                 for field in fields:
                     if field not in entry:
                         place = f"{key}[{position}] (id {entry.get('id')})"
                         raise ValueError(f"CocoGroundTruth: {self.name}: {place} has no {field!r}")
 
-    def _load_file(self, path: Path) -> hotcoco.COCO:
-        """Read a file in the engine, which is fast but says little about faults: then look at every entry."""
+    def _index_of_file(self, path: Path) -> hotcoco.COCO:
+        """Read a file in the engine, which is fast but strict and terse: what it refuses is read entry by entry."""
         try:
             index = hotcoco.COCO(str(path))
-        except ValueError as error:
-            self.check()
-            if any(len(entry["bbox"]) == 5 for entry in self.dataset["annotations"]):
-                return hotcoco.COCO(_renumbered(self.dataset, None))
-            raise ValueError(f"CocoGroundTruth: {path} cannot be read: {error}") from error
+        except ValueError:
+            return self._index_of_entries()
         if not (index.get_img_ids() and index.get_cat_ids() and index.get_ann_ids()):
             self.check()
         return index
+
+    def _index_of_entries(self) -> hotcoco.COCO:
+        self.check()
+        try:
+            self.numbers = _image_numbers(self.dataset)
+            return hotcoco.COCO(_renumbered(self.dataset, self.numbers))
+        except (ValueError, TypeError, KeyError, OverflowError) as error:
+            reason = first_fault(self.dataset, self.name) or f"{self.name} cannot be read: {error}"
+            raise ValueError(f"CocoGroundTruth: {reason}") from error
 
 
 def ground_truth_of(dicts: Sequence[Mapping[str, Any]], metadata: Any) -> CocoGroundTruth:
@@ -156,9 +173,12 @@ def _image_numbers(dataset: Mapping[str, Any]) -> dict[Any, int] | None:
 
 def _renumbered(dataset: Mapping[str, Any], numbers: Mapping[Any, int] | None) -> dict[str, Any]:
     """The dataset for the engine: only what it needs, images named by integers, boxes upright."""
-    chosen = {key: list(dataset[key]) for key in _NEEDED}
-    if any(len(entry["bbox"]) == 5 for entry in chosen["annotations"]):
-        chosen["annotations"] = [{**a, "bbox": _upright(a["bbox"])} for a in chosen["annotations"]]
+    chosen = {
+        key: [{name: entry[name] for name in entry.keys() & read} for entry in dataset[key]]
+        for key, read in _READ.items()
+    }
+    for annotation in chosen["annotations"]:
+        annotation["bbox"] = _upright(annotation["bbox"])
     if numbers is not None:
         chosen["images"] = [{**image, "id": numbers[image["id"]]} for image in chosen["images"]]
         annotations = chosen["annotations"]

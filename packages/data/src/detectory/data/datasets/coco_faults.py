@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterator
 from pathlib import PurePosixPath, PureWindowsPath
@@ -55,6 +56,21 @@ def file_faults(
                 yield Fault(
                     file, f"{name}[{number}]", "id", f"expected a number or a string, got {_short(record.get('id'))}"
                 )
+
+
+def first_fault(content: Any, file: str) -> Fault | None:
+    """Return the first fault of a whole COCO dataset, None where it has none; files of images are not looked at."""
+    for fault in file_faults(content, file):
+        return fault
+    images = {image["id"]: image for image in content["images"]}
+    categories = {category["id"] for category in content["categories"]}
+    faults = (
+        *(duplicate_faults(content[f"{kind}s"], file, kind) for kind in ("image", "annotation")),
+        *(image_faults(image, file, needs_file_name=False) for image in content["images"]),
+        *(category_faults(category, file) for category in content["categories"]),
+        *(annotation_faults(a, file, n, images, categories) for n, a in enumerate(content["annotations"])),
+    )
+    return next(itertools.chain.from_iterable(faults), None)
 
 
 def duplicate_faults(records: list[dict], file: str, kind: str) -> Iterator[Fault]:
