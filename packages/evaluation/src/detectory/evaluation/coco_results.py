@@ -200,7 +200,7 @@ def _check_masks(columns: _Columns, values: Sequence[Any], sizes: Sequence[list[
         if not isinstance(mask, Mapping) or not isinstance(mask.get("counts"), (str, bytes)):
             columns.refuse(index, "segmentation", f"is no RLE with compressed counts: {_short(mask)}")
         if list(mask.get("size", ())) != size:
-            columns.refuse(index, "segmentation", f"has size {mask.get('size')}, but the image has {size}")
+            columns.refuse(index, "segmentation", f"has size {mask.get('size')!r}, but the image has {size}")
 
 
 def _keypoints(columns: _Columns, values: Sequence[Any]) -> np.ndarray:

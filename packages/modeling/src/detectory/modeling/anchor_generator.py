@@ -13,7 +13,9 @@ from detectory.structures import Boxes, RotatedBoxes
 
 def _per_level(values: Sequence, levels: int, name: str) -> list:
     """Return one list of numbers a level; a single one, nested or not, serves all levels."""
-    nested = [list(row) for row in values] if isinstance(values[0], Sequence) else [list(values)]
+    nested = [list(row) for row in values] if values and isinstance(values[0], Sequence) else [list(values)]
+    if name != "angles" and not all(row and min(row) > 0 for row in nested):
+        raise ValueError(f"anchor generator: {name} must be lists of positive numbers, got {values}")
     if len(nested) == 1:
         nested = nested * levels
     if len(nested) != levels:

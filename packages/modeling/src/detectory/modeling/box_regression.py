@@ -196,9 +196,18 @@ def box_regression_loss(
     smooth_l1_beta: float,
 ) -> Tensor:
     """Sum the regression loss of ``deltas`` ``(N, D)``, that move ``boxes``, towards ``targets``; types as above."""
-    if box_reg_loss_type == "smooth_l1":
+    if known_box_loss(box_reg_loss_type) == "smooth_l1":
         return smooth_l1_loss(deltas, box2box_transform.get_deltas(boxes, targets), smooth_l1_beta, "sum")
-    if box_reg_loss_type in BOX_LOSSES:
-        return BOX_LOSSES[box_reg_loss_type](box2box_transform.apply_deltas(deltas, boxes), targets, reduction="sum")
+    return BOX_LOSSES[box_reg_loss_type](box2box_transform.apply_deltas(deltas, boxes), targets, reduction="sum")
+
+
+def known_box_loss(name: str) -> str:
+    """Return the name of a box regression loss.
+
+    Raises:
+        ValueError: there is no such loss.
+    """
     known = ["smooth_l1", *BOX_LOSSES]
-    raise ValueError(f"unknown box_reg_loss_type {box_reg_loss_type!r}; {nearest(box_reg_loss_type, known)}")
+    if name not in known:
+        raise ValueError(f"unknown box_reg_loss_type {name!r}; {nearest(name, known)}")
+    return name

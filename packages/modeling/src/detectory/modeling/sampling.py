@@ -26,5 +26,13 @@ def subsample_labels(
     return _draw(positive, num_positive), _draw(negative, num_negative)
 
 
+def check_sampling(owner: str, batch_size_per_image: int, positive_fraction: float) -> None:
+    """Raise ValueError, in the name of ``owner``, for a number of samples or a share that cannot be drawn."""
+    if batch_size_per_image < 1:
+        raise ValueError(f"{owner}: batch_size_per_image must be positive, got {batch_size_per_image}")
+    if not 0 <= positive_fraction <= 1:
+        raise ValueError(f"{owner}: positive_fraction must be in [0, 1], got {positive_fraction}")
+
+
 def _draw(indices: Tensor, count: int) -> Tensor:
     return indices[torch.randperm(len(indices), device=indices.device)[:count]]

@@ -42,6 +42,11 @@ class RetinaNetHead(nn.Module):
             raise ValueError(f"{type(self).__name__}: all levels must have the same channels, got {list(input_shape)}")
         if not conv_dims:
             raise ValueError(f"{type(self).__name__}: conv_dims must not be empty")
+        if num_classes < 1 or not 0 < prior_prob < 1:
+            raise ValueError(
+                f"{type(self).__name__}: num_classes must be positive and prior_prob in (0, 1),"
+                f" got {num_classes} and {prior_prob}"
+            )
         self.num_classes = num_classes
         channels = input_shape[0].channels
         self.cls_subnet = self._tower(channels, conv_dims, norm, levels)

@@ -12,9 +12,10 @@ from detectory.modeling.box_regression import (
     Box2BoxTransform,
     Box2BoxTransformRotated,
     dense_box_regression_loss,
+    known_box_loss,
 )
 from detectory.modeling.matcher import Matcher
-from detectory.modeling.sampling import subsample_labels
+from detectory.modeling.sampling import check_sampling, subsample_labels
 from detectory.structures import ImageList, Instances, pairwise_iou
 
 from .proposals import suppress_proposals, take_rows, top_anchors
@@ -68,6 +69,7 @@ class RPN(nn.Module):
         self.anchor_generator: Any = anchor_generator
         self.anchor_matcher = anchor_matcher
         self.box2box_transform = box2box_transform
+        check_sampling(type(self).__name__, batch_size_per_image, positive_fraction)
         self.batch_size_per_image = batch_size_per_image
         self.positive_fraction = positive_fraction
         self.pre_nms_topk = {True: pre_nms_topk[0], False: pre_nms_topk[1]}
@@ -77,7 +79,7 @@ class RPN(nn.Module):
         self.anchor_boundary_thresh = anchor_boundary_thresh
         names = ("loss_rpn_cls", "loss_rpn_loc")
         self.loss_weight = dict(loss_weight) if isinstance(loss_weight, Mapping) else dict.fromkeys(names, loss_weight)
-        self.box_reg_loss_type = box_reg_loss_type
+        self.box_reg_loss_type = known_box_loss(box_reg_loss_type)
         self.smooth_l1_beta = smooth_l1_beta
 
     def forward(

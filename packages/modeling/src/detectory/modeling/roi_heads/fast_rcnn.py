@@ -10,6 +10,7 @@ from detectory.modeling.box_regression import (
     Box2BoxTransform,
     Box2BoxTransformRotated,
     box_regression_loss,
+    known_box_loss,
 )
 from detectory.modeling.layers import ShapeSpec, cross_entropy
 from detectory.structures import Instances
@@ -63,6 +64,8 @@ class FastRCNNOutputLayers(nn.Module):
         fed_loss_num_classes: int = 50,
     ) -> None:
         super().__init__()
+        if num_classes < 1:
+            raise ValueError(f"{type(self).__name__}: num_classes must be positive, got {num_classes}")
         shape = ShapeSpec(channels=input_shape) if isinstance(input_shape, int) else input_shape
         size = shape.channels * (shape.width or 1) * (shape.height or 1)
         boxes = 1 if cls_agnostic_bbox_reg else num_classes
@@ -79,7 +82,7 @@ class FastRCNNOutputLayers(nn.Module):
         self.test_topk_per_image = test_topk_per_image
         self.cls_agnostic_bbox_reg = cls_agnostic_bbox_reg
         self.smooth_l1_beta = smooth_l1_beta
-        self.box_reg_loss_type = box_reg_loss_type
+        self.box_reg_loss_type = known_box_loss(box_reg_loss_type)
         names = ("loss_cls", "loss_box_reg")
         self.loss_weight = dict(loss_weight) if isinstance(loss_weight, Mapping) else dict.fromkeys(names, loss_weight)
         self.use_fed_loss = use_fed_loss

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from detectory.modeling.matcher import Matcher
 from detectory.modeling.proposal_generator.proposals import add_ground_truth_to_proposals
-from detectory.modeling.sampling import subsample_labels
+from detectory.modeling.sampling import check_sampling, subsample_labels
 from detectory.structures import Boxes, ImageList, Instances, RotatedBoxes, pairwise_iou, pairwise_iou_rotated
 
 from .statistics import log_sample_stats
@@ -70,6 +70,7 @@ class ROIHeads(nn.Module, metaclass=ABCMeta):
     ) -> None:
         super().__init__()
         self.num_classes = num_classes
+        check_sampling(type(self).__name__, batch_size_per_image, positive_fraction)
         self.batch_size_per_image = batch_size_per_image
         self.positive_fraction = positive_fraction
         self.proposal_matcher = proposal_matcher

@@ -78,6 +78,11 @@ def _check(settings: CfgNode) -> None:
         raise ValueError(f"MODEL.RESNETS.DEPTH must be one of {sorted(_BLOCKS)}, got {settings.DEPTH}")
     if settings.RES5_DILATION not in (1, 2):
         raise ValueError(f"MODEL.RESNETS.RES5_DILATION must be 1 or 2, got {settings.RES5_DILATION}")
+    if len(settings.DEFORM_ON_PER_STAGE) != 4:
+        raise ValueError(
+            "MODEL.RESNETS.DEFORM_ON_PER_STAGE must say true or false for each of 4 stages,"
+            f" got {settings.DEFORM_ON_PER_STAGE}"
+        )
     if settings.DEPTH > 34:
         return
     needed = {"RES2_OUT_CHANNELS": 64, "RES5_DILATION": 1, "NUM_GROUPS": 1}
