@@ -1,5 +1,6 @@
 """What the tests of all packages share: seeds, devices and the folder of real data."""
 
+import contextlib
 import os
 import random
 from pathlib import Path
@@ -9,6 +10,20 @@ import pytest
 import torch
 
 ROOT = Path(__file__).resolve().parent.parent
+
+with contextlib.suppress(ImportError):  # not every package's tests need it
+    from hypothesis import HealthCheck, settings
+
+    # The same examples each time, and no limit on their time: a first call compiles, and a machine may be busy.
+    settings.register_profile(
+        "repeatable",
+        max_examples=60,
+        deadline=None,
+        derandomize=True,
+        database=None,
+        suppress_health_check=[HealthCheck.too_slow],
+    )
+    settings.load_profile("repeatable")
 
 
 @pytest.fixture(autouse=True)

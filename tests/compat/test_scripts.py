@@ -26,7 +26,7 @@ def test_a_tutorial_training_script_runs_unchanged(test_data, tmp_path):
     if importlib.util.find_spec("cv2") is None:
         pytest.skip("the script reads pictures with OpenCV: pip install opencv-python-headless")
     command = ["-m", "detectory.compat.detectron2", str(SCRIPT), str(test_data / "coco"), str(tmp_path)]
-    result = subprocess.run([sys.executable, *command], capture_output=True, text=True, check=False, timeout=900)
+    result = subprocess.run([sys.executable, *command], capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr[-2000:]
     assert "tasks: bbox segm" in result.stdout
     assert {"model_final.pth", "metrics.json", "drawn.png"} <= {path.name for path in tmp_path.iterdir()}

@@ -33,7 +33,7 @@ def model():
 
 
 def run(script, folder):
-    return subprocess.run([sys.executable, "-c", script, str(folder)], capture_output=True, text=True, timeout=120)
+    return subprocess.run([sys.executable, "-c", script, str(folder)], capture_output=True, text=True)
 
 
 def files(folder):

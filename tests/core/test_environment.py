@@ -25,4 +25,4 @@ def test_one_seed_seeds_all_generators():
 
 
 def test_without_a_seed_one_is_made():
-    assert seed_all_rng() != seed_all_rng()
+    assert len({seed_all_rng() for _ in range(5)}) > 1

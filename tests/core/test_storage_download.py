@@ -50,6 +50,7 @@ def cache(tmp_path, monkeypatch):
     monkeypatch.setenv("DETECTORY_CACHE", str(tmp_path / "cache"))
     monkeypatch.delenv("DETECTORY_OFFLINE", raising=False)
     monkeypatch.delenv("DETECTORY_MIRRORS", raising=False)
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
     return tmp_path / "cache"
 
 
@@ -207,7 +208,7 @@ def test_many_processes_fetch_once(server, tmp_path):
     for process in processes:
         process.start()
     for process in processes:
-        process.join(60)
+        process.join()
     assert [process.exitcode for process in processes] == [0, 0, 0]
     assert len(server.requests) == 1
 

@@ -25,6 +25,7 @@ from detectory.engine import (
     train,
 )
 from detectory.engine.hooks import NaNFinder
+from detectory.engine.meeting import fresh_store
 
 from .conftest import load_recipe
 from .toy_recipe import augment
@@ -137,7 +138,7 @@ def work(folder, batches):
 def leave(_):
     if get_rank() == 1:
         os.kill(os.getpid(), signal.SIGKILL)
-    dist.barrier()
+    time.sleep(1000)
 
 
 @pytest.fixture(scope="module")
@@ -149,9 +150,10 @@ def two(tmp_path_factory):
 
 
 def hang(_):
+    group = dist.new_group(timeout=datetime.timedelta(seconds=5))
     if get_rank() == 1:
-        time.sleep(100)
-    all_gather("here")
+        time.sleep(1000)
+    all_gather("here", group)
 
 
 @pytest.mark.parametrize("kind", [*KINDS, "accumulated", "accumulated_static"])
@@ -200,15 +202,13 @@ def test_two_processes_resume_to_the_last_bit(two):
 
 
 def test_a_killed_process_ends_the_others_and_is_named():
-    start = time.monotonic()
     with pytest.raises(torch.multiprocessing.ProcessExitedException, match="process 1 terminated with signal SIGKILL"):
         launch(leave, 2, args=(None,))
-    assert time.monotonic() - start < 60
 
 
 def test_a_process_that_hangs_is_named_with_what_the_others_wait_for():
     with pytest.raises(torch.multiprocessing.ProcessRaisedException) as raised:
-        launch(hang, 2, args=(None,), timeout=datetime.timedelta(seconds=3))
+        launch(hang, 2, args=(None,))
     assert "all_gather: process 0 of 2 waited in vain: no word of process 1, dead or busy elsewhere" in str(
         raised.value
     )
@@ -226,6 +226,11 @@ def test_rejects_a_port_that_is_taken():
 def test_rejects_an_address_without_port():
     with pytest.raises(ValueError, match=r"dist_url must be like tcp://10\.0\.0\.1:29500, got 'somewhere'"):
         launch(print, 2, dist_url="somewhere")
+
+
+def test_a_process_that_does_not_come_is_named():
+    with pytest.raises(RuntimeError, match=r"process 1, 2 did not come within 0:00:00"):
+        fresh_store(dist.HashStore(), 0, 3, datetime.timedelta(0))
 
 
 def test_one_process_needs_no_check():

@@ -22,19 +22,18 @@ def losses(log):
     return found
 
 
-def run_until(processes, folder, iterations, overrides, stop=signal.SIGKILL):
-    """Run the recipe in a process of its own, and send it a signal when it has written so many lines."""
-    log = folder / "losses.txt"
-    before = len(log.read_text().splitlines()) if log.exists() else 0
-    arguments = (folder / "output", [f"+model.log={log}", *overrides], True)
+def start(processes, folder, overrides):
+    """Start the recipe in a process of its own."""
+    arguments = (folder / "output", [f"+model.log={folder / 'losses.txt'}", *overrides], True)
     process = processes.Process(target=run_recipe, args=arguments, daemon=False)
     process.start()
-    while process.is_alive() and iterations is not None:
-        if log.exists() and len(log.read_text().splitlines()) >= before + iterations:
-            os.kill(process.pid, stop)
-            break
-        time.sleep(0.002)
-    process.join(300)
+    return process
+
+
+def run(processes, folder, *overrides):
+    """The exit code of the recipe in a process of its own."""
+    process = start(processes, folder, overrides)
+    process.join()
     return process.exitcode
 
 
@@ -87,26 +86,29 @@ def test_a_training_killed_five_times_ends_with_the_losses_of_an_uninterrupted_o
     ]
     for name in ("whole", "killed"):
         (tmp_path / name).mkdir()
-    assert run_until(processes, tmp_path / "whole", None, overrides) == 0
-    draw = random.Random(5)
-    for _ in range(5):
-        assert run_until(processes, tmp_path / "killed", draw.randint(5, 12), overrides) == -signal.SIGKILL
-    assert run_until(processes, tmp_path / "killed", None, overrides) == 0
+    assert run(processes, tmp_path / "whole", *overrides) == 0
+    for lines in random.Random(5).choices(range(5, 11), k=5):
+        assert run(processes, tmp_path / "killed", *overrides, f"+model.alarm_after={lines}") == -signal.SIGALRM
+    assert run(processes, tmp_path / "killed", *overrides) == 0
     assert losses(tmp_path / "killed" / "losses.txt") == losses(tmp_path / "whole" / "losses.txt")
 
 
 def test_a_training_killed_once_continues_with_the_same_losses(processes, tmp_path):
     (tmp_path / "whole").mkdir()
     (tmp_path / "killed").mkdir()
-    assert run_until(processes, tmp_path / "whole", None, []) == 0
-    assert run_until(processes, tmp_path / "killed", 12, []) == -signal.SIGKILL
-    assert run_until(processes, tmp_path / "killed", None, []) == 0
+    assert run(processes, tmp_path / "whole") == 0
+    assert run(processes, tmp_path / "killed", "+model.kill_after=12") == -signal.SIGKILL
+    assert run(processes, tmp_path / "killed") == 0
     assert losses(tmp_path / "killed" / "losses.txt") == losses(tmp_path / "whole" / "losses.txt")
 
 
 def test_sigterm_saves_a_checkpoint_of_the_last_iteration(processes, tmp_path):
-    code = run_until(processes, tmp_path, 3, ["train.max_iter=100000"], stop=signal.SIGTERM)
-    assert code == 128 + signal.SIGTERM
+    process = start(processes, tmp_path, ["train.max_iter=100000"])
+    while process.is_alive() and not (tmp_path / "output" / "last_checkpoint").exists():
+        time.sleep(0.01)
+    process.terminate()
+    process.join()
+    assert process.exitcode == 128 + signal.SIGTERM
     last = max(losses(tmp_path / "losses.txt"))
     saved = torch.load(tmp_path / "output" / f"model_{last:07d}.pth")
     assert saved["iteration"] == saved["trainer"]["iteration"] == last

@@ -13,7 +13,7 @@ def train(folder, dataset, tiny, *more):
     options = ["--data", str(dataset), "--output", str(folder), "--device", "cpu", "--processes", "2"]
     settings = ["train.max_iter=2", "train.eval_period=0", "+train.seed=1", *more]
     command = [sys.executable, "-m", "detectory.cli", "train", recipe, *options, *tiny, *settings]
-    return subprocess.run(command, capture_output=True, text=True, timeout=300)
+    return subprocess.run(command, capture_output=True, text=True)
 
 
 @pytest.mark.slow

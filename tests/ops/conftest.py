@@ -2,11 +2,6 @@
 
 import pytest
 import torch
-from hypothesis import settings
-
-# A first call compiles or loads; the time of an example says nothing about the operator.
-settings.register_profile("operators", deadline=None, max_examples=60)
-settings.load_profile("operators")
 
 
 def _random_boxes(count, dtype=torch.float64, extent=20.0):

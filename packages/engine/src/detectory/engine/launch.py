@@ -52,7 +52,7 @@ def launch(
         num_gpus_per_machine: processes on each machine; without GPUs they share the CPU.
         num_machines: the number of machines.
         machine_rank: the number of this machine, from 0.
-        dist_url: where the processes meet, e.g. ``tcp://10.0.0.1:29500``; ``"auto"`` finds a free port, on one machine
+        dist_url: where the processes meet, e.g. ``tcp://10.0.0.1:29500``; ``"auto"`` opens a free port, on one machine
             only.
         args: arguments of ``main_func``.
         timeout: how long a process waits for the others before it gives up.
@@ -72,16 +72,20 @@ def launch(
     if world_size <= 1:
         main_func(*args)
         return
-    if dist_url in (None, "auto"):
+    open_port = None
+    if dist_url is None or dist_url == "auto":
         if num_machines > 1:
             raise ValueError("launch: dist_url must be an address that all machines reach, e.g. tcp://10.0.0.1:29500")
-        dist_url = f"tcp://127.0.0.1:{_free_port()}"
+        # Open until this function ends: a port that was only looked up may be taken before process 0 opens it.
+        server = dist.TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
+        open_port = server.port
+        dist_url = f"tcp://127.0.0.1:{open_port}"
     elif machine_rank == 0:
         _check_port(dist_url)
     processes = multiprocessing.start_processes(
         _worker,
         nprocs=num_gpus_per_machine,
-        args=(main_func, world_size, num_gpus_per_machine, machine_rank, dist_url, args, timeout),
+        args=(main_func, world_size, num_gpus_per_machine, machine_rank, dist_url, open_port, args, timeout),
         join=False,
         daemon=False,
         start_method="spawn",
@@ -153,12 +157,13 @@ def _worker(
     processes: int,
     machine_rank: int,
     dist_url: str,
+    open_port: int | None,
     args: tuple[Any, ...],
     timeout: datetime.timedelta,
 ) -> None:
     rank = machine_rank * processes + local_rank
     os.environ["LOCAL_RANK"] = str(local_rank)
-    _run_in_group(main_func, args, timeout, dist_url, rank, world_size, processes)
+    _run_in_group(main_func, args, timeout, dist_url, rank, world_size, processes, open_port)
 
 
 def _run_in_group(
@@ -169,13 +174,18 @@ def _run_in_group(
     rank: int,
     world_size: int,
     processes: int,
+    open_port: int | None = None,
 ) -> None:
+    """Run ``main_func`` in a group. Without a port that this machine holds open already, process 0 opens ``url``."""
     local_rank = int(os.environ["LOCAL_RANK"])
     use_gpu = torch.cuda.is_available() and torch.cuda.device_count() >= processes
     if use_gpu:
         torch.cuda.set_device(local_rank)
     try:
-        met = next(iter(dist.rendezvous(url, rank, world_size, timeout=timeout)))[0]
+        if open_port is not None:
+            met: dist.Store = dist.TCPStore("127.0.0.1", open_port, is_master=False, timeout=timeout)
+        else:
+            met = next(iter(dist.rendezvous(url, rank, world_size, timeout=timeout)))[0]
         store = fresh_store(met, rank, world_size, timeout)
         place: dict[str, Any] = {"store": dist.PrefixStore("group", store), "rank": rank, "world_size": world_size}
         dist.init_process_group("nccl" if use_gpu else "gloo", timeout=timeout, **place)
@@ -219,9 +229,3 @@ def _check_port(url: str) -> None:
                 f"launch: this machine cannot open port {address.port} of dist_url '{url}': {error.strerror}; "
                 "another one may be free"
             ) from error
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
