@@ -150,6 +150,15 @@ def test_a_segment_of_an_unknown_category_is_named(tmp_path):
         load_coco_panoptic_json(file, tmp_path, tmp_path, meta)
 
 
+def test_panoptic_images_may_be_named_by_text(tmp_path):
+    images = [{"id": "street_1", "height": 4, "width": 6}]
+    annotations = [{"image_id": name, "file_name": f"{name}.png", "segments_info": []} for name in ("street_1", "007")]
+    (tmp_path / "panoptic.json").write_text(json.dumps({"images": images, "annotations": annotations}))
+    meta = {"thing_dataset_id_to_contiguous_id": {}, "stuff_dataset_id_to_contiguous_id": {}}
+    first, second = load_coco_panoptic_json(tmp_path / "panoptic.json", tmp_path, tmp_path, meta)
+    assert (first["image_id"], first["width"], second["image_id"]) == ("street_1", 6, 7)
+
+
 def test_semantic_labels_are_paired_by_path(tmp_path, caplog):
     for name in ("a/1.jpg", "a/2.jpg", "b/3.jpg"):
         (tmp_path / "photos" / name).parent.mkdir(parents=True, exist_ok=True)

@@ -23,6 +23,7 @@ from detectory.core.storage import atomic_write
 from detectory.data import MetadataCatalog
 
 from .evaluator import DatasetEvaluator
+from .panoptic_files import write_plain_files
 from .results_table import format_metrics
 
 _GROUPS = {"All": "", "Things": "_th", "Stuff": "_st"}
@@ -141,20 +142,40 @@ def panoptic_quality(
     Raises:
         ValueError: where a file does not hold what it should, a prediction is missing or a segment is not described.
     """
-    evaluation = hotcoco.panoptic.PanopticEval(
-        os.fspath(truth), os.fspath(predictions), gt_folder=truth_folder, pred_folder=predictions_folder
-    )
-    evaluation.evaluate()
-    results = evaluation.results()
+    folders = _folder(truth, truth_folder), _folder(predictions, predictions_folder)
+    try:
+        results = _results(truth, predictions, *folders)
+    except ValueError as error:
+        # The engine refuses names of images that are text, and fields that no figure depends on.
+        with tempfile.TemporaryDirectory(prefix="panoptic_eval") as temporary:
+            plain = write_plain_files(truth, predictions, temporary)
+            try:
+                results = _results(*plain, *folders)
+            except ValueError:
+                raise ValueError(f"panoptic_quality: {error}") from error
     figures = {
         f"{name.upper()}{suffix}": 100 * results[group][name] if results[group][name] >= 0 else math.nan
         for group, suffix in _GROUPS.items()
         for name in ("pq", "sq", "rq")
     }
-    names = {category["id"]: category["name"] for category in json.loads(Path(truth).read_text())["categories"]}
+    names = {c["id"]: c.get("name", c["id"]) for c in json.loads(Path(truth).read_text(encoding="utf-8"))["categories"]}
     for category, figure in results["per_class"].items():
         figures[f"PQ-{names[int(category)]}"] = 100 * figure["pq"]
     return figures
+
+
+def _folder(file: str | os.PathLike, folder: str | os.PathLike | None) -> str:
+    return os.fspath(Path(file).with_suffix("") if folder is None else folder)
+
+
+def _results(
+    truth: str | os.PathLike, predictions: str | os.PathLike, truth_folder: str, predictions_folder: str
+) -> dict[str, Any]:
+    evaluation = hotcoco.panoptic.PanopticEval(
+        os.fspath(truth), os.fspath(predictions), gt_folder=truth_folder, pred_folder=predictions_folder
+    )
+    evaluation.evaluate()
+    return evaluation.results()
 
 
 def ids_to_rgb(ids: np.ndarray) -> np.ndarray:

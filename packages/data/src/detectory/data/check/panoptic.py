@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from detectory.data.datasets.coco_faults import category_faults, duplicate_faults, file_faults, image_faults
-from detectory.data.datasets.coco_panoptic import panoptic_faults
+from detectory.data.datasets.coco_faults import duplicate_faults, file_faults, image_faults
+from detectory.data.datasets.coco_panoptic import panoptic_category_faults, panoptic_faults
 from detectory.data.datasets.panoptic_png import read_panoptic_png
 from detectory.data.detection.images import ImageReadError
 from detectory.data.faults import Fault
@@ -31,10 +31,7 @@ def panoptic_file_faults(
     yield from duplicate_faults(images, name, "image")
     yield from duplicate_faults(categories, name, "category")
     for category in categories:
-        yield from category_faults(category, name)
-        if category.get("isthing") not in (0, 1):
-            message = f"expected 0 or 1, got {category.get('isthing')!r}"
-            yield Fault(name, f"category {category['id']}", "isthing", message)
+        yield from panoptic_category_faults(category, name)
     yield from panoptic_faults(content, name, {category["id"] for category in categories})
     bad_sizes = set()
     for image in images:

@@ -28,7 +28,8 @@ def _are_numbers(values: Any) -> bool:
         return False
 
 
-def _is_id(value: Any) -> bool:
+def is_id(value: Any) -> bool:
+    """Whether a value can name an image, a category or an annotation."""
     return isinstance(value, (int, str)) and not isinstance(value, bool)
 
 
@@ -52,7 +53,7 @@ def file_faults(
         for number, record in enumerate(content[name]):
             if not isinstance(record, dict):
                 yield Fault(file, f"{name}[{number}]", "", f"expected an object, got {_short(record)}")
-            elif name != "annotations" and not _is_id(record.get("id")):
+            elif name != "annotations" and not is_id(record.get("id")):
                 yield Fault(
                     file, f"{name}[{number}]", "id", f"expected a number or a string, got {_short(record.get('id'))}"
                 )
@@ -77,7 +78,7 @@ def duplicate_faults(records: list[dict], file: str, kind: str) -> Iterator[Faul
     """Yield the ids that appear twice."""
     seen = set()
     for record in records:
-        if not _is_id(record.get("id")):
+        if not is_id(record.get("id")):
             continue
         if record["id"] in seen:
             yield Fault(file, f"{kind} {record['id']}", "id", "this id appears more than once")
@@ -129,14 +130,14 @@ def annotation_faults(
         images: Image records by id.
         categories: The known category ids.
     """
-    place = f"annotation {annotation['id']}" if _is_id(annotation.get("id")) else f"annotations[{number}]"
-    if "id" in annotation and not _is_id(annotation["id"]):
+    place = f"annotation {annotation['id']}" if is_id(annotation.get("id")) else f"annotations[{number}]"
+    if "id" in annotation and not is_id(annotation["id"]):
         yield Fault(file, place, "id", f"expected a number or a string, got {_short(annotation['id'])}")
     image_id, category = annotation.get("image_id"), annotation.get("category_id")
-    image = images.get(image_id) if _is_id(image_id) else None
+    image = images.get(image_id) if is_id(image_id) else None
     if image is None:
         yield Fault(file, place, "image_id", f"no image has the id {_short(image_id)}")
-    if not _is_id(category) or category not in categories:
+    if not is_id(category) or category not in categories:
         yield Fault(file, place, "category_id", f"no category has the id {_short(category)}")
     if annotation.get("iscrowd", 0) not in (0, 1):
         yield Fault(file, place, "iscrowd", f"expected 0 or 1, got {_short(annotation['iscrowd'])}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import PurePath
 from typing import Any
 
@@ -11,18 +11,22 @@ from detectory.data.catalog import DatasetCatalog, MetadataCatalog
 from detectory.data.faults import DatasetError, Fault, raise_first
 
 from .coco import load_coco_json
-from .coco_faults import file_faults, file_name_fault
+from .coco_faults import category_faults, file_faults, file_name_fault, is_id
 from .json_file import read_json
 from .semantic import load_sem_seg
 
 
 def panoptic_faults(content: dict[str, Any], file: str, known: set) -> list[Fault]:
     """List what breaks the rules of COCO's panoptic format; ``known`` are the category ids."""
-    faults = list(file_faults(content, file, ("annotations",)))
+    lists = ("images", "annotations") if isinstance(content, dict) and "images" in content else ("annotations",)
+    faults = list(file_faults(content, file, lists))
     if faults:
         return faults
     for number, annotation in enumerate(content["annotations"]):
-        place = f"annotation of image {annotation.get('image_id', f'number {number}')}"
+        image_id = annotation.get("image_id")
+        place = f"annotation of image {image_id}" if is_id(image_id) else f"annotations[{number}]"
+        if not is_id(image_id):
+            faults.append(Fault(file, place, "image_id", f"expected a number or a string, got {image_id!r}"))
         message = file_name_fault(annotation.get("file_name"))
         if message:
             faults.append(Fault(file, place, "file_name", message))
@@ -35,15 +39,27 @@ def panoptic_faults(content: dict[str, Any], file: str, known: set) -> list[Faul
             if not isinstance(segment, dict):
                 faults.append(Fault(file, place, f"segments_info[{at}]", f"expected an object, got {segment!r}"))
                 continue
-            segment_id, category = segment.get("id"), segment.get("category_id")
-            if not isinstance(segment_id, int) or not 0 < segment_id < 1 << 24 or segment_id in seen:
+            segment_id, category, is_crowd = segment.get("id"), segment.get("category_id"), segment.get("iscrowd", 0)
+            if type(segment_id) is not int or not 0 < segment_id < 1 << 24 or segment_id in seen:
                 message = f"expected a new number in [1, 2^24), got {segment_id!r}"
                 faults.append(Fault(file, place, "segments_info.id", message))
-            seen.add(segment_id)
-            if not isinstance(category, (int, str)) or category not in known:
+            else:
+                seen.add(segment_id)
+            if not is_id(category) or category not in known:
                 message = f"segment {segment_id!r}: no category has the id {category!r}"
                 faults.append(Fault(file, place, "segments_info.category_id", message))
+            if is_crowd not in (0, 1):
+                message = f"segment {segment_id!r}: expected 0 or 1, got {is_crowd!r}"
+                faults.append(Fault(file, place, "segments_info.iscrowd", message))
     return faults
+
+
+def panoptic_category_faults(category: dict[str, Any], file: str) -> Iterator[Fault]:
+    """Yield the faults of one category of a panoptic file."""
+    yield from category_faults(category, file)
+    if category.get("isthing") not in (0, 1):
+        message = f"expected 0 or 1, got {category.get('isthing')!r}"
+        yield Fault(file, f"category {category['id']}", "isthing", message)
 
 
 def load_coco_panoptic_json(
@@ -74,15 +90,17 @@ def load_coco_panoptic_json(
     sizes = {image["id"]: image for image in content.get("images", []) if {"id", "height", "width"} <= image.keys()}
     records = []
     for annotation in content["annotations"]:
-        image_id = int(annotation["image_id"])
+        given = annotation["image_id"]
+        image_id = int(given) if str(given).isdecimal() else given
         record = {
             "file_name": os.path.join(image_dir, f"{PurePath(annotation['file_name']).stem}.jpg"),
             "image_id": image_id,
             "pan_seg_file_name": os.path.join(gt_dir, annotation["file_name"]),
             "segments_info": [_contiguous(segment, things, stuff) for segment in annotation["segments_info"]],
         }
-        if image_id in sizes:
-            record.update(height=sizes[image_id]["height"], width=sizes[image_id]["width"])
+        image = sizes.get(given) or sizes.get(image_id)
+        if image:
+            record.update(height=image["height"], width=image["width"])
         records.append(record)
     if not records:
         raise DatasetError(Fault(file, "", "annotations", "the file has no annotations"))
