@@ -6,6 +6,7 @@ from PIL import Image
 from detectory.data import DatasetError
 from detectory.data.check import check_dataset
 from detectory.data.datasets import convert_labelme, convert_voc, convert_yolo, load_coco_json
+from detectory.data.datasets.yolo import yolo_class_names
 from detectory.data.sources import find_sources, load_source
 
 
@@ -42,13 +43,30 @@ def test_yolo_boxes_and_polygons_become_absolute(photo):
         ("2 0.5 0.5 0.2 0.4", r"line 1: class: expected a class in \[0, 2\), got 2"),
         ("0 0.5 0.5 0.2", "line 1: expected 4 numbers of a box"),
         ("0 50 50 20 40", r"line 1: coordinates are relative and lie in \[0, 1\]"),
-        ("cat 0.5 0.5 0.2 0.4", "line 1: expected numbers"),
+        ("cat 0.5 0.5 0.2 0.4", "line 1: expected numbers: could not convert string to float: 'cat'"),
     ],
 )
 def test_a_bad_line_of_yolo_is_named(photo, line, message):
     with pytest.raises(DatasetError, match=message):
         yolo(photo, line)
     assert not (photo / "out.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        (
+            "data.yaml",
+            b"names: {0: cat, one: dog}",
+            r"data\.yaml: names: expected a list of names or a map from 0, 1, 2",
+        ),
+        ("classes.txt", b"caf\xe9", r"classes\.txt: the file is not UTF-8: byte 0xe9"),
+    ],
+)
+def test_a_bad_list_of_classes_is_named(tmp_path, name, content, message):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(DatasetError, match=message):
+        yolo_class_names(tmp_path)
 
 
 def labelme(folder, shapes):

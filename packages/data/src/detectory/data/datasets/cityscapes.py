@@ -11,9 +11,10 @@ import numpy as np
 import pycocotools.mask
 
 from detectory.data.detection.images import read_image
-from detectory.data.faults import DatasetError, Fault
+from detectory.data.faults import DatasetError, Fault, raise_first
 from detectory.structures import BoxMode
 
+from .coco_panoptic import contiguous_segment, panoptic_faults
 from .json_file import read_json
 from .mask_outlines import mask_to_polygons
 from .metadata import fact_file
@@ -152,24 +153,22 @@ def load_cityscapes_panoptic(image_dir: str, gt_dir: str, gt_json: str, meta: di
 
     Returns:
         Dicts with ``file_name``, ``image_id``, ``pan_seg_file_name``, ``segments_info`` (contiguous category ids).
+
+    Raises:
+        DatasetError: The file breaks the rules of the format; the message names file, id and field.
     """
     things, stuff = meta["thing_dataset_id_to_contiguous_id"], meta["stuff_dataset_id_to_contiguous_id"]
-    records = []
-    for photo, labels, described in panoptic_files(image_dir, gt_dir, read_json(gt_json)["annotations"], gt_json):
-        segments = []
-        for segment in described:
-            is_thing = segment["category_id"] in things
-            category = (things if is_thing else stuff)[segment["category_id"]]
-            segments.append({**segment, "category_id": category, "isthing": is_thing})
-        records.append(
-            {
-                "file_name": photo,
-                "image_id": os.path.basename(photo).removesuffix(_IMAGE_SUFFIX),
-                "pan_seg_file_name": labels,
-                "segments_info": segments,
-            }
-        )
-    return records
+    content = read_json(gt_json)
+    raise_first(panoptic_faults(content, gt_json, things.keys() | stuff.keys()))
+    return [
+        {
+            "file_name": photo,
+            "image_id": os.path.basename(photo).removesuffix(_IMAGE_SUFFIX),
+            "pan_seg_file_name": labels,
+            "segments_info": [contiguous_segment(segment, things, stuff) for segment in described],
+        }
+        for photo, labels, described in panoptic_files(image_dir, gt_dir, content["annotations"], gt_json)
+    ]
 
 
 def panoptic_files(
@@ -187,7 +186,7 @@ def panoptic_files(
     found = []
     for number, annotation in enumerate(annotations):
         image_id = annotation["image_id"]
-        photo = photos.get(image_id.removesuffix(_IMAGE_SUFFIX.removesuffix(".png")))
+        photo = photos.get(str(image_id).removesuffix(_IMAGE_SUFFIX.removesuffix(".png")))
         if photo is None:
             raise DatasetError(Fault(file, f"annotation {number}", "image_id", f"no photo of {image_id!r}"))
         found.append((photo, os.path.join(gt_dir, annotation["file_name"]), annotation["segments_info"]))

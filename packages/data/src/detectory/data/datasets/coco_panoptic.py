@@ -96,7 +96,7 @@ def load_coco_panoptic_json(
             "file_name": os.path.join(image_dir, f"{PurePath(annotation['file_name']).stem}.jpg"),
             "image_id": image_id,
             "pan_seg_file_name": os.path.join(gt_dir, annotation["file_name"]),
-            "segments_info": [_contiguous(segment, things, stuff) for segment in annotation["segments_info"]],
+            "segments_info": [contiguous_segment(segment, things, stuff) for segment in annotation["segments_info"]],
         }
         image = sizes.get(given) or sizes.get(image_id)
         if image:
@@ -107,7 +107,8 @@ def load_coco_panoptic_json(
     return records
 
 
-def _contiguous(segment: dict[str, Any], things: dict[int, int], stuff: dict[int, int]) -> dict[str, Any]:
+def contiguous_segment(segment: dict[str, Any], things: dict[int, int], stuff: dict[int, int]) -> dict[str, Any]:
+    """Give a segment's category as a contiguous id, and whether it is a thing."""
     category = segment["category_id"]
     is_thing = category in things
     return {**segment, "category_id": (things if is_thing else stuff)[category], "isthing": is_thing}

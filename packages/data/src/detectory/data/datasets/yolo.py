@@ -77,16 +77,22 @@ def yolo_labels(labels: Path, classes: int) -> Iterator[tuple[int, list[float]] 
     """Yield a label file's ``(class, relative numbers)``, and a fault in the place of each bad line."""
     if not labels.is_file():
         return
-    try:
-        lines = labels.read_text(encoding="utf-8").splitlines()
-    except UnicodeDecodeError as error:
-        yield Fault(str(labels), "", "", f"the file is not UTF-8: byte {error.object[error.start]:#04x}")
+    lines = _lines(labels)
+    if isinstance(lines, Fault):
+        yield lines
         return
     for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
         parsed = _parsed(line, classes)
         yield parsed if not isinstance(parsed, str) else _fault(labels, number, parsed)
+
+
+def _lines(file: Path) -> list[str] | Fault:
+    try:
+        return file.read_text(encoding="utf-8").splitlines()
+    except UnicodeDecodeError as error:
+        return Fault(str(file), "", "", f"the file is not UTF-8: byte {error.object[error.start]:#04x}")
 
 
 def _fault(labels: Path, number: int, message: str) -> Fault:
@@ -98,14 +104,15 @@ def _parsed(line: str, classes: int) -> tuple[int, list[float]] | str:
     """The class and numbers of a line, or what is wrong with it."""
     try:
         category, *numbers = (float(word) for word in line.split())
-    except ValueError:
-        return f"expected numbers, got {line!r}"
+    except ValueError as error:
+        return f"expected numbers: {error}"
     if not 0 <= category < classes or category != int(category):
         return f"expected a class in [0, {classes}), got {line.split()[0]}"
     if len(numbers) != 4 and (len(numbers) < 6 or len(numbers) % 2):
         return f"expected 4 numbers of a box or 6 and more of a polygon, got {len(numbers)}"
     if not all(-0.01 <= value <= 1.01 for value in numbers):
-        return f"coordinates are relative and lie in [0, 1], got {line!r}"
+        strange = next(value for value in numbers if not -0.01 <= value <= 1.01)
+        return f"coordinates are relative and lie in [0, 1], got {strange:g}"
     return int(category), numbers
 
 
@@ -129,12 +136,15 @@ def yolo_class_names(folder: Path) -> list[str] | None:
             return _listed(content["names"], file)
     for name in NAME_FILES:
         if (folder / name).is_file():
-            return [line.strip() for line in (folder / name).read_text(encoding="utf-8").splitlines() if line.strip()]
+            lines = _lines(folder / name)
+            if isinstance(lines, Fault):
+                raise DatasetError(lines)
+            return [line.strip() for line in lines if line.strip()]
     return None
 
 
 def _listed(names: Any, file: Path) -> list[str]:
-    if isinstance(names, dict) and sorted(names) == list(range(len(names))):
+    if isinstance(names, dict) and set(names) == set(range(len(names))):
         names = [names[number] for number in range(len(names))]
     if not isinstance(names, list):
         message = f"expected a list of names or a map from 0, 1, 2, … to names, got {names!r}"
