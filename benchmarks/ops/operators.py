@@ -205,6 +205,16 @@ def _deform_conv_backward() -> Case:
     return Case(case.call, case.reads, lambda _: 3 * _CONVOLVED)
 
 
+@operator("winograd_conv2d 1 x 256 x 120 x 160")
+def _winograd() -> Case:
+    generator = torch.Generator().manual_seed(0)
+    input = torch.randn(1, 256, 120, 160, generator=generator).contiguous(memory_format=torch.channels_last)
+    weight = ops.winograd_weight(torch.randn(256, 256, 3, 3, generator=generator) / 48)
+    # 36 products over the channels for each tile of 4 x 4 pixels.
+    multiplied = 2 * 36 * 30 * 40 * 256 * 256
+    return Case(lambda: ops.winograd_conv2d(input, weight, None, 256), (input, weight), lambda _: multiplied)
+
+
 # Queries, heads, levels, points and channels; a sample is 4 multiply-adds and its weight.
 _ATTENDED = 17_821 * 8 * 4 * 4 * 32 * 10
 

@@ -1,8 +1,13 @@
+import copy
+
 import pytest
 import torch
 
 from detectory.core.events import EventStorage
+from detectory.modeling.analysis import FlopCountAnalysis
 from detectory.modeling.fast_inference import fold_batch_norms, optimize_for_inference
+from detectory.modeling.layers import Conv2d
+from detectory.modeling.layers.winograd import WinogradConv2d, use_winograd
 from detectory.structures import Boxes, Instances
 
 from . import tiny
@@ -129,7 +134,7 @@ def test_diverged_training_is_reported():
 
 def randomize_norms(model):
     for module in model.modules():
-        if isinstance(module, torch.nn.BatchNorm2d):
+        if isinstance(module, torch.nn.BatchNorm2d) and module.affine:
             module.running_mean.normal_(std=0.1), module.running_var.uniform_(0.5, 1.5)
             module.weight.data.uniform_(0.5, 1.5), module.bias.data.normal_(std=0.1)
     return model
@@ -142,6 +147,80 @@ def test_folding_norms_changes_no_feature():
         wanted, got = backbone(x), fold_batch_norms(backbone)(x)
     assert not any(isinstance(m, torch.nn.BatchNorm2d) for m in backbone.modules())
     assert all(torch.allclose(got[key], wanted[key], atol=1e-5) for key in wanted)
+
+
+@pytest.fixture
+def winograd_everywhere(monkeypatch):
+    """Also convolutions of a few channels, as those of tiny models."""
+    monkeypatch.setattr(WinogradConv2d, "LEAST_CHANNELS", 1)
+
+
+@pytest.mark.usefixtures("winograd_everywhere")
+def test_an_optimized_model_of_every_kind_gives_the_same(name):
+    model, items = loose(randomize_norms(tiny.MODELS[name]())), tiny.inputs()
+    with torch.no_grad():
+        wanted, found = model(items), optimize_for_inference(copy.deepcopy(model))(items)
+    for a, b in zip(wanted, found, strict=True):
+        if "sem_seg" in a:
+            assert torch.allclose(a["sem_seg"], b["sem_seg"], atol=1e-4)
+        for key in {"instances", "proposals"} & set(a):
+            field = "scores" if key == "instances" else "objectness_logits"
+            assert len(a[key]) == len(b[key])
+            assert torch.allclose(a[key].get(field), b[key].get(field), atol=1e-4)
+
+
+def wide_convolution(**kwargs):
+    return Conv2d(32, 40, 3, padding=1, activation=torch.nn.ReLU(), **kwargs).eval()
+
+
+def test_a_fast_convolution_keeps_names_output_and_the_layer_that_is_scripted():
+    layers, x = torch.nn.Sequential(wide_convolution()), torch.randn(1, 32, 9, 10)
+    names, scripted = list(layers.state_dict()), torch.jit.script(layers)
+    with torch.no_grad():
+        wanted = layers(x)
+        assert isinstance(use_winograd(layers)[0], WinogradConv2d)
+        assert torch.allclose(layers(x), wanted, atol=1e-4)
+        assert torch.jit.script(layers).code == scripted.code
+    assert list(layers.state_dict()) == names
+
+
+def test_a_gradient_goes_through_the_plain_convolution():
+    layers, x = torch.nn.Sequential(wide_convolution()), torch.randn(1, 32, 9, 10, requires_grad=True)
+    wanted = torch.autograd.grad(layers(x).sum(), x)[0]
+    assert torch.allclose(torch.autograd.grad(use_winograd(layers)(x).sum(), x)[0], wanted)
+
+
+def test_an_export_has_the_plain_convolution():
+    layers = use_winograd(torch.nn.Sequential(wide_convolution()))
+    program = torch.export.export(layers, (torch.randn(1, 32, 9, 10),))
+    assert "conv2d" in str(program.graph)
+    assert "winograd" not in str(program.graph)
+
+
+@pytest.mark.parametrize(
+    "kwargs", [{"stride": 2}, {"dilation": 2}, {"groups": 2}, {"padding_mode": "reflect"}], ids=str
+)
+def test_other_convolutions_stay(kwargs):
+    layer = Conv2d(32, 40, 3, **{"padding": 1, **kwargs})
+    assert use_winograd(torch.nn.Sequential(layer))[0] is layer
+
+
+def test_a_layer_with_a_hook_or_few_channels_stays():
+    hooked, narrow = wide_convolution(), Conv2d(8, 40, 3, padding=1)
+    hooked.register_forward_hook(lambda *_: None)
+    assert list(use_winograd(torch.nn.Sequential(hooked, narrow))) == [hooked, narrow]
+
+
+def test_a_layer_that_two_modules_share_stays_shared():
+    layer = wide_convolution()
+    model = use_winograd(torch.nn.ModuleList([torch.nn.Sequential(layer), torch.nn.Sequential(layer)]))
+    assert model[0][0] is model[1][0]
+
+
+def test_fast_convolutions_count_as_plain_ones():
+    layers, x = torch.nn.Sequential(wide_convolution()), torch.randn(1, 32, 9, 10)
+    with torch.no_grad():
+        assert FlopCountAnalysis(use_winograd(layers), x).total() == 32 * 40 * 9 * 90
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)

@@ -1,8 +1,12 @@
 """Every architecture gives Detectron2's numbers for the same weights and images."""
 
+import copy
+
 import numpy as np
 import pytest
 import torch
+
+from detectory.modeling.fast_inference import optimize_for_inference
 
 from .models import MODELS
 from .parity import batch, counterparts, golden, prepare, relative, training_losses
@@ -46,6 +50,19 @@ def test_features_are_the_measured_ones(measured):
     for level, value in measured["features"].items():
         assert relative(value.mean((2, 3)).numpy(), measured["want"][f"feat.{level}.mean"]) < 1e-4
         assert relative(value[:, :8, :2, :2].numpy(), measured["want"][f"feat.{level}.corner"]) < 1e-4
+
+
+@pytest.mark.parametrize("measured", SLOW, indirect=True)
+def test_the_optimized_model_gives_the_same_features_and_detections(measured):
+    want = measured["want"]
+    model, items = optimize_for_inference(copy.deepcopy(measured["model"])), batch("fast_rcnn" in measured["name"])
+    with torch.no_grad():
+        features, outputs = model.backbone(model.preprocess_image(items).tensor), model(items)
+    for level, value in features.items():
+        assert relative(value.mean((2, 3)).numpy(), want[f"feat.{level}.mean"]) < 1e-4
+        assert relative(value.numpy(), measured["features"][level].numpy()) < 1e-4
+    for i, output in enumerate(outputs if "0.boxes" in want else ()):
+        assert (matched(output, want, i)[1] >= 0).mean() >= 0.97
 
 
 @pytest.mark.parametrize("measured", SLOW, indirect=True)

@@ -51,11 +51,19 @@ CALLS = {
     "rle_encode": lambda: (torch.rand(3, 5, 5) < 0.5,),
     "grouped_box_iou": lambda: (boxes(2), boxes(2), None, torch.tensor([0, 1, 2]), torch.tensor([0, 1, 2])),
     "coco_match": matching,
+    "winograd_weight": lambda: (torch.rand(4, 3, 3, 3),),
+    "winograd_conv2d": lambda: (
+        torch.rand(2, 3, 5, 6),
+        ops.winograd_weight(torch.rand(4, 3, 3, 3)),
+        torch.rand(4),
+        4,
+    ),
     "rasterize_polygons_within_boxes": lambda: ([[[0, 0, 4, 0, 4, 4]]] * 3, boxes(3), 7),
 }
 #: Those that run where their tensors are; the others work in the host's memory.
 ON_DEVICES = [name for name in CALLS if name not in ("rle_encode", "grouped_box_iou", "coco_match")]
-ON_DEVICES.remove("rasterize_polygons_within_boxes")
+for _name in ("rasterize_polygons_within_boxes", "winograd_weight", "winograd_conv2d"):
+    ON_DEVICES.remove(_name)
 DIFFERENTIABLE = ["pairwise_iou", "pairwise_ioa", "pairwise_giou", "roi_align", "roi_align_rotated", "deform_conv2d"]
 DIFFERENTIABLE += ["ms_deform_attn", "point_sample", "sigmoid_focal_loss"]
 

@@ -15,7 +15,7 @@ if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64|amd64" AND CMAKE_CXX_COMPILER_ID
 endif()
 
 # Sums of many products gain from fused multiply-adds and decide nothing.
-set(DETECTORY_FUSED channel_blocks roi_align roi_align_rotated deform_conv ms_deform_attn point_sample)
+set(DETECTORY_FUSED channel_blocks roi_align roi_align_rotated deform_conv ms_deform_attn point_sample winograd)
 
 function(detectory_kernels library)
   foreach(stem ${DETECTORY_FUSED})

@@ -18,6 +18,7 @@ from detectory.ops.roi_align import roi_align
 from detectory.ops.roi_align_rotated import roi_align_rotated
 from detectory.ops.roi_masks import paste_masks, roi_masks_to_rle
 from detectory.ops.rotated import batched_nms_rotated, nms_rotated, pairwise_iou_rotated
+from detectory.ops.winograd import winograd_conv2d, winograd_weight
 
 __all__ = [
     "batched_nms",
@@ -49,4 +50,6 @@ __all__ = [
     "roi_align_rotated",
     "roi_masks_to_rle",
     "sigmoid_focal_loss",
+    "winograd_conv2d",
+    "winograd_weight",
 ]

@@ -31,8 +31,18 @@ def _deform_conv_multiply_adds(
     return 2 * (convolution + 4 * batch * input_shape[1] * height * width * taps)
 
 
+def _winograd_multiply_adds(input_shape: Any, *_: Any, out_shape: Any, **__: Any) -> int:
+    """Those of the plain 3x3 convolution, whose result it is."""
+    batch, out_channels, height, width = out_shape
+    return 2 * batch * out_channels * height * width * input_shape[1] * 9
+
+
 def _custom_formulas() -> dict[Any, Callable[..., int]]:
-    formulas = {"roi_align": _roi_align_multiply_adds, "deform_conv2d": _deform_conv_multiply_adds}
+    formulas = {
+        "roi_align": _roi_align_multiply_adds,
+        "deform_conv2d": _deform_conv_multiply_adds,
+        "winograd_conv2d": _winograd_multiply_adds,
+    }
     return {
         getattr(torch.ops.detectory, name): formula
         for name, formula in formulas.items()
