@@ -16,7 +16,8 @@ from detectory.compat.detectron2.export.torchscript_patch import (
 )
 from detectory.compat.detectron2.layers import ShapeSpec, batched_nms, nms_rotated
 from detectory.compat.detectron2.layers.mask_ops import paste_masks_in_image
-from detectory.compat.detectron2.modeling import build_model
+from detectory.compat.detectron2.layers.rotated_boxes import pairwise_iou_rotated
+from detectory.compat.detectron2.modeling import build_model, detector_postprocess
 from detectory.compat.detectron2.modeling.anchor_generator import DefaultAnchorGenerator
 from detectory.compat.detectron2.modeling.backbone import build_resnet_backbone
 from detectory.compat.detectron2.modeling.backbone.fpn import build_resnet_fpn_backbone
@@ -118,6 +119,11 @@ def test_rotated_suppression_is_scripted():
     assert torch.equal(scripted(rotated, torch.arange(20.0), 0.3), nms_rotated(rotated, torch.arange(20.0), 0.3))
 
 
+def test_overlap_of_rotated_boxes_is_scripted():
+    rotated = torch.cat([random_boxes(20), torch.rand(20, 1) * 90], dim=1)
+    assert torch.equal(torch.jit.script(pairwise_iou_rotated)(rotated, rotated), pairwise_iou_rotated(rotated, rotated))
+
+
 def test_anchors_are_scripted():
     generator = DefaultAnchorGenerator(sizes=[[32, 64]], aspect_ratios=[[0.25, 1, 4]], strides=[4], offset=0.5)
     features = [torch.rand(2, 96, 3, 2)]
@@ -183,6 +189,22 @@ def test_detector_is_scripted_for_images_of_any_size(name):
     for a, b in zip(expected, found, strict=True):
         assert len(a) > 0
         assert_instances_allclose(a, convert_scripted_instances(b), rtol=1e-4)
+
+
+@pytest.mark.slow
+def test_retinanet_is_scripted_for_images_of_any_size():
+    cfg = model_zoo.get_config("COCO-Detection/retinanet_R_50_FPN_1x.yaml")
+    cfg.MODEL.WEIGHTS, cfg.MODEL.DEVICE, cfg.MODEL.FPN.OUT_CHANNELS = "", "cpu", 16
+    cfg.MODEL.RETINANET.SCORE_THRESH_TEST, cfg.TEST.DETECTIONS_PER_IMAGE = 0.0, 10
+    model = build_model(cfg).eval()
+    fields = {"pred_boxes": "Boxes", "scores": "Tensor", "pred_classes": "Tensor"}
+    inputs = [{"image": torch.rand(3, 64, 70) * 255}, {"image": torch.rand(3, 40, 50) * 255}]
+    with torch.no_grad():
+        found, expected = scripting_with_instances(model, fields)(inputs), model(inputs)
+    for item, a, b in zip(inputs, expected, found, strict=True):
+        b = detector_postprocess(convert_scripted_instances(b), *item["image"].shape[1:])
+        assert len(b) > 0
+        assert_instances_allclose(a["instances"], b, rtol=1e-4)
 
 
 def test_a_subclass_is_not_scripted_as_its_base():

@@ -190,3 +190,21 @@ def test_detection_checkpointer_matches_when_the_path_asks_for_it(tmp_path):
     torch.save({"stem.conv1.weight": torch.full((2, 1, 1, 1), 3.0)}, tmp_path / "m.pth")
     DetectionCheckpointer(model := Detector()).load(f"{tmp_path}/m.pth?matching_heuristics=True")
     assert model.backbone.stem.conv1.weight.unique().item() == 3
+
+
+@pytest.mark.parametrize("wrap", [nn.DataParallel, torch.compile, lambda model: nn.DataParallel(torch.compile(model))])
+@pytest.mark.parametrize("suffix", ["", "?matching_heuristics=True"])
+def test_names_lose_the_prefix_of_a_wrapper(wrap, suffix, model, tmp_path):
+    torch.save({"model": wrap(model).state_dict()}, tmp_path / "wrapped.pth")
+    checkpointer = DetectionCheckpointer(fresh := nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3)))
+    checkpointer.load(f"{tmp_path}/wrapped.pth{suffix}")
+    assert checkpointer.last_report.is_complete
+    assert torch.equal(fresh[0].weight, model[0].weight)
+
+
+def test_a_part_called_module_keeps_its_name(model, tmp_path):
+    outer = nn.ModuleDict({"module": model})
+    torch.save({"model": outer.state_dict()}, tmp_path / "m.pth")
+    checkpointer = Checkpointer(outer)
+    checkpointer.load(str(tmp_path / "m.pth"))
+    assert checkpointer.last_report.is_complete

@@ -252,7 +252,7 @@ class Visualizer(Drawing):
             boxes: `RotatedBoxes` or (N, 5) with x, y, width, height and degrees counter-clockwise.
             labels: N texts. assigned_colors: N colours, by default those of `colormap` in order.
         """
-        array = np.zeros((0, 5)) if boxes is None else _numbers(boxes)
+        array = np.zeros((0, 5)) if boxes is None else _numbers(boxes).reshape(-1, 5)
         colors = assigned_colors if assigned_colors is not None else self._instance_colors(None, len(array))
         for index in np.argsort(-array[:, 2] * array[:, 3], kind="stable").tolist():
             self.draw_rotated_box_with_label(array[index], alpha=0.8, edge_color=colors[index])

@@ -2,6 +2,7 @@
 
 import logging
 import os
+from collections.abc import MutableMapping
 from pathlib import Path
 from typing import IO, Any, cast
 
@@ -9,6 +10,7 @@ import torch
 from torch import nn
 
 from detectory.core.checkpoint.load_report import LoadReport, load_into
+from detectory.core.checkpoint.name_matching import take_off_wrappers
 from detectory.core.checkpoint.readers import as_tensors, load_checkpoint_file
 from detectory.core.names import nearest
 from detectory.core.storage import atomic_write, local_path
@@ -111,6 +113,8 @@ class Checkpointer:
     def load(self, path: str, checkpointables: list[str] | None = None) -> dict[str, Any]:
         """Load a file into the model and the other objects.
 
+        Names of a model that was saved inside ``DistributedDataParallel`` or ``torch.compile`` lose that prefix.
+
         Args:
             path: a path or an address; nothing is loaded when it is empty.
             checkpointables: the objects to load, all that the file holds by default.
@@ -128,6 +132,8 @@ class Checkpointer:
             return {}
         _logger.info("loading the checkpoint %s", path)
         content = self._load_file(path)
+        if isinstance(content.get("model"), MutableMapping):
+            take_off_wrappers(content["model"], self.model.state_dict())
         self.last_report = self._load_model(content, path)
         self._tell(self.last_report, path)
         for key in list(self.checkpointables) if checkpointables is None else checkpointables:

@@ -1,13 +1,15 @@
 """Matching of a checkpoint's names to a model's when they differ by a prefix, such as ``backbone.bottom_up.``"""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, MutableMapping
+from typing import Any
 
 import torch
 
 from detectory.core.checkpoint.caffe2_names import convert_caffe2_names
 
 _logger = logging.getLogger(__name__)
+_WRAPPERS = ("module.", "_orig_mod.")
 
 
 def match_state_dict(
@@ -65,3 +67,22 @@ def longest_suffix(name: str, known: Mapping[str, object]) -> str | None:
         if not dot:
             return None
     return name
+
+
+def take_off_wrappers(state: MutableMapping[str, Any], own: Collection[str]) -> None:
+    """Remove, in place, the prefix that a wrapper gave to every name of a checkpoint, unless the model has it too.
+
+    ``DataParallel`` and ``DistributedDataParallel`` write ``module.``, ``torch.compile`` writes ``_orig_mod.``.
+
+    Args:
+        state: a checkpoint's values by name; the versions of modules that torch keeps beside them are renamed too.
+        own: the model's names.
+    """
+    prefix = next((prefix for prefix in _WRAPPERS if state and all(name.startswith(prefix) for name in state)), None)
+    if prefix is None or any(name.startswith(prefix) for name in own):
+        return
+    for names in (state, getattr(state, "_metadata", None) or {}):
+        for name in list(names):
+            # Taken out and put back, each keeps its place among the others. The wrapped module itself has no name.
+            names["" if f"{name}." == prefix else name.removeprefix(prefix)] = names.pop(name)
+    take_off_wrappers(state, own)

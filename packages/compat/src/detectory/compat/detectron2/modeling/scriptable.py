@@ -62,7 +62,7 @@ class ScriptableRPN(nn.Module):
         self.rpn_head = rpn.rpn_head
         self.anchor_generator = rpn.anchor_generator
         self.in_features = list(rpn.in_features)
-        self.weights, self.scale_clamp = _numbers_of(rpn.box2box_transform, "RPN")
+        self.weights, self.scale_clamp = numbers_of(rpn.box2box_transform, "RPN")
         self.pre_nms_topk, self.post_nms_topk = rpn.pre_nms_topk[False], rpn.post_nms_topk[False]
         self.nms_thresh, self.min_box_size = float(rpn.nms_thresh), float(rpn.min_box_size)
 
@@ -168,7 +168,7 @@ class _BoxDetector(nn.Module):
     def __init__(self, predictor: roi_heads.FastRCNNOutputLayers, name: str) -> None:
         super().__init__()
         self.box_predictor = predictor
-        self.weights, self.scale_clamp = _numbers_of(predictor.box2box_transform, name)
+        self.weights, self.scale_clamp = numbers_of(predictor.box2box_transform, name)
         self.use_sigmoid = bool(predictor.use_sigmoid_ce)
         self.score_thresh, self.nms_thresh = float(predictor.test_score_thresh), float(predictor.test_nms_thresh)
         self.topk = int(predictor.test_topk_per_image)
@@ -300,7 +300,8 @@ class ScriptableRCNN(nn.Module):
         return self.roi_heads(images, features, proposals, None)[0]
 
 
-def _numbers_of(transform: object, name: str) -> tuple[list[float], float]:
+def numbers_of(transform: object, name: str) -> tuple[list[float], float]:
+    """Return the weights and the clamp of a `Box2BoxTransform`, which ``name`` has."""
     if not isinstance(transform, Box2BoxTransform):
         raise TypeError(f"{name}: only Box2BoxTransform can be scripted, got {type(transform).__name__}")
     return [float(weight) for weight in transform.weights], float(transform.scale_clamp)

@@ -1,21 +1,107 @@
 """Drawing under Detectron2's module path."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
+import torch
 
 from detectory import visualization as native
+from detectory.structures import Instances
 from detectory.visualization import ColorMode, GenericMask, VisImage, random_color
-from detectory.visualization.colors import Rgb
+from detectory.visualization.colors import Color, Rgb, to_rgb, with_lightness
 from detectory.visualization.contours import trace_contours
+from detectory.visualization.generic_mask import generic_masks
 from detectory.visualization.segments import class_labels as _create_text_labels
+from detectory.visualization.visualizer import _OFF_WHITE
 
-__all__ = ["ColorMode", "GenericMask", "VisImage", "Visualizer", "_create_text_labels", "random_color"]
+__all__ = [
+    "_BLACK",
+    "_KEYPOINT_THRESHOLD",
+    "_OFF_WHITE",
+    "_RED",
+    "ColorMode",
+    "GenericMask",
+    "VisImage",
+    "Visualizer",
+    "_create_text_labels",
+    "random_color",
+]
+
+_KEYPOINT_THRESHOLD = 0.05
+_BLACK: Rgb = (0.0, 0.0, 0.0)
+_RED: Rgb = (1.0, 0.0, 0.0)
 
 
 class Visualizer(native.Visualizer):
-    """The library's visualizer, which fills masks with holes without a border, as Detectron2 does."""
+    """The library's visualizer, which fills masks with holes without a border, as Detectron2 does.
+
+    It also has the methods that subclasses in other projects call: ``_jitter``, ``_convert_boxes`` and the like.
+    """
+
+    cpu_device = torch.device("cpu")
+
+    @property
+    def _default_font_size(self) -> float:
+        return self.font_size
+
+    @property
+    def _instance_mode(self) -> ColorMode:
+        return self.instance_mode
+
+    @_instance_mode.setter
+    def _instance_mode(self, mode: ColorMode) -> None:
+        self.instance_mode = mode
+
+    def draw_instance_predictions(
+        self, predictions: Instances, jittering: bool = True, assigned_colors: Sequence[Color] | None = None
+    ) -> VisImage:
+        """Draw what a detector found.
+
+        Args:
+            predictions: as of :meth:`detectory.visualization.Visualizer.draw_instance_predictions`.
+            jittering: with ``ColorMode.SEGMENTATION``, vary the colours of objects of one class; else all have it as
+                the metadata says.
+            assigned_colors: one for each object.
+        """
+        exact = self.instance_mode == ColorMode.SEGMENTATION and not jittering and predictions.has("pred_classes")
+        if exact and assigned_colors is None:
+            assigned_colors = [self._class_color("thing_colors", label) for label in predictions.pred_classes.tolist()]
+        return super().draw_instance_predictions(predictions, assigned_colors)
+
+    def _jitter(self, color: Color) -> tuple[float, ...]:
+        """Return a colour near this one, drawn at random."""
+        shift = np.random.uniform(-1, 1, 3)
+        return tuple(np.clip(np.array(to_rgb(color)) + 0.5 * shift / np.linalg.norm(shift), 0, 1).tolist())
+
+    def _change_color_brightness(self, color: Color, brightness_factor: float) -> Rgb:
+        """Return a colour whose lightness is the part ``brightness_factor`` (-1 to 1) higher."""
+        return with_lightness(to_rgb(color), brightness_factor)
+
+    def _convert_boxes(self, boxes: Any) -> np.ndarray:
+        """Return boxes, or their tensor, as an array ``(N, 4)`` or ``(N, 5)``."""
+        return _array(boxes)
+
+    def _convert_keypoints(self, keypoints: Any) -> np.ndarray:
+        """Return keypoints, or their tensor, as an array ``(N, K, 3)``."""
+        return _array(keypoints)
+
+    def _convert_masks(self, masks_or_polygons: Any) -> list[GenericMask]:
+        """Return masks of any kind as :class:`GenericMask`."""
+        return generic_masks(masks_or_polygons, self.output.height, self.output.width)
+
+    def _create_grayscale_image(self, mask: np.ndarray | None = None) -> np.ndarray:
+        """Return the picture in gray, in colour where ``mask`` (H, W) is true."""
+        gray = np.repeat(self.img.astype(np.float32).mean(axis=2, keepdims=True), 3, axis=2)
+        return gray if mask is None else np.where(mask[:, :, None], self.img, gray)
 
     def _fill_mask(self, left: int, top: int, crop: np.ndarray, fill: Rgb, edge: Rgb | None, alpha: float) -> None:
         if not crop.size or not any(contour.is_hole for contour in trace_contours(crop)):
             super()._fill_mask(left, top, crop, fill, edge, alpha)
             return
         self._cover_pixels(crop, left, top, fill, alpha)
+
+
+def _array(values: Any) -> np.ndarray:
+    values = getattr(values, "tensor", values)
+    return values.detach().cpu().numpy() if isinstance(values, torch.Tensor) else np.asarray(values)

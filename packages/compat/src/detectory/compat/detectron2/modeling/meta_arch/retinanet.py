@@ -2,12 +2,15 @@
 
 from typing import Any
 
+from torch import nn
+
 from detectory.compat.detectron2.config import CfgNode, configurable
 from detectory.compat.detectron2.layers import ShapeSpec
 from detectory.compat.detectron2.modeling.anchor_generator import build_anchor_generator
 from detectory.compat.detectron2.modeling.backbone.build import build_backbone
 from detectory.compat.detectron2.modeling.meta_arch.build import META_ARCH_REGISTRY
 from detectory.compat.detectron2.modeling.meta_arch.dense_detector import permute_to_N_HWA_K
+from detectory.compat.detectron2.modeling.scriptable_dense import ScriptableRetinaNet, ScriptableRetinaNetHead
 from detectory.modeling import meta_arch as native
 from detectory.modeling.box_regression import Box2BoxTransform
 from detectory.modeling.matcher import Matcher
@@ -19,6 +22,10 @@ class RetinaNetHead(native.RetinaNetHead):
     """:class:`detectory.modeling.meta_arch.RetinaNetHead`, from arguments or a config."""
 
     __init__ = configurable(native.RetinaNetHead.__init__)
+
+    def __prepare_scriptable__(self) -> nn.Module:
+        """Return what ``torch.jit.script`` compiles; a subclass stands for itself."""
+        return ScriptableRetinaNetHead(self) if type(self) is RetinaNetHead else self
 
     @classmethod
     def from_config(cls, cfg: CfgNode, input_shape: list[ShapeSpec]) -> dict[str, Any]:
@@ -46,6 +53,10 @@ class RetinaNet(native.RetinaNet):
     """:class:`detectory.modeling.meta_arch.RetinaNet`, from arguments or a config."""
 
     __init__ = configurable(native.RetinaNet.__init__)
+
+    def __prepare_scriptable__(self) -> nn.Module:
+        """Return what ``torch.jit.script`` compiles; a subclass stands for itself."""
+        return ScriptableRetinaNet(self) if type(self) is RetinaNet else self
 
     @classmethod
     def from_config(cls, cfg: CfgNode) -> dict[str, Any]:

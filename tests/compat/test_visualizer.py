@@ -1,0 +1,50 @@
+"""The visualizer under Detectron2's module path, and what subclasses of other projects call of it."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+from detectory.compat.detectron2.structures import Boxes, Instances
+from detectory.compat.detectron2.utils.visualizer import ColorMode, Visualizer
+
+GREEN = SimpleNamespace(thing_classes=["leaf"], thing_colors=[[0, 255, 0]])
+
+
+def two_leaves():
+    masks = torch.zeros(2, 40, 60, dtype=torch.bool)
+    masks[0, 5:35, 5:25] = masks[1, 5:35, 35:55] = True
+    return Instances((40, 60), pred_masks=masks, pred_classes=torch.zeros(2, dtype=torch.int64))
+
+
+@pytest.mark.parametrize(("jittering", "is_same"), [(False, True), (True, False)])
+def test_objects_of_a_class_have_its_colour_without_jittering(jittering, is_same):
+    visualizer = Visualizer(np.zeros((40, 60, 3), np.uint8), GREEN, instance_mode=ColorMode.SEGMENTATION)
+    picture = visualizer.draw_instance_predictions(two_leaves(), jittering=jittering).get_image()
+    assert np.array_equal(picture[28, 8], picture[28, 52]) is is_same
+
+
+def test_nothing_to_draw_is_drawn_as_nothing():
+    visualizer = Visualizer(np.zeros((40, 60, 3), np.uint8))
+    assert not visualizer.overlay_rotated_instances(boxes=[]).get_image().any()
+
+
+def test_colours_change_as_asked():
+    visualizer = Visualizer(np.zeros((4, 6, 3), np.uint8))
+    assert visualizer._change_color_brightness((0.5, 0.5, 0.5), 0.5) == pytest.approx((0.75, 0.75, 0.75))
+    near = np.array(visualizer._jitter((0.5, 0.5, 0.5)))
+    assert 0 < np.abs(near - 0.5).max() <= 0.5
+
+
+def test_values_are_converted_to_arrays_and_masks():
+    visualizer = Visualizer(np.zeros((40, 60, 3), np.uint8))
+    assert visualizer._convert_boxes(Boxes(torch.ones(2, 4))).tolist() == [[1.0] * 4] * 2
+    assert visualizer._convert_keypoints(torch.ones(1, 2, 3)).shape == (1, 2, 3)
+    assert [mask.area() for mask in visualizer._convert_masks(two_leaves().pred_masks)] == [600, 600]
+
+
+def test_gray_is_the_mean_of_the_channels_outside_of_a_mask():
+    visualizer = Visualizer(np.full((4, 6, 3), (30, 60, 90), np.uint8))
+    picture = visualizer._create_grayscale_image(np.arange(6) < np.full((4, 1), 2))
+    assert picture[0, :3].tolist() == [[30, 60, 90], [30, 60, 90], [60, 60, 60]]
