@@ -54,7 +54,7 @@ class VideoVisualizer:
             predictions: as for `Visualizer.draw_instance_predictions`; boxes are what objects are followed by.
         """
         visualizer = Visualizer(frame, self.metadata, instance_mode=self.instance_mode)
-        return visualizer.draw_instance_predictions(predictions, self._colors(predictions))
+        return visualizer.draw_instance_predictions(predictions, assigned_colors=self._colors(predictions))
 
     def draw_sem_seg(self, frame: np.ndarray, sem_seg: Any, area_threshold: float | None = None) -> VisImage:
         """Draw a semantic segmentation (H, W); colours are those of the classes."""

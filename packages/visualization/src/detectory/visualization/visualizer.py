@@ -71,13 +71,14 @@ class Visualizer(Drawing):
         self.keypoint_threshold = 0.05
 
     def draw_instance_predictions(
-        self, predictions: Instances, assigned_colors: Sequence[Color] | None = None
+        self, predictions: Instances, jittering: bool = True, *, assigned_colors: Sequence[Color] | None = None
     ) -> VisImage:
         """Draw what a detector found on this picture.
 
         Args:
             predictions: with some of `pred_boxes`, `scores`, `pred_classes`, `pred_keypoints` and `pred_masks`
                 ((N, H, W), `BitMasks` or `PolygonMasks`) or `pred_masks_rle` (COCO RLEs).
+            jittering: in `ColorMode.SEGMENTATION`, vary the colours of objects of one class; else all have the class's.
             assigned_colors: N colours; by default those of `instance_mode`.
         """
         classes = predictions.pred_classes.tolist() if predictions.has("pred_classes") else None
@@ -97,7 +98,7 @@ class Visualizer(Drawing):
             labels=class_labels(classes, scores, self._names("thing_classes")),
             masks=masks,
             keypoints=predictions.pred_keypoints if predictions.has("pred_keypoints") else None,
-            assigned_colors=assigned_colors or self._instance_colors(classes, _count(predictions)),
+            assigned_colors=assigned_colors or self._instance_colors(classes, _count(predictions), jittering),
             alpha=_ALPHA[self.instance_mode],
         )
 
@@ -347,13 +348,13 @@ class Visualizer(Drawing):
         colors = colormap(rgb=True, maximum=1)
         return to_rgb(colors[index % len(colors)])
 
-    def _instance_colors(self, classes: Sequence[int] | None, count: int) -> list[Rgb]:
+    def _instance_colors(self, classes: Sequence[int] | None, count: int, jittering: bool = True) -> list[Rgb]:
         if self.instance_mode == ColorMode.SEGMENTATION and classes is not None:
             seen: dict[int, int] = {}
             colors = []
             for category in classes:
                 seen[category] = seen.get(category, -1) + 1
-                colors.append(varied(self._class_color("thing_colors", category), seen[category]))
+                colors.append(varied(self._class_color("thing_colors", category), seen[category] if jittering else 0))
             return colors
         palette = colormap(rgb=True, maximum=1)
         return [to_rgb(palette[index % len(palette)]) for index in range(count)]

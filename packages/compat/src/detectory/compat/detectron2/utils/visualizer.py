@@ -1,13 +1,11 @@
 """Drawing under Detectron2's module path."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import torch
 
 from detectory import visualization as native
-from detectory.structures import Instances
 from detectory.visualization import ColorMode, GenericMask, VisImage, random_color
 from detectory.visualization.colors import Color, Rgb, to_rgb, with_lightness
 from detectory.visualization.contours import trace_contours
@@ -52,22 +50,6 @@ class Visualizer(native.Visualizer):
     @_instance_mode.setter
     def _instance_mode(self, mode: ColorMode) -> None:
         self.instance_mode = mode
-
-    def draw_instance_predictions(
-        self, predictions: Instances, jittering: bool = True, assigned_colors: Sequence[Color] | None = None
-    ) -> VisImage:
-        """Draw what a detector found.
-
-        Args:
-            predictions: as of :meth:`detectory.visualization.Visualizer.draw_instance_predictions`.
-            jittering: with ``ColorMode.SEGMENTATION``, vary the colours of objects of one class; else all have it as
-                the metadata says.
-            assigned_colors: one for each object.
-        """
-        exact = self.instance_mode == ColorMode.SEGMENTATION and not jittering and predictions.has("pred_classes")
-        if exact and assigned_colors is None:
-            assigned_colors = [self._class_color("thing_colors", label) for label in predictions.pred_classes.tolist()]
-        return super().draw_instance_predictions(predictions, assigned_colors)
 
     def _jitter(self, color: Color) -> tuple[float, ...]:
         """Return a colour near this one, drawn at random."""
