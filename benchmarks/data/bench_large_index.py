@@ -1,4 +1,4 @@
-"""Seconds to load annotations of COCO's size, 118,287 images with 860,001 objects, and to make one record.
+"""Seconds to load annotations of COCO's size, 118,287 images with 860,001 objects, once and again, and to make records.
 
 The peers: parsing the JSON file alone (what every reader that does not keep an index pays at each start), and records
 that are kept pickled in one buffer.
@@ -9,6 +9,8 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 from types import ModuleType
 
@@ -51,6 +53,42 @@ def test_load_annotations_of_118287_images(benchmark, large, implementation):
         "json.load alone": lambda: len(json.loads(large.read_bytes())["images"]),
     }
     assert benchmark.pedantic(loads[implementation], rounds=2, iterations=1) == 118_287
+
+
+@pytest.mark.parametrize("implementation", ["detectory", "json.load alone"])
+def test_load_annotations_of_118287_images_for_the_first_time(benchmark, large, implementation):
+    """The index is built: parsed, checked, written. Each in a process of its own, whose highest memory is told too."""
+    benchmark.group = "load the annotations of 118,287 images for the first time"
+    code = {
+        "detectory": f"build_index({str(large)!r})",
+        "json.load alone": f"json.load(open({str(large)!r}))",
+    }[implementation]
+    found = benchmark.pedantic(lambda: json.loads(_run_alone(code)), rounds=1, iterations=1)
+    benchmark.extra_info.update(found)
+
+
+def build_index(file: str) -> None:
+    """Load a file whose index is not there."""
+    for index in Path(file).parent.glob(".*.index"):
+        index.unlink()
+    assert len(open_coco_index(file, "photos", "large")) == 118_287
+
+
+def _run_alone(code: str) -> str:
+    """Run code in a new process; return its seconds and by how many MiB its memory grew, as JSON."""
+    lines = [
+        "import json, time",
+        "from benchmarks.data.bench_large_index import build_index",
+        "from benchmarks.memory import resident",
+        "before, start = resident('VmRSS'), time.perf_counter()",
+        code,
+        "seconds, grown = time.perf_counter() - start, (resident('VmHWM') - before) / 2**20",
+        "print(json.dumps({'seconds': round(seconds, 1), 'MiB': round(grown)}))",
+    ]
+    done = subprocess.run(
+        [sys.executable, "-c", "\n".join(lines)], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    return done.stdout
 
 
 @pytest.mark.parametrize("implementation", ["detectory", "pickled in one buffer"])

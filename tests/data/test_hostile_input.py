@@ -217,6 +217,37 @@ def test_a_damaged_file_of_annotations_loads_or_is_named(coco, load, skip_faults
     assert refused > (30 if skip_faults else 100)
 
 
+def outcome(load, *arguments, **switches):
+    """The records, numbers rounded as an index stores them, or the error."""
+    try:
+        records = list(load(*arguments, **switches))
+    except DatasetError as error:
+        return str(error)
+    for annotation in (annotation for record in records for annotation in record["annotations"]):
+        if isinstance(polygons := annotation.get("segmentation"), list):
+            annotation["segmentation"] = [rounded(polygon) for polygon in polygons]
+        if "keypoints" in annotation:
+            annotation["keypoints"] = rounded(annotation["keypoints"])
+        annotation.setdefault("iscrowd", 0)
+    return records
+
+
+def rounded(numbers):
+    with np.errstate(over="ignore"):
+        return np.float32(numbers).tolist()
+
+
+@pytest.mark.parametrize("skip_faults", [False, True])
+def test_an_index_says_of_a_damaged_file_what_its_list_says(coco, skip_faults):
+    coco.content["annotations"][2]["segmentation"] = {"size": [48, 60], "counts": [7, 9, 48 * 60 - 16]}
+    coco.content["annotations"][3]["keypoints"] = [3, 4, 2, 0, 0, 0]
+    for number, content in enumerate(mutations(coco.content, np.random.default_rng(2), 200)):
+        coco.file.write_text(json.dumps(content))
+        arguments = coco.file, coco.images, f"damaged {number}"
+        found = outcome(open_coco_index, *arguments, skip_faults=skip_faults)
+        assert found == outcome(load_coco_json, *arguments, skip_faults=skip_faults)
+
+
 def test_a_number_of_ten_thousand_digits_is_named(tmp_path):
     (tmp_path / "a.json").write_text('{"images": ' + "9" * 10_000 + "}")
     with pytest.raises(DatasetError, match=r"a\.json: the file is no JSON: Exceeds the limit"):

@@ -1,3 +1,5 @@
+import io
+import json
 import multiprocessing
 import os
 import pickle
@@ -7,6 +9,7 @@ import pytest
 
 from detectory.data import DatasetError, DatasetMapper, build_detection_train_loader, get_detection_dataset_dicts
 from detectory.data.datasets import coco_registration, load_coco_json, open_coco_index, register_coco_instances
+from detectory.data.datasets.json_pieces import JsonPieces
 from detectory.data.sequences import JoinedList
 
 
@@ -29,6 +32,43 @@ def test_an_index_gives_the_records_of_the_file(rich, name):
         index = open_coco_index(rich.file, rich.images, name)
         assert len(index) == 5
         assert list(index) == expected
+
+
+@pytest.mark.parametrize("order", [("annotations", "categories", "images"), ("categories", "images", "annotations")])
+def test_parts_and_records_of_a_file_may_come_in_any_order(rich, order):
+    expected = [record["annotations"] for record in load_coco_json(rich.file, rich.images, "mine")]
+    rich.content = {"info": {"year": 2017}} | {key: rich.content[key][::-1] for key in order} | {"end": 12}
+    assert [record["annotations"] for record in open_coco_index(rich.write(), rich.images, "mine")] == expected
+
+
+def test_a_large_file_without_faults_is_never_in_memory_as_a_whole(rich, monkeypatch):
+    monkeypatch.setattr("detectory.data.datasets.coco_index.read_json", None)
+    assert len(open_coco_index(rich.file, rich.images, "mine")) == 5
+
+
+PIECES = {"a": [1, {"b": [2.5, -3e5]}, "x\u00fc\\n"], "none": [], "number": 12345, "c": {"d": None}, "e": [True, 123]}
+
+
+@pytest.mark.parametrize("indent", [None, 3])
+@pytest.mark.parametrize("piece", [1, 2, 7, 10_000])
+def test_json_read_in_pieces_is_json(piece, indent):
+    pieces, found = JsonPieces(io.StringIO(json.dumps(PIECES, indent=indent) + "\n"), piece), {}
+    for key in pieces.members():
+        found[key] = list(pieces.elements()) if isinstance(PIECES[key], list) else pieces.value()
+    assert found == PIECES
+
+
+BROKEN = ["", "[1]", '{"a"', '{"a": [1', '{"a": [1,]}', '{"a": [1]} 2', "{3: [1]}", '{"a": [1 2]}']
+
+
+@pytest.mark.parametrize("text", BROKEN)
+def test_what_is_no_json_object_is_refused_in_pieces(text):
+    def read():
+        pieces = JsonPieces(io.StringIO(text), 2)
+        return [list(pieces.elements()) for _ in pieces.members()]
+
+    with pytest.raises(ValueError, match=r"expect|Expect|must be|behind"):
+        read()
 
 
 def test_the_second_time_the_file_is_not_parsed(rich, monkeypatch):

@@ -85,27 +85,37 @@ def coco_records(
     skip_faults: bool = False,
 ) -> list[dict[str, Any]]:
     """Turn the parsed content of a file into records; see :func:`load_coco_json`."""
-    raise_first(file_faults(content, file))
-    categories, id_map = content["categories"], None
-    raise_first(duplicate_faults(categories, file, "category"))
-    raise_first(fault for category in categories for fault in category_faults(category, file))
+    images, annotations = good_parts(content, file, skip_faults)
+    id_map = None
     if dataset_name is not None:
-        names, id_map = contiguous_categories(categories)
+        names, id_map = contiguous_categories(content["categories"])
         set_thing_metadata(MetadataCatalog.get(dataset_name), names, id_map)
-    skipped: list[Fault] = []
-    images = _good_images(content["images"], file, skip_faults, skipped)
-    annotations = _good_annotations(content, file, images, skip_faults, skipped)
     keys = ["iscrowd", "bbox", "keypoints", "category_id", *(extra_annotation_keys or [])]
     by_image: dict[Any, list[dict[str, Any]]] = defaultdict(list)
     for annotation in annotations:
         by_image[annotation["image_id"]].append(_standard_annotation(annotation, keys, id_map))
-    if skipped:
-        logger.warning("%s: %d faults, their records are left out; the first: %s", file, len(skipped), skipped[0])
     root = os.fspath(image_root)
     return [
         _standard_record(image, root, by_image.get(image_id, []))
         for image_id, image in sorted(images.items(), key=lambda item: numbers_first(item[0]))
     ]
+
+
+def good_parts(content: Any, file: str, skip_faults: bool) -> tuple[dict[Any, dict[str, Any]], list[dict[str, Any]]]:
+    """Return the images by id and the annotations of a file's content, of which the faults were told or left out.
+
+    Raises:
+        DatasetError: As :func:`load_coco_json`.
+    """
+    raise_first(file_faults(content, file))
+    raise_first(duplicate_faults(content["categories"], file, "category"))
+    raise_first(fault for category in content["categories"] for fault in category_faults(category, file))
+    skipped: list[Fault] = []
+    images = _good_images(content["images"], file, skip_faults, skipped)
+    annotations = list(_good_annotations(content, file, images, skip_faults, skipped))
+    if skipped:
+        logger.warning("%s: %d faults, their records are left out; the first: %s", file, len(skipped), skipped[0])
+    return images, annotations
 
 
 def numbers_first(item_id: Any) -> tuple[bool, Any]:

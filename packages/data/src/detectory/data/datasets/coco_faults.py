@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import re
 from collections.abc import Iterator
 from pathlib import PurePosixPath, PureWindowsPath
 from typing import Any
@@ -12,6 +13,8 @@ import pycocotools.mask
 
 from detectory.data.faults import Fault
 
+# Names without any of the characters by which one could leave a folder.
+_PLAIN_NAME = re.compile(r"[\w-][\w .-]*(/[\w-][\w .-]*)*")
 # Why an image of a size beyond this is no image but an attack or a slip.
 MAX_SIDE = 1_000_000
 
@@ -93,6 +96,8 @@ def category_faults(category: dict[str, Any], file: str) -> Iterator[Fault]:
 
 def file_name_fault(file_name: Any) -> str | None:
     """Say why a file name must not be joined to a folder; None for a good one."""
+    if isinstance(file_name, str) and _PLAIN_NAME.fullmatch(file_name):
+        return None
     if not isinstance(file_name, str) or not file_name or "\0" in file_name:
         return f"expected a file name, got {_short(file_name)}"
     for path in (PurePosixPath(file_name), PureWindowsPath(file_name)):

@@ -15,11 +15,11 @@ from detectory.data.catalog import MetadataCatalog
 from detectory.data.faults import Fault, raise_first
 from detectory.structures import BoxMode
 
-from .coco import coco_records, numbers_first, set_thing_metadata
+from .coco import good_parts, numbers_first, set_thing_metadata
+from .coco_columns import POLYGONS, RLE, CocoColumns
 from .index_file import MappedIndex, index_path, write_index
 from .json_file import read_json
 
-_NO_MASK, _POLYGONS, _RLE = 0, 1, 2
 # Records made between two releases of the mapped pages. One touches a dozen places, each of which brings in 64 KiB.
 _RECORDS_PER_RELEASE = 16
 
@@ -74,12 +74,12 @@ class CocoIndex(Sequence):
             "bbox_mode": BoxMode.XYWH_ABS,
         }
         kind = arrays["mask_kind"][row]
-        if kind == _POLYGONS:
+        if kind == POLYGONS:
             first, last = arrays["annotation_parts"][row : row + 2].tolist()
             ends = arrays["part_ends"][first : last + 1].tolist()
             points = arrays["points"]
             annotation["segmentation"] = [points[a:b].tolist() for a, b in pairwise(ends)]
-        elif kind == _RLE:
+        elif kind == RLE:
             counts = _bytes(arrays["codes"], arrays["code_ends"], row)
             annotation["segmentation"] = {"size": arrays["code_size"][row].tolist(), "counts": counts}
         first, last = arrays["keypoint_ends"][row : row + 2].tolist()
@@ -115,10 +115,6 @@ def _bytes(data: np.ndarray, ends: np.ndarray, row: int) -> bytes:
 
 def _text(data: np.ndarray, ends: np.ndarray, row: int) -> str:
     return _bytes(data, ends, row).decode()
-
-
-def _ends(lengths: Sequence[int]) -> np.ndarray:
-    return np.concatenate([[0], np.cumsum(np.asarray(lengths, dtype=np.int64))]).astype(np.int64)
 
 
 def open_coco_index(
@@ -160,45 +156,31 @@ def open_coco_index(
 
 
 def _build(path: Path, json_file: str, dataset_name: str | None, skip_faults: bool) -> None:
-    """Parse a COCO file and write its index."""
-    content = read_json(json_file)
-    records = coco_records(content, json_file, "", dataset_name, skip_faults=skip_faults)
-    categories = sorted(content["categories"], key=lambda category: numbers_first(category["id"]))
+    """Read a COCO file and write its index."""
+    columns = CocoColumns()
+    if not columns.read(json_file):
+        columns = _good_columns(json_file, skip_faults)
+    categories = sorted(columns.categories, key=lambda category: numbers_first(category["id"]))
     if dataset_name is None:
         raise_first(_category_id_faults(categories, json_file))
-    annotations = [annotation for record in records for annotation in record["annotations"]]
-    names = [record["file_name"].encode() for record in records]
-    ids = [json.dumps(record["image_id"]).encode() for record in records]
-    parts, mask_kinds, codes, code_sizes = _mask_columns(annotations)
-    polygons = [polygon for of_one in parts for polygon in of_one]
-    keypoints = [annotation.get("keypoints", []) for annotation in annotations]
-    arrays: dict[str, np.ndarray] = {
-        "image_ids": np.frombuffer(b"".join(ids), dtype=np.uint8),
-        "image_id_ends": _ends([len(text) for text in ids]),
-        "image_size": np.array([[r["height"], r["width"]] for r in records], dtype=np.int32).reshape(-1, 2),
-        "image_annotations": _ends([len(record["annotations"]) for record in records]),
-        "file_names": np.frombuffer(b"".join(names), dtype=np.uint8),
-        "file_name_ends": _ends([len(name) for name in names]),
-        "bbox": np.array([annotation["bbox"] for annotation in annotations], dtype=np.float64).reshape(-1, 4),
-        "category": np.array([annotation["category_id"] for annotation in annotations], dtype=np.int32),
-        "iscrowd": np.array([annotation.get("iscrowd", 0) for annotation in annotations], dtype=np.uint8),
-        "mask_kind": np.array(mask_kinds, dtype=np.uint8),
-        "annotation_parts": _ends([len(of_one) for of_one in parts]),
-        "part_ends": _ends([len(polygon) for polygon in polygons]),
-        "points": np.array([value for polygon in polygons for value in polygon], dtype=np.float32),
-        "codes": np.frombuffer(b"".join(codes), dtype=np.uint8),
-        "code_ends": _ends([len(code) for code in codes]),
-        "code_size": np.array(code_sizes, dtype=np.int32).reshape(-1, 2),
-        "keypoints": np.array([value for points in keypoints for value in points], dtype=np.float32),
-        "keypoint_ends": _ends([len(points) for points in keypoints]),
-    }
-    facts = {
-        "category_ids": [category["id"] for category in categories],
-        "names": [category["name"] for category in categories],
-    }
+    ids = [category["id"] for category in categories]
+    numbers = {category: category if dataset_name is None else number for number, category in enumerate(ids)}
+    facts = {"category_ids": ids, "names": [category["name"] for category in categories]}
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_index(path, arrays, facts)
+    write_index(path, columns.arrays(numbers), facts)
     _remove_stale(path)
+
+
+def _good_columns(json_file: str, skip_faults: bool) -> CocoColumns:
+    """Read a file of which some record has a fault: tell the first one, or leave such records out."""
+    content = read_json(json_file)
+    images, annotations = good_parts(content, json_file, skip_faults)
+    columns = CocoColumns(content["categories"])
+    for image in images.values():
+        columns.add_image(image)
+    for annotation in annotations:
+        columns.add_annotation(annotation)
+    return columns
 
 
 def _category_id_faults(categories: list[dict[str, Any]], file: str) -> Iterator[Fault]:
@@ -207,19 +189,6 @@ def _category_id_faults(categories: list[dict[str, Any]], file: str) -> Iterator
         if not isinstance(category["id"], int) or abs(category["id"]) > np.iinfo(np.int32).max:
             message = "an index without a dataset's name needs ids that are numbers below 2**31"
             yield Fault(file, f"category {category['id']}", "id", message)
-
-
-def _mask_columns(annotations: list[dict[str, Any]]) -> tuple[list[list], list[int], list[bytes], list[list[int]]]:
-    parts, kinds, codes, sizes = [], [], [], []
-    for annotation in annotations:
-        segmentation: Any = annotation.get("segmentation")
-        is_code = isinstance(segmentation, dict)
-        counts = segmentation["counts"] if is_code else b""
-        parts.append([] if is_code or segmentation is None else segmentation)
-        kinds.append(_RLE if is_code else _NO_MASK if segmentation is None else _POLYGONS)
-        codes.append(counts.encode() if isinstance(counts, str) else counts)
-        sizes.append(list(segmentation["size"]) if is_code else [0, 0])
-    return parts, kinds, codes, sizes
 
 
 def _remove_stale(path: Path) -> None:

@@ -34,7 +34,7 @@ def write_index(path: str | os.PathLike[str], arrays: dict[str, np.ndarray], fac
         file.write(_MAGIC + len(head).to_bytes(8, "little") + head)
         file.write(b"\0" * (-file.tell() % _ALIGNMENT))
         for array in arrays.values():
-            file.write(np.ascontiguousarray(array).tobytes())
+            file.write(np.ascontiguousarray(array).reshape(-1).view(np.uint8))
             file.write(b"\0" * (-file.tell() % _ALIGNMENT))
 
 

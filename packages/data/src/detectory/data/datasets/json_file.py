@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import json
 import os
+from collections.abc import Iterator
 from typing import Any
 
 from detectory.core.storage import local_path
 from detectory.data.faults import DatasetError, Fault
+
+
+@contextlib.contextmanager
+def _collector_paused() -> Iterator[None]:
+    """Parsing makes millions of lists and no cycles; looking for cycles among them takes as long as the parsing."""
+    was_running = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_running:
+            gc.enable()
 
 
 def read_json(path: str | os.PathLike[str]) -> Any:
@@ -21,7 +36,10 @@ def read_json(path: str | os.PathLike[str]) -> Any:
     with open(local_path(name), "rb") as file:
         data = file.read()
     try:
-        return json.loads(data.decode("utf-8-sig"))
+        text = data.decode("utf-8-sig")
+        del data
+        with _collector_paused():
+            return json.loads(text)
     except UnicodeDecodeError as error:
         message = f"the file is not UTF-8: byte {error.object[error.start]:#04x} at offset {error.start}"
         raise DatasetError(Fault(name, "", "", message)) from error
