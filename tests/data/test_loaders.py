@@ -1,4 +1,5 @@
 import json
+import os
 import random
 from itertools import islice
 
@@ -166,6 +167,27 @@ def test_the_test_loader_gives_every_record_once_in_order():
     batches = list(build_detection_test_loader(RECORDS, mapper=None, num_workers=2))
     assert [batch[0]["image_id"] for batch in batches] == list(range(17))
     assert [len(batch) for batch in build_detection_test_loader(RECORDS, mapper=None, batch_size=4)] == [4, 4, 4, 4, 1]
+
+
+def place_of_process(record):
+    return {**record, "process": os.getpid(), "group": os.getpgid(0), "started": os.environ.get("STARTED_WORKER")}
+
+
+def note_start(worker):
+    os.environ["STARTED_WORKER"] = str(worker)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="process groups are POSIX's")
+@pytest.mark.parametrize("kind", ["train", "test"])
+def test_a_signal_to_the_group_of_the_training_does_not_end_its_workers(kind):
+    options = {"mapper": place_of_process, "num_workers": 1, "worker_init_fn": note_start}
+    if kind == "train":
+        loaded = build_detection_train_loader(RECORDS, total_batch_size=3, seed=5, **options)
+    else:
+        loaded = build_detection_test_loader(RECORDS, **options)
+    sample = first(1, loaded)[0][0]
+    assert sample["group"] == sample["process"] != os.getpid()
+    assert sample["started"] == "0"
 
 
 def test_packed_lists_give_fresh_copies():

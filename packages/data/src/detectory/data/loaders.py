@@ -12,6 +12,7 @@ from detectory.core.distributed import get_world_size, shared_random_seed
 from .samplers import InferenceSampler, TrainingSampler
 from .sequences import DatasetFromList, MapDataset
 from .train_loader import TrainLoader
+from .workers import worker_start
 
 
 def trivial_batch_collator(batch: list[Any]) -> list[Any]:
@@ -138,6 +139,7 @@ def build_detection_test_loader(
     else:
         items = _as_dataset(dataset)
         sampler = InferenceSampler(len(items)) if sampler is None else sampler
+    kwargs["worker_init_fn"] = worker_start(kwargs.get("worker_init_fn"))
     return DataLoader(
         MapDataset(items, _identity if mapper is None else mapper),
         batch_size=batch_size,

@@ -17,6 +17,7 @@ from .generators import sample_seed, seeded_generators
 from .grouping import stands_upright
 from .parcels import SharedSlots
 from .sequences import mapped_or_other
+from .workers import worker_start
 
 # Where a sample stands in the stream of all processes, and its index in the dataset.
 Place = tuple[int, int]
@@ -123,6 +124,7 @@ class TrainLoader(DataLoader):
         self._samples: _SeededStream | _SeededSamples = (
             _SeededStream(dataset, mapper, seed) if sampler is None else _SeededSamples(dataset, mapper)
         )
+        kwargs["worker_init_fn"] = worker_start(kwargs.get("worker_init_fn"))
         super().__init__(
             self._samples, batch_size=None, sampler=self._keys, num_workers=num_workers, collate_fn=_as_it_is, **kwargs
         )
