@@ -109,6 +109,34 @@ def test_a_missing_key_is_named_with_the_nearest(recipe):
         train(recipe("~train.max_iter", "+train.max_iters=3"))
 
 
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("train.max_iter=many", r"train\.max_iter must be a whole number of at least 1, got 'many'"),
+        ("train.max_iter=-5", r"train\.max_iter must be a whole number of at least 1, got -5"),
+        ("train.eval_period=0.5", r"train\.eval_period must be a whole number of at least -1, got 0\.5"),
+        ("+train.accumulation_steps=0", r"train\.accumulation_steps must be a whole number of at least 1, got 0"),
+        ("+train.moving_average=0.99", r"train\.moving_average must be a group of settings, got 0\.99"),
+        ("train.device=gpu", r"train\.device is 'gpu', which is no device; for example 'cuda' or 'cpu'"),
+    ],
+)
+def test_a_setting_of_the_wrong_kind_is_named(recipe, override, message):
+    with pytest.raises(ValueError, match=message):
+        train(recipe(override))
+
+
+def test_a_setting_that_nothing_reads_is_told_with_the_nearest(recipe, caplog):
+    train(recipe("train.max_iter=1", "+train.best_metirc=bbox/AP", "+train.my_own=3"))
+    told = [record.message for record in caplog.records if record.message.startswith("nothing reads")]
+    assert told == ["nothing reads train.best_metirc: did you mean train.best_metric?"]
+
+
+def test_a_file_in_the_place_of_the_output_is_named(recipe, tmp_path):
+    (tmp_path / "taken").write_text("")
+    with pytest.raises(FileExistsError, match=r"train: train\.output_dir=.*taken cannot be made: File exists"):
+        train(recipe(f"train.output_dir={tmp_path / 'taken'}"))
+
+
 @pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without GPU")
 def test_a_missing_gpu_is_told(recipe):
     with pytest.raises(RuntimeError, match=r"torch sees no GPU; train.device=cpu uses the CPU"):

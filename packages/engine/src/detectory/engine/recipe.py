@@ -40,6 +40,7 @@ from detectory.engine.sharded_checkpointer import ShardedCheckpointer
 from detectory.engine.sharding import copy_whole, shard_model
 from detectory.engine.simple_trainer import SimpleTrainer
 from detectory.engine.synchronized_norm import synchronize_batch_norm
+from detectory.engine.train_settings import check_train_settings, make_output_dir
 from detectory.engine.trainer import HookBase
 from detectory.engine.validation_loss import validation_losses
 from detectory.engine.world_size import scale_to_world_size
@@ -92,6 +93,7 @@ def train(config: DictConfig, resume: bool = False, eval_only: bool = False) -> 
 
     Raises:
         KeyError: the recipe lacks a part.
+        ValueError: a setting has a value of the wrong kind.
         RuntimeError: the device is not there, or the processes of this training differ in versions, configs or what
             they see of the data; the message names them.
         FloatingPointError: a loss is NaN or infinite; the message names the iteration and the losses.
@@ -104,7 +106,7 @@ def train(config: DictConfig, resume: bool = False, eval_only: bool = False) -> 
     check_processes(LazyConfig.to_py(config), _datasets(config), config.train.device)
     output_dir = Path(config.train.output_dir)
     if is_main_process():
-        output_dir.mkdir(parents=True, exist_ok=True)
+        make_output_dir(config.train)
         LazyConfig.save(config, str(output_dir / "config.yaml"))
     _logger.info("environment:\n%s", format_environment())
     seed = config.train.get("seed")
@@ -182,14 +184,7 @@ def _check(config: DictConfig, eval_only: bool) -> None:
     for part in ("model", "dataloader", "train") if eval_only else _PARTS:
         if part not in config:
             raise KeyError(f"train: the recipe has no '{part}': {nearest(part, [str(key) for key in config])}")
-    for key in ("max_iter", "output_dir", "init_checkpoint", "device"):
-        if key not in config.train:
-            known = [str(name) for name in config.train]
-            raise KeyError(f"train: the recipe has no 'train.{key}': {nearest(key, known)}")
-    if torch.device(config.train.device).type == "cuda" and not torch.cuda.is_available():
-        raise RuntimeError(
-            f"train: train.device is '{config.train.device}', but torch sees no GPU; train.device=cpu uses the CPU"
-        )
+    check_train_settings(config.train)
 
 
 def _is_sharded(config: DictConfig) -> bool:

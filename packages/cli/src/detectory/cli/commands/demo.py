@@ -11,7 +11,9 @@ import click
 @click.option(
     "--coco", type=click.Path(path_type=Path), help="Use this folder in COCO layout instead of made-up shapes."
 )
-@click.option("--output", type=click.Path(path_type=Path), default=Path("demo-output"), help="Where it goes.")
+@click.option(
+    "--output", type=click.Path(path_type=Path, file_okay=False), default=Path("demo-output"), help="Where it goes."
+)
 @click.option("--iterations", type=click.IntRange(min=1), help="Iterations of training, 8 images each.")
 def command(coco: Path | None, output: Path, iterations: int | None) -> None:
     """See all of it: train, evaluate, export, draw, on one page.

@@ -24,7 +24,9 @@ _RESULTS = "coco_instances_results.json"
 @click.option("--predictions", type=click.Path(path_type=Path), help="A COCO results JSON of any tool.")
 @click.option("--annotations", type=click.Path(path_type=Path), help="The annotation file of --predictions.")
 @click.option("--images", type=click.Path(path_type=Path), help="The pictures of --annotations, for the report.")
-@click.option("--output", type=click.Path(path_type=Path), help="Where metrics.json and report.html go.")
+@click.option(
+    "--output", type=click.Path(path_type=Path, file_okay=False), help="Where metrics.json and report.html go."
+)
 @device_option
 @json_option("the figures")
 def command(

@@ -20,7 +20,10 @@ from detectory.cli.options import complete_recipe, device_option, json_option
 )
 @click.option("--weights", help="A checkpoint: a file, an address or detectron2://… (default: the run's last).")
 @click.option(
-    "--output", type=click.Path(path_type=Path), default=Path("predictions"), help="Folder of what comes out."
+    "--output",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("predictions"),
+    help="Folder of what comes out.",
 )
 @click.option("--threshold", default=0.5, type=click.FloatRange(0, 1), help="Leave out detections of a lower score.")
 @click.option("--batch-size", default=1, type=click.IntRange(min=1), help="Images that go through the model at once.")

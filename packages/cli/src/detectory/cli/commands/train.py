@@ -14,7 +14,9 @@ from detectory.cli.options import device_option, recipe_argument
 @recipe_argument()
 @click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
 @click.option("--data", type=click.Path(path_type=Path), help="A folder in COCO layout; sets the number of classes.")
-@click.option("--output", type=click.Path(path_type=Path), help="Where the run goes (default: the recipe's).")
+@click.option(
+    "--output", type=click.Path(path_type=Path, file_okay=False), help="Where the run goes (default: the recipe's)."
+)
 @click.option("--weights", help="A checkpoint to start from: a file, an address or detectron2://…; '' for none.")
 @device_option
 @click.option("--resume", is_flag=True, help="Continue from the output folder's last checkpoint.")

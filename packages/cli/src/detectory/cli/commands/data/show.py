@@ -16,7 +16,9 @@ from .stats import chosen_sources
 @click.argument("path")
 @click.option("--images", type=click.Path(exists=True, file_okay=False), help="The folder of the images of JSON files.")
 @click.option("--only", default="", help="Of several annotation files, those with this text in their name or split.")
-@click.option("--output", type=click.Path(path_type=Path), default=Path("shown"), help="Where pictures go.")
+@click.option(
+    "--output", type=click.Path(path_type=Path, file_okay=False), default=Path("shown"), help="Where pictures go."
+)
 @click.option("--count", default=20, help="Draw at most this many images of each annotation file.")
 @click.option("--image-id", "ids", multiple=True, help="Draw this image; may be given several times.")
 @click.option("--class", "class_name", help="Draw images that have an object of this class.")
