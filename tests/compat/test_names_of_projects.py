@@ -2,23 +2,36 @@
 
 import importlib
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
+from pycocotools.coco import COCO
+from pycocotools.mask import encode
 
-from detectory.compat.detectron2.data.datasets import builtin_meta
+from detectory.compat.detectron2.data import detection_utils
+from detectory.compat.detectron2.data.datasets import builtin_meta, lvis_v1_category_image_count
+from detectory.compat.detectron2.evaluation.coco_evaluation import _evaluate_predictions_on_coco
 from detectory.compat.detectron2.layers.deform_conv import deform_conv, modulated_deform_conv
+from detectory.compat.detectron2.modeling.anchor_generator import _create_grid_offsets
+from detectory.compat.detectron2.modeling.backbone.fpn import _assert_strides_are_log2_contiguous
+from detectory.compat.detectron2.projects.point_rend import ColorAugSSDTransform
 
 NAMES = {
     "detectron2.data.datasets.builtin_meta": ["COCO_CATEGORIES", "_get_builtin_metadata", "_get_coco_instances_meta"],
     "detectron2.data.datasets.pascal_voc": ["CLASS_NAMES"],
     "detectron2.data.datasets.register_coco": ["register_coco_instances", "register_coco_panoptic_separated"],
+    "detectron2.data.datasets.lvis": ["_get_lvis_instances_meta_v0_5", "_get_lvis_instances_meta_v1"],
     "detectron2.engine.hooks": ["HookBase"],
     "detectron2.layers.deform_conv": ["deform_conv", "modulated_deform_conv"],
     "detectron2.modeling.box_regression": ["_dense_box_regression_loss"],
     "detectron2.modeling.meta_arch.retinanet": ["permute_to_N_HWA_K"],
     "detectron2.modeling.roi_heads.cascade_rcnn": ["_ScaleGradient"],
     "detectron2.modeling.roi_heads.fast_rcnn": ["_log_classification_stats"],
-    "detectron2.utils.visualizer": ["_create_text_labels", "random_color"],
+    "detectron2.modeling.proposal_generator.proposal_utils": ["_is_tracing"],
+    "detectron2.solver.lr_scheduler": ["_get_warmup_factor_at_iter"],
+    "detectron2.structures.boxes": ["matched_boxlist_iou"],
+    "detectron2.utils.visualizer": ["_KEYPOINT_THRESHOLD", "_OFF_WHITE", "_create_text_labels", "random_color"],
     "fvcore.nn": ["sigmoid_focal_loss_jit"],
 }
 
@@ -58,3 +71,73 @@ def test_groups_that_the_shapes_contradict_are_refused():
         deform_conv(x, torch.zeros(2, 18, 6, 7), weight, 1, 1)
     with pytest.raises(ValueError, match="offset must have 36 channels for deformable_groups=2, got 18"):
         deform_conv(x, torch.zeros(2, 18, 6, 7), weight, 1, 1, 1, 2, 2)
+
+
+def test_pictures_are_turned_as_their_entry_says():
+    picture = Image.new("RGB", (6, 4))
+    picture.getexif()[274] = 6
+    assert detection_utils._apply_exif_orientation(picture).size == (4, 6)
+
+
+def test_images_of_every_class_of_lvis_are_counted():
+    counts = lvis_v1_category_image_count.LVIS_CATEGORY_IMAGE_COUNT
+    assert (len(counts), counts[0]["id"], set(counts[0])) == (1203, 1, {"id", "image_count"})
+    with pytest.raises(AttributeError, match="no attribute 'COUNT'"):
+        lvis_v1_category_image_count.COUNT  # noqa: B018
+
+
+def test_cells_are_placed_row_by_row():
+    x, y = _create_grid_offsets((2, 3), 4, 0.5, torch.zeros(1))
+    assert (x.tolist(), y.tolist()) == ([2, 6, 10, 2, 6, 10], [2, 2, 2, 6, 6, 6])
+
+
+def test_strides_of_a_pyramid_double():
+    _assert_strides_are_log2_contiguous([4, 8, 16])
+    with pytest.raises(AssertionError, match="got 8 and 32"):
+        _assert_strides_are_log2_contiguous([4, 8, 32])
+
+
+def scene_of_two_squares():
+    truth = COCO()
+    squares = [{"id": i, "image_id": i, "category_id": 1, "bbox": [0, 0, 9, 9], "area": 81} for i in (1, 2)]
+    polygon = {"segmentation": [[0, 0, 9, 0, 9, 9, 0, 9]], "iscrowd": 0}
+    images = [{"id": i, "height": 20, "width": 20} for i in (1, 2)]
+    annotations = [square | polygon for square in squares]
+    truth.dataset = {"images": images, "categories": [{"id": 1, "name": "a"}], "annotations": annotations}
+    truth.createIndex()
+    mask = np.zeros((20, 20), np.uint8, order="F")
+    mask[:9, :9] = 1
+    found = {"image_id": 1, "category_id": 1, "score": 0.9, "bbox": [0, 0, 9, 9], "segmentation": encode(mask)}
+    return truth, [found]
+
+
+@pytest.mark.parametrize("iou_type", ["bbox", "segm"])
+@pytest.mark.parametrize("limits", [None, [1, 10, 50]])
+def test_results_are_evaluated_with_classes_of_pycocotools(iou_type, limits):
+    truth, found = scene_of_two_squares()
+    only_first = _evaluate_predictions_on_coco(truth, found, iou_type, img_ids=[1], max_dets_per_image=limits)
+    assert only_first.stats[0] == pytest.approx(1)
+    both = _evaluate_predictions_on_coco(truth, found, iou_type, max_dets_per_image=limits)
+    assert both.stats[0] == pytest.approx(51 / 101)
+
+
+def test_colours_of_ssd_change_and_places_do_not():
+    image = np.random.default_rng(0).integers(0, 256, (8, 9, 3), dtype=np.uint8)
+    transform = ColorAugSSDTransform("RGB")
+    changed = [transform.apply_image(image) for _ in range(20)]
+    assert all(one.shape == image.shape and one.dtype == np.uint8 for one in changed)
+    assert len({one.tobytes() for one in changed}) > 10
+    assert transform.apply_segmentation(image) is image
+    assert transform.inverse().apply_coords(image) is image
+    with pytest.raises(ValueError, match="img_format must be 'BGR' or 'RGB', got 'L'"):
+        ColorAugSSDTransform("L")
+
+
+@pytest.mark.parametrize("order", ["BGR", "RGB"])
+def test_hue_turns_in_the_order_of_the_channels(order, monkeypatch):
+    monkeypatch.setattr(np.random, "random", lambda: 0.4)
+    monkeypatch.setattr(np.random, "uniform", lambda low, high: {-60: 60, -32: 0}.get(low, 1))
+    red = np.zeros((1, 1, 3), np.uint8)
+    red[..., order.index("R")] = 255
+    green = ColorAugSSDTransform(order, hue_delta=60).apply_image(red)
+    assert green[0, 0].argmax() == order.index("G")

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from PIL import Image, ImageOps
+
 from detectory.compat.detectron2.config import CfgNode
 from detectory.data import detection
 from detectory.data import transforms as T
@@ -43,6 +45,11 @@ __all__ = [
     "transform_keypoint_annotations",
     "transform_proposals",
 ]
+
+
+def _apply_exif_orientation(image: Image.Image) -> Image.Image:
+    """Return the picture turned as its EXIF entry says; mappers of projects that open files by themselves call it."""
+    return ImageOps.exif_transpose(image)
 
 
 def gen_crop_transform_with_instance(

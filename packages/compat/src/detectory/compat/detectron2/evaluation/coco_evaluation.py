@@ -1,11 +1,14 @@
 """COCO's evaluation under Detectron2's module path."""
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from detectory import evaluation
+from detectory.compat.detectron2.evaluation.fast_eval_api import COCOeval_opt
 from detectory.evaluation import instances_to_coco_json
 
 __all__ = ["COCOEvaluator", "COCOevalMaxDets", "instances_to_coco_json"]
@@ -58,6 +61,54 @@ class COCOevalMaxDets(COCOeval):
 
     def _recall(self, area: int, limit: int) -> float:
         return _mean_known(self.eval["recall"][:, :, area, limit])
+
+
+def _evaluate_predictions_on_coco(
+    coco_gt: COCO,
+    coco_results: list[dict[str, Any]],
+    iou_type: str,
+    kpt_oks_sigmas: Sequence[float] | None = None,
+    cocoeval_fn: Callable[..., COCOeval] = COCOeval_opt,
+    img_ids: Sequence[int] | None = None,
+    max_dets_per_image: Sequence[int] | None = None,
+) -> COCOeval:
+    """Evaluate results of COCO's format with pycocotools' classes; evaluators of projects call it.
+
+    Args:
+        coco_gt: the ground truth.
+        coco_results: one entry a detection; not empty.
+        iou_type: ``"bbox"``, ``"segm"`` or ``"keypoints"``.
+        kpt_oks_sigmas: one for each keypoint; COCO's by default.
+        cocoeval_fn: makes the evaluation of the ground truth, the results and the type.
+        img_ids: evaluate these images only.
+        max_dets_per_image: three limits or more; COCO's by default.
+
+    Returns:
+        The evaluation, summarised.
+
+    Raises:
+        ValueError: no results, or fewer than three limits.
+    """
+    if not coco_results:
+        raise ValueError("_evaluate_predictions_on_coco: coco_results must not be empty")
+    if iou_type == "segm":
+        # With boxes in the results, pycocotools takes the area of the box for that of the mask.
+        coco_results = [{key: value for key, value in entry.items() if key != "bbox"} for entry in coco_results]
+    limits = [1, 10, 100] if max_dets_per_image is None else list(max_dets_per_image)
+    if len(limits) < 3:
+        raise ValueError(f"_evaluate_predictions_on_coco: max_dets_per_image needs three limits, got {limits}")
+    make = COCOevalMaxDets if limits[2] != 100 and iou_type != "keypoints" else cocoeval_fn
+    result = make(coco_gt, coco_gt.loadRes(coco_results), iou_type)
+    if iou_type != "keypoints":
+        result.params.maxDets = limits
+    elif kpt_oks_sigmas is not None and len(kpt_oks_sigmas):
+        result.params.kpt_oks_sigmas = np.array(kpt_oks_sigmas)
+    if img_ids is not None:
+        result.params.imgIds = list(img_ids)
+    result.evaluate()
+    result.accumulate()
+    result.summarize()
+    return result
 
 
 def _mean_known(values: np.ndarray) -> float:

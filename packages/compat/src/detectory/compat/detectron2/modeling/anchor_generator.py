@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from detectory.compat.detectron2.config import CfgNode, configurable
@@ -20,6 +21,24 @@ __all__ = [
 ]
 
 ANCHOR_GENERATOR_REGISTRY = Registry("ANCHOR_GENERATOR")
+
+
+def _create_grid_offsets(
+    size: tuple[int, int], stride: int, offset: float, target_device_tensor: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Return the x and y of every cell of a map, row by row; anchor generators of projects call it.
+
+    Args:
+        size: ``(height, width)`` of the map.
+        stride: pixels of a cell.
+        offset: place in a cell, 0.5 for its middle.
+        target_device_tensor: the result lies where this does.
+    """
+    height, width = size
+    device = target_device_tensor.device
+    x, y = ((torch.arange(count, dtype=torch.float32, device=device) + offset) * stride for count in (width, height))
+    grid_y, grid_x = torch.meshgrid(y, x, indexing="ij")
+    return grid_x.reshape(-1), grid_y.reshape(-1)
 
 
 class BufferList(nn.Module):

@@ -28,7 +28,7 @@ __all__ = [
 ]
 
 
-def _warmup_factor(method: str, iteration: int, warmup_iters: int, warmup_factor: float) -> float:
+def _get_warmup_factor_at_iter(method: str, iteration: int, warmup_iters: int, warmup_factor: float) -> float:
     """Return the factor of the learning rate during the warm-up, 1 after it."""
     if iteration >= warmup_iters:
         return 1.0
@@ -74,7 +74,7 @@ class WarmupMultiStepLR(LRScheduler):
 
     def get_lr(self) -> list[float | torch.Tensor]:
         """Return the rate of each parameter group."""
-        warmup = _warmup_factor(self.warmup_method, self.last_epoch, self.warmup_iters, self.warmup_factor)
+        warmup = _get_warmup_factor_at_iter(self.warmup_method, self.last_epoch, self.warmup_iters, self.warmup_factor)
         steps = self.gamma ** bisect_right(self.milestones, self.last_epoch)
         return [base * warmup * steps for base in self.base_lrs]
 
@@ -106,6 +106,6 @@ class WarmupCosineLR(LRScheduler):
 
     def get_lr(self) -> list[float | torch.Tensor]:
         """Return the rate of each parameter group."""
-        warmup = _warmup_factor(self.warmup_method, self.last_epoch, self.warmup_iters, self.warmup_factor)
+        warmup = _get_warmup_factor_at_iter(self.warmup_method, self.last_epoch, self.warmup_iters, self.warmup_factor)
         cosine = 0.5 * (1.0 + math.cos(math.pi * self.last_epoch / self.max_iters))
         return [base * warmup * cosine for base in self.base_lrs]

@@ -13,9 +13,12 @@ from detectory.structures import (
 __all__ = [
     "BoxMode",
     "Boxes",
+    "matched_boxlist_iou",
     "matched_pairwise_iou",
     "pairwise_intersection",
     "pairwise_ioa",
     "pairwise_iou",
     "pairwise_point_box_distance",
 ]
+
+matched_boxlist_iou = matched_pairwise_iou  # its older name

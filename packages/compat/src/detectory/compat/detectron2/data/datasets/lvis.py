@@ -1,12 +1,21 @@
 """LVIS under Detectron2's module path."""
 
 import argparse
+from typing import Any
 
 from detectory.compat.detectron2.data.datasets._pictures import draw_records
 from detectory.data import MetadataCatalog
 from detectory.data.datasets import get_lvis_instances_meta, load_lvis_json, register_lvis_instances
 
 __all__ = ["get_lvis_instances_meta", "load_lvis_json", "main", "register_lvis_instances"]
+
+
+def _get_lvis_instances_meta_v0_5() -> dict[str, Any]:
+    return get_lvis_instances_meta("lvis_v0.5")
+
+
+def _get_lvis_instances_meta_v1() -> dict[str, Any]:
+    return get_lvis_instances_meta("lvis_v1")
 
 
 def main(argv: list[str] | None = None) -> None:

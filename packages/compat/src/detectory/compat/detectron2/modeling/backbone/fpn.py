@@ -1,5 +1,8 @@
 """Feature pyramids, and those that a config describes."""
 
+from collections.abc import Sequence
+from itertools import pairwise
+
 from detectory.compat.detectron2.config import CfgNode
 from detectory.compat.detectron2.layers import ShapeSpec
 from detectory.compat.detectron2.modeling.backbone.build import BACKBONE_REGISTRY
@@ -13,6 +16,17 @@ __all__ = [
     "build_resnet_fpn_backbone",
     "build_retinanet_resnet_fpn_backbone",
 ]
+
+
+def _assert_strides_are_log2_contiguous(strides: Sequence[int]) -> None:
+    """Check what a pyramid needs of its levels; pyramids of projects call it.
+
+    Raises:
+        AssertionError: a stride is not twice the one before.
+    """
+    for finer, coarser in pairwise(strides):
+        if coarser != 2 * finer:
+            raise AssertionError(f"each stride must be twice the one before, got {finer} and {coarser}")
 
 
 @BACKBONE_REGISTRY.register()

@@ -20,7 +20,7 @@ __all__ = [
 
 ResNetBlockBase = CNNBlockBase
 
-_BLOCKS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 8, 36, 3)}
+BLOCKS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 8, 36, 3)}
 
 
 def make_stage(*args: Any, **kwargs: Any) -> list[CNNBlockBase]:
@@ -45,7 +45,7 @@ def build_resnet_backbone(cfg: CfgNode, input_shape: ShapeSpec) -> ResNet:
     for index, stage in enumerate(range(2, 6)):
         dilated = stage == 5 and settings.RES5_DILATION == 2
         first_stride = 1 if index == 0 or dilated else 2
-        num_blocks = _BLOCKS[settings.DEPTH][index]
+        num_blocks = BLOCKS[settings.DEPTH][index]
         described: dict[str, Any] = {
             "num_blocks": num_blocks,
             "stride_per_block": [first_stride] + [1] * (num_blocks - 1),
@@ -74,8 +74,8 @@ def build_resnet_backbone(cfg: CfgNode, input_shape: ShapeSpec) -> ResNet:
 
 
 def _check(settings: CfgNode) -> None:
-    if settings.DEPTH not in _BLOCKS:
-        raise ValueError(f"MODEL.RESNETS.DEPTH must be one of {sorted(_BLOCKS)}, got {settings.DEPTH}")
+    if settings.DEPTH not in BLOCKS:
+        raise ValueError(f"MODEL.RESNETS.DEPTH must be one of {sorted(BLOCKS)}, got {settings.DEPTH}")
     if settings.RES5_DILATION not in (1, 2):
         raise ValueError(f"MODEL.RESNETS.RES5_DILATION must be 1 or 2, got {settings.RES5_DILATION}")
     if len(settings.DEFORM_ON_PER_STAGE) != 4:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import torch
 from torch import Tensor
 
 from detectory.modeling import proposal_generator as native
@@ -12,6 +13,11 @@ from detectory.modeling.proposal_generator import (
 from detectory.structures import Instances
 
 __all__ = ["add_ground_truth_to_proposals", "add_ground_truth_to_proposals_single_image", "find_top_rpn_proposals"]
+
+
+def _is_tracing() -> bool:
+    """Say whether ``torch.jit.trace`` records the call; proposal generators of projects ask."""
+    return not torch.jit.is_scripting() and torch.jit.is_tracing()
 
 
 def find_top_rpn_proposals(

@@ -1,5 +1,6 @@
 """PointRend: masks refined point by point where they are uncertain."""
 
+from detectory.compat.detectron2.projects.point_rend.color_augmentation import ColorAugSSDTransform
 from detectory.compat.detectron2.projects.point_rend.config import add_pointrend_config
 from detectory.compat.detectron2.projects.point_rend.mask_head import (
     CoarseMaskHead,
@@ -24,6 +25,7 @@ from detectory.compat.detectron2.projects.point_rend.point_head import (
 __all__ = [
     "POINT_HEAD_REGISTRY",
     "CoarseMaskHead",
+    "ColorAugSSDTransform",
     "PointRendMaskHead",
     "StandardPointHead",
     "add_pointrend_config",

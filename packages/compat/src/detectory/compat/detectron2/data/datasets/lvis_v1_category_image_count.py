@@ -1,0 +1,13 @@
+"""In how many images of LVIS v1's training set each class appears."""
+
+from typing import Any
+
+from detectory.data.datasets import get_lvis_instances_meta
+
+__all__ = ["LVIS_CATEGORY_IMAGE_COUNT"]  # noqa: F822 (read from its file when asked for)
+
+
+def __getattr__(name: str) -> Any:
+    if name == "LVIS_CATEGORY_IMAGE_COUNT":
+        return get_lvis_instances_meta("lvis_v1")["class_image_count"]
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,44 @@
+"""Cross-entropy of the hardest pixels."""
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+__all__ = ["DeepLabCE"]
+
+
+class DeepLabCE(nn.Module):
+    """The mean cross-entropy of the share of pixels where it is highest.
+
+    Args:
+        ignore_label: label of pixels that count as zero.
+        top_k_percent_pixels: the share, in (0, 1]; 1 takes all.
+        weight: factor of each class ``(K,)``.
+
+    Raises:
+        ValueError: the share is out of range.
+
+    Source: Chen et al., "Panoptic-DeepLab", 2020, section 3.3.
+    """
+
+    def __init__(self, ignore_label: int = -1, top_k_percent_pixels: float = 1.0, weight: Tensor | None = None) -> None:
+        super().__init__()
+        if not 0 < top_k_percent_pixels <= 1:
+            raise ValueError(f"DeepLabCE: top_k_percent_pixels must lie in (0, 1], got {top_k_percent_pixels}")
+        self.top_k_percent_pixels = top_k_percent_pixels
+        self.ignore_label = ignore_label
+        self.weight: Tensor | None
+        self.register_buffer("weight", weight, persistent=False)
+
+    def forward(self, logits: Tensor, labels: Tensor, weights: Tensor | None = None) -> Tensor:
+        """Return the loss.
+
+        Args:
+            logits: ``(B, K, H, W)``.
+            labels: class ids ``(B, H, W)``.
+            weights: factor of every pixel ``(B, H, W)``.
+        """
+        losses = F.cross_entropy(logits, labels, self.weight, ignore_index=self.ignore_label, reduction="none")
+        losses = (losses if weights is None else losses * weights).flatten()
+        if self.top_k_percent_pixels < 1:
+            losses = losses.topk(max(int(self.top_k_percent_pixels * losses.numel()), 1)).values
+        return losses.mean()

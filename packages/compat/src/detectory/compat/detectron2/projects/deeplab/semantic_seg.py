@@ -1,0 +1,295 @@
+"""The heads of DeepLabV3 and DeepLabV3+."""
+
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from torch import Tensor, cat, nn
+from torch.nn import functional as F
+
+from detectory.compat.detectron2.config import CfgNode, configurable
+from detectory.compat.detectron2.layers import ASPP, Conv2d, DepthwiseSeparableConv2d, ShapeSpec, get_norm
+from detectory.compat.detectron2.modeling.meta_arch.semantic_seg import SEM_SEG_HEADS_REGISTRY
+from detectory.compat.detectron2.projects.deeplab.loss import DeepLabCE
+from detectory.modeling.layers import c2_xavier_fill, init_predictor
+
+__all__ = ["DeepLabV3Head", "DeepLabV3PlusHead"]
+
+
+class _DeepLabHead(nn.Module):
+    """What both heads share: the loss, and logits in the resolution of the input."""
+
+    def __init__(self, common_stride: int, loss_weight: float, loss_type: str, ignore_value: int) -> None:
+        super().__init__()
+        self.common_stride, self.loss_weight, self.ignore_value = common_stride, loss_weight, ignore_value
+        shares = {"cross_entropy": None, "hard_pixel_mining": 0.2}
+        if loss_type not in shares:
+            raise ValueError(f"{type(self).__name__}: loss_type must be one of {list(shares)}, got {loss_type!r}")
+        self.loss_type = loss_type
+        share = shares[loss_type]
+        self.loss: nn.Module = (
+            nn.CrossEntropyLoss(ignore_index=ignore_value) if share is None else DeepLabCE(ignore_value, share)
+        )
+
+    @abstractmethod
+    def layers(self, features: Mapping[str, Tensor]) -> Tensor:
+        """Return logits at the common stride."""
+
+    def forward(
+        self, features: Mapping[str, Tensor], targets: Tensor | None = None
+    ) -> tuple[Tensor | None, dict[str, Tensor]]:
+        """Return logits ``(B, K, H', W')`` (None in training) and losses (empty in inference).
+
+        Args:
+            features: maps ``(B, C, H, W)`` by name.
+            targets: class ids ``(B, H', W')`` in the resolution of the input, needed in training.
+        """
+        x = self.layers(features)
+        if self.training:
+            if targets is None:
+                raise ValueError(f"{type(self).__name__}: targets are needed in training")
+            return None, self.losses(x, targets)
+        return self._to_input_resolution(x), {}
+
+    def losses(self, predictions: Tensor, targets: Tensor) -> dict[str, Tensor]:
+        """Return ``loss_sem_seg`` of logits at the common stride."""
+        loss = self.loss(self._to_input_resolution(predictions.float()), targets.long())
+        return {"loss_sem_seg": loss * self.loss_weight}
+
+    def _to_input_resolution(self, x: Tensor) -> Tensor:
+        return F.interpolate(x, scale_factor=self.common_stride, mode="bilinear", align_corners=False)
+
+
+def _pool_size(name: str, train_size: Sequence[int] | None, stride: int) -> tuple[int, int] | None:
+    """Return the window that covers a training crop at a stride, None where crops differ in size."""
+    if train_size is None:
+        return None
+    if any(side % stride for side in train_size):
+        raise ValueError(f"{name}: the training crop {tuple(train_size)} must be divisible by the stride {stride}")
+    height, width = (side // stride for side in train_size)
+    return height, width
+
+
+def _train_size(cfg: CfgNode) -> Sequence[int] | None:
+    if not cfg.INPUT.CROP.ENABLED:
+        return None
+    if cfg.INPUT.CROP.TYPE != "absolute":
+        raise ValueError(f"INPUT.CROP.TYPE must be 'absolute' for DeepLab, got {cfg.INPUT.CROP.TYPE!r}")
+    return cfg.INPUT.CROP.SIZE
+
+
+def _predictor(channels: int, num_classes: int) -> Conv2d:
+    layer = Conv2d(channels, num_classes, kernel_size=1)
+    init_predictor(layer, std=0.001)
+    return layer
+
+
+@SEM_SEG_HEADS_REGISTRY.register()
+class DeepLabV3Head(_DeepLabHead):
+    """Classify the cells of one map after looking at it with several dilations.
+
+    Args:
+        input_shape: channels and stride of the one map by name.
+        aspp_channels: channels of the dilated views.
+        aspp_dilations: the three dilations.
+        aspp_dropout: share of outputs dropped in training.
+        num_classes: ``K``.
+        common_stride: stride of the map.
+        norm: norm behind every convolution.
+        train_size: ``(height, width)`` of training crops; the image's mean is taken of such windows.
+        loss_weight: factor of the loss.
+        loss_type: ``"cross_entropy"`` or ``"hard_pixel_mining"`` (the hardest fifth).
+        ignore_value: label of pixels that the loss does not look at.
+        use_depthwise_separable_conv: use depthwise separable 3×3 convolutions.
+
+    Source: Chen et al., "Rethinking Atrous Convolution for Semantic Image Segmentation", 2017.
+    """
+
+    @configurable
+    def __init__(
+        self,
+        input_shape: Mapping[str, ShapeSpec],
+        *,
+        aspp_channels: int,
+        aspp_dilations: Sequence[int],
+        aspp_dropout: float,
+        num_classes: int,
+        common_stride: int,
+        norm: Any,
+        train_size: Sequence[int] | None = None,
+        loss_weight: float = 1.0,
+        loss_type: str = "cross_entropy",
+        ignore_value: int = -1,
+        use_depthwise_separable_conv: bool = False,
+    ) -> None:
+        super().__init__(common_stride, loss_weight, loss_type, ignore_value)
+        if len(input_shape) != 1:
+            raise ValueError(f"DeepLabV3Head: expected one feature map, got {list(input_shape)}")
+        self.in_features = list(input_shape)
+        self.aspp = ASPP(
+            input_shape[self.in_features[0]].channels,
+            aspp_channels,
+            aspp_dilations,
+            norm=norm,
+            activation=F.relu,
+            pool_kernel_size=_pool_size("DeepLabV3Head", train_size, common_stride),
+            dropout=aspp_dropout,
+            use_depthwise_separable_conv=use_depthwise_separable_conv,
+        )
+        self.predictor = _predictor(aspp_channels, num_classes)
+
+    @classmethod
+    def from_config(cls, cfg: CfgNode, input_shape: Mapping[str, ShapeSpec]) -> dict[str, Any]:
+        """Return the arguments that ``MODEL.SEM_SEG_HEAD`` says."""
+        return _shared_arguments(cfg, input_shape) | {"aspp_channels": cfg.MODEL.SEM_SEG_HEAD.ASPP_CHANNELS}
+
+    def layers(self, features: Mapping[str, Tensor]) -> Tensor:
+        """Return logits ``(B, K, H, W)`` at the map's stride."""
+        return self.predictor(self.aspp(features[self.in_features[0]]))
+
+
+@SEM_SEG_HEADS_REGISTRY.register()
+class DeepLabV3PlusHead(_DeepLabHead):
+    """Look at the coarsest map with several dilations, then refine by finer maps.
+
+    Args:
+        input_shape: channels and stride of every map by name.
+        project_channels: channels to which each map but the coarsest is brought, finest first.
+        aspp_dilations: the three dilations.
+        aspp_dropout: share of outputs dropped in training.
+        decoder_channels: channels behind every map, finest first; the last are those of the dilated views.
+        common_stride: stride of the finest map.
+        norm: norm behind every convolution; ``""`` gives them a bias instead.
+        train_size: ``(height, width)`` of training crops; the image's mean is taken of such windows.
+        loss_weight: factor of the loss.
+        loss_type: ``"cross_entropy"`` or ``"hard_pixel_mining"`` (the hardest fifth).
+        ignore_value: label of pixels that the loss does not look at.
+        num_classes: ``K``; None for the refined map instead of logits.
+        use_depthwise_separable_conv: use depthwise separable convolutions.
+
+    Source: Chen et al., "Encoder-Decoder with Atrous Separable Convolution", 2018.
+    """
+
+    @configurable
+    def __init__(
+        self,
+        input_shape: Mapping[str, ShapeSpec],
+        *,
+        project_channels: Sequence[int],
+        aspp_dilations: Sequence[int],
+        aspp_dropout: float,
+        decoder_channels: Sequence[int],
+        common_stride: int,
+        norm: Any,
+        train_size: Sequence[int] | None = None,
+        loss_weight: float = 1.0,
+        loss_type: str = "cross_entropy",
+        ignore_value: int = -1,
+        num_classes: int | None = None,
+        use_depthwise_separable_conv: bool = False,
+    ) -> None:
+        super().__init__(common_stride, loss_weight, loss_type, ignore_value)
+        self.in_features = sorted(input_shape, key=lambda name: input_shape[name].stride)
+        counts = len(project_channels) + 1, len(decoder_channels)
+        if counts != (len(input_shape),) * 2:
+            raise ValueError(
+                f"DeepLabV3PlusHead: {len(input_shape)} maps need {len(input_shape) - 1} project_channels and "
+                f"{len(input_shape)} decoder_channels, got {list(project_channels)} and {list(decoder_channels)}"
+            )
+        self.decoder_only = num_classes is None
+        coarsest = input_shape[self.in_features[-1]]
+        projections: list[nn.Module] = [
+            _convolution(input_shape[name].channels, channels, 1, norm)
+            for name, channels in zip(self.in_features, project_channels, strict=False)
+        ]
+        projections.append(
+            ASPP(
+                coarsest.channels,
+                decoder_channels[-1],
+                aspp_dilations,
+                norm=norm,
+                activation=F.relu,
+                pool_kernel_size=_pool_size("DeepLabV3PlusHead", train_size, coarsest.stride),
+                dropout=aspp_dropout,
+                use_depthwise_separable_conv=use_depthwise_separable_conv,
+            )
+        )
+        fusions: list[nn.Module | None] = [
+            _fusion(projected + coarser, channels, norm, use_depthwise_separable_conv)
+            for projected, coarser, channels in zip(
+                project_channels, decoder_channels[1:], decoder_channels, strict=False
+            )
+        ]
+        self.decoder = nn.ModuleDict()
+        for name, projection, fusion in zip(self.in_features, projections, [*fusions, None], strict=True):
+            stage: Any = {"project_conv": projection} | ({} if fusion is None else {"fuse_conv": fusion})
+            self.decoder[name] = nn.ModuleDict(stage)
+        if num_classes is not None:
+            self.predictor = _predictor(decoder_channels[0], num_classes)
+
+    @classmethod
+    def from_config(cls, cfg: CfgNode, input_shape: Mapping[str, ShapeSpec]) -> dict[str, Any]:
+        """Return the arguments that ``MODEL.SEM_SEG_HEAD`` says."""
+        settings = cfg.MODEL.SEM_SEG_HEAD
+        refined = [settings.CONVS_DIM] * (len(settings.IN_FEATURES) - 1)
+        return _shared_arguments(cfg, input_shape) | {
+            "project_channels": settings.PROJECT_CHANNELS,
+            "decoder_channels": [*refined, settings.ASPP_CHANNELS],
+        }
+
+    def forward(self, features: Mapping[str, Tensor], targets: Tensor | None = None) -> Any:
+        """Return logits and losses, as every head of semantic segmentation; without classes, the refined map."""
+        return self.layers(features) if self.decoder_only else super().forward(features, targets)
+
+    def layers(self, features: Mapping[str, Tensor]) -> Tensor:
+        """Return logits ``(B, K, H, W)``, or the refined map, at the common stride."""
+        *finer, coarsest = self.in_features
+        y = self.decoder[coarsest]["project_conv"](features[coarsest])  # type: ignore[index]
+        for name in reversed(finer):
+            stage: Any = self.decoder[name]
+            x = stage["project_conv"](features[name])
+            y = F.interpolate(y, size=x.shape[2:], mode="bilinear", align_corners=False)
+            y = stage["fuse_conv"](cat([x, y], dim=1))
+        return y if self.decoder_only else self.predictor(y)
+
+
+def _shared_arguments(cfg: CfgNode, input_shape: Mapping[str, ShapeSpec]) -> dict[str, Any]:
+    settings = cfg.MODEL.SEM_SEG_HEAD
+    return {
+        "input_shape": {name: input_shape[name] for name in settings.IN_FEATURES},
+        "aspp_dilations": settings.ASPP_DILATIONS,
+        "aspp_dropout": settings.ASPP_DROPOUT,
+        "num_classes": settings.NUM_CLASSES,
+        "common_stride": settings.COMMON_STRIDE,
+        "norm": settings.NORM,
+        "train_size": _train_size(cfg),
+        "loss_weight": settings.LOSS_WEIGHT,
+        "loss_type": settings.LOSS_TYPE,
+        "ignore_value": settings.IGNORE_VALUE,
+        "use_depthwise_separable_conv": settings.USE_DEPTHWISE_SEPARABLE_CONV,
+    }
+
+
+def _convolution(in_channels: int, out_channels: int, size: int, norm: Any) -> Conv2d:
+    layer = Conv2d(
+        in_channels,
+        out_channels,
+        size,
+        padding=size // 2,
+        bias=norm == "",
+        norm=get_norm(norm, out_channels),
+        activation=F.relu,
+    )
+    c2_xavier_fill(layer)
+    return layer
+
+
+def _fusion(in_channels: int, out_channels: int, norm: Any, depthwise: bool) -> nn.Module:
+    if depthwise:
+        # One 5×5 convolution of this kind looks as far as two of 3×3.
+        return DepthwiseSeparableConv2d(
+            in_channels, out_channels, 5, 2, norm1=norm, activation1=F.relu, norm2=norm, activation2=F.relu
+        )
+    return nn.Sequential(
+        _convolution(in_channels, out_channels, 3, norm), _convolution(out_channels, out_channels, 3, norm)
+    )
