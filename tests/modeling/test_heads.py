@@ -171,6 +171,14 @@ def test_semantic_postprocessing_leaves_the_padding_out():
     assert sem_seg_postprocess(logits, (4, 8), 8, 16).argmax(0).sum() == 0
 
 
+def test_semantic_postprocessing_keeps_channels_last_and_the_numbers():
+    batch = torch.randn(1, 5, 8, 9).contiguous(memory_format=torch.channels_last)
+    wanted = F.interpolate(batch[:, :, :7, :8].contiguous(), size=(14, 20), mode="bilinear")[0]
+    found = sem_seg_postprocess(batch[0], (7, 8), 14, 20)
+    assert found.stride(0) == 1
+    torch.testing.assert_close(found, wanted)
+
+
 def test_surer_instances_cover_others_and_stuff_fills_the_rest():
     masks = torch.zeros(3, 4, 4, dtype=torch.bool)
     masks[0, :2], masks[1, :2, :3], masks[2, 3] = True, True, True

@@ -211,6 +211,14 @@ def test_a_layer_with_a_hook_or_few_channels_stays():
     assert list(use_winograd(torch.nn.Sequential(hooked, narrow))) == [hooked, narrow]
 
 
+@pytest.mark.usefixtures("winograd_everywhere")
+@pytest.mark.parametrize(("dtype", "replaced"), [(torch.float32, True), (torch.bfloat16, False)], ids=str)
+def test_bfloat16_stays_with_processors_that_multiply_its_matrices(monkeypatch, dtype, replaced):
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: True)
+    model = optimize_for_inference(tiny.rcnn(), dtype)
+    assert any(isinstance(module, WinogradConv2d) for module in model.modules()) == replaced
+
+
 def test_a_layer_that_two_modules_share_stays_shared():
     layer = wide_convolution()
     model = use_winograd(torch.nn.ModuleList([torch.nn.Sequential(layer), torch.nn.Sequential(layer)]))

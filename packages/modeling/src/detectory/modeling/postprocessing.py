@@ -57,5 +57,7 @@ def sem_seg_postprocess(result: Tensor, img_size: tuple[int, int], output_height
     Returns:
         Logits ``(K, output_height, output_width)``, resized bilinearly.
     """
-    result = result[None, :, : img_size[0], : img_size[1]]
+    result = result[:, : img_size[0], : img_size[1]]
+    # The strides of a batch whose channels come last: `result[None]` would have others, and be copied before resizing.
+    result = result.permute(1, 2, 0)[None].permute(0, 3, 1, 2)
     return F.interpolate(result, size=(output_height, output_width), mode="bilinear", align_corners=False)[0]
