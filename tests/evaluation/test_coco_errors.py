@@ -8,7 +8,6 @@ from detectory.evaluation import CocoGroundTruth, coco_metrics
 from detectory.evaluation.coco_errors import (
     KINDS,
     best_threshold,
-    compressed,
     confusion_counts,
     find_errors,
     object_masks,
@@ -112,7 +111,7 @@ def test_masks_come_from_polygons_and_from_both_kinds_of_run_lengths():
     entries[1]["segmentation"] = {"size": [200, 200], "counts": [200, 100, 39700]}
     masks = object_masks(truth)
     assert [mask["size"] for mask in masks] == [[200, 200]] * 3
-    assert masks[1] == compressed(entries[1]["segmentation"])
     from pycocotools import mask as mask_api
 
+    assert masks[1] == mask_api.frPyObjects(entries[1]["segmentation"], 200, 200)
     assert [int(mask_api.area(dict(mask))) for mask in masks] == [1600, 100, 0]

@@ -13,6 +13,7 @@ from detectory.evaluation import (
     COCOEvaluator,
     CocoSettings,
     Detections,
+    RunLengths,
     evaluate_coco_results,
     instances_to_coco_json,
 )
@@ -124,13 +125,29 @@ def test_no_predictions_are_not_a_number(registered, tmp_path):
     assert evaluated(name, [], []) == {}
 
 
+def test_the_files_hold_what_instances_to_coco_json_gives(registered, tmp_path):
+    truth, results = random_set(32, "segm")
+    name = registered(json_file=str(write(tmp_path / "truth.json", truth)), **CLASSES)
+    inputs, outputs = model_outputs(truth, results, "segm")
+    evaluated(name, inputs, outputs, output_dir=str(tmp_path))
+    expected = []
+    for record, output in zip(inputs, outputs, strict=True):
+        found = instances_to_coco_json(output["instances"], record["image_id"])
+        found = [entry | {"category_id": 2 * entry["category_id"] + 1} for entry in found]
+        expected.append({"image_id": record["image_id"], "instances": found})
+    assert torch.load(tmp_path / "instances_predictions.pth", weights_only=True) == expected
+    everything = [entry for image in expected for entry in image["instances"]]
+    assert (tmp_path / "coco_instances_results.json").read_text() == json.dumps(everything)
+
+
 def test_rejects_a_class_that_the_dataset_does_not_have(registered, tmp_path):
     truth, results = random_set(27)
     name = registered(json_file=str(write(tmp_path / "truth.json", truth)), **CLASSES)
     inputs, outputs = model_outputs(truth, results, "bbox")
     outputs[0]["instances"].pred_classes += 7
     with pytest.raises(ValueError, match=r"predicted class .*has classes 0 to 2"):
-        evaluated(name, inputs, outputs)
+        evaluated(name, inputs, outputs, output_dir=str(tmp_path / "out"))
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_dataset_without_metadata_takes_its_classes_from_the_file(registered, tmp_path):
@@ -159,7 +176,13 @@ def test_a_prediction_in_cocos_format_has_its_corner_and_its_pixel_centres():
 
 
 def test_compact_detections_join_and_keep_what_all_have():
-    one = Detections(np.array([1]), np.array([0]), np.array([0.5]), np.zeros((1, 4)), [{"size": [1, 1], "counts": "1"}])
+    one = Detections(
+        np.array([1]),
+        np.array([0]),
+        np.array([0.5]),
+        np.zeros((1, 4)),
+        RunLengths.of([{"size": [1, 1], "counts": "1"}]),
+    )
     two = Detections(np.array([2]), np.array([1]), np.array([0.4]), np.ones((1, 4)))
     both = Detections.concatenate([one, two, Detections.concatenate([])])
     assert both.image_ids.tolist() == [1, 2]

@@ -1,6 +1,7 @@
 """COCO's metrics equal those of pycocotools, and wrong files are refused."""
 
 import copy
+import dataclasses
 import gzip
 import json
 import re
@@ -49,6 +50,23 @@ def test_figures_equal_pycocotools_to_the_last_digit(iou_type, seed):
     assert metrics.stats() == stats
     assert (metrics.precision == curves["precision"]).all()
     assert (metrics.scores == curves["scores"]).all()
+
+
+@pytest.mark.parametrize("iou_type", ["bbox", "segm"])
+@pytest.mark.parametrize("seed", range(200, 212))
+def test_what_the_engine_tells_equals_the_averages_of_the_curves(iou_type, seed):
+    truth, results = random_set(seed, iou_type)
+    told = measured(truth, results, iou_type)
+    counted = dataclasses.replace(told, known=None, known_by_category=None)
+    assert told.known is not None
+    np.testing.assert_array_equal(list(told.summary().items()), list(counted.summary().items()))
+    np.testing.assert_array_equal(list(told.per_category().items()), list(counted.per_category().items()))
+
+
+def test_categories_of_one_name_are_measured_apart():
+    truth, results = random_set(14)
+    truth["categories"][1]["name"] = truth["categories"][0]["name"]
+    assert measured(truth, results, "bbox").known is None
 
 
 @pytest.mark.parametrize("iou_type", ["bbox", "segm", "keypoints"])
@@ -177,6 +195,18 @@ def test_rejects_wrong_masks_by_their_index(mask, message):
     truth, results = random_set(13, "segm")
     results[2]["segmentation"] = mask
     with pytest.raises(ValueError, match=f"results: entry 2: {message}"):
+        evaluate_coco_results(truth, results, "segm")
+
+
+@pytest.mark.parametrize(
+    ("counts", "message"),
+    [("04", r"of 4 pixels for size \["), ("1P", "that are no run lengths: b'1P'"), ("ø", "that are no run lengths")],
+    ids=["another size", "cut off", "other letters"],
+)
+def test_rejects_wrong_run_lengths_by_their_index(counts, message):
+    truth, results = random_set(13, "segm")
+    results[2]["segmentation"]["counts"] = counts
+    with pytest.raises(ValueError, match=f"results: entry 2: segmentation has counts {message}"):
         evaluate_coco_results(truth, results, "segm")
 
 

@@ -32,6 +32,8 @@ def test_coco_equals_pycocotools(iou_type):
         metrics = coco_metrics(index, load_results(results, index, iou_type), iou_type)
         stats, curves = reference_stats(truth, results, iou_type)
         assert metrics.stats() == stats, seed
+        if iou_type != "keypoints":
+            assert list((metrics.known or {}).values()) == [v if v > -1 else math.nan for v in stats], seed
         assert (metrics.precision == curves["precision"]).all(), seed
         assert (metrics.recall == curves["recall"]).all(), seed
 

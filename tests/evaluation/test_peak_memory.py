@@ -71,7 +71,7 @@ def measure(folder):
     truth = write_truth(Path(folder) / "truth.json")
     metadata = {"thing_classes": list(map(str, range(80))), "thing_dataset_id_to_contiguous_id": ids}
     MetadataCatalog.get("many").set(json_file=str(truth), **metadata)
-    evaluator = COCOEvaluator("many")
+    evaluator = COCOEvaluator("many", output_dir=folder)
     for image in range(1, IMAGES + 1):
         evaluator.process([{"image_id": image}], outputs_of(image))
     assert set(evaluator.evaluate()) == {"bbox", "segm"}

@@ -2,8 +2,9 @@
 
 from .cityscapes_evaluation import CityscapesEvaluator, CityscapesInstanceEvaluator, CityscapesSemSegEvaluator
 from .coco_evaluation import COCOEvaluator, evaluate_coco_results
+from .coco_figures import CocoMetrics
 from .coco_ground_truth import CocoGroundTruth
-from .coco_metrics import CocoMetrics, CocoSettings, coco_metrics
+from .coco_metrics import CocoSettings, coco_metrics
 from .detections import Detections, instances_to_coco_json
 from .evaluator import DatasetEvaluator, DatasetEvaluators
 from .inference import inference_context, inference_on_dataset
@@ -13,6 +14,7 @@ from .panoptic_evaluation import COCOPanopticEvaluator, panoptic_quality
 from .pascal_voc_evaluation import PascalVOCDetectionEvaluator
 from .results_check import flatten_results_dict, print_csv_format, verify_results
 from .rotated_coco_evaluation import RotatedCOCOEvaluator
+from .run_lengths import RunLengths
 from .sem_seg_evaluation import SemSegEvaluator, load_image_into_numpy_array
 
 __all__ = [
@@ -31,6 +33,7 @@ __all__ = [
     "LossEvaluator",
     "PascalVOCDetectionEvaluator",
     "RotatedCOCOEvaluator",
+    "RunLengths",
     "SemSegEvaluator",
     "coco_metrics",
     "evaluate_coco_results",

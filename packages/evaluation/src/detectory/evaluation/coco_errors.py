@@ -16,6 +16,7 @@ from detectory import ops
 from .coco_ground_truth import CocoGroundTruth
 from .coco_groups import CocoGroups, CocoObjects, group_by_image, match_groups
 from .detections import Detections
+from .run_lengths import RunLengths
 
 KINDS = ("right", "ignored", "confusion", "duplicate", "localisation", "background")
 RIGHT, IGNORED, CONFUSION, DUPLICATE, LOCALISATION, BACKGROUND = range(len(KINDS))
@@ -137,10 +138,10 @@ def confusion_counts(truth: CocoGroundTruth, found: Detections, errors: CocoErro
 def shapes_of(truth: CocoGroundTruth, objects: CocoObjects, found: Detections, iou_type: str) -> Any:
     """What overlaps are measured between: (boxes, boxes), or two lists of RLEs; detections first."""
     if iou_type == "segm":
-        return list(found.masks or ()), object_masks(truth)
+        return found.masks or RunLengths.of(()), object_masks(truth)
     boxes = found.boxes
     if boxes is None and found.masks is not None:
-        boxes = ops.rle_to_bbox(list(found.masks)).numpy()
+        boxes = found.masks.boxes()
     if boxes is None:
         raise ValueError("find_errors: the detections have neither boxes nor masks")
     return np.asarray(boxes, dtype=np.float64), objects.boxes
@@ -154,8 +155,8 @@ def object_masks(truth: CocoGroundTruth) -> list[Mapping[str, Any]]:
     for place, entry in enumerate(truth.dataset["annotations"]):
         segmentation, size = entry.get("segmentation") or [], sizes[entry["image_id"]]
         if isinstance(segmentation, Mapping):
-            counts = segmentation["counts"]
-            masks.append(compressed(segmentation) if isinstance(counts, list) else segmentation)
+            is_compressed = not isinstance(segmentation["counts"], list)
+            masks.append(segmentation if is_compressed else ops.rle_merge([segmentation]))
         else:
             masks.append(None)
             polygons.append([p for p in segmentation if len(p) >= 6])
@@ -164,15 +165,6 @@ def object_masks(truth: CocoGroundTruth) -> list[Mapping[str, Any]]:
     for (place, _), mask in zip(places, rasterised, strict=True):
         masks[place] = mask
     return masks
-
-
-def compressed(segmentation: Mapping[str, Any]) -> Mapping[str, Any]:
-    """An RLE whose counts are a list of numbers, with compressed counts."""
-    height, width = segmentation["size"]
-    values = np.arange(len(segmentation["counts"])) % 2
-    mask = np.repeat(values, segmentation["counts"]).reshape(width, height).T
-    encoded: Any = ops.rle_encode(torch.from_numpy(np.ascontiguousarray(mask).astype(bool)))
-    return encoded
 
 
 def _overlaps(groups: CocoGroups, objects: CocoObjects, shapes: Any) -> np.ndarray:

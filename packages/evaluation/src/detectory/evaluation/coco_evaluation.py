@@ -1,27 +1,27 @@
 """Evaluates boxes, masks and keypoints by COCO's metrics, for any dataset."""
 
-import json
 import logging
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
+import numpy as np
 
 from detectory.core.distributed import gather, is_main_process
 from detectory.core.names import nearest
-from detectory.core.storage import atomic_write
 from detectory.data import DatasetCatalog, MetadataCatalog
 
 from . import proposal_recall
+from .coco_figures import CocoMetrics
 from .coco_ground_truth import CocoGroundTruth, ground_truth_of
 from .coco_groups import CocoObjects
-from .coco_metrics import CocoMetrics, CocoSettings, coco_metrics
+from .coco_metrics import CocoSettings, coco_metrics
 from .coco_results import FIELD_OF, load_box_index, load_results
 from .detections import Detections
 from .evaluator import DatasetEvaluator
+from .prediction_files import save_predictions, save_results_json
 from .results_table import format_categories, format_metrics
 
 TASKS = tuple(FIELD_OF)
@@ -133,10 +133,11 @@ class COCOEvaluator(DatasetEvaluator):
             if not results:
                 self._logger.warning("COCOEvaluator: got no predictions for any image of %s", self._dataset_name)
             return results
-        found = Detections.concatenate(predictions.values())
-        tasks = self._tasks or self._tasks_of(found)
+        self._check_classes(predictions.values())
         if self._output_dir:
             self._write(predictions)
+        found = Detections.concatenate(predictions.values())
+        tasks = self._tasks or self._tasks_of(found)
         return results | {task: self._measure(task, found, img_ids) for task in tasks}
 
     @property
@@ -174,24 +175,24 @@ class COCOEvaluator(DatasetEvaluator):
         names = getattr(self._metadata, "thing_classes", None)
         return dict(enumerate(self.ground_truth.category_names if names is None else range(len(names))))
 
-    def _to_dataset_ids(self, found: Detections) -> Detections:
+    def _check_classes(self, predictions: Iterable[Detections]) -> None:
         ids = self._category_ids()
-        unknown = sorted(set(found.categories.tolist()) - set(ids))
+        unknown = sorted({category for found in predictions for category in found.categories.tolist()} - set(ids))
         if unknown:
             raise ValueError(
                 f"COCOEvaluator: predicted class {unknown[0]}, but {self._dataset_name} has classes 0 to {len(ids) - 1}"
             )
-        found.categories[:] = [ids[category] for category in found.categories.tolist()]
-        return found
 
     def _measure(self, task: str, found: Detections, img_ids: Sequence[Any] | None) -> dict[str, float]:
         names = [n for n in ("AP", "AP50", "AP75", "APs", "APm", "APl") if (task, n) != ("keypoints", "APs")]
         if not len(found) or (task != "bbox" and getattr(found, _COLUMN_OF[task]) is None):
             self._logger.warning("COCOEvaluator: no predictions for task %s", task)
             return dict.fromkeys(names, math.nan)
-        detections = Detections(found.image_ids, found.categories.copy(), found.scores)
+        ids = self._category_ids()
+        categories = np.array([ids[category] for category in found.categories.tolist()], dtype=np.int64)
+        detections = Detections(found.image_ids, categories, found.scores)
         setattr(detections, _COLUMN_OF[task], getattr(found, _COLUMN_OF[task]))
-        return self._figures(task, self._to_dataset_ids(detections), img_ids)
+        return self._figures(task, detections, img_ids)
 
     def _figures(self, task: str, found: Detections, img_ids: Sequence[Any] | None) -> dict[str, float]:
         metrics = coco_metrics(
@@ -202,13 +203,9 @@ class COCOEvaluator(DatasetEvaluator):
     def _write(self, predictions: Mapping[Any, Detections]) -> None:
         folder = Path(self._output_dir or "")
         ids = self._category_ids()
-        entries = {image: found.to_json(ids) for image, found in predictions.items()}
-        by_image = [{"image_id": image, "instances": instances} for image, instances in entries.items()]
-        folder.mkdir(parents=True, exist_ok=True)
-        with atomic_write(folder / "instances_predictions.pth") as file:
-            torch.save(by_image, file)
-        with atomic_write(folder / self.results_name, "w") as file:
-            file.write(json.dumps([entry for instances in entries.values() for entry in instances]))
+        by_image = ({"image_id": image, "instances": one.to_json(ids)} for image, one in predictions.items())
+        save_predictions(folder / "instances_predictions.pth", by_image)
+        save_results_json(folder / self.results_name, (one.to_json(ids) for one in predictions.values()))
         self._logger.info("Saved results to %s", folder / self.results_name)
 
 

@@ -16,11 +16,16 @@ import numpy as np
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
+from .coco_figures import CocoMetrics
 from .coco_ground_truth import CocoGroundTruth
 from .detections import Detections
+from .run_lengths import RunLengths
 
 _PERSON_KEYPOINTS = 17
+_THRESHOLDS = tuple(np.linspace(0.5, 0.95, 10).tolist())
 _AREAS = {"all": (0.0, 1e10), "small": (0.0, 32.0**2), "medium": (32.0**2, 96.0**2), "large": (96.0**2, 1e10)}
+_STATS = ("AP", "AP50", "AP75", "APs", "APm", "APl", "AR1", "AR10", "AR100", "ARs", "ARm", "ARl")
+_Known = tuple[dict[str, float] | None, list[float] | None]
 
 
 @dataclass(frozen=True)
@@ -35,10 +40,15 @@ class CocoSettings:
         oks_sigmas: one per keypoint, for the object keypoint similarity; empty: COCO's 17 of persons.
     """
 
-    iou_thresholds: Sequence[float] = tuple(np.linspace(0.5, 0.95, 10).tolist())
+    iou_thresholds: Sequence[float] = _THRESHOLDS
     area_ranges: dict[str, tuple[float, float]] = field(default_factory=lambda: dict(_AREAS))
     max_detections: Sequence[int] = ()
     oks_sigmas: Sequence[float] = ()
+
+    def are_cocos(self) -> bool:
+        """Whether these are COCO's settings for boxes and masks."""
+        thresholds, areas = list(self.iou_thresholds), list(self.area_ranges.items())
+        return thresholds == list(_THRESHOLDS) and areas == list(_AREAS.items()) and self.limits("bbox") == [1, 10, 100]
 
     def limits(self, iou_type: str) -> list[int]:
         """The numbers of detections, COCO's where none were given."""
@@ -47,85 +57,6 @@ class CocoSettings:
     def areas(self, iou_type: str) -> dict[str, tuple[float, float]]:
         """The areas; keypoints are not measured on small objects."""
         return {k: v for k, v in self.area_ranges.items() if not (iou_type == "keypoints" and k == "small")}
-
-
-@dataclass(frozen=True)
-class CocoMetrics:
-    """Curves of precision and the recalls they end in, for T thresholds, R recalls, K classes, A areas, M limits.
-
-    Args:
-        iou_type: "bbox", "segm" or "keypoints".
-        precision: (T, R, K, A, M) in [0, 1], -1 where a class has no ground truth.
-        recall: (T, K, A, M) in [0, 1], -1 likewise.
-        scores: (T, R, K, A, M), the score at which each recall is reached.
-        iou_thresholds: the T thresholds.
-        areas: the A names.
-        limits: the M numbers of detections.
-        categories: the K names.
-    """
-
-    iou_type: str
-    precision: np.ndarray
-    recall: np.ndarray
-    scores: np.ndarray
-    iou_thresholds: np.ndarray
-    areas: list[str]
-    limits: list[int]
-    categories: list[str]
-
-    def average_precision(self, *, iou: float | None = None, area: str = "all", category: int | None = None) -> float:
-        """Mean precision in [0, 1] at the highest limit; NaN where there is no ground truth for it.
-
-        Args:
-            iou: one threshold, or None for the mean over all.
-            area: a name of `areas`.
-            category: a class's position, or None for the mean over classes.
-        """
-        values = self.precision[self._threshold(iou), :, :, self.areas.index(area), -1]
-        return _mean(values if category is None else values[:, :, category])
-
-    def average_recall(
-        self, *, limit: int | None = None, iou: float | None = None, area: str = "all", category: int | None = None
-    ) -> float:
-        """Mean recall in [0, 1] with at most `limit` detections (None: the highest); the rest as above."""
-        column = -1 if limit is None else self.limits.index(limit)
-        values = self.recall[self._threshold(iou), :, self.areas.index(area), column]
-        return _mean(values if category is None else values[:, category])
-
-    def stats(self) -> list[float]:
-        """The figures that COCO prints, in its order, in [0, 1] and -1 for none: 12, for keypoints 10."""
-        sizes = [name for name in self.areas if name != "all"]
-        precisions = [self.average_precision(), self.average_precision(iou=0.5), self.average_precision(iou=0.75)]
-        precisions += [self.average_precision(area=name) for name in sizes]
-        if self.iou_type == "keypoints":
-            recalls = [self.average_recall(), self.average_recall(iou=0.5), self.average_recall(iou=0.75)]
-        else:
-            recalls = [self.average_recall(limit=limit) for limit in self.limits]
-        recalls += [self.average_recall(area=name) for name in sizes]
-        return [-1.0 if math.isnan(value) else value for value in precisions + recalls]
-
-    def summary(self) -> dict[str, float]:
-        """Metric name to percent: AP, AP50, AP75, AP by size, AR by limit and by size; NaN for what has no figure."""
-        sizes = {name: name[0] for name in self.areas if name != "all"}
-        figures = {"AP": self.average_precision()}
-        for name, iou in (("AP50", 0.5), ("AP75", 0.75)):
-            if np.isclose(self.iou_thresholds, iou).any():
-                figures[name] = self.average_precision(iou=iou)
-        figures |= {f"AP{letter}": self.average_precision(area=name) for name, letter in sizes.items()}
-        figures |= {f"AR{limit}": self.average_recall(limit=limit) for limit in self.limits}
-        figures |= {f"AR{letter}": self.average_recall(area=name) for name, letter in sizes.items()}
-        return {name: 100 * value for name, value in figures.items()}
-
-    def per_category(self) -> dict[str, float]:
-        """Category name to AP in percent, NaN where a category has no ground truth."""
-        values = self.precision[:, :, :, self.areas.index("all"), -1]
-        known = values > -1
-        with np.errstate(invalid="ignore"):
-            means = 100 * np.where(known, values, 0).sum(axis=(0, 1)) / known.sum(axis=(0, 1))
-        return dict(zip(self.categories, means.tolist(), strict=True))
-
-    def _threshold(self, iou: float | None) -> Any:
-        return slice(None) if iou is None else np.isclose(self.iou_thresholds, iou)
 
 
 def coco_metrics(
@@ -157,31 +88,27 @@ def coco_metrics(
     chosen = list(truth.index.get_img_ids() if image_ids is None else image_ids)
     if truth.numbers is not None and image_ids is not None:
         chosen = [truth.numbers[i] for i in chosen]
-    if isinstance(found, Detections):
-        numbered = found
-        if truth.numbers is not None:
-            ids = np.array([truth.numbers[i] for i in found.image_ids], dtype=np.int64)
-            numbered = Detections(ids, found.categories, found.scores, found.boxes, found.masks, found.keypoints)
-        if use_reference:
-            result = _evaluate_reference(truth, numbered, iou_type, settings, sorted(chosen))
-        else:
-            index = engine_detections(truth, numbered, iou_type)
-            result = _evaluate_fast(truth, index, iou_type, settings, sorted(chosen))
+    if isinstance(found, Detections) and truth.numbers is not None:
+        ids = np.array([truth.numbers[i] for i in found.image_ids], dtype=np.int64)
+        found = Detections(ids, found.categories, found.scores, found.boxes, found.masks, found.keypoints)
+    known: _Known = None, None
+    if use_reference and isinstance(found, Detections):
+        evaluation = _evaluate_reference(truth, found, iou_type, settings, sorted(chosen))
     else:
-        result = _evaluate_fast(truth, found, iou_type, settings, sorted(chosen))
-    counts = len(truth.category_names), len(settings.areas(iou_type)), len(settings.limits(iou_type))
-    shape = (len(settings.iou_thresholds), *counts)
-    curves = (len(settings.iou_thresholds), 101, *counts)
-    return CocoMetrics(
-        iou_type=iou_type,
-        precision=np.asarray(result["precision"]).reshape(curves),
-        recall=np.asarray(result["recall"]).reshape(shape),
-        scores=np.asarray(result["scores"]).reshape(curves),
-        iou_thresholds=np.asarray(settings.iou_thresholds),
-        areas=list(settings.areas(iou_type)),
-        limits=settings.limits(iou_type),
-        categories=list(truth.category_names.values()),
-    )
+        index = engine_detections(truth, found, iou_type) if isinstance(found, Detections) else found
+        evaluation = _evaluate_fast(truth, index, iou_type, settings, sorted(chosen))
+        known = _known_figures(evaluation, iou_type, settings, list(truth.category_names.values()))
+    areas, limits = list(settings.areas(iou_type)), settings.limits(iou_type)
+    thresholds, names = np.asarray(settings.iou_thresholds), list(truth.category_names.values())
+
+    def read_curves() -> dict[str, np.ndarray]:
+        ends = len(names), len(areas), len(limits)
+        shapes = {"precision": (len(thresholds), 101, *ends), "recall": (len(thresholds), *ends)}
+        shapes["scores"] = shapes["precision"]
+        found_curves = evaluation.eval
+        return {name: np.asarray(found_curves[name]).reshape(shape) for name, shape in shapes.items()}
+
+    return CocoMetrics(iou_type, read_curves, thresholds, areas, limits, names, *known)
 
 
 def _check_keypoints(truth: CocoGroundTruth, found: Detections, settings: CocoSettings) -> None:
@@ -204,7 +131,19 @@ def _evaluate_fast(
     with contextlib.redirect_stdout(io.StringIO()):
         evaluation.evaluate()
         evaluation.accumulate()
-    return evaluation.eval
+    return evaluation
+
+
+def _known_figures(evaluation: Any, iou_type: str, settings: CocoSettings, categories: Sequence[str]) -> _Known:
+    """The engine's own averages in [0, 1] and APs by category; None where it would not take them as we do."""
+    if iou_type == "keypoints" or not settings.are_cocos() or len(set(categories)) < len(categories):
+        return None, None
+    with contextlib.redirect_stdout(io.StringIO()):
+        evaluation.summarize()
+        by_name = evaluation.get_results(per_class=True)
+    figures, by_category = evaluation.stats.tolist(), [by_name.get(f"AP/{name}", -1.0) for name in categories]
+    averages, classes = ([value if value > -1 else math.nan for value in part] for part in (figures, by_category))
+    return dict(zip(_STATS, averages, strict=True)), classes
 
 
 def engine_detections(truth: CocoGroundTruth, found: Detections, iou_type: str) -> hotcoco.COCO:
@@ -217,10 +156,10 @@ def engine_detections(truth: CocoGroundTruth, found: Detections, iou_type: str) 
     if iou_type == "bbox":
         return truth.index.load_res(rows)
     # The area of a detection decides which sizes it counts for: that of its mask, not of its box.
-    masks: list[Any] = list(found.masks or ())
-    index = truth.index.load_res(rows, segmentation=masks)
-    areas = np.asarray(hotcoco.mask.area(masks), dtype=np.float64).reshape(-1)
-    index.update_anns(ids=np.arange(1, len(found) + 1), area=areas)
+    masks = found.masks or RunLengths.of(())
+    dicts: list[Any] = list(masks)
+    index = truth.index.load_res(rows, segmentation=dicts)
+    index.update_anns(ids=np.arange(1, len(found) + 1), area=masks.areas().astype(np.float64))
     return index
 
 
@@ -240,7 +179,7 @@ def _evaluate_reference(
         _set_parameters(evaluation.params, iou_type, settings, image_ids)
         evaluation.evaluate()
         evaluation.accumulate()
-    return evaluation.eval
+    return evaluation
 
 
 def _set_parameters(params: Any, iou_type: str, settings: CocoSettings, image_ids: list[int]) -> None:
@@ -252,8 +191,3 @@ def _set_parameters(params: Any, iou_type: str, settings: CocoSettings, image_id
     params.areaRngLbl = list(areas)
     if iou_type == "keypoints" and len(settings.oks_sigmas):
         params.kpt_oks_sigmas = np.asarray(settings.oks_sigmas, dtype=np.float64)
-
-
-def _mean(values: np.ndarray) -> float:
-    known = values[values > -1]
-    return float(known.mean()) if known.size else math.nan

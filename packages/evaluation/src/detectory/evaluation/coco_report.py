@@ -23,8 +23,9 @@ from .coco_errors import (
     shapes_of,
 )
 from .coco_evaluation import report_metrics
+from .coco_figures import CocoMetrics
 from .coco_ground_truth import CocoGroundTruth
-from .coco_metrics import CocoMetrics, CocoSettings, coco_metrics
+from .coco_metrics import CocoSettings, coco_metrics
 from .coco_results import FIELD_OF, load_results, read_results
 from .detections import Detections
 from .error_gallery import ErrorGallery

@@ -13,6 +13,7 @@ import numpy as np
 
 from .coco_ground_truth import CocoGroundTruth
 from .detections import Detections
+from .run_lengths import MaskFault, RunLengths
 
 _REACHES = (2, 24, 96)  # How many characters before a minus are looked at; two numbers of a box have fewer.
 _PIECE = 1 << 18
@@ -68,8 +69,7 @@ def load_results(
         found.boxes = _boxes(columns, values)
     elif iou_type == "segm":
         sizes = [list(known_images[i]) for i in image_ids]
-        _check_masks(columns, values, sizes)
-        found.masks = list(values)
+        found.masks = _masks(columns, values, sizes)
     else:
         found.keypoints = _keypoints(columns, values)
     return found
@@ -195,12 +195,18 @@ def _boxes(columns: _Columns, values: Sequence[Any]) -> np.ndarray:
     return boxes.reshape(-1, 4)
 
 
-def _check_masks(columns: _Columns, values: Sequence[Any], sizes: Sequence[list[int]]) -> None:
+def _masks(columns: _Columns, values: Sequence[Any], sizes: Sequence[list[int]]) -> RunLengths:
     for index, (mask, size) in enumerate(zip(values, sizes, strict=True)):
         if not isinstance(mask, Mapping) or not isinstance(mask.get("counts"), (str, bytes)):
             columns.refuse(index, "segmentation", f"is no RLE with compressed counts: {_short(mask)}")
         if list(mask.get("size", ())) != size:
             columns.refuse(index, "segmentation", f"has size {mask.get('size')!r}, but the image has {size}")
+    masks = RunLengths.of(values)
+    try:
+        masks.check()
+    except MaskFault as fault:
+        columns.refuse(fault.position, "segmentation", fault.problem)
+    return masks
 
 
 def _keypoints(columns: _Columns, values: Sequence[Any]) -> np.ndarray:

@@ -1,6 +1,6 @@
 """Detections of many images as columns: compact while they are collected, and COCO's result format when written."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +9,8 @@ import torch
 
 from detectory import ops
 from detectory.structures import BoxMode, Instances
+
+from .run_lengths import RunLengths
 
 
 @dataclass
@@ -20,7 +22,7 @@ class Detections:
         categories: (N,) int64.
         scores: (N,) float64.
         boxes: (N, 4) float64 as (x, y, width, height), (N, 5) for rotated ones; None where there are none.
-        masks: N COCO RLEs with compressed counts, or None.
+        masks: N masks as one text, or None.
         keypoints: (N, K, 3) float64 in COCO's coordinates (integers are pixel centres), or None.
     """
 
@@ -28,7 +30,7 @@ class Detections:
     categories: np.ndarray
     scores: np.ndarray
     boxes: np.ndarray | None = None
-    masks: Sequence[Mapping[str, Any]] | None = None
+    masks: RunLengths | None = None
     keypoints: np.ndarray | None = None
 
     def __len__(self) -> int:
@@ -51,7 +53,8 @@ class Detections:
             boxes = instances.pred_boxes.tensor.detach().cpu()
             if boxes.shape[1] == 4:
                 boxes = BoxMode.convert(boxes, BoxMode.XYXY_ABS, BoxMode.XYWH_ABS)
-            boxes = boxes.double().numpy()
+            # A copy: what a tensor holds lies between the model's freed ones, and would keep that memory in pieces.
+            boxes = boxes.double().numpy().copy()
         if instances.has("pred_keypoints"):
             keypoints = instances.pred_keypoints.detach().cpu().double().numpy().copy()
             # COCO counts keypoints from the centre of the first pixel, this library from its corner.
@@ -77,18 +80,17 @@ class Detections:
             columns = [getattr(part, name) for part in parts]
             return None if any(column is None for column in columns) else np.concatenate(columns)
 
-        masks = None
-        if all(part.masks is not None for part in parts):
-            masks = [mask for part in parts for mask in part.masks or ()]
+        masks = [part.masks for part in parts if part.masks is not None]
         ids, categories, scores = (
             np.concatenate([getattr(p, n) for p in parts]) for n in ("image_ids", "categories", "scores")
         )
-        return cls(ids, categories, scores, joined("boxes"), masks, joined("keypoints"))
+        all_masks = RunLengths.concatenate(masks) if len(masks) == len(parts) else None
+        return cls(ids, categories, scores, joined("boxes"), all_masks, joined("keypoints"))
 
     def chosen(self, indices: np.ndarray) -> "Detections":
         """The detections of these positions."""
         boxes = None if self.boxes is None else self.boxes[indices]
-        masks = None if self.masks is None else [self.masks[i] for i in indices.tolist()]
+        masks = None if self.masks is None else self.masks.chosen(indices)
         keypoints = None if self.keypoints is None else self.keypoints[indices]
         columns = self.image_ids[indices], self.categories[indices], self.scores[indices]
         return Detections(*columns, boxes, masks, keypoints)
@@ -111,7 +113,7 @@ class Detections:
                 entry["bbox"] = box
         if self.masks is not None:
             for entry, mask in zip(entries, self.masks, strict=True):
-                entry["segmentation"] = {"size": list(mask["size"]), "counts": _as_text(mask["counts"])}
+                entry["segmentation"] = {"size": list(mask["size"]), "counts": mask["counts"].decode("ascii")}
         if self.keypoints is not None:
             for entry, points in zip(entries, self.keypoints.reshape(len(self), -1).tolist(), strict=True):
                 entry["keypoints"] = points
@@ -137,15 +139,11 @@ def _column(instances: Instances, name: str, dtype: type, count: int) -> np.ndar
     return values.detach().cpu().numpy().astype(dtype)
 
 
-def _masks_of(instances: Instances) -> Sequence[Mapping[str, Any]] | None:
+def _masks_of(instances: Instances) -> RunLengths | None:
     if instances.has("pred_masks_rle"):
-        return list(instances.pred_masks_rle)
+        return RunLengths.of(instances.pred_masks_rle)
     if not instances.has("pred_masks"):
         return None
     masks = instances.pred_masks
-    encoded = ops.rle_encode(masks.tensor if hasattr(masks, "tensor") else masks)
-    return encoded if isinstance(encoded, list) else [encoded]
-
-
-def _as_text(counts: bytes | str | Sequence[int]) -> Any:
-    return counts.decode("ascii") if isinstance(counts, bytes) else counts
+    encoded: Any = ops.rle_encode(masks.tensor if hasattr(masks, "tensor") else masks)
+    return RunLengths.of(encoded)

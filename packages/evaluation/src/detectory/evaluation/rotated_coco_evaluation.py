@@ -11,9 +11,10 @@ from detectory.structures import Instances
 
 from .coco_curves import precision_recall_curves
 from .coco_evaluation import COCOEvaluator, report_metrics
+from .coco_figures import CocoMetrics
 from .coco_ground_truth import CocoGroundTruth
 from .coco_groups import CocoGroups, CocoObjects, group_by_image, match_groups, rotated_box
-from .coco_metrics import CocoMetrics, CocoSettings
+from .coco_metrics import CocoSettings
 from .detections import Detections, instances_to_coco_json
 
 
@@ -93,10 +94,7 @@ def rotated_coco_metrics(
     curves = precision_recall_curves(
         groups, scores, found_match, found_ignored, object_ignored, limits, categories=len(names)
     )
-    return CocoMetrics(
-        "bbox", **curves, iou_thresholds=np.asarray(thresholds), areas=list(areas), limits=limits,
-        categories=list(names.values()),
-    )  # fmt: skip
+    return CocoMetrics("bbox", lambda: curves, np.asarray(thresholds), list(areas), limits, list(names.values()))
 
 
 def grouped_rotated_iou(found: np.ndarray, objects: np.ndarray, crowd: np.ndarray, groups: CocoGroups) -> torch.Tensor:

@@ -1,6 +1,6 @@
 """COCO's evaluation under Detectron2's module path."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -9,7 +9,7 @@ from pycocotools.cocoeval import COCOeval
 
 from detectory import evaluation
 from detectory.compat.detectron2.evaluation.fast_eval_api import COCOeval_opt
-from detectory.evaluation import instances_to_coco_json
+from detectory.evaluation import Detections, instances_to_coco_json
 
 __all__ = ["COCOEvaluator", "COCOevalMaxDets", "instances_to_coco_json"]
 
@@ -23,9 +23,9 @@ class UnknownCategoryError(ValueError, AssertionError):
 class COCOEvaluator(evaluation.COCOEvaluator):
     """The library's evaluator, whose error for an unknown class is an ``AssertionError`` too."""
 
-    def _to_dataset_ids(self, found: Any) -> Any:
+    def _check_classes(self, predictions: Iterable[Detections]) -> None:
         try:
-            return super()._to_dataset_ids(found)
+            super()._check_classes(predictions)
         except ValueError as error:
             raise UnknownCategoryError(str(error)) from error
 
