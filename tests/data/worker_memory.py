@@ -23,9 +23,19 @@ def touched(record: dict[str, Any]) -> int:
 
 
 def proportional_set_size(pid: int) -> float:
-    """Memory of a process in MB, where what several processes share counts by its part."""
-    lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
-    return sum(int(line.split()[1]) for line in lines if line.startswith("Pss:")) / 1024
+    """Memory of a process in MB, where what several processes share counts by its part.
+
+    Libraries do not count: their part changes whenever any process of the machine that has them too starts or ends.
+    """
+    total, counts = 0, False
+    for line in Path(f"/proc/{pid}/smaps").read_text().splitlines():
+        first, *rest = line.split(maxsplit=5)
+        if not first.endswith(":"):  # the head of a mapping: addresses, permissions, …, its file
+            file = rest[4] if len(rest) > 4 else ""
+            counts = not file.startswith("/") or file.startswith("/dev/shm") or file.endswith(".index")
+        elif first == "Pss:" and counts:
+            total += int(rest[0])
+    return total / 1024
 
 
 def main(method: str, file: str, epochs: int) -> None:
