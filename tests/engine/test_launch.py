@@ -21,6 +21,7 @@ from detectory.engine import (
     check_processes,
     create_ddp_model,
     launch,
+    shard_model,
     synchronize_batch_norm,
     train,
 )
@@ -258,15 +259,27 @@ def test_one_process_needs_no_wrapper():
     assert create_ddp_model(model, fp16_compression=True) is model
 
 
-def test_a_trainer_does_not_hold_the_process_group_after_its_end(monkeypatch):
+def parallel_step(model):
+    nn.parallel.DistributedDataParallel(model)(torch.ones(1, 1)).sum().backward()
+
+
+def divided_step(model):
+    optimizer = torch.optim.SGD(shard_model(model).parameters(), lr=0.1)
+    model(torch.ones(1, 1)).sum().backward()
+    optimizer.step()
+
+
+@pytest.mark.parametrize("step", [parallel_step, divided_step])
+def test_a_trainer_does_not_hold_the_process_group_after_its_end(monkeypatch, step):
     place = {"RANK": 0, "WORLD_SIZE": 1, "LOCAL_RANK": 0, "LOCAL_WORLD_SIZE": 1, "MASTER_PORT": 0}
     for name, value in {**place, "TORCHELASTIC_RUN_ID": "alone", "MASTER_ADDR": "127.0.0.1"}.items():
         monkeypatch.setenv(name, str(value))
     groups = []
 
     def main():
-        model = nn.parallel.DistributedDataParallel(nn.Linear(1, 1))
+        model = nn.Linear(1, 1)
         model.own_trainer = [model]  # a cycle, as hooks make
+        step(model)
         groups.append(weakref.ref(dist.group.WORLD))
 
     launch(main, 1)

@@ -27,6 +27,7 @@ from detectory.core.distributed import (
     synchronize,
 )
 from detectory.engine.meeting import fresh_store
+from detectory.engine.sharding import release_meshes
 
 _logger = logging.getLogger(__name__)
 DEFAULT_TIMEOUT = datetime.timedelta(minutes=30)
@@ -205,6 +206,7 @@ def _run_in_group(
         forget_local_process_group()
         if is_distributed():
             dist.destroy_process_group()
+        release_meshes()
         # A trainer and its model are cycles that hold the group; its threads must end before the interpreter does.
         gc.collect()
 

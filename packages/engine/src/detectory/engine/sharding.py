@@ -1,5 +1,6 @@
 """FSDP2: parameters, gradients and the optimizer's state divided among processes, for backbones that are large."""
 
+import weakref
 from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
 from typing import Any
@@ -13,6 +14,8 @@ from torch.distributed.fsdp import MixedPrecisionPolicy, fully_shard
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from detectory.core.distributed import is_distributed
+
+_meshes: weakref.WeakSet[Any] = weakref.WeakSet()
 
 
 def shard_model(
@@ -49,10 +52,9 @@ def shard_model(
     if not is_distributed():
         raise RuntimeError("shard_model: there is no process group; start with launch or torchrun")
     device = next(model.parameters()).device.type
-    options: dict[str, Any] = {
-        "mesh": init_device_mesh(device, (dist.get_world_size(),)),
-        "reshard_after_forward": reshard_after_forward,
-    }
+    mesh = init_device_mesh(device, (dist.get_world_size(),))
+    _meshes.add(mesh)
+    options: dict[str, Any] = {"mesh": mesh, "reshard_after_forward": reshard_after_forward}
     # Between the units detectors compute boxes, which need float32.
     precision = MixedPrecisionPolicy()
     if param_dtype is not None:
@@ -68,6 +70,15 @@ def shard_model(
         fully_shard(unit, mp_policy=MixedPrecisionPolicy() if isinstance(unit, _BatchNorm) else precision, **options)
     fully_shard(model, **options)
     return model
+
+
+def release_meshes() -> None:
+    """Let the meshes of divided models go of the process group, which was destroyed.
+
+    torch's caches of what it knows of operators hold a mesh, and with it the group, to the end of the process.
+    """
+    for mesh in _meshes:
+        getattr(mesh, "_pg_registry", {}).clear()
 
 
 def copy_whole(model: nn.Module, target: nn.Module) -> nn.Module:
