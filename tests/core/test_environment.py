@@ -1,9 +1,10 @@
 import random
 
 import numpy as np
+import pytest
 import torch
 
-from detectory.core.environment import collect_environment, format_environment, seed_all_rng
+from detectory.core.environment import collect_environment, format_environment, seed_all_rng, usable_device
 
 
 def test_report_names_torch_and_this_package():
@@ -26,3 +27,15 @@ def test_one_seed_seeds_all_generators():
 
 def test_without_a_seed_one_is_made():
     assert len({seed_all_rng() for _ in range(5)}) > 1
+
+
+def test_names_that_are_no_device_are_refused():
+    assert usable_device("cpu") == torch.device("cpu")
+    with pytest.raises(ValueError, match="'gpu' is no device; for example 'cuda' or 'cpu'"):
+        usable_device("gpu")
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without GPU")
+def test_a_gpu_that_torch_does_not_see_is_told():
+    with pytest.raises(RuntimeError, match="the device is 'cuda:1', but torch sees no GPU"):
+        usable_device("cuda:1")

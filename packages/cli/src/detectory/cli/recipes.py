@@ -13,6 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 from detectory import zoo
 from detectory.cli.coco_folder import CocoFolder
 from detectory.core.config import LazyConfig
+from detectory.core.environment import usable_device
 from detectory.data import DatasetCatalog, MetadataCatalog
 
 #: A run's folder holds its config under this name.
@@ -93,7 +94,7 @@ def choose_device(config: DictConfig, device: str | None) -> str:
     wanted = device or str(config.train.device)
     if device is None and wanted.startswith("cuda") and not torch.cuda.is_available():
         wanted = "cpu"
-    config.train.device = wanted
+    config.train.device = str(usable_device(wanted))
     return wanted
 
 

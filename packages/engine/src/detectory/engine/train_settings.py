@@ -3,11 +3,10 @@
 import logging
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
-import torch
 from omegaconf import DictConfig
 
+from detectory.core.environment import usable_device
 from detectory.core.names import nearest, nearest_names
 
 _REQUIRED = ("max_iter", "output_dir", "init_checkpoint", "device")
@@ -43,7 +42,10 @@ def check_train_settings(settings: DictConfig) -> None:
     for name in _GROUPS:
         if not isinstance(settings.get(name), (Mapping, DictConfig, type(None))):
             raise ValueError(f"train: train.{name} must be a group of settings, got {settings[name]!r}")
-    _check_device(settings.device)
+    try:
+        usable_device(settings.device)
+    except (ValueError, RuntimeError) as error:
+        raise type(error)(f"train: train.device: {error}") from error
     for name in map(str, settings):
         meant = [] if name in _KNOWN else nearest_names(name, _KNOWN, limit=1)
         if meant:
@@ -62,12 +64,3 @@ def make_output_dir(settings: DictConfig) -> Path:
     except OSError as error:
         raise type(error)(f"train: train.output_dir={folder} cannot be made: {error.strerror}") from error
     return folder
-
-
-def _check_device(name: Any) -> None:
-    try:
-        kind = torch.device(name).type
-    except (RuntimeError, TypeError) as error:
-        raise ValueError(f"train: train.device is {name!r}, which is no device; for example 'cuda' or 'cpu'") from error
-    if kind == "cuda" and not torch.cuda.is_available():
-        raise RuntimeError(f"train: train.device is '{name}', but torch sees no GPU; train.device=cpu uses the CPU")

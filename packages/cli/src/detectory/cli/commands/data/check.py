@@ -16,7 +16,9 @@ from .progress import progress_bar
 @click.option("--images", type=click.Path(exists=True, file_okay=False), help="The folder of the images of JSON files.")
 @click.option("--decode", is_flag=True, help="Decode every image; compare panoptic PNG files with their segments.")
 @json_option("an array of faults")
-@click.option("--limit", default=200, help="Print at most this many faults; the count is of all.")
+@click.option(
+    "--limit", default=200, type=click.IntRange(min=0), help="Print at most this many faults; the count is of all."
+)
 def command(path: str, images: str | None, decode: bool, as_json: bool, limit: int) -> None:
     """Report every fault of a dataset by file, id and field.
 

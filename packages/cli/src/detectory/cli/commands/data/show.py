@@ -19,7 +19,9 @@ from .stats import chosen_sources
 @click.option(
     "--output", type=click.Path(path_type=Path, file_okay=False), default=Path("shown"), help="Where pictures go."
 )
-@click.option("--count", default=20, help="Draw at most this many images of each annotation file.")
+@click.option(
+    "--count", default=20, type=click.IntRange(min=1), help="Draw at most this many images of each annotation file."
+)
 @click.option("--image-id", "ids", multiple=True, help="Draw this image; may be given several times.")
 @click.option("--class", "class_name", help="Draw images that have an object of this class.")
 @click.option("--random", "seed", type=int, metavar="SEED", help="Choose at random instead of from the beginning.")

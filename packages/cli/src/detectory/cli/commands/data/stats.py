@@ -22,9 +22,11 @@ if TYPE_CHECKING:
 @click.option("--images", type=click.Path(exists=True, file_okay=False), help="The folder of the images of JSON files.")
 @click.option("--only", default="", help="Of several annotation files, those with this text in their name or split.")
 @click.option("--page", type=click.Path(path_type=Path), default=Path("dataset.html"), help="The page to write.")
-@click.option("--samples", default=48, help="Images of each annotation file on the page; 0 for none.")
+@click.option(
+    "--samples", default=48, type=click.IntRange(min=0), help="Images of each annotation file on the page; 0 for none."
+)
 @click.option("--seed", default=0, help="Of the choice of images.")
-@click.option("--rows", default=40, help="Classes printed, the most frequent first.")
+@click.option("--rows", default=40, type=click.IntRange(min=0), help="Classes printed, the most frequent first.")
 @json_option("the figures")
 def command(
     path: str, images: str | None, only: str, page: Path, samples: int, seed: int, rows: int, as_json: bool
