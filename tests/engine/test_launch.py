@@ -269,11 +269,17 @@ def divided_step(model):
     optimizer.step()
 
 
-@pytest.mark.parametrize("step", [parallel_step, divided_step])
-def test_a_trainer_does_not_hold_the_process_group_after_its_end(monkeypatch, step):
+@pytest.fixture
+def alone(monkeypatch):
+    """The environment of the only process of a torchrun."""
     place = {"RANK": 0, "WORLD_SIZE": 1, "LOCAL_RANK": 0, "LOCAL_WORLD_SIZE": 1, "MASTER_PORT": 0}
     for name, value in {**place, "TORCHELASTIC_RUN_ID": "alone", "MASTER_ADDR": "127.0.0.1"}.items():
         monkeypatch.setenv(name, str(value))
+
+
+@pytest.mark.usefixtures("alone")
+@pytest.mark.parametrize("step", [parallel_step, divided_step])
+def test_a_trainer_does_not_hold_the_process_group_after_its_end(step):
     groups = []
 
     def main():
@@ -283,4 +289,22 @@ def test_a_trainer_does_not_hold_the_process_group_after_its_end(monkeypatch, st
         groups.append(weakref.ref(dist.group.WORLD))
 
     launch(main, 1)
+    assert groups[0]() is None
+
+
+@pytest.mark.usefixtures("alone")
+@pytest.mark.parametrize("error", [TrainingInterrupted(signal.SIGTERM), ValueError("wrong")], ids=repr)
+def test_a_trainer_that_an_error_ended_does_not_hold_the_process_group(error):
+    groups = []
+
+    def main():
+        parallel = nn.parallel.DistributedDataParallel(nn.Linear(1, 1))
+        groups.append(weakref.ref(dist.group.WORLD))
+        try:
+            parallel("no tensor")
+        except TypeError:
+            raise error  # noqa: B904 - its context holds variables too
+
+    with pytest.raises(type(error)):
+        launch(main, 1)
     assert groups[0]() is None

@@ -8,6 +8,7 @@ import os
 import signal
 import socket
 import threading
+import traceback
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
@@ -201,6 +202,9 @@ def _run_in_group(
         # Nobody starts before the slowest process has come.
         synchronize()
         main_func(*args)
+    except BaseException as error:
+        _clear_frames(error)
+        raise
     finally:
         forget_store()
         forget_local_process_group()
@@ -209,6 +213,13 @@ def _run_in_group(
         release_meshes()
         # A trainer and its model are cycles that hold the group; its threads must end before the interpreter does.
         gc.collect()
+
+
+def _clear_frames(error: BaseException | None) -> None:
+    """Let the functions that an error ended forget their variables, of which some hold the process group."""
+    while error is not None:
+        traceback.clear_frames(error.__traceback__)
+        error = error.__cause__ or error.__context__
 
 
 def _shown(url: str) -> str:
