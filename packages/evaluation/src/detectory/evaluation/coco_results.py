@@ -4,7 +4,7 @@ import json
 import math
 import mmap
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -100,7 +100,7 @@ def load_box_index(path: Path, truth: CocoGroundTruth) -> hotcoco.COCO | None:
     except ValueError:
         return None
     # Unknown images and categories are warned of; a field that is missing is not. Flat entries have a brace each.
-    entries, with_box = len(_places(characters, b"{")), _count(characters, b'"bbox"', b"x")
+    entries, with_box = _count_letter(characters, b"{"), _count(characters, b'"bbox"', b"x")
     if index.load_warnings or (entries != with_box and len(index.get_ann_ids()) != with_box):
         return None
     return index if with_box == _count(characters, b'"score"', b"s") else None
@@ -131,9 +131,19 @@ def _may_have_negative_size(data: mmap.mmap, characters: np.ndarray) -> bool:
 
 
 def _places(characters: np.ndarray, letter: bytes) -> np.ndarray:
-    """Where a letter stands in (N,) uint8; by pieces, so that comparing asks the system for no new memory."""
-    pieces = range(0, len(characters), _PIECE)
-    return np.concatenate([np.flatnonzero(characters[at : at + _PIECE] == ord(letter)) + at for at in pieces])
+    """Where a letter stands in (N,) uint8."""
+    return np.concatenate([np.flatnonzero(is_it) + at for at, is_it in _comparisons(characters, letter)])
+
+
+def _count_letter(characters: np.ndarray, letter: bytes) -> int:
+    """How often a letter stands in (N,) uint8."""
+    return sum(int(np.count_nonzero(is_it)) for _, is_it in _comparisons(characters, letter))
+
+
+def _comparisons(characters: np.ndarray, letter: bytes) -> Iterator[tuple[int, np.ndarray]]:
+    """Where each piece starts and which of its letters are this one: small enough to need no new memory each time."""
+    for start in range(0, len(characters), _PIECE):
+        yield start, characters[start : start + _PIECE] == ord(letter)
 
 
 def _count(characters: np.ndarray, key: bytes, letter: bytes) -> int:
