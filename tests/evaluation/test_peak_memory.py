@@ -1,4 +1,4 @@
-"""Memory: no more than pycocotools takes, and half a million masks below 2 GB."""
+"""Memory: no more than pycocotools takes, and half a million masks well below 2 GB."""
 
 import subprocess
 import sys
@@ -78,8 +78,8 @@ def measure(folder):
     print(resident("VmHWM"))
 
 
-def test_five_thousand_images_with_a_hundred_masks_each_stay_below_two_gigabytes(tmp_path):
+def test_five_thousand_images_with_a_hundred_masks_each_stay_well_below_two_gigabytes(tmp_path):
     code = "import sys; sys.path.insert(0, sys.argv[1]); import test_peak_memory; test_peak_memory.measure(sys.argv[2])"
     command = [sys.executable, "-c", code, str(Path(__file__).parent), str(tmp_path)]
     run = subprocess.run(command, cwd=ROOT, capture_output=True, check=True, text=True)
-    assert float(run.stdout) < 2e9
+    assert float(run.stdout) < 1.6e9
