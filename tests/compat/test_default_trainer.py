@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from detectory.compat.detectron2.config import get_cfg
 from detectory.compat.detectron2.data import (
@@ -49,6 +50,21 @@ def test_trains_evaluates_and_saves(cfg):
     assert set(results) == {"bbox"}
     files = {path.rsplit("/", 1)[-1] for path in trainer.checkpointer.get_all_checkpoint_files()}
     assert {"model_0000001.pth", "model_final.pth"} <= files
+
+
+class UndecidedTrainer(DefaultTrainer):
+    @classmethod
+    def build_evaluator(cls, cfg, dataset_name):
+        raise NotImplementedError(f"nothing evaluates {dataset_name}")
+
+
+@pytest.mark.parametrize("kind", [DefaultTrainer, UndecidedTrainer])
+def test_a_test_set_without_evaluator_is_told_and_left_out(cfg, caplog, kind):
+    name = cfg.DATASETS.TEST[0]
+    with pytest.raises(NotImplementedError, match=name):
+        kind.build_evaluator(cfg, name)
+    assert kind.test(cfg, nn.Identity()) == {}
+    assert any(f"{name} is not evaluated: " in record.message for record in caplog.records)
 
 
 def trained(cfg, until, resume=False):

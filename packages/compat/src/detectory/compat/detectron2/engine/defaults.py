@@ -337,9 +337,14 @@ class DefaultTrainer(TrainerBase):
 
     @classmethod
     def build_evaluator(cls, cfg: CfgNode, dataset_name: str) -> DatasetEvaluator | None:
-        """Return the evaluator of a test set; none by default: override this, or hand evaluators to :meth:`test`."""
-        del cfg, dataset_name
-        return None
+        """Return the evaluator of a test set: override this, or hand evaluators to :meth:`test`.
+
+        Raises:
+            NotImplementedError: there is none; :meth:`test` then warns and goes on.
+        """
+        raise NotImplementedError(
+            f"no evaluator for {dataset_name}: override {cls.__name__}.build_evaluator, or pass evaluators to test"
+        )
 
     @classmethod
     def test(
@@ -368,9 +373,10 @@ class DefaultTrainer(TrainerBase):
             raise ValueError(f"test: {len(cfg.DATASETS.TEST)} test sets need as many evaluators, got {len(evaluators)}")
         results: dict[str, Any] = {}
         for index, name in enumerate(cfg.DATASETS.TEST):
-            evaluator = evaluators[index] if evaluators is not None else cls.build_evaluator(cfg, name)
-            if evaluator is None:
-                logger.warning("no evaluator for %s: override build_evaluator, or pass evaluators to test", name)
+            try:
+                evaluator = evaluators[index] if evaluators is not None else cls.build_evaluator(cfg, name)
+            except NotImplementedError as error:
+                logger.warning("%s is not evaluated: %s", name, error)
                 results[name] = {}
                 continue
             results[name] = inference_on_dataset(model, cls.build_test_loader(cfg, name), evaluator)
