@@ -159,6 +159,36 @@ def test_a_dataset_without_metadata_takes_its_classes_from_the_file(registered, 
     assert evaluated(bare, inputs, outputs)["bbox"] == pytest.approx(expected, nan_ok=True)
 
 
+@pytest.mark.parametrize("named", [False, True], ids=["a file", "images named by text"])
+def test_rejects_an_image_that_the_dataset_does_not_have(registered, tmp_path, named):
+    truth, results = random_set(27)
+    inputs, outputs = model_outputs(truth, results, "bbox")
+    file = {} if named else {"json_file": str(write(tmp_path / "truth.json", truth))}
+    name = registered(standard_dicts(truth), **CLASSES, **file)
+    inputs = [{"image_id": f"name {record['image_id']}"} for record in inputs] if named else inputs
+    inputs[1]["image_id"] = "other" if named else 99
+    with pytest.raises(ValueError, match=r"image ('other'|99) is none of the 6 of"):
+        evaluated(name, inputs, outputs, output_dir=str(tmp_path / "out"))
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("iou_type", ["bbox", "segm", "keypoints"])
+def test_images_without_detections_are_written_and_read_again(registered, tmp_path, iou_type):
+    truth, results = random_set(5, iou_type)
+    results = [entry for entry in results if entry["image_id"] != 2]
+    name = registered(json_file=str(write(tmp_path / "truth.json", truth)), **CLASSES)
+    figures = evaluated(name, *model_outputs(truth, results, iou_type), output_dir=str(tmp_path))[iou_type]
+    again = evaluate_coco_results(truth, tmp_path / "coco_instances_results.json", iou_type)
+    assert figures == pytest.approx(again, nan_ok=True)
+    assert torch.load(tmp_path / "instances_predictions.pth", weights_only=True)[1]["instances"] == []
+
+
+@pytest.mark.parametrize("iou_type", ["bbox", "segm", "keypoints"])
+def test_an_empty_results_file_finds_nothing(tmp_path, iou_type):
+    truth, _ = random_set(5, iou_type)
+    assert evaluate_coco_results(truth, write(tmp_path / "results.json", []), iou_type)["AP"] == 0
+
+
 def test_rejects_an_unknown_task(registered):
     with pytest.raises(ValueError, match=r"unknown task 'bboxes'.*bbox"):
         COCOEvaluator(registered(), tasks=("bboxes",))

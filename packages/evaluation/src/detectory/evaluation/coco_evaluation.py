@@ -121,6 +121,9 @@ class COCOEvaluator(DatasetEvaluator):
             For each task a dict of metric name to percent, and "AP-<class>" where there are at least two classes;
             NaN for what cannot be computed. With proposals also "box_proposals": their recalls "AR@100", "ARs@100", ….
             Empty in other processes than the main one, and where nothing was predicted for any image.
+
+        Raises:
+            ValueError: for a predicted class or image that the dataset does not have; nothing is written then.
         """
         parts = [(self._predictions, self._proposals)]
         if self._distributed:
@@ -134,6 +137,7 @@ class COCOEvaluator(DatasetEvaluator):
                 self._logger.warning("COCOEvaluator: got no predictions for any image of %s", self._dataset_name)
             return results
         self._check_classes(predictions.values())
+        self._check_images(predictions)
         if self._output_dir:
             self._write(predictions)
         found = Detections.concatenate(predictions.values())
@@ -182,6 +186,12 @@ class COCOEvaluator(DatasetEvaluator):
             raise ValueError(
                 f"COCOEvaluator: predicted class {unknown[0]}, but {self._dataset_name} has classes 0 to {len(ids) - 1}"
             )
+
+    def _check_images(self, predictions: Mapping[Any, Detections]) -> None:
+        known = self.ground_truth.image_sizes
+        unknown = [image for image, found in predictions.items() if len(found) and image not in known]
+        if unknown:
+            raise ValueError(f"COCOEvaluator: image {unknown[0]!r} is none of the {len(known)} of {self._dataset_name}")
 
     def _measure(self, task: str, found: Detections, img_ids: Sequence[Any] | None) -> dict[str, float]:
         names = [n for n in ("AP", "AP50", "AP75", "APs", "APm", "APl") if (task, n) != ("keypoints", "APs")]

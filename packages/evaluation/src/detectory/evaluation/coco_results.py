@@ -228,7 +228,8 @@ def _keypoints(columns: _Columns, values: Sequence[Any]) -> np.ndarray:
     if len(lengths) > 1:
         first = len(values[0])
         columns.refuse_first("keypoints", values, lambda p: len(p) == first, f"are not {first} numbers as in entry 0")
-    return np.array(values, dtype=np.float64).reshape(len(values), -1, 3)
+    count = len(values[0]) // 3 if values else 0
+    return np.array(values, dtype=np.float64).reshape(len(values), count, 3)
 
 
 def _hashable_in(value: Any, known: Mapping[Any, Any]) -> bool:

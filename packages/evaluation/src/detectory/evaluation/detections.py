@@ -115,7 +115,8 @@ class Detections:
             for entry, mask in zip(entries, self.masks, strict=True):
                 entry["segmentation"] = {"size": list(mask["size"]), "counts": mask["counts"].decode("ascii")}
         if self.keypoints is not None:
-            for entry, points in zip(entries, self.keypoints.reshape(len(self), -1).tolist(), strict=True):
+            flat = self.keypoints.reshape(len(self), 3 * self.keypoints.shape[1])
+            for entry, points in zip(entries, flat.tolist(), strict=True):
                 entry["keypoints"] = points
         return entries
 
