@@ -1,0 +1,63 @@
+"""Every recipe's model detects in a picture and learns from one: finite losses, a gradient for all that is trained."""
+
+import pytest
+import torch
+
+from detectory.core.config import instantiate
+from detectory.core.events import EventStorage
+from detectory.structures import BitMasks, Boxes, Instances, Keypoints
+from detectory.zoo import get_config
+from detectory.zoo.recipes import recipe_names
+
+SIDE = 128
+QUICK = ("COCO-InstanceSegmentation/mask_rcnn_R_50_FPN_1x.py",)
+# Longer schedules have the models of shorter ones; the two largest backbones need 6 GB and differ in sizes only.
+LEFT_OUT = ("200ep_LSJ", "400ep_LSJ", "100ep_LSJ", "_h_", "mmdet", "imagenet", "LVIS/")
+NAMES = [
+    name if name in QUICK else pytest.param(name, marks=pytest.mark.slow)
+    for name in recipe_names()
+    if not any(part in name for part in LEFT_OUT) or name == "ViTDet/LVIS/mask_rcnn_vitdet_b_100ep.py"
+]
+
+
+def small_model(name):
+    """The recipe's model with few regions, without padding to 1024 pixels, and with all its blocks in every step."""
+    config = get_config(name).model
+    if "square_pad" in config.backbone:
+        config.backbone.square_pad = SIDE
+        config.backbone[next(key for key in ("net", "bottom_up") if key in config.backbone)].drop_path_rate = 0.0
+    if "roi_heads" in config:
+        config.roi_heads.batch_size_per_image = 16
+        config.proposal_generator.post_nms_topk = [50, 20]
+    torch.manual_seed(0)
+    return instantiate(config)
+
+
+def picture(model):
+    """A picture with three objects, of as many classes as there are, and all that any head learns from."""
+    boxes = torch.tensor([[4.0, 8, 60, 100], [30, 20, 120, 70], [70, 60, 110, 120]])
+    masks = torch.zeros(3, SIDE, SIDE, dtype=torch.bool)
+    for mask, (left, top, right, bottom) in zip(masks, boxes.int().tolist(), strict=True):
+        mask[top:bottom, left:right] = True
+    points = (boxes[:, :2] + boxes[:, 2:]).unsqueeze(1).expand(3, 17, 2) / 2
+    objects = Instances((SIDE, SIDE), gt_boxes=Boxes(boxes), gt_classes=torch.zeros(3, dtype=torch.int64))
+    objects.gt_masks = BitMasks(masks)
+    objects.gt_keypoints = Keypoints(torch.cat([points, torch.full((3, 17, 1), 2.0)], dim=2))
+    image = torch.rand(3, SIDE, SIDE, generator=torch.Generator().manual_seed(1)) * 255
+    return {"image": image, "instances": objects, "sem_seg": masks.any(dim=0).long()}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_recipe_detects_and_learns(name):
+    model = small_model(name)
+    item = picture(model)
+    with torch.no_grad():
+        found = model.eval()([item])[0]["instances"]
+    assert found.scores.isfinite().all()
+    with EventStorage():
+        losses = model.train()([item])
+    assert all(loss.isfinite() for loss in losses.values())
+    sum(losses.values()).backward()
+    wanting = [key for key, value in model.named_parameters() if value.requires_grad and value.grad is None]
+    assert wanting == []
+    assert all(value.grad.isfinite().all() for value in model.parameters() if value.grad is not None)
