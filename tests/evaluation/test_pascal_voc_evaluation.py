@@ -119,6 +119,14 @@ def test_a_dataset_is_evaluated(registered, voc_folder, year):
     assert figures["AP75"] == pytest.approx(50)
 
 
+def test_rejects_an_image_that_the_split_does_not_have(registered, voc_folder):
+    name = registered(dirname=str(voc_folder), split="val", year=2012, thing_classes=["cat", "dog"])
+    evaluator = PascalVOCDetectionEvaluator(name)
+    evaluator.process([{"image_id": "three"}], detected([0.0, 0.0, 10.0, 10.0], [0], [0.9]))
+    with pytest.raises(ValueError, match="image 'three' is none of the 2 of val"):
+        evaluator.evaluate()
+
+
 def test_real_files_are_read(test_data):
     truth = read_voc_truth(test_data / "voc_bccd", "test", ["RBC", "WBC", "Platelets"])
     assert sum(len(objects.boxes) for objects in truth["RBC"].values()) > 0

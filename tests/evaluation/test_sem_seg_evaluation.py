@@ -101,3 +101,10 @@ def test_rejects_a_prediction_of_another_size(pictures):
     name, dicts, _ = pictures
     with pytest.raises(ValueError, match=r"0.jpg: predicted \(4, 4\), the ground truth is \(30, 48\)"):
         SemSegEvaluator(name).process(dicts[:1], [torch.zeros(4, 4, dtype=torch.long)])
+
+
+def test_rejects_an_image_that_the_dataset_does_not_have(pictures):
+    name, _, _ = pictures
+    evaluator = SemSegEvaluator(name)
+    with pytest.raises(ValueError, match=r"other\.jpg is none of the \d+ images of"):
+        evaluator.process([{"file_name": "other.jpg"}], [{"sem_seg": torch.zeros(4, 4)}])

@@ -69,12 +69,20 @@ class PascalVOCDetectionEvaluator(DatasetEvaluator):
         """Measure: `{"bbox": {"AP", "AP50", "AP75", "AP50-<class>"}}` in percent, AP over IoU 0.5 to 0.95.
 
         Empty in other processes than the main one.
+
+        Raises:
+            ValueError: for predictions for an image that the split does not have, and as `read_voc_truth`.
         """
         parts = gather(self._predictions, dst=0)
         if not is_main_process():
             return {}
         predictions = {image: rows for part in reversed(parts) for image, rows in part.items()}
         truth = read_voc_truth(Path(self._metadata.dirname), self._metadata.split, self._class_names)
+        images = truth[self._class_names[0]]
+        unknown = [image for image, rows in predictions.items() if len(rows) and image not in images]
+        if unknown:
+            place = f"the {len(images)} of {self._metadata.split}"
+            raise ValueError(f"PascalVOCDetectionEvaluator: image {unknown[0]!r} is none of {place}")
         table = np.zeros((len(self._class_names), len(_THRESHOLDS)))
         for label, name in enumerate(self._class_names):
             rows = {image: found[found[:, 0] == label] for image, found in predictions.items()}

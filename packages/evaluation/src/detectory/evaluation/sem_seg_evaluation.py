@@ -79,7 +79,7 @@ class SemSegEvaluator(DatasetEvaluator):
             outputs: dicts with `sem_seg`, (K, H, W) scores or (H, W) labels.
 
         Raises:
-            ValueError: where a segmentation has another size than its ground truth.
+            ValueError: where a segmentation has another size than its ground truth, or the dataset has no such image.
         """
         for record, output in zip(inputs, outputs, strict=True):
             scores = output["sem_seg"] if isinstance(output, Mapping) else output
@@ -147,6 +147,9 @@ class SemSegEvaluator(DatasetEvaluator):
         if self._truth_files is None:
             records = DatasetCatalog.get(self._dataset_name)
             self._truth_files = {os.fspath(r["file_name"]): r["sem_seg_file_name"] for r in records}
+        if os.fspath(file_name) not in self._truth_files:
+            count = len(self._truth_files)
+            raise ValueError(f"SemSegEvaluator: {file_name} is none of the {count} images of {self._dataset_name}")
         return self._truth_files[os.fspath(file_name)]
 
 
