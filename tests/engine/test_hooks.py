@@ -211,7 +211,8 @@ def test_profilers_save_the_chosen_iteration(tmp_path, kind):
     assert "aten::rand" in (tmp_path / "profiler_iter1.txt").read_text()
 
 
-def test_progress_bar_shows_losses_rate_and_time():
+def test_progress_bar_shows_losses_rate_and_time(monkeypatch):
+    monkeypatch.setenv("TERM", "xterm")
     model = nn.Linear(1, 1)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.5)
     trainer = SimpleTrainer(model, iter(lambda: torch.ones(1, 1), None), optimizer)

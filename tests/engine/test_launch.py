@@ -150,6 +150,12 @@ def two(tmp_path_factory):
     return folder, batches
 
 
+def ask_to_stop(_):
+    if get_rank() == 1:
+        os.kill(os.getppid(), signal.SIGTERM)
+    time.sleep(1000)
+
+
 def hang(_):
     group = dist.new_group(timeout=datetime.timedelta(seconds=5))
     if get_rank() == 1:
@@ -205,6 +211,12 @@ def test_two_processes_resume_to_the_last_bit(two):
 def test_a_killed_process_ends_the_others_and_is_named():
     with pytest.raises(torch.multiprocessing.ProcessExitedException, match="process 1 terminated with signal SIGKILL"):
         launch(leave, 2, args=(None,))
+
+
+def test_a_signal_that_comes_before_the_training_ends_all_processes_with_its_code():
+    with pytest.raises(SystemExit) as raised:
+        launch(ask_to_stop, 2, args=(None,))
+    assert raised.value.code == 143
 
 
 def test_a_process_that_hangs_is_named_with_what_the_others_wait_for():

@@ -144,8 +144,9 @@ def _wait_for(processes: Any) -> None:
         while not processes.join():
             continue
     except multiprocessing.ProcessExitedException as error:
-        if received and error.exit_code == 128 + received[0]:
-            raise SystemExit(error.exit_code) from None
+        # The signal itself ends a process that has not begun to train.
+        if received and error.exit_code in (128 + received[0], -received[0]):
+            raise SystemExit(128 + received[0]) from None
         raise
     finally:
         if in_main_thread:
