@@ -19,7 +19,7 @@ def optimize_for_inference(model: nn.Module, dtype: torch.dtype = torch.float32,
 
     Batch norms go into the convolutions before them and weights are stored with channels last. On a CPU, 3×3
     convolutions need a quarter of the multiplications (`WinogradConv2d`), for which their weights are kept a second
-    time, in four times the memory: 270 MB for a Mask R-CNN with a ResNet-50 and FPN. Results differ from the model's
+    time, in four times the memory: 220 MB for a Mask R-CNN with a ResNet-50 and FPN. Results differ from the model's
     own by about 1e-5 of the largest feature. With a lower precision the backbone and the heads compute in it; boxes,
     scores and masks stay float32.
 
