@@ -52,7 +52,7 @@ def cropped(polygons, box, size):
     return coco.decode(merged([polygon.reshape(-1) for polygon in moved], size, size)).astype(bool)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(st.lists(objects(), min_size=1, max_size=4), st.sampled_from([1, 14, 28]), st.integers(0, 2**20))
 def test_crops_equal_moved_polygons(polygon_sets, size, seed):
     draw = np.random.default_rng(seed)
