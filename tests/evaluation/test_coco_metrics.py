@@ -186,10 +186,11 @@ def test_fields_of_other_tools_and_small_scores_change_nothing(tmp_path):
     ("mask", "message"),
     [
         ({"size": [3, 4], "counts": "0"}, r"segmentation has size \[3, 4\], but the image has \["),
+        ({"size": 3.0, "counts": "0"}, r"segmentation has size 3\.0, but the image has \["),
         ([[1, 2, 3, 4, 5, 6]], "segmentation is no RLE with compressed counts"),
         ({"size": [3, 4]}, "segmentation is no RLE with compressed counts"),
     ],
-    ids=["another size", "polygons", "no counts"],
+    ids=["another size", "no size", "polygons", "no counts"],
 )
 def test_rejects_wrong_masks_by_their_index(mask, message):
     truth, results = random_set(13, "segm")

@@ -209,8 +209,9 @@ def _masks(columns: _Columns, values: Sequence[Any], sizes: Sequence[list[int]])
     for index, (mask, size) in enumerate(zip(values, sizes, strict=True)):
         if not isinstance(mask, Mapping) or not isinstance(mask.get("counts"), (str, bytes)):
             columns.refuse(index, "segmentation", f"is no RLE with compressed counts: {_short(mask)}")
-        if list(mask.get("size", ())) != size:
-            columns.refuse(index, "segmentation", f"has size {mask.get('size')!r}, but the image has {size}")
+        given = mask.get("size")
+        if not isinstance(given, Sequence) or list(given) != size:
+            columns.refuse(index, "segmentation", f"has size {given!r:.80}, but the image has {size}")
     masks = RunLengths.of(values)
     try:
         masks.check()
