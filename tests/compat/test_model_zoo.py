@@ -9,7 +9,7 @@ import torch
 
 from detectory.compat.detectron2 import model_zoo
 from detectory.compat.detectron2.config import LazyConfig, instantiate
-from detectory.compat.detectron2.modeling import FPN, GeneralizedRCNN
+from detectory.compat.detectron2.modeling import FPN, GeneralizedRCNN, build_model
 from detectory.compat.detectron2.modeling.roi_heads import CascadeROIHeads
 from detectory.core.config import locate
 
@@ -18,6 +18,7 @@ FACTS = json.loads(gzip.decompress(GOLDEN.read_bytes()))
 # Those of ViTDet and MViTv2 are files of projects in Detectron2, and names only here.
 WITH_FILES = [name for name in sorted(FACTS) if not name.startswith(("ViTDet", "MViTv2"))]
 CONFIGS = model_zoo.model_zoo.CONFIGS
+IN_BOTH = [name[:-3] for name in WITH_FILES if (CONFIGS / name).with_suffix(".yaml").is_file()]
 MODELS = sorted(path.name for path in (CONFIGS / "common" / "models").glob("*.py"))
 
 
@@ -27,6 +28,20 @@ def test_python_config_is_a_file_with_the_parts_of_detectron2(name):
     assert set(config) == set(FACTS[name])
     assert config.train.max_iter == FACTS[name]["train"]["max_iter"]
     assert config.model._target_.rpartition(".")[2] == FACTS[name]["model"]["_target_"].rpartition(".")[2]
+
+
+def built_both_ways(stem, device):
+    """The models of the YAML and of the Python config of one name."""
+    recipe, config = model_zoo.get_config(f"{stem}.py"), model_zoo.get_config(f"{stem}.yaml")
+    config.MODEL.DEVICE, config.MODEL.WEIGHTS = device, ""
+    with torch.device(device):
+        return build_model(config), instantiate(recipe.model)
+
+
+@pytest.mark.parametrize("stem", IN_BOTH)
+def test_both_configs_of_a_name_have_the_same_parameters(stem):
+    first, second = ({key: value.shape for key, value in m.state_dict().items()} for m in built_both_ways(stem, "meta"))
+    assert first == second
 
 
 @pytest.mark.parametrize("name", MODELS)
