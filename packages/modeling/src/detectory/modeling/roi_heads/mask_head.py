@@ -122,7 +122,7 @@ class MaskRCNNConvUpsampleHead(BaseMaskRCNNHead):
         self.conv_norm_relus: list[str] = []
         for i, dim in enumerate(conv_dims[:-1], 1):
             norm = get_norm(conv_norm, dim)
-            layer = Conv2d(channels, dim, 3, padding=1, bias=not conv_norm, norm=norm, activation=nn.ReLU())
+            layer = Conv2d(channels, dim, 3, padding=1, bias=not conv_norm, norm=norm, activation=nn.ReLU(inplace=True))
             self.add_module(f"mask_fcn{i}", layer)
             self.conv_norm_relus.append(f"mask_fcn{i}")
             channels = dim
