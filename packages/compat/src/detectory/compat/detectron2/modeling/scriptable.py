@@ -291,13 +291,16 @@ class ScriptableRCNN(nn.Module):
         """Return the detections of every image; results are scaled outside of scripted code."""
         if do_postprocess or detected_instances is not None:
             raise RuntimeError("GeneralizedRCNN.inference: scripted it takes do_postprocess=False and no known boxes")
-        pictures = [
-            (item["image"].to(self.pixel_mean.device) - self.pixel_mean) / self.pixel_std for item in batched_inputs
-        ]
-        images = ImageList.from_tensors(pictures, self.divisibility)
+        images = normalized_batch(batched_inputs, self.pixel_mean, self.pixel_std, self.divisibility)
         features = self.backbone(fast_layout(images.tensor))
         proposals = self.proposal_generator(images, features, None)[0]
         return self.roi_heads(images, features, proposals, None)[0]
+
+
+def normalized_batch(inputs: list[dict[str, Tensor]], mean: Tensor, std: Tensor, divisibility: int) -> ImageList:
+    """Return the pictures of a batch, normalised and padded to one size."""
+    pictures = [(item["image"].to(mean.device) - mean) / std for item in inputs]
+    return ImageList.from_tensors(pictures, divisibility)
 
 
 def numbers_of(transform: object, name: str) -> tuple[list[float], float]:

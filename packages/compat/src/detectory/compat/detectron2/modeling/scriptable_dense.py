@@ -4,12 +4,12 @@ import torch
 from torch import Tensor, nn
 
 from detectory.compat.detectron2.layers.nms import batched_nms
-from detectory.compat.detectron2.modeling.scriptable import numbers_of
+from detectory.compat.detectron2.modeling.scriptable import normalized_batch, numbers_of
 from detectory.modeling import meta_arch
 from detectory.modeling.box_regression import moved_boxes
 from detectory.modeling.layers import fast_layout
 from detectory.modeling.proposal_generator.rpn import flatten_cells
-from detectory.structures import Boxes, ImageList, Instances
+from detectory.structures import Boxes, Instances
 
 __all__ = ["ScriptableRetinaNet", "ScriptableRetinaNetHead"]
 
@@ -50,10 +50,7 @@ class ScriptableRetinaNet(nn.Module):
 
     def forward(self, batched_inputs: list[dict[str, Tensor]]) -> list[Instances]:
         """Return the detections of every image; results are scaled outside of scripted code."""
-        pictures = [
-            (item["image"].to(self.pixel_mean.device) - self.pixel_mean) / self.pixel_std for item in batched_inputs
-        ]
-        images = ImageList.from_tensors(pictures, self.divisibility)
+        images = normalized_batch(batched_inputs, self.pixel_mean, self.pixel_std, self.divisibility)
         maps = self.backbone(fast_layout(images.tensor))
         features = [maps[name] for name in self.in_features]
         anchors = self.anchor_generator(features)
