@@ -11,6 +11,8 @@ from typing import Any, NoReturn
 import hotcoco
 import numpy as np
 
+from detectory.data.datasets.coco_faults import is_id
+
 from .coco_ground_truth import CocoGroundTruth
 from .detections import Detections
 from .run_lengths import MaskFault, RunLengths
@@ -52,10 +54,10 @@ def load_results(
     categories = columns.get("category_id")
     known_images, known_categories = truth.image_sizes, truth.category_names
     columns.refuse_first(
-        "image_id", image_ids, lambda i: _hashable_in(i, known_images), "is no image of the annotations"
+        "image_id", image_ids, lambda i: is_id(i) and i in known_images, "is no image of the annotations"
     )
     columns.refuse_first(
-        "category_id", categories, lambda c: _hashable_in(c, known_categories), "is no category of the annotations"
+        "category_id", categories, lambda c: is_id(c) and c in known_categories, "is no category of the annotations"
     )
     scores = columns.get("score")
     columns.refuse_first("score", scores, _is_finite, "is no finite number")
@@ -231,10 +233,6 @@ def _keypoints(columns: _Columns, values: Sequence[Any]) -> np.ndarray:
         columns.refuse_first("keypoints", values, lambda p: len(p) == first, f"are not {first} numbers as in entry 0")
     count = len(values[0]) // 3 if values else 0
     return np.array(values, dtype=np.float64).reshape(len(values), count, 3)
-
-
-def _hashable_in(value: Any, known: Mapping[Any, Any]) -> bool:
-    return isinstance(value, (int, str)) and not isinstance(value, bool) and value in known
 
 
 def _is_finite(value: Any) -> bool:

@@ -18,6 +18,7 @@ from .coco_faults import (
     compressed,
     duplicate_faults,
     image_faults,
+    is_id,
     keypoints_fault,
     segmentation_faults,
 )
@@ -146,7 +147,7 @@ class CocoColumns:
                 raise _FaultError
             if key == "annotations":
                 self._read_annotation(element)
-            elif not _is_id(element.get("id")):
+            elif not is_id(element.get("id")):
                 raise _FaultError
             elif key == "categories":
                 self.categories.append(element)
@@ -162,7 +163,7 @@ class CocoColumns:
             self._ids.append(annotation["id"])
         segmentation = annotation.get("segmentation")
         is_wrong = (
-            not (_is_id(annotation.get("image_id")) and _is_id(annotation.get("category_id")))
+            not (is_id(annotation.get("image_id")) and is_id(annotation.get("category_id")))
             or annotation.get("iscrowd", 0) not in (0, 1)
             or box_fault(annotation.get("bbox"))
             or (segmentation and any(segmentation_faults(segmentation, None)))
@@ -194,10 +195,6 @@ class CocoColumns:
 
 class _FaultError(Exception):
     """There is a fault; whoever wants to know which one reads the file record by record."""
-
-
-def _is_id(value: Any) -> bool:
-    return type(value) is int or isinstance(value, str)
 
 
 def _values(data: array) -> np.ndarray:
