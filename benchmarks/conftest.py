@@ -1,5 +1,7 @@
 """Two threads, fixed seeds, and the versions of everything measured in the JSON that pytest-benchmark writes."""
 
+from __future__ import annotations
+
 import pytest
 import torch
 from benchmarks.machine import versions

@@ -1,5 +1,7 @@
 """How much memory a process holds."""
 
+from __future__ import annotations
+
 from pathlib import Path
 
 

@@ -37,8 +37,8 @@ def interval(ratios: Sequence[float], confidence: float = 0.95) -> tuple[float, 
     distribution: single ratios that the machine's other work spoilt move the interval by a rank, not by their size.
 
     Args:
-        ratios: paired ratios, one for each pair; NaN is not allowed.
-        confidence: in (0, 1).
+        ratios: Paired ratios, one for each pair; NaN is not allowed.
+        confidence: In (0, 1).
 
     Returns:
         Lower and upper end.

@@ -1,4 +1,4 @@
-"""A griffe extension that makes docstrings read well on the site: roles such as ``:func:`nms` ``, and examples."""
+"""A griffe extension that makes docstrings read well on the site: roles such as ```nms` ``, and examples."""
 
 from __future__ import annotations
 

@@ -1,5 +1,7 @@
 """Mask R-CNN R-50-FPN in Detectory, and torchvision's with the same weights."""
 
+from __future__ import annotations
+
 import torch
 import torchvision
 from torch import nn
@@ -99,7 +101,7 @@ def randomize(model: nn.Module) -> nn.Module:
 def torchvision_model(
     ours: nn.Module, size: tuple[int, int], score_threshold: float = 0.05, *, training: bool = False
 ) -> nn.Module:
-    """Build torchvision's model with our weights, for images of ``size`` (height, width) that it does not resize.
+    """Build torchvision's model with our weights, for images of `size` (height, width) that it does not resize.
 
     For a training it freezes what ours freezes, the stem, the first stage and all norms, as torchvision does with
     trained backbones; otherwise its norms are the batch norms of an untrained model, which are faster in evaluation.

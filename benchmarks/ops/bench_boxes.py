@@ -1,5 +1,7 @@
 """IoU of all pairs of boxes."""
 
+from __future__ import annotations
+
 import pytest
 import torch
 import torchvision

@@ -1,5 +1,7 @@
 """Rotated operators. They have no peer on PyPI: torchvision's upright ones are measured beside them as a yardstick."""
 
+from __future__ import annotations
+
 import pytest
 import torch
 import torchvision

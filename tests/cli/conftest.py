@@ -1,5 +1,7 @@
 """Fixtures of the commands' tests."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 
 import pytest

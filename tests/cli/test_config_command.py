@@ -1,5 +1,7 @@
 """`detectory config`: what is shown is what is used, what is converted builds the same."""
 
+from __future__ import annotations
+
 import json
 
 import pytest

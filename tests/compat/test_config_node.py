@@ -1,5 +1,7 @@
 """CfgNode: access, freezing, merging."""
 
+from __future__ import annotations
+
 import copy
 import pickle
 

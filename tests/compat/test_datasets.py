@@ -1,5 +1,7 @@
 """Built-in datasets under another root, and the scripts that draw annotations."""
 
+from __future__ import annotations
+
 import json
 
 import pytest

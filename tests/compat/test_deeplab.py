@@ -1,5 +1,7 @@
 """DeepLab's parts, and what other projects take from them."""
 
+from __future__ import annotations
+
 import math
 
 import pytest

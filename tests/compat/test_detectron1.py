@@ -1,5 +1,7 @@
 """Detectron's weights and its way to count pixels."""
 
+from __future__ import annotations
+
 import pytest
 import torch
 from tests.modeling import tiny

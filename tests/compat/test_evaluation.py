@@ -1,5 +1,7 @@
 """Evaluators and their helpers under Detectron2's module paths."""
 
+from __future__ import annotations
+
 import contextlib
 import copy
 import io

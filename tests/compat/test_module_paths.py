@@ -1,5 +1,7 @@
 """Every module path of Detectron2 has every name that its own tests and projects import, and the documented ones."""
 
+from __future__ import annotations
+
 import importlib
 import inspect
 import json

@@ -1,5 +1,7 @@
 """PointRend: features of points, and masks refined point by point."""
 
+from __future__ import annotations
+
 import pytest
 import torch
 

@@ -1,5 +1,7 @@
 """YAML of configs is read without executing anything."""
 
+from __future__ import annotations
+
 import pytest
 import yaml
 

@@ -1,5 +1,7 @@
 """torchvision's detectors and our twins of them give the same outputs."""
 
+from __future__ import annotations
+
 import pytest
 import torch
 from torchvision.models import detection

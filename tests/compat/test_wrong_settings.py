@@ -1,5 +1,7 @@
 """Settings of the right type and a wrong value: the model is refused as it is built, by the argument's name."""
 
+from __future__ import annotations
+
 import pytest
 import torch
 

@@ -1,3 +1,5 @@
+from __future__ import annotations
+
 from detectory.core.names import nearest, nearest_names
 
 

@@ -1,5 +1,7 @@
 """Predictions travel through LabelMe and YOLO files by way of records."""
 
+from __future__ import annotations
+
 import numpy as np
 import pytest
 import torch

@@ -1,5 +1,7 @@
 """Models divided among two processes, and their checkpoints."""
 
+from __future__ import annotations
+
 import pickle
 import re
 import resource

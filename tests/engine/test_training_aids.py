@@ -1,5 +1,7 @@
 """Moving average, early stopping, validation losses and the search for NaN."""
 
+from __future__ import annotations
+
 import itertools
 import math
 

@@ -1,5 +1,7 @@
 """Videos come back as they were written, and what cannot be read says why."""
 
+from __future__ import annotations
+
 import sys
 
 import numpy as np

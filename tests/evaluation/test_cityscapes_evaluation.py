@@ -1,5 +1,7 @@
 """Cityscapes' figures equal those of the official scripts."""
 
+from __future__ import annotations
+
 import numpy as np
 import pytest
 import torch

@@ -1,5 +1,7 @@
 """What became of each detection and each object."""
 
+from __future__ import annotations
+
 import numpy as np
 import pytest
 from coco_sets import random_set

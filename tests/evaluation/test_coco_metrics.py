@@ -1,5 +1,7 @@
 """COCO's metrics equal those of pycocotools, and wrong files are refused."""
 
+from __future__ import annotations
+
 import copy
 import dataclasses
 import gzip

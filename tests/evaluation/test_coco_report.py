@@ -1,5 +1,7 @@
 """The report: one page that needs no other file."""
 
+from __future__ import annotations
+
 import json
 import re
 

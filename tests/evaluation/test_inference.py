@@ -1,5 +1,7 @@
 """Running a model over a dataset."""
 
+from __future__ import annotations
+
 import logging
 from types import SimpleNamespace
 

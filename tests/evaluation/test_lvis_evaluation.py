@@ -1,5 +1,7 @@
 """LVIS's metrics equal those of its own package."""
 
+from __future__ import annotations
+
 import copy
 import logging
 import math

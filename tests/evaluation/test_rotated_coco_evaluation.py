@@ -1,5 +1,7 @@
 """RotatedCOCOEvaluator: COCO's figures with the overlap of rotated boxes."""
 
+from __future__ import annotations
+
 import contextlib
 import copy
 import io

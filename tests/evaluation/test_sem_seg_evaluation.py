@@ -1,5 +1,7 @@
 """Semantic segmentation: counts of pixels and of boundaries, pixel by pixel."""
 
+from __future__ import annotations
+
 import json
 import math
 

@@ -1,5 +1,7 @@
 """Small models of every meta-architecture, with random weights that make confident, distinct predictions."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from typing import Any
 

@@ -1,5 +1,7 @@
 """Names of the Caffe2 export say what took its place."""
 
+from __future__ import annotations
+
 import pytest
 
 from detectory.export import Caffe2Model, Caffe2Tracer, add_export_config

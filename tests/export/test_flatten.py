@@ -1,5 +1,7 @@
 """Flattening of nested inputs and outputs, and TracingAdapter on top of it."""
 
+from __future__ import annotations
+
 import pytest
 import torch
 

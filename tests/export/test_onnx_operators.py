@@ -1,5 +1,7 @@
 """Detectory's operators as ONNX nodes give what the operators give."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 
 import pytest

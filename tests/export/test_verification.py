@@ -1,5 +1,7 @@
 """Comparisons of two models' outputs."""
 
+from __future__ import annotations
+
 import pytest
 import torch
 

@@ -1,5 +1,7 @@
 """Whole models: written, loaded and compared with the original."""
 
+from __future__ import annotations
+
 import numpy as np
 import onnx
 import pytest

@@ -1,5 +1,7 @@
 """The demo from a folder to its page, with too few iterations to learn anything."""
 
+from __future__ import annotations
+
 import json
 
 import pytest

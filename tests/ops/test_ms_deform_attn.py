@@ -1,5 +1,7 @@
 """Multi-scale deformable attention against torch's grid_sample, level by level."""
 
+from __future__ import annotations
+
 import pytest
 import torch
 from hypothesis import given

@@ -1,5 +1,7 @@
 """Samples of features at points."""
 
+from __future__ import annotations
+
 import pytest
 import torch
 

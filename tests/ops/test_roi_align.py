@@ -1,5 +1,7 @@
 """RoIAlign against a loop over bins, samples and neighbours."""
 
+from __future__ import annotations
+
 import math
 
 import pytest

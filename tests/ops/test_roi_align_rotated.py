@@ -1,5 +1,7 @@
 """Rotated RoIAlign against a loop over samples, and against the upright one."""
 
+from __future__ import annotations
+
 import math
 
 import pytest

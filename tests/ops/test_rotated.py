@@ -1,5 +1,7 @@
 """Rotated boxes against polygon clipping, edge by edge."""
 
+from __future__ import annotations
+
 import math
 
 import pytest

@@ -1,5 +1,7 @@
 """Winograd's convolution against the plain one in float64."""
 
+from __future__ import annotations
+
 import pytest
 import torch
 from hypothesis import given, settings

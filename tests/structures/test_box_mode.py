@@ -1,5 +1,7 @@
 """Every conversion between the ways to write a box."""
 
+from __future__ import annotations
+
 import numpy as np
 import pytest
 import torch

@@ -1,5 +1,7 @@
 """Instances come back from other libraries' formats as they went."""
 
+from __future__ import annotations
+
 import sys
 from types import SimpleNamespace
 

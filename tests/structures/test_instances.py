@@ -1,5 +1,7 @@
 """Instances: columns of equal length."""
 
+from __future__ import annotations
+
 import numpy as np
 import pytest
 import torch

@@ -1,5 +1,7 @@
 """Keypoints, and heatmaps as their inverse."""
 
+from __future__ import annotations
+
 import numpy as np
 import pytest
 import torch

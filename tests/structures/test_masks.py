@@ -1,5 +1,7 @@
 """Bitmaps, polygons and ROI masks."""
 
+from __future__ import annotations
+
 import numpy as np
 import pytest
 import torch

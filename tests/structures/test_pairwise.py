@@ -1,5 +1,7 @@
 """Boxes against boxes, judged by arithmetic on two boxes at a time."""
 
+from __future__ import annotations
+
 import pytest
 import torch
 

@@ -1,5 +1,7 @@
 """Rotated boxes, checked against corners turned one by one."""
 
+from __future__ import annotations
+
 import math
 
 import pytest

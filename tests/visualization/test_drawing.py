@@ -1,5 +1,7 @@
 """Primitives, labels and colours."""
 
+from __future__ import annotations
+
 import numpy as np
 import pytest
 

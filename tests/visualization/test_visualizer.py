@@ -1,5 +1,7 @@
 """The visualizer: every kind of input is drawn where it is, and nothing else changes."""
 
+from __future__ import annotations
+
 from types import SimpleNamespace
 
 import numpy as np

@@ -1,5 +1,7 @@
 """Every recipe's model detects in a picture and learns from one: finite losses, a gradient for all that is trained."""
 
+from __future__ import annotations
+
 import pytest
 import torch
 

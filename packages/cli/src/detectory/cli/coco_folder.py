@@ -20,12 +20,12 @@ class Split:
 
 @dataclass(frozen=True)
 class CocoFolder:
-    """A dataset in COCO layout: ``annotations/instances_train*.json`` beside ``train*/``, the same for ``val``.
+    """A dataset in COCO layout: `annotations/instances_train*.json` beside `train*/`, the same for `val`.
 
     Attributes:
-        train: what to train on.
-        val: what to evaluate on.
-        classes: names of the categories, in the order of their contiguous ids.
+        train: What to train on.
+        val: What to evaluate on.
+        classes: Names of the categories, in the order of their contiguous ids.
     """
 
     train: Split
@@ -46,7 +46,7 @@ class CocoFolder:
         return cls(train, val, _class_names(train.annotations))
 
     def register(self, name: str) -> tuple[str, str]:
-        """Register both splits as datasets ``name_train`` and ``name_val`` and return these names.
+        """Register both splits as datasets `name_train` and `name_val` and return these names.
 
         What was registered under them before, for another folder of the same name, is forgotten.
         """

@@ -25,8 +25,8 @@ class Config:
     """A config of either kind.
 
     Attributes:
-        name: what a person called it.
-        content: a ``DictConfig`` of a recipe, or a ``CfgNode``.
+        name: What a person called it.
+        content: A `DictConfig` of a recipe, or a `CfgNode`.
     """
 
     name: str
@@ -34,7 +34,7 @@ class Config:
 
     @classmethod
     def load(cls, name: str, overrides: Sequence[str] = ()) -> Config:
-        """Load a zoo's name, a file, or the folder of a run, and apply ``KEY=VALUE`` arguments.
+        """Load a zoo's name, a file, or the folder of a run, and apply `KEY=VALUE` arguments.
 
         Raises:
             KeyError, FileNotFoundError: there is none of this name.
@@ -47,7 +47,7 @@ class Config:
 
     @property
     def is_recipe(self) -> bool:
-        """Whether this is a recipe, and not a ``CfgNode``."""
+        """Whether this is a recipe, and not a `CfgNode`."""
         return isinstance(self.content, DictConfig)
 
     def as_recipe(self) -> Config:
@@ -70,7 +70,7 @@ class Config:
         """Return everything as plain values, with the defaults of arguments that are left out.
 
         Args:
-            resolve: put the value that an interpolation refers to in its place.
+            resolve: Put the value that an interpolation refers to in its place.
         """
         if not self.is_recipe:
             return self._plain()
@@ -113,7 +113,7 @@ class Config:
 
 @dataclass(frozen=True)
 class Change:
-    """A leaf that differs; a side that lacks it holds None, and is not ``shown``."""
+    """A leaf that differs; a side that lacks it holds None, and is not `shown`."""
 
     key: str
     before: Any

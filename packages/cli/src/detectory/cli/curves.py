@@ -64,10 +64,10 @@ def draw_curves(
     for each scalar with a curve a run.
 
     Args:
-        histories: name of the run to its scalars.
-        patterns: names or shell patterns of the scalars to draw; all of them without any.
-        smoothing: of noisy scalars, see :func:`line_plot`.
-        log_y: a logarithmic axis for losses.
+        histories: Name of the run to its scalars.
+        patterns: Names or shell patterns of the scalars to draw; all of them without any.
+        smoothing: Of noisy scalars, see `line_plot`.
+        log_y: A logarithmic axis for losses.
 
     Raises:
         ValueError: no run has a scalar that fits; the nearest names are told.

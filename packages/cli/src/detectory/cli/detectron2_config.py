@@ -43,10 +43,10 @@ def load(
 ) -> Any:
     """Return the `CfgNode` of a file, or of a name in Detectron2's zoo, with everything of the command line in it.
 
-    Without ``device``, a config that wants CUDA gets the CPU where there is no CUDA device, unless ``keep_device``.
+    Without `device`, a config that wants CUDA gets the CPU where there is no CUDA device, unless `keep_device`.
 
     Raises:
-        ValueError: an override is no ``KEY=VALUE``.
+        ValueError: an override is no `KEY=VALUE`.
     """
     from detectory.compat.detectron2 import model_zoo
     from detectory.compat.detectron2.config import get_cfg
@@ -109,13 +109,13 @@ def evaluate(
     """Evaluate a config's weights on its test sets.
 
     Args:
-        name: of the config, as for `load`.
-        overrides: as for `load`.
-        output: where the evaluators write what they found; None: nowhere.
-        options: those of `load`.
+        name: Of the config, as for `load`.
+        overrides: As for `load`.
+        output: Where the evaluators write what they found; None: nowhere.
+        options: Those of `load`.
 
     Returns:
-        The figures by task, with several test sets by ``set/task``; and the name of the first test set.
+        The figures by task, with several test sets by `set/task`; and the name of the first test set.
     """
     from detectory.compat.detectron2.checkpoint import DetectionCheckpointer
     from detectory.compat.detectron2.tools.train_net import Trainer, build_evaluator

@@ -35,7 +35,7 @@ def drawn_record(record: dict[str, Any], metadata: Metadata, longest: int | None
 
 
 def visible(image: np.ndarray) -> np.ndarray:
-    """Turn ``(H, W, C)`` of any kind into ``(H, W, 3)`` uint8.
+    """Turn `(H, W, C)` of any kind into `(H, W, 3)` uint8.
 
     One channel becomes grey, of more than three the first three are shown; other types than uint8 are stretched from
     their first to their 99th percentile.

@@ -19,12 +19,12 @@ def measure(
     """Return images per second, latencies in milliseconds and what they were measured with.
 
     Args:
-        model: a meta-architecture in evaluation mode.
-        size: height and width of the pictures that enter it, in pixels.
-        batch_size: pictures at once.
-        iterations: batches that are timed.
-        warmup: batches before them that are not.
-        device: where the model is.
+        model: A meta-architecture in evaluation mode.
+        size: Height and width of the pictures that enter it, in pixels.
+        batch_size: Pictures at once.
+        iterations: Batches that are timed.
+        warmup: Batches before them that are not.
+        device: Where the model is.
     """
     if torch.device(device).type == "cpu":
         model.to(memory_format=torch.channels_last)  # as Predictor runs it

@@ -19,8 +19,8 @@ class Fault:
     """Something that is wrong here.
 
     Attributes:
-        what: one sentence.
-        fix: what to do, mostly a command.
+        what: One sentence.
+        fix: What to do, mostly a command.
     """
 
     what: str

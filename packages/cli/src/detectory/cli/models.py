@@ -22,10 +22,10 @@ class NamedModel:
     """A model that is ready to be used.
 
     Attributes:
-        model: in evaluation mode, on its device.
-        resize: how its config resizes a picture first.
-        metadata: names and colours of what it finds.
-        device: where it is.
+        model: In evaluation mode, on its device.
+        resize: How its config resizes a picture first.
+        metadata: Names and colours of what it finds.
+        device: Where it is.
     """
 
     model: nn.Module
@@ -44,13 +44,13 @@ def load_model(
     """Build a model and load its weights.
 
     Args:
-        name: the folder of a run, a recipe's name or file, a YAML config's name or file.
-        overrides: ``KEY=VALUE`` arguments.
-        weights: a checkpoint; by default the run's last, or the published weights of the name; ``""`` for random ones.
-        device: by default the config's, or the CPU where there is no CUDA device.
+        name: The folder of a run, a recipe's name or file, a YAML config's name or file.
+        overrides: `KEY=VALUE` arguments.
+        weights: A checkpoint; by default the run's last, or the published weights of the name; `""` for random ones.
+        device: By default the config's, or the CPU where there is no CUDA device.
 
     Raises:
-        KeyError: nobody published weights under this name, and ``weights`` is not given.
+        KeyError: nobody published weights under this name, and `weights` is not given.
     """
     if isinstance(name, str) and detectron2_config.is_detectron2_config(name):
         return _from_yaml(name, overrides, weights, device)

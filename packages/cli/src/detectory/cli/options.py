@@ -16,12 +16,12 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 def json_option(what: str) -> Callable[[Function], Function]:
-    """Return the option ``--json``, passed as ``as_json``; print with :func:`detectory.cli.results.print_json`."""
+    """Return the option `--json`, passed as `as_json`; print with `detectory.cli.results.print_json`."""
     return click.option("--json", "as_json", is_flag=True, help=f"Print {what} as JSON, for programs.")
 
 
 def device_option(function: Function) -> Function:
-    """Add the option ``--device``."""
+    """Add the option `--device`."""
     explanation = "cpu, cuda, cuda:1, … (default: the recipe's, or cpu where there is no CUDA device)."
     return click.option("--device", help=explanation)(function)
 

@@ -30,18 +30,18 @@ Video = Path | int
 
 
 class Prediction:
-    """One run of the command `predict`: draws, counts, and at the end writes ``results.json``.
+    """One run of the command `predict`: draws, counts, and at the end writes `results.json`.
 
     Args:
-        predictor: the model.
-        metadata: names and colours of what it finds.
-        output: folder of what comes out.
-        threshold: detections of a lower score are left out.
-        batch_size: images that go through the model at once.
-        show: also show each picture in a window.
+        predictor: The model.
+        metadata: Names and colours of what it finds.
+        output: Folder of what comes out.
+        threshold: Detections of a lower score are left out.
+        batch_size: Images that go through the model at once.
+        show: Also show each picture in a window.
 
     Attributes:
-        unreadable: images that could not be read.
+        unreadable: Images that could not be read.
     """
 
     def __init__(
@@ -199,7 +199,7 @@ def draw(visualizer: Visualizer, result: dict[str, Any], threshold: float) -> Vi
 
 
 def draw_frame(visualizer: VideoVisualizer, frame: np.ndarray, result: dict[str, Any], threshold: float) -> VisImage:
-    """Draw a model's outputs on a frame, as :func:`draw` does, in colours that follow the objects."""
+    """Draw a model's outputs on a frame, as `draw` does, in colours that follow the objects."""
     if "panoptic_seg" in result:
         ids, segments = result["panoptic_seg"]
         return visualizer.draw_panoptic_seg_predictions(frame, ids.cpu(), segments)

@@ -24,7 +24,7 @@ def load_recipe(name: str) -> DictConfig:
     """Load a recipe by its name in the zoo, or from a `.py` or `.yaml` file in Detectory's format.
 
     Raises:
-        FileNotFoundError: ``name`` is neither; lists the nearest names of the zoo.
+        FileNotFoundError: `name` is neither; lists the nearest names of the zoo.
     """
     return LazyConfig.load(name) if Path(name).is_file() else zoo.get_config(name)
 
@@ -47,7 +47,7 @@ def load_run(folder: Path) -> DictConfig:
 def use_dataset(config: DictConfig, folder: Path) -> CocoFolder:
     """Point a recipe at a folder in COCO layout: loaders, evaluator and the number of classes.
 
-    ``config.datasets`` keeps the folder and the names of the classes, so that a run can be evaluated and used later.
+    `config.datasets` keeps the folder and the names of the classes, so that a run can be evaluated and used later.
     """
     found = CocoFolder.find(folder)
     name = folder.resolve().name
@@ -81,10 +81,10 @@ def set_num_classes(config: DictConfig, num_classes: int) -> None:
 
 
 def apply_overrides(config: DictConfig, overrides: Sequence[str]) -> None:
-    """Apply ``key=value`` arguments in place.
+    """Apply `key=value` arguments in place.
 
     Raises:
-        ValueError: an argument is no ``key=value``, or names a key that the recipe lacks.
+        ValueError: an argument is no `key=value`, or names a key that the recipe lacks.
     """
     LazyConfig.apply_overrides(config, list(overrides))
 

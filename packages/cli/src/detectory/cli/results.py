@@ -13,7 +13,7 @@ from detectory.core.storage import atomic_write
 
 
 def write_results(results: Any, path: Path) -> None:
-    """Write nested figures as JSON, whole or not at all; a figure that is not finite becomes ``null``."""
+    """Write nested figures as JSON, whole or not at all; a figure that is not finite becomes `null`."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_write(path) as file:
         file.write(json.dumps(_finite(results), indent=2, allow_nan=False).encode())

@@ -34,15 +34,15 @@ class ZooEntry:
     """A model of the zoo.
 
     Attributes:
-        name: with the suffix ``.py`` or ``.yaml``.
-        published: its weights, None where nobody published any.
+        name: With the suffix `.py` or `.yaml`.
+        published: Its weights, None where nobody published any.
     """
 
     name: str
     published: PublishedModel | None
 
     def figures(self) -> str:
-        """Return the published figures as text, e.g. ``"box AP 37.9  mask AP 35.2"``; empty without any."""
+        """Return the published figures as text, e.g. `"box AP 37.9  mask AP 35.2"`; empty without any."""
         if self.published is None:
             return ""
         return "  ".join(f"{_LABELS.get(key, key)} {value:.1f}" for key, value in self.published.published.items())
@@ -74,7 +74,7 @@ class ZooEntry:
         return found
 
     def download(self) -> dict[str, Any]:
-        """Fetch the weights into the cache; return ``name``, ``path``, ``sha256`` and ``verified``.
+        """Fetch the weights into the cache; return `name`, `path`, `sha256` and `verified`.
 
         Raises:
             KeyError: nobody published weights of this model.
@@ -109,7 +109,7 @@ class ZooEntry:
 
 
 def entries(pattern: str = "*") -> list[ZooEntry]:
-    """Return the models whose name contains ``pattern``, or matches it as a shell pattern; recipes first."""
+    """Return the models whose name contains `pattern`, or matches it as a shell pattern; recipes first."""
     known = published_models()
     recipes = recipe_names()
     yamls = [name for name in zoo_names() if name.endswith(".yaml")]

@@ -1,5 +1,7 @@
 """What files of torchvision and MMDetection share: names in a ResNet, and anchors ratio by ratio."""
 
+from __future__ import annotations
+
 import re
 from collections.abc import Iterable, Mapping
 
@@ -9,7 +11,7 @@ from detectory.modeling.backbone.resnet import BLOCKS_PER_STAGE
 
 
 def resnet_name(name: str) -> str | None:
-    """Return our name of an entry of torchvision's ResNet, ``layer1.0.bn2.weight``; None for what is no part of it."""
+    """Return our name of an entry of torchvision's ResNet, `layer1.0.bn2.weight`; None for what is no part of it."""
     if match := re.fullmatch(r"(conv1|bn1)\.(\w+)", name):
         return f"stem.conv1.{'norm.' if match[1] == 'bn1' else ''}{match[2]}"
     if match := re.fullmatch(r"layer([1-4])\.(\d+)\.(conv|bn)(\d)\.(\w+)", name):
@@ -41,9 +43,9 @@ def sizes_before_ratios(tensor: Tensor, sizes: int, ratios: int) -> Tensor:
     """Reorder the output channels of a dense head whose anchors come ratio by ratio, as ours come size by size.
 
     Args:
-        tensor: weight or bias, ``(ratios * sizes * n, …)``.
+        tensor: Weight or bias, `(ratios * sizes * n, …)`.
         sizes: anchors' sizes of a cell.
-        ratios: their aspect ratios.
+        ratios: Their aspect ratios.
     """
     split = tensor.reshape(ratios, sizes, -1, *tensor.shape[1:])
     return split.transpose(0, 1).reshape(tensor.shape)
@@ -53,9 +55,9 @@ def renamed(state: Mapping[str, Tensor], rules: Iterable[tuple[str, str]], sourc
     """Rename every entry by the first rule that fits it entirely.
 
     Args:
-        state: tensors by name.
-        rules: patterns and replacements.
-        source: who asks, for the message.
+        state: Tensors by name.
+        rules: Patterns and replacements.
+        source: Who asks, for the message.
 
     Raises:
         ValueError: no rule knows an entry, or two entries get one name.
@@ -74,7 +76,7 @@ def renamed(state: Mapping[str, Tensor], rules: Iterable[tuple[str, str]], sourc
 
 
 def split_backbone(state: Mapping[str, Tensor], prefix: str) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-    """Return the ResNet behind ``prefix`` under our names, and the other entries under their own."""
+    """Return the ResNet behind `prefix` under our names, and the other entries under their own."""
     resnet: dict[str, Tensor] = {}
     others: dict[str, Tensor] = {}
     for name, tensor in state.items():

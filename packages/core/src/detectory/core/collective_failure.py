@@ -1,5 +1,7 @@
 """What a person reads when processes lose each other: which collective, in which process, and who did not answer."""
 
+from __future__ import annotations
+
 import contextlib
 import time
 from collections.abc import Iterator
@@ -31,7 +33,7 @@ def named_collective(name: str) -> Iterator[None]:
     """Turn the failure of a collective inside the block into an error that names it, this process and silent ones.
 
     Args:
-        name: what the processes do together, e.g. ``"all_gather"``.
+        name: What the processes do together, e.g. `"all_gather"`.
 
     Raises:
         CollectiveError: a time-out or a lost connection. Other errors pass as they are.

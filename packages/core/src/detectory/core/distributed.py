@@ -3,6 +3,8 @@
 Everything works without a process group too: then there is one process of rank 0.
 """
 
+from __future__ import annotations
+
 import os
 import weakref
 from typing import Any
@@ -37,7 +39,7 @@ def create_local_process_group(num_workers_per_machine: int) -> None:
     """Make the group of the processes on this machine; every process must call it, once.
 
     Args:
-        num_workers_per_machine: how many processes each machine runs; their ranks must follow each other.
+        num_workers_per_machine: How many processes each machine runs; their ranks must follow each other.
 
     Raises:
         RuntimeError: the group exists already, or the processes do not divide into machines of that size.
@@ -62,7 +64,7 @@ def forget_local_process_group() -> None:
 
 
 def get_local_process_group() -> dist.ProcessGroup:
-    """Return the group that :func:`create_local_process_group` made.
+    """Return the group that `create_local_process_group` made.
 
     Raises:
         RuntimeError: there is none.
@@ -118,11 +120,11 @@ def _objects_group() -> Any:
 
 
 def all_gather(data: Any, group: Any = None) -> list[Any]:
-    """Return the ``data`` of every process, in the order of ranks, in every process.
+    """Return the `data` of every process, in the order of ranks, in every process.
 
     Args:
-        data: any object that can be pickled.
-        group: the processes that take part, all by default.
+        data: Any object that can be pickled.
+        group: The processes that take part, all by default.
     """
     if get_world_size() == 1:
         return [data]
@@ -137,12 +139,12 @@ def all_gather(data: Any, group: Any = None) -> list[Any]:
 
 
 def gather(data: Any, dst: int = 0, group: Any = None) -> list[Any]:
-    """Return the ``data`` of every process, in the order of ranks, in process ``dst``; an empty list elsewhere.
+    """Return the `data` of every process, in the order of ranks, in process `dst`; an empty list elsewhere.
 
     Args:
-        data: any object that can be pickled.
-        dst: the rank of the process that receives.
-        group: the processes that take part, all by default.
+        data: Any object that can be pickled.
+        dst: The rank of the process that receives.
+        group: The processes that take part, all by default.
     """
     if get_world_size() == 1:
         return [data]
@@ -166,8 +168,8 @@ def reduce_dict(input_dict: dict[str, torch.Tensor], average: bool = True) -> di
     """Return the mean (or the sum) over processes of each tensor, in process 0; other processes get partial sums.
 
     Args:
-        input_dict: scalar tensors of one dtype and device, the same names in every process.
-        average: mean instead of sum.
+        input_dict: Scalar tensors of one dtype and device, the same names in every process.
+        average: Mean instead of sum.
     """
     size = get_world_size()
     if size == 1:

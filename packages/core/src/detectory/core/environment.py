@@ -1,5 +1,7 @@
 """What machine, interpreter and libraries a run uses, for reports and bug reports."""
 
+from __future__ import annotations
+
 import importlib.metadata
 import os
 import platform
@@ -27,7 +29,7 @@ _VARIABLES = ("CUDA_VISIBLE_DEVICES", "DETECTORY_DATASETS", "DETECTORY_CACHE", "
 def collect_environment() -> dict[str, str]:
     """Return a report of the machine, Python, torch, its devices, and the versions of Detectory and its libraries.
 
-    Names are in the order in which :func:`format_environment` shows them. No device is initialised when torch was
+    Names are in the order in which `format_environment` shows them. No device is initialised when torch was
     built without CUDA.
     """
     report = {
@@ -48,14 +50,14 @@ def collect_environment() -> dict[str, str]:
 
 
 def format_environment(report: dict[str, str] | None = None) -> str:
-    """Return a report of :func:`collect_environment`, a new one by default, as two columns of text."""
+    """Return a report of `collect_environment`, a new one by default, as two columns of text."""
     report = collect_environment() if report is None else report
     width = max(len(name) for name in report)
     return "\n".join(f"{name:<{width}}  {value}" for name, value in report.items())
 
 
 def usable_device(name: str | torch.device) -> torch.device:
-    """Return the device of a name such as ``"cpu"`` or ``"cuda:1"``.
+    """Return the device of a name such as `"cpu"` or `"cuda:1"`.
 
     Raises:
         ValueError: it names no device.
@@ -73,10 +75,10 @@ def usable_device(name: str | torch.device) -> torch.device:
 
 
 def seed_all_rng(seed: int | None = None) -> int:
-    """Seed ``random``, NumPy and torch (CPU and all GPUs).
+    """Seed `random`, NumPy and torch (CPU and all GPUs).
 
     Args:
-        seed: the seed; by default one made of the process id, the time and the system's random source.
+        seed: The seed; by default one made of the process id, the time and the system's random source.
 
     Returns:
         The seed that was used.

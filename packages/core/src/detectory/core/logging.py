@@ -1,5 +1,7 @@
 """Loggers with one setting for the whole toolkit, messages that appear only sometimes, and small tables."""
 
+from __future__ import annotations
+
 import atexit
 import functools
 import logging
@@ -52,14 +54,14 @@ def setup_logger(
     """Let a logger write to the terminal and to a file, from level DEBUG on.
 
     Args:
-        output: a file (``.txt`` or ``.log``) or a folder, which gets ``log.txt``; None for no file. Processes of a
-            rank above 0 write to ``<file>.rank<N>`` and nothing to the terminal.
-        distributed_rank: the rank of this process.
-        color: colour the terminal's lines when it is one.
-        name: the logger to set up, with all below it.
-        abbrev_name: what the lines show instead of ``name``; ``""`` for nothing.
-        enable_propagation: also hand messages to the root logger's handlers.
-        configure_stdout: write to the terminal at all.
+        output: A file (`.txt` or `.log`) or a folder, which gets `log.txt`; None for no file. Processes of a
+            rank above 0 write to `<file>.rank<N>` and nothing to the terminal.
+        distributed_rank: The rank of this process.
+        color: Colour the terminal's lines when it is one.
+        name: The logger to set up, with all below it.
+        abbrev_name: What the lines show instead of `name`; `""` for nothing.
+        enable_propagation: Also hand messages to the root logger's handlers.
+        configure_stdout: Write to the terminal at all.
 
     Returns:
         The logger.
@@ -88,17 +90,17 @@ def setup_logger(
 def log_first_n(
     lvl: int, msg: str, n: int = 1, *, name: str | None = None, key: str | tuple[str, ...] = "caller"
 ) -> None:
-    """Log a message only the first ``n`` times.
+    """Log a message only the first `n` times.
 
     Args:
-        lvl: the level, e.g. ``logging.WARNING``.
-        msg: the message.
-        n: how many times.
-        name: the logger, that of the calling module by default.
-        key: what counts as the same: ``"caller"`` the calling line, ``"message"`` the text, or a tuple of both.
+        lvl: The level, e.g. `logging.WARNING`.
+        msg: The message.
+        n: How many times.
+        name: The logger, that of the calling module by default.
+        key: What counts as the same: `"caller"` the calling line, `"message"` the text, or a tuple of both.
 
     Raises:
-        ValueError: ``key`` holds another word.
+        ValueError: `key` holds another word.
     """
     module, place = _caller()
     known = {"caller": place, "message": (msg,)}
@@ -112,7 +114,7 @@ def log_first_n(
 
 
 def log_every_n(lvl: int, msg: str, n: int = 1, *, name: str | None = None) -> None:
-    """Log the first of every ``n`` messages that come from the same line; arguments as of :func:`log_first_n`."""
+    """Log the first of every `n` messages that come from the same line; arguments as of `log_first_n`."""
     module, place = _caller()
     _counts[place] += 1
     if n == 1 or _counts[place] % n == 1:
@@ -120,7 +122,7 @@ def log_every_n(lvl: int, msg: str, n: int = 1, *, name: str | None = None) -> N
 
 
 def log_every_n_seconds(lvl: int, msg: str, n: float = 1, *, name: str | None = None) -> None:
-    """Log a message unless the same line logged less than ``n`` seconds ago; arguments as of :func:`log_first_n`."""
+    """Log a message unless the same line logged less than `n` seconds ago; arguments as of `log_first_n`."""
     module, place = _caller()
     now = time.monotonic()
     if place not in _last_times or now - _last_times[place] >= n:

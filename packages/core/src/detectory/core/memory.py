@@ -1,5 +1,7 @@
 """A second and a third try for functions that run out of GPU memory."""
 
+from __future__ import annotations
+
 import contextlib
 import functools
 import logging
@@ -19,13 +21,13 @@ def _ignore_out_of_memory() -> Iterator[None]:
 
 
 def retry_if_cuda_oom(func: Callable[..., Result]) -> Callable[..., Result]:
-    """Return a function that repeats ``func`` when the GPU's memory is full.
+    """Return a function that repeats `func` when the GPU's memory is full.
 
     The second try comes after the unused cached memory is released, the third one with all tensor arguments moved to
     the CPU; its result stays there. Tensors inside containers are not moved.
 
     Args:
-        func: a function without side effects, as it may run three times.
+        func: A function without side effects, as it may run three times.
     """
 
     @functools.wraps(func)

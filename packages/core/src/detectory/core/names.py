@@ -1,5 +1,7 @@
 """Nearest known names, so that an error about an unknown name says what was probably meant."""
 
+from __future__ import annotations
+
 import difflib
 from collections.abc import Iterable
 
@@ -7,7 +9,7 @@ _SHOWN = 12
 
 
 def nearest_names(name: str, known: Iterable[str], limit: int = 3) -> list[str]:
-    """Return up to ``limit`` of the ``known`` names that look most like ``name``, best first.
+    """Return up to `limit` of the `known` names that look most like `name`, best first.
 
     Upper and lower case count as equal. The list is empty when nothing is close.
     """
@@ -19,11 +21,11 @@ def nearest_names(name: str, known: Iterable[str], limit: int = 3) -> list[str]:
 
 
 def nearest(name: str, known: Iterable[str], limit: int = 3) -> str:
-    """Say which of the ``known`` names was probably meant by ``name``, as the end of an error message.
+    """Say which of the `known` names was probably meant by `name`, as the end of an error message.
 
     Returns:
-        ``"did you mean 'a' or 'b'?"``; when nothing is close ``"known: a, b, …"`` (at most 12, sorted), and
-        ``"none is known"`` when ``known`` is empty.
+        `"did you mean 'a' or 'b'?"`; when nothing is close `"known: a, b, …"` (at most 12, sorted), and
+        `"none is known"` when `known` is empty.
 
     Example:
         >>> nearest("RestNet", ["ResNet", "FPN"])

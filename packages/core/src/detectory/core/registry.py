@@ -1,5 +1,7 @@
 """A registry maps names to objects, so that a config file can name a class that other code defines."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar, cast
 
@@ -12,7 +14,7 @@ class Registry:
     """Names and the objects that were registered under them.
 
     Args:
-        name: what the registry holds, for messages, e.g. ``"BACKBONE"``.
+        name: What the registry holds, for messages, e.g. `"BACKBONE"`.
 
     Example:
         >>> BACKBONES = Registry("BACKBONE")
@@ -28,7 +30,7 @@ class Registry:
         self._obj_map: dict[str, Any] = {}
 
     def register(self, obj: Any = None, *, name: str | None = None) -> Any:
-        """Register ``obj`` under ``name`` (its ``__name__`` by default); without ``obj``, return a decorator that does.
+        """Register `obj` under `name` (its `__name__` by default); without `obj`, return a decorator that does.
 
         Raises:
             ValueError: the name is taken by another object.
@@ -39,7 +41,7 @@ class Registry:
         return obj
 
     def get(self, name: str) -> Any:
-        """Return the object that was registered as ``name``.
+        """Return the object that was registered as `name`.
 
         Raises:
             KeyError: the name is unknown; the message lists the nearest ones.

@@ -1,5 +1,7 @@
 """Dataset catalogs, readers, augmentations, samplers and loaders."""
 
+from __future__ import annotations
+
 from . import check, datasets, detection, samplers, sources, transforms
 from .catalog import DatasetCatalog, Metadata, MetadataCatalog
 from .faults import DatasetError, Fault

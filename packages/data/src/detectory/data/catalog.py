@@ -12,9 +12,9 @@ from detectory.core.names import nearest
 class _DatasetCatalog:
     """Names of datasets and the functions that load them.
 
-    A function returns ``list[dict]``, the same items in the same order at every call. The built-in datasets
-    (``coco_2017_train``, …) register themselves at the first look-up, under the folder that
-    ``$DETECTORY_DATASETS`` or ``$DETECTRON2_DATASETS`` names at that time, else ``./datasets``.
+    A function returns `list[dict]`, the same items in the same order at every call. The built-in datasets
+    (`coco_2017_train`, …) register themselves at the first look-up, under the folder that
+    `$DETECTORY_DATASETS` or `$DETECTRON2_DATASETS` names at that time, else `./datasets`.
     """
 
     def __init__(self) -> None:
@@ -34,11 +34,11 @@ class _DatasetCatalog:
         """Tell how to load a dataset.
 
         Args:
-            name: For example ``"my_dataset_train"``.
+            name: For example `"my_dataset_train"`.
             func: Takes nothing, returns the items; it is called each time somebody asks for them.
 
         Raises:
-            TypeError: ``func`` cannot be called.
+            TypeError: `func` cannot be called.
             ValueError: The name is taken.
         """
         if not callable(func):
@@ -148,12 +148,12 @@ class Metadata(SimpleNamespace):
         return self
 
     def get(self, key: str, default: Any = None) -> Any:
-        """Return an attribute, or ``default`` where it is not set."""
+        """Return an attribute, or `default` where it is not set."""
         return self.__dict__.get(key, default)
 
 
 class _MetadataCatalog:
-    """The metadata of datasets by name; there is one object for each name, made at the first :meth:`get`."""
+    """The metadata of datasets by name; there is one object for each name, made at the first `get`."""
 
     def __init__(self) -> None:
         self._metadata: dict[str, Metadata] = {}

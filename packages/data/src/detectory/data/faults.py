@@ -12,8 +12,8 @@ class Fault:
 
     Attributes:
         file: The file that has it: an annotation file or an image.
-        id: The record that has it, for example ``"annotation 7"``; empty for the file as a whole.
-        field: The field of the record, for example ``"segmentation[0]"``; empty for the record as a whole.
+        id: The record that has it, for example `"annotation 7"`; empty for the file as a whole.
+        field: The field of the record, for example `"segmentation[0]"`; empty for the record as a whole.
         message: What was expected and what came.
     """
 
@@ -39,6 +39,6 @@ class DatasetError(ValueError):
 
 
 def raise_first(faults: Iterable[Fault]) -> None:
-    """Raise a :class:`DatasetError` for the first of some faults, if there is one."""
+    """Raise a `DatasetError` for the first of some faults, if there is one."""
     for fault in faults:
         raise DatasetError(fault)

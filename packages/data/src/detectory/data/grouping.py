@@ -9,7 +9,7 @@ from torch.utils.data import IterableDataset
 
 
 def stands_upright(sample: dict[str, Any]) -> bool:
-    """Whether an image is at least as high as it is wide, from the sample's ``width`` and ``height``."""
+    """Whether an image is at least as high as it is wide, from the sample's `width` and `height`."""
     try:
         return not sample["width"] > sample["height"]
     except (KeyError, TypeError) as error:
@@ -24,7 +24,7 @@ class AspectRatioGroupedDataset(IterableDataset):
     """Batches of images of which all are wider than high, or none is; such batches need little padding.
 
     Args:
-        dataset: Yields dicts with ``width`` and ``height``.
+        dataset: Yields dicts with `width` and `height`.
         batch_size: Samples in a batch; incomplete batches at the end are left out.
     """
 

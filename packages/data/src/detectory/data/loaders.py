@@ -53,24 +53,24 @@ def build_detection_train_loader(
     """Build a loader of endless training batches.
 
     Args:
-        dataset: Dataset dicts, or a map-style or iterable torch dataset. See :func:`get_detection_dataset_dicts`.
-        mapper: Makes a sample from an item, for example ``DatasetMapper(is_train=True, …)``; None takes items as they
+        dataset: Dataset dicts, or a map-style or iterable torch dataset. See `get_detection_dataset_dicts`.
+        mapper: Makes a sample from an item, for example `DatasetMapper(is_train=True, …)`; None takes items as they
             are.
-        sampler: Yields indices of ``dataset``. The default is a :class:`TrainingSampler`, an endless random order
+        sampler: Yields indices of `dataset`. The default is a `TrainingSampler`, an endless random order
             shared by all processes. Iterable datasets take none.
         total_batch_size: Samples in a batch over all processes; a multiple of their number.
         aspect_ratio_grouping: Whether a batch holds only images wider than high, or none of them; it needs samples
-            that are dicts with ``width`` and ``height``.
+            that are dicts with `width` and `height`.
         num_workers: Number of worker processes; 0 loads in this process. Samples and their order do not depend on it
             (but for iterable datasets).
         collate_fn: Takes the list of samples and returns the batch; by default the list itself.
         seed: Of the random numbers that mappers draw. The default is the sampler's seed, or one drawn for all
             processes.
-        kwargs: Further arguments of :class:`torch.utils.data.DataLoader`, for example ``multiprocessing_context``.
+        kwargs: Further arguments of `torch.utils.data.DataLoader`, for example `multiprocessing_context`.
 
     Returns:
-        A ``DataLoader`` that yields lists of ``total_batch_size / processes`` samples, with ``state_dict`` and
-        ``load_state_dict`` for an exact resume.
+        A `DataLoader` that yields lists of `total_batch_size / processes` samples, with `state_dict` and
+        `load_state_dict` for an exact resume.
     """
     batch_size = _per_process(total_batch_size)
     items: Any = dataset
@@ -120,17 +120,17 @@ def build_detection_test_loader(
 
     Args:
         dataset: Dataset dicts, or a map-style or iterable torch dataset.
-        mapper: Makes a sample from an item, for example ``DatasetMapper(is_train=False, …)``; None takes items as they
+        mapper: Makes a sample from an item, for example `DatasetMapper(is_train=False, …)`; None takes items as they
             are.
-        sampler: Yields indices of ``dataset``. The default is an :class:`InferenceSampler`, which splits the dataset
+        sampler: Yields indices of `dataset`. The default is an `InferenceSampler`, which splits the dataset
             among the processes. Iterable datasets take none.
         batch_size: Samples in one process's batch; the last one may be smaller.
         num_workers: Number of worker processes; 0 loads in this process.
         collate_fn: Takes the list of samples and returns the batch; by default the list itself.
-        kwargs: Further arguments of :class:`torch.utils.data.DataLoader`.
+        kwargs: Further arguments of `torch.utils.data.DataLoader`.
 
     Returns:
-        A ``DataLoader`` that yields lists of samples.
+        A `DataLoader` that yields lists of samples.
     """
     items: Any = dataset
     if isinstance(dataset, IterableDataset):
@@ -166,11 +166,11 @@ def build_batch_data_loader(
     Args:
         dataset: A map-style or iterable torch dataset.
         sampler: Yields indices; None for iterable datasets.
-        total_batch_size: See :func:`build_detection_train_loader`, as for the other arguments.
+        total_batch_size: See `build_detection_train_loader`, as for the other arguments.
         aspect_ratio_grouping: Whether a batch holds only images wider than high, or none of them.
         num_workers: Number of worker processes.
         collate_fn: Takes the list of samples and returns the batch.
-        kwargs: Further arguments of :class:`torch.utils.data.DataLoader`.
+        kwargs: Further arguments of `torch.utils.data.DataLoader`.
     """
     return build_detection_train_loader(
         dataset,

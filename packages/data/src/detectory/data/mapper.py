@@ -21,11 +21,11 @@ class DatasetMapper:
     Args:
         is_train: Whether annotations are processed; at inference they are dropped.
         augmentations: Augmentations or fixed transforms, applied in order.
-        image_format: See :func:`detectory.data.detection.read_image`; None keeps pixels as they are stored.
-        use_instance_mask: Whether ``segmentation`` is processed where it is there.
-        use_keypoint: Whether ``keypoints`` are processed where they are there.
-        instance_mask_format: ``"polygon"`` or ``"bitmask"``.
-        keypoint_hflip_indices: See :func:`detectory.data.detection.create_keypoint_hflip_indices`.
+        image_format: See `detectory.data.detection.read_image`; None keeps pixels as they are stored.
+        use_instance_mask: Whether `segmentation` is processed where it is there.
+        use_keypoint: Whether `keypoints` are processed where they are there.
+        instance_mask_format: `"polygon"` or `"bitmask"`.
+        keypoint_hflip_indices: See `detectory.data.detection.create_keypoint_hflip_indices`.
         precomputed_proposal_topk: If given, the record's proposals are processed and this many are kept.
         recompute_boxes: Whether boxes are computed anew from the masks after augmentation.
 
@@ -69,8 +69,8 @@ class DatasetMapper:
             dataset_dict: The standard format; it is not changed.
 
         Returns:
-            The record with ``image``, a ``(C, H, W)`` tensor of the stored dtype; for training also ``instances`` and,
-            where the record names a ``sem_seg_file_name``, ``sem_seg``, an ``(H, W)`` int64 tensor.
+            The record with `image`, a `(C, H, W)` tensor of the stored dtype; for training also `instances` and,
+            where the record names a `sem_seg_file_name`, `sem_seg`, an `(H, W)` int64 tensor.
 
         Raises:
             OSError, ValueError: The image or an annotation is bad; the message names file, id and field.
@@ -134,7 +134,7 @@ class DatasetMapper:
 
 
 def image_to_tensor(image: np.ndarray) -> torch.Tensor:
-    """Copy an ``(H, W)`` or ``(H, W, C)`` array, views of any stride included, into a ``(C, H, W)`` tensor."""
+    """Copy an `(H, W)` or `(H, W, C)` array, views of any stride included, into a `(C, H, W)` tensor."""
     planes = image[None] if image.ndim == 2 else image.transpose(2, 0, 1)
     reversed_axes = [axis for axis, stride in enumerate(planes.strides) if stride < 0]
     if not reversed_axes or abs(planes.strides[2]) != planes.itemsize:

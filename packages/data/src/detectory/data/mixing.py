@@ -39,9 +39,9 @@ class Scene:
     """An image with its objects, in its own coordinates.
 
     Attributes:
-        image: ``(H, W, C)``.
-        annotations: Dicts of the standard format with ``bbox`` an array ``(x1, y1, x2, y2)`` and, where they are used,
-            ``segmentation`` (a list of flat polygons or an ``(H, W)`` mask) and ``keypoints`` ``(K, 3)``.
+        image: `(H, W, C)`.
+        annotations: Dicts of the standard format with `bbox` an array `(x1, y1, x2, y2)` and, where they are used,
+            `segmentation` (a list of flat polygons or an `(H, W)` mask) and `keypoints` `(K, 3)`.
     """
 
     image: np.ndarray
@@ -49,7 +49,7 @@ class Scene:
 
     @property
     def size(self) -> tuple[int, int]:
-        """``(height, width)``."""
+        """`(height, width)`."""
         return self.image.shape[0], self.image.shape[1]
 
     def moved(self, transforms: TransformList, keypoint_hflip_indices: Sequence[int] | None = None) -> Scene:
@@ -74,7 +74,7 @@ class Scene:
 
 
 class Mix:
-    """What combines a scene with others; draw random numbers from ``numpy.random`` only.
+    """What combines a scene with others; draw random numbers from `numpy.random` only.
 
     Args:
         prob: How often a scene is combined; otherwise it stays as it is.
@@ -102,10 +102,10 @@ class Mix:
 class Mosaic(Mix):
     """Put four images around a random point, each with the corner there that faces it.
 
-    Every image is scaled to fit into ``size``; what reaches beyond its quarter is cut off, polygons by clipping.
+    Every image is scaled to fit into `size`; what reaches beyond its quarter is cut off, polygons by clipping.
 
     Args:
-        size: ``(height, width)`` of the result.
+        size: `(height, width)` of the result.
         center_range: Where the point lies, as fractions of both sides.
         pad_value: Of pixels that no image covers.
         prob: How often.
@@ -198,7 +198,7 @@ class CopyPaste(Mix):
 
     Objects below lose what is covered: their masks, and the boxes around these. Use large-scale jitter as the mapper's
     augmentations, so that both images have one size; otherwise the other image is cut or padded at the right and at
-    the bottom. The mapper needs ``use_instance_mask=True`` and ``instance_mask_format="bitmask"``.
+    the bottom. The mapper needs `use_instance_mask=True` and `instance_mask_format="bitmask"`.
 
     Args:
         min_visible: Objects of which a smaller fraction stays visible are left out.
@@ -258,7 +258,7 @@ def _fitted(scene: Scene, h: int, w: int) -> Scene:
 
 
 def _mask(annotation: dict[str, Any], h: int, w: int) -> np.ndarray:
-    """Give an annotation's ``(h, w)`` boolean mask."""
+    """Give an annotation's `(h, w)` boolean mask."""
     segmentation = annotation["segmentation"]
     if isinstance(segmentation, np.ndarray):
         return segmentation.astype(bool)
@@ -278,17 +278,17 @@ class MixingMapper(DatasetMapper):
     """A mapper whose samples are made of several images of the dataset.
 
     For a sample its own image is read and augmented; then each mix combines it with others, which are drawn at random,
-    read and augmented alike; then ``augmentations_after`` act on the whole. Which images are drawn depends only on the
+    read and augmented alike; then `augmentations_after` act on the whole. Which images are drawn depends only on the
     random generators that the loader seeds for every sample: the loader's state is all that an exact resume needs,
     with any number of workers.
 
     Args:
-        is_train: Whether images are mixed; at inference this is a :class:`DatasetMapper`.
+        is_train: Whether images are mixed; at inference this is a `DatasetMapper`.
         dataset: The records that others are drawn from, usually those that the loader gets. Give both the same
-            :class:`DatasetFromList`, so that they share its memory.
+            `DatasetFromList`, so that they share its memory.
         mixes: Applied in order.
         augmentations_after: Augmentations of the mixed image, for example a resize after a mosaic.
-        kwargs: See :class:`DatasetMapper`; ``augmentations`` act on each single image.
+        kwargs: See `DatasetMapper`; `augmentations` act on each single image.
 
     Example:
         >>> from detectory.data import DatasetFromList, transforms as T
@@ -319,7 +319,7 @@ class MixingMapper(DatasetMapper):
             raise ValueError("MixingMapper: precomputed proposals belong to single images, they cannot be mixed")
 
     def __call__(self, dataset_dict: dict[str, Any]) -> dict[str, Any]:
-        """Map one record together with others; see :meth:`DatasetMapper.__call__`."""
+        """Map one record together with others; see `DatasetMapper.__call__`."""
         if not self.is_train:
             return super().__call__(dataset_dict)
         scene = self._scene(dataset_dict)

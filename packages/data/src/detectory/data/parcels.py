@@ -40,7 +40,7 @@ class SharedSlots:
 
     torch opens a connection to the worker for every tensor, which waits until the worker's mapper lets go of the
     interpreter; with many small tensors this takes longer than the mapper. Here a worker writes a sample into its next
-    slot, and this process copies it out when the message arrives. A worker that has at most ``per_worker`` messages
+    slot, and this process copies it out when the message arrives. A worker that has at most `per_worker` messages
     under way never overwrites one that is still to be read.
 
     Args:

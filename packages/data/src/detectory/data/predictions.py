@@ -26,10 +26,10 @@ def predictions_to_record(instances: Instances, file_name: str = "", image_id: A
     """Return one image's predictions as a record, whose annotations have a `score` each.
 
     Args:
-        instances: with `pred_boxes`, and as far as they are there `scores`, `pred_classes`, `pred_masks` ((N, H, W),
+        instances: With `pred_boxes`, and as far as they are there `scores`, `pred_classes`, `pred_masks` ((N, H, W),
             `BitMasks` or `PolygonMasks`), `pred_masks_rle` and `pred_keypoints` (N, K, 3).
-        file_name: of the image.
-        image_id: of the image.
+        file_name: Of the image.
+        image_id: Of the image.
 
     Example:
         >>> record = predictions_to_record(Instances((4, 4), pred_boxes=Boxes([[0.0, 0.0, 2.0, 4.0]])), "photo.jpg")
@@ -66,7 +66,7 @@ def record_to_predictions(record: Mapping[str, Any]) -> Instances:
     """Return a record's annotations as predictions; those without a `score` have 1.
 
     Args:
-        record: with `height`, `width` and `annotations`, all of them with the same of `segmentation` and `keypoints`.
+        record: With `height`, `width` and `annotations`, all of them with the same of `segmentation` and `keypoints`.
 
     Returns:
         `pred_boxes`, `pred_classes`, `scores`, and as far as they are there `pred_masks` (`PolygonMasks`, or

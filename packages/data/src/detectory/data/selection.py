@@ -59,13 +59,13 @@ def load_proposals_into_dataset(
     """Add precomputed object proposals to records, in place.
 
     Args:
-        dataset_dicts: Records with ``image_id``.
-        proposal_file: A pickle of ``ids`` (image ids), ``boxes`` (an ``(N, 4)`` array each), ``objectness_logits`` (an
-            ``(N,)`` array each) and perhaps ``bbox_mode`` (``XYXY_ABS`` without it); ``indexes`` and ``scores`` are
+        dataset_dicts: Records with `image_id`.
+        proposal_file: A pickle of `ids` (image ids), `boxes` (an `(N, 4)` array each), `objectness_logits` (an
+            `(N,)` array each) and perhaps `bbox_mode` (`XYXY_ABS` without it); `indexes` and `scores` are
             read as older names of ids and logits. Only arrays, numbers and text are read, no code is run.
 
     Returns:
-        The records with ``proposal_boxes`` and ``proposal_objectness_logits``, best first, and ``proposal_bbox_mode``.
+        The records with `proposal_boxes` and `proposal_objectness_logits`, best first, and `proposal_bbox_mode`.
 
     Raises:
         ValueError: The file lacks a key or an image.
@@ -96,7 +96,7 @@ def print_instances_class_histogram(dataset_dicts: Sequence[dict[str, Any]], cla
     """Log how many instances each class has; crowds are not counted.
 
     Raises:
-        ValueError: A category id is not in ``[0, len(class_names))``.
+        ValueError: A category id is not in `[0, len(class_names))`.
     """
     counts = Counter(
         annotation["category_id"]
@@ -157,7 +157,7 @@ def get_detection_dataset_dicts(
         names: One or more registered names.
         filter_empty: Whether images without annotations, or with crowds only, are left out.
         min_keypoints: Images with fewer visible keypoints are left out; 0 keeps all.
-        proposal_files: One file of proposals for each dataset, see :func:`load_proposals_into_dataset`.
+        proposal_files: One file of proposals for each dataset, see `load_proposals_into_dataset`.
         check_consistency: Whether the datasets must have the same classes.
 
     Returns:

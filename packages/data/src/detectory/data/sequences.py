@@ -90,7 +90,7 @@ class DatasetFromList(Dataset):
         lst: The items.
         copy: Whether a deep copy is produced, so that changing a sample leaves the list alone.
         serialize: Whether the items are packed into one buffer that all worker processes share; every item is then a
-            fresh copy, whatever ``copy`` says. A lazy sequence that is no list stays as it is.
+            fresh copy, whatever `copy` says. A lazy sequence that is no list stays as it is.
     """
 
     def __init__(self, lst: Sequence[Any], copy: bool = True, serialize: bool = True) -> None:

@@ -45,7 +45,7 @@ class SkipFaults:
         """Map a sample, or return None.
 
         Raises:
-            RuntimeError: More than ``at_most`` samples were left out; the message tells the last cause.
+            RuntimeError: More than `at_most` samples were left out; the message tells the last cause.
         """
         try:
             return self.mapper(dataset_dict)

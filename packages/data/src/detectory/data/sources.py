@@ -32,11 +32,11 @@ class Source:
     """One set of annotations.
 
     Attributes:
-        kind: ``"registered"``, ``"coco"``, ``"lvis"``, ``"panoptic"``, ``"voc"``, ``"yolo"``, ``"labelme"`` or
-            ``"records"`` (a JSON file of dataset dicts).
+        kind: `"registered"`, `"coco"`, `"lvis"`, `"panoptic"`, `"voc"`, `"yolo"`, `"labelme"` or
+            `"records"` (a JSON file of dataset dicts).
         path: The annotation file or folder; the name of a registered dataset.
         images: The folder of its images; None where it is to be looked for.
-        split: ``"train"``, ``"val"``, …; may be empty.
+        split: `"train"`, `"val"`, …; may be empty.
     """
 
     kind: str
@@ -53,7 +53,7 @@ def find_sources(path: str | os.PathLike[str], image_root: str | os.PathLike[str
 
     Args:
         path: The name of a registered dataset; a JSON file in COCO's, LVIS's or COCO's panoptic format, or with dataset
-            dicts; a folder with such files in it or in its ``annotations``; a Pascal VOC, YOLO or LabelMe folder.
+            dicts; a folder with such files in it or in its `annotations`; a Pascal VOC, YOLO or LabelMe folder.
         image_root: The folder of the images of JSON files; by default it is looked for.
 
     Returns:
@@ -83,7 +83,7 @@ def find_sources(path: str | os.PathLike[str], image_root: str | os.PathLike[str
 
 
 def split_of(file: Path) -> str:
-    """Take the split out of an annotation file's name: ``val2017`` of ``instances_val2017.json``."""
+    """Take the split out of an annotation file's name: `val2017` of `instances_val2017.json`."""
     stem = file.stem
     for beginning in STEMS:
         stem = stem.removeprefix(beginning)

@@ -50,14 +50,14 @@ class DatasetStatistics:
         crowds: Regions marked as crowds.
         empty_images: Images without any object.
         classes: One entry a class, in the order of their numbers.
-        image_sizes: ``(images, 2)`` of height and width; without those whose record tells none.
-        objects_per_image: ``(images,)``.
-        areas: ``(objects,)`` in square pixels: of the mask where there is one, else of the box.
-        box_sizes: ``(objects, 2)`` of width and height of boxes.
-        box_centers: ``(objects, 2)`` of x and y, relative to the image; NaN where its size is not known.
-        categories: ``(objects,)`` class numbers.
-        records: ``(objects,)`` the place in the dataset of each object's image.
-        objects_with: How many objects have a ``"mask"`` and how many ``"keypoints"``.
+        image_sizes: `(images, 2)` of height and width; without those whose record tells none.
+        objects_per_image: `(images,)`.
+        areas: `(objects,)` in square pixels: of the mask where there is one, else of the box.
+        box_sizes: `(objects, 2)` of width and height of boxes.
+        box_centers: `(objects, 2)` of x and y, relative to the image; NaN where its size is not known.
+        categories: `(objects,)` class numbers.
+        records: `(objects,)` the place in the dataset of each object's image.
+        objects_with: How many objects have a `"mask"` and how many `"keypoints"`.
     """
 
     images: int
@@ -91,7 +91,7 @@ def object_area(annotation: dict[str, Any], size: tuple[int, int] | None = None)
 
     Args:
         annotation: Of the standard format.
-        size: ``(height, width)`` of the image; relative boxes need it.
+        size: `(height, width)` of the image; relative boxes need it.
     """
     segmentation = annotation.get("segmentation")
     if isinstance(segmentation, dict):
@@ -115,7 +115,7 @@ def dataset_statistics(
     class_names: Sequence[str],
     progress: Callable[[int, int], None] | None = None,
 ) -> DatasetStatistics:
-    """Count what records of the standard format hold; ``segments_info`` counts where there are no ``annotations``.
+    """Count what records of the standard format hold; `segments_info` counts where there are no `annotations`.
 
     Args:
         records: A list, or a list-like object.
@@ -199,7 +199,7 @@ def sample_records(statistics: DatasetStatistics, count: int, seed: int = 0) -> 
     """Choose images to look at: for up to half of them one of each class, the rarest first, then any at random.
 
     Args:
-        statistics: See :func:`dataset_statistics`.
+        statistics: See `dataset_statistics`.
         count: How many; all where the dataset has fewer.
         seed: Of the choice.
 

@@ -81,20 +81,20 @@ class TrainLoader(DataLoader):
     """Batches for training as lists of mapped samples, made by worker processes.
 
     Each sample is mapped with random generators seeded by the loader's seed and the sample's place in the stream.
-    Thus neither the number of worker processes nor what they did before changes a sample. :meth:`state_dict` tells
+    Thus neither the number of worker processes nor what they did before changes a sample. `state_dict` tells
     the place after the batch that was handed out last, however far workers are ahead, and includes the samples that
     wait for a batch of their aspect ratio.
 
     Args:
         dataset: A map-style or an iterable torch dataset of unmapped items.
         mapper: Makes a sample from an item; None leaves the sample out.
-        sampler: Yields indices; None for iterable datasets. One without ``state_dict`` must give the same order in
+        sampler: Yields indices; None for iterable datasets. One without `state_dict` must give the same order in
             every run for a resume to be exact.
         batch_size: Samples in one process's batch.
-        aspect_ratio_grouping: Whether a batch holds only wide or only upright images; see ``width`` and ``height``.
+        aspect_ratio_grouping: Whether a batch holds only wide or only upright images; see `width` and `height`.
         seed: Of the random generators; part of the state.
         collate_fn: Turns the list of samples into what is handed out; None leaves it.
-        kwargs: Further arguments of :class:`torch.utils.data.DataLoader`.
+        kwargs: Further arguments of `torch.utils.data.DataLoader`.
     """
 
     def __init__(

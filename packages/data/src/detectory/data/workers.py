@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 
 def worker_start(then: Callable[[int], None] | None = None) -> Callable[[int], None]:
-    """Return the ``worker_init_fn`` of all loaders.
+    """Return the `worker_init_fn` of all loaders.
 
     A worker leaves the process group of the training. A scheduler or Ctrl-C sends a signal to the whole group: the
     training obeys it after its iteration and ends its workers itself; had they died before, it would fail without

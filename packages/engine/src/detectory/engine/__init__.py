@@ -1,5 +1,7 @@
 """Trainer, hooks, schedules, launch, predictor, test-time augmentation and tracking."""
 
+from __future__ import annotations
+
 from detectory.engine import hooks, tracking
 from detectory.engine.amp_trainer import AMPTrainer
 from detectory.engine.launch import DEFAULT_TIMEOUT, create_ddp_model, launch

@@ -1,5 +1,7 @@
 """AMPTrainer: SimpleTrainer in mixed precision."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable
 from typing import Any
 
@@ -13,17 +15,17 @@ class AMPTrainer(SimpleTrainer):
     """Runs the model under torch's autocast; float16 gradients are scaled so that small ones do not vanish.
 
     Args:
-        model: as of :class:`SimpleTrainer`.
-        data_loader: as of :class:`SimpleTrainer`.
-        optimizer: as of :class:`SimpleTrainer`.
-        gather_metric_period: as of :class:`SimpleTrainer`.
-        zero_grad_before_forward: as of :class:`SimpleTrainer`.
-        grad_scaler: scales the loss; by default a ``torch.amp.GradScaler`` that works for float16 and does nothing
+        model: As of `SimpleTrainer`.
+        data_loader: As of `SimpleTrainer`.
+        optimizer: As of `SimpleTrainer`.
+        gather_metric_period: As of `SimpleTrainer`.
+        zero_grad_before_forward: As of `SimpleTrainer`.
+        grad_scaler: Scales the loss; by default a `torch.amp.GradScaler` that works for float16 and does nothing
             for bfloat16, which has the range of float32.
-        precision: ``torch.float16`` or ``torch.bfloat16``.
-        log_grad_scaler: put the scale into the event storage.
-        async_write_metrics: as of :class:`SimpleTrainer`.
-        accumulation_steps: as of :class:`SimpleTrainer`.
+        precision: `torch.float16` or `torch.bfloat16`.
+        log_grad_scaler: Put the scale into the event storage.
+        async_write_metrics: As of `SimpleTrainer`.
+        accumulation_steps: As of `SimpleTrainer`.
 
     Raises:
         ValueError: another precision.
@@ -82,7 +84,7 @@ class AMPTrainer(SimpleTrainer):
         self.grad_scaler.update()
 
     def state_dict(self) -> dict[str, Any]:
-        """Return what :class:`SimpleTrainer` does, and the scaler."""
+        """Return what `SimpleTrainer` does, and the scaler."""
         return super().state_dict() | {"grad_scaler": self.grad_scaler.state_dict()}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:

@@ -1,5 +1,7 @@
 """Start of the processes of one training, and their process group."""
 
+from __future__ import annotations
+
 import contextlib
 import datetime
 import gc
@@ -43,25 +45,25 @@ def launch(
     args: tuple[Any, ...] = (),
     timeout: datetime.timedelta = DEFAULT_TIMEOUT,
 ) -> None:
-    """Run ``main_func(*args)`` in ``num_gpus_per_machine`` processes on each machine; call this on every machine.
+    """Run `main_func(*args)` in `num_gpus_per_machine` processes on each machine; call this on every machine.
 
-    With one process in all, ``main_func`` runs in this process. Under ``torchrun`` the processes exist already: each
-    joins the group that the environment describes and runs ``main_func``. Processes use NCCL when torch sees a GPU for
+    With one process in all, `main_func` runs in this process. Under `torchrun` the processes exist already: each
+    joins the group that the environment describes and runs `main_func`. Processes use NCCL when torch sees a GPU for
     each of them, else gloo.
 
     Args:
-        main_func: must be importable by its name when several processes are started.
-        num_gpus_per_machine: processes on each machine; without GPUs they share the CPU.
-        num_machines: the number of machines.
-        machine_rank: the number of this machine, from 0.
-        dist_url: where the processes meet, e.g. ``tcp://10.0.0.1:29500``; ``"auto"`` opens a free port, on one machine
+        main_func: Must be importable by its name when several processes are started.
+        num_gpus_per_machine: Processes on each machine; without GPUs they share the CPU.
+        num_machines: The number of machines.
+        machine_rank: The number of this machine, from 0.
+        dist_url: Where the processes meet, e.g. `tcp://10.0.0.1:29500`; `"auto"` opens a free port, on one machine
             only.
-        args: arguments of ``main_func``.
-        timeout: how long a process waits for the others before it gives up.
+        args: Arguments of `main_func`.
+        timeout: How long a process waits for the others before it gives up.
 
     Raises:
-        ValueError: ``dist_url`` is missing or ``"auto"`` with several machines.
-        RuntimeError: the port of ``dist_url`` is taken, or the processes cannot meet there.
+        ValueError: `dist_url` is missing or `"auto"` with several machines.
+        RuntimeError: the port of `dist_url` is taken, or the processes cannot meet there.
         torch.multiprocessing.ProcessException: a process failed or was killed; the message has its rank. The others
             are ended.
         SystemExit: SIGTERM came. It is handed on to the processes, which save a checkpoint; the code is 143.
@@ -98,14 +100,14 @@ def launch(
 def create_ddp_model(
     model: torch.nn.Module, *, fp16_compression: bool = False, bf16_compression: bool = False, **kwargs: Any
 ) -> torch.nn.Module | DistributedDataParallel:
-    """Wrap a model in ``DistributedDataParallel``; it comes back as it is when there is one process.
+    """Wrap a model in `DistributedDataParallel`; it comes back as it is when there is one process.
 
     Args:
-        model: the model, on its device.
-        fp16_compression: exchange gradients as float16.
-        bf16_compression: exchange gradients as bfloat16, which has the range of float32; NCCL only.
-        kwargs: other arguments of ``DistributedDataParallel``. ``find_unused_parameters=True`` for a model of which
-            some parameters get no gradient in some iterations; ``static_graph=True`` for one that always uses the same
+        model: The model, on its device.
+        fp16_compression: Exchange gradients as float16.
+        bf16_compression: Exchange gradients as bfloat16, which has the range of float32; NCCL only.
+        kwargs: Other arguments of `DistributedDataParallel`. `find_unused_parameters=True` for a model of which
+            some parameters get no gradient in some iterations; `static_graph=True` for one that always uses the same
             ones, where it saves time and memory.
 
     Raises:
@@ -179,7 +181,7 @@ def _run_in_group(
     processes: int,
     open_port: int | None = None,
 ) -> None:
-    """Run ``main_func`` in a group. Without a port that this machine holds open already, process 0 opens ``url``."""
+    """Run `main_func` in a group. Without a port that this machine holds open already, process 0 opens `url`."""
     local_rank = int(os.environ["LOCAL_RANK"])
     use_gpu = torch.cuda.is_available() and torch.cuda.device_count() >= processes
     if use_gpu:

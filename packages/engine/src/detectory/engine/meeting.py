@@ -1,5 +1,7 @@
 """A part of the meeting store that belongs to this start of the processes alone."""
 
+from __future__ import annotations
+
 import time
 import uuid
 from datetime import timedelta
@@ -12,14 +14,14 @@ _SECONDS_BETWEEN_LOOKS = 0.02
 def fresh_store(store: dist.Store, rank: int, world_size: int, timeout: timedelta) -> dist.Store:
     """Return a store that holds nothing of an earlier start.
 
-    ``torchrun`` lets restarted processes meet in the store of those that died, whose addresses are still in it. So
+    `torchrun` lets restarted processes meet in the store of those that died, whose addresses are still in it. So
     process 0 makes up a name, and tells it to each of the others in answer to a word that was never used before.
 
     Args:
-        store: where all processes meet.
-        rank: the number of this process.
-        world_size: the number of processes.
-        timeout: how long to wait for the others.
+        store: Where all processes meet.
+        rank: The number of this process.
+        world_size: The number of processes.
+        timeout: How long to wait for the others.
 
     Raises:
         RuntimeError: the others did not come in time; the message names them.

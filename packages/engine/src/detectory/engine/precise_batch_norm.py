@@ -3,6 +3,8 @@
 Source: Wu and Johnson, "Rethinking 'Batch' in BatchNorm", 2021, section 3.
 """
 
+from __future__ import annotations
+
 import itertools
 import logging
 from collections.abc import Iterable
@@ -56,19 +58,19 @@ class _MeanStatistics:
 def update_bn_stats(
     model: nn.Module, data_loader: Iterable[Any], num_iters: int = 200, progress: str | None = None
 ) -> None:
-    """Replace the running statistics of all batch normalisations in training mode by means over ``num_iters`` batches.
+    """Replace the running statistics of all batch normalisations in training mode by means over `num_iters` batches.
 
     Mean and variance are those of all batches taken as one, when batches are equally large. Other layers with a state
     that changes in the forward pass change theirs.
 
     Args:
-        model: its parameters stay as they are.
-        data_loader: batches that ``model`` takes.
-        num_iters: the number of batches.
-        progress: ``"log"`` logs the progress every tenth of the way, None is silent.
+        model: Its parameters stay as they are.
+        data_loader: Batches that `model` takes.
+        num_iters: The number of batches.
+        progress: `"log"` logs the progress every tenth of the way, None is silent.
 
     Raises:
-        ValueError: the loader ends before ``num_iters`` batches, or ``progress`` is another word.
+        ValueError: the loader ends before `num_iters` batches, or `progress` is another word.
     """
     if progress not in (None, "log", "tqdm"):
         raise ValueError(f"update_bn_stats: progress must be None or 'log', got '{progress}'")

@@ -24,12 +24,12 @@ class Predictor:
     """Resizes pictures, runs a model on them and gives its outputs in the pixels of the original picture.
 
     Args:
-        model: a meta-architecture; it is set to evaluation and moved to ``device``.
-        resize: how a picture is resized first; by default its shorter side to 800 pixels, the longer to at most 1333.
-        device: where the model runs; by default where it is.
-        channels_last: keep weights and activations in channels-last memory, which convolutions on CPUs and recent
+        model: A meta-architecture; it is set to evaluation and moved to `device`.
+        resize: How a picture is resized first; by default its shorter side to 800 pixels, the longer to at most 1333.
+        device: Where the model runs; by default where it is.
+        channels_last: Keep weights and activations in channels-last memory, which convolutions on CPUs and recent
             GPUs prefer; the outputs are the same up to rounding.
-        mix_sizes: let pictures of different size share a batch, which keeps a GPU busy. The smaller ones are padded to
+        mix_sizes: Let pictures of different size share a batch, which keeps a GPU busy. The smaller ones are padded to
             the largest, and what a model finds near their rims may change a little. Without it only pictures that
             the model pads to the same size go through it together, and a batch gives what its pictures give alone.
 
@@ -62,7 +62,7 @@ class Predictor:
         self.input_format: str = getattr(model, "input_format", None) or "BGR"
 
     def __call__(self, picture: Picture) -> dict[str, Any]:
-        """Return the model's outputs for one picture: ``instances``, ``sem_seg``, ``panoptic_seg`` as it has them.
+        """Return the model's outputs for one picture: `instances`, `sem_seg`, `panoptic_seg` as it has them.
 
         Raises:
             FileNotFoundError: no such file.
@@ -71,7 +71,7 @@ class Predictor:
         return self.predict_batch([picture])[0]
 
     def predict(self, picture: Picture, threshold: float = 0.0) -> Instances:
-        """Return one picture's detections on the CPU, those with a score of at least ``threshold``.
+        """Return one picture's detections on the CPU, those with a score of at least `threshold`.
 
         Raises:
             TypeError: the model detects no instances.
@@ -104,8 +104,8 @@ class Predictor:
         """Yield each file with the model's outputs, or with the error that reading it raised.
 
         Args:
-            files: paths of pictures, in the order in which they come out.
-            batch_size: how many are read together, and go through the model together where ``mix_sizes`` lets them.
+            files: Paths of pictures, in the order in which they come out.
+            batch_size: How many are read together, and go through the model together where `mix_sizes` lets them.
         """
         remaining = iter(files)
         while batch := [Path(file) for file in itertools.islice(remaining, batch_size)]:
@@ -124,7 +124,7 @@ class Predictor:
             yield from zip(batch, self.predict_batch(batch), strict=True)
 
     def prepare(self, picture: Picture) -> dict[str, Any]:
-        """Return the model's input: ``image`` (C, h, w) float32 after resizing, ``height``, ``width`` before it."""
+        """Return the model's input: `image` (C, h, w) float32 after resizing, `height`, `width` before it."""
         if isinstance(picture, np.ndarray):
             if picture.ndim != 3 or picture.shape[2] != 3 or picture.dtype != np.uint8:
                 raise ValueError(
@@ -146,7 +146,7 @@ class Predictor:
 
 
 def instances_of(outputs: dict[str, Any], threshold: float = 0.0) -> Instances:
-    """Return the detections among a model's outputs on the CPU, those with a score of at least ``threshold``.
+    """Return the detections among a model's outputs on the CPU, those with a score of at least `threshold`.
 
     Raises:
         TypeError: the outputs hold no instances.

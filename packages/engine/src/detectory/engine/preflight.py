@@ -1,5 +1,7 @@
 """A look at all processes before they train together: what differs would fail later, or never be noticed."""
 
+from __future__ import annotations
+
 import os
 import platform
 import re
@@ -22,9 +24,9 @@ def check_processes(config: str = "", datasets: Iterable[str] = (), device: str 
     """Compare versions, configs and what is visible of the data between all processes; with one, nothing is done.
 
     Args:
-        config: the configuration as text, which must be the same everywhere.
-        datasets: names in the catalog, whose files every process must see.
-        device: where the model will be; on GPUs each process of a machine needs its own.
+        config: The configuration as text, which must be the same everywhere.
+        datasets: Names in the catalog, whose files every process must see.
+        device: Where the model will be; on GPUs each process of a machine needs its own.
 
     Raises:
         RuntimeError: something differs or is missing; the message names the processes. It is raised in all of them.

@@ -1,5 +1,7 @@
 """The state of all random generators of a process, taken and put back."""
 
+from __future__ import annotations
+
 import contextlib
 import random
 from collections.abc import Iterator
@@ -18,7 +20,7 @@ class RandomState(NamedTuple):
     cuda: list[torch.Tensor]
 
     @classmethod
-    def take(cls) -> "RandomState":
+    def take(cls) -> RandomState:
         """Take the states of Python's, NumPy's and torch's generators, the GPUs' included."""
         cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else []
         return cls(random.getstate(), np.random.get_state(), torch.random.get_rng_state(), cuda)
@@ -46,7 +48,7 @@ def random_state() -> dict[str, Any]:
 
 
 def set_random_state(state: dict[str, Any]) -> None:
-    """Put the generators into a state that :func:`random_state` returned.
+    """Put the generators into a state that `random_state` returned.
 
     The states of GPUs are set when there are as many of them as then; others keep their own.
     """

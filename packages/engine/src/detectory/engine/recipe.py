@@ -1,5 +1,7 @@
 """train runs a recipe: a config whose nodes describe the model, the data, the optimizer and the schedule."""
 
+from __future__ import annotations
+
 import contextlib
 import copy
 import logging
@@ -59,34 +61,34 @@ class TrainingInterrupted(SystemExit):
 def train(config: DictConfig, resume: bool = False, eval_only: bool = False) -> dict[str, Any]:
     """Train the model that a recipe describes, with evaluation, checkpoints and writers; or only evaluate it.
 
-    ``config.train`` holds:
+    `config.train` holds:
 
-    * ``max_iter``, ``output_dir``, ``init_checkpoint`` (a path or an address, ``""`` for none), ``device``;
-    * ``log_period``, ``eval_period`` and ``checkpointer`` (``period``, ``max_to_keep``), in iterations;
-    * ``amp.enabled`` and ``amp.dtype`` (``float16`` or ``bfloat16``; by default bfloat16 where the device has it);
-    * ``ddp``: arguments of :func:`create_ddp_model`, e.g. ``find_unused_parameters`` or ``fp16_compression``;
-    * ``fsdp`` instead, for large backbones: arguments of :func:`shard_model`, ``{}`` for its own choices. Checkpoints
-      are folders then, which threads write while the training goes on (:class:`ShardedCheckpointer`), until
-      ``model_final.pth``;
-    * optionally ``seed``, ``accumulation_steps``, ``best_metric`` (e.g. ``bbox/AP``), ``clip_gradients`` (arguments of
-      :func:`clip_gradients`), ``moving_average`` (``decay``; the average is what is evaluated), ``early_stopping``
-      (``patience``, ``val_metric``, …), ``nan_finder`` (``skip``, …), ``precise_bn`` (``num_iter`` batches, at the
-      ``period`` of evaluations unless another is given), ``sync_batch_norm`` (statistics over all processes),
-      ``reference_world_size`` (see :func:`scale_to_world_size`), ``profile`` (iterations ``first`` to ``last``),
-      ``writers`` (a list of more writers), and ``channels_last`` (by default on the CPU, where convolutions are faster
+    * `max_iter`, `output_dir`, `init_checkpoint` (a path or an address, `""` for none), `device`;
+    * `log_period`, `eval_period` and `checkpointer` (`period`, `max_to_keep`), in iterations;
+    * `amp.enabled` and `amp.dtype` (`float16` or `bfloat16`; by default bfloat16 where the device has it);
+    * `ddp`: arguments of `create_ddp_model`, e.g. `find_unused_parameters` or `fp16_compression`;
+    * `fsdp` instead, for large backbones: arguments of `shard_model`, `{}` for its own choices. Checkpoints
+      are folders then, which threads write while the training goes on (`ShardedCheckpointer`), until
+      `model_final.pth`;
+    * optionally `seed`, `accumulation_steps`, `best_metric` (e.g. `bbox/AP`), `clip_gradients` (arguments of
+      `clip_gradients`), `moving_average` (`decay`; the average is what is evaluated), `early_stopping`
+      (`patience`, `val_metric`, …), `nan_finder` (`skip`, …), `precise_bn` (`num_iter` batches, at the
+      `period` of evaluations unless another is given), `sync_batch_norm` (statistics over all processes),
+      `reference_world_size` (see `scale_to_world_size`), `profile` (iterations `first` to `last`),
+      `writers` (a list of more writers), and `channels_last` (by default on the CPU, where convolutions are faster
       so).
 
-    ``config.dataloader`` holds ``train``, and optionally ``test`` with ``evaluator``, and ``validation``: a finite
-    loader of annotated batches whose losses are put into the storage as ``validation/…``.
+    `config.dataloader` holds `train`, and optionally `test` with `evaluator`, and `validation`: a finite
+    loader of annotated batches whose losses are put into the storage as `validation/…`.
 
-    The log, ``config.yaml``, ``metrics.json``, TensorBoard files, ``model_<iteration>.pth``, ``model_best.pth`` and
-    ``model_final.pth`` go to ``output_dir``.
+    The log, `config.yaml`, `metrics.json`, TensorBoard files, `model_<iteration>.pth`, `model_best.pth` and
+    `model_final.pth` go to `output_dir`.
 
     Args:
-        config: the recipe; it is not changed.
-        resume: continue from the last checkpoint in ``output_dir`` if there is one. On the CPU the losses are those of
+        config: The recipe; it is not changed.
+        resume: Continue from the last checkpoint in `output_dir` if there is one. On the CPU the losses are those of
             the uninterrupted training to the last bit.
-        eval_only: evaluate ``init_checkpoint`` (or, with ``resume``, the last checkpoint) and train nothing.
+        eval_only: Evaluate `init_checkpoint` (or, with `resume`, the last checkpoint) and train nothing.
 
     Returns:
         The metrics of the last evaluation, empty without an evaluator.
@@ -139,13 +141,13 @@ class Evaluation:
     """Evaluates the model of a recipe and keeps the metrics of the last time.
 
     Args:
-        config: the recipe.
-        model: the model.
+        config: The recipe.
+        model: The model.
 
     Attributes:
-        weights: gives the context in which the model has the weights to evaluate.
-        whole_model: gives the model to evaluate; processes of a divided one could not see unequal numbers of images.
-        results: the metrics of the last time.
+        weights: Gives the context in which the model has the weights to evaluate.
+        whole_model: Gives the model to evaluate; processes of a divided one could not see unequal numbers of images.
+        results: The metrics of the last time.
     """
 
     def __init__(self, config: DictConfig, model: nn.Module) -> None:
@@ -197,7 +199,7 @@ def _is_sharded(config: DictConfig) -> bool:
 
 
 def _shard(config: DictConfig, model: nn.Module, evaluation: Evaluation) -> None:
-    """Divide the model, which starts from ``init_checkpoint``; evaluations get a whole copy."""
+    """Divide the model, which starts from `init_checkpoint`; evaluations get a whole copy."""
     DetectionCheckpointer(model).load(config.train.init_checkpoint)
     options = dict(config.train.fsdp)
     if "param_dtype" in options:

@@ -1,5 +1,7 @@
 """Checkpoints of models that are divided among processes: each writes its part, while the training goes on."""
 
+from __future__ import annotations
+
 import contextlib
 import dataclasses
 import enum
@@ -42,20 +44,20 @@ _METADATA_MODULES = ("torch.distributed.checkpoint.metadata", "torch.distributed
 
 
 class ShardedCheckpointer(Checkpointer):
-    """Saves and resumes a trainer whose model :func:`shard_model` divided; all processes call every method.
+    """Saves and resumes a trainer whose model `shard_model` divided; all processes call every method.
 
-    A checkpoint is a folder in torch's distributed format with the parts of all processes, and ``rest.pth``: iteration,
-    schedule, random generators, place in the data. :meth:`save` copies the tensors and returns; threads write. Only
-    when every part is on the disk the folder gets its name and ``last_sharded_checkpoint`` names it: a process killed
+    A checkpoint is a folder in torch's distributed format with the parts of all processes, and `rest.pth`: iteration,
+    schedule, random generators, place in the data. `save` copies the tensors and returns; threads write. Only
+    when every part is on the disk the folder gets its name and `last_sharded_checkpoint` names it: a process killed
     before leaves the checkpoint that was there. Another number of processes can resume it.
 
-    When the training ends, ``model_final.pth`` holds the whole model, for :class:`DetectionCheckpointer` and everything
+    When the training ends, `model_final.pth` holds the whole model, for `DetectionCheckpointer` and everything
     that reads its files.
 
     Args:
-        trainer: the trainer, with its model and optimizer.
-        save_dir: the folder of checkpoints, which all processes see.
-        max_to_keep: how many of the newest to keep; None keeps all.
+        trainer: The trainer, with its model and optimizer.
+        save_dir: The folder of checkpoints, which all processes see.
+        max_to_keep: How many of the newest to keep; None keeps all.
     """
 
     def __init__(
@@ -72,7 +74,7 @@ class ShardedCheckpointer(Checkpointer):
         self._group: Any = dist.new_group(backend="gloo")
 
     def save(self, name: str, **kwargs: Any) -> None:
-        """Begin to write the folder ``name``; a name that ends in ``_final`` also waits and writes the whole model.
+        """Begin to write the folder `name`; a name that ends in `_final` also waits and writes the whole model.
 
         Raises:
             OSError: the checkpoint before could not be written; older ones are untouched.
@@ -111,11 +113,11 @@ class ShardedCheckpointer(Checkpointer):
         """Load a folder into the model, the optimizer and the trainer.
 
         Args:
-            path: the folder; nothing is loaded when it is empty.
-            checkpointables: ``[]`` loads the model alone.
+            path: The folder; nothing is loaded when it is empty.
+            checkpointables: `[]` loads the model alone.
 
         Returns:
-            What the folder holds besides: the ``kwargs`` of :meth:`save`.
+            What the folder holds besides: the `kwargs` of `save`.
 
         Raises:
             CheckpointError: the folder is damaged, is of another model, or names what no such file needs.
@@ -146,7 +148,7 @@ class ShardedCheckpointer(Checkpointer):
         return rest
 
     def get_checkpoint_file(self) -> str:
-        """Return the path of the last folder, ``""`` when there is none."""
+        """Return the path of the last folder, `""` when there is none."""
         tag = Path(self.save_dir) / _TAG
         if not tag.is_file():
             return ""
@@ -154,7 +156,7 @@ class ShardedCheckpointer(Checkpointer):
         return str(path) if path.is_dir() else ""
 
     def _tensors(self, own: bool = True) -> dict[str, Any]:
-        """Return what is saved and loaded; with ``own`` each process has its own statistics of batch normalisation."""
+        """Return what is saved and loaded; with `own` each process has its own statistics of batch normalisation."""
         model = get_model_state_dict(self.model)
         optimizer = get_optimizer_state_dict(self.model, self.trainer.optimizer, options=_FLAT)
         values = self._own_values() if own else {}
@@ -167,7 +169,7 @@ class ShardedCheckpointer(Checkpointer):
         }
 
     def _own_values(self) -> dict[str, torch.Tensor]:
-        """Return what is not divided, as ``<rank>.<name>``; process 0's values stand under the model's own names."""
+        """Return what is not divided, as `<rank>.<name>`; process 0's values stand under the model's own names."""
         if is_main_process():
             return {}
         state: dict[str, Any] = get_model_state_dict(self.model)

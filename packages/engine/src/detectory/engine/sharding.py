@@ -1,5 +1,7 @@
 """FSDP2: parameters, gradients and the optimizer's state divided among processes, for backbones that are large."""
 
+from __future__ import annotations
+
 import weakref
 from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
@@ -25,18 +27,18 @@ def shard_model(
     param_dtype: torch.dtype | None = None,
     reshard_after_forward: bool = True,
 ) -> nn.Module:
-    """Divide a model among all processes with ``torch.distributed.fsdp.fully_shard``.
+    """Divide a model among all processes with `torch.distributed.fsdp.fully_shard`.
 
     Each unit's parameters are gathered before its forward and backward pass and dropped behind it, so that a process
     holds one unit whole at a time. What is in no unit is gathered with the model. All processes start from the values
     of process 0.
 
     Args:
-        model: the model on its device, before an optimizer is built; it is changed. Names of parameters stay.
-        units: patterns of names of modules, e.g. ``"backbone.net.blocks.*"``; by default the elements of each
-            ``ModuleList`` and ``Sequential`` of the model's ``backbone`` (of the model when it has none), outermost. A
-            unit's parameters may be used in its ``forward`` only.
-        param_dtype: the type in which the units' parameters are gathered and used; what comes out of a unit, and sums
+        model: The model on its device, before an optimizer is built; it is changed. Names of parameters stay.
+        units: Patterns of names of modules, e.g. `"backbone.net.blocks.*"`; by default the elements of each
+            `ModuleList` and `Sequential` of the model's `backbone` (of the model when it has none), outermost. A
+            unit's parameters may be used in its `forward` only.
+        param_dtype: The type in which the units' parameters are gathered and used; what comes out of a unit, and sums
             of gradients, are float32. Batch normalisation stays float32.
         reshard_after_forward: False keeps gathered parameters until the backward pass: more memory, less exchange.
 
@@ -44,7 +46,7 @@ def shard_model(
         The same model.
 
     Raises:
-        RuntimeError: there is no process group; :func:`detectory.engine.launch` or ``torchrun`` make one.
+        RuntimeError: there is no process group; `detectory.engine.launch` or `torchrun` make one.
         ValueError: a pattern matches no module.
 
     Source: Zhao et al., "PyTorch FSDP: Experiences on Scaling Fully Sharded Data Parallel", 2023.

@@ -1,5 +1,7 @@
 """SimpleTrainer: one model, one loss, one optimizer, one source of data."""
 
+from __future__ import annotations
+
 import contextlib
 import logging
 import math
@@ -27,23 +29,23 @@ class SimpleTrainer(TrainerBase):
     """Takes a batch, computes the loss and its gradients, updates the parameters. Everything else is up to hooks.
 
     Args:
-        model: takes a batch and returns a loss or a dictionary of losses, whose sum is minimised. It is set to
+        model: Takes a batch and returns a loss or a dictionary of losses, whose sum is minimised. It is set to
             training mode.
-        data_loader: an endless iterable of batches. With ``state_dict`` and ``load_state_dict`` its position is part of
+        data_loader: An endless iterable of batches. With `state_dict` and `load_state_dict` its position is part of
             checkpoints.
-        optimizer: a torch optimizer.
-        gather_metric_period: losses are gathered from all processes, checked and put into the event storage every so
+        optimizer: A torch optimizer.
+        gather_metric_period: Losses are gathered from all processes, checked and put into the event storage every so
             many iterations; fewer checks mean fewer waits for the GPU.
-        zero_grad_before_forward: clear the gradients before the model runs instead of before the gradients are
+        zero_grad_before_forward: Clear the gradients before the model runs instead of before the gradients are
             computed; it frees their memory earlier.
-        async_write_metrics: put the losses into the storage from a thread, so that the iteration does not wait.
-        accumulation_steps: so many batches make one iteration; their gradients are averaged.
+        async_write_metrics: Put the losses into the storage from a thread, so that the iteration does not wait.
+        accumulation_steps: So many batches make one iteration; their gradients are averaged.
 
     Attributes:
-        last_batch: the batch that was taken last.
-        on_nonfinite: called with the error when a loss is NaN or infinite; True skips the update and goes on. With
-            ``asks_others`` all processes call it, those whose own losses are finite with None.
-        asks_others: whether the processes tell each other of such losses before each update.
+        last_batch: The batch that was taken last.
+        on_nonfinite: Called with the error when a loss is NaN or infinite; True skips the update and goes on. With
+            `asks_others` all processes call it, those whose own losses are finite with None.
+        asks_others: Whether the processes tell each other of such losses before each update.
 
     Raises:
         ValueError: a period or a number of steps is not positive.
@@ -165,7 +167,7 @@ class SimpleTrainer(TrainerBase):
         return self.last_batch
 
     def compute_losses(self, batch: Any) -> dict[str, torch.Tensor]:
-        """Run the model on a batch; a single tensor is called ``total_loss``."""
+        """Run the model on a batch; a single tensor is called `total_loss`."""
         losses = self.model(batch)
         return {"total_loss": losses} if isinstance(losses, torch.Tensor) else losses
 
@@ -185,7 +187,7 @@ class SimpleTrainer(TrainerBase):
         self.optimizer.step()
 
     def reset_data_loader(self, data_loader_builder: Any) -> None:
-        """Replace the loader by what ``data_loader_builder()`` returns; the old one is freed first."""
+        """Replace the loader by what `data_loader_builder()` returns; the old one is freed first."""
         del self.data_loader
         self._iterator = None
         self.data_loader = data_loader_builder()
@@ -213,11 +215,11 @@ class SimpleTrainer(TrainerBase):
         """Put the losses, averaged over processes, and the slowest loading time into the storage of the main process.
 
         Args:
-            loss_dict: scalar tensors.
-            data_time: seconds that this process waited for data.
-            cur_iter: the iteration.
-            prefix: put before ``total_loss``.
-            storage: where to put them, the open storage by default.
+            loss_dict: Scalar tensors.
+            data_time: Seconds that this process waited for data.
+            cur_iter: The iteration.
+            prefix: Put before `total_loss`.
+            storage: Where to put them, the open storage by default.
 
         Raises:
             FloatingPointError: a loss of this process is NaN or infinite.
@@ -241,11 +243,11 @@ class SimpleTrainer(TrainerBase):
             storage.put_scalars(cur_iter=cur_iter, **losses)
 
     def synchronize_state(self) -> None:
-        """Gather the random generators and loader positions of all processes for the next :meth:`state_dict`."""
+        """Gather the random generators and loader positions of all processes for the next `state_dict`."""
         self._states_of_ranks = all_gather(self._own_state())
 
     def state_dict(self) -> dict[str, Any]:
-        """Return what :class:`TrainerBase` does, the optimizer, and each process's random generators and position."""
+        """Return what `TrainerBase` does, the optimizer, and each process's random generators and position."""
         of_ranks = self._states_of_ranks or [self._own_state()]
         self._states_of_ranks = None
         return super().state_dict() | {"optimizer": self.optimizer.state_dict(), "ranks": of_ranks}

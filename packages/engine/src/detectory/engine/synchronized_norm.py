@@ -1,5 +1,7 @@
 """Batch normalisation over all processes instead of each one's own images."""
 
+from __future__ import annotations
+
 import torch
 from torch import nn
 
@@ -9,11 +11,11 @@ from detectory.modeling.layers import NaiveSyncBatchNorm
 def synchronize_batch_norm(model: nn.Module) -> nn.Module:
     """Replace each batch normalisation of a model by one whose statistics are those of all processes.
 
-    Frozen ones stay. On GPUs the new ones are torch's ``SyncBatchNorm``; on the CPU, which that does not serve,
-    ``NaiveSyncBatchNorm``. Parameters and statistics are kept, so are the names of the state dict.
+    Frozen ones stay. On GPUs the new ones are torch's `SyncBatchNorm`; on the CPU, which that does not serve,
+    `NaiveSyncBatchNorm`. Parameters and statistics are kept, so are the names of the state dict.
 
     Args:
-        model: the model, on its device and before ``DistributedDataParallel``.
+        model: The model, on its device and before `DistributedDataParallel`.
 
     Returns:
         The same model; a new module when the model itself is a batch normalisation.

@@ -1,5 +1,7 @@
 """Test-time augmentation: detect in several sizes and a mirror image of a picture, and merge what was found."""
 
+from __future__ import annotations
+
 import contextlib
 import itertools
 from collections.abc import Callable, Iterator, Sequence
@@ -22,9 +24,9 @@ class DatasetMapperTTA:
     """Makes of one input the inputs of test-time augmentation.
 
     Args:
-        min_sizes: lengths of the shorter side, one image for each.
-        max_size: the longer side is at most that; an image that would be longer is made smaller.
-        flip: whether each of them comes mirrored as well.
+        min_sizes: Lengths of the shorter side, one image for each.
+        max_size: The longer side is at most that; an image that would be longer is made smaller.
+        flip: Whether each of them comes mirrored as well.
     """
 
     def __init__(
@@ -43,12 +45,12 @@ class DatasetMapperTTA:
         """Augment one input.
 
         Args:
-            dataset_dict: ``image`` ``(C, H, W)``, and ``height`` and ``width`` of the original picture. uint8 is
+            dataset_dict: `image` `(C, H, W)`, and `height` and `width` of the original picture. uint8 is
                 resized with antialiasing as pictures on disk are, other types without.
 
         Returns:
-            ``len(min_sizes) * (2 if flip else 1)`` copies, each size before its mirror image, with another ``image``
-            and with ``transforms``, which lead from the original picture to it.
+            `len(min_sizes) * (2 if flip else 1)` copies, each size before its mirror image, with another `image`
+            and with `transforms`, which lead from the original picture to it.
         """
         image = dataset_dict["image"].permute(1, 2, 0).cpu().numpy()
         size = image.shape[:2]
@@ -76,10 +78,10 @@ class GeneralizedRCNNWithTTA(nn.Module):
     and the masks in them averaged.
 
     Args:
-        model: finds boxes, and masks where it has a head for them; one wrapped for distributed training is unwrapped.
-        tta_mapper: makes inputs of an input; each has ``transforms`` which lead from the original picture to its
-            ``image`` and can be inverted. By default a `DatasetMapperTTA`.
-        batch_size: how many versions go through the model together.
+        model: Finds boxes, and masks where it has a head for them; one wrapped for distributed training is unwrapped.
+        tta_mapper: Makes inputs of an input; each has `transforms` which lead from the original picture to its
+            `image` and can be inverted. By default a `DatasetMapperTTA`.
+        batch_size: How many versions go through the model together.
 
     Raises:
         TypeError: the model is no `GeneralizedRCNN`.
@@ -129,7 +131,7 @@ class GeneralizedRCNNWithTTA(nn.Module):
         """Detect in a batch, one picture after the other, without gradients.
 
         Args:
-            batched_inputs: as for `GeneralizedRCNN`; an input without ``image`` is read from its ``file_name``.
+            batched_inputs: As for `GeneralizedRCNN`; an input without `image` is read from its `file_name`.
 
         Returns:
             As `GeneralizedRCNN` gives, in inference.
@@ -185,7 +187,7 @@ class GeneralizedRCNNWithTTA(nn.Module):
         return merged
 
     def _average_masks(self, inputs: list[dict[str, Any]], transforms: list[Transform], merged: Instances) -> Tensor:
-        """Return the mean ``(N, 1, M, M)`` of the masks in the merged boxes of every version."""
+        """Return the mean `(N, 1, M, M)` of the masks in the merged boxes of every version."""
         if len(merged) == 0:
             return merged.scores.new_zeros(0, 1, 1, 1)
         known = []
@@ -216,13 +218,13 @@ def _without_masks(roi_heads: Any) -> Iterator[None]:
 
 
 def _moved(boxes: Boxes, transform: Transform) -> Tensor:
-    """Return boxes ``(N, 4)`` moved by a transform."""
+    """Return boxes `(N, 4)` moved by a transform."""
     moved = transform.apply_box(boxes.tensor.cpu().numpy())
     return torch.from_numpy(moved).to(boxes.tensor)
 
 
 def mirrored_axes(transform: Transform) -> list[int]:
-    """Return the axes of ``(N, 1, M, M)`` masks that a transform mirrors.
+    """Return the axes of `(N, 1, M, M)` masks that a transform mirrors.
 
     Raises:
         ValueError: the transform turns or shears the image, so that masks inside boxes cannot follow it.

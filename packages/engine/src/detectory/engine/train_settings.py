@@ -1,4 +1,6 @@
-"""The settings in ``config.train`` of a recipe: a wrong one is told before anything is built."""
+"""The settings in `config.train` of a recipe: a wrong one is told before anything is built."""
+
+from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
@@ -23,7 +25,7 @@ _logger = logging.getLogger(__name__)
 
 
 def check_train_settings(settings: DictConfig) -> None:
-    """Look at what `train` reads from ``config.train``; other settings are somebody's own.
+    """Look at what `train` reads from `config.train`; other settings are somebody's own.
 
     A setting that nothing reads and that looks like one of `train` is warned about.
 
@@ -53,7 +55,7 @@ def check_train_settings(settings: DictConfig) -> None:
 
 
 def make_output_dir(settings: DictConfig) -> Path:
-    """Make ``train.output_dir`` and return it.
+    """Make `train.output_dir` and return it.
 
     Raises:
         OSError: it is a file, or cannot be made.

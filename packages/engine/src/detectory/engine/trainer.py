@@ -1,5 +1,7 @@
 """The training loop and its hooks, without any assumption about what is trained."""
 
+from __future__ import annotations
+
 import logging
 import weakref
 from collections.abc import Sequence
@@ -22,10 +24,10 @@ class HookBase:
             hook.after_step()
         hook.after_train()
 
-    What takes time belongs into ``after_step``: timers measure from ``before_step`` to ``after_step``.
+    What takes time belongs into `after_step`: timers measure from `before_step` to `after_step`.
 
     Attributes:
-        trainer: the trainer that the hook is registered with, a weak reference.
+        trainer: The trainer that the hook is registered with, a weak reference.
     """
 
     trainer: Any = None
@@ -50,18 +52,18 @@ class HookBase:
         return {}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Continue from a state that :meth:`state_dict` returned; a hook without state ignores it."""
+        """Continue from a state that `state_dict` returned; a hook without state ignores it."""
 
 
 class TrainerBase:
-    """A loop with hooks; a subclass says in :meth:`run_step` what one iteration does.
+    """A loop with hooks; a subclass says in `run_step` what one iteration does.
 
     Attributes:
-        iter: the number of the current iteration.
-        start_iter: the first iteration of this run, not 0 when it continues another one.
-        max_iter: the number of iterations in all.
-        storage: the :class:`EventStorage` that is open during the training.
-        stop_reason: why the training ends before ``max_iter``, None while it does not.
+        iter: The number of the current iteration.
+        start_iter: The first iteration of this run, not 0 when it continues another one.
+        max_iter: The number of iterations in all.
+        storage: The `EventStorage` that is open during the training.
+        stop_reason: Why the training ends before `max_iter`, None while it does not.
     """
 
     iter: int
@@ -86,7 +88,7 @@ class TrainerBase:
             self._hooks.append(hook)
 
     def train(self, start_iter: int, max_iter: int) -> None:
-        """Run the iterations from ``start_iter`` to ``max_iter - 1``.
+        """Run the iterations from `start_iter` to `max_iter - 1`.
 
         An exception is logged with its iteration and raised; hooks end properly before.
         """
@@ -107,7 +109,7 @@ class TrainerBase:
                 self.after_train()
 
     def stop(self, reason: str) -> None:
-        """End the training after the current iteration; ``reason`` is logged and kept in ``stop_reason``."""
+        """End the training after the current iteration; `reason` is logged and kept in `stop_reason`."""
         self.stop_reason = reason
 
     def _run_iterations(self) -> None:
@@ -123,30 +125,30 @@ class TrainerBase:
         self.iter = self.max_iter
 
     def before_train(self) -> None:
-        """Run the hooks' ``before_train``."""
+        """Run the hooks' `before_train`."""
         for hook in self._hooks:
             hook.before_train()
 
     def after_train(self) -> None:
-        """Run the hooks' ``after_train``."""
+        """Run the hooks' `after_train`."""
         self.storage.iter = self.iter
         for hook in self._hooks:
             hook.after_train()
 
     def before_step(self) -> None:
-        """Run the hooks' ``before_step``."""
+        """Run the hooks' `before_step`."""
         # The storage's iteration is right also when the user's hooks read it.
         self.storage.iter = self.iter
         for hook in self._hooks:
             hook.before_step()
 
     def after_backward(self) -> None:
-        """Run the hooks' ``after_backward``."""
+        """Run the hooks' `after_backward`."""
         for hook in self._hooks:
             hook.after_backward()
 
     def after_step(self) -> None:
-        """Run the hooks' ``after_step``."""
+        """Run the hooks' `after_step`."""
         for hook in self._hooks:
             hook.after_step()
 
@@ -155,7 +157,7 @@ class TrainerBase:
         raise TypeError(f"{type(self).__name__} must define run_step()")
 
     def synchronize_state(self) -> None:
-        """Gather what other processes add to :meth:`state_dict`; all processes call it before one of them saves."""
+        """Gather what other processes add to `state_dict`; all processes call it before one of them saves."""
 
     def state_dict(self) -> dict[str, Any]:
         """Return the iteration that was run last and the states of the hooks that have one."""
@@ -166,7 +168,7 @@ class TrainerBase:
         return {"iteration": self.iter, "hooks": hooks} if hooks else {"iteration": self.iter}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Continue from a state of :meth:`state_dict`; the state of a hook that is gone is told and ignored."""
+        """Continue from a state of `state_dict`; the state of a hook that is gone is told and ignored."""
         self.iter = state_dict["iteration"]
         states = dict(state_dict.get("hooks", {}))
         for name, hook in self._named_hooks():

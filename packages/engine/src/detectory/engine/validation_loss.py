@@ -1,5 +1,7 @@
 """The losses of a model on data that it does not learn from."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable
 from typing import Any
 
@@ -15,16 +17,16 @@ from detectory.evaluation.loss_evaluator import training_losses
 def validation_losses(
     model: nn.Module, data_loader: Iterable[Any], max_batches: int | None = None, seed: int = 0
 ) -> dict[str, float]:
-    """Return the mean of each loss over batches, and their sum as ``total_loss``.
+    """Return the mean of each loss over batches, and their sum as `total_loss`.
 
     Detectors compute losses in training mode; here batch normalisation uses its running statistics and nothing is
     dropped or updated. Random choices, such as which proposals are sampled, are the same in every call.
 
     Args:
-        model: takes a batch and returns a loss or a dictionary of losses. Its modes come back as they were.
-        data_loader: a finite iterable of batches with annotations, different ones in each process.
-        max_batches: look at so many at most.
-        seed: of the random choices.
+        model: Takes a batch and returns a loss or a dictionary of losses. Its modes come back as they were.
+        data_loader: A finite iterable of batches with annotations, different ones in each process.
+        max_batches: Look at so many at most.
+        seed: Of the random choices.
 
     Raises:
         ValueError: there is no batch.

@@ -22,11 +22,11 @@ class VideoReader:
     """Frames of a video file or a camera, upright, as (H, W, 3) uint8 RGB arrays.
 
     Args:
-        source: a file, or the number of a camera.
+        source: A file, or the number of a camera.
 
     Attributes:
-        frames_per_second: as the video says, 30 where it does not.
-        length: its number of frames as far as the file says, None for cameras.
+        frames_per_second: As the video says, 30 where it does not.
+        length: Its number of frames as far as the file says, None for cameras.
 
     Raises:
         ImportError: PyAV is not installed.
@@ -93,8 +93,8 @@ class VideoWriter:
     """Writes frames to a video file, which is there only when it is whole.
 
     Args:
-        path: the file; its suffix chooses the container, the pictures are H.264 (MPEG-4 where FFmpeg lacks x264).
-        frames_per_second: of the file.
+        path: The file; its suffix chooses the container, the pictures are H.264 (MPEG-4 where FFmpeg lacks x264).
+        frames_per_second: Of the file.
 
     Raises:
         ImportError: PyAV is not installed.

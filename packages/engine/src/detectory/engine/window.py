@@ -13,7 +13,7 @@ class Window:
     """Shows one picture at a time, made smaller where the screen is.
 
     Args:
-        title: of the window.
+        title: Of the window.
 
     Raises:
         RuntimeError: there is no display, or Python was built without tkinter.
@@ -41,8 +41,8 @@ class Window:
         """Show a picture, (H, W, 3) uint8 RGB; return False when the person wants to end.
 
         Args:
-            picture: what to show.
-            wait: until a key is pressed; otherwise go on at once.
+            picture: What to show.
+            wait: Until a key is pressed; otherwise go on at once.
         """
         from PIL import ImageTk
 

@@ -1,5 +1,7 @@
 """A recipe's settings for another number of processes than it was written for."""
 
+from __future__ import annotations
+
 import copy
 import logging
 
@@ -9,15 +11,15 @@ _logger = logging.getLogger(__name__)
 
 
 def scale_to_world_size(config: DictConfig, world_size: int) -> DictConfig:
-    """Return the recipe for ``world_size`` processes when ``train.reference_world_size`` says that it is for others.
+    """Return the recipe for `world_size` processes when `train.reference_world_size` says that it is for others.
 
     The batch of each process stays: the batch of all and the learning rate grow with the processes, iterations and
-    periods shrink. Schedules are functions of the progress and stay as they are. ``train.reference_world_size`` becomes
-    ``world_size``; without it, or at 0, the recipe comes back as it is.
+    periods shrink. Schedules are functions of the progress and stay as they are. `train.reference_world_size` becomes
+    `world_size`; without it, or at 0, the recipe comes back as it is.
 
     Args:
-        config: the recipe, which is not changed.
-        world_size: processes that train.
+        config: The recipe, which is not changed.
+        world_size: Processes that train.
 
     Raises:
         ValueError: the batch does not divide by the processes that the recipe is meant for.

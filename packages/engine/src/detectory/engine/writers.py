@@ -1,5 +1,7 @@
 """The writers that a training has unless it is told otherwise."""
 
+from __future__ import annotations
+
 import importlib.util
 import logging
 import os
@@ -11,11 +13,11 @@ _logger = logging.getLogger(__name__)
 
 
 def default_writers(output_dir: str | os.PathLike[str], max_iter: int | None = None) -> list[EventWriter]:
-    """Return writers to the log, to ``<output_dir>/metrics.json``, and to TensorBoard where it is installed.
+    """Return writers to the log, to `<output_dir>/metrics.json`, and to TensorBoard where it is installed.
 
     Args:
-        output_dir: the folder; it is made.
-        max_iter: the number of iterations in all, for the time that is left.
+        output_dir: The folder; it is made.
+        max_iter: The number of iterations in all, for the time that is left.
     """
     folder = Path(output_dir)
     folder.mkdir(parents=True, exist_ok=True)

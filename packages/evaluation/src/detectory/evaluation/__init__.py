@@ -1,5 +1,7 @@
 """Evaluators for boxes, masks, keypoints, panoptic and semantic segmentation."""
 
+from __future__ import annotations
+
 from .cityscapes_evaluation import CityscapesEvaluator, CityscapesInstanceEvaluator, CityscapesSemSegEvaluator
 from .coco_evaluation import COCOEvaluator, evaluate_coco_results
 from .coco_figures import CocoMetrics

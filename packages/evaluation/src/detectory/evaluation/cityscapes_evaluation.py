@@ -1,5 +1,7 @@
 """Evaluates instances and semantic labels on Cityscapes by its own metrics."""
 
+from __future__ import annotations
+
 import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -29,7 +31,7 @@ class CityscapesEvaluator(DatasetEvaluator):
     part. Images that came twice count once.
 
     Args:
-        dataset_name: a registered dataset with `gt_dir`, the folder of its split's cities with their
+        dataset_name: A registered dataset with `gt_dir`, the folder of its split's cities with their
             `*_gtFine_instanceIds.png` and `*_gtFine_labelIds.png`, and the names of the classes in its metadata.
     """
 
@@ -46,8 +48,8 @@ class CityscapesEvaluator(DatasetEvaluator):
         """Take the predictions for some images.
 
         Args:
-            inputs: dicts with `file_name`, the photo's.
-            outputs: what the evaluator measures.
+            inputs: Dicts with `file_name`, the photo's.
+            outputs: What the evaluator measures.
 
         Raises:
             ValueError: where a photo has no ground truth, or a prediction another size.

@@ -4,6 +4,8 @@ Source: Cordts et al., "The Cityscapes Dataset for Semantic Urban Scene Understa
 label definitions.
 """
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 
 import numpy as np

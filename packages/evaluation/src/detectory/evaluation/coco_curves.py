@@ -1,5 +1,7 @@
 """From matches to COCO's curves: precision at 101 recalls, the recall reached, and the scores there."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 
 import numpy as np
@@ -21,12 +23,12 @@ def precision_recall_curves(
     """Accumulate matches over images, by COCO's rules.
 
     Args:
-        groups: the groups of D detections and M objects.
+        groups: The groups of D detections and M objects.
         scores: (D,) float64 in the groups' order.
         found_match: (A, T, D) int, -1 for none; found_ignored: (A, T, D) bool.
         object_ignored: (A, M) bool.
-        limits: how many detections of a group count, ascending.
-        categories: the number K of categories.
+        limits: How many detections of a group count, ascending.
+        categories: The number K of categories.
 
     Returns:
         "precision" and "scores" (T, R, K, A, M) and "recall" (T, K, A, M) with M the number of limits; -1 where a

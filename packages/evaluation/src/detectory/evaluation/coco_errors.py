@@ -4,6 +4,8 @@ Source of the kinds of errors: Hoiem et al., "Diagnosing Error in Object Detecto
 General Toolbox for Identifying Object Detection Errors", ECCV 2020.
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -37,8 +39,8 @@ class CocoErrors:
         partners: (N,) int, the annotation that this overlap is with, -1 for none.
         found_by: (M,) int, the detection that found each object, -1 for none.
         crowd: (M,) bool; crowds are never missed.
-        objects: the annotations as columns.
-        threshold: the overlap that finds an object.
+        objects: The annotations as columns.
+        threshold: The overlap that finds an object.
     """
 
     kinds: np.ndarray
@@ -60,10 +62,10 @@ def find_errors(truth: CocoGroundTruth, found: Detections, iou_type: str, thresh
     """Sort out every detection and every object.
 
     Args:
-        truth: the ground truth.
-        found: detections whose categories are those of the ground truth.
+        truth: The ground truth.
+        found: Detections whose categories are those of the ground truth.
         iou_type: "bbox", or "segm" for overlaps of masks.
-        threshold: the overlap, from 0 to 1, that finds an object.
+        threshold: The overlap, from 0 to 1, that finds an object.
     """
     objects = CocoObjects.of(truth)
     shapes = shapes_of(truth, objects, found, iou_type)

@@ -1,5 +1,7 @@
 """Evaluates boxes, masks and keypoints by COCO's metrics, for any dataset."""
 
+from __future__ import annotations
+
 import logging
 import math
 import os
@@ -34,17 +36,17 @@ class COCOEvaluator(DatasetEvaluator):
     Processes send these compact predictions to the main one; images that came twice count once.
 
     Args:
-        dataset_name: a registered dataset. With `json_file` in its metadata that COCO file is the ground truth, else
+        dataset_name: A registered dataset. With `json_file` in its metadata that COCO file is the ground truth, else
             what `DatasetCatalog` returns for it.
-        tasks: of "bbox", "segm" and "keypoints"; None: those that the predictions have.
-        distributed: whether predictions of all processes are evaluated together, in the main process.
-        output_dir: where `instances_predictions.pth` and `coco_instances_results.json` are written; None: nowhere.
-        max_dets_per_image: the highest number of detections of an image and class that counts, or three numbers as
+        tasks: Of "bbox", "segm" and "keypoints"; None: those that the predictions have.
+        distributed: Whether predictions of all processes are evaluated together, in the main process.
+        output_dir: Where `instances_predictions.pth` and `coco_instances_results.json` are written; None: nowhere.
+        max_dets_per_image: The highest number of detections of an image and class that counts, or three numbers as
             COCO has them; None: COCO's 1, 10 and 100.
-        use_fast_impl: use hotcoco, whose figures equal those of pycocotools; False: use pycocotools.
-        kpt_oks_sigmas: one per keypoint; empty: COCO's 17 of persons.
-        allow_cached_coco: accepted for Detectron2's sake; nothing is cached.
-        settings: other IoU thresholds and area ranges.
+        use_fast_impl: Use hotcoco, whose figures equal those of pycocotools; False: use pycocotools.
+        kpt_oks_sigmas: One per keypoint; empty: COCO's 17 of persons.
+        allow_cached_coco: Accepted for Detectron2's sake; nothing is cached.
+        settings: Other IoU thresholds and area ranges.
 
     Raises:
         ValueError: for an unknown task.
@@ -98,8 +100,8 @@ class COCOEvaluator(DatasetEvaluator):
         """Take the predictions for some images.
 
         Args:
-            inputs: dicts with `image_id`.
-            outputs: dicts with `instances`, or with `proposals` (`proposal_boxes` and `objectness_logits`), or both.
+            inputs: Dicts with `image_id`.
+            outputs: Dicts with `instances`, or with `proposals` (`proposal_boxes` and `objectness_logits`), or both.
         """
         for record, output in zip(inputs, outputs, strict=True):
             image_id = record["image_id"]
@@ -115,7 +117,7 @@ class COCOEvaluator(DatasetEvaluator):
         """Write the results files and measure.
 
         Args:
-            img_ids: only these images count; None: all images of the dataset.
+            img_ids: Only these images count; None: all images of the dataset.
 
         Returns:
             For each task a dict of metric name to percent, and "AP-<class>" where there are at least two classes;
@@ -231,10 +233,10 @@ def evaluate_coco_results(
     """Evaluate a file of COCO results, whatever tool it comes from.
 
     Args:
-        annotations: a COCO annotation file, or what it holds.
-        results: a COCO results file, or its list.
+        annotations: A COCO annotation file, or what it holds.
+        results: A COCO results file, or its list.
         iou_type: "bbox", "segm" or "keypoints".
-        settings: thresholds, areas and limits; None: COCO's.
+        settings: Thresholds, areas and limits; None: COCO's.
 
     Returns:
         Metric name to percent, with "AP-<class>" where there are at least two classes.

@@ -1,5 +1,7 @@
 """What an evaluation gives: COCO's averages of precision and recall, and the curves that they are of."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,13 +20,13 @@ class CocoMetrics:
 
     Args:
         iou_type: "bbox", "segm" or "keypoints".
-        read_curves: gives `precision`, `recall` and `scores` by name, of the shapes below.
-        iou_thresholds: the T thresholds.
-        areas: the A names.
-        limits: the M numbers of detections.
-        categories: the K names.
-        known: what `summary` gives, in [0, 1], where that is known already.
-        known_by_category: the APs of the K categories likewise.
+        read_curves: Gives `precision`, `recall` and `scores` by name, of the shapes below.
+        iou_thresholds: The T thresholds.
+        areas: The A names.
+        limits: The M numbers of detections.
+        categories: The K names.
+        known: What `summary` gives, in [0, 1], where that is known already.
+        known_by_category: The APs of the K categories likewise.
     """
 
     iou_type: str
@@ -60,9 +62,9 @@ class CocoMetrics:
         """Mean precision in [0, 1] at the highest limit; NaN where there is no ground truth for it.
 
         Args:
-            iou: one threshold, or None for the mean over all.
-            area: a name of `areas`.
-            category: a class's position, or None for the mean over classes.
+            iou: One threshold, or None for the mean over all.
+            area: A name of `areas`.
+            category: A class's position, or None for the mean over classes.
         """
         values = self.precision[self._threshold(iou), :, :, self.areas.index(area), -1]
         return _mean(values if category is None else values[:, :, category])

@@ -1,5 +1,7 @@
 """The ground truth of an evaluation: a COCO annotation file, or any dataset in the standard format turned into one."""
 
+from __future__ import annotations
+
 import json
 import os
 from collections.abc import Mapping, Sequence
@@ -30,7 +32,7 @@ class CocoGroundTruth:
     """Images, categories and annotations of a dataset.
 
     Args:
-        source: the path of a COCO annotation file, or what such a file holds as a dict. Images may be named by text
+        source: The path of a COCO annotation file, or what such a file holds as a dict. Images may be named by text
             instead of integers.
 
     Raises:
@@ -112,8 +114,8 @@ def ground_truth_of(dicts: Sequence[Mapping[str, Any]], metadata: Any) -> CocoGr
     """Turn a dataset in the standard format into COCO's.
 
     Args:
-        dicts: one dict an image with `image_id`, `height`, `width` and `annotations`.
-        metadata: with `thing_classes` and, where category ids are not 0 to K - 1, `thing_dataset_id_to_contiguous_id`.
+        dicts: One dict an image with `image_id`, `height`, `width` and `annotations`.
+        metadata: With `thing_classes` and, where category ids are not 0 to K - 1, `thing_dataset_id_to_contiguous_id`.
 
     Returns:
         The ground truth, image ids as they are.

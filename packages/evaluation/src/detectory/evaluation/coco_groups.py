@@ -1,5 +1,7 @@
 """Detections and objects sorted into groups of one image and one category, the form in which `ops.coco_match` works."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -64,7 +66,7 @@ class CocoObjects:
     boxes: np.ndarray
 
     @classmethod
-    def of(cls, truth: CocoGroundTruth) -> "CocoObjects":
+    def of(cls, truth: CocoGroundTruth) -> CocoObjects:
         """Read the columns; boxes of four and of five numbers together become five.
 
         Raises:
@@ -107,10 +109,10 @@ def group_by_image(
     """Sort detections and objects into groups.
 
     Args:
-        truth: the ground truth; objects: its annotations as columns.
-        found: detections whose categories are those of the ground truth.
-        limit: how many detections of a group are kept, those of the highest score; of equals the earlier.
-        image_ids: only these images; None: all.
+        truth: The ground truth; objects: its annotations as columns.
+        found: Detections whose categories are those of the ground truth.
+        limit: How many detections of a group are kept, those of the highest score; of equals the earlier.
+        image_ids: Only these images; None: all.
         by_category: False makes one group of each image, whatever the categories.
     """
     chosen = sorted(truth.image_sizes if image_ids is None else set(image_ids))
@@ -158,12 +160,12 @@ def match_groups(
     """Match the detections of each group to its objects, at T thresholds and in A ranges of area.
 
     Args:
-        groups: the groups.
+        groups: The groups.
         overlaps: float64, the (detections, objects) blocks of all groups one after the other.
-        iou_thresholds: of a match.
+        iou_thresholds: Of a match.
         areas: (lowest, highest) of each range.
         found_areas: (D,) of the detections, in the groups' order.
-        objects: columns of all annotations.
+        objects: Columns of all annotations.
 
     Returns:
         Detections' matches (A, T, D) int32 and whether each is ignored (A, T, D) bool; objects' matches (A, T, M)

@@ -3,6 +3,8 @@
 Source: Lin et al., "Microsoft COCO: Common Objects in Context", 2014, and the evaluation page of its web site.
 """
 
+from __future__ import annotations
+
 import contextlib
 import copy
 import io
@@ -33,11 +35,11 @@ class CocoSettings:
     """What is measured.
 
     Args:
-        iou_thresholds: of a match, ascending; those of COCO are 0.5, 0.55, …, 0.95.
-        area_ranges: name to (lowest, highest) area of an object in pixels; "all" must be among them.
-        max_detections: how many detections of an image and class count, best first; ascending. Empty: COCO's
+        iou_thresholds: Of a match, ascending; those of COCO are 0.5, 0.55, …, 0.95.
+        area_ranges: Name to (lowest, highest) area of an object in pixels; "all" must be among them.
+        max_detections: How many detections of an image and class count, best first; ascending. Empty: COCO's
             (1, 10, 100), or (20,) for keypoints.
-        oks_sigmas: one per keypoint, for the object keypoint similarity; empty: COCO's 17 of persons.
+        oks_sigmas: One per keypoint, for the object keypoint similarity; empty: COCO's 17 of persons.
     """
 
     iou_thresholds: Sequence[float] = _THRESHOLDS
@@ -71,13 +73,13 @@ def coco_metrics(
     """Match detections to the ground truth and measure.
 
     Args:
-        truth: the ground truth.
-        found: detections whose categories are those of the ground truth (not contiguous ones); or what
+        truth: The ground truth.
+        found: Detections whose categories are those of the ground truth (not contiguous ones); or what
             `load_box_index` gives.
         iou_type: "bbox", "segm" or "keypoints".
-        settings: thresholds, areas and limits; None: COCO's.
-        image_ids: only these images count; None: all of the ground truth.
-        use_reference: use pycocotools instead of hotcoco; the figures are the same, it takes far longer.
+        settings: Thresholds, areas and limits; None: COCO's.
+        image_ids: Only these images count; None: all of the ground truth.
+        use_reference: Use pycocotools instead of hotcoco; the figures are the same, it takes far longer.
 
     Raises:
         ValueError: where sigmas, detected keypoints and annotated ones are not equally many.

@@ -1,5 +1,7 @@
 """An evaluation as one page: figures, tables by class, curves, kinds of errors and pictures of them."""
 
+from __future__ import annotations
+
 import os
 from pathlib import Path
 from typing import Any
@@ -32,12 +34,12 @@ def write_coco_report(
     """Write the report as one HTML file that needs no other file, and return its path.
 
     Args:
-        evaluation: what `evaluate_all` gives.
-        path: of the file.
-        title: of the page.
-        images: the folder of the pictures; None: looked for beside the annotation file. Without pictures the errors
+        evaluation: What `evaluate_all` gives.
+        path: Of the file.
+        title: Of the page.
+        images: The folder of the pictures; None: looked for beside the annotation file. Without pictures the errors
             are listed as text, and the page says so.
-        pictures_per_error: how many errors of each kind are shown.
+        pictures_per_error: How many errors of each kind are shown.
 
     Raises:
         FileNotFoundError: where `images` is given and holds none of the pictures.

@@ -1,5 +1,7 @@
 """COCO results files: read, and refused with the entry's index where they are wrong."""
 
+from __future__ import annotations
+
 import json
 import math
 import mmap
@@ -32,11 +34,11 @@ def load_results(
     """Read results in COCO's format and check every entry against the ground truth.
 
     Args:
-        results: the path of a JSON file, or its list of dicts, with `image_id`, `category_id`, `score` and `bbox`
+        results: The path of a JSON file, or its list of dicts, with `image_id`, `category_id`, `score` and `bbox`
             (x, y, width, height), `segmentation` (RLE) or `keypoints`, as the task needs.
-        truth: whose images and categories the results speak of.
+        truth: Whose images and categories the results speak of.
         iou_type: "bbox", "segm" or "keypoints".
-        name: what errors call the results; None: the path, or "results".
+        name: What errors call the results; None: the path, or "results".
 
     Returns:
         The detections, in the order of the file.
@@ -81,8 +83,8 @@ def load_box_index(path: Path, truth: CocoGroundTruth) -> hotcoco.COCO | None:
     """Let the engine read a file of boxes, which is fast, and check what it does not.
 
     Args:
-        path: a JSON file of results.
-        truth: whose images and categories the results speak of.
+        path: A JSON file of results.
+        truth: Whose images and categories the results speak of.
 
     Returns:
         The engine's view of the file, or None where anything is suspicious: then `load_results` must look at it.
@@ -152,9 +154,9 @@ def _count(characters: np.ndarray, key: bytes, letter: bytes) -> int:
     """How often a key of at most 8 bytes stands in a text: `bytes.count` in a third of its time.
 
     Args:
-        characters: the text as (N,) uint8.
-        key: with its quotes.
-        letter: of the key, the rarest one in results files.
+        characters: The text as (N,) uint8.
+        key: With its quotes.
+        letter: Of the key, the rarest one in results files.
     """
     if len(characters) < 8:
         return 0

@@ -1,5 +1,7 @@
 """Measures COCO results of any tool for every kind of result that they hold, and sorts out their errors."""
 
+from __future__ import annotations
+
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -21,11 +23,11 @@ class CocoEvaluation:
     """All that a report tells.
 
     Args:
-        figures: task to what `evaluate_coco_results` gives for it.
-        metrics: task to its curves.
-        found: the detections with all that the file holds of boxes, masks and keypoints.
-        errors: what became of each detection and object, by masks where there are any; None for keypoints alone.
-        least: the score from which detections count as errors.
+        figures: Task to what `evaluate_coco_results` gives for it.
+        metrics: Task to its curves.
+        found: The detections with all that the file holds of boxes, masks and keypoints.
+        errors: What became of each detection and object, by masks where there are any; None for keypoints alone.
+        least: The score from which detections count as errors.
     """
 
     truth: CocoGroundTruth
@@ -58,10 +60,10 @@ def evaluate_all(
     """Measure COCO results of any tool for every kind of result that they hold, and sort out their errors.
 
     Args:
-        annotations: a COCO annotation file, or what it holds.
-        results: a COCO results file, or its list.
-        tasks: of "bbox", "segm" and "keypoints"; None: those that the first entry has.
-        settings: thresholds, areas and limits; None: COCO's.
+        annotations: A COCO annotation file, or what it holds.
+        results: A COCO results file, or its list.
+        tasks: Of "bbox", "segm" and "keypoints"; None: those that the first entry has.
+        settings: Thresholds, areas and limits; None: COCO's.
 
     Raises:
         ValueError: as `evaluate_coco_results`; where the entries hold no task at all.

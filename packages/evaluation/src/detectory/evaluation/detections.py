@@ -1,5 +1,7 @@
 """Detections of many images as columns: compact while they are collected, and COCO's result format when written."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -37,12 +39,12 @@ class Detections:
         return len(self.scores)
 
     @classmethod
-    def from_instances(cls, image_id: Any, instances: Instances) -> "Detections":
+    def from_instances(cls, image_id: Any, instances: Instances) -> Detections:
         """Take a model's predictions for one image; masks become RLEs at once.
 
         Args:
-            image_id: of the image, an integer or text.
-            instances: with `scores`, `pred_classes` and some of `pred_boxes`, `pred_masks` ((N, H, W), nonzero
+            image_id: Of the image, an integer or text.
+            instances: With `scores`, `pred_classes` and some of `pred_boxes`, `pred_masks` ((N, H, W), nonzero
                 inside), `pred_masks_rle` and `pred_keypoints` ((N, K, 3)).
         """
         count = len(instances)
@@ -69,7 +71,7 @@ class Detections:
         )
 
     @classmethod
-    def concatenate(cls, parts: Iterable["Detections"]) -> "Detections":
+    def concatenate(cls, parts: Iterable[Detections]) -> Detections:
         """Join detections; a column stays only where every part has it. Parts without detections do not count."""
         parts = [part for part in parts if len(part)]
         if not parts:
@@ -87,7 +89,7 @@ class Detections:
         all_masks = RunLengths.concatenate(masks) if len(masks) == len(parts) else None
         return cls(ids, categories, scores, joined("boxes"), all_masks, joined("keypoints"))
 
-    def chosen(self, indices: np.ndarray) -> "Detections":
+    def chosen(self, indices: np.ndarray) -> Detections:
         """The detections of these positions."""
         boxes = None if self.boxes is None else self.boxes[indices]
         masks = None if self.masks is None else self.masks.chosen(indices)
@@ -99,7 +101,7 @@ class Detections:
         """COCO's result format: one dict a detection.
 
         Args:
-            category_ids: class id to the id that is written; None writes the classes as they are.
+            category_ids: Class id to the id that is written; None writes the classes as they are.
         """
         categories = self.categories.tolist()
         if category_ids is not None:
@@ -125,8 +127,8 @@ def instances_to_coco_json(instances: Instances, img_id: Any) -> list[dict[str, 
     """Turn a model's predictions for one image into COCO's result format.
 
     Args:
-        instances: as for `Detections.from_instances`.
-        img_id: what becomes `image_id`.
+        instances: As for `Detections.from_instances`.
+        img_id: What becomes `image_id`.
 
     Returns:
         One dict a detection with `image_id`, `category_id` (the contiguous class id), `score` and what there is of

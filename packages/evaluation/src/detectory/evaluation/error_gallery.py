@@ -1,5 +1,7 @@
 """Pictures of what a detector got wrong: tiles around single errors, and whole pictures with many of them."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -26,11 +28,11 @@ class ErrorGallery:
     """Draws errors.
 
     Args:
-        truth, found, errors: the ground truth, the detections and what became of each.
+        truth, found, errors: The ground truth, the detections and what became of each.
         boxes: (N, 4) of the detections as (x, y, width, height).
         masks: RLEs of the detections and of the objects, or None.
-        files: where the pictures are.
-        least: detections of a lower score do not count.
+        files: Where the pictures are.
+        least: Detections of a lower score do not count.
     """
 
     def __init__(

@@ -1,5 +1,7 @@
 """What every evaluator can do, and several of them as one."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -20,8 +22,8 @@ class DatasetEvaluator:
         """Take one batch.
 
         Args:
-            inputs: what the model was called with, for example a list of dicts, one an image.
-            outputs: what the model returned, in the same order.
+            inputs: What the model was called with, for example a list of dicts, one an image.
+            outputs: What the model returned, in the same order.
         """
 
     def evaluate(self) -> Mapping[str, Any] | None:
@@ -38,7 +40,7 @@ class DatasetEvaluators(DatasetEvaluator):
     """Several evaluators that see the same batches, so that one pass over the data serves them all.
 
     Args:
-        evaluators: what every call is handed to, in this order.
+        evaluators: What every call is handed to, in this order.
     """
 
     def __init__(self, evaluators: Sequence[DatasetEvaluator]) -> None:

@@ -1,5 +1,7 @@
 """Finds the pictures that an annotation file speaks of."""
 
+from __future__ import annotations
+
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,8 +16,8 @@ class ImageFiles:
     """The picture of each image id, as far as it is there.
 
     Args:
-        truth: the ground truth; its images have a `file_name`, or a `coco_url` as LVIS has them.
-        folder: where the pictures are; None: looked for beside the annotation file, as COCO's folders lie.
+        truth: The ground truth; its images have a `file_name`, or a `coco_url` as LVIS has them.
+        folder: Where the pictures are; None: looked for beside the annotation file, as COCO's folders lie.
 
     Raises:
         FileNotFoundError: where `folder` is given and holds none of the first pictures.

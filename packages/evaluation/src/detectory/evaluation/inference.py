@@ -1,5 +1,7 @@
 """Runs a model over a dataset, hands its outputs to evaluators and measures where the time goes."""
 
+from __future__ import annotations
+
 import datetime
 import logging
 import time
@@ -54,10 +56,10 @@ def inference_on_dataset(
     at the end a line tells the seconds per image of each part. CUDA is synchronised, so the figures are true.
 
     Args:
-        model: called with each batch; an `nn.Module` is put into eval mode meanwhile.
-        data_loader: yields batches. It needs no length, but without one no remaining time can be told.
-        evaluator: one, several, or None to measure the speed only.
-        callbacks: functions without arguments under any of "on_start", "before_inference", "after_inference" (these
+        model: Called with each batch; an `nn.Module` is put into eval mode meanwhile.
+        data_loader: Yields batches. It needs no length, but without one no remaining time can be told.
+        evaluator: One, several, or None to measure the speed only.
+        callbacks: Functions without arguments under any of "on_start", "before_inference", "after_inference" (these
             two around each call of the model) and "on_end".
 
     Returns:

@@ -1,5 +1,7 @@
 """The losses of a model on data that it is not trained on."""
 
+from __future__ import annotations
+
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -24,9 +26,9 @@ class LossEvaluator(DatasetEvaluator):
     augmentations that are not random.
 
     Args:
-        model: called with each batch; must return a dict of losses in training mode.
-        task: the name of the results.
-        seed: of the random choices.
+        model: Called with each batch; must return a dict of losses in training mode.
+        task: The name of the results.
+        seed: Of the random choices.
     """
 
     def __init__(self, model: nn.Module, task: str = "loss", seed: int = 0) -> None:
@@ -43,8 +45,8 @@ class LossEvaluator(DatasetEvaluator):
         """Compute the losses of one batch.
 
         Args:
-            inputs: as for training; their `image_id`s (or `file_name`s) tell a batch that comes twice.
-            outputs: of the model in evaluation mode; not used.
+            inputs: As for training; their `image_id`s (or `file_name`s) tell a batch that comes twice.
+            outputs: Of the model in evaluation mode; not used.
 
         Raises:
             ValueError: where the model returns no losses.

@@ -4,6 +4,8 @@ Source: Gupta et al., "LVIS: A Dataset for Large Vocabulary Instance Segmentatio
 Dave et al., "Evaluating Large-Vocabulary Object Detectors: The Devil is in the Details", 2021.
 """
 
+from __future__ import annotations
+
 import contextlib
 import io
 import math
@@ -28,12 +30,12 @@ class LVISEvaluator(COCOEvaluator):
     """LVIS's average precision of boxes and masks, and that of rare, common and frequent classes.
 
     Args:
-        dataset_name: a registered dataset with `json_file`, an LVIS annotation file, in its metadata.
-        tasks: of "bbox" and "segm"; None: those that the predictions have.
-        distributed: whether predictions of all processes are evaluated together, in the main process.
-        output_dir: where `lvis_instances_results.json` and `instances_predictions.pth` are written.
-        max_dets_per_image: how many detections of an image count; None: LVIS's 300.
-        max_dets_per_class: how many detections of a class count in the whole dataset, and then the limit per image is
+        dataset_name: A registered dataset with `json_file`, an LVIS annotation file, in its metadata.
+        tasks: Of "bbox" and "segm"; None: those that the predictions have.
+        distributed: Whether predictions of all processes are evaluated together, in the main process.
+        output_dir: Where `lvis_instances_results.json` and `instances_predictions.pth` are written.
+        max_dets_per_image: How many detections of an image count; None: LVIS's 300.
+        max_dets_per_class: How many detections of a class count in the whole dataset, and then the limit per image is
             lifted ("fixed AP", with 10000); None: no such limit.
     """
 

@@ -3,6 +3,8 @@
 Source: Kirillov et al., "Panoptic Segmentation", CVPR 2019.
 """
 
+from __future__ import annotations
+
 import io
 import json
 import logging
@@ -35,9 +37,9 @@ class COCOPanopticEvaluator(DatasetEvaluator):
     Each prediction is kept as a compressed PNG. Processes send theirs to the main one.
 
     Args:
-        dataset_name: a registered dataset with `panoptic_json`, `panoptic_root`, `thing_dataset_id_to_contiguous_id`
+        dataset_name: A registered dataset with `panoptic_json`, `panoptic_root`, `thing_dataset_id_to_contiguous_id`
             and `stuff_dataset_id_to_contiguous_id` in its metadata.
-        output_dir: where `predictions.json` and the PNG files are written; None: to a folder that is removed.
+        output_dir: Where `predictions.json` and the PNG files are written; None: to a folder that is removed.
     """
 
     def __init__(self, dataset_name: str, output_dir: str | None = None) -> None:
@@ -56,8 +58,8 @@ class COCOPanopticEvaluator(DatasetEvaluator):
         """Take the segmentations of some images.
 
         Args:
-            inputs: dicts with `image_id` and `file_name`.
-            outputs: dicts with `panoptic_seg`, a pair of (H, W) integer ids, 0 for no segment, and a list of dicts
+            inputs: Dicts with `image_id` and `file_name`.
+            outputs: Dicts with `panoptic_seg`, a pair of (H, W) integer ids, 0 for no segment, and a list of dicts
                 with `id`, `category_id` (contiguous) and `isthing`. With None instead of the list, ids are those of
                 the metadata's `label_divisor` and -1 stands for no segment.
         """
@@ -131,8 +133,8 @@ def panoptic_quality(
     """Measure predictions in COCO's panoptic format.
 
     Args:
-        truth, predictions: the JSON files.
-        truth_folder, predictions_folder: where their PNG files are; None: beside each JSON file, in the folder of its
+        truth, predictions: The JSON files.
+        truth_folder, predictions_folder: Where their PNG files are; None: beside each JSON file, in the folder of its
             name without `.json`.
 
     Returns:

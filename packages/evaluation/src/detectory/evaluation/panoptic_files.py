@@ -1,5 +1,7 @@
 """Panoptic JSON files for an engine that is strict: checked, cut to what counts, images named by integers."""
 
+from __future__ import annotations
+
 import json
 import os
 from collections.abc import Mapping
@@ -17,7 +19,7 @@ _SEGMENT = {"id", "category_id", "iscrowd"}
 def write_plain_files(
     truth: str | os.PathLike, predictions: str | os.PathLike, folder: str | os.PathLike
 ) -> tuple[Path, Path]:
-    """Write both files again into ``folder``, without the fields that no figure depends on.
+    """Write both files again into `folder`, without the fields that no figure depends on.
 
     Returns:
         The paths of the new truth and of the new predictions.

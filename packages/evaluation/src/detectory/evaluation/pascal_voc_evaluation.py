@@ -3,6 +3,8 @@
 Source: Everingham et al., "The Pascal Visual Object Classes Challenge", IJCV 2010 and 2015.
 """
 
+from __future__ import annotations
+
 import logging
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Mapping, Sequence
@@ -38,7 +40,7 @@ class PascalVOCDetectionEvaluator(DatasetEvaluator):
     """Average precision of boxes on a dataset in VOC's layout.
 
     Args:
-        dataset_name: a registered dataset with `dirname` (the folder that holds `Annotations` and `ImageSets`),
+        dataset_name: A registered dataset with `dirname` (the folder that holds `Annotations` and `ImageSets`),
             `split`, `thing_classes` and `year` (2007 or 2012, which decides the metric) in its metadata.
 
     Raises:
@@ -132,9 +134,9 @@ def voc_precision_recall(
     """Match the detections of one class, best first, and return recall and precision after each that counts.
 
     Args:
-        truth: image name to the objects of the class.
-        found: image name to rows of (class, score, xmin, ymin, xmax, ymax).
-        threshold: a match needs an IoU above it.
+        truth: Image name to the objects of the class.
+        found: Image name to rows of (class, score, xmin, ymin, xmax, ymax).
+        threshold: A match needs an IoU above it.
     """
     positives = sum(int((~objects.difficult).sum()) for objects in truth.values())
     images = [image for image, rows in found.items() for _ in range(len(rows))]

@@ -3,6 +3,8 @@
 Source: Hosang et al., "What Makes for Effective Detection Proposals?", 2015 (average recall), with COCO's areas.
 """
 
+from __future__ import annotations
+
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -78,7 +80,7 @@ class ImageObjects:
     """The objects of each image that proposals should cover: no crowds, and no boxes without an area.
 
     Args:
-        objects: the annotations as columns.
+        objects: The annotations as columns.
     """
 
     def __init__(self, objects: CocoObjects) -> None:

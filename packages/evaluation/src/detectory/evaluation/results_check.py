@@ -1,5 +1,7 @@
 """Results as lines to paste into a spreadsheet, and results against what was expected of them."""
 
+from __future__ import annotations
+
 import logging
 import math
 from collections.abc import Mapping, Sequence
@@ -10,7 +12,7 @@ def print_csv_format(results: Mapping[str, Any]) -> None:
     """Log the main metrics of each task as comma-separated lines.
 
     Args:
-        results: task name to {metric name: number}; metrics with a "-" in their name (those of single classes) are
+        results: Task name to {metric name: number}; metrics with a "-" in their name (those of single classes) are
             left out, and a task that is no mapping is logged as it is.
     """
     logger = logging.getLogger(__name__)
@@ -28,8 +30,8 @@ def verify_results(expected: Sequence[Sequence[Any]], results: Mapping[str, Any]
     """Compare results with what was expected.
 
     Args:
-        expected: tuples (task, metric, value, tolerance), such as ("bbox", "AP", 38.5, 0.2).
-        results: task name to {metric name: number}.
+        expected: Tuples (task, metric, value, tolerance), such as ("bbox", "AP", 38.5, 0.2).
+        results: Task name to {metric name: number}.
 
     Returns:
         True where each metric is there, finite and at most `tolerance` away from its value; else False, and an error

@@ -1,5 +1,7 @@
 """Metrics as plain-text tables."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Mapping, Sequence
 

@@ -1,5 +1,7 @@
 """Evaluates rotated boxes by COCO's metrics; the angle itself does not count, only the overlap does."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from typing import Any
 
@@ -74,10 +76,10 @@ def rotated_coco_metrics(
     """Measure rotated boxes.
 
     Args:
-        truth: the ground truth, its boxes of four or five numbers.
-        found: detections with boxes (N, 4) or (N, 5), their categories those of the ground truth.
-        settings: thresholds, areas and limits; None: COCO's.
-        image_ids: only these images count; None: all.
+        truth: The ground truth, its boxes of four or five numbers.
+        found: Detections with boxes (N, 4) or (N, 5), their categories those of the ground truth.
+        settings: Thresholds, areas and limits; None: COCO's.
+        image_ids: Only these images count; None: all.
     """
     settings = settings or CocoSettings()
     objects = CocoObjects.of(truth)
@@ -102,8 +104,8 @@ def grouped_rotated_iou(found: np.ndarray, objects: np.ndarray, crowd: np.ndarra
 
     Args:
         found: (D, 5); objects: (M, 5), both in the groups' order.
-        crowd: flags of all annotations, in their own order.
-        groups: the groups.
+        crowd: Flags of all annotations, in their own order.
+        groups: The groups.
     """
     blocks = []
     is_crowd = crowd[groups.objects]

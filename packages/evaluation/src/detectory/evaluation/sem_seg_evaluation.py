@@ -1,5 +1,7 @@
 """Evaluates semantic segmentations: IoU and accuracy of classes, of pixels and of boundaries."""
 
+from __future__ import annotations
+
 import json
 import logging
 import math
@@ -36,12 +38,12 @@ class SemSegEvaluator(DatasetEvaluator):
     in several, count once.
 
     Args:
-        dataset_name: a registered dataset with `stuff_classes` and `ignore_label` in its metadata, whose dicts have
+        dataset_name: A registered dataset with `stuff_classes` and `ignore_label` in its metadata, whose dicts have
             `file_name` and `sem_seg_file_name`.
-        distributed: whether the counts of all processes are added up.
-        output_dir: where `sem_seg_predictions.json` and `sem_seg_evaluation.pth` are written; None: nowhere.
-        sem_seg_loading_fn: reads a ground truth's file as (H, W) integers; called with `dtype=int`.
-        num_classes, ignore_label: instead of those of the metadata.
+        distributed: Whether the counts of all processes are added up.
+        output_dir: Where `sem_seg_predictions.json` and `sem_seg_evaluation.pth` are written; None: nowhere.
+        sem_seg_loading_fn: Reads a ground truth's file as (H, W) integers; called with `dtype=int`.
+        num_classes, ignore_label: Instead of those of the metadata.
     """
 
     def __init__(
@@ -75,8 +77,8 @@ class SemSegEvaluator(DatasetEvaluator):
         """Take the segmentations of some images.
 
         Args:
-            inputs: dicts with `file_name`.
-            outputs: dicts with `sem_seg`, (K, H, W) scores or (H, W) labels.
+            inputs: Dicts with `file_name`.
+            outputs: Dicts with `sem_seg`, (K, H, W) scores or (H, W) labels.
 
         Raises:
             ValueError: where a segmentation has another size than its ground truth, or the dataset has no such image.

@@ -1,5 +1,7 @@
 """Exports models to ONNX, torch.export and friends, and verifies the result against eager."""
 
+from __future__ import annotations
+
 from .caffe2 import Caffe2Model, Caffe2Tracer, add_export_config
 from .exported_model import ExportedModel
 from .flatten import flatten_to_tuple

@@ -1,5 +1,7 @@
 """Names of Detectron2's Caffe2 export. Caffe2 is no part of torch any more; the names say what took its place."""
 
+from __future__ import annotations
+
 from typing import Any, NoReturn
 
 _INSTEAD = (

@@ -1,5 +1,7 @@
 """What a file must know about its model beside the graph: names, colours, sizes, thresholds."""
 
+from __future__ import annotations
+
 import json
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -21,15 +23,15 @@ class Description:
     """The part of an exported file that makes it a model again.
 
     Args:
-        architecture: the class of the model.
-        input_names: of the graph.
-        output_names: of the graph, see `InferenceGraph`.
+        architecture: The class of the model.
+        input_names: Of the graph.
+        output_names: Of the graph, see `InferenceGraph`.
         input_format: `"BGR"` or `"RGB"`, the order of the channels.
-        shortest_side: images are resized to this before, pixels.
-        longest_side: unless the longer side would exceed this, pixels.
-        smallest_side: images whose shorter side is below this are refused, pixels.
-        panoptic: the thresholds by which a panoptic model joins its results, else empty.
-        version: of this description.
+        shortest_side: Images are resized to this before, pixels.
+        longest_side: Unless the longer side would exceed this, pixels.
+        smallest_side: Images whose shorter side is below this are refused, pixels.
+        panoptic: The thresholds by which a panoptic model joins its results, else empty.
+        version: Of this description.
     """
 
     architecture: str
@@ -47,12 +49,12 @@ class Description:
         return json.dumps(asdict(self))
 
     @classmethod
-    def from_json(cls, text: str, path: str) -> "Description":
+    def from_json(cls, text: str, path: str) -> Description:
         """Read a description.
 
         Args:
-            text: what `to_json` gave.
-            path: of the file, for the message.
+            text: What `to_json` gave.
+            path: Of the file, for the message.
 
         Raises:
             ValueError: when the text is of a version that this installation does not know.

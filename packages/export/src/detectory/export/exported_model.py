@@ -1,5 +1,7 @@
 """A graph from a file, with the interface of the model that it was recorded from."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -21,8 +23,8 @@ class ExportedModel(nn.Module):
     Evaluators and `Predictor` accept it in place of the model.
 
     Args:
-        run_graph: maps the graph's inputs to its outputs.
-        description: of the model.
+        run_graph: Maps the graph's inputs to its outputs.
+        description: Of the model.
     """
 
     def __init__(self, run_graph: RunGraph, description: Description) -> None:
@@ -36,7 +38,7 @@ class ExportedModel(nn.Module):
         """Return the model's outputs for each image.
 
         Args:
-            batched_inputs: for each image `image` (C, H, W), the wanted `height` and `width`, and `proposals` where the
+            batched_inputs: For each image `image` (C, H, W), the wanted `height` and `width`, and `proposals` where the
                 model has no proposal generator.
         """
         return [self._outputs(item) for item in batched_inputs]

@@ -1,5 +1,7 @@
 """Nested inputs and outputs of a model as a flat tuple, and back."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar
@@ -18,7 +20,7 @@ class Schema:
     """
 
     @classmethod
-    def flatten(cls, obj: Any) -> "tuple[tuple[Any, ...], Schema]":
+    def flatten(cls, obj: Any) -> tuple[tuple[Any, ...], Schema]:
         """Return the leaves of `obj` and the schema that rebuilds it."""
         return (obj,), cls()
 

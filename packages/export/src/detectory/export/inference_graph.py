@@ -3,6 +3,8 @@
 Post-processing stays outside: it pastes masks and enlarges heatmaps to sizes that a graph does not know.
 """
 
+from __future__ import annotations
+
 import copy
 from collections.abc import Callable
 from typing import Any
@@ -24,12 +26,12 @@ class InferenceGraph(nn.Module):
     Holds a copy of the model on the CPU in float32, in which batch norms are folded into the convolutions before them.
 
     Args:
-        model: a model of one of the meta-architectures in `detectory.modeling.meta_arch`, or of a subclass.
+        model: A model of one of the meta-architectures in `detectory.modeling.meta_arch`, or of a subclass.
 
     Attributes:
         input_names: `image` (C, H, W) float32 from 0 to 255 in the model's channel order; and `proposal_boxes` (R, 4)
             where the model has no proposal generator.
-        output_names: of the tensors that `forward` returns, in order; set by `name_outputs`.
+        output_names: Of the tensors that `forward` returns, in order; set by `name_outputs`.
 
     Raises:
         TypeError: when the model is of no known meta-architecture.

@@ -1,5 +1,7 @@
 """Exported files as predictors."""
 
+from __future__ import annotations
+
 import os
 from pathlib import Path
 

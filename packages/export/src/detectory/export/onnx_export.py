@@ -1,5 +1,7 @@
 """Models as ONNX files."""
 
+from __future__ import annotations
+
 import os
 from collections.abc import Sequence
 from typing import Any
@@ -38,11 +40,11 @@ def export_onnx(
     operators (opset 18). The file is compared with the model on all inputs before it appears under `path`.
 
     Args:
-        model: a model of `detectory.modeling.meta_arch` in evaluation mode; it is not changed.
-        inputs: the model's inputs for real images, with detections; the first is recorded, all are compared.
-        path: the file to write, `.onnx`.
-        resize: shortest side that images are brought to by `load(path).predict`, and the longest allowed, in pixels.
-        tolerance: how far results may differ.
+        model: A model of `detectory.modeling.meta_arch` in evaluation mode; it is not changed.
+        inputs: The model's inputs for real images, with detections; the first is recorded, all are compared.
+        path: The file to write, `.onnx`.
+        resize: Shortest side that images are brought to by `load(path).predict`, and the longest allowed, in pixels.
+        tolerance: How far results may differ.
 
     Returns:
         How well the file agrees with the model.
@@ -87,10 +89,10 @@ class OnnxGraph:
     """An ONNX model in onnxruntime.
 
     Args:
-        model: the file's bytes or its path.
+        model: The file's bytes or its path.
 
     Attributes:
-        metadata: the texts that the file keeps beside its graph.
+        metadata: The texts that the file keeps beside its graph.
     """
 
     def __init__(self, model: bytes | str) -> None:

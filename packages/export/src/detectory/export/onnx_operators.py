@@ -4,6 +4,8 @@ Each function is traced by onnxscript: its calls become nodes of the ONNX graph.
 the operators' schemas.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from typing import Any
 

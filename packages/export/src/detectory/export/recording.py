@@ -1,5 +1,7 @@
 """Recording a model with `torch.export`."""
 
+from __future__ import annotations
+
 from typing import Any
 
 import torch
@@ -14,8 +16,8 @@ def record(graph: InferenceGraph, item: dict[str, Any]) -> torch.export.Exported
     """Record the graph for images of any size and any number of detections.
 
     Args:
-        graph: the model's graph; its outputs are named on the way.
-        item: an input of the model that has detections; sides of at least 129 pixels.
+        graph: The model's graph; its outputs are named on the way.
+        item: An input of the model that has detections; sides of at least 129 pixels.
 
     Raises:
         ValueError: when the image is smaller.

@@ -1,5 +1,7 @@
 """Models as torch.export programs (`.pt2`), and TorchScript by tracing."""
 
+from __future__ import annotations
+
 import io
 import os
 from collections.abc import Sequence
@@ -31,11 +33,11 @@ def export_torch(
     needs torch and `detectory.ops`, not the model's code.
 
     Args:
-        model: a model of `detectory.modeling.meta_arch` in evaluation mode; it is not changed.
-        inputs: the model's inputs for real images, with detections; the first is recorded, all are compared.
-        path: the file to write, `.pt2`.
-        resize: shortest side that images are brought to by `load(path).predict`, and the longest allowed, in pixels.
-        tolerance: how far results may differ.
+        model: A model of `detectory.modeling.meta_arch` in evaluation mode; it is not changed.
+        inputs: The model's inputs for real images, with detections; the first is recorded, all are compared.
+        path: The file to write, `.pt2`.
+        resize: Shortest side that images are brought to by `load(path).predict`, and the longest allowed, in pixels.
+        tolerance: How far results may differ.
 
     Returns:
         How well the file agrees with the model.

@@ -1,5 +1,7 @@
 """Looking into TorchScript."""
 
+from __future__ import annotations
+
 import os
 from pathlib import Path
 from typing import Any
@@ -13,8 +15,8 @@ def dump_torchscript_IR(model: torch.jit.ScriptModule | torch.jit.ScriptFunction
     """Write what a traced or scripted model is made of, for reading.
 
     Args:
-        model: a traced or scripted module or function.
-        dir: the folder that gets `model_ts_code.txt` (its code as Python), `model_ts_IR.txt` (its graph),
+        model: A traced or scripted module or function.
+        dir: The folder that gets `model_ts_code.txt` (its code as Python), `model_ts_IR.txt` (its graph),
             `model_ts_IR_inlined.txt` (the graph with all calls inlined) and, of a module, `model.txt` (its layout).
 
     Raises:

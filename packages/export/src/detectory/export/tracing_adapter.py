@@ -1,5 +1,7 @@
 """A model whose inputs and outputs are flat tuples of tensors, as `torch.jit.trace` wants them."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from typing import Any
 
@@ -13,16 +15,16 @@ class TracingAdapter(nn.Module):
     """Flatten the inputs and outputs of a model, and remember how to rebuild them.
 
     Args:
-        model: the model; its mode is left as it is.
-        inputs: an argument, or a tuple of arguments, to call the model with.
-        inference_func: called as `inference_func(model, *inputs)`; by default it calls the model.
-        allow_non_tensor: keep inputs that are no tensors as they are, and leave such outputs out. The schemas are
+        model: The model; its mode is left as it is.
+        inputs: An argument, or a tuple of arguments, to call the model with.
+        inference_func: Called as `inference_func(model, *inputs)`; by default it calls the model.
+        allow_non_tensor: Keep inputs that are no tensors as they are, and leave such outputs out. The schemas are
             then `None`: objects cannot be rebuilt from tensors alone.
 
     Attributes:
-        flattened_inputs: the tensors of `inputs`.
-        inputs_schema: rebuilds `inputs` from such tensors.
-        outputs_schema: rebuilds the outputs from what `forward` returns; set by the first call.
+        flattened_inputs: The tensors of `inputs`.
+        inputs_schema: Rebuilds `inputs` from such tensors.
+        outputs_schema: Rebuilds the outputs from what `forward` returns; set by the first call.
 
     Raises:
         ValueError: when `inputs` hold something else than tensors and `allow_non_tensor` is False.
@@ -65,7 +67,7 @@ class TracingAdapter(nn.Module):
         """Call the model with rebuilt inputs and return the tensors of its outputs.
 
         Args:
-            *args: as many tensors as `flattened_inputs`.
+            *args: As many tensors as `flattened_inputs`.
 
         Raises:
             ValueError: when there are too many or too few, or an output is no tensor.

@@ -1,5 +1,7 @@
 """Does an exported model give what the original gives?"""
 
+from __future__ import annotations
+
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,12 +18,12 @@ class Tolerance:
     """How far an exported model may differ from the original.
 
     Args:
-        boxes: pixels, any coordinate of a detection.
-        scores: of a detection, absolute.
-        masks: share of the pixels of an image's instance masks that differ.
-        keypoints: pixels, 99 of 100 keypoints.
-        labels: share of an image's pixels whose semantic class differs.
-        unmatched: share of all detections without a partner in the other model. Rounding decides ties: which of two
+        boxes: Pixels, any coordinate of a detection.
+        scores: Of a detection, absolute.
+        masks: Share of the pixels of an image's instance masks that differ.
+        keypoints: Pixels, 99 of 100 keypoints.
+        labels: Share of an image's pixels whose semantic class differs.
+        unmatched: Share of all detections without a partner in the other model. Rounding decides ties: which of two
             equally good boxes suppresses the other, and who is the hundredth of a hundred.
     """
 
@@ -38,15 +40,15 @@ class Agreement:
     """What a comparison found; differences are the largest over all images.
 
     Args:
-        images: compared.
-        detections: of the original model.
-        exported_detections: of the exported one.
-        matched: pairs of the same class that overlap.
-        boxes: largest difference of a coordinate, pixels.
-        scores: largest difference of a score.
-        masks: largest share of the pixels of an image's instance masks that differ.
+        images: Compared.
+        detections: Of the original model.
+        exported_detections: Of the exported one.
+        matched: Pairs of the same class that overlap.
+        boxes: Largest difference of a coordinate, pixels.
+        scores: Largest difference of a score.
+        masks: Largest share of the pixels of an image's instance masks that differ.
         keypoints: 99th percentile of the distance between keypoints, pixels.
-        labels: largest share of an image's pixels whose semantic class differs.
+        labels: Largest share of an image's pixels whose semantic class differs.
     """
 
     images: int
@@ -83,7 +85,7 @@ class ExportDisagreement(RuntimeError):
     """An exported model does not give what the original gives.
 
     Attributes:
-        agreement: what the comparison found.
+        agreement: What the comparison found.
     """
 
     def __init__(self, agreement: Agreement, tolerance: Tolerance) -> None:
@@ -100,9 +102,9 @@ def verify(
     """Compare an exported model with the original.
 
     Args:
-        model: the original, in evaluation mode.
-        exported: a file, or what `load` made of it: anything with the interface of the model.
-        inputs: the model's inputs, for real images.
+        model: The original, in evaluation mode.
+        exported: A file, or what `load` made of it: anything with the interface of the model.
+        inputs: The model's inputs, for real images.
 
     Returns:
         What was found; `faults(Tolerance())` of it says whether that is much.

@@ -1,5 +1,7 @@
 """Anchors: the boxes that a dense head starts from."""
 
+from __future__ import annotations
+
 import math
 from abc import ABCMeta, abstractmethod
 from collections.abc import Sequence
@@ -43,7 +45,7 @@ class _GridAnchors(nn.Module, metaclass=ABCMeta):
 
     @property
     def cell_anchors(self) -> list[Tensor]:
-        """Anchors around the origin, one tensor ``(A, box_dim)`` a level."""
+        """Anchors around the origin, one tensor `(A, box_dim)` a level."""
         return [getattr(self, f"_cell_anchors_{i}") for i in range(self.num_features)]
 
     @property
@@ -71,7 +73,7 @@ class _GridAnchors(nn.Module, metaclass=ABCMeta):
 
     @abstractmethod
     def _place(self, centers: Tensor, cell: Tensor) -> Tensor:
-        """Return the anchors ``(H * W * A, box_dim)`` of a cell's anchors around ``centers`` ``(H * W, 1, 2)``."""
+        """Return the anchors `(H * W * A, box_dim)` of a cell's anchors around `centers` `(H * W, 1, 2)`."""
 
 
 class DefaultAnchorGenerator(_GridAnchors):
@@ -105,9 +107,9 @@ class DefaultAnchorGenerator(_GridAnchors):
     def generate_cell_anchors(
         sizes: Sequence[float] = (32, 64, 128, 256, 512), aspect_ratios: Sequence[float] = (0.5, 1, 2)
     ) -> Tensor:
-        """Return the anchors ``(A, 4)`` around the origin, all ratios of the first size first.
+        """Return the anchors `(A, 4)` around the origin, all ratios of the first size first.
 
-        An anchor of size ``s`` and ratio ``r`` has area ``s**2`` and height ``r`` times its width.
+        An anchor of size `s` and ratio `r` has area `s**2` and height `r` times its width.
         """
         rows = []
         for size, ratio in product(sizes, aspect_ratios):
@@ -120,10 +122,10 @@ class DefaultAnchorGenerator(_GridAnchors):
         """Return the anchors of every level.
 
         Args:
-            features: One map ``(B, C, H, W)`` a level; only its size counts.
+            features: One map `(B, C, H, W)` a level; only its size counts.
 
         Returns:
-            One `Boxes` of ``H * W * A`` anchors a level, the same for every image.
+            One `Boxes` of `H * W * A` anchors a level, the same for every image.
         """
         return [Boxes(grid) for grid in self._grids(features)]
 
@@ -167,7 +169,7 @@ class RotatedAnchorGenerator(_GridAnchors):
         aspect_ratios: Sequence[float] = (0.5, 1, 2),
         angles: Sequence[float] = (-90, -60, -30, 0, 30, 60, 90),
     ) -> Tensor:
-        """Return the anchors ``(A, 5)`` around the origin: size by size, ratio by ratio, angle by angle."""
+        """Return the anchors `(A, 5)` around the origin: size by size, ratio by ratio, angle by angle."""
         rows = []
         for size, ratio, angle in product(sizes, aspect_ratios, angles):
             width = math.sqrt(size**2 / ratio)
@@ -175,7 +177,7 @@ class RotatedAnchorGenerator(_GridAnchors):
         return torch.tensor(rows)
 
     def forward(self, features: Sequence[Tensor]) -> list[RotatedBoxes]:
-        """Return one `RotatedBoxes` of ``H * W * A`` anchors a level for maps ``(B, C, H, W)``."""
+        """Return one `RotatedBoxes` of `H * W * A` anchors a level for maps `(B, C, H, W)`."""
         return [RotatedBoxes(grid) for grid in self._grids(features)]
 
     def _place(self, centers: Tensor, cell: Tensor) -> Tensor:

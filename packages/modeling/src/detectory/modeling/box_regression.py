@@ -1,5 +1,7 @@
 """From a box and a prediction to a better box, and back."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Sequence
 
@@ -15,7 +17,7 @@ SCALE_CLAMP = math.log(1000.0 / 16)
 
 
 def _centers_and_sizes(boxes: Tensor) -> tuple[Tensor, Tensor]:
-    """Return centres and sizes, both ``(…, 2)``, of boxes ``(…, 4)``."""
+    """Return centres and sizes, both `(…, 2)`, of boxes `(…, 4)`."""
     sizes = boxes[..., 2:] - boxes[..., :2]
     return boxes[..., :2] + 0.5 * sizes, sizes
 
@@ -24,8 +26,8 @@ class Box2BoxTransform:
     """The transform of R-CNN: move the centre by a share of the size, scale the size by an exponential.
 
     Args:
-        weights: Factors of ``(dx, dy, dw, dh)``, chosen so that targets have about unit variance.
-        scale_clamp: Largest ``dw`` and ``dh`` that are applied.
+        weights: Factors of `(dx, dy, dw, dh)`, chosen so that targets have about unit variance.
+        scale_clamp: Largest `dw` and `dh` that are applied.
 
     Source: Girshick et al., "Rich Feature Hierarchies", 2014, appendix C.
     """
@@ -35,7 +37,7 @@ class Box2BoxTransform:
         self.scale_clamp = scale_clamp
 
     def get_deltas(self, src_boxes: Tensor, target_boxes: Tensor) -> Tensor:
-        """Return ``(N, 4)`` deltas that take ``src_boxes`` to ``target_boxes``, both ``(N, 4)``.
+        """Return `(N, 4)` deltas that take `src_boxes` to `target_boxes`, both `(N, 4)`.
 
         Raises:
             ValueError: for a source box without width or height (not looked at while compiling).
@@ -49,14 +51,14 @@ class Box2BoxTransform:
         return torch.cat((moves, torch.log(target_sizes / sizes)), dim=-1) * weights
 
     def apply_deltas(self, deltas: Tensor, boxes: Tensor) -> Tensor:
-        """Apply ``k`` class-specific deltas to each box.
+        """Apply `k` class-specific deltas to each box.
 
         Args:
-            deltas: ``(N, k * 4)``; taken as float32, half precision cannot hold pixel coordinates.
-            boxes: ``(N, 4)``.
+            deltas: `(N, k * 4)`; taken as float32, half precision cannot hold pixel coordinates.
+            boxes: `(N, 4)`.
 
         Returns:
-            ``(N, k * 4)``, float32.
+            `(N, k * 4)`, float32.
         """
         return moved_boxes(deltas, boxes, list(self.weights), self.scale_clamp)
 
@@ -76,8 +78,8 @@ class Box2BoxTransformRotated:
     """`Box2BoxTransform` with a turn: the fifth delta is an angle in radians, boxes keep degrees.
 
     Args:
-        weights: Factors of ``(dx, dy, dw, dh, da)``.
-        scale_clamp: Largest ``dw`` and ``dh`` that are applied.
+        weights: Factors of `(dx, dy, dw, dh, da)`.
+        scale_clamp: Largest `dw` and `dh` that are applied.
     """
 
     def __init__(self, weights: Sequence[float], scale_clamp: float = SCALE_CLAMP) -> None:
@@ -85,7 +87,7 @@ class Box2BoxTransformRotated:
         self.scale_clamp = scale_clamp
 
     def get_deltas(self, src_boxes: Tensor, target_boxes: Tensor) -> Tensor:
-        """Return ``(N, 5)`` deltas that take ``src_boxes`` to ``target_boxes``, both ``(N, 5)``.
+        """Return `(N, 5)` deltas that take `src_boxes` to `target_boxes`, both `(N, 5)`.
 
         Raises:
             ValueError: for a source box without width or height (not looked at while compiling).
@@ -99,10 +101,10 @@ class Box2BoxTransformRotated:
         return torch.cat((moves, scales, turn), dim=-1) * src_boxes.new_tensor(self.weights)
 
     def apply_deltas(self, deltas: Tensor, boxes: Tensor) -> Tensor:
-        """Apply ``k`` class-specific deltas ``(N, k * 5)`` to boxes ``(N, 5)``.
+        """Apply `k` class-specific deltas `(N, k * 5)` to boxes `(N, 5)`.
 
         Returns:
-            ``(N, k * 5)``, angles in ``[-180, 180)`` degrees.
+            `(N, k * 5)`, angles in `[-180, 180)` degrees.
         """
         shape = deltas.shape
         deltas = deltas.reshape(shape[0], shape[1] // 5, 5) / deltas.new_tensor(self.weights)
@@ -114,7 +116,7 @@ class Box2BoxTransformRotated:
 
 
 def _wrap_degrees(angles: Tensor) -> Tensor:
-    """Bring angles into ``[-180, 180)``."""
+    """Bring angles into `[-180, 180)`."""
     return (angles + 180.0) % 360.0 - 180.0
 
 
@@ -131,7 +133,7 @@ class Box2BoxTransformLinear:
         self.normalize_by_size = normalize_by_size
 
     def get_deltas(self, src_boxes: Tensor, target_boxes: Tensor) -> Tensor:
-        """Return distances ``(…, 4)`` to left, top, right and bottom of ``target_boxes`` ``(…, 4)``.
+        """Return distances `(…, 4)` to left, top, right and bottom of `target_boxes` `(…, 4)`.
 
         They are negative where the source box's centre lies outside the target.
         """
@@ -140,7 +142,7 @@ class Box2BoxTransformLinear:
         return deltas / torch.cat((sizes, sizes), dim=-1) if self.normalize_by_size else deltas
 
     def apply_deltas(self, deltas: Tensor, boxes: Tensor) -> Tensor:
-        """Return the boxes ``(N, 4)`` whose sides lie ``deltas`` away from the centres of ``boxes``.
+        """Return the boxes `(N, 4)` whose sides lie `deltas` away from the centres of `boxes`.
 
         Negative distances count as zero: a box is never inside out.
         """
@@ -166,13 +168,13 @@ def dense_box_regression_loss(
     """Sum the regression loss of a dense head over its foreground anchors.
 
     Args:
-        anchors: Boxes of every level, together ``R`` anchors of ``D`` numbers.
+        anchors: Boxes of every level, together `R` anchors of `D` numbers.
         box2box_transform: What the head's numbers mean.
-        pred_anchor_deltas: ``(B, H * W * A, D)`` for every level.
-        gt_boxes: ``(R, D)`` matched boxes for every image.
-        fg_mask: Bool ``(B, R)``, the anchors that count.
-        box_reg_loss_type: ``"smooth_l1"`` compares deltas; ``"giou"``, ``"diou"`` and ``"ciou"`` compare boxes.
-        smooth_l1_beta: Where ``"smooth_l1"`` turns linear; 0 is plain L1.
+        pred_anchor_deltas: `(B, H * W * A, D)` for every level.
+        gt_boxes: `(R, D)` matched boxes for every image.
+        fg_mask: Bool `(B, R)`, the anchors that count.
+        box_reg_loss_type: `"smooth_l1"` compares deltas; `"giou"`, `"diou"` and `"ciou"` compare boxes.
+        smooth_l1_beta: Where `"smooth_l1"` turns linear; 0 is plain L1.
 
     Returns:
         A scalar.
@@ -195,7 +197,7 @@ def box_regression_loss(
     box_reg_loss_type: str,
     smooth_l1_beta: float,
 ) -> Tensor:
-    """Sum the regression loss of ``deltas`` ``(N, D)``, that move ``boxes``, towards ``targets``; types as above."""
+    """Sum the regression loss of `deltas` `(N, D)`, that move `boxes`, towards `targets`; types as above."""
     if known_box_loss(box_reg_loss_type) == "smooth_l1":
         return smooth_l1_loss(deltas, box2box_transform.get_deltas(boxes, targets), smooth_l1_beta, "sum")
     return BOX_LOSSES[box_reg_loss_type](box2box_transform.apply_deltas(deltas, boxes), targets, reduction="sum")

@@ -1,5 +1,7 @@
 """Preparing a trained model for inference only."""
 
+from __future__ import annotations
+
 from typing import Any
 
 import torch
@@ -24,8 +26,8 @@ def optimize_for_inference(model: nn.Module, dtype: torch.dtype = torch.float32,
     scores and masks stay float32.
 
     Args:
-        model: A model with a ``backbone``, its weights loaded.
-        dtype: ``torch.float32``, or ``torch.bfloat16`` where the processor has instructions for it.
+        model: A model with a `backbone`, its weights loaded.
+        dtype: `torch.float32`, or `torch.bfloat16` where the processor has instructions for it.
         compile: Also compile the backbone on its first call, which takes a minute and a C++ compiler and saves a few
             percent where all images have the same size.
 
@@ -59,8 +61,8 @@ def optimize_for_inference(model: nn.Module, dtype: torch.dtype = torch.float32,
 def fold_batch_norms(model: nn.Module) -> nn.Module:
     """Multiply every batch norm's scale into the convolution before it and leave the norm out, in place.
 
-    Knows the norms that `Conv2d` and the deformable convolutions own, and RegNet's pairs (``a`` and ``a_bn``,
-    ``conv`` and ``bn``, ``proj`` and ``bn``). Other norms stay.
+    Knows the norms that `Conv2d` and the deformable convolutions own, and RegNet's pairs (`a` and `a_bn`,
+    `conv` and `bn`, `proj` and `bn`). Other norms stay.
     """
     for module in list(model.modules()):
         if isinstance(module, (Conv2d, DeformConv, ModulatedDeformConv)) and isinstance(module.norm, BATCH_NORMS):

@@ -1,5 +1,7 @@
 """Which ground-truth box a prediction answers for."""
 
+from __future__ import annotations
+
 import torch
 from torch import Tensor
 
@@ -7,7 +9,7 @@ from torch import Tensor
 class Matcher:
     """Give every prediction its best ground truth and a label by how good the match is.
 
-    With ``thresholds=[0.3, 0.7]`` and ``labels=[0, -1, 1]`` a best quality below 0.3 is labelled 0, one from
+    With `thresholds=[0.3, 0.7]` and `labels=[0, -1, 1]` a best quality below 0.3 is labelled 0, one from
     0.3 to below 0.7 is labelled -1, and one from 0.7 on is labelled 1.
 
     Args:
@@ -28,13 +30,13 @@ class Matcher:
         self.allow_low_quality_matches = allow_low_quality_matches
 
     def __call__(self, match_quality_matrix: Tensor) -> tuple[Tensor, Tensor]:
-        """Match ``N`` predictions with ``M`` ground truths.
+        """Match `N` predictions with `M` ground truths.
 
         Args:
-            match_quality_matrix: ``(M, N)``, not negative, for example IoU.
+            match_quality_matrix: `(M, N)`, not negative, for example IoU.
 
         Returns:
-            Index of the best ground truth ``(N,)`` int64 and label ``(N,)`` int8. Without ground truth
+            Index of the best ground truth `(N,)` int64 and label `(N,)` int8. Without ground truth
             the index is 0 and the label is that of the lowest quality.
         """
         if match_quality_matrix.dim() != 2:

@@ -1,8 +1,10 @@
 """Models of MMDetection 2 behind this package's interfaces.
 
-MMDetection itself (``mmdet``) is needed only where a config dictionary is given instead of a module, and to
+MMDetection itself (`mmdet`) is needed only where a config dictionary is given instead of a module, and to
 hand over masks in training.
 """
+
+from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
@@ -36,10 +38,10 @@ class MMDetBackbone(Backbone):
     """A backbone of MMDetection, and perhaps its neck, whose outputs get names.
 
     Args:
-        backbone: Module from images ``(B, C, H, W)`` to a sequence of maps, or its config.
-        neck: Module from these maps to another sequence, or its config; ``None`` for none.
+        backbone: Module from images `(B, C, H, W)` to a sequence of maps, or its config.
+        neck: Module from these maps to another sequence, or its config; `None` for none.
         output_shapes: Channels and stride of every output.
-        output_names: Names of the outputs, by default ``"out0"``, ``"out1"``, ….
+        output_names: Names of the outputs, by default `"out0"`, `"out1"`, ….
     """
 
     def __init__(
@@ -61,7 +63,7 @@ class MMDetBackbone(Backbone):
         self._output_shapes = dict(zip(names, output_shapes, strict=True))
 
     def forward(self, x: Tensor) -> dict[str, Tensor]:
-        """Map images ``(B, C, H, W)`` to named maps."""
+        """Map images `(B, C, H, W)` to named maps."""
         maps = self.backbone(x)
         if self.neck is not None:
             maps = self.neck(maps)
@@ -79,7 +81,7 @@ class MMDetDetector(nn.Module):
     """A detector of MMDetection 2 that takes and gives what this package's detectors do.
 
     Args:
-        detector: Module with ``forward_train`` and ``simple_test``, or its config.
+        detector: Module with `forward_train` and `simple_test`, or its config.
         size_divisibility: Images are padded to multiples of this.
         pixel_mean: Mean of each channel, in the units of the input (0 to 255).
         pixel_std: Deviation of each channel.
@@ -157,7 +159,7 @@ def _mmdet_masks(truth: Instances) -> Any:
 
 
 def parse_losses(values: Mapping[str, Tensor | Sequence[Tensor]]) -> dict[str, Tensor]:
-    """Return scalars whose names contain ``"loss"``; log the others, which are figures such as accuracy.
+    """Return scalars whose names contain `"loss"`; log the others, which are figures such as accuracy.
 
     Args:
         values: Tensors, or lists of tensors whose means are added.
@@ -176,9 +178,9 @@ def convert_mmdet_result(result: Any, shape: tuple[int, int]) -> Instances:
     """Return MMDetection's result of one image as `Instances`.
 
     Args:
-        result: For every class an array ``(n, 5)`` of boxes and scores; or a pair of that and, for every class,
-            a list of ``n`` bool arrays ``(H, W)``.
-        shape: ``(height, width)`` of the image.
+        result: For every class an array `(n, 5)` of boxes and scores; or a pair of that and, for every class,
+            a list of `n` bool arrays `(H, W)`.
+        shape: `(height, width)` of the image.
     """
     per_class, masks = result if isinstance(result, tuple) else (result, None)
     rows = torch.from_numpy(np.vstack(per_class))  # (N, 5)

@@ -1,5 +1,7 @@
 """Region features from the levels of a pyramid."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Sequence
 
@@ -23,14 +25,14 @@ def assign_boxes_to_levels(
     """Choose for every box the level whose stride suits its size.
 
     Args:
-        box_lists: Boxes of each image, ``R`` in all.
-        min_level: Finest level, ``log2`` of its stride.
+        box_lists: Boxes of each image, `R` in all.
+        min_level: Finest level, `log2` of its stride.
         max_level: Coarsest level.
-        canonical_box_size: Side in pixels of a square that belongs to ``canonical_level``.
+        canonical_box_size: Side in pixels of a square that belongs to `canonical_level`.
         canonical_level: Its level.
 
     Returns:
-        ``(R,)`` int64, counted from ``min_level``.
+        `(R,)` int64, counted from `min_level`.
 
     Source: Lin et al., "Feature Pyramid Networks", 2017, equation 1.
     """
@@ -40,7 +42,7 @@ def assign_boxes_to_levels(
 
 
 def convert_boxes_to_pooler_format(box_lists: list[Boxes]) -> Tensor:
-    """Return the boxes of all images as rows ``(image index, box…)``: ``(R, 5)``, or ``(R, 6)`` if rotated."""
+    """Return the boxes of all images as rows `(image index, box…)`: `(R, 5)`, or `(R, 6)` if rotated."""
     boxes = torch.cat([boxes.tensor for boxes in box_lists])
     index: list[Tensor] = []
     for i, one in enumerate(box_lists):
@@ -52,13 +54,13 @@ class ROIPooler(nn.Module):
     """Pool every region from the level that suits its size.
 
     Args:
-        output_size: Side, or ``(height, width)``, of the output.
+        output_size: Side, or `(height, width)`, of the output.
         scales: Cells for one image pixel of every level: 1 / stride, each half of the one before.
         sampling_ratio: Samples along each side of a bin, 0 for as many as there are cells.
-        pooler_type: ``"ROIAlignV2"`` (pixel centres at half-integers), ``"ROIAlign"`` (the older shift),
-            ``"ROIAlignRotated"`` or ``"ROIPool"``.
-        canonical_box_size: Side in pixels of a square that belongs to ``canonical_level``.
-        canonical_level: ``log2`` of the stride of that level.
+        pooler_type: `"ROIAlignV2"` (pixel centres at half-integers), `"ROIAlign"` (the older shift),
+            `"ROIAlignRotated"` or `"ROIPool"`.
+        canonical_box_size: Side in pixels of a square that belongs to `canonical_level`.
+        canonical_level: `log2` of the stride of that level.
 
     Raises:
         ValueError: for an unknown type, or scales that are not halves of each other.
@@ -103,11 +105,11 @@ class ROIPooler(nn.Module):
         """Pool the boxes of a batch.
 
         Args:
-            x: One map ``(B, C, H, W)`` for each scale.
-            box_lists: Boxes of each of the ``B`` images, in image pixels.
+            x: One map `(B, C, H, W)` for each scale.
+            box_lists: Boxes of each of the `B` images, in image pixels.
 
         Returns:
-            ``(R, C, height, width)``, the regions of all images in order.
+            `(R, C, height, width)`, the regions of all images in order.
         """
         if len(x) != len(self.level_poolers) or len(box_lists) != x[0].shape[0]:
             scales, images = len(self.level_poolers), x[0].shape[0]

@@ -1,5 +1,7 @@
 """From the model's resolution to the wanted one."""
 
+from __future__ import annotations
+
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -11,17 +13,17 @@ def detector_postprocess(
 ) -> Instances:
     """Scale detections from the size that the model saw to the wanted size.
 
-    Boxes are scaled and clipped, detections without area dropped, region masks ``pred_masks`` pasted into the
+    Boxes are scaled and clipped, detections without area dropped, region masks `pred_masks` pasted into the
     image and keypoints scaled.
 
     Args:
-        results: Detections in an image of ``results.image_size``; has ``pred_boxes`` or ``proposal_boxes``.
+        results: Detections in an image of `results.image_size`; has `pred_boxes` or `proposal_boxes`.
         output_height: Height of the result in pixels.
         output_width: Width of the result in pixels.
         mask_threshold: Probability from which on a pixel belongs to a mask.
 
     Returns:
-        New `Instances`; ``pred_masks`` is bool ``(N, output_height, output_width)``.
+        New `Instances`; `pred_masks` is bool `(N, output_height, output_width)`.
     """
     scale_x = output_width / results.image_size[1]
     scale_y = output_height / results.image_size[0]
@@ -49,13 +51,13 @@ def sem_seg_postprocess(result: Tensor, img_size: tuple[int, int], output_height
     """Cut the padding off a semantic prediction and resize it.
 
     Args:
-        result: Logits ``(K, H, W)`` at the size of the padded batch.
-        img_size: ``(height, width)`` of the image inside it.
+        result: Logits `(K, H, W)` at the size of the padded batch.
+        img_size: `(height, width)` of the image inside it.
         output_height: Height of the result in pixels.
         output_width: Width of the result in pixels.
 
     Returns:
-        Logits ``(K, output_height, output_width)``, resized bilinearly.
+        Logits `(K, output_height, output_width)`, resized bilinearly.
     """
     result = result[:, : img_size[0], : img_size[1]]
     # The strides of a batch whose channels come last: `result[None]` would have others, and be copied before resizing.

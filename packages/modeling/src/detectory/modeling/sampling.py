@@ -1,5 +1,7 @@
 """Which labelled boxes a loss looks at."""
 
+from __future__ import annotations
+
 import torch
 from torch import Tensor
 
@@ -10,14 +12,14 @@ def subsample_labels(
     """Draw positives and negatives at random, positives up to their share, negatives for the rest.
 
     Args:
-        labels: ``(N,)``: -1 is ignored, ``bg_label`` is negative, anything else is positive.
+        labels: `(N,)`: -1 is ignored, `bg_label` is negative, anything else is positive.
         num_samples: Most samples of both kinds together.
-        positive_fraction: Largest share of positives in ``num_samples``.
+        positive_fraction: Largest share of positives in `num_samples`.
         bg_label: The negative label.
 
     Returns:
         Indices of the positives and of the negatives, int64, in random order. Fewer than
-        ``num_samples`` where there are not enough negatives.
+        `num_samples` where there are not enough negatives.
     """
     positive = ((labels != -1) & (labels != bg_label)).nonzero().squeeze(1)
     negative = (labels == bg_label).nonzero().squeeze(1)
@@ -27,7 +29,7 @@ def subsample_labels(
 
 
 def check_sampling(owner: str, batch_size_per_image: int, positive_fraction: float) -> None:
-    """Raise ValueError, in the name of ``owner``, for a number of samples or a share that cannot be drawn."""
+    """Raise ValueError, in the name of `owner`, for a number of samples or a share that cannot be drawn."""
     if batch_size_per_image < 1:
         raise ValueError(f"{owner}: batch_size_per_image must be positive, got {batch_size_per_image}")
     if not 0 <= positive_fraction <= 1:

@@ -1,5 +1,7 @@
 """Checks of arguments that the operators' Python faces share; each message names function, argument and what came."""
 
+from __future__ import annotations
+
 import torch
 
 from detectory.ops._library import cuda_absence
@@ -9,10 +11,10 @@ def check_tensor(function: str, name: str, value: object, shape: str = "", dtype
     """Check that an argument is a tensor of a shape and kind that the function takes.
 
     Args:
-        function: the function that was called, for the message.
-        name: the argument.
-        value: what came.
-        shape: the expected shape as documented, `"(N, 4)"`: numbers must match, letters take any size;
+        function: The function that was called, for the message.
+        name: The argument.
+        value: What came.
+        shape: The expected shape as documented, `"(N, 4)"`: numbers must match, letters take any size;
             empty for any shape.
         dtypes: `"floating"`, `"integer"`, `"bool"`, `"real"` (all but complex) or `"any"`.
 

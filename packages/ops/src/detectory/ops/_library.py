@@ -1,5 +1,7 @@
 """Loads the compiled operators and remembers why the CUDA ones are absent, where they are."""
 
+from __future__ import annotations
+
 import importlib.machinery
 import sys
 from collections.abc import Iterable
@@ -14,8 +16,8 @@ def find_library(stem: str, folders: Iterable[str]) -> Path | None:
     """Find a compiled library in the folders of a package.
 
     Args:
-        stem: the library's name without suffix, `_C` or `_C_cuda`.
-        folders: the package's `__path__`; an editable install has the sources in one folder, the library in another.
+        stem: The library's name without suffix, `_C` or `_C_cuda`.
+        folders: The package's `__path__`; an editable install has the sources in one folder, the library in another.
 
     Returns:
         The first file that exists, or None.

@@ -9,6 +9,8 @@ Overlaps are flat: the (detections, ground truths) block of each group, row-majo
 Source: Lin et al., "Microsoft COCO: Common Objects in Context", ECCV 2014, and the evaluation rules of its web site.
 """
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 
 import torch
@@ -72,7 +74,7 @@ def coco_match(
     drop each group's detections beyond it from the results.
 
     Args:
-        ious: flat float64, the blocks of all groups; NaN matches nothing.
+        ious: Flat float64, the blocks of all groups; NaN matches nothing.
         iou_thresholds: (T,) floating; a threshold of 1 is read as 1 - 1e-10.
         dt_groups: (G + 1) int64 from 0 to D.
         gt_groups: (G + 1) int64 from 0 to M.

@@ -1,5 +1,7 @@
 """Deformable convolution, versions 1 and 2, trainable on the CPU too."""
 
+from __future__ import annotations
+
 from typing import Any
 
 import torch
@@ -27,9 +29,9 @@ def deform_conv2d(
             along x, in input pixels. The channels of the input are split evenly over the G groups.
         weight: (OC, C / groups, KH, KW); its second size says how many groups the convolution has.
         bias: (OC,) or None.
-        stride: of the output grid, along y and x.
-        padding: rows and columns of zeros around the input.
-        dilation: distance of taps.
+        stride: Of the output grid, along y and x.
+        padding: Rows and columns of zeros around the input.
+        dilation: Distance of taps.
         mask: (B, G * KH * KW, OH, OW), a factor for each tap (version 2), or None for 1 everywhere (version 1).
 
     Returns:

@@ -1,5 +1,7 @@
 """Losses that are computed in one pass over their input."""
 
+from __future__ import annotations
+
 from typing import Any
 
 import torch
@@ -20,11 +22,11 @@ def sigmoid_focal_loss(
     """Focal loss of independent binary classifications.
 
     Args:
-        inputs: logits of any shape, floating. Half types are computed in float32, as is everything under autocast.
-        targets: same shape, any real dtype: 0 for the negative, 1 for the positive class, or probabilities between. No
+        inputs: Logits of any shape, floating. Half types are computed in float32, as is everything under autocast.
+        targets: Same shape, any real dtype: 0 for the negative, 1 for the positive class, or probabilities between. No
             gradient flows to them.
-        alpha: the weight of positives in [0, 1], negatives weigh 1 - alpha; negative: both weigh 1.
-        gamma: how strongly easy examples are played down, at least 0.
+        alpha: The weight of positives in [0, 1], negatives weigh 1 - alpha; negative: both weigh 1.
+        gamma: How strongly easy examples are played down, at least 0.
         reduction: `"none"` for the loss of each element, `"mean"` or `"sum"` over all. A sum does not depend on the
             number of threads.
 

@@ -1,5 +1,7 @@
 """Multi-scale deformable attention."""
 
+from __future__ import annotations
+
 from typing import Any
 
 import torch

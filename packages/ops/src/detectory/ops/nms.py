@@ -1,5 +1,7 @@
 """Greedy non-maximum suppression of upright boxes, over one class or many."""
 
+from __future__ import annotations
+
 import torch
 
 from detectory.ops._arguments import check_same_device, check_tensor
@@ -12,7 +14,7 @@ def nms(boxes: torch.Tensor, scores: torch.Tensor, iou_threshold: float) -> torc
     Args:
         boxes: (N, 4) floating, `(x1, y1, x2, y2)`. A box with a NaN coordinate overlaps nothing and is kept.
         scores: (N,) floating. NaN counts as the highest score, as in `torch.sort`.
-        iou_threshold: in [0, 1]; a box is dropped when its IoU with a kept box exceeds this.
+        iou_threshold: In [0, 1]; a box is dropped when its IoU with a kept box exceeds this.
 
     Returns:
         (K,) int64 indices of the kept boxes, by descending score; ties keep the order of the input. IoU is computed in
@@ -38,7 +40,7 @@ def batched_nms(boxes: torch.Tensor, scores: torch.Tensor, idxs: torch.Tensor, i
         boxes: (N, 4) floating, `(x1, y1, x2, y2)`.
         scores: (N,) floating.
         idxs: (N,) integer; boxes suppress each other only where their values are equal. Any values, any number of them.
-        iou_threshold: in [0, 1].
+        iou_threshold: In [0, 1].
 
     Returns:
         (K,) int64 indices of the kept boxes of all classes, by descending score; ties keep the order of the input.

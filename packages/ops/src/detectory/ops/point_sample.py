@@ -4,6 +4,8 @@ Built from torch's `grid_sample`: a kernel of our own would do the same reads in
 the coordinates, which are few beside the features.
 """
 
+from __future__ import annotations
+
 import torch
 
 from detectory.ops._arguments import check_same_device, check_tensor
@@ -15,7 +17,7 @@ def point_sample(input: torch.Tensor, point_coords: torch.Tensor, *, align_corne
     Args:
         input: (B, C, H, W) floating.
         point_coords: (B, P, 2) or (B, Hg, Wg, 2) floating: x, then y, in [0, 1] of the map's width and height.
-        align_corners: as in `torch.nn.functional.grid_sample`: False places pixel centres at (i + 0.5) / size.
+        align_corners: As in `torch.nn.functional.grid_sample`: False places pixel centres at (i + 0.5) / size.
 
     Returns:
         (B, C, P) or (B, C, Hg, Wg) of the input's dtype; points outside read 0. Differentiable with respect to both.

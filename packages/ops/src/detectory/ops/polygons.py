@@ -7,6 +7,8 @@ finite. All functions work on the CPU, on torch's threads where there are many o
 Source: the rasterisation of Lin et al., "Microsoft COCO: Common Objects in Context", ECCV 2014 (mask API).
 """
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from typing import Any
 
@@ -24,9 +26,9 @@ def polygons_to_mask(polygons: Sequence[Polygon], height: int, width: int) -> to
     """Draw one object.
 
     Args:
-        polygons: the object's polygons; none gives an empty mask.
-        height: of the picture, in pixels.
-        width: of the picture, in pixels.
+        polygons: The object's polygons; none gives an empty mask.
+        height: Of the picture, in pixels.
+        width: Of the picture, in pixels.
 
     Returns:
         (H, W) bool on the CPU.
@@ -46,9 +48,9 @@ def polygons_to_rle(polygons: Sequence[Polygon], height: int, width: int) -> RLE
     """Encode one object as COCO run lengths, without drawing it.
 
     Args:
-        polygons: the object's polygons; none gives an empty mask.
-        height: of the picture, in pixels.
-        width: of the picture, in pixels.
+        polygons: The object's polygons; none gives an empty mask.
+        height: Of the picture, in pixels.
+        width: Of the picture, in pixels.
 
     Returns:
         One COCO dict `{"size": [H, W], "counts": bytes}`.
@@ -64,8 +66,8 @@ def polygon_sets_to_rles(polygon_sets: Sequence[Sequence[Polygon]], sizes: Seque
     """Encode many objects, each in a picture of its own size, in one call.
 
     Args:
-        polygon_sets: for each of N objects its polygons.
-        sizes: for each object the height and width of its picture.
+        polygon_sets: For each of N objects its polygons.
+        sizes: For each object the height and width of its picture.
 
     Returns:
         N COCO dicts.
@@ -92,9 +94,9 @@ def rasterize_polygons_within_boxes(
     """Crop objects to boxes, stretch each crop to size x size pixels and draw it: the targets of a mask loss.
 
     Args:
-        polygon_sets: for each of N objects its polygons, in pixels of the image.
+        polygon_sets: For each of N objects its polygons, in pixels of the image.
         boxes: (R, 4) `(x1, y1, x2, y2)` in pixels of the image, finite. A side shorter than 0.1 counts as 0.1.
-        size: pixels along each side of the result.
+        size: Pixels along each side of the result.
         indices: (R,) int64, the object that each box crops, on the CPU; None where there is one box for each object.
 
     Returns:

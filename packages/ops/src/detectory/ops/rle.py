@@ -11,6 +11,8 @@ masks in column-major pixel order, background first) and `offsets` (N + 1, int64
 Source: Lin et al., "Microsoft COCO: Common Objects in Context", ECCV 2014, and its annotation format.
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 
 import torch
@@ -54,7 +56,7 @@ def rle_decode(rles: Mapping[str, object] | Sequence[Mapping[str, object]]) -> t
     """Decode masks.
 
     Args:
-        rles: one COCO dict, or a list of them that share one size.
+        rles: One COCO dict, or a list of them that share one size.
 
     Returns:
         (H, W) bool for one dict, (N, H, W) for a list; an empty list gives (0, 0, 0).
@@ -79,7 +81,7 @@ def rle_area(rles: Mapping[str, object] | Sequence[Mapping[str, object]]) -> tor
     """Count the pixels of masks.
 
     Args:
-        rles: one COCO dict or a list of them, of any sizes.
+        rles: One COCO dict or a list of them, of any sizes.
 
     Returns:
         int64, () for one dict, (N,) for a list.
@@ -97,7 +99,7 @@ def rle_to_bbox(rles: Mapping[str, object] | Sequence[Mapping[str, object]]) -> 
     """Find the tight boxes around masks.
 
     Args:
-        rles: one COCO dict or a list of them, of any sizes.
+        rles: One COCO dict or a list of them, of any sizes.
 
     Returns:
         float64 COCO boxes `(x, y, width, height)`, (4,) for one dict, (N, 4) for a list; zeros for an empty mask.
@@ -116,7 +118,7 @@ def rle_merge(rles: Sequence[Mapping[str, object]], intersect: bool = False) -> 
 
     Args:
         rles: COCO dicts of one size, at least one.
-        intersect: the pixels that all masks share instead of those that any has.
+        intersect: The pixels that all masks share instead of those that any has.
 
     Returns:
         One COCO dict with compressed counts.

@@ -1,5 +1,7 @@
 """RoIAlign: features of a region, resampled to a fixed grid of bins."""
 
+from __future__ import annotations
+
 from typing import Any
 
 import torch
@@ -22,9 +24,9 @@ def roi_align(
         input: (B, C, H, W) floating, any strides; channels_last is read as it stands.
         rois: (R, 5) floating: index of the image, then `(x1, y1, x2, y2)` in the coordinates of the image. A region
             with a coordinate that is not finite, or of negative size, gives zeros.
-        output_size: bins along y and x, or one number for both.
-        spatial_scale: features per image pixel, such as 1 / 16.
-        sampling_ratio: samples per bin and axis; 0 takes one per feature pixel, ceil(region / bins).
+        output_size: Bins along y and x, or one number for both.
+        spatial_scale: Features per image pixel, such as 1 / 16.
+        sampling_ratio: Samples per bin and axis; 0 takes one per feature pixel, ceil(region / bins).
         aligned: True shifts by half a pixel, so that the centre of feature pixel 0 is at coordinate 0.5. False is the
             older behaviour: no shift, and regions are at least one pixel wide.
 

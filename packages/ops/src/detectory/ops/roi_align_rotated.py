@@ -1,5 +1,7 @@
 """RoIAlign for rotated regions."""
 
+from __future__ import annotations
+
 from typing import Any
 
 import torch
@@ -22,9 +24,9 @@ def roi_align_rotated(
         input: (B, C, H, W) floating, any strides; channels_last is read as it stands.
         rois: (R, 6) floating: index of the image, then `(cx, cy, w, h, degrees counter-clockwise)` in the coordinates
             of the image. A region with a value that is not finite, or without a positive size, gives zeros.
-        output_size: bins along the region's height and width, or one number for both.
-        spatial_scale: features per image pixel, such as 1 / 16.
-        sampling_ratio: samples per bin and axis; 0 takes one per feature pixel, ceil(region / bins).
+        output_size: Bins along the region's height and width, or one number for both.
+        spatial_scale: Features per image pixel, such as 1 / 16.
+        sampling_ratio: Samples per bin and axis; 0 takes one per feature pixel, ceil(region / bins).
 
     Returns:
         (R, C, *output_size) of the input's dtype. Half types are summed in float32. Differentiable with respect to

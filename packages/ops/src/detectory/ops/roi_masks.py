@@ -5,6 +5,8 @@ are interpolated linearly and outside of it they are 0, as `torch.nn.functional.
 `align_corners=False`. Values are computed in float32 whatever the input's dtype.
 """
 
+from __future__ import annotations
+
 import torch
 
 from detectory.ops._arguments import check_same_device, check_tensor
@@ -21,8 +23,8 @@ def paste_masks(
         masks: (N, h, w) of any real dtype, values in [0, 1].
         boxes: (N, 4) `(x1, y1, x2, y2)` in pixels of the image, floating, on the same device. A box without width or
             height, or with a NaN or infinite coordinate, holds no pixel.
-        image_shape: height and width of the image.
-        threshold: a pixel is set where its value is at least this; negative asks for the values themselves.
+        image_shape: Height and width of the image.
+        threshold: A pixel is set where its value is at least this; negative asks for the values themselves.
 
     Returns:
         (N, H, W) bool; with a negative threshold uint8, 255 times the value, truncated.
@@ -54,8 +56,8 @@ def roi_masks_to_rle(
         masks: (N, h, w) as for `paste_masks`. Run lengths live in the host's memory: CUDA masks are copied there first,
             which waits for the device once.
         boxes: (N, 4) as for `paste_masks`.
-        image_shape: height and width of the image, fewer than 2^31 pixels.
-        threshold: a pixel is set where its value is at least this; not negative.
+        image_shape: Height and width of the image, fewer than 2^31 pixels.
+        threshold: A pixel is set where its value is at least this; not negative.
 
     Returns:
         N COCO dicts `{"size": [H, W], "counts": bytes}`.

@@ -4,6 +4,8 @@ A rotated box is `(cx, cy, w, h, angle)`: centre, sides, and degrees counter-clo
 points down. Angles need not be normalised. Everything is computed in float64, whatever the dtype.
 """
 
+from __future__ import annotations
+
 import torch
 
 from detectory.ops._arguments import check_same, check_tensor
@@ -38,7 +40,7 @@ def nms_rotated(boxes: torch.Tensor, scores: torch.Tensor, iou_threshold: float)
     Args:
         boxes: (N, 5) floating.
         scores: (N,) floating; NaN counts as the highest score.
-        iou_threshold: in [0, 1].
+        iou_threshold: In [0, 1].
 
     Returns:
         (K,) int64 indices of the kept boxes, by descending score; ties keep the order of the input.
@@ -60,7 +62,7 @@ def batched_nms_rotated(
         boxes: (N, 5) floating.
         scores: (N,) floating.
         idxs: (N,) integer; boxes suppress each other only where their values are equal.
-        iou_threshold: in [0, 1].
+        iou_threshold: In [0, 1].
 
     Returns:
         (K,) int64 indices of the kept boxes of all classes, by descending score; ties keep the order of the input.

@@ -1,5 +1,7 @@
 """3x3 convolutions of trained networks with a quarter of the multiplications, on the CPU."""
 
+from __future__ import annotations
+
 import torch
 from torch.nn import functional as F
 
@@ -61,10 +63,10 @@ def winograd_conv2d(
 
     Args:
         input: (B, C, H, W), float32 or bfloat16; read without a copy where channels come last in memory.
-        weight: what `winograd_weight` gives.
+        weight: What `winograd_weight` gives.
         bias: (OC,) floating, or None.
         out_channels: OC, which the packed weight has rounded up.
-        relu: whether negative results become 0.
+        relu: Whether negative results become 0.
 
     Returns:
         (B, OC, H, W) of the input's dtype, channels last in memory. No gradient flows through it.

@@ -3,6 +3,8 @@
 TorchScript knows annotations by their value and one type at a time, also those of methods that it leaves out.
 """
 
+from __future__ import annotations
+
 from typing import TYPE_CHECKING
 
 import torch

@@ -1,5 +1,7 @@
 """Masks of one image's objects as bitmaps of the image's size."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -21,10 +23,10 @@ class BitMasks:
     """N masks of one image, one bool per pixel.
 
     Args:
-        tensor: shape (N, H, W), tensor or array; becomes bool, non-zero is inside.
+        tensor: Shape (N, H, W), tensor or array; becomes bool, non-zero is inside.
 
     Attributes:
-        tensor: bool, shape (N, H, W).
+        tensor: Bool, shape (N, H, W).
         image_size: `(H, W)`.
 
     Raises:
@@ -48,15 +50,15 @@ class BitMasks:
         """Where the tensor is."""
         return self.tensor.device
 
-    def to(self, *args: Any, **kwargs: Any) -> "BitMasks":
+    def to(self, *args: Any, **kwargs: Any) -> BitMasks:
         """Return the masks on another device; the dtype stays bool."""
         return BitMasks(self.tensor.to(*args, **kwargs))
 
-    def __getitem__(self, item: Index) -> "BitMasks":
+    def __getitem__(self, item: Index) -> BitMasks:
         """Select masks; an int gives one mask, a slice shares storage.
 
         Args:
-            item: int, slice, tensor of indices, or bool tensor of length N.
+            item: Int, slice, tensor of indices, or bool tensor of length N.
         """
         if isinstance(item, int):
             return BitMasks(self.tensor[item].unsqueeze(0))
@@ -81,14 +83,14 @@ class BitMasks:
 
     @staticmethod
     def from_polygon_masks(
-        polygon_masks: "PolygonMasks | Sequence[Sequence[np.ndarray]]", height: int, width: int
-    ) -> "BitMasks":
+        polygon_masks: PolygonMasks | Sequence[Sequence[np.ndarray]], height: int, width: int
+    ) -> BitMasks:
         """Rasterise polygons by COCO's rule.
 
         Args:
-            polygon_masks: for each object its polygons, absolute coordinates.
-            height: of the image, pixels.
-            width: of the image, pixels.
+            polygon_masks: For each object its polygons, absolute coordinates.
+            height: Of the image, pixels.
+            width: Of the image, pixels.
         """
         polygons = getattr(polygon_masks, "polygons", polygon_masks)
         masks = [ops.polygons_to_mask(of_one, height, width) for of_one in polygons]
@@ -96,14 +98,14 @@ class BitMasks:
 
     @staticmethod
     def from_roi_masks(
-        roi_masks: "ROIMasks", height: int, width: int, boxes: Boxes | torch.Tensor | None = None
-    ) -> "BitMasks":
+        roi_masks: ROIMasks, height: int, width: int, boxes: Boxes | torch.Tensor | None = None
+    ) -> BitMasks:
         """Paste masks that live inside boxes into the image, thresholded at 0.5.
 
         Args:
             roi_masks: N masks.
-            height: of the image, pixels.
-            width: of the image, pixels.
+            height: Of the image, pixels.
+            width: Of the image, pixels.
             boxes: N boxes, the places of the masks.
 
         Raises:
@@ -117,8 +119,8 @@ class BitMasks:
         """Cut each mask at its box and resample it, the training target of a mask head.
 
         Args:
-            boxes: shape (N, 4), one for each mask.
-            mask_size: side of the result, pixels.
+            boxes: Shape (N, 4), one for each mask.
+            mask_size: Side of the result, pixels.
 
         Returns:
             Bool, shape (N, mask_size, mask_size): the cell's mean over the mask is at least 0.5.
@@ -138,7 +140,7 @@ class BitMasks:
         return Boxes(torch.stack([x1, y1, x2, y2], dim=1))
 
     @staticmethod
-    def cat(bitmasks_list: list["BitMasks"]) -> "BitMasks":
+    def cat(bitmasks_list: list[BitMasks]) -> BitMasks:
         """Join masks of one image size.
 
         Raises:

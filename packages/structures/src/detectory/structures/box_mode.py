@@ -1,5 +1,7 @@
 """The ways in which five or four numbers describe a box, and conversions between them."""
 
+from __future__ import annotations
+
 import math
 from enum import IntEnum, unique
 from typing import Any, TypeVar
@@ -26,15 +28,15 @@ class BoxMode(IntEnum):
     """`(x_center, y_center, width, height, angle)` in pixels and degrees, counter-clockwise."""
 
     @staticmethod
-    def convert(box: Rows, from_mode: "BoxMode", to_mode: "BoxMode", image_size: tuple[int, int] | None = None) -> Rows:
+    def convert(box: Rows, from_mode: BoxMode, to_mode: BoxMode, image_size: tuple[int, int] | None = None) -> Rows:
         """Write boxes in another mode.
 
         A rotated box becomes its horizontal hull. Whole numbers stay whole where the formula allows.
 
         Args:
-            box: a list or tuple of 4 (rotated: 5) numbers, or an array or tensor of shape (..., 4) or (..., 5).
-            from_mode: the mode of `box`.
-            to_mode: the mode of the result.
+            box: A list or tuple of 4 (rotated: 5) numbers, or an array or tensor of shape (..., 4) or (..., 5).
+            from_mode: The mode of `box`.
+            to_mode: The mode of the result.
             image_size: `(height, width)`; needed between absolute and relative modes only.
 
         Returns:

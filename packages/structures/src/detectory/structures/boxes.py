@@ -1,5 +1,7 @@
 """Axis-aligned boxes of one image."""
 
+from __future__ import annotations
+
 import numpy as np
 import torch
 from torch import device
@@ -14,7 +16,7 @@ class Boxes:
     `clip` and `scale` change the object, never the tensor that it was made from.
 
     Args:
-        tensor: shape (N, 4); becomes float32. An empty tensor of any shape and an empty list are zero boxes.
+        tensor: Shape (N, 4); becomes float32. An empty tensor of any shape and an empty list are zero boxes.
             Lists and arrays are placed on the CPU.
 
     Raises:
@@ -32,11 +34,11 @@ class Boxes:
             tensor = tensor.reshape(0, 4)
         self.tensor = tensor
 
-    def clone(self) -> "Boxes":
+    def clone(self) -> Boxes:
         """Return boxes with a copy of the tensor."""
         return Boxes(self.tensor.clone())
 
-    def to(self, device: torch.device) -> "Boxes":
+    def to(self, device: torch.device) -> Boxes:
         """Return the boxes on `device`; the dtype stays float32."""
         return Boxes(self.tensor.to(device=device))
 
@@ -62,11 +64,11 @@ class Boxes:
         x1, y1, x2, y2 = self.tensor.unbind(dim=1)
         return (x2 - x1 > threshold) & (y2 - y1 > threshold)
 
-    def __getitem__(self, item: Index) -> "Boxes":
+    def __getitem__(self, item: Index) -> Boxes:
         """Select rows; an int gives one box, a slice shares storage.
 
         Args:
-            item: int, slice, tensor of indices, or bool tensor of length N.
+            item: Int, slice, tensor of indices, or bool tensor of length N.
         """
         if isinstance(item, int):
             return Boxes(self.tensor[item].reshape(1, -1))
@@ -87,7 +89,7 @@ class Boxes:
 
         Args:
             box_size: `(height, width)` of the image.
-            boundary_threshold: pixels, exclusive at the right and the bottom.
+            boundary_threshold: Pixels, exclusive at the right and the bottom.
         """
         h, w = box_size
         x1, y1, x2, y2 = self.tensor.unbind(dim=1)
@@ -108,7 +110,7 @@ class Boxes:
         self.tensor = torch.stack([x1 * scale_x, y1 * scale_y, x2 * scale_x, y2 * scale_y], dim=1)
 
     @classmethod
-    def cat(cls, boxes_list: list["Boxes"]) -> "Boxes":
+    def cat(cls, boxes_list: list[Boxes]) -> Boxes:
         """Join lists of boxes into one; of no lists, zero boxes.
 
         Raises:

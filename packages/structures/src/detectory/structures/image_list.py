@@ -1,5 +1,7 @@
 """Images of different sizes in one padded tensor."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Sequence
 from functools import reduce
 from typing import Any
@@ -16,7 +18,7 @@ class ImageList:
     """B images padded at the right and the bottom to one size.
 
     Args:
-        tensor: shape (B, H, W) or (B, C, H, W), the padded images.
+        tensor: Shape (B, H, W) or (B, C, H, W), the padded images.
         image_sizes: `(height, width)` of each image before padding. While `torch.jit.trace` records, each is a
             tensor of two numbers instead.
     """
@@ -48,7 +50,7 @@ class ImageList:
         return f"ImageList(tensor of shape {tuple(self.tensor.shape)}, image_sizes={self.image_sizes})"
 
     @torch.jit.unused
-    def to(self, *args: Any, **kwargs: Any) -> "ImageList":
+    def to(self, *args: Any, **kwargs: Any) -> ImageList:
         """Return a list with `tensor.to(*args, **kwargs)`."""
         return ImageList(self.tensor.to(*args, **kwargs), self.image_sizes)
 
@@ -63,13 +65,13 @@ class ImageList:
         size_divisibility: int = 0,
         pad_value: float = 0.0,
         padding_constraints: dict[str, int] | None = None,
-    ) -> "ImageList":
+    ) -> ImageList:
         """Pad images to one size and stack them.
 
         Args:
-            tensors: at least one image of shape (H, W) or (C, H, W); equal numbers of channels.
-            size_divisibility: above 1, the common height and width are rounded up to multiples of it.
-            pad_value: the padding's value.
+            tensors: At least one image of shape (H, W) or (C, H, W); equal numbers of channels.
+            size_divisibility: Above 1, the common height and width are rounded up to multiples of it.
+            pad_value: The padding's value.
             padding_constraints: `square_size` above 0 pads to that height and width;
                 `size_divisibility` takes the place of the argument.
 
@@ -90,7 +92,7 @@ class ImageList:
         size_divisibility: int,
         pad_value: float,
         padding_constraints: dict[str, int] | None,
-    ) -> "ImageList":
+    ) -> ImageList:
         _check_images(tensors)
         constraints = dict(padding_constraints or {})
         unknown = constraints.keys() - {"square_size", "size_divisibility"}

@@ -1,5 +1,7 @@
 """What is known about the objects in one image."""
 
+from __future__ import annotations
+
 import difflib
 import itertools
 from collections.abc import Iterable, Iterator
@@ -30,7 +32,7 @@ class Instances:
 
     Args:
         image_size: `(height, width)` of the image.
-        **kwargs: fields.
+        **kwargs: Fields.
 
     Example:
         >>> instances = Instances((480, 640), scores=torch.tensor([0.9, 0.2]))
@@ -127,7 +129,7 @@ class Instances:
         """Return the fields by name; changing the dict changes the object."""
         return self._fields
 
-    def to(self, *args: Any, **kwargs: Any) -> "Instances":
+    def to(self, *args: Any, **kwargs: Any) -> Instances:
         """Return a copy with `field.to(*args, **kwargs)` for every field that has a method `to`."""
         moved = Instances(self._image_size)
         for name, value in self._fields.items():
@@ -138,7 +140,7 @@ class Instances:
         """Select objects, or return the field of that name when `item` is a string.
 
         Args:
-            item: int, slice, list or tensor of indices, or bool tensor of length N. An int gives one object.
+            item: Int, slice, list or tensor of indices, or bool tensor of length N. An int gives one object.
         """
         if isinstance(item, str):
             return self.get(item)
@@ -164,11 +166,11 @@ class Instances:
         raise TypeError("Instances: not iterable, its fields are columns; use instances[i], i in range(len(instances))")
 
     @staticmethod
-    def cat(instance_lists: list["Instances"]) -> "Instances":
+    def cat(instance_lists: list[Instances]) -> Instances:
         """Join the objects of one image into one list, in the given order.
 
         Args:
-            instance_lists: at least one; equal image sizes and equal field names. Tensors, lists and anything whose
+            instance_lists: At least one; equal image sizes and equal field names. Tensors, lists and anything whose
                 class has `cat` can be joined.
 
         Raises:

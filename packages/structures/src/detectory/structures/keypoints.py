@@ -1,5 +1,7 @@
 """Keypoints of one image's objects, and the heatmaps that a keypoint head learns and predicts."""
 
+from __future__ import annotations
+
 from typing import Any
 
 import numpy as np
@@ -16,7 +18,7 @@ class Keypoints:
     Visibility follows COCO: 0 not labelled (x = y = 0), 1 labelled but hidden, 2 labelled and visible.
 
     Args:
-        keypoints: tensor, array or nested list of shape (N, K, 3); becomes float32.
+        keypoints: Tensor, array or nested list of shape (N, K, 3); becomes float32.
 
     Raises:
         ValueError: when the shape is another one.
@@ -32,7 +34,7 @@ class Keypoints:
     def __len__(self) -> int:
         return self.tensor.shape[0]
 
-    def to(self, *args: Any, **kwargs: Any) -> "Keypoints":
+    def to(self, *args: Any, **kwargs: Any) -> Keypoints:
         """Return the keypoints on another device; the dtype stays float32."""
         return Keypoints(self.tensor.to(*args, **kwargs))
 
@@ -47,8 +49,8 @@ class Keypoints:
         A point on the box's right or bottom side belongs to the last cell.
 
         Args:
-            boxes: shape (N, 4), one for each object.
-            heatmap_size: cells along a side.
+            boxes: Shape (N, 4), one for each object.
+            heatmap_size: Cells along a side.
 
         Returns:
             The cell `row * heatmap_size + column`, int64 of shape (N, K), 0 where not valid; and a bool tensor (N, K):
@@ -65,11 +67,11 @@ class Keypoints:
         valid = ((cells >= 0) & (cells < heatmap_size)).all(dim=2) & (visibility > 0)
         return torch.where(valid, cells[..., 1] * heatmap_size + cells[..., 0], 0), valid
 
-    def __getitem__(self, item: Index) -> "Keypoints":
+    def __getitem__(self, item: Index) -> Keypoints:
         """Select objects; an int gives one object, a slice shares storage.
 
         Args:
-            item: int, slice, tensor of indices, or bool tensor of length N.
+            item: Int, slice, tensor of indices, or bool tensor of length N.
         """
         if isinstance(item, int):
             return Keypoints(self.tensor[item].unsqueeze(0))
@@ -79,7 +81,7 @@ class Keypoints:
         return f"Keypoints(num_instances={len(self)})"
 
     @staticmethod
-    def cat(keypoints_list: list["Keypoints"]) -> "Keypoints":
+    def cat(keypoints_list: list[Keypoints]) -> Keypoints:
         """Join the objects.
 
         Raises:
@@ -101,8 +103,8 @@ def heatmaps_to_keypoints(maps: torch.Tensor, rois: torch.Tensor) -> torch.Tenso
     coordinate `d + 0.5`, the inverse of `Keypoints.to_heatmap`.
 
     Args:
-        maps: logits, shape (R, K, H, W).
-        rois: boxes, shape (R, 4); sides below one pixel count as one.
+        maps: Logits, shape (R, K, H, W).
+        rois: Boxes, shape (R, 4); sides below one pixel count as one.
 
     Returns:
         Shape (R, K, 4): x, y, the logit at the highest pixel, and its score, the softmax numerator there over the sum

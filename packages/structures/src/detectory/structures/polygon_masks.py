@@ -1,5 +1,7 @@
 """Masks of one image's objects as polygons."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -18,11 +20,11 @@ class PolygonMasks:
     """N objects, each a list of polygons whose union is the mask. Lives on the CPU.
 
     Args:
-        polygons: for each object its polygons `[x0, y0, x1, y1, …]`, absolute coordinates, at least three points.
+        polygons: For each object its polygons `[x0, y0, x1, y1, …]`, absolute coordinates, at least three points.
             An object may have no polygon.
 
     Attributes:
-        polygons: list of lists of float64 arrays.
+        polygons: List of lists of float64 arrays.
 
     Raises:
         ValueError: when a polygon has fewer than three points or an odd number of coordinates.
@@ -39,7 +41,7 @@ class PolygonMasks:
         """The CPU."""
         return torch.device("cpu")
 
-    def to(self, *_args: Any, **_kwargs: Any) -> "PolygonMasks":
+    def to(self, *_args: Any, **_kwargs: Any) -> PolygonMasks:
         """Return the object itself: polygons stay on the CPU."""
         return self
 
@@ -53,11 +55,11 @@ class PolygonMasks:
         """Yield the polygons of one object at a time."""
         return iter(self.polygons)
 
-    def __getitem__(self, item: Index) -> "PolygonMasks":
+    def __getitem__(self, item: Index) -> PolygonMasks:
         """Select objects.
 
         Args:
-            item: int, slice, list or tensor of indices, or bool tensor of length N.
+            item: Int, slice, list or tensor of indices, or bool tensor of length N.
 
         Raises:
             IndexError: when an index is out of range or a bool tensor has another length.
@@ -106,8 +108,8 @@ class PolygonMasks:
         """Rasterise each object inside its box, the training target of a mask head.
 
         Args:
-            boxes: shape (N, 4), one for each object.
-            mask_size: side of the result, pixels.
+            boxes: Shape (N, 4), one for each object.
+            mask_size: Side of the result, pixels.
 
         Returns:
             Bool, shape (N, mask_size, mask_size), on the device of `boxes`.
@@ -116,7 +118,7 @@ class PolygonMasks:
         return ops.rasterize_polygons_within_boxes(self.polygons, rows, mask_size)
 
     @staticmethod
-    def cat(polymasks_list: list["PolygonMasks"]) -> "PolygonMasks":
+    def cat(polymasks_list: list[PolygonMasks]) -> PolygonMasks:
         """Join the objects.
 
         Raises:

@@ -1,5 +1,7 @@
 """Polygons of one object: area and rasterisation."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 
 import numpy as np
@@ -12,8 +14,8 @@ def polygon_area(x: np.ndarray, y: np.ndarray) -> float:
     """Return the area of a polygon by the shoelace formula.
 
     Args:
-        x: the vertices' x, shape (n,).
-        y: the vertices' y, shape (n,).
+        x: The vertices' x, shape (n,).
+        y: The vertices' y, shape (n,).
     """
     return 0.5 * float(np.abs(np.dot(x, np.roll(y, 1)) - np.dot(y, np.roll(x, 1))))
 
@@ -22,9 +24,9 @@ def polygons_to_bitmask(polygons: Sequence[np.ndarray], height: int, width: int)
     """Rasterise the union of an object's polygons by COCO's rule.
 
     Args:
-        polygons: each `[x0, y0, x1, y1, …]` in absolute coordinates; none gives an empty mask.
-        height: of the image, pixels.
-        width: of the image, pixels.
+        polygons: Each `[x0, y0, x1, y1, …]` in absolute coordinates; none gives an empty mask.
+        height: Of the image, pixels.
+        width: Of the image, pixels.
 
     Returns:
         Bool, shape (height, width).
@@ -38,9 +40,9 @@ def rasterize_polygons_within_box(polygons: Sequence[np.ndarray], box: np.ndarra
     """Rasterise the part of an object's polygons inside a box, the training target of a mask head.
 
     Args:
-        polygons: each `[x0, y0, x1, y1, …]` in absolute coordinates.
+        polygons: Each `[x0, y0, x1, y1, …]` in absolute coordinates.
         box: `(x1, y1, x2, y2)`; sides below 0.1 count as 0.1.
-        mask_size: side of the result, pixels.
+        mask_size: Side of the result, pixels.
 
     Returns:
         Bool, shape (mask_size, mask_size).

@@ -1,5 +1,7 @@
 """Masks that live inside boxes, as a mask head predicts them."""
 
+from __future__ import annotations
+
 import torch
 
 from detectory import ops
@@ -14,7 +16,7 @@ class ROIMasks:
     """N square masks, each relative to a box that is kept elsewhere.
 
     Args:
-        tensor: shape (N, M, M), probabilities in [0, 1].
+        tensor: Shape (N, M, M), probabilities in [0, 1].
 
     Raises:
         ValueError: when the shape is another one.
@@ -30,18 +32,18 @@ class ROIMasks:
         """Where the tensor is."""
         return self.tensor.device
 
-    def to(self, device: torch.device) -> "ROIMasks":
+    def to(self, device: torch.device) -> ROIMasks:
         """Return the masks on `device`."""
         return ROIMasks(self.tensor.to(device))
 
     def __len__(self) -> int:
         return self.tensor.shape[0]
 
-    def __getitem__(self, item: Index) -> "ROIMasks":
+    def __getitem__(self, item: Index) -> ROIMasks:
         """Select masks; an int gives one mask, a slice shares storage.
 
         Args:
-            item: int, slice, tensor of indices, or bool tensor of length N.
+            item: Int, slice, tensor of indices, or bool tensor of length N.
         """
         if isinstance(item, int):
             return ROIMasks(self.tensor[item].unsqueeze(0))
@@ -62,9 +64,9 @@ class ROIMasks:
 
         Args:
             boxes: N boxes, or their tensor of shape (N, 4).
-            height: of the image, pixels.
-            width: of the image, pixels.
-            threshold: a pixel belongs to the mask from this resampled value on.
+            height: Of the image, pixels.
+            width: Of the image, pixels.
+            threshold: A pixel belongs to the mask from this resampled value on.
         """
         tensor = boxes.tensor if isinstance(boxes, Boxes) else boxes
         if tensor.shape[0] != self.tensor.shape[0]:
@@ -72,7 +74,7 @@ class ROIMasks:
         return BitMasks(ops.paste_masks(self.tensor, tensor, (height, width), threshold))
 
     @staticmethod
-    def cat(roi_masks_list: list["ROIMasks"]) -> "ROIMasks":
+    def cat(roi_masks_list: list[ROIMasks]) -> ROIMasks:
         """Join masks of equal side.
 
         Raises:

@@ -1,5 +1,7 @@
 """Rotated boxes of one image."""
 
+from __future__ import annotations
+
 import math
 
 import numpy as np
@@ -19,7 +21,7 @@ class RotatedBoxes(Boxes):
     same region, yet pool different features: they are not the same box.
 
     Args:
-        tensor: shape (N, 5); becomes float32. An empty tensor of any shape and an empty list are zero boxes.
+        tensor: Shape (N, 5); becomes float32. An empty tensor of any shape and an empty list are zero boxes.
 
     Raises:
         ValueError: when the shape is another one.
@@ -35,11 +37,11 @@ class RotatedBoxes(Boxes):
             tensor = tensor.reshape(0, 5)
         self.tensor = tensor
 
-    def clone(self) -> "RotatedBoxes":
+    def clone(self) -> RotatedBoxes:
         """Return boxes with a copy of the tensor."""
         return RotatedBoxes(self.tensor.clone())
 
-    def to(self, device: torch.device) -> "RotatedBoxes":
+    def to(self, device: torch.device) -> RotatedBoxes:
         """Return the boxes on `device`; the dtype stays float32."""
         return RotatedBoxes(self.tensor.to(device=device))
 
@@ -59,7 +61,7 @@ class RotatedBoxes(Boxes):
 
         Args:
             box_size: `(height, width)` of the image.
-            clip_angle_threshold: degrees; boxes with a larger absolute angle stay.
+            clip_angle_threshold: Degrees; boxes with a larger absolute angle stay.
         """
         self.normalize_angles()
         image_h, image_w = box_size[0], box_size[1]
@@ -75,11 +77,11 @@ class RotatedBoxes(Boxes):
         """Return a bool tensor (N,): both sides are longer than `threshold`."""
         return (self.tensor[:, 2] > threshold) & (self.tensor[:, 3] > threshold)
 
-    def __getitem__(self, item: Index) -> "RotatedBoxes":
+    def __getitem__(self, item: Index) -> RotatedBoxes:
         """Select rows; an int gives one box, a slice shares storage.
 
         Args:
-            item: int, slice, tensor of indices, or bool tensor of length N.
+            item: Int, slice, tensor of indices, or bool tensor of length N.
         """
         if isinstance(item, int):
             return RotatedBoxes(self.tensor[item].reshape(1, -1))
@@ -93,7 +95,7 @@ class RotatedBoxes(Boxes):
 
         Args:
             box_size: `(height, width)` of the image.
-            boundary_threshold: pixels, exclusive at the right and the bottom.
+            boundary_threshold: Pixels, exclusive at the right and the bottom.
         """
         image_h, image_w = box_size
         cx, cy, w, h, angle = self.tensor.unbind(dim=1)
@@ -125,7 +127,7 @@ class RotatedBoxes(Boxes):
         self.tensor = torch.stack([cx * scale_x, cy * scale_y, width, height, angle], dim=1)
 
     @classmethod
-    def cat(cls, boxes_list: list["RotatedBoxes"]) -> "RotatedBoxes":  # type: ignore[override]
+    def cat(cls, boxes_list: list[RotatedBoxes]) -> RotatedBoxes:  # type: ignore[override]
         """Join lists of rotated boxes into one; of no lists, zero boxes.
 
         Raises:

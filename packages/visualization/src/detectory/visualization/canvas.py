@@ -5,6 +5,8 @@ bounding box, through which Pillow pastes the colour. Polygons and lines get the
 averaging; masks by softening their border.
 """
 
+from __future__ import annotations
+
 import math
 from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
@@ -28,7 +30,7 @@ class Canvas:
     The pixel in column `j` and row `i` covers `[j, j+1] x [i, i+1]`; what lies outside the picture is cut off.
 
     Args:
-        image: a PIL image of mode RGB.
+        image: A PIL image of mode RGB.
     """
 
     def __init__(self, image: Image.Image) -> None:

@@ -1,5 +1,7 @@
 """What people write for a colour, as red, green and blue; lighter, darker and slightly different ones."""
 
+from __future__ import annotations
+
 import colorsys
 from collections.abc import Sequence
 
@@ -38,7 +40,7 @@ def to_rgb(color: Color) -> Rgb:
     """Read a colour in any of the usual notations, matplotlib's among them.
 
     Args:
-        color: a letter of `bgrcmykw`, a CSS name, `#rgb`, `#rrggbb` or `#rrggbbaa`, `C0` to `C9` or `tab:blue`, a
+        color: A letter of `bgrcmykw`, a CSS name, `#rgb`, `#rrggbb` or `#rrggbbaa`, `C0` to `C9` or `tab:blue`, a
             number in a string for a gray (`"0.5"`), or three or four numbers in [0, 1] (the fourth, opacity, is
             dropped).
 

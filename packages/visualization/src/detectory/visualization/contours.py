@@ -1,5 +1,7 @@
 """The outlines of a mask, as polygons along the borders of its pixels."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +13,7 @@ class Contour:
 
     Args:
         points: (V, 2) float64 corners (x, y) on the pixel grid, in order; the area they enclose is a count of pixels.
-        is_hole: whether it is the border of a hole inside a region.
+        is_hole: Whether it is the border of a hole inside a region.
     """
 
     points: np.ndarray

@@ -1,5 +1,7 @@
 """The primitives of a visualizer: text, boxes, circles, lines, masks and polygons on one picture."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -26,13 +28,13 @@ class Drawing:
 
     Args:
         img_rgb: (H, W, 3) RGB in [0, 255]; gray and RGBA are taken too.
-        scale: factor of both sides of the output.
-        font_size_scale: factor of the default size of text.
+        scale: Factor of both sides of the output.
+        font_size_scale: Factor of the default size of text.
 
     Attributes:
-        output: the `VisImage` that is drawn on.
-        font_size: default size of text in pixels per em.
-        line_width: default width of lines in pixels.
+        output: The `VisImage` that is drawn on.
+        font_size: Default size of text in pixels per em.
+        line_width: Default width of lines in pixels.
     """
 
     def __init__(self, img_rgb: Any, scale: float = 1.0, font_size_scale: float = 1.0) -> None:
@@ -61,12 +63,12 @@ class Drawing:
         """Write text on a dark plate, moved as far as needed to stay inside the picture.
 
         Args:
-            text: one or more lines.
+            text: One or more lines.
             position: (x, y) of the upper edge's left end, centre or right end, as the alignment says.
-            font_size: pixels per em; by default proportional to the picture.
-            color: of the text, lightened where it would not stand out from the plate.
+            font_size: Pixels per em; by default proportional to the picture.
+            color: Of the text, lightened where it would not stand out from the plate.
             horizontal_alignment: "left", "center" or "right".
-            rotation: degrees counter-clockwise, about the middle of the text.
+            rotation: Degrees counter-clockwise, about the middle of the text.
         """
         shares = {"left": 0.0, "center": 0.5, "right": 1.0}
         if horizontal_alignment not in shares:
@@ -90,8 +92,8 @@ class Drawing:
 
         Args:
             box_coord: (x1, y1, x2, y2).
-            alpha: opacity in [0, 1].
-            edge_color: of the border.
+            alpha: Opacity in [0, 1].
+            edge_color: Of the border.
             line_style: "-", "--", "-." or ":".
         """
         x1, y1, x2, y2 = (float(v) * self.output.scale for v in box_coord)
@@ -112,10 +114,10 @@ class Drawing:
 
         Args:
             rotated_box: (x_center, y_center, width, height, angle), the angle in degrees counter-clockwise.
-            alpha: opacity in [0, 1].
-            edge_color: of the border; the text takes a lighter one.
-            line_style: of three sides; the side that was the top before rotation is dashed, to show the angle.
-            label: text, or None.
+            alpha: Opacity in [0, 1].
+            edge_color: Of the border; the text takes a lighter one.
+            line_style: Of three sides; the side that was the top before rotation is dashed, to show the angle.
+            label: Text, or None.
         """
         corners = rotated_corners(rotated_box)
         color = to_rgb(edge_color)
@@ -132,8 +134,8 @@ class Drawing:
 
         Args:
             circle_coord: (x, y) of its centre.
-            color: of the disc.
-            radius: in pixels.
+            color: Of the disc.
+            radius: In pixels.
         """
         x, y = (float(v) * self.output.scale for v in circle_coord)
         self.output.canvas.fill_circle(x, y, radius * self.output.scale, to_rgb(color))
@@ -150,10 +152,10 @@ class Drawing:
         """Draw a line through points.
 
         Args:
-            x_data, y_data: the points' coordinates, equally many.
-            color: of the line.
+            x_data, y_data: The points' coordinates, equally many.
+            color: Of the line.
             linestyle: "-", "--", "-." or ":".
-            linewidth: in pixels; by default proportional to the picture.
+            linewidth: In pixels; by default proportional to the picture.
         """
         points = np.stack([np.asarray(x_data, dtype=np.float64), np.asarray(y_data, dtype=np.float64)], axis=1)
         width = (linewidth or self.line_width) * self.output.scale
@@ -167,9 +169,9 @@ class Drawing:
 
         Args:
             segment: (V, 2) points, or (2 V) numbers.
-            color: of the inside.
-            edge_color: of the border, drawn opaque; by default `color`, darker where `alpha` is above 0.8.
-            alpha: opacity of the inside, in [0, 1].
+            color: Of the inside.
+            edge_color: Of the border, drawn opaque; by default `color`, darker where `alpha` is above 0.8.
+            alpha: Opacity of the inside, in [0, 1].
         """
         points = np.asarray(segment, dtype=np.float64).reshape(-1, 2) * self.output.scale
         fill = to_rgb(color)
@@ -196,11 +198,11 @@ class Drawing:
 
         Args:
             binary_mask: (H, W) of the picture's size, nonzero inside.
-            color: of the inside; by default one at random.
-            edge_color: of the border, drawn opaque; by default that of the inside.
-            text: written in the mask's middle, unless nothing of the mask was drawn.
-            alpha: opacity of the inside, in [0, 1].
-            area_threshold: connected regions of fewer pixels are not drawn.
+            color: Of the inside; by default one at random.
+            edge_color: Of the border, drawn opaque; by default that of the inside.
+            text: Written in the mask's middle, unless nothing of the mask was drawn.
+            alpha: Opacity of the inside, in [0, 1].
+            area_threshold: Connected regions of fewer pixels are not drawn.
         """
         fill = to_rgb(random_color(rgb=True, maximum=1) if color is None else color)
         mask = self._picture_sized(binary_mask, "draw_binary_mask") != 0
@@ -219,9 +221,9 @@ class Drawing:
 
         Args:
             soft_mask: (H, W) of the picture's size, in [0, 1]; how much of the colour each pixel takes.
-            color: of the mask; by default one at random.
-            text: written in the middle of the part above 0.5.
-            alpha: opacity where the mask is 1.
+            color: Of the mask; by default one at random.
+            text: Written in the middle of the part above 0.5.
+            alpha: Opacity where the mask is 1.
         """
         fill = to_rgb(random_color(rgb=True, maximum=1) if color is None else color)
         soft = self._picture_sized(soft_mask, "draw_soft_mask").astype(np.float64)

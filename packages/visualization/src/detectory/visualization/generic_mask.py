@@ -1,5 +1,7 @@
 """One object's mask, given as polygons, as pixels or as run lengths, in whichever form is asked for."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any
@@ -17,10 +19,10 @@ class GenericMask:
     """The mask of one object in a picture of a known size.
 
     Args:
-        mask_or_polygons: a list of polygons, each [x1, y1, x2, y2, …] with at least three points; or an (H, W) array
+        mask_or_polygons: A list of polygons, each [x1, y1, x2, y2, …] with at least three points; or an (H, W) array
             or tensor, nonzero inside; or a COCO RLE (dict of `size` and `counts`), which may also hold a list of
             integers.
-        height, width: of the picture.
+        height, width: Of the picture.
 
     Raises:
         ValueError: where pixels have another size than the picture.
@@ -100,7 +102,7 @@ def generic_masks(masks: Any, height: int, width: int) -> list[GenericMask]:
 
     Args:
         masks: `PolygonMasks`, `BitMasks`, an (N, H, W) array or tensor, or a sequence of what `GenericMask` takes.
-        height, width: of the picture.
+        height, width: Of the picture.
     """
     if isinstance(masks, PolygonMasks):
         masks = masks.polygons

@@ -1,5 +1,7 @@
 """Self-contained HTML pages: figures, sortable tables, plots and galleries in one file that works offline."""
 
+from __future__ import annotations
+
 import base64
 import io
 import json
@@ -24,10 +26,10 @@ class GalleryItem:
     """One tile of a gallery.
 
     Args:
-        images: one picture, or several that are shown side by side (ground truth beside prediction). Each is an
+        images: One picture, or several that are shown side by side (ground truth beside prediction). Each is an
             (H, W, 3) uint8 RGB array or tensor, a PIL image, or the path of an image file.
-        caption: text below the tile.
-        keys: name to text or number; what the gallery can be sorted and filtered by.
+        caption: Text below the tile.
+        keys: Name to text or number; what the gallery can be sorted and filtered by.
     """
 
     images: Picture | Sequence[Picture]
@@ -39,9 +41,9 @@ class Page:
     """A page that grows from top to bottom; every method that adds something returns the page.
 
     Args:
-        title: the page's name. subtitle: one line below it.
-        max_image_size: pictures of galleries are scaled down to this many pixels on their longer side.
-        jpeg_quality: of the pictures, from 1 to 95.
+        title: The page's name. subtitle: one line below it.
+        max_image_size: Pictures of galleries are scaled down to this many pixels on their longer side.
+        jpeg_quality: Of the pictures, from 1 to 95.
 
     Example:
         >>> page = Page("Run 7", "ResNet-18-FPN on shapes").cards({"box AP": 61.2, "mask AP": 55.0})
@@ -57,19 +59,19 @@ class Page:
         self.jpeg_quality = jpeg_quality
         self._parts: list[str] = []
 
-    def heading(self, text: str) -> "Page":
+    def heading(self, text: str) -> Page:
         """Start a section."""
         return self._add(f"<h2>{escape(text)}</h2>")
 
-    def text(self, paragraph: str) -> "Page":
+    def text(self, paragraph: str) -> Page:
         """Add a paragraph of plain text."""
         return self._add(f"<p>{escape(paragraph)}</p>")
 
-    def code(self, text: str) -> "Page":
+    def code(self, text: str) -> Page:
         """Add text with its line breaks, in a fixed-width font."""
         return self._add(f"<pre>{escape(text)}</pre>")
 
-    def cards(self, figures: Mapping[str, str | float]) -> "Page":
+    def cards(self, figures: Mapping[str, str | float]) -> Page:
         """Add a row of large numbers: name to number or text."""
         cards = "".join(
             f'<div class="card"><b>{escape(_cell(value))}</b><span>{escape(name)}</span></div>'
@@ -85,16 +87,16 @@ class Page:
         caption: str = "",
         sortable: bool = True,
         scroll: bool = False,
-    ) -> "Page":
+    ) -> Page:
         """Add a table that sorts by a click on a column's name.
 
         Args:
-            columns: the names of the columns.
-            rows: one sequence of cells per row; numbers are written with two decimals (sorted by their full value),
+            columns: The names of the columns.
+            rows: One sequence of cells per row; numbers are written with two decimals (sorted by their full value),
                 None and NaN as "–".
-            caption: text below the table.
-            sortable: whether the columns' names are buttons.
-            scroll: whether a long table scrolls below its columns' names instead of making the page long.
+            caption: Text below the table.
+            sortable: Whether the columns' names are buttons.
+            scroll: Whether a long table scrolls below its columns' names instead of making the page long.
 
         Raises:
             ValueError: where a row has another number of cells than there are columns.
@@ -115,7 +117,7 @@ class Page:
             table = f'<div class="scroll" tabindex="0">{table}</div>'
         return self._add(f'<div class="panel">{table}{note}</div>')
 
-    def plots(self, *svgs: str) -> "Page":
+    def plots(self, *svgs: str) -> Page:
         """Add plots side by side, as many in a row as there is room for; see `detectory.visualization.plots`."""
         return self._add('<div class="plots">' + "".join(f'<div class="panel">{s}</div>' for s in svgs) + "</div>")
 
@@ -126,14 +128,14 @@ class Page:
         sort_by: Sequence[str] = (),
         filter_by: str = "",
         tile_width: int = 280,
-    ) -> "Page":
+    ) -> Page:
         """Add pictures in a grid; a click shows one large.
 
         Args:
             items: `GalleryItem`s, or pairs of (image or images, caption).
-            sort_by: keys of the items that get a button to sort by.
-            filter_by: a key of the items that gets a menu of its values.
-            tile_width: the least width of a tile in CSS pixels.
+            sort_by: Keys of the items that get a button to sort by.
+            filter_by: A key of the items that gets a menu of its values.
+            tile_width: The least width of a tile in CSS pixels.
         """
         tiles = [item if isinstance(item, GalleryItem) else GalleryItem(*item) for item in items]
         controls = "".join(f'<button data-key="{escape(key)}">{escape(key)}</button>' for key in sort_by)
@@ -177,7 +179,7 @@ class Page:
             Path(partial).unlink(missing_ok=True)
         return path
 
-    def _add(self, part: str) -> "Page":
+    def _add(self, part: str) -> Page:
         self._parts.append(part)
         return self
 
@@ -203,7 +205,7 @@ def as_image(picture: Picture) -> Image.Image:
     """Turn a picture into a PIL image of mode RGB, always a copy.
 
     Args:
-        picture: an (H, W, 3) or (H, W) uint8 array or tensor in RGB order, a PIL image, or the path of an image file.
+        picture: An (H, W, 3) or (H, W) uint8 array or tensor in RGB order, a PIL image, or the path of an image file.
 
     Raises:
         ValueError: where an array has another shape or type.

@@ -1,5 +1,7 @@
 """Where labels go: beside or inside their object, inside the picture, and not over each other."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 
 import numpy as np
@@ -9,8 +11,8 @@ class LabelPlacer:
     """Remembers where labels stand and finds free places for more.
 
     Args:
-        width, height: of the picture in pixels.
-        largest_overlap: share of a label's area that others may cover, or be covered by it.
+        width, height: Of the picture in pixels.
+        largest_overlap: Share of a label's area that others may cover, or be covered by it.
     """
 
     def __init__(self, width: int, height: int, largest_overlap: float = 0.12) -> None:

@@ -1,5 +1,7 @@
 """A palette of 80 colours that are told apart easily, and colours at random from it."""
 
+from __future__ import annotations
+
 import numpy as np
 
 # Chosen greedily: each colour is the one farthest from those before it in Oklab (lightness weighted 0.8), among
@@ -20,7 +22,7 @@ def colormap(rgb: bool = False, maximum: int = 255) -> np.ndarray:
     """The whole palette.
 
     Args:
-        rgb: whether the channels are red, green, blue; else blue, green, red as OpenCV has them.
+        rgb: Whether the channels are red, green, blue; else blue, green, red as OpenCV has them.
         maximum: 255 or 1, the value of a full channel.
 
     Returns:
@@ -39,7 +41,7 @@ def random_color(rgb: bool = False, maximum: int = 255) -> np.ndarray:
     """One colour of the palette, drawn from NumPy's global generator.
 
     Args:
-        rgb, maximum: as for `colormap`.
+        rgb, maximum: As for `colormap`.
 
     Returns:
         (3,) float32 in [0, maximum].
@@ -52,8 +54,8 @@ def random_colors(N: int, rgb: bool = False, maximum: int = 255) -> np.ndarray:
     """N different colours of the palette (repeating only where N exceeds it), from NumPy's global generator.
 
     Args:
-        N: how many, at least 0.
-        rgb, maximum: as for `colormap`.
+        N: How many, at least 0.
+        rgb, maximum: As for `colormap`.
 
     Returns:
         (N, 3) float32 in [0, maximum].

@@ -1,5 +1,7 @@
 """The picture that a visualizer draws on, and arrays of every kind as RGB."""
 
+from __future__ import annotations
+
 import os
 from pathlib import Path
 
@@ -38,13 +40,13 @@ class VisImage:
 
     Args:
         img: (H, W, 3) RGB in [0, 255]; gray and RGBA are taken too.
-        scale: factor of both sides of what comes out.
+        scale: Factor of both sides of what comes out.
 
     Attributes:
-        img: the picture without drawings, (H, W, 3) uint8.
-        width, height: of `img` in pixels.
-        scale: as given.
-        canvas: paints in coordinates of the scaled picture.
+        img: The picture without drawings, (H, W, 3) uint8.
+        width, height: Of `img` in pixels.
+        scale: As given.
+        canvas: Paints in coordinates of the scaled picture.
     """
 
     canvas: Canvas

@@ -1,5 +1,7 @@
 """COCO's run-length encoding of masks, read."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from typing import Any
 

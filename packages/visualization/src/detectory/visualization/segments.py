@@ -1,5 +1,7 @@
 """The parts of a panoptic segmentation, the ids in its PNG files, and what is written beside objects."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,13 +14,13 @@ class Segment:
     """One segment of a panoptic segmentation.
 
     Args:
-        id: its value in the picture of ids.
-        category_id: contiguous class id, of things or of stuff.
-        is_thing: which of the two.
-        number: its position among the segments of its class, from 0.
-        area: in pixels.
-        score: of the prediction, or None.
-        is_crowd: whether it stands for many objects.
+        id: Its value in the picture of ids.
+        category_id: Contiguous class id, of things or of stuff.
+        is_thing: Which of the two.
+        number: Its position among the segments of its class, from 0.
+        area: In pixels.
+        score: Of the prediction, or None.
+        is_crowd: Whether it stands for many objects.
     """
 
     id: int

@@ -1,5 +1,7 @@
 """Draws predictions on the frames of a video, with colours that follow the objects."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -35,7 +37,7 @@ class VideoVisualizer:
     one of the last eight frames. Predictions with an `ID` field (a tracker's) are told apart by it.
 
     Args:
-        metadata: as for `Visualizer`.
+        metadata: As for `Visualizer`.
         instance_mode: IMAGE or IMAGE_BW for a colour per object, SEGMENTATION for one per class.
     """
 
@@ -51,7 +53,7 @@ class VideoVisualizer:
 
         Args:
             frame: (H, W, 3) RGB in [0, 255].
-            predictions: as for `Visualizer.draw_instance_predictions`; boxes are what objects are followed by.
+            predictions: As for `Visualizer.draw_instance_predictions`; boxes are what objects are followed by.
         """
         visualizer = Visualizer(frame, self.metadata, instance_mode=self.instance_mode)
         return visualizer.draw_instance_predictions(predictions, assigned_colors=self._colors(predictions))
@@ -72,7 +74,7 @@ class VideoVisualizer:
         """Draw a panoptic segmentation: stuff by the colours of its classes, things by those that follow them.
 
         Args:
-            frame, panoptic_seg, segments_info, area_threshold, alpha: as for `Visualizer.draw_panoptic_seg`.
+            frame, panoptic_seg, segments_info, area_threshold, alpha: As for `Visualizer.draw_panoptic_seg`.
         """
         visualizer = Visualizer(frame, self.metadata, instance_mode=self.instance_mode)
         ids = np.asarray(panoptic_seg.cpu() if hasattr(panoptic_seg, "cpu") else panoptic_seg)

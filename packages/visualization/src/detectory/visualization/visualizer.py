@@ -1,5 +1,7 @@
 """Draws what models predict and what datasets hold: instances, keypoints, semantic and panoptic segmentations."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from enum import Enum, unique
 from typing import Any
@@ -46,15 +48,15 @@ class Visualizer(Drawing):
 
     Args:
         img_rgb: (H, W, 3) RGB in [0, 255]; gray and RGBA are taken too.
-        metadata: any object with some of the attributes `thing_classes`, `thing_colors`, `stuff_classes`,
+        metadata: Any object with some of the attributes `thing_classes`, `thing_colors`, `stuff_classes`,
             `stuff_colors` (colours in [0, 255]), `keypoint_names`, `keypoint_connection_rules`, `label_divisor`,
             `stuff_dataset_id_to_contiguous_id`, `thing_dataset_id_to_contiguous_id`; or None.
-        scale: factor of both sides of the output.
-        instance_mode: how instances are coloured.
-        font_size_scale: factor of the size of text.
+        scale: Factor of both sides of the output.
+        instance_mode: How instances are coloured.
+        font_size_scale: Factor of the size of text.
 
     Attributes:
-        keypoint_threshold: keypoints of a lower score are not drawn.
+        keypoint_threshold: Keypoints of a lower score are not drawn.
     """
 
     def __init__(
@@ -76,9 +78,9 @@ class Visualizer(Drawing):
         """Draw what a detector found on this picture.
 
         Args:
-            predictions: with some of `pred_boxes`, `scores`, `pred_classes`, `pred_keypoints` and `pred_masks`
+            predictions: With some of `pred_boxes`, `scores`, `pred_classes`, `pred_keypoints` and `pred_masks`
                 ((N, H, W), `BitMasks` or `PolygonMasks`) or `pred_masks_rle` (COCO RLEs).
-            jittering: in `ColorMode.SEGMENTATION`, vary the colours of objects of one class; else all have the class's.
+            jittering: In `ColorMode.SEGMENTATION`, vary the colours of objects of one class; else all have the class's.
             assigned_colors: N colours; by default those of `instance_mode`.
         """
         classes = predictions.pred_classes.tolist() if predictions.has("pred_classes") else None
@@ -107,8 +109,8 @@ class Visualizer(Drawing):
 
         Args:
             sem_seg: (H, W) class ids; ids at or above the number of `metadata.stuff_classes` are not drawn.
-            area_threshold: classes with fewer pixels are drawn without a label (None: all have one).
-            alpha: opacity in [0, 1].
+            area_threshold: Classes with fewer pixels are drawn without a label (None: all have one).
+            alpha: Opacity in [0, 1].
         """
         labels = self._picture_sized(sem_seg, "draw_sem_seg")
         names = self._names("stuff_classes")
@@ -137,10 +139,10 @@ class Visualizer(Drawing):
 
         Args:
             panoptic_seg: (H, W) ids of segments; 0 (and -1) belong to none.
-            segments_info: for each segment a dict with `id`, `category_id`, `isthing` and, if known, `score` and
+            segments_info: For each segment a dict with `id`, `category_id`, `isthing` and, if known, `score` and
                 `iscrowd`. None: the category of a pixel is its id // `metadata.label_divisor`.
-            area_threshold: stuff of fewer pixels is not drawn.
-            alpha: opacity in [0, 1].
+            area_threshold: Stuff of fewer pixels is not drawn.
+            alpha: Opacity in [0, 1].
         """
         ids = self._picture_sized(panoptic_seg, "draw_panoptic_seg")
         segments = panoptic_segments(ids, segments_info, self.metadata)
@@ -168,7 +170,7 @@ class Visualizer(Drawing):
         """Draw the annotations of one image in the standard dataset format.
 
         Args:
-            dic: with some of `annotations`, `sem_seg` or `sem_seg_file_name`, `pan_seg` or `pan_seg_file_name`
+            dic: With some of `annotations`, `sem_seg` or `sem_seg_file_name`, `pan_seg` or `pan_seg_file_name`
                 together with `segments_info`.
         """
         annotations = dic.get("annotations")
@@ -206,7 +208,7 @@ class Visualizer(Drawing):
             masks: `PolygonMasks`, `BitMasks`, or N of: a list of polygons [x1, y1, …], an (H, W) mask, a COCO RLE.
             keypoints: `Keypoints`, or (N, K, 3) with x, y and visibility or score.
             assigned_colors: N colours; by default those of `colormap` in order.
-            alpha: opacity of masks, in [0, 1]; borders are opaque.
+            alpha: Opacity of masks, in [0, 1]; borders are opaque.
 
         Raises:
             ValueError: where what was given differs in N.

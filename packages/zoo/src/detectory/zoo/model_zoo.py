@@ -1,5 +1,7 @@
 """Find, describe and build the models of the zoo by name."""
 
+from __future__ import annotations
+
 from fnmatch import fnmatch
 
 import torch
@@ -13,11 +15,11 @@ from detectory.zoo.recipes import find_recipe, recipe_names
 
 
 def get_config(name: str, trained: bool = False) -> DictConfig:
-    """Return the whole config of a recipe: ``model``, ``dataloader``, ``optimizer``, ``lr_multiplier``, ``train``.
+    """Return the whole config of a recipe: `model`, `dataloader`, `optimizer`, `lr_multiplier`, `train`.
 
     Args:
-        name: e.g. ``"COCO-InstanceSegmentation/mask_rcnn_R_50_FPN_3x.py"``; the suffix may be left out.
-        trained: let ``train.init_checkpoint`` be the published weights of the finished training.
+        name: E.g. `"COCO-InstanceSegmentation/mask_rcnn_R_50_FPN_3x.py"`; the suffix may be left out.
+        trained: Let `train.init_checkpoint` be the published weights of the finished training.
 
     Raises:
         KeyError: there is no such recipe, or nobody published its weights; the message lists the nearest names.
@@ -46,9 +48,9 @@ def get(name: str, trained: bool = False, device: str | torch.device = "cpu") ->
     """Build a model of the zoo, in evaluation mode.
 
     Args:
-        name: the recipe's name.
-        trained: load the published weights (downloaded once) instead of random ones.
-        device: where the model goes; ``"meta"`` builds it without memory.
+        name: The recipe's name.
+        trained: Load the published weights (downloaded once) instead of random ones.
+        device: Where the model goes; `"meta"` builds it without memory.
 
     Raises:
         KeyError: there is no such recipe, or nobody published its weights.
@@ -65,8 +67,8 @@ def list_models(pattern: str = "*", trained: bool = False) -> dict[str, Publishe
     """Return recipe names with their published weights.
 
     Args:
-        pattern: shell pattern on the name, e.g. ``"COCO-*/mask_rcnn_*"``.
-        trained: only those with published weights.
+        pattern: Shell pattern on the name, e.g. `"COCO-*/mask_rcnn_*"`.
+        trained: Only those with published weights.
     """
     known = published_models()
     found = {name: known.get(without_suffix(name)) for name in recipe_names() if fnmatch(name, f"{pattern}*")}

@@ -4,6 +4,8 @@ The figures and addresses are those that Detectron2's model zoo publishes. Hash,
 table; they stay None until somebody vouches for them.
 """
 
+from __future__ import annotations
+
 import functools
 import json
 from dataclasses import dataclass, field
@@ -17,18 +19,18 @@ class PublishedModel:
     """Weights that somebody published.
 
     Attributes:
-        name: the config's name without suffix, e.g. ``"COCO-Detection/faster_rcnn_R_50_FPN_1x"``.
-        url: where the weights are.
-        published: measured quality in percent, by ``box_ap``, ``mask_ap``, ``keypoint_ap``, ``box_ap50``, ``pq`` or
-            ``proposal_ar``; empty where none was published.
-        schedule: length of the training, e.g. ``"3x"`` or ``"100 epochs"``.
-        seconds_per_iteration: training, 16 images on 8 V100.
-        seconds_per_training_image: training, for the long schedules.
-        seconds_per_image: inference.
-        training_memory_gb: on each V100.
-        sha256: of the file, if known.
-        size: of the file in bytes, if known.
-        licence: if known.
+        name: The config's name without suffix, e.g. `"COCO-Detection/faster_rcnn_R_50_FPN_1x"`.
+        url: Where the weights are.
+        published: Measured quality in percent, by `box_ap`, `mask_ap`, `keypoint_ap`, `box_ap50`, `pq` or
+            `proposal_ar`; empty where none was published.
+        schedule: Length of the training, e.g. `"3x"` or `"100 epochs"`.
+        seconds_per_iteration: Training, 16 images on 8 V100.
+        seconds_per_training_image: Training, for the long schedules.
+        seconds_per_image: Inference.
+        training_memory_gb: On each V100.
+        sha256: Of the file, if known.
+        size: Of the file in bytes, if known.
+        licence: If known.
     """
 
     name: str
@@ -52,7 +54,7 @@ def published_models() -> dict[str, PublishedModel]:
 
 
 def without_suffix(name: str) -> str:
-    """Return a config's name without ``.py``, ``.yaml`` or ``.yml``."""
+    """Return a config's name without `.py`, `.yaml` or `.yml`."""
     for suffix in (".py", ".yaml", ".yml"):
         name = name.removesuffix(suffix)
     return name

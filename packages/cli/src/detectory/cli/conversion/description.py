@@ -16,7 +16,7 @@ _PLAIN = (str, int, float, bool, type(None))
 
 
 def described(value: Any, recorder: CallRecorder, where: str = "model") -> Any:
-    """Return ``value`` as calls, lists, dictionaries, plain values, classes and functions.
+    """Return `value` as calls, lists, dictionaries, plain values, classes and functions.
 
     Arguments that equal their default are left out. An argument that the object keeps under its own name is told as it
     is now: some configs change it after construction.
@@ -88,12 +88,12 @@ def _is_same(default: Any, value: Any) -> bool:
 
 
 def share_num_classes(value: Any, inherited: Any = None, depth: int = 0) -> None:
-    """Let parts take ``num_classes`` from the call around them, so that a recipe has one place to change it.
+    """Let parts take `num_classes` from the call around them, so that a recipe has one place to change it.
 
     Args:
-        value: a tree of :func:`described`, changed in place.
-        inherited: the number of the nearest call above.
-        depth: levels up to that call.
+        value: A tree of `described`, changed in place.
+        inherited: The number of the nearest call above.
+        depth: Levels up to that call.
     """
     if isinstance(value, Call):
         own = value.arguments.get("num_classes")
@@ -108,7 +108,7 @@ def share_num_classes(value: Any, inherited: Any = None, depth: int = 0) -> None
 
 
 def as_nodes(value: Any) -> Any:
-    """Return a tree of :func:`described` with nodes of :class:`LazyCall` in place of calls."""
+    """Return a tree of `described` with nodes of `LazyCall` in place of calls."""
     if isinstance(value, Call):
         return LazyCall(value.target)(**{name: as_nodes(item) for name, item in value.arguments.items()})
     if isinstance(value, list):

@@ -31,8 +31,8 @@ def recipe_text(cfg: Any, name: str) -> str:
     """Return the source of a Python recipe that builds what a `CfgNode` builds.
 
     Args:
-        cfg: the config.
-        name: what the file's first line says that it was made from.
+        cfg: The config.
+        name: What the file's first line says that it was made from.
 
     Raises:
         ValueError: the config uses what a recipe cannot describe; says what.
@@ -44,12 +44,12 @@ def recipe_text(cfg: Any, name: str) -> str:
 
 
 def recipe_config(cfg: Any) -> DictConfig:
-    """Return the recipe of a `CfgNode` as a config, see :func:`recipe_text`."""
+    """Return the recipe of a `CfgNode` as a config, see `recipe_text`."""
     return DictConfig({part: as_nodes(value) for part, value in recipe_of(cfg).items()}, flags={"allow_objects": True})
 
 
 def recipe_of(cfg: Any) -> dict[str, Any]:
-    """Return the parts of a recipe as trees of calls, see :func:`recipe_text`."""
+    """Return the parts of a recipe as trees of calls, see `recipe_text`."""
     return {
         "model": model_of(cfg),
         "dataloader": _loaders(cfg),

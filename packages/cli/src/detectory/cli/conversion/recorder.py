@@ -20,9 +20,9 @@ class Call:
     """A call that was made.
 
     Attributes:
-        target: the class, function or method; or its dotted path.
-        arguments: by name.
-        made: what the call gave; None for a call that is only described.
+        target: The class, function or method; or its dotted path.
+        arguments: By name.
+        made: What the call gave; None for a call that is only described.
     """
 
     target: Callable[..., Any] | str
@@ -33,10 +33,10 @@ class Call:
 class CallRecorder:
     """Within its context, remembers the outermost constructor call of every object that Python code makes.
 
-    A class of ``detectory.compat`` counts as the class of the library that it builds on: both take the same arguments.
+    A class of `detectory.compat` counts as the class of the library that it builds on: both take the same arguments.
 
     Args:
-        functions: functions and methods whose results are remembered too, e.g. one that returns a list of blocks.
+        functions: Functions and methods whose results are remembered too, e.g. one that returns a list of blocks.
 
     Example:
         >>> from detectory.modeling.matcher import Matcher
@@ -64,7 +64,7 @@ class CallRecorder:
     def call_of(self, value: Any) -> Call | None:
         """Return the call that made an object, or None where none was seen.
 
-        The blocks of an ``nn.Sequential`` were perhaps made by one of the functions: then that call is returned.
+        The blocks of an `nn.Sequential` were perhaps made by one of the functions: then that call is returned.
         """
         if id(value) in self._calls:
             return self._calls[id(value)]
@@ -98,7 +98,7 @@ class CallRecorder:
 
 
 def library_class(kind: type) -> type:
-    """Return the first class in the order of resolution that is not one of ``detectory.compat``."""
+    """Return the first class in the order of resolution that is not one of `detectory.compat`."""
     return next(base for base in kind.__mro__ if not base.__module__.startswith("detectory.compat."))
 
 

@@ -15,7 +15,7 @@ class RecipeSource:
     """Collects assignments and the imports that they need.
 
     Args:
-        docstring: the first line of the file.
+        docstring: The first line of the file.
     """
 
     def __init__(self, docstring: str) -> None:
@@ -24,7 +24,7 @@ class RecipeSource:
         self._assignments: list[str] = []
 
     def assign(self, name: str, value: Any) -> None:
-        """Add ``name = value``."""
+        """Add `name = value`."""
         self._assignments.append(f"{name} = {self._expression(value, 0)}")
 
     def text(self) -> str:

@@ -123,7 +123,7 @@ def _acceptable(mask: np.ndarray) -> bool:
 
 
 def polygons_of(mask: np.ndarray) -> list[list[float]]:
-    """Return the outlines of a mask's parts as COCO polygons ``[x0, y0, x1, y1, …]``; pixel corners are at integers."""
+    """Return the outlines of a mask's parts as COCO polygons `[x0, y0, x1, y1, …]`; pixel corners are at integers."""
     from skimage.measure import approximate_polygon, find_contours
 
     padded = np.pad(mask.astype(np.float32), 1)
@@ -138,14 +138,14 @@ def polygons_of(mask: np.ndarray) -> list[list[float]]:
 
 
 def write_split(folder: Path, split: str, images: int, seed: int, progress: Callable[[int], None]) -> Path:
-    """Write ``images`` scenes of a split to ``folder/split/*.jpg`` and ``folder/annotations/instances_split.json``.
+    """Write `images` scenes of a split to `folder/split/*.jpg` and `folder/annotations/instances_split.json`.
 
     Args:
-        folder: is made where it is missing.
+        folder: Is made where it is missing.
         split: "train" or "val"; their photographs differ.
-        images: how many.
-        seed: the same seed gives the same files.
-        progress: called with 1 after each image.
+        images: How many.
+        seed: The same seed gives the same files.
+        progress: Called with 1 after each image.
 
     Returns:
         The path of the JSON.

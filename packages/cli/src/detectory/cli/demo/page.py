@@ -19,14 +19,14 @@ class Story:
     """What the demo found out, in the order in which the page tells it.
 
     Attributes:
-        title: of the page.
-        facts: name to value of the run: images, parameters, minutes.
-        history: one dict an iteration that was written, as in the run's metrics.json.
-        before, after: task ("bbox", "segm") to metric ("AP", "AP50", …, "AP-<class>") to percent.
+        title: Of the page.
+        facts: Name to value of the run: images, parameters, minutes.
+        history: One dict an iteration that was written, as in the run's metrics.json.
+        before, after: Task ("bbox", "segm") to metric ("AP", "AP50", …, "AP-<class>") to percent.
         pairs: (ground truth, prediction, caption) of images that the model was not trained on, RGB uint8.
         unseen: (photograph, prediction, caption) of photographs in no dataset.
-        export: name to value: what comparing the ONNX model with eager gave.
-        files: name to path of what the run leaves, relative to the page.
+        export: Name to value: what comparing the ONNX model with eager gave.
+        files: Name to path of what the run leaves, relative to the page.
     """
 
     title: str

@@ -36,12 +36,12 @@ def run_demo(output: Path, coco: Path | None, iterations: int | None) -> Path:
     """Run everything and return the path of the page.
 
     Args:
-        output: the folder of all that is made; a run that was there before is replaced.
-        coco: a folder in COCO layout to use, or None to generate textured shapes.
-        iterations: of training with 8 images each, or None for the demo's own choice.
+        output: The folder of all that is made; a run that was there before is replaced.
+        coco: A folder in COCO layout to use, or None to generate textured shapes.
+        iterations: Of training with 8 images each, or None for the demo's own choice.
 
     Raises:
-        FileNotFoundError: ``coco`` is no folder in COCO layout.
+        FileNotFoundError: `coco` is no folder in COCO layout.
         ModuleNotFoundError: shapes are to be generated and the photographs' packages are not installed.
     """
     start = time.perf_counter()

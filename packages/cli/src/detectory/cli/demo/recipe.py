@@ -17,9 +17,9 @@ def demo_recipe(iterations: int, short_edge: int, max_size: int) -> DictConfig:
     """Return the zoo's Mask R-CNN R-50-FPN recipe, made small and set to train from random weights in bfloat16.
 
     Args:
-        iterations: of 8 images each.
-        short_edge: images are resized so that their shorter side has this many pixels,
-        max_size: and their longer side at most this many.
+        iterations: Of 8 images each.
+        short_edge: Images are resized so that their shorter side has this many pixels,
+        max_size: And their longer side at most this many.
     """
     config = zoo.get_config("COCO-InstanceSegmentation/mask_rcnn_R_50_FPN_1x.py")
     _shrink(config.model, relative_size=short_edge / 256)

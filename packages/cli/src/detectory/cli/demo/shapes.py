@@ -17,7 +17,7 @@ def outline(kind: str) -> np.ndarray:
     """Return the corners of a shape of radius 1 around the origin, (P, 2) float64.
 
     Raises:
-        ValueError: ``kind`` is none of `CLASSES`.
+        ValueError: `kind` is none of `CLASSES`.
     """
     if kind == "disc":
         return _on_circle(np.arange(32) / 32)

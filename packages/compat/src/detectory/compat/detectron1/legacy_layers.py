@@ -1,5 +1,7 @@
 """Boxes as Detectron counted them: a box from pixel 3 to pixel 5 is three pixels wide."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,7 +14,7 @@ from detectory.modeling.layers import ROIAlign
 
 
 class LegacyBox2BoxTransform(Box2BoxTransform):
-    """The transform of R-CNN on boxes whose corners are pixels that belong to them: a width is ``x2 - x1 + 1``.
+    """The transform of R-CNN on boxes whose corners are pixels that belong to them: a width is `x2 - x1 + 1`.
 
     Args are those of `Box2BoxTransform`.
     """
@@ -27,7 +29,7 @@ class LegacyBox2BoxTransform(Box2BoxTransform):
 
 
 def _with_last_pixel(boxes: Tensor, pixels: int) -> Tensor:
-    """Move the lower right corners of boxes ``(…, k * 4)`` by some pixels."""
+    """Move the lower right corners of boxes `(…, k * 4)` by some pixels."""
     moves = boxes.new_tensor([0, 0, pixels, pixels]).repeat(boxes.shape[-1] // 4)
     return boxes + moves
 
@@ -35,12 +37,12 @@ def _with_last_pixel(boxes: Tensor, pixels: int) -> Tensor:
 class LegacyAnchorGenerator(DefaultAnchorGenerator):
     """Anchors that start from a box of one stride, with sides rounded to whole pixels before they are scaled.
 
-    They are centred on the middle of the first stride's pixels, ``(stride - 1) / 2``, and their corners are pixels.
+    They are centred on the middle of the first stride's pixels, `(stride - 1) / 2`, and their corners are pixels.
 
     Args:
-        sizes: as for `DefaultAnchorGenerator`.
-        aspect_ratios: likewise.
-        strides: likewise.
+        sizes: As for `DefaultAnchorGenerator`.
+        aspect_ratios: Likewise.
+        strides: Likewise.
         round_sides: Detectron's way, widths and heights are rounded; else MMDetection 1.x's: corners are.
     """
 
@@ -58,7 +60,7 @@ class LegacyAnchorGenerator(DefaultAnchorGenerator):
 
 
 def _legacy_cell(cell: Tensor, stride: int, round_sides: bool) -> Tensor:
-    """Return the legacy anchors with the sizes and ratios of exact anchors ``(A, 4)``."""
+    """Return the legacy anchors with the sizes and ratios of exact anchors `(A, 4)`."""
     exact = cell.double()
     sides = exact[:, 2:] - exact[:, :2]
     size, ratio = sides.prod(dim=1).sqrt(), sides[:, 1] / sides[:, 0]
@@ -81,8 +83,8 @@ def use_legacy_layers(model: Any, round_sides: bool = True) -> Any:
     half a pixel. Suppression and the limits of boxes keep to the present rule: there one pixel is negligible.
 
     Args:
-        model: a two-stage detector or RetinaNet (a module); weights stay as they are.
-        round_sides: as for `LegacyAnchorGenerator`.
+        model: A two-stage detector or RetinaNet (a module); weights stay as they are.
+        round_sides: As for `LegacyAnchorGenerator`.
 
     Returns:
         The same model.

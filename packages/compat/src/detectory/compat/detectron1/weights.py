@@ -1,5 +1,7 @@
 """Weights of Detectron's models."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 
 from torch import Tensor
@@ -12,13 +14,13 @@ RATIOS = 3
 
 
 def convert_weights(blobs: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Convert the blobs of one of Detectron's ``.pkl`` files.
+    """Convert the blobs of one of Detectron's `.pkl` files.
 
     The names are ends of ours, as `DetectionCheckpointer` matches them; it reads these files itself, but leaves
     the anchors of C4 models in Detectron's order.
 
     Args:
-        blobs: tensors by name, without the momenta.
+        blobs: Tensors by name, without the momenta.
 
     Returns:
         Tensors by name: the background's rows moved or gone, and the anchors of a proposal network with several sizes

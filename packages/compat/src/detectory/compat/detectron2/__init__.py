@@ -1,7 +1,9 @@
 """Detectron2 under its own module paths: YAML configs, registries, builders, trainers.
 
-``install()`` makes ``import detectron2`` resolve to this package, so that an unchanged project runs.
+`install()` makes `import detectron2` resolve to this package, so that an unchanged project runs.
 """
+
+from __future__ import annotations
 
 from detectory.compat.detectron2._install import install
 

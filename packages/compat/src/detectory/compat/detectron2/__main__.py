@@ -1,4 +1,6 @@
-"""Run a script or module that was written for Detectron2: ``python -m detectory.compat.detectron2 SCRIPT …``."""
+"""Run a script or module that was written for Detectron2: `python -m detectory.compat.detectron2 SCRIPT …`."""
+
+from __future__ import annotations
 
 import runpy
 import sys

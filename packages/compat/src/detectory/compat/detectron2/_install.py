@@ -1,4 +1,6 @@
-"""``import detectron2`` made to resolve to this package."""
+"""`import detectron2` made to resolve to this package."""
+
+from __future__ import annotations
 
 import importlib
 import importlib.abc
@@ -34,7 +36,7 @@ class _AliasLoader(importlib.abc.Loader):
 
 
 class _AliasFinder(importlib.abc.MetaPathFinder):
-    """Finds ``<alias>.x.y`` as ``<target>.x.y``: the same module object under both names."""
+    """Finds `<alias>.x.y` as `<target>.x.y`: the same module object under both names."""
 
     def __init__(self, aliases: dict[str, str]) -> None:
         self.aliases = aliases
@@ -55,7 +57,7 @@ class _AliasFinder(importlib.abc.MetaPathFinder):
 
 
 def imported_as(module: str) -> str:
-    """Return the name by which unchanged programs import a module of this package; before :func:`install`, its own."""
+    """Return the name by which unchanged programs import a module of this package; before `install`, its own."""
     if not any(isinstance(finder, _AliasFinder) for finder in sys.meta_path):
         return module
     own = _ALIASES["detectron2"]
@@ -63,13 +65,13 @@ def imported_as(module: str) -> str:
 
 
 def install() -> None:
-    """Let ``import detectron2``, and all below it, resolve to ``detectory.compat.detectron2``.
+    """Let `import detectron2`, and all below it, resolve to `detectory.compat.detectron2`.
 
-    ``fvcore`` and ``yacs`` resolve to their parts here too, where they are not installed. Objects are the same under
+    `fvcore` and `yacs` resolve to their parts here too, where they are not installed. Objects are the same under
     both names. Calling it again changes nothing.
 
     Raises:
-        RuntimeError: another ``detectron2`` was imported before.
+        RuntimeError: another `detectron2` was imported before.
     """
     imported = sys.modules.get("detectron2")
     ours = importlib.import_module(_ALIASES["detectron2"])

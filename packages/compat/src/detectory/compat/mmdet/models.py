@@ -1,5 +1,7 @@
 """Detectors of ours for the weights of MMDetection."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 
 from omegaconf import DictConfig, open_dict
@@ -22,7 +24,7 @@ class PlainP6P7(LastLevelP6P7):
     """Two more levels without an activation between them, as MMDetection's pyramid has them."""
 
     def forward(self, x: Tensor) -> list[Tensor]:
-        """Map ``(B, in_channels, H, W)`` to P6 and P7."""
+        """Map `(B, in_channels, H, W)` to P6 and P7."""
         p6 = self.p6(x)
         return [p6, self.p7(p6)]
 
@@ -31,10 +33,10 @@ def build_model(state: Mapping[str, Tensor], style: str = "pytorch", version_1: 
     """Build the detector of ours that a state dict of MMDetection belongs to, with its weights.
 
     Args:
-        state: of a Faster, Mask or Cascade R-CNN or a RetinaNet with a ResNet-FPN.
-        style: of the ResNet: ``"pytorch"`` has strides in 3 by 3 convolutions and takes RGB images, ``"caffe"`` has
+        state: Of a Faster, Mask or Cascade R-CNN or a RetinaNet with a ResNet-FPN.
+        style: Of the ResNet: `"pytorch"` has strides in 3 by 3 convolutions and takes RGB images, `"caffe"` has
             them in 1 by 1 convolutions and takes BGR images.
-        version_1: whether MMDetection 1.x trained it, whose anchors and boxes are Detectron's. By default the names
+        version_1: Whether MMDetection 1.x trained it, whose anchors and boxes are Detectron's. By default the names
             tell; those of RetinaNet do not, it counts as newer.
 
     Returns:

@@ -1,5 +1,7 @@
 """torchvision's anchors."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,7 +18,7 @@ class TorchvisionAnchorGenerator(DefaultAnchorGenerator):
     A map of 13 cells over 800 pixels has a stride of 61 pixels then, not of 64.
 
     Args:
-        kwargs: as for `DefaultAnchorGenerator`; the first stride tells the size of the padded image.
+        kwargs: As for `DefaultAnchorGenerator`; the first stride tells the size of the padded image.
     """
 
     def __init__(self, **kwargs: Any) -> None:

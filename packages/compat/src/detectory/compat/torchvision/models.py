@@ -1,5 +1,7 @@
 """Our twin of a detector of torchvision."""
 
+from __future__ import annotations
+
 from typing import Any
 
 from omegaconf import DictConfig, open_dict

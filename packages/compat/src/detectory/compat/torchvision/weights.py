@@ -1,5 +1,7 @@
 """State dicts of torchvision's detectors with a ResNet-FPN, renamed and reordered."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 
 import torch
@@ -14,7 +16,7 @@ _RPN, _BOX, _MASK = "proposal_generator.rpn_head", "roi_heads.box_predictor", "r
 
 
 def _rules(first_level: int) -> list[tuple[str, str]]:
-    """Return patterns and replacements; older files lack a ``.0`` behind the convolutions."""
+    """Return patterns and replacements; older files lack a `.0` behind the convolutions."""
     levels = [
         (rf"backbone\.fpn\.{theirs}_blocks\.{i}(?:\.0)?\.(\w+)", rf"backbone.fpn_{ours}{first_level + i}.\1")
         for theirs, ours in (("inner", "lateral"), ("layer", "output"))
@@ -68,7 +70,7 @@ def convert_state_dict(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
         Tensors by the names of our models with the same parts.
 
     Raises:
-        ValueError: an entry is none of these models', such as those of the second versions (``…_v2``) with their norms.
+        ValueError: an entry is none of these models', such as those of the second versions (`…_v2`) with their norms.
     """
     resnet, others = split_backbone(state, "backbone.body.")
     inner = {name.split(".")[3] for name in others if name.startswith("backbone.fpn.inner_blocks.")}

@@ -1,4 +1,6 @@
-"""``CfgNode`` under yacs' module path: the same class as fvcore's."""
+"""`CfgNode` under yacs' module path: the same class as fvcore's."""
+
+from __future__ import annotations
 
 from detectory.compat.fvcore.common.config import CfgNode
 

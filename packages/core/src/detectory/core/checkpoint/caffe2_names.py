@@ -1,8 +1,10 @@
 """Names and layouts of Detectron's Caffe2 weights, converted to those of Detectron2.
 
-Caffe2 writes ``res2_0_branch2a_bn_s`` where the module is ``res2.0.conv1.norm.weight``. Detectron counted the
+Caffe2 writes `res2_0_branch2a_bn_s` where the module is `res2.0.conv1.norm.weight`. Detectron counted the
 background as class 0; here it is the last class, so that the rows of classifiers move with the names.
 """
+
+from __future__ import annotations
 
 import re
 from collections.abc import Mapping
@@ -65,12 +67,12 @@ def convert_caffe2_names(weights: Mapping[str, torch.Tensor]) -> tuple[dict[str,
     """Translate names and layouts of Caffe2's blobs.
 
     Args:
-        weights: tensors by blob name.
+        weights: Tensors by blob name.
 
     Returns:
         The tensors by their new names, and for each new name the blob's name. In the result the background's row of
-        ``cls_score`` is last, its rows of a class-specific ``bbox_pred`` and of a mask predictor with more than one
-        class are gone, and the dead ``conv1_b``-like zeros stay for the matching to drop.
+        `cls_score` is last, its rows of a class-specific `bbox_pred` and of a mask predictor with more than one
+        class are gone, and the dead `conv1_b`-like zeros stay for the matching to drop.
 
     Raises:
         ValueError: two blobs would get the same name.

@@ -1,5 +1,7 @@
 """Checkpointer saves a model and other objects so that nothing is lost, and loads them again."""
 
+from __future__ import annotations
+
 import logging
 import os
 from collections.abc import MutableMapping
@@ -22,18 +24,18 @@ _TAG = "last_checkpoint"
 class Checkpointer:
     """Saves and loads a model and other objects with a state.
 
-    A checkpoint is written to a temporary file, flushed to the disk and renamed; only then ``last_checkpoint`` names
+    A checkpoint is written to a temporary file, flushed to the disk and renamed; only then `last_checkpoint` names
     it. A killed process or a full disk leaves the checkpoints that were there.
 
     Args:
-        model: the model; a ``DistributedDataParallel`` or ``DataParallel`` wrapper is looked through.
-        save_dir: the folder of checkpoints.
-        save_to_disk: whether :meth:`save` writes anything; False in all processes but one.
-        checkpointables: other objects with ``state_dict()`` and ``load_state_dict()``, by the name to save them under.
+        model: The model; a `DistributedDataParallel` or `DataParallel` wrapper is looked through.
+        save_dir: The folder of checkpoints.
+        save_to_disk: Whether `save` writes anything; False in all processes but one.
+        checkpointables: Other objects with `state_dict()` and `load_state_dict()`, by the name to save them under.
 
     Attributes:
-        last_report: how the names of the file that was loaded last fitted.
-        path_manager: finds files instead of the library: an object with ``get_local_path``, such as iopath's.
+        last_report: How the names of the file that was loaded last fitted.
+        path_manager: Finds files instead of the library: an object with `get_local_path`, such as iopath's.
 
     Example:
         >>> import tempfile
@@ -62,11 +64,11 @@ class Checkpointer:
         self.path_manager: Any = None
 
     def add_checkpointable(self, key: str, checkpointable: Any) -> None:
-        """Save and load one more object under ``key``.
+        """Save and load one more object under `key`.
 
         Raises:
             KeyError: the key is taken.
-            TypeError: the object lacks ``state_dict`` or ``load_state_dict``.
+            TypeError: the object lacks `state_dict` or `load_state_dict`.
         """
         if key == "model" or key in self.checkpointables:
             raise KeyError(f"add_checkpointable: the key '{key}' is taken")
@@ -78,11 +80,11 @@ class Checkpointer:
         self.checkpointables[key] = checkpointable
 
     def save(self, name: str, **kwargs: Any) -> None:
-        """Write ``<save_dir>/<name>.pth`` and let ``last_checkpoint`` name it.
+        """Write `<save_dir>/<name>.pth` and let `last_checkpoint` name it.
 
         Args:
-            name: the file's name without suffix.
-            kwargs: more data to save: numbers, strings, tensors and containers of them.
+            name: The file's name without suffix.
+            kwargs: More data to save: numbers, strings, tensors and containers of them.
 
         Raises:
             OSError: the disk is full or the folder cannot be written; the older checkpoints are untouched.
@@ -92,10 +94,10 @@ class Checkpointer:
             self.tag_last_checkpoint(path.name)
 
     def wait(self) -> None:
-        """Wait until what :meth:`save` began is on the disk; here it is when :meth:`save` returns."""
+        """Wait until what `save` began is on the disk; here it is when `save` returns."""
 
     def write(self, name: str, **kwargs: Any) -> Path | None:
-        """Write a file as :meth:`save` does, but leave ``last_checkpoint`` as it is.
+        """Write a file as `save` does, but leave `last_checkpoint` as it is.
 
         Returns:
             The file, None when this checkpointer does not write.
@@ -113,19 +115,19 @@ class Checkpointer:
     def load(self, path: str, checkpointables: list[str] | None = None) -> dict[str, Any]:
         """Load a file into the model and the other objects.
 
-        Names of a model that was saved inside ``DistributedDataParallel`` or ``torch.compile`` lose that prefix.
+        Names of a model that was saved inside `DistributedDataParallel` or `torch.compile` lose that prefix.
 
         Args:
-            path: a path or an address; nothing is loaded when it is empty.
-            checkpointables: the objects to load, all that the file holds by default.
+            path: A path or an address; nothing is loaded when it is empty.
+            checkpointables: The objects to load, all that the file holds by default.
 
         Returns:
-            What the file holds besides: the ``kwargs`` of :meth:`save`. How names fitted is in ``last_report``.
+            What the file holds besides: the `kwargs` of `save`. How names fitted is in `last_report`.
 
         Raises:
             FileNotFoundError: no such file.
             CheckpointError: the file is damaged or refused.
-            KeyError: one of ``checkpointables`` is not among this checkpointer's objects.
+            KeyError: one of `checkpointables` is not among this checkpointer's objects.
         """
         if not path:
             _logger.info("no checkpoint to load: the model keeps its values")
@@ -146,25 +148,25 @@ class Checkpointer:
         return content
 
     def resume_or_load(self, path: str, *, resume: bool = True) -> dict[str, Any]:
-        """Load the last checkpoint of ``save_dir`` with all objects if there is one; else only the model of ``path``.
+        """Load the last checkpoint of `save_dir` with all objects if there is one; else only the model of `path`.
 
         Args:
-            path: the file to start from.
-            resume: False always starts from ``path``.
+            path: The file to start from.
+            resume: False always starts from `path`.
 
         Returns:
-            As :meth:`load`.
+            As `load`.
         """
         if resume and self.has_checkpoint():
             return self.load(self.get_checkpoint_file())
         return self.load(path, checkpointables=[])
 
     def has_checkpoint(self) -> bool:
-        """Say whether ``save_dir`` has a last checkpoint."""
+        """Say whether `save_dir` has a last checkpoint."""
         return bool(self.get_checkpoint_file())
 
     def get_checkpoint_file(self) -> str:
-        """Return the path of the last checkpoint, ``""`` when there is none."""
+        """Return the path of the last checkpoint, `""` when there is none."""
         tag = Path(self.save_dir) / _TAG
         if not self.save_dir or not tag.is_file():
             return ""
@@ -172,11 +174,11 @@ class Checkpointer:
         return str(path) if path.is_file() else ""
 
     def get_all_checkpoint_files(self) -> list[str]:
-        """Return the paths of all ``.pth`` files in ``save_dir``, sorted by name."""
+        """Return the paths of all `.pth` files in `save_dir`, sorted by name."""
         return sorted(str(path) for path in Path(self.save_dir).glob("*.pth") if path.is_file())
 
     def tag_last_checkpoint(self, last_filename_basename: str) -> None:
-        """Let ``last_checkpoint`` name a file of ``save_dir``."""
+        """Let `last_checkpoint` name a file of `save_dir`."""
         with atomic_write(Path(self.save_dir) / _TAG, "w") as file:
             file.write(last_filename_basename)
 
@@ -195,10 +197,10 @@ class Checkpointer:
 
 
 def write_checkpoint(content: dict[str, Any], path: str | os.PathLike[str]) -> None:
-    """Write ``content`` with ``torch.save`` so that ``path`` holds its old content or all of the new.
+    """Write `content` with `torch.save` so that `path` holds its old content or all of the new.
 
     Raises:
-        OSError: the disk is full or the folder cannot be written; the message names ``path``.
+        OSError: the disk is full or the folder cannot be written; the message names `path`.
     """
     with atomic_write(path) as file:
         watched = _WatchedFile(file)
@@ -230,7 +232,7 @@ class _WatchedFile:
 
 
 def unwrap(model: nn.Module) -> nn.Module:
-    """Return the module inside ``DistributedDataParallel``, ``DataParallel`` and ``torch.compile`` wrappers."""
+    """Return the module inside `DistributedDataParallel`, `DataParallel` and `torch.compile` wrappers."""
     while True:
         if isinstance(model, (nn.parallel.DistributedDataParallel, nn.DataParallel)):
             model = model.module

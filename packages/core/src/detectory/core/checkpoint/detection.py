@@ -1,5 +1,7 @@
 """DetectionCheckpointer also reads Detectron2's and Caffe2's model files, and shares what only one process has."""
 
+from __future__ import annotations
+
 import logging
 import os
 from typing import Any
@@ -21,17 +23,17 @@ _CELL_ANCHORS = "anchor_generator.cell_anchors"
 
 
 class DetectionCheckpointer(Checkpointer):
-    """A :class:`Checkpointer` for detection models.
+    """A `Checkpointer` for detection models.
 
     It translates Caffe2's names, matches names that differ by a prefix where a file asks for it
-    (``matching_heuristics``, or ``?matching_heuristics=True`` behind the path), and broadcasts a checkpoint that only
+    (`matching_heuristics`, or `?matching_heuristics=True` behind the path), and broadcasts a checkpoint that only
     the main process can read.
 
     Args:
-        model: as of :class:`Checkpointer`.
-        save_dir: as of :class:`Checkpointer`.
-        save_to_disk: by default only the main process writes.
-        checkpointables: as of :class:`Checkpointer`.
+        model: As of `Checkpointer`.
+        save_dir: As of `Checkpointer`.
+        save_to_disk: By default only the main process writes.
+        checkpointables: As of `Checkpointer`.
     """
 
     def __init__(
@@ -46,7 +48,7 @@ class DetectionCheckpointer(Checkpointer):
         super().__init__(model, save_dir, save_to_disk=writes, **checkpointables)
 
     def load(self, path: str, checkpointables: list[str] | None = None) -> dict[str, Any]:
-        """Load as :meth:`Checkpointer.load`; a file that only the main process has reaches all processes.
+        """Load as `Checkpointer.load`; a file that only the main process has reaches all processes.
 
         Raises:
             FileNotFoundError: the main process does not have the file either.
@@ -91,7 +93,7 @@ class DetectionCheckpointer(Checkpointer):
 
 
 def _split_query(path: str) -> tuple[str, bool]:
-    """Take ``?matching_heuristics=True`` off a path or an address."""
+    """Take `?matching_heuristics=True` off a path or an address."""
     base, mark, query = path.partition("?")
     values = parse_qs(query)
     if not mark or "matching_heuristics" not in values:

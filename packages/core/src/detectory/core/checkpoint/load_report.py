@@ -1,5 +1,7 @@
 """What was loaded into a model and what was not, as a table for people."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -16,10 +18,10 @@ class LoadReport:
     """The names of a model and a checkpoint after loading.
 
     Attributes:
-        loaded: names of the model that got the checkpoint's values.
-        missing_keys: names of the model that the checkpoint does not have.
-        unexpected_keys: names of the checkpoint that the model does not have.
-        incorrect_shapes: ``(name, the checkpoint's shape, the model's shape)`` of those that differ; not loaded.
+        loaded: Names of the model that got the checkpoint's values.
+        missing_keys: Names of the model that the checkpoint does not have.
+        unexpected_keys: Names of the checkpoint that the model does not have.
+        incorrect_shapes: `(name, the checkpoint's shape, the model's shape)` of those that differ; not loaded.
     """
 
     loaded: list[str] = field(default_factory=list)
@@ -57,9 +59,9 @@ class LoadReport:
 
 
 def load_into(model: nn.Module, state: dict[str, torch.Tensor]) -> LoadReport:
-    """Copy the tensors of ``state`` into the model where name and shape agree; tell about the rest.
+    """Copy the tensors of `state` into the model where name and shape agree; tell about the rest.
 
-    Entries of another shape are removed from ``state``.
+    Entries of another shape are removed from `state`.
     """
     own = model.state_dict()
     wrong = [

@@ -1,4 +1,6 @@
-"""Matching of a checkpoint's names to a model's when they differ by a prefix, such as ``backbone.bottom_up.``"""
+"""Matching of a checkpoint's names to a model's when they differ by a prefix, such as `backbone.bottom_up.`"""
+
+from __future__ import annotations
 
 import logging
 from collections.abc import Collection, Mapping, MutableMapping
@@ -19,14 +21,14 @@ def match_state_dict(
 ) -> dict[str, torch.Tensor]:
     """Rename a checkpoint's tensors to the names of the model's tensors that they fit.
 
-    A checkpoint's ``stem.conv1.weight`` fits the model's ``backbone.bottom_up.stem.conv1.weight``: a name fits when it
+    A checkpoint's `stem.conv1.weight` fits the model's `backbone.bottom_up.stem.conv1.weight`: a name fits when it
     is equal to the model's name or to its end after a dot. Of several the longest counts. A pair with different
     shapes is no match.
 
     Args:
-        model_state: the model's tensors by name.
-        checkpoint_state: the checkpoint's.
-        caffe2_conversion: translate Caffe2's names first.
+        model_state: The model's tensors by name.
+        checkpoint_state: The checkpoint's.
+        caffe2_conversion: Translate Caffe2's names first.
 
     Returns:
         The checkpoint's tensors, matched ones under the model's names, the others under their own.
@@ -61,7 +63,7 @@ def match_state_dict(
 
 
 def longest_suffix(name: str, known: Mapping[str, object]) -> str | None:
-    """Return the longest of ``known`` that equals ``name`` or its end after a dot, or None."""
+    """Return the longest of `known` that equals `name` or its end after a dot, or None."""
     while name not in known:
         _, dot, name = name.partition(".")
         if not dot:
@@ -72,11 +74,11 @@ def longest_suffix(name: str, known: Mapping[str, object]) -> str | None:
 def take_off_wrappers(state: MutableMapping[str, Any], own: Collection[str]) -> None:
     """Remove, in place, the prefix that a wrapper gave to every name of a checkpoint, unless the model has it too.
 
-    ``DataParallel`` and ``DistributedDataParallel`` write ``module.``, ``torch.compile`` writes ``_orig_mod.``.
+    `DataParallel` and `DistributedDataParallel` write `module.`, `torch.compile` writes `_orig_mod.`.
 
     Args:
-        state: a checkpoint's values by name; the versions of modules that torch keeps beside them are renamed too.
-        own: the model's names.
+        state: A checkpoint's values by name; the versions of modules that torch keeps beside them are renamed too.
+        own: The model's names.
     """
     prefix = next((prefix for prefix in _WRAPPERS if state and all(name.startswith(prefix) for name in state)), None)
     if prefix is None or any(name.startswith(prefix) for name in own):

@@ -1,5 +1,7 @@
 """Checkpoints every so many iterations, of which the newest are kept."""
 
+from __future__ import annotations
+
 import re
 from pathlib import Path
 from typing import Any
@@ -8,17 +10,17 @@ from detectory.core.checkpoint.checkpointer import Checkpointer
 
 
 class PeriodicCheckpointer:
-    """Saves every ``period`` iterations, and once more at the end as ``<file_prefix>_final``.
+    """Saves every `period` iterations, and once more at the end as `<file_prefix>_final`.
 
     Args:
-        checkpointer: saves the files.
-        period: iterations between two checkpoints.
-        max_iter: the number of iterations in all; None saves no final checkpoint.
-        max_to_keep: how many of the newest to keep, those of an interrupted run included; None keeps all.
-        file_prefix: how the files' names begin.
+        checkpointer: Saves the files.
+        period: Iterations between two checkpoints.
+        max_iter: The number of iterations in all; None saves no final checkpoint.
+        max_to_keep: How many of the newest to keep, those of an interrupted run included; None keeps all.
+        file_prefix: How the files' names begin.
 
     Raises:
-        ValueError: ``period`` or ``max_to_keep`` is not positive.
+        ValueError: `period` or `max_to_keep` is not positive.
     """
 
     def __init__(
@@ -43,8 +45,8 @@ class PeriodicCheckpointer:
         """Save when it is time.
 
         Args:
-            iteration: the iteration that has just ended, in ``[0, max_iter - 1]``.
-            kwargs: more data to save; ``iteration`` is always among them.
+            iteration: The iteration that has just ended, in `[0, max_iter - 1]`.
+            kwargs: More data to save; `iteration` is always among them.
         """
         iteration = int(iteration)
         content = {"iteration": iteration, **kwargs}
@@ -56,7 +58,7 @@ class PeriodicCheckpointer:
             self.save(f"{self.file_prefix}_final", **content)
 
     def save(self, name: str, **kwargs: Any) -> None:
-        """Save outside of the schedule; arguments as of :meth:`Checkpointer.save`."""
+        """Save outside of the schedule; arguments as of `Checkpointer.save`."""
         self.checkpointer.save(name, **kwargs)
 
     def _remove_old(self) -> None:

@@ -1,4 +1,6 @@
-"""Safe readers of checkpoint files: ``.pth``/``.pt``, ``.pkl``, ``.pyth`` and ``.safetensors``."""
+"""Safe readers of checkpoint files: `.pth`/`.pt`, `.pkl`, `.pyth` and `.safetensors`."""
+
+from __future__ import annotations
 
 import os
 import pickle
@@ -24,12 +26,12 @@ def load_checkpoint_file(path: str | os.PathLike[str]) -> dict[str, Any]:
     """Read a checkpoint without running any code that it may contain.
 
     Args:
-        path: a local file. ``.pkl`` is Detectron2's or Caffe2's format, ``.safetensors`` is what its name says,
-            ``.pyth`` comes from pycls, everything else was written by ``torch.save``.
+        path: A local file. `.pkl` is Detectron2's or Caffe2's format, `.safetensors` is what its name says,
+            `.pyth` comes from pycls, everything else was written by `torch.save`.
 
     Returns:
-        A dictionary whose ``"model"`` maps names to tensors on the CPU; its other keys are what the file holds besides:
-        ``"optimizer"``, ``"iteration"``, ``"__author__"``, ``"matching_heuristics"`` (names need not be equal), …
+        A dictionary whose `"model"` maps names to tensors on the CPU; its other keys are what the file holds besides:
+        `"optimizer"`, `"iteration"`, `"__author__"`, `"matching_heuristics"` (names need not be equal), …
 
     Raises:
         FileNotFoundError: no such file.
@@ -53,10 +55,10 @@ def load_checkpoint_file(path: str | os.PathLike[str]) -> dict[str, Any]:
 
 
 def as_tensors(state: Mapping[str, Any], source: str) -> dict[str, torch.Tensor]:
-    """Return ``state`` with NumPy arrays as tensors; the dictionary stays the same object when it holds only tensors.
+    """Return `state` with NumPy arrays as tensors; the dictionary stays the same object when it holds only tensors.
 
     Raises:
-        CheckpointError: a value is neither; the message names ``source`` and the key.
+        CheckpointError: a value is neither; the message names `source` and the key.
     """
     for name, value in state.items():
         if not isinstance(value, (torch.Tensor, np.ndarray)):

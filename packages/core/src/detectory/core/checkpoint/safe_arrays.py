@@ -26,7 +26,7 @@ class ArrayFault(ValueError):
 
 
 class PickledType:
-    """What a pickle says of a dtype: its code such as ``f4``, and its byte order."""
+    """What a pickle says of a dtype: its code such as `f4`, and its byte order."""
 
     def __init__(self, code: Any = None, *_: Any) -> None:
         self.code = code
@@ -100,7 +100,7 @@ class PickledScalar:
 
 
 class _ArrayType:
-    """Stands for the class of arrays, which pickles pass to ``_reconstruct``."""
+    """Stands for the class of arrays, which pickles pass to `_reconstruct`."""
 
 
 def _encode(text: Any, encoding: Any = "latin1", *_: Any) -> bytes:
@@ -126,7 +126,7 @@ _MULTIARRAY: dict[str, Callable[..., Any]] = {
     "multiarray.scalar": PickledScalar,
     "numeric._frombuffer": PickledBuffer,
 }
-#: Name in a pickle -> what stands in for it. NumPy 2 moved ``numpy.core`` to ``numpy._core``.
+#: Name in a pickle -> what stands in for it. NumPy 2 moved `numpy.core` to `numpy._core`.
 STAND_INS: dict[str, Callable[..., Any]] = {
     "_codecs.encode": _encode,
     "__builtin__.bytes": _no_bytes,
@@ -141,7 +141,7 @@ _OWN = [PickledType, PickledArray]
 
 
 def torch_safe_globals() -> list[Any]:
-    """Return what ``torch.serialization.safe_globals`` takes, so that ``torch.load`` uses the stand-ins."""
+    """Return what `torch.serialization.safe_globals` takes, so that `torch.load` uses the stand-ins."""
     dtypes = [type(np.dtype(code)) for code in "?bhilqBHILQefdFDSU"]
     return [*((stand_in, name) for name, stand_in in STAND_INS.items()), *_OWN, *set(dtypes)]
 

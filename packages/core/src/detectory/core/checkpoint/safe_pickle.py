@@ -1,5 +1,7 @@
 """An unpickler that builds arrays, tensors and plain containers and refuses to call anything else."""
 
+from __future__ import annotations
+
 import importlib
 import io
 import os
@@ -51,7 +53,7 @@ def load_pickle(file: str | os.PathLike[str] | IO[bytes]) -> Any:
     Strings that Python 2 wrote are read as Latin-1, as NumPy's own arrays of that time need it.
 
     Args:
-        file: a path or an open binary file.
+        file: A path or an open binary file.
 
     Raises:
         RefusedPickleError: the file wants to build anything else; the message names the file and the class.

@@ -1,5 +1,7 @@
 """Reading of config files: Python files whose relative imports name sibling config files, and YAML files."""
 
+from __future__ import annotations
+
 import builtins
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -18,12 +20,12 @@ def read_config_file(path: Path) -> DictConfig | dict[str, Any]:
     """Return what a config file defines: a YAML file's content, or the names of a Python file's top level.
 
     A Python file runs each time it is read, in a namespace of its own: two configs that import the same file never
-    share a node. In it ``from .folder.file import name`` reads a sibling config file, which needs no ``__init__.py``;
+    share a node. In it `from .folder.file import name` reads a sibling config file, which needs no `__init__.py`;
     absolute imports work as everywhere.
 
     Raises:
         FileNotFoundError: no such file.
-        ValueError: the suffix is neither ``.py`` nor ``.yaml``/``.yml``, or a YAML file holds no dictionary.
+        ValueError: the suffix is neither `.py` nor `.yaml`/`.yml`, or a YAML file holds no dictionary.
         ImportError: a relative import that finds no file or no name, or that goes in a circle.
     """
     if not path.is_file():
@@ -80,7 +82,7 @@ def _config_import(
     fromlist: Sequence[str] | None = (),
     level: int = 0,
 ) -> Any:
-    """Stand in for ``__import__`` inside config files: relative names are files, all others real modules."""
+    """Stand in for `__import__` inside config files: relative names are files, all others real modules."""
     if level == 0 or globals is None:
         return builtins.__import__(name, globals, locals, fromlist or (), level)
     chain: tuple[Path, ...] = globals[_CHAIN]

@@ -1,4 +1,6 @@
-"""Objects and their dotted paths: ``torch.nn.Conv2d`` names a class, ``package.module.Class.method`` a method."""
+"""Objects and their dotted paths: `torch.nn.Conv2d` names a class, `package.module.Class.method` a method."""
+
+from __future__ import annotations
 
 import importlib
 from collections.abc import Callable
@@ -8,7 +10,7 @@ from detectory.core.names import nearest
 
 
 def locate(path: str) -> Any:
-    """Import and return the object that the dotted ``path`` names.
+    """Import and return the object that the dotted `path` names.
 
     Raises:
         ImportError: no module or attribute of that name exists; the message lists the nearest names where the
@@ -35,13 +37,13 @@ def locate(path: str) -> Any:
 
 
 def dotted_path(target: Callable[..., Any]) -> str:
-    """Return the dotted path of a class, function or method: the shortest one that :func:`locate` finds again.
+    """Return the dotted path of a class, function or method: the shortest one that `locate` finds again.
 
-    ``torch.nn.modules.conv.Conv2d`` stays as it is defined: shortening is only tried where the last module of the
+    `torch.nn.modules.conv.Conv2d` stays as it is defined: shortening is only tried where the last module of the
     path is private (starts with an underscore).
 
     Raises:
-        TypeError: the object has no module and qualified name (an instance, a ``functools.partial``).
+        TypeError: the object has no module and qualified name (an instance, a `functools.partial`).
     """
     module, qualname = getattr(target, "__module__", None), getattr(target, "__qualname__", None)
     if module is None or qualname is None:
@@ -56,7 +58,7 @@ def dotted_path(target: Callable[..., Any]) -> str:
 
 
 def path_of(target: Any) -> str | None:
-    """Return the dotted path that leads back to ``target``; None for lambdas, local functions and instances."""
+    """Return the dotted path that leads back to `target`; None for lambdas, local functions and instances."""
     try:
         path = dotted_path(target)
     except TypeError:

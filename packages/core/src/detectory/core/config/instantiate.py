@@ -1,5 +1,7 @@
 """instantiate makes the calls that a config node describes."""
 
+from __future__ import annotations
+
 import dataclasses
 from collections.abc import Mapping
 from typing import Any
@@ -11,20 +13,20 @@ from detectory.core.config.signature import check_argument_names
 
 
 def instantiate(cfg: Any) -> Any:
-    """Build the object that ``cfg`` describes: call its ``_target_`` with its other keys, arguments first.
+    """Build the object that `cfg` describes: call its `_target_` with its other keys, arguments first.
 
     Args:
-        cfg: an omegaconf node, a dictionary or a list. Nodes with ``_target_`` are built wherever they stand, also
-            inside lists and dictionaries, unless the node around them has ``_recursive_: False``. Interpolations
-            are resolved; ``${.x}`` is a sibling key, ``${..x}`` a key one level up.
+        cfg: An omegaconf node, a dictionary or a list. Nodes with `_target_` are built wherever they stand, also
+            inside lists and dictionaries, unless the node around them has `_recursive_: False`. Interpolations
+            are resolved; `${.x}` is a sibling key, `${..x}` a key one level up.
 
     Returns:
-        The object; lists and dictionaries without ``_target_`` come back as plain ``list`` and ``dict``, and a ``dict``
+        The object; lists and dictionaries without `_target_` come back as plain `list` and `dict`, and a `dict`
         in which there is nothing to build, as values that are no config, as it is.
 
     Raises:
-        ImportError: a ``_target_`` names nothing; the message says the node's path and the nearest names.
-        TypeError: ``_target_`` is not callable, or has no argument of a name that the node gives it.
+        ImportError: a `_target_` names nothing; the message says the node's path and the nearest names.
+        TypeError: `_target_` is not callable, or has no argument of a name that the node gives it.
         Exception: what the target itself raises, its message completed by the node's path.
     """
     if isinstance(cfg, (DictConfig, Mapping, ListConfig, list, tuple)):
@@ -76,7 +78,7 @@ def _find_target(target: Any, path: str) -> Any:
 
 
 def _tell_path(error: Exception, path: str, target: Any) -> None:
-    """Complete the message by the place in the config; ``add_note`` would need Python 3.11."""
+    """Complete the message by the place in the config; `add_note` would need Python 3.11."""
     try:
         name = dotted_path(target)
     except TypeError:

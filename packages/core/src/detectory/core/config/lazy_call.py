@@ -1,5 +1,7 @@
 """LazyCall describes a call as an omegaconf node that can be edited, saved and made later."""
 
+from __future__ import annotations
+
 import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -14,10 +16,10 @@ class LazyCall:
     """Wrap a callable, so that calling it returns a node that describes the call instead of making it.
 
     Args:
-        target: a class, function or method, its dotted path, or a node that builds the callable.
+        target: A class, function or method, its dotted path, or a node that builds the callable.
 
     Raises:
-        TypeError: ``target`` is none of these.
+        TypeError: `target` is none of these.
 
     Example:
         >>> import torch
@@ -36,13 +38,13 @@ class LazyCall:
         self._target = target
 
     def __call__(self, **kwargs: Any) -> DictConfig:
-        """Return the node: ``_target_``, by its dotted path where it has one, and the arguments.
+        """Return the node: `_target_`, by its dotted path where it has one, and the arguments.
 
         Data classes and named tuples among the arguments become nodes too, so that their fields can be edited.
 
         Raises:
             TypeError: the target has no argument of that name; the message lists the nearest ones. A target given
-                by its dotted path is not imported here, its arguments are checked by :func:`instantiate`.
+                by its dotted path is not imported here, its arguments are checked by `instantiate`.
         """
         target: Any = self._target
         if callable(target):
@@ -59,7 +61,7 @@ class LazyCall:
 
 
 def as_node(value: Any) -> Any:
-    """Turn data classes and named tuples inside ``value`` into nodes that build them again; the rest stays."""
+    """Turn data classes and named tuples inside `value` into nodes that build them again; the rest stays."""
     if isinstance(value, (DictConfig, ListConfig, str)):
         return value
     if dataclasses.is_dataclass(value) and not isinstance(value, type):

@@ -1,5 +1,7 @@
 """LazyConfig loads, saves, overrides and prints configs."""
 
+from __future__ import annotations
+
 import importlib
 import inspect
 import io
@@ -24,15 +26,15 @@ _PLAIN = (str, int, float, bool, bytes, type(None))
 
 
 class LazyConfig:
-    """Load, save, override and print omegaconf configs, which may describe calls (see :class:`LazyCall`)."""
+    """Load, save, override and print omegaconf configs, which may describe calls (see `LazyCall`)."""
 
     @staticmethod
     def load(filename: str, keys: str | Sequence[str] | None = None) -> Any:
         """Load a config file.
 
         Args:
-            filename: a ``.py``, ``.yaml`` or ``.yml`` file; a relative path starts at the current folder.
-            keys: the name to return, or several; all dictionaries of the file by default.
+            filename: A `.py`, `.yaml` or `.yml` file; a relative path starts at the current folder.
+            keys: The name to return, or several; all dictionaries of the file by default.
 
         Returns:
             The object of that name, a tuple of several, or one config of all dictionaries and lists that the file
@@ -40,7 +42,7 @@ class LazyConfig:
 
         Raises:
             FileNotFoundError: no such file.
-            KeyError: the file does not define one of ``keys``; the message lists the nearest.
+            KeyError: the file does not define one of `keys`; the message lists the nearest.
             ValueError: the file is no config file.
         """
         path = Path(local_path(str(filename)))
@@ -56,7 +58,7 @@ class LazyConfig:
 
     @staticmethod
     def load_rel(filename: str, keys: str | Sequence[str] | None = None) -> Any:
-        """Load a config file whose path is relative to the source file of the caller; otherwise as :meth:`load`.
+        """Load a config file whose path is relative to the source file of the caller; otherwise as `load`.
 
         Raises:
             RuntimeError: the caller has no source file (an interactive session).
@@ -71,8 +73,8 @@ class LazyConfig:
     def save(cfg: Any, filename: str) -> None:
         """Save a config as YAML, callables as dotted paths, interpolations as they are written.
 
-        Objects that YAML cannot hold, e.g. a lambda, are written as their ``repr`` and an error that names their
-        places is logged; when ``cloudpickle`` is installed, the config is also saved whole as ``filename + ".pkl"``.
+        Objects that YAML cannot hold, e.g. a lambda, are written as their `repr` and an error that names their
+        places is logged; when `cloudpickle` is installed, the config is also saved whole as `filename + ".pkl"`.
         """
         lost: list[str] = []
         plain = _to_plain(OmegaConf.to_container(cfg, resolve=False), "", lost)
@@ -101,16 +103,16 @@ class LazyConfig:
 
     @staticmethod
     def apply_overrides(cfg: DictConfig, overrides: Sequence[str]) -> DictConfig:
-        """Change ``cfg`` in place.
+        """Change `cfg` in place.
 
         Args:
-            cfg: the config.
-            overrides: ``key.sub=value`` changes a key or an argument that the call at ``key`` takes, ``+key=value``
-                adds a new key, ``~key`` removes one; ``list[0]=value`` and ``list.0=value`` reach into lists. Values
-                are numbers, ``true``, ``null``, text (quoted or not), ``[1,2]``, ``{a:1}``.
+            cfg: The config.
+            overrides: `key.sub=value` changes a key or an argument that the call at `key` takes, `+key=value`
+                adds a new key, `~key` removes one; `list[0]=value` and `list.0=value` reach into lists. Values
+                are numbers, `true`, `null`, text (quoted or not), `[1,2]`, `{a:1}`.
 
         Returns:
-            ``cfg``.
+            `cfg`.
 
         Raises:
             KeyError: an unknown key; the message lists the nearest.
@@ -122,7 +124,7 @@ class LazyConfig:
 
     @staticmethod
     def to_py(cfg: Any, prefix: str = "cfg.") -> str:
-        """Return the Python calls that ``cfg`` describes, to be read by people, not to be loaded.
+        """Return the Python calls that `cfg` describes, to be read by people, not to be loaded.
 
         Example:
             >>> print(LazyConfig.to_py(OmegaConf.create({"train": {"max_iter": 90}})), end="")
@@ -143,7 +145,7 @@ def _pick(content: Mapping[str, Any], key: str, path: Path) -> Any:
 
 
 def _to_plain(value: Any, path: str, lost: list[str]) -> Any:
-    """Return ``value`` as YAML can hold it; append the path of what it cannot to ``lost``."""
+    """Return `value` as YAML can hold it; append the path of what it cannot to `lost`."""
     value = as_node(value)
     if isinstance(value, dict):
         return {key: _to_plain(item, f"{path}.{key}" if path else str(key), lost) for key, item in value.items()}
@@ -158,7 +160,7 @@ def _to_plain(value: Any, path: str, lost: list[str]) -> Any:
 
 
 def _save_pickle(cfg: Any, filename: str) -> str:
-    """Save ``cfg`` whole where that is possible, and say how it went as the end of a message."""
+    """Save `cfg` whole where that is possible, and say how it went as the end of a message."""
     try:
         cloudpickle = importlib.import_module("cloudpickle")
     except ImportError:

@@ -1,4 +1,6 @@
-"""Overrides such as ``model.roi_heads.num_classes=3`` that a command line gives to a config."""
+"""Overrides such as `model.roi_heads.num_classes=3` that a command line gives to a config."""
+
+from __future__ import annotations
 
 import re
 from typing import Any
@@ -17,7 +19,7 @@ _CLOSING = {"[": "]", "{": "}"}
 
 
 def apply_override(cfg: DictConfig, override: str) -> None:
-    """Change ``cfg`` in place as one override says: ``key=value``, ``+new_key=value`` or ``~key``."""
+    """Change `cfg` in place as one override says: `key=value`, `+new_key=value` or `~key`."""
     match = _FORM.fullmatch(override)
     if match is None or (match["value"] is None and match["mode"] != "~"):
         raise ValueError(f"apply_overrides: expected key=value, +key=value or ~key, got '{override}'")
@@ -36,7 +38,7 @@ def apply_override(cfg: DictConfig, override: str) -> None:
 
 
 def parse_value(text: str) -> Any:
-    """Read a value as the command line writes it: numbers, ``true``, ``null``, quoted text, ``[1,2]``, ``{a:1}``."""
+    """Read a value as the command line writes it: numbers, `true`, `null`, quoted text, `[1,2]`, `{a:1}`."""
     stripped = text.strip()
     if not stripped.startswith(("[", "{")):
         return _scalar(stripped)
@@ -58,7 +60,7 @@ def _scalar(text: str) -> Any:
 
 
 def _read(tokens: list[str], text: str) -> tuple[Any, list[str]]:
-    """Read one value from the front of ``tokens``; return it and the tokens behind it."""
+    """Read one value from the front of `tokens`; return it and the tokens behind it."""
     if not tokens:
         raise ValueError(f"apply_overrides: the value '{text}' ends too early")
     head, rest = tokens[0], tokens[1:]

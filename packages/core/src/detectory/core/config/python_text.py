@@ -1,5 +1,7 @@
 """A config written as the Python calls that it describes, for people to read."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,7 +13,7 @@ _WIDTH = 88
 
 
 def python_text(cfg: Any, prefix: str = "cfg.") -> str:
-    """Return ``cfg`` as assignments of calls, one for each leaf outside of calls, interpolations resolved."""
+    """Return `cfg` as assignments of calls, one for each leaf outside of calls, interpolations resolved."""
     content = OmegaConf.to_container(cfg, resolve=True) if isinstance(cfg, (DictConfig, ListConfig)) else cfg
     return "\n".join(_assignments(content, prefix.rstrip("."))) + "\n"
 

@@ -1,5 +1,7 @@
 """Checks of argument names against the signature of what a config node calls."""
 
+from __future__ import annotations
+
 import inspect
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -10,7 +12,7 @@ CALL_KEYS = ("_target_", "_recursive_")
 
 
 def accepted_arguments(target: Callable[..., Any]) -> list[str] | None:
-    """Return the names that ``target`` takes as keyword arguments, or None when it takes any or cannot be asked."""
+    """Return the names that `target` takes as keyword arguments, or None when it takes any or cannot be asked."""
     try:
         parameters = inspect.signature(target).parameters.values()
     except (ValueError, TypeError):  # some built-in types have no signature
@@ -22,7 +24,7 @@ def accepted_arguments(target: Callable[..., Any]) -> list[str] | None:
 
 
 def check_argument_names(target: Callable[..., Any], names: Iterable[str], where: str) -> None:
-    """Raise a TypeError that starts with ``where`` when ``target`` has no argument of one of the ``names``."""
+    """Raise a TypeError that starts with `where` when `target` has no argument of one of the `names`."""
     accepted = accepted_arguments(target)
     if accepted is None:
         return

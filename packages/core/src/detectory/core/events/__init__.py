@@ -1,5 +1,7 @@
 """Events of a training: a storage for scalars, pictures and histograms, and writers that take them from it."""
 
+from __future__ import annotations
+
 from detectory.core.events.history_buffer import HistoryBuffer
 from detectory.core.events.json_writer import JSONWriter
 from detectory.core.events.metric_printer import CommonMetricPrinter

@@ -1,5 +1,7 @@
 """The past values of one scalar, and smoothed views of them."""
 
+from __future__ import annotations
+
 from collections import deque
 from itertools import islice
 from statistics import fmean, median
@@ -9,7 +11,7 @@ class HistoryBuffer:
     """The values of one scalar, oldest first, with smoothed views and the mean since the beginning.
 
     Args:
-        max_length: how many values are kept; older ones leave, :meth:`global_avg` still counts them.
+        max_length: How many values are kept; older ones leave, `global_avg` still counts them.
     """
 
     def __init__(self, max_length: int = 1_000_000) -> None:
@@ -20,7 +22,7 @@ class HistoryBuffer:
         self._total = 0.0
 
     def update(self, value: float, iteration: float | None = None) -> None:
-        """Add a value that was measured at ``iteration``, the number of values so far by default."""
+        """Add a value that was measured at `iteration`, the number of values so far by default."""
         self._data.append((value, self._count if iteration is None else iteration))
         self._count += 1
         self._total += value
@@ -30,11 +32,11 @@ class HistoryBuffer:
         return self._newest()[0]
 
     def median(self, window_size: int) -> float:
-        """Return the median of the newest ``window_size`` values, of all when there are fewer."""
+        """Return the median of the newest `window_size` values, of all when there are fewer."""
         return float(median(self._window(window_size)))
 
     def avg(self, window_size: int) -> float:
-        """Return the mean of the newest ``window_size`` values, of all when there are fewer."""
+        """Return the mean of the newest `window_size` values, of all when there are fewer."""
         return fmean(self._window(window_size))
 
     def global_avg(self) -> float:
@@ -43,11 +45,11 @@ class HistoryBuffer:
         return self._total / self._count
 
     def values(self) -> list[tuple[float, float]]:
-        """Return the kept ``(value, iteration)`` pairs, oldest first."""
+        """Return the kept `(value, iteration)` pairs, oldest first."""
         return list(self._data)
 
     def count_since(self, iteration: float) -> int:
-        """Return how many of the newest values were measured after ``iteration``."""
+        """Return how many of the newest values were measured after `iteration`."""
         count = 0
         for _, measured in reversed(self._data):
             if measured <= iteration:

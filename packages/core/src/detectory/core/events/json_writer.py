@@ -1,5 +1,7 @@
 """Scalars as JSON lines."""
 
+from __future__ import annotations
+
 import json
 import math
 import os
@@ -12,15 +14,15 @@ from detectory.core.storage import atomic_write
 
 
 class JSONWriter(EventWriter):
-    """Writes scalars to a file, one JSON object with ``iteration`` and the new values on each line.
+    """Writes scalars to a file, one JSON object with `iteration` and the new values on each line.
 
     A resumed training continues the file: lines of iterations that run again, and a last line that a killed process
     left unfinished, are removed, so that no iteration stands there twice. A training that starts from iteration 0 moves
-    the file of an earlier one to ``<json_file>.old``.
+    the file of an earlier one to `<json_file>.old`.
 
     Args:
-        json_file: the file; missing folders are made.
-        window_size: noisy scalars are written as the median of their values of so many iterations.
+        json_file: The file; missing folders are made.
+        window_size: Noisy scalars are written as the median of their values of so many iterations.
     """
 
     def __init__(self, json_file: str | os.PathLike[str], window_size: int = 20) -> None:

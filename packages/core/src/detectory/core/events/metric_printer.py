@@ -1,5 +1,7 @@
 """One line in the log with what a person wants to know of a running training."""
 
+from __future__ import annotations
+
 import datetime
 import logging
 import time
@@ -16,11 +18,11 @@ class CommonMetricPrinter(EventWriter):
     """Logs the iteration, the time left, all losses, seconds per iteration, learning rate and memory.
 
     Args:
-        max_iter: the number of iterations in all; without it no time left is told.
-        window_size: losses and times are the median and mean of their values of so many iterations.
+        max_iter: The number of iterations in all; without it no time left is told.
+        window_size: Losses and times are the median and mean of their values of so many iterations.
 
     Attributes:
-        logger: what the line is logged with.
+        logger: What the line is logged with.
     """
 
     def __init__(self, max_iter: int | None = None, window_size: int = 20) -> None:

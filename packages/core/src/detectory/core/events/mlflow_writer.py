@@ -1,5 +1,7 @@
 """Scalars and pictures for MLflow."""
 
+from __future__ import annotations
+
 from typing import Any
 
 from detectory.core.events.storage import get_event_storage
@@ -9,16 +11,16 @@ from detectory.core.events.writer import EventWriter, new_scalars, picture_rows
 class MLflowWriter(EventWriter):
     """Writes scalars and pictures to a run of MLflow.
 
-    The run starts with the first write. A resumed training continues it when ``run_id`` is given.
+    The run starts with the first write. A resumed training continues it when `run_id` is given.
 
     Args:
-        experiment: the experiment's name.
-        tracking_uri: the server's address or a database, ``sqlite:///mlflow.db``; MLflow's own choice by default.
-        window_size: noisy scalars are written as the median of their values of so many iterations.
-        kwargs: other arguments of ``mlflow.start_run``, e.g. ``run_name`` or ``run_id``.
+        experiment: The experiment's name.
+        tracking_uri: The server's address or a database, `sqlite:///mlflow.db`; MLflow's own choice by default.
+        window_size: Noisy scalars are written as the median of their values of so many iterations.
+        kwargs: Other arguments of `mlflow.start_run`, e.g. `run_name` or `run_id`.
 
     Raises:
-        ImportError: the package ``mlflow`` is missing.
+        ImportError: the package `mlflow` is missing.
     """
 
     def __init__(self, experiment: str, tracking_uri: str | None = None, window_size: int = 20, **kwargs: Any) -> None:

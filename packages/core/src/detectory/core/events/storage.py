@@ -1,5 +1,7 @@
 """EventStorage: where models and trainers put what they measure, and from where writers take it."""
 
+from __future__ import annotations
+
 import contextlib
 from collections.abc import Iterator
 from typing import Any
@@ -9,16 +11,16 @@ import torch
 
 from detectory.core.events.history_buffer import HistoryBuffer
 
-_open_storages: list["EventStorage"] = []
+_open_storages: list[EventStorage] = []
 
 
 def has_event_storage() -> bool:
-    """Say whether an :class:`EventStorage` is open."""
+    """Say whether an `EventStorage` is open."""
     return bool(_open_storages)
 
 
-def get_event_storage() -> "EventStorage":
-    """Return the innermost open :class:`EventStorage`.
+def get_event_storage() -> EventStorage:
+    """Return the innermost open `EventStorage`.
 
     Raises:
         RuntimeError: none is open.
@@ -32,10 +34,10 @@ class EventStorage:
     """Scalars with their history, images and histograms of a running training.
 
     Args:
-        start_iter: the number of the first iteration.
+        start_iter: The number of the first iteration.
 
     Attributes:
-        start_iter: the same number; a resumed training's is not 0.
+        start_iter: The same number; a resumed training's is not 0.
 
     Example:
         >>> with EventStorage() as storage:
@@ -60,18 +62,18 @@ class EventStorage:
         """Add one value of a scalar.
 
         Args:
-            name: the scalar's name; the open :meth:`name_scope` comes before it.
-            value: a number or a tensor of one element.
-            smoothing_hint: whether writers should smooth it; losses are noisy, a learning rate is not.
-            cur_iter: the iteration it belongs to, the current one by default.
+            name: The scalar's name; the open `name_scope` comes before it.
+            value: A number or a tensor of one element.
+            smoothing_hint: Whether writers should smooth it; losses are noisy, a learning rate is not.
+            cur_iter: The iteration it belongs to, the current one by default.
 
         Raises:
-            ValueError: the same scalar came with another ``smoothing_hint`` before.
+            ValueError: the same scalar came with another `smoothing_hint` before.
         """
         self._put(self._prefix + name, float(value), smoothing_hint, self._iter if cur_iter is None else cur_iter)
 
     def put_scalars(self, *, smoothing_hint: bool = True, cur_iter: int | None = None, **kwargs: Any) -> None:
-        """Add one value of several scalars: ``put_scalars(loss=1.5, accuracy=0.7)``."""
+        """Add one value of several scalars: `put_scalars(loss=1.5, accuracy=0.7)`."""
         iteration = self._iter if cur_iter is None else cur_iter
         for name, value in kwargs.items():
             self._put(self._prefix + name, float(value), smoothing_hint, iteration)
@@ -89,11 +91,11 @@ class EventStorage:
         self._latest[name] = (number, iteration)
 
     def put_image(self, img_name: str, img_tensor: torch.Tensor | np.ndarray) -> None:
-        """Add an RGB picture ``(3, H, W)``: ``uint8`` in ``[0, 255]`` or ``float32`` in ``[0, 1]``."""
+        """Add an RGB picture `(3, H, W)`: `uint8` in `[0, 255]` or `float32` in `[0, 1]`."""
         self._images.append((self._prefix + img_name, img_tensor, self._iter))
 
     def put_histogram(self, hist_name: str, hist_tensor: torch.Tensor, bins: int = 1000) -> None:
-        """Add the histogram of a tensor of any shape with ``bins`` equal bins between its extremes.
+        """Add the histogram of a tensor of any shape with `bins` equal bins between its extremes.
 
         Raises:
             ValueError: the tensor is empty or holds NaN or infinite values.
@@ -137,7 +139,7 @@ class EventStorage:
         return self._latest
 
     def latest_with_smoothing_hint(self, window_size: int = 20) -> dict[str, tuple[float, int]]:
-        """Return as :meth:`latest`, noisy scalars as the median of the last ``window_size`` iterations."""
+        """Return as `latest`, noisy scalars as the median of the last `window_size` iterations."""
         return {
             name: (self._histories[name].median(self.count_samples(name, window_size)), iteration)
             if self._smoothing[name]
@@ -150,7 +152,7 @@ class EventStorage:
         return self._smoothing
 
     def count_samples(self, name: str, window_size: int = 20) -> int:
-        """Return how many values of a scalar belong to the last ``window_size`` iterations that measured it."""
+        """Return how many values of a scalar belong to the last `window_size` iterations that measured it."""
         return self.history(name).count_since(self._latest[name][1] - window_size)
 
     def step(self) -> None:
@@ -173,12 +175,12 @@ class EventStorage:
 
     @property
     def images(self) -> list[tuple[str, torch.Tensor | np.ndarray, int]]:
-        """The pictures that no writer has taken yet, as ``(name, picture, iteration)``."""
+        """The pictures that no writer has taken yet, as `(name, picture, iteration)`."""
         return self._images
 
     @property
     def histograms(self) -> list[dict[str, Any]]:
-        """The histograms that no writer has taken yet, as arguments of TensorBoard's ``add_histogram_raw``."""
+        """The histograms that no writer has taken yet, as arguments of TensorBoard's `add_histogram_raw`."""
         return self._histograms
 
     def clear_images(self) -> None:
@@ -200,7 +202,7 @@ class EventStorage:
 
     @contextlib.contextmanager
     def name_scope(self, name: str) -> Iterator[None]:
-        """Put ``name/`` before all names that are put inside the block."""
+        """Put `name/` before all names that are put inside the block."""
         outer = self._prefix
         self._prefix = f"{outer}{name.rstrip('/')}/"
         try:
@@ -208,7 +210,7 @@ class EventStorage:
         finally:
             self._prefix = outer
 
-    def __enter__(self) -> "EventStorage":
+    def __enter__(self) -> EventStorage:
         _open_storages.append(self)
         return self
 

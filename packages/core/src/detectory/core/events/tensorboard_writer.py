@@ -1,5 +1,7 @@
 """Scalars, pictures and histograms for TensorBoard."""
 
+from __future__ import annotations
+
 from functools import cached_property, partial
 from typing import Any
 
@@ -13,12 +15,12 @@ class TensorboardXWriter(EventWriter):
     In a resumed training TensorBoard is told to forget the iterations that run again.
 
     Args:
-        log_dir: the folder of the event files; the first value makes one.
-        window_size: noisy scalars are written as the median of their values of so many iterations.
-        kwargs: other arguments of ``torch.utils.tensorboard.SummaryWriter``.
+        log_dir: The folder of the event files; the first value makes one.
+        window_size: Noisy scalars are written as the median of their values of so many iterations.
+        kwargs: Other arguments of `torch.utils.tensorboard.SummaryWriter`.
 
     Raises:
-        ImportError: the package ``tensorboard`` is missing.
+        ImportError: the package `tensorboard` is missing.
     """
 
     def __init__(self, log_dir: str, window_size: int = 20, **kwargs: Any) -> None:

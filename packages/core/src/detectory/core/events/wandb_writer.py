@@ -1,5 +1,7 @@
 """Scalars and pictures for Weights & Biases."""
 
+from __future__ import annotations
+
 import os
 from typing import Any
 
@@ -8,17 +10,17 @@ from detectory.core.events.writer import EventWriter, new_scalars, picture_rows
 
 
 class WandbWriter(EventWriter):
-    """Writes scalars and pictures to a run of Weights & Biases; where there is no network, ``mode="offline"``.
+    """Writes scalars and pictures to a run of Weights & Biases; where there is no network, `mode="offline"`.
 
-    The run starts with the first write. A resumed training continues it when ``id`` is given.
+    The run starts with the first write. A resumed training continues it when `id` is given.
 
     Args:
-        project: the project's name.
-        window_size: noisy scalars are written as the median of their values of so many iterations.
-        kwargs: other arguments of ``wandb.init``, e.g. ``name``, ``id``, ``dir``, ``mode``, ``config``.
+        project: The project's name.
+        window_size: Noisy scalars are written as the median of their values of so many iterations.
+        kwargs: Other arguments of `wandb.init`, e.g. `name`, `id`, `dir`, `mode`, `config`.
 
     Raises:
-        ImportError: the package ``wandb`` is missing.
+        ImportError: the package `wandb` is missing.
     """
 
     def __init__(self, project: str, window_size: int = 20, **kwargs: Any) -> None:

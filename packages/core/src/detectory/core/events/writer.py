@@ -1,5 +1,7 @@
 """What every writer of events has in common."""
 
+from __future__ import annotations
+
 from abc import ABC, abstractmethod
 
 import numpy as np
@@ -9,7 +11,7 @@ from detectory.core.events.storage import EventStorage
 
 
 class EventWriter(ABC):
-    """Takes events from the open :class:`EventStorage` and puts them somewhere."""
+    """Takes events from the open `EventStorage` and puts them somewhere."""
 
     @abstractmethod
     def write(self) -> None:
@@ -23,9 +25,9 @@ def new_scalars(storage: EventStorage, after: int, window_size: int) -> dict[int
     """Return the scalars that were put after an iteration, by the iteration that they belong to.
 
     Args:
-        storage: where they are.
-        after: the iteration that was written last, -1 for none.
-        window_size: noisy scalars are the median of their values of so many iterations.
+        storage: Where they are.
+        after: The iteration that was written last, -1 for none.
+        window_size: Noisy scalars are the median of their values of so many iterations.
     """
     rows: dict[int, dict[str, float]] = {}
     for name, (value, iteration) in storage.latest_with_smoothing_hint(window_size).items():
@@ -35,7 +37,7 @@ def new_scalars(storage: EventStorage, after: int, window_size: int) -> dict[int
 
 
 def picture_rows(picture: torch.Tensor | np.ndarray) -> np.ndarray:
-    """Return a picture ``(3, H, W)`` of :meth:`EventStorage.put_image` as ``(H, W, 3)`` uint8."""
+    """Return a picture `(3, H, W)` of `EventStorage.put_image` as `(H, W, 3)` uint8."""
     values = np.asarray(picture.detach().cpu() if isinstance(picture, torch.Tensor) else picture)
     if values.dtype != np.uint8:
         values = np.clip(values * 255, 0, 255).round().astype(np.uint8)

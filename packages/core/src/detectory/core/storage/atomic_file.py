@@ -1,5 +1,7 @@
 """Files that appear whole or not at all."""
 
+from __future__ import annotations
+
 import contextlib
 import os
 import socket
@@ -12,23 +14,23 @@ _MARK = ".unfinished"
 
 @contextlib.contextmanager
 def atomic_write(path: str | os.PathLike[str], mode: str = "wb") -> Iterator[IO]:
-    """Open a file for writing that replaces ``path`` when the block ends, and only when it ends well.
+    """Open a file for writing that replaces `path` when the block ends, and only when it ends well.
 
     The data go to a temporary file in the same folder, which is flushed to the disk and renamed. Whatever happens in
-    between, an exception, a full disk, a killed process, a power cut: ``path`` holds its old content or all of the new.
+    between, an exception, a full disk, a killed process, a power cut: `path` holds its old content or all of the new.
     Missing folders are made.
 
     Args:
-        path: the file to write.
-        mode: ``"wb"`` for bytes, ``"w"`` for UTF-8 text.
+        path: The file to write.
+        mode: `"wb"` for bytes, `"w"` for UTF-8 text.
 
     Yields:
         The open temporary file.
 
     Raises:
-        OSError: the file cannot be written, e.g. the disk is full; the message names ``path`` and says that it is
+        OSError: the file cannot be written, e.g. the disk is full; the message names `path` and says that it is
             unchanged.
-        ValueError: ``mode`` is another one.
+        ValueError: `mode` is another one.
 
     Example:
         >>> import tempfile

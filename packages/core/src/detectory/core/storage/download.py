@@ -1,5 +1,7 @@
 """Downloads that are verified, resumed after a break, tried on several mirrors and shared by many processes."""
 
+from __future__ import annotations
+
 import contextlib
 import hashlib
 import http.client
@@ -42,19 +44,19 @@ def download(
     call, and in the next one.
 
     Without a published hash the first download records the file's, beside it, and later ones must equal it: delete the
-    record, ``<destination>.sha256``, where a file was meant to change. Digits at the end of a file's name that are the
-    beginning of its hash, as in ``model_final_f10217.pkl``, verify it the first time; others mean nothing.
+    record, `<destination>.sha256`, where a file was meant to change. Digits at the end of a file's name that are the
+    beginning of its hash, as in `model_final_f10217.pkl`, verify it the first time; others mean nothing.
 
     Args:
-        urls: one address or several of the same file, tried in order: ``https://``, ``http://`` or ``file://``.
-        destination: where the file goes; missing folders are made.
-        sha256: the hexadecimal SHA-256, or its first 8 or more digits.
-        progress: called with the bytes so far and the bytes in all (None when unknown); logged by default.
+        urls: One address or several of the same file, tried in order: `https://`, `http://` or `file://`.
+        destination: Where the file goes; missing folders are made.
+        sha256: The hexadecimal SHA-256, or its first 8 or more digits.
+        progress: Called with the bytes so far and the bytes in all (None when unknown); logged by default.
 
     Raises:
-        DownloadError: no address gave the right file, or ``DETECTORY_OFFLINE=1`` forbids to ask; the message has one
+        DownloadError: no address gave the right file, or `DETECTORY_OFFLINE=1` forbids to ask; the message has one
             line for each address. The destination is untouched.
-        ValueError: ``sha256`` is no hexadecimal number of 8 to 64 digits.
+        ValueError: `sha256` is no hexadecimal number of 8 to 64 digits.
     """
     addresses = [urls] if isinstance(urls, str) else list(urls)
     target = Path(destination)
@@ -171,7 +173,7 @@ def _tell_what_vouches(name: str, found: str) -> None:
 
 
 def _fetch_patiently(address: str, part: Path, progress: Progress) -> None:
-    """Fetch into ``part``, again from where it broke off, up to three times without any progress."""
+    """Fetch into `part`, again from where it broke off, up to three times without any progress."""
     failures = 0
     while True:
         before = part.stat().st_size if part.exists() else 0

@@ -1,5 +1,7 @@
 """Paths and addresses under one face: local files, https://, file://, detectron2:// and hf:// give a local path."""
 
+from __future__ import annotations
+
 import hashlib
 import os
 from pathlib import Path
@@ -16,7 +18,7 @@ DETECTRON2_MODELS = "https://dl.fbaipublicfiles.com/detectron2/"
 def cache_dir() -> Path:
     """Return the folder of downloads, which is not made here.
 
-    It is ``$DETECTORY_CACHE``, else ``$XDG_CACHE_HOME/detectory``, else ``~/.cache/detectory``.
+    It is `$DETECTORY_CACHE`, else `$XDG_CACHE_HOME/detectory`, else `~/.cache/detectory`.
     """
     if own := os.environ.get("DETECTORY_CACHE"):
         return Path(own).expanduser()
@@ -35,10 +37,10 @@ def cached_path(url: str) -> Path:
 
 
 def mirrors(url: str) -> list[str]:
-    """Return the addresses to try for ``url``: those of ``$DETECTORY_MIRRORS`` first, the address itself last.
+    """Return the addresses to try for `url`: those of `$DETECTORY_MIRRORS` first, the address itself last.
 
-    ``DETECTORY_MIRRORS`` holds ``prefix=replacement`` pairs separated by spaces, e.g.
-    ``https://dl.fbaipublicfiles.com/=https://mirror.example.org/``.
+    `DETECTORY_MIRRORS` holds `prefix=replacement` pairs separated by spaces, e.g.
+    `https://dl.fbaipublicfiles.com/=https://mirror.example.org/`.
 
     Raises:
         ValueError: an entry of the variable is no such pair.
@@ -78,7 +80,7 @@ class WebHandler(PathHandler):
 
 
 class Detectron2ModelHandler(WebHandler):
-    """Gives the published models of Detectron2, ``detectron2://ImageNetPretrained/MSRA/R-50.pkl``."""
+    """Gives the published models of Detectron2, `detectron2://ImageNetPretrained/MSRA/R-50.pkl`."""
 
     def _get_supported_prefixes(self) -> list[str]:
         return ["detectron2://"]
@@ -94,10 +96,10 @@ class Detectron2ModelHandler(WebHandler):
 
 
 class HuggingFaceHandler(PathHandler):
-    """Gives files of repositories on the Hugging Face Hub, ``hf://owner/repository/folder/model.safetensors``.
+    """Gives files of repositories on the Hugging Face Hub, `hf://owner/repository/folder/model.safetensors`.
 
-    A revision stands behind the repository: ``hf://owner/repository@revision/model.safetensors``. The hub's library
-    downloads and verifies; its files are in the folder ``huggingface`` of this cache. With ``DETECTORY_OFFLINE=1`` only
+    A revision stands behind the repository: `hf://owner/repository@revision/model.safetensors`. The hub's library
+    downloads and verifies; its files are in the folder `huggingface` of this cache. With `DETECTORY_OFFLINE=1` only
     what is there is used.
     """
 
@@ -133,7 +135,7 @@ class HuggingFaceHandler(PathHandler):
 
 
 def _hub_parts(path: str) -> tuple[str, str, str]:
-    """Return owner, repository and file of an ``hf://`` address."""
+    """Return owner, repository and file of an `hf://` address."""
     parts = path.removeprefix("hf://").split("/", 2)
     if len(parts) != 3 or not all(parts):
         raise ValueError(f"local_path: expected hf://owner/repository/file, got '{path}'")
@@ -141,7 +143,7 @@ def _hub_parts(path: str) -> tuple[str, str, str]:
 
 
 class LocalHandler(NativePathHandler):
-    """Gives local files, also as ``file://`` addresses."""
+    """Gives local files, also as `file://` addresses."""
 
     def _get_supported_prefixes(self) -> list[str]:
         return ["file://"]
@@ -156,7 +158,7 @@ class LocalHandler(NativePathHandler):
 
 
 def new_path_manager() -> PathManager:
-    """Return a path manager that knows local files, web addresses, ``detectron2://`` and ``hf://``."""
+    """Return a path manager that knows local files, web addresses, `detectron2://` and `hf://`."""
     manager = PathManager()
     manager._native_path_handler = LocalHandler()
     for handler in (LocalHandler(), WebHandler(), Detectron2ModelHandler(), HuggingFaceHandler()):
@@ -168,16 +170,16 @@ _manager = new_path_manager()
 
 
 def path_manager() -> PathManager:
-    """Return the path manager of this process: ``path_manager().register_handler(…)`` teaches it another prefix."""
+    """Return the path manager of this process: `path_manager().register_handler(…)` teaches it another prefix."""
     return _manager
 
 
 def local_path(url: str | os.PathLike[str], sha256: str | None = None) -> str:
-    """Return the local path of a file, downloading it into the cache first when ``url`` is an address.
+    """Return the local path of a file, downloading it into the cache first when `url` is an address.
 
     Args:
-        url: a path, ``https://…``, ``http://…``, ``file://…``, ``detectron2://…``, ``hf://…`` or any registered prefix.
-        sha256: the hash that a download must have, or its first 8 or more digits.
+        url: A path, `https://…`, `http://…`, `file://…`, `detectron2://…`, `hf://…` or any registered prefix.
+        sha256: The hash that a download must have, or its first 8 or more digits.
 
     Raises:
         DownloadError: the file cannot be had, or has another hash.
@@ -187,5 +189,5 @@ def local_path(url: str | os.PathLike[str], sha256: str | None = None) -> str:
 
 
 def open_file(url: str | os.PathLike[str], mode: str = "r", **kwargs: Any) -> IO:
-    """Open a path or an address, which is downloaded first and can only be read; ``kwargs`` as of :func:`open`."""
+    """Open a path or an address, which is downloaded first and can only be read; `kwargs` as of `open`."""
     return _manager.open(os.fspath(url), mode, **kwargs)

@@ -1,5 +1,7 @@
 """Find all faults of a dataset in one run, whatever its format."""
 
+from __future__ import annotations
+
 from .dataset import check_dataset
 
 __all__ = ["check_dataset"]

@@ -27,7 +27,7 @@ def check_dataset(
     """Check annotations and the images that they name.
 
     COCO's format (instances, keypoints), LVIS's, COCO's panoptic one, Pascal VOC's, YOLO's and LabelMe's are known, and
-    the records of registered datasets; see :func:`detectory.data.sources.find_sources`.
+    the records of registered datasets; see `detectory.data.sources.find_sources`.
 
     Args:
         path: An annotation file, a folder, or the name of a registered dataset.
@@ -40,7 +40,7 @@ def check_dataset(
         All faults, in the order of the files; empty for a good dataset.
 
     Raises:
-        FileNotFoundError: There is nothing at ``path``, or no dataset that is known.
+        FileNotFoundError: There is nothing at `path`, or no dataset that is known.
     """
     sources = find_sources(path, image_root)
     faults: list[Fault] = []

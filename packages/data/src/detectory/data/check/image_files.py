@@ -21,7 +21,7 @@ def image_file_faults(
     Args:
         path: The image.
         decode: Whether it is decoded; otherwise its header and its end are looked at.
-        record: Has the ``height`` and ``width`` that the image must have; None where they are not known.
+        record: Has the `height` and `width` that the image must have; None where they are not known.
         file: The annotation file.
         place: The record in it.
         fields: The names of its fields for the image's name and for its size.

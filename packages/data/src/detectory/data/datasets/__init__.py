@@ -1,5 +1,7 @@
 """Readers of dataset formats, and functions that register datasets of these formats."""
 
+from __future__ import annotations
+
 from .cityscapes import load_cityscapes_instances, load_cityscapes_panoptic, load_cityscapes_semantic
 from .coco import load_coco_json
 from .coco_index import CocoIndex, open_coco_index

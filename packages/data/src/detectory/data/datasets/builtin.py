@@ -40,7 +40,7 @@ class Builtin(NamedTuple):
 
 
 def datasets_root() -> str:
-    """Return the folder of the built-in datasets: ``$DETECTORY_DATASETS``, ``$DETECTRON2_DATASETS`` or ``datasets``."""
+    """Return the folder of the built-in datasets: `$DETECTORY_DATASETS`, `$DETECTRON2_DATASETS` or `datasets`."""
     if (chosen := _chosen_root.get()) is not None:
         return chosen
     root = os.environ.get("DETECTORY_DATASETS") or os.environ.get("DETECTRON2_DATASETS") or "datasets"
@@ -48,7 +48,7 @@ def datasets_root() -> str:
 
 
 def below_root(root: str | os.PathLike[str], call: Callable[[], Value]) -> Value:
-    """Return what a loader or a description of a built-in dataset gives when the datasets' folder is ``root``."""
+    """Return what a loader or a description of a built-in dataset gives when the datasets' folder is `root`."""
     token = _chosen_root.set(os.path.expanduser(os.fspath(root)))
     try:
         return call()

@@ -60,17 +60,17 @@ def _photos(image_dir: str, gt_dir: str) -> Iterator[tuple[str, str]]:
 def load_cityscapes_instances(
     image_dir: str, gt_dir: str, from_json: bool = True, to_polygons: bool = True
 ) -> list[dict[str, Any]]:
-    """Load the instances of Cityscapes from its ``instanceIds.png`` files.
+    """Load the instances of Cityscapes from its `instanceIds.png` files.
 
     Args:
-        image_dir: For example ``cityscapes/leftImg8bit/train``.
-        gt_dir: For example ``cityscapes/gtFine/train``.
-        from_json: Whether photos need their ``polygons.json``, which tells the size; without it the label image does.
+        image_dir: For example `cityscapes/leftImg8bit/train`.
+        gt_dir: For example `cityscapes/gtFine/train`.
+        from_json: Whether photos need their `polygons.json`, which tells the size; without it the label image does.
             Masks come from the label image in both cases, as there what is behind is already cut away.
         to_polygons: Whether segmentations are polygons (the outlines of the masks); otherwise run-length codes.
 
     Returns:
-        Dicts of the standard format; ``image_id`` is the photo's file name without folder and extension.
+        Dicts of the standard format; `image_id` is the photo's file name without folder and extension.
     """
     things = {
         c["id"]: number for number, c in enumerate(c for c in fact_file("cityscapes_categories.json") if c["isthing"])
@@ -125,12 +125,12 @@ def load_cityscapes_semantic(image_dir: str, gt_dir: str) -> list[dict[str, Any]
     """Load Cityscapes' semantic labels.
 
     Args:
-        image_dir: For example ``cityscapes/leftImg8bit/train``.
-        gt_dir: For example ``cityscapes/gtFine/train``, with ``labelTrainIds.png`` files; see
-            :func:`detectory.data.datasets.prepare.create_cityscapes_train_ids`.
+        image_dir: For example `cityscapes/leftImg8bit/train`.
+        gt_dir: For example `cityscapes/gtFine/train`, with `labelTrainIds.png` files; see
+            `detectory.data.datasets.prepare.create_cityscapes_train_ids`.
 
     Returns:
-        Dicts with ``file_name``, ``sem_seg_file_name``, ``height`` and ``width``.
+        Dicts with `file_name`, `sem_seg_file_name`, `height` and `width`.
     """
     records = []
     for photo, prefix in _photos(image_dir, gt_dir):
@@ -146,13 +146,13 @@ def load_cityscapes_panoptic(image_dir: str, gt_dir: str, gt_json: str, meta: di
     """Load Cityscapes' panoptic segments.
 
     Args:
-        image_dir: For example ``cityscapes/leftImg8bit/train``.
-        gt_dir: The folder of panoptic PNG files, for example ``cityscapes/gtFine/cityscapes_panoptic_train``.
+        image_dir: For example `cityscapes/leftImg8bit/train`.
+        gt_dir: The folder of panoptic PNG files, for example `cityscapes/gtFine/cityscapes_panoptic_train`.
         gt_json: The annotation file beside it.
-        meta: The maps of category ids, see :func:`cityscapes_panoptic_metadata`.
+        meta: The maps of category ids, see `cityscapes_panoptic_metadata`.
 
     Returns:
-        Dicts with ``file_name``, ``image_id``, ``pan_seg_file_name``, ``segments_info`` (contiguous category ids).
+        Dicts with `file_name`, `image_id`, `pan_seg_file_name`, `segments_info` (contiguous category ids).
 
     Raises:
         DatasetError: The file breaks the rules of the format; the message names file, id and field.
@@ -177,9 +177,9 @@ def panoptic_files(
     """Return the photo, the panoptic PNG and the segments of every annotation.
 
     Args:
-        image_dir: For example ``cityscapes/leftImg8bit/train``.
+        image_dir: For example `cityscapes/leftImg8bit/train`.
         gt_dir: The folder of the PNG files.
-        annotations: Dicts with ``image_id``, ``file_name`` and ``segments_info``.
+        annotations: Dicts with `image_id`, `file_name` and `segments_info`.
         file: Where they come from, for messages.
     """
     photos = {os.path.basename(photo).removesuffix(_IMAGE_SUFFIX): photo for photo, _ in _photos(image_dir, gt_dir)}

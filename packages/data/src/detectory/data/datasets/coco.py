@@ -59,14 +59,14 @@ def load_coco_json(
     Args:
         json_file: The annotation file.
         image_root: The folder of the images that it names.
-        dataset_name: If given, ``thing_classes`` and ``thing_dataset_id_to_contiguous_id`` are put into the metadata of
+        dataset_name: If given, `thing_classes` and `thing_dataset_id_to_contiguous_id` are put into the metadata of
             this dataset, and category ids are made contiguous.
         extra_annotation_keys: Further keys of annotations that are taken over as they are.
         skip_faults: Whether bad annotations and images are left out and counted in one warning.
 
     Returns:
-        Dicts of the standard format, ordered by image id. Boxes are ``XYWH_ABS``; 0.5 is added to keypoints, which
-        the file counts in pixels. Without ``dataset_name`` category ids are those of the file.
+        Dicts of the standard format, ordered by image id. Boxes are `XYWH_ABS`; 0.5 is added to keypoints, which
+        the file counts in pixels. Without `dataset_name` category ids are those of the file.
 
     Raises:
         FileNotFoundError: There is no such file.
@@ -84,7 +84,7 @@ def coco_records(
     extra_annotation_keys: Sequence[str] | None = None,
     skip_faults: bool = False,
 ) -> list[dict[str, Any]]:
-    """Turn the parsed content of a file into records; see :func:`load_coco_json`."""
+    """Turn the parsed content of a file into records; see `load_coco_json`."""
     images, annotations = good_parts(content, file, skip_faults)
     id_map = None
     if dataset_name is not None:
@@ -105,7 +105,7 @@ def good_parts(content: Any, file: str, skip_faults: bool) -> tuple[dict[Any, di
     """Return the images by id and the annotations of a file's content, of which the faults were told or left out.
 
     Raises:
-        DatasetError: As :func:`load_coco_json`.
+        DatasetError: As `load_coco_json`.
     """
     raise_first(file_faults(content, file))
     raise_first(duplicate_faults(content["categories"], file, "category"))

@@ -159,7 +159,7 @@ def annotation_faults(
 
 
 def box_fault(box: Any) -> str | None:
-    """Say what is wrong with ``[x, y, width, height]``."""
+    """Say what is wrong with `[x, y, width, height]`."""
     if not isinstance(box, (list, tuple)) or len(box) != 4 or not _are_numbers(box):
         return f"expected [x, y, width, height] of finite numbers, got {_short(box)}"
     if box[2] < 0 or box[3] < 0:
@@ -168,7 +168,7 @@ def box_fault(box: Any) -> str | None:
 
 
 def segmentation_faults(segmentation: Any, image: dict[str, Any] | None) -> Iterator[tuple[str, str]]:
-    """Yield ``(field, message)`` for polygons or run-length codes that are broken."""
+    """Yield `(field, message)` for polygons or run-length codes that are broken."""
     if isinstance(segmentation, dict):
         message = rle_fault(segmentation, image)
         if message:
@@ -239,7 +239,7 @@ def rle_string_covers(counts: str | bytes, pixels: int) -> bool:
 
 
 def keypoints_fault(keypoints: Any) -> str | None:
-    """Say what is wrong with ``[x, y, visibility, …]``."""
+    """Say what is wrong with `[x, y, visibility, …]`."""
     if not isinstance(keypoints, list) or len(keypoints) % 3 or not _are_numbers(keypoints):
         return f"expected x, y, visibility of every keypoint as finite numbers, got {_short(keypoints)}"
     if any(visibility not in (0, 1, 2) for visibility in keypoints[2::3]):

@@ -27,7 +27,7 @@ _RECORDS_PER_RELEASE = 16
 class CocoIndex(Sequence):
     """The records of a COCO file as a list that makes each record when it is asked for.
 
-    A record equals the one of :func:`load_coco_json` but for rounding: polygons and keypoints are stored as float32.
+    A record equals the one of `load_coco_json` but for rounding: polygons and keypoints are stored as float32.
     What a record holds may be changed freely; the index does not change. All processes share the memory of one mapped
     file.
 
@@ -126,12 +126,12 @@ def open_coco_index(
 ) -> CocoIndex:
     """Load a file of COCO's instances or keypoints format through a cached index.
 
-    The first call reads and checks the whole file, as :func:`load_coco_json` does, and writes the index beside it (in
+    The first call reads and checks the whole file, as `load_coco_json` does, and writes the index beside it (in
     the cache where the folder cannot be written). Later calls map the index. It is made anew when the file changes;
     when several processes start at once each makes it and the last one stays.
 
     Args:
-        json_file: The annotation file. Without ``dataset_name`` its category ids must be numbers.
+        json_file: The annotation file. Without `dataset_name` its category ids must be numbers.
         image_root: The folder of the images.
         dataset_name: If given, the dataset's metadata are set, and category ids are contiguous.
         skip_faults: Whether bad records are left out and counted; such an index is apart from a strict one.

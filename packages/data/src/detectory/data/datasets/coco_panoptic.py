@@ -17,7 +17,7 @@ from .semantic import load_sem_seg
 
 
 def panoptic_faults(content: dict[str, Any], file: str, known: set) -> list[Fault]:
-    """List what breaks the rules of COCO's panoptic format; ``known`` are the category ids."""
+    """List what breaks the rules of COCO's panoptic format; `known` are the category ids."""
     lists = ("images", "annotations") if isinstance(content, dict) and "images" in content else ("annotations",)
     faults = list(file_faults(content, file, lists))
     if faults:
@@ -72,13 +72,13 @@ def load_coco_panoptic_json(
 
     Args:
         json_file: The annotation file.
-        image_dir: The folder of photos; a photo has the name of its PNG with ``.jpg``.
+        image_dir: The folder of photos; a photo has the name of its PNG with `.jpg`.
         gt_dir: The folder of panoptic PNG files.
-        meta: ``thing_dataset_id_to_contiguous_id`` and ``stuff_dataset_id_to_contiguous_id``.
+        meta: `thing_dataset_id_to_contiguous_id` and `stuff_dataset_id_to_contiguous_id`.
 
     Returns:
-        Dicts with ``file_name``, ``image_id``, ``pan_seg_file_name`` and ``segments_info``, whose category ids are
-        contiguous and which have ``isthing``; ``height`` and ``width`` where the file tells them.
+        Dicts with `file_name`, `image_id`, `pan_seg_file_name` and `segments_info`, whose category ids are
+        contiguous and which have `isthing`; `height` and `width` where the file tells them.
 
     Raises:
         DatasetError: The file breaks the rules of the format; the message names file, id and field.
@@ -125,8 +125,8 @@ def register_coco_panoptic(
     """Register a dataset in COCO's panoptic format, with one numbering for things and stuff.
 
     Args:
-        name: For example ``"coco_2017_train_panoptic"``.
-        metadata: Must have ``thing_dataset_id_to_contiguous_id`` and ``stuff_dataset_id_to_contiguous_id``.
+        name: For example `"coco_2017_train_panoptic"`.
+        metadata: Must have `thing_dataset_id_to_contiguous_id` and `stuff_dataset_id_to_contiguous_id`.
         image_root: The folder of photos.
         panoptic_root: The folder of panoptic PNG files.
         panoptic_json: The annotation file.
@@ -165,16 +165,16 @@ def register_coco_panoptic_separated(
 ) -> None:
     """Register a panoptic dataset with instances and semantic labels apart, as Panoptic FPN uses it.
 
-    Two datasets are registered: ``name + "_separated"`` with instances (from COCO's polygons, which may overlap) and
-    semantic labels (0 is "any thing", stuff classes count from 1), and ``name + "_stuffonly"`` with the labels alone.
+    Two datasets are registered: `name + "_separated"` with instances (from COCO's polygons, which may overlap) and
+    semantic labels (0 is "any thing", stuff classes count from 1), and `name + "_stuffonly"` with the labels alone.
 
     Args:
-        name: For example ``"coco_2017_train_panoptic"``.
+        name: For example `"coco_2017_train_panoptic"`.
         metadata: Further metadata of both.
         image_root: The folder of photos.
         panoptic_root: The folder of panoptic PNG files, for evaluation.
         panoptic_json: The panoptic annotation file, for evaluation.
-        sem_seg_root: The folder of label images; :func:`separate_coco_semantic_from_panoptic` makes them.
+        sem_seg_root: The folder of label images; `separate_coco_semantic_from_panoptic` makes them.
         instances_json: The annotation file of instances.
     """
     both, stuff = f"{name}_separated", f"{name}_stuffonly"

@@ -31,7 +31,7 @@ def register_coco_instances(
     """Register a dataset in COCO's instances or keypoints format.
 
     Args:
-        name: For example ``"my_dataset_train"``.
+        name: For example `"my_dataset_train"`.
         metadata: Further metadata; may be empty.
         json_file: The annotation file; it is read when the dataset is first asked for.
         image_root: The folder of the images.

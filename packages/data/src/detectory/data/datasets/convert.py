@@ -25,7 +25,7 @@ def write_coco(
     """Write records of the standard format as a COCO file; categories count from 1.
 
     Args:
-        records: With ``height`` and ``width``.
+        records: With `height` and `width`.
         class_names: The classes in the order of their numbers.
         output_file: It appears whole or not at all.
         image_root: The folder that image names in the file are relative to; by default they stay as they are.
@@ -50,9 +50,9 @@ def convert_yolo(
 
     Args:
         image_dir: The folder of images.
-        label_dir: The folder of ``.txt`` files; see :func:`load_yolo`.
+        label_dir: The folder of `.txt` files; see `load_yolo`.
         class_names: The classes in the order of their numbers.
-        output_file: The COCO file; image names in it are relative to ``image_dir``.
+        output_file: The COCO file; image names in it are relative to `image_dir`.
 
     Returns:
         The number of images.
@@ -69,8 +69,8 @@ def convert_labelme(
     """Turn LabelMe's JSON files into a COCO file.
 
     Args:
-        folder: Has a JSON file for each image; see :func:`load_labelme`.
-        output_file: The COCO file; image names in it are relative to ``folder``.
+        folder: Has a JSON file for each image; see `load_labelme`.
+        output_file: The COCO file; image names in it are relative to `folder`.
         class_names: The classes in the order of their numbers; by default all labels, sorted.
 
     Returns:
@@ -92,8 +92,8 @@ def convert_voc(
     """Turn a folder in Pascal VOC's format, of any classes, into a COCO file.
 
     Args:
-        dirname: Has ``Annotations``, ``ImageSets/Main`` and ``JPEGImages``.
-        split: The name of a list in ``ImageSets/Main``; None takes all XML files.
+        dirname: Has `Annotations`, `ImageSets/Main` and `JPEGImages`.
+        split: The name of a list in `ImageSets/Main`; None takes all XML files.
         output_file: The COCO file; image names in it are relative to the folder of the images.
         class_names: The classes in the order of their numbers; by default all names, sorted.
 

@@ -42,7 +42,7 @@ class MappedIndex:
     """The arrays of an index file, mapped read-only; pickling it passes the path.
 
     Args:
-        path: A file from :func:`write_index`.
+        path: A file from `write_index`.
 
     Raises:
         ValueError: The file is none, or is cut off.

@@ -19,7 +19,7 @@ class JsonPieces:
         piece: How many characters are read at once.
 
     Raises:
-        ValueError: Here and in all methods: this is no JSON object. :func:`read_json` can say where and why not.
+        ValueError: Here and in all methods: this is no JSON object. `read_json` can say where and why not.
     """
 
     def __init__(self, file: IO[str], piece: int = _PIECE) -> None:
@@ -29,7 +29,7 @@ class JsonPieces:
         self._expect("{")
 
     def members(self) -> Iterator[str]:
-        """Yield each key in turn; take its value with :meth:`value` or :meth:`elements` before the next key."""
+        """Yield each key in turn; take its value with `value` or `elements` before the next key."""
         if self._peek() == "}":
             self._at += 1
         else:

@@ -25,7 +25,7 @@ def load_labelme(
 
     Args:
         folder: Has a JSON file for each image. Polygons, rectangles and circles (as polygons of 32 corners) are taken;
-            points and lines have no area and are left out. Shapes of one label and ``group_id`` are one object.
+            points and lines have no area and are left out. Shapes of one label and `group_id` are one object.
         class_names: The classes in the order of their numbers; by default all labels, sorted.
         ignore: JSON files below the folder that are no LabelMe files.
 
@@ -102,7 +102,7 @@ def _is_text(value: Any) -> bool:
 def labelme_objects(
     content: dict[str, Any], file: Path, names: Sequence[str] | None
 ) -> Iterator[tuple[str, list[list[float]]] | Fault]:
-    """Yield ``(label, polygons)`` of a file's objects, and a fault in the place of each bad shape."""
+    """Yield `(label, polygons)` of a file's objects, and a fault in the place of each bad shape."""
     groups: dict[tuple[str, Any], list[list[float]]] = {}
     for number, shape in enumerate(content["shapes"]):
         label, place = shape["label"], f"shape {number}"

@@ -28,15 +28,15 @@ def load_lvis_json(
 
     Args:
         json_file: The annotation file.
-        image_root: The folder above COCO's ``train2017``, ``val2017`` and ``test2017``; a photo's address in the file
+        image_root: The folder above COCO's `train2017`, `val2017` and `test2017`; a photo's address in the file
             tells which of them it lies in.
-        dataset_name: If given, ``thing_classes``, the map of category ids and, where the file tells them,
-            ``class_image_count`` are put into its metadata.
+        dataset_name: If given, `thing_classes`, the map of category ids and, where the file tells them,
+            `class_image_count` are put into its metadata.
         extra_annotation_keys: Further keys of annotations that are taken over as they are.
 
     Returns:
-        Dicts of the standard format, ordered by image id, with ``not_exhaustive_category_ids`` and
-        ``neg_category_ids`` of the file's numbering. Category ids count from 0.
+        Dicts of the standard format, ordered by image id, with `not_exhaustive_category_ids` and
+        `neg_category_ids` of the file's numbering. Category ids count from 0.
 
     Raises:
         DatasetError: The file breaks the rules of the format; the message names file, id and field.
@@ -103,7 +103,7 @@ def _record(image: dict[str, Any], root: str, file: str, annotations: list[dict[
 
 
 def lvis_file_name(image: dict[str, Any]) -> Any:
-    """Give an image's name below COCO's folders: the end of its address, else its ``file_name``."""
+    """Give an image's name below COCO's folders: the end of its address, else its `file_name`."""
     address = image.get("coco_url")
     return "/".join(address.split("/")[-2:]) if isinstance(address, str) else image.get("file_name")
 
@@ -117,7 +117,7 @@ def register_lvis_instances(name: str, metadata: dict[str, Any], json_file: str,
     """Register a dataset in LVIS's format.
 
     Args:
-        name: For example ``"lvis_v1_train"``.
+        name: For example `"lvis_v1_train"`.
         metadata: Further metadata; may be empty.
         json_file: The annotation file; it is read when the dataset is first asked for.
         image_root: The folder above COCO's folders of photos.
@@ -130,14 +130,14 @@ def get_lvis_instances_meta(dataset_name: str) -> dict[str, Any]:
     """Give the metadata of a version of LVIS.
 
     Args:
-        dataset_name: ``"lvis_v0.5"``, ``"lvis_v1"``, or one with ``"cocofied"`` in it for COCO's classes.
+        dataset_name: `"lvis_v0.5"`, `"lvis_v1"`, or one with `"cocofied"` in it for COCO's classes.
 
     Returns:
-        ``thing_classes``; for ``cocofied`` also the map of category ids and the colours; for v1 also
-        ``class_image_count``, in how many images of the training set each class appears, as dicts with ``id`` (from 1)
-        and ``image_count``.
+        `thing_classes`; for `cocofied` also the map of category ids and the colours; for v1 also
+        `class_image_count`, in how many images of the training set each class appears, as dicts with `id` (from 1)
+        and `image_count`.
 
-    Source: the categories of ``lvis_v1_train.json``.
+    Source: the categories of `lvis_v1_train.json`.
     """
     if "cocofied" in dataset_name:
         return coco_instances_metadata()

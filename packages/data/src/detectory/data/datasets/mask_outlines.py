@@ -9,10 +9,10 @@ def mask_to_polygons(mask: np.ndarray) -> list[list[float]]:
     """Trace the outer borders of a mask along the edges of its pixels.
 
     Args:
-        mask: ``(H, W)``; pixels that are not 0 belong to the object.
+        mask: `(H, W)`; pixels that are not 0 belong to the object.
 
     Returns:
-        A polygon ``[x0, y0, x1, y1, …]`` for each part of the object, in continuous coordinates; parts that touch by a
+        A polygon `[x0, y0, x1, y1, …]` for each part of the object, in continuous coordinates; parts that touch by a
         corner only are apart. Rasterised, they give the mask with its holes filled. Empty for an empty mask.
     """
     padded = np.pad(np.asarray(mask) != 0, 1).astype(np.int8)

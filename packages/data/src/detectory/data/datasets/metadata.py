@@ -40,7 +40,7 @@ def coco_person_metadata() -> dict[str, Any]:
 def coco_panoptic_standard_metadata() -> dict[str, Any]:
     """Give COCO's 133 panoptic classes in one numbering, for things and for stuff alike.
 
-    ``thing_classes`` and ``stuff_classes`` both list all 133, so that the contiguous id of a segment indexes either.
+    `thing_classes` and `stuff_classes` both list all 133, so that the contiguous id of a segment indexes either.
     """
     categories = fact_file("coco_categories.json")
     names, colors = [c["name"] for c in categories], [tuple(c["color"]) for c in categories]

@@ -45,9 +45,9 @@ def load_voc_instances(
     """Load boxes of Pascal VOC's format, difficult ones included. Images are not read.
 
     Args:
-        dirname: Has ``Annotations``, ``ImageSets/Main`` and ``JPEGImages``.
-        split: ``"train"``, ``"val"``, ``"trainval"`` or ``"test"``: the name of a list in ``ImageSets/Main``;
-            None takes all XML files of ``Annotations``, or of ``dirname`` itself.
+        dirname: Has `Annotations`, `ImageSets/Main` and `JPEGImages`.
+        split: `"train"`, `"val"`, `"trainval"` or `"test"`: the name of a list in `ImageSets/Main`;
+            None takes all XML files of `Annotations`, or of `dirname` itself.
         class_names: The classes in the order of their numbers.
 
     Returns:
@@ -71,9 +71,9 @@ def voc_files(dirname: str | os.PathLike[str], split: str | None) -> list[tuple[
     """List a split's XML files, each with the folder of its image.
 
     Args:
-        dirname: See :func:`load_voc_instances`. With None as ``split`` it may also be a folder that holds XML files and
+        dirname: See `load_voc_instances`. With None as `split` it may also be a folder that holds XML files and
             images side by side.
-        split: The name of a list in ``ImageSets/Main``; None takes all XML files.
+        split: The name of a list in `ImageSets/Main`; None takes all XML files.
     """
     root = os.fspath(dirname)
     folder = os.path.join(root, "Annotations")
@@ -133,7 +133,7 @@ class _BadElement(Exception):
 def voc_items(file: str, image_dir: str, classes: Sequence[str] | None) -> Iterator[dict[str, Any] | Fault]:
     """Yield the faults of one XML file, then the record of its image without the objects that have one.
 
-    ``classes`` None takes any class; then annotations have the class's name as ``category_id``.
+    `classes` None takes any class; then annotations have the class's name as `category_id`.
     """
     try:
         root = _parsed(file)
@@ -184,9 +184,9 @@ def register_pascal_voc(
     """Register a dataset in Pascal VOC's format.
 
     Args:
-        name: For example ``"voc_2007_trainval"``.
-        dirname: See :func:`load_voc_instances`.
-        split: The name of a list in ``ImageSets/Main``.
+        name: For example `"voc_2007_trainval"`.
+        dirname: See `load_voc_instances`.
+        split: The name of a list in `ImageSets/Main`.
         year: 2007 or 2012; the evaluation of 2007 differs.
         class_names: The classes in the order of their numbers.
     """

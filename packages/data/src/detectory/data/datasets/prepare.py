@@ -50,7 +50,7 @@ def separate_coco_semantic_from_panoptic(
         panoptic_json: COCO's panoptic annotation file.
         panoptic_root: The folder of its PNG files.
         sem_seg_root: Where label images go; files there are replaced.
-        categories: Dicts with ``id`` and ``isthing``; those of the annotation file by default.
+        categories: Dicts with `id` and `isthing`; those of the annotation file by default.
         progress: Called with how many images are done and how many there are.
 
     Returns:
@@ -81,7 +81,7 @@ def convert_ade20k_labels(folder: str | os.PathLike[str], progress: Progress | N
     """Shift ADE20k's labels, which count from 1 with 0 for "other": classes become 0 to 149, "other" 255.
 
     Args:
-        folder: ``ADEChallengeData2016``; its ``annotations`` are read, ``annotations_detectron2`` is written.
+        folder: `ADEChallengeData2016`; its `annotations` are read, `annotations_detectron2` is written.
         progress: Called with how many images are done and how many there are.
 
     Returns:
@@ -102,11 +102,11 @@ def convert_ade20k_labels(folder: str | os.PathLike[str], progress: Progress | N
 def cocofy_lvis(input_file: str | os.PathLike[str], output_file: str | os.PathLike[str]) -> int:
     """Keep the classes of LVIS v0.5 that COCO has too, under COCO's ids, to evaluate COCO's models with LVIS.
 
-    Categories are matched by their WordNet synsets, listed in this package's ``facts/lvis_to_coco.json``.
+    Categories are matched by their WordNet synsets, listed in this package's `facts/lvis_to_coco.json`.
 
     Args:
-        input_file: For example ``lvis_v0.5_val.json``.
-        output_file: For example ``lvis_v0.5_val_cocofied.json``.
+        input_file: For example `lvis_v0.5_val.json`.
+        output_file: For example `lvis_v0.5_val_cocofied.json`.
 
     Returns:
         How many annotations were kept.
@@ -153,10 +153,10 @@ def _counted_categories(content: dict[str, Any], ids: list[int], names: dict[int
 
 
 def create_cityscapes_train_ids(folder: str | os.PathLike[str], progress: Progress | None = None) -> int:
-    """Write Cityscapes' ``labelTrainIds.png`` beside its ``labelIds.png``: 19 classes, the rest 255.
+    """Write Cityscapes' `labelTrainIds.png` beside its `labelIds.png`: 19 classes, the rest 255.
 
     Args:
-        folder: ``cityscapes``, with ``gtFine`` in it.
+        folder: `cityscapes`, with `gtFine` in it.
         progress: Called with how many images are done and how many there are.
 
     Returns:
@@ -176,15 +176,15 @@ def create_cityscapes_train_ids(folder: str | os.PathLike[str], progress: Progre
 
 
 def create_cityscapes_panoptic(folder: str | os.PathLike[str], split: str, progress: Progress | None = None) -> int:
-    """Write Cityscapes' panoptic PNG files and their annotation file from its ``instanceIds.png``.
+    """Write Cityscapes' panoptic PNG files and their annotation file from its `instanceIds.png`.
 
     Args:
-        folder: ``cityscapes``, with ``gtFine`` in it.
-        split: ``"train"``, ``"val"`` or ``"test"``.
+        folder: `cityscapes`, with `gtFine` in it.
+        split: `"train"`, `"val"` or `"test"`.
         progress: Called with how many images are done and how many there are.
 
     Returns:
-        How many images were written to ``gtFine/cityscapes_panoptic_{split}``.
+        How many images were written to `gtFine/cityscapes_panoptic_{split}`.
     """
     root = Path(folder) / "gtFine"
     files = sorted((root / split).rglob("*_instanceIds.png"))

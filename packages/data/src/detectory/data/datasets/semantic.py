@@ -37,7 +37,7 @@ def load_sem_seg(
         image_ext: Extension of photos.
 
     Returns:
-        Dicts with ``file_name`` and ``sem_seg_file_name``, ordered by path. Where the folders differ, what they have in
+        Dicts with `file_name` and `sem_seg_file_name`, ordered by path. Where the folders differ, what they have in
         common is taken and a warning is logged.
 
     Raises:

@@ -24,11 +24,11 @@ def convert_to_coco_dict(dataset_name: str) -> dict[str, Any]:
     """Turn a registered dataset of the standard format into COCO's.
 
     Args:
-        dataset_name: Its metadata must have ``thing_classes``; with ``thing_dataset_id_to_contiguous_id`` category ids
+        dataset_name: Its metadata must have `thing_classes`; with `thing_dataset_id_to_contiguous_id` category ids
             are turned back into the original ones.
 
     Returns:
-        ``info``, ``images``, ``categories``, ``annotations`` and ``licenses``. Rotated boxes keep their five numbers.
+        `info`, `images`, `categories`, `annotations` and `licenses`. Rotated boxes keep their five numbers.
         The half pixel that the standard format adds to keypoints is taken off.
     """
     metadata = MetadataCatalog.get(dataset_name)
@@ -51,14 +51,14 @@ def records_to_coco(
     """Turn records of the standard format into COCO's.
 
     Args:
-        records: With ``height`` and ``width``; their place in the order is the id of those without ``image_id``.
+        records: With `height` and `width`; their place in the order is the id of those without `image_id`.
         class_names: The classes in the order of their numbers.
         category_ids: The id that the file has for a class's number; the number itself by default. Classes without an
             id are left out.
         image_root: The folder that file names are relative to; by default they stay as they are.
 
     Returns:
-        ``images``, ``categories`` and ``annotations``.
+        `images`, `categories` and `annotations`.
     """
     categories = [
         {"id": category_ids[number] if category_ids else number, "name": name}
@@ -116,7 +116,7 @@ def convert_to_coco_json(dataset_name: str, output_file: str | os.PathLike[str],
     """Write a registered dataset as a COCO file.
 
     Args:
-        dataset_name: See :func:`convert_to_coco_dict`.
+        dataset_name: See `convert_to_coco_dict`.
         output_file: It appears whole or not at all.
         allow_cached: Whether a file that is already there is kept as it is.
     """

@@ -53,9 +53,9 @@ def write_yolo(
     """Write a YOLO label file for each image.
 
     Args:
-        records: With ``height`` and ``width``. Crowds are left out.
+        records: With `height` and `width`. Crowds are left out.
         names: The file name of each image, relative to the folder of images.
-        label_dir: Where ``.txt`` files go.
+        label_dir: Where `.txt` files go.
         polygons: Whether objects with a segmentation are written as polygons; of several the largest, as YOLO has one
             for an object. Otherwise all are boxes.
 
@@ -93,11 +93,11 @@ def write_voc(
     """Write Pascal VOC's XML file for each image, and the list of the split. Masks are left out.
 
     Args:
-        records: With ``height`` and ``width``. Crowds are left out.
-        names: The file name of each image in ``JPEGImages``, without folders; stems differ.
+        records: With `height` and `width`. Crowds are left out.
+        names: The file name of each image in `JPEGImages`, without folders; stems differ.
         class_names: The classes in the order of their numbers.
-        folder: Gets ``Annotations`` and ``ImageSets/Main``.
-        split: The name of the list in ``ImageSets/Main``.
+        folder: Gets `Annotations` and `ImageSets/Main`.
+        split: The name of the list in `ImageSets/Main`.
 
     Returns:
         The number of objects.
@@ -132,8 +132,8 @@ def write_labelme(
     """Write LabelMe's JSON file for each image, beside the place of the image.
 
     Args:
-        records: With ``height`` and ``width``. Crowds are left out.
-        names: The file name of each image, relative to ``folder``.
+        records: With `height` and `width`. Crowds are left out.
+        names: The file name of each image, relative to `folder`.
         class_names: The classes in the order of their numbers.
         folder: Where the files go. Objects without segmentation become rectangles, those of several parts a group.
 

@@ -25,8 +25,8 @@ def load_yolo(
 
     Args:
         image_dir: The folder of images.
-        label_dir: The folder of ``.txt`` files with the images' names; an image without one has no objects. A line is
-            ``class x_center y_center width height`` or ``class x1 y1 x2 y2 x3 y3 …``, relative to the image.
+        label_dir: The folder of `.txt` files with the images' names; an image without one has no objects. A line is
+            `class x_center y_center width height` or `class x1 y1 x2 y2 x3 y3 …`, relative to the image.
         class_names: The classes in the order of their numbers.
 
     Returns:
@@ -74,7 +74,7 @@ def _annotation(category: int, numbers: list[float], height: int, width: int) ->
 
 
 def yolo_labels(labels: Path, classes: int) -> Iterator[tuple[int, list[float]] | Fault]:
-    """Yield a label file's ``(class, relative numbers)``, and a fault in the place of each bad line."""
+    """Yield a label file's `(class, relative numbers)`, and a fault in the place of each bad line."""
     if not labels.is_file():
         return
     lines = _lines(labels)
@@ -117,13 +117,13 @@ def _parsed(line: str, classes: int) -> tuple[int, list[float]] | str:
 
 
 def yolo_class_names(folder: Path) -> list[str] | None:
-    """Find the names of the classes: in a ``.yaml`` file with ``names``, in ``classes.txt`` or ``obj.names``.
+    """Find the names of the classes: in a `.yaml` file with `names`, in `classes.txt` or `obj.names`.
 
     Returns:
         The names in the order of their numbers; None where no such file is there.
 
     Raises:
-        DatasetError: ``names`` is neither a list nor a map of the numbers 0, 1, 2, ….
+        DatasetError: `names` is neither a list nor a map of the numbers 0, 1, 2, ….
     """
     for file in sorted([*folder.glob("*.yaml"), *folder.glob("*.yml")]):
         try:

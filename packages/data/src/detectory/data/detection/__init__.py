@@ -1,5 +1,7 @@
 """What mappers are made of: read images, transform annotations, gather them into Instances."""
 
+from __future__ import annotations
+
 from .annotations import (
     annotations_to_instances,
     annotations_to_instances_rotated,

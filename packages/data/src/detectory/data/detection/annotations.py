@@ -26,7 +26,7 @@ from .keypoints import transform_keypoint_annotations
 
 
 def decode_rle(segmentation: dict[str, Any]) -> np.ndarray:
-    """Decode COCO's run-length code, compressed or as a list of counts, to an ``(H, W)`` uint8 mask.
+    """Decode COCO's run-length code, compressed or as a list of counts, to an `(H, W)` uint8 mask.
 
     Raises:
         ValueError: The code is broken.
@@ -44,7 +44,7 @@ def decode_rle(segmentation: dict[str, Any]) -> np.ndarray:
 
 
 def get_bbox(annotation: dict[str, Any]) -> list[float]:
-    """Return an annotation's box as ``[x1, y1, x2, y2]``; 360 degrees of a rotated one are its hull."""
+    """Return an annotation's box as `[x1, y1, x2, y2]`; 360 degrees of a rotated one are its hull."""
     return BoxMode.convert(list(annotation["bbox"]), annotation["bbox_mode"], BoxMode.XYXY_ABS)
 
 
@@ -62,12 +62,12 @@ def transform_instance_annotations(
     Args:
         annotation: A dict of the standard format, changed in place.
         transforms: What was applied to the image.
-        image_size: ``(height, width)`` of the transformed image.
-        keypoint_hflip_indices: See :func:`create_keypoint_hflip_indices`.
+        image_size: `(height, width)` of the transformed image.
+        keypoint_hflip_indices: See `create_keypoint_hflip_indices`.
 
     Returns:
-        The dict: ``bbox`` an array ``(x1, y1, x2, y2)``, ``bbox_mode`` ``XYXY_ABS``, ``segmentation`` a list of flat
-        arrays or an ``(H, W)`` mask, ``keypoints`` a ``(K, 3)`` array.
+        The dict: `bbox` an array `(x1, y1, x2, y2)`, `bbox_mode` `XYXY_ABS`, `segmentation` a list of flat
+        arrays or an `(H, W)` mask, `keypoints` a `(K, 3)` array.
 
     Raises:
         ValueError: A number is not finite, a mask has another size than the image or more pixels than the limit.
@@ -114,13 +114,13 @@ def annotations_to_instances(
     """Gather the annotations of one image into the object that models train on.
 
     Args:
-        annos: Dicts of the standard format, usually from :func:`transform_instance_annotations`.
-        image_size: ``(height, width)``.
-        mask_format: ``"polygon"``, or ``"bitmask"``, which also takes run-length codes and ``(H, W)`` arrays.
+        annos: Dicts of the standard format, usually from `transform_instance_annotations`.
+        image_size: `(height, width)`.
+        mask_format: `"polygon"`, or `"bitmask"`, which also takes run-length codes and `(H, W)` arrays.
 
     Returns:
-        Instances with ``gt_boxes`` (Boxes), ``gt_classes`` (int64), and ``gt_masks`` (PolygonMasks or BitMasks) and
-        ``gt_keypoints`` (Keypoints) where the first annotation has them.
+        Instances with `gt_boxes` (Boxes), `gt_classes` (int64), and `gt_masks` (PolygonMasks or BitMasks) and
+        `gt_keypoints` (Keypoints) where the first annotation has them.
     """
     boxes = np.array([get_bbox(annotation) for annotation in annos], dtype=np.float32).reshape(-1, 4)
     target = Instances(image_size)
@@ -167,11 +167,11 @@ def annotations_to_instances_rotated(annos: Sequence[dict[str, Any]], image_size
     """Gather annotations with rotated boxes, clipped to the image.
 
     Args:
-        annos: Dicts whose ``bbox`` is ``(x_center, y_center, width, height, angle in degrees)``.
-        image_size: ``(height, width)``.
+        annos: Dicts whose `bbox` is `(x_center, y_center, width, height, angle in degrees)`.
+        image_size: `(height, width)`.
 
     Returns:
-        Instances with ``gt_boxes`` (RotatedBoxes) and ``gt_classes`` (int64).
+        Instances with `gt_boxes` (RotatedBoxes) and `gt_classes` (int64).
     """
     boxes = np.array([annotation["bbox"] for annotation in annos], dtype=np.float32).reshape(-1, 5)
     target = Instances(image_size)
@@ -191,14 +191,14 @@ def filter_empty_instances(
     """Leave out instances of which nothing is left.
 
     Args:
-        instances: With ``gt_boxes``, perhaps ``gt_masks``.
-        by_box: Leave out boxes whose width or height is at most ``box_threshold``.
+        instances: With `gt_boxes`, perhaps `gt_masks`.
+        by_box: Leave out boxes whose width or height is at most `box_threshold`.
         by_mask: Leave out empty masks.
         box_threshold: In pixels.
         return_mask: Also return which ones were kept.
 
     Returns:
-        The kept instances; with ``return_mask`` also a ``(N,)`` bool tensor.
+        The kept instances; with `return_mask` also a `(N,)` bool tensor.
     """
     if not by_box and not by_mask:
         raise ValueError("filter_empty_instances: by_box or by_mask must be on")
@@ -216,9 +216,9 @@ def gen_crop_transform_with_instance(
     """Draw a window that contains the centre of an instance's box.
 
     Args:
-        crop_size: ``(height, width)`` of the window, at most the image's.
-        image_size: ``(height, width)``.
-        instance: An annotation with ``bbox`` and ``bbox_mode``.
+        crop_size: `(height, width)` of the window, at most the image's.
+        image_size: `(height, width)`.
+        instance: An annotation with `bbox` and `bbox_mode`.
     """
     crop, size = np.asarray(crop_size, dtype=np.int32), np.asarray(image_size, dtype=np.int32)
     if (crop > size).any():

@@ -15,11 +15,11 @@ def get_fed_loss_cls_weights(dataset_names: str | Sequence[str], freq_weight_pow
     """Compute a weight for each class from how many training images it appears in.
 
     Args:
-        dataset_names: Datasets with ``class_image_count`` in their metadata: dicts with ``id`` and ``image_count``.
+        dataset_names: Datasets with `class_image_count` in their metadata: dicts with `id` and `image_count`.
         freq_weight_power: Exponent on the count.
 
     Returns:
-        ``(K,)`` float32, in the order of the category ids.
+        `(K,)` float32, in the order of the category ids.
 
     Source: X. Zhou et al.: Probabilistic two-stage detection, 2021, section 5.
     """

@@ -123,7 +123,7 @@ def _decoded_by_tifffile(data: bytes, name: str) -> np.ndarray:
 
 
 def _decoded(path: str, mode: str | None) -> np.ndarray:
-    """Read a file as ``(H, W)`` or ``(H, W, C)`` in Pillow's mode, or as it is stored for None."""
+    """Read a file as `(H, W)` or `(H, W, C)` in Pillow's mode, or as it is stored for None."""
     if path.lower().endswith(".npy"):
         try:
             # Mapped first: a header of a few bytes may claim more memory than there is.
@@ -147,7 +147,7 @@ def _decoded(path: str, mode: str | None) -> np.ndarray:
 
 
 def read_image_view(file_name: str | os.PathLike[str], format: str | None = None) -> np.ndarray:
-    """Read an image like :func:`read_image`, where BGR may be a view with reversed channels of RGB memory.
+    """Read an image like `read_image`, where BGR may be a view with reversed channels of RGB memory.
 
     Resizing and the final copy into a tensor undo the reversal for free, so that no separate pass swaps channels.
     """
@@ -168,26 +168,26 @@ def read_image(file_name: str | os.PathLike[str], format: str | None = None) -> 
     """Read an image file and turn it upright as its EXIF orientation says.
 
     Args:
-        file_name: JPEG, PNG or anything else that Pillow reads, TIFF with uint16 or float32 pixels, or a ``.npy`` array
-            of ``(H, W)`` or ``(H, W, C)`` with any number of channels.
-        format: ``"RGB"``, ``"BGR"``, ``"L"`` (grey), ``"YUV-BT.601"``, another mode of Pillow, for example ``"HSV"``,
+        file_name: JPEG, PNG or anything else that Pillow reads, TIFF with uint16 or float32 pixels, or a `.npy` array
+            of `(H, W)` or `(H, W, C)` with any number of channels.
+        format: `"RGB"`, `"BGR"`, `"L"` (grey), `"YUV-BT.601"`, another mode of Pillow, for example `"HSV"`,
             or None for the pixels as they are stored.
-            Palettes, CMYK and transparency are converted; 16-bit grey is scaled to 8 bits. A ``.npy`` array keeps its
+            Palettes, CMYK and transparency are converted; 16-bit grey is scaled to 8 bits. A `.npy` array keeps its
             channels; only BGR reverses them.
 
     Returns:
-        ``(H, W, C)`` uint8 in [0, 255]; C is 1 for ``"L"``. YUV is floating point with Y in [0, 1]. For None the
+        `(H, W, C)` uint8 in [0, 255]; C is 1 for `"L"`. YUV is floating point with Y in [0, 1]. For None the
         stored shape and dtype.
 
     Raises:
         FileNotFoundError: There is no such file.
-        ImageReadError: The file is damaged, no image, or has more than ``MAX_PIXELS`` pixels.
+        ImageReadError: The file is damaged, no image, or has more than `MAX_PIXELS` pixels.
     """
     return np.ascontiguousarray(read_image_view(file_name, format))
 
 
 def convert_PIL_to_numpy(image: Image.Image, format: str | None) -> np.ndarray:
-    """Turn a Pillow image into an array of a format of :func:`read_image`."""
+    """Turn a Pillow image into an array of a format of `read_image`."""
     mode = {"BGR": "RGB", "YUV-BT.601": "RGB"}.get(format, format) if format else None
     array = np.asarray(image if mode is None else image.convert(mode))
     if format == "L":
@@ -201,11 +201,11 @@ def convert_image_to_rgb(image: np.ndarray | torch.Tensor, format: str) -> np.nd
     """Convert an image to RGB.
 
     Args:
-        image: ``(H, W, C)`` array or tensor in ``format``.
-        format: One of the formats of :func:`read_image`.
+        image: `(H, W, C)` array or tensor in `format`.
+        format: One of the formats of `read_image`.
 
     Returns:
-        ``(H, W, 3)`` in [0, 255], uint8 or floating point.
+        `(H, W, 3)` in [0, 255], uint8 or floating point.
     """
     if isinstance(image, torch.Tensor):
         image = image.cpu().numpy()
@@ -221,7 +221,7 @@ def convert_image_to_rgb(image: np.ndarray | torch.Tensor, format: str) -> np.nd
 
 
 def check_image_size(dataset_dict: dict[str, Any], image: np.ndarray) -> None:
-    """Compare an image with the ``width`` and ``height`` of its record; where these are missing, set them.
+    """Compare an image with the `width` and `height` of its record; where these are missing, set them.
 
     Raises:
         SizeMismatchError: They differ.
@@ -238,7 +238,7 @@ def check_image_size(dataset_dict: dict[str, Any], image: np.ndarray) -> None:
 
 
 def image_size_of_file(file_name: str | os.PathLike[str]) -> tuple[int, int]:
-    """Return the ``(height, width)`` of an image as :func:`read_image` gives it, from the file's header alone."""
+    """Return the `(height, width)` of an image as `read_image` gives it, from the file's header alone."""
     path = Path(file_name)
     if path.suffix.lower() == ".npy":
         shape = np.load(path, mmap_mode="r", allow_pickle=False).shape

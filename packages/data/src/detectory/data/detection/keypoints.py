@@ -16,7 +16,7 @@ def create_keypoint_hflip_indices(dataset_names: str | Sequence[str]) -> list[in
     """Compute how keypoints change places when an image is mirrored.
 
     Args:
-        dataset_names: One or more datasets whose metadata have the same ``keypoint_names`` and ``keypoint_flip_map``.
+        dataset_names: One or more datasets whose metadata have the same `keypoint_names` and `keypoint_flip_map`.
 
     Returns:
         For each keypoint the index of the one that takes its place.
@@ -45,14 +45,14 @@ def transform_keypoint_annotations(
     Points that leave the image get the visibility 0, and points of visibility 0 get the coordinates 0.
 
     Args:
-        keypoints: ``3 K`` numbers ``x, y, visibility``; coordinates are continuous.
+        keypoints: `3 K` numbers `x, y, visibility`; coordinates are continuous.
         transforms: What was applied to the image.
-        image_size: ``(height, width)`` of the transformed image.
-        keypoint_hflip_indices: See :func:`create_keypoint_hflip_indices`; needed when an odd number of horizontal flips
+        image_size: `(height, width)` of the transformed image.
+        keypoint_hflip_indices: See `create_keypoint_hflip_indices`; needed when an odd number of horizontal flips
             was applied.
 
     Returns:
-        ``(K, 3)`` float64.
+        `(K, 3)` float64.
     """
     points = np.asarray(keypoints, dtype=np.float64).reshape(-1, 3)
     places = transforms.apply_coords(points[:, :2])

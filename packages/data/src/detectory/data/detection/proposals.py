@@ -22,9 +22,9 @@ def transform_proposals(
     """Replace a record's proposals by transformed ones, in place.
 
     Args:
-        dataset_dict: May have ``proposal_boxes``, ``proposal_objectness_logits`` and ``proposal_bbox_mode``; these are
-            taken out and ``proposals`` is put in: Instances with ``proposal_boxes`` and ``objectness_logits``.
-        image_shape: ``(height, width)`` of the transformed image.
+        dataset_dict: May have `proposal_boxes`, `proposal_objectness_logits` and `proposal_bbox_mode`; these are
+            taken out and `proposals` is put in: Instances with `proposal_boxes` and `objectness_logits`.
+        image_shape: `(height, width)` of the transformed image.
         transforms: What was applied to the image.
         proposal_topk: How many of the best proposals are kept.
         min_box_size: Proposals whose width or height is at most this many pixels are left out.

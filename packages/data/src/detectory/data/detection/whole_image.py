@@ -20,15 +20,15 @@ def transform_all_annotations(
     *,
     keypoint_hflip_indices: Sequence[int] | np.ndarray | None = None,
 ) -> list[dict[str, Any]]:
-    """Do what :func:`transform_instance_annotations` does for all instances of an image, with few calls.
+    """Do what `transform_instance_annotations` does for all instances of an image, with few calls.
 
     Boxes, and polygons where no transform cuts them, go through each transform in one array.
 
     Args:
         annotations: Dicts of the standard format, changed in place.
         transforms: What was applied to the image.
-        image_size: ``(height, width)`` of the transformed image.
-        keypoint_hflip_indices: See :func:`create_keypoint_hflip_indices`.
+        image_size: `(height, width)` of the transformed image.
+        keypoint_hflip_indices: See `create_keypoint_hflip_indices`.
 
     Returns:
         The dicts.
@@ -69,7 +69,7 @@ def transform_all_annotations(
 
 
 def _boxes(annotations: Sequence[dict[str, Any]]) -> np.ndarray:
-    """All boxes as ``(N, 4)`` corners, converted in one call where they are written alike."""
+    """All boxes as `(N, 4)` corners, converted in one call where they are written alike."""
     modes = {annotation["bbox_mode"] for annotation in annotations}
     if len(modes) == 1 and BoxMode.XYWHA_ABS not in modes:
         boxes = np.array([annotation["bbox"] for annotation in annotations], dtype=np.float64)

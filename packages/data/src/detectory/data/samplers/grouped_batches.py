@@ -14,7 +14,7 @@ class GroupedBatchSampler(BatchSampler):
 
     Args:
         sampler: Yields indices.
-        group_ids: ``group_ids[i]`` is the group of sample ``i``.
+        group_ids: `group_ids[i]` is the group of sample `i`.
         batch_size: Samples in a batch.
     """
 
@@ -25,7 +25,7 @@ class GroupedBatchSampler(BatchSampler):
         self.group_ids = group_ids
 
     def __iter__(self) -> Iterator[list[int]]:
-        """Yield lists of ``batch_size`` indices."""
+        """Yield lists of `batch_size` indices."""
         waiting: dict[int, list[int]] = {}
         for index in self.sampler:
             batch = waiting.setdefault(int(self.group_ids[index]), [])

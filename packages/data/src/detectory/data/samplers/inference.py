@@ -42,7 +42,7 @@ class InferenceSampler(Sampler):
         return len(self._local_indices) - self._done
 
     def state_dict(self, consumed: int = 0) -> dict[str, Any]:
-        """Describe the place after ``consumed`` indices."""
+        """Describe the place after `consumed` indices."""
         return {"size": self._size, "done": self._done + consumed}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:

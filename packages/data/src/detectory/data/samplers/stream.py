@@ -14,7 +14,7 @@ from detectory.core.distributed import get_rank, get_world_size, shared_random_s
 class InfiniteSampler(Sampler):
     """An endless stream of indices, epoch after epoch, of which each process takes its part.
 
-    Process ``r`` of ``n`` yields ``stream[start + r :: n]``. Every epoch has a random generator of its own, made
+    Process `r` of `n` yields `stream[start + r :: n]`. Every epoch has a random generator of its own, made
     from the seed and the epoch's number, so that any place of the stream is found without drawing all before it.
 
     Args:
@@ -56,12 +56,12 @@ class InfiniteSampler(Sampler):
         return torch.Generator().manual_seed((self.seed * 1_000_003 + epoch * 2 + stage) % (1 << 63))
 
     def __iter__(self) -> Iterator[int]:
-        """Yield this process's indices from ``start`` on, for ever."""
+        """Yield this process's indices from `start` on, for ever."""
         for _, index in self.positions():
             yield index
 
     def positions(self) -> Iterator[tuple[int, int]]:
-        """Yield ``(place in the stream of all processes, index)`` from ``start`` on, for ever."""
+        """Yield `(place in the stream of all processes, index)` from `start` on, for ever."""
         place = self.start + self._rank
         epoch, first = 0, 0
         while True:
@@ -74,7 +74,7 @@ class InfiniteSampler(Sampler):
             epoch, first = epoch + 1, first + length
 
     def state_dict(self, consumed: int = 0) -> dict[str, Any]:
-        """Describe the place after this process took ``consumed`` indices since ``start``.
+        """Describe the place after this process took `consumed` indices since `start`.
 
         All processes must have taken the same number; the state then serves any number of processes.
         """

@@ -13,7 +13,7 @@ from .stream import InfiniteSampler
 
 
 class TrainingSampler(InfiniteSampler):
-    """Endlessly ``shuffle(range(size)) + shuffle(range(size)) + …``, shared among all processes.
+    """Endlessly `shuffle(range(size)) + shuffle(range(size)) + …`, shared among all processes.
 
     Args:
         size: Number of samples of the dataset.
@@ -33,7 +33,7 @@ class TrainingSampler(InfiniteSampler):
 
 
 class RandomSubsetTrainingSampler(TrainingSampler):
-    """Like :class:`TrainingSampler` on a random part of the dataset, the same part in every epoch.
+    """Like `TrainingSampler` on a random part of the dataset, the same part in every epoch.
 
     Args:
         size: Number of samples of the dataset.
@@ -87,12 +87,12 @@ class RandomSubsetTrainingSampler(TrainingSampler):
 
 
 class RepeatFactorTrainingSampler(InfiniteSampler):
-    """Like :class:`TrainingSampler`, but each sample appears in an epoch as often as its repeat factor says.
+    """Like `TrainingSampler`, but each sample appears in an epoch as often as its repeat factor says.
 
     The fraction of a factor is rounded up by chance, anew in each epoch.
 
     Args:
-        repeat_factors: ``(size,)`` floats; all ones make a :class:`TrainingSampler`.
+        repeat_factors: `(size,)` floats; all ones make a `TrainingSampler`.
         shuffle: Whether each epoch is shuffled.
         seed: The same in all processes; None draws one that they share.
     """
@@ -125,15 +125,15 @@ class RepeatFactorTrainingSampler(InfiniteSampler):
     ) -> torch.Tensor:
         """Compute each image's repeat factor from its rarest category.
 
-        A category that appears in a fraction ``f`` of the images has the factor ``max(1, sqrt(t / f))``.
+        A category that appears in a fraction `f` of the images has the factor `max(1, sqrt(t / f))`.
 
         Args:
-            dataset_dicts: Items with ``annotations``, each with a ``category_id``.
-            repeat_thresh: ``t``; categories with a larger ``f`` are not repeated.
+            dataset_dicts: Items with `annotations`, each with a `category_id`.
+            repeat_thresh: `t`; categories with a larger `f` are not repeated.
             sqrt: Whether to take the square root.
 
         Returns:
-            ``(number of images,)`` float32; an image without annotations has the factor 1.
+            `(number of images,)` float32; an image without annotations has the factor 1.
 
         Source: A. Gupta, P. Dollár, R. Girshick: LVIS, 2019, appendix B.2.
         """
@@ -150,7 +150,7 @@ class WeightedTrainingSampler(InfiniteSampler):
     """Draw samples with replacement, each with a probability in proportion to its weight.
 
     Args:
-        weights: ``(size,)`` numbers >= 0, not all 0.
+        weights: `(size,)` numbers >= 0, not all 0.
         seed: The same in all processes; None draws one that they share.
     """
 

@@ -23,12 +23,12 @@ def sample_image(img: np.ndarray, grid: torch.Tensor, mode: str) -> np.ndarray:
     """Read an image at the places of a grid; places outside give zero.
 
     Args:
-        img: ``(H, W)``, ``(H, W, C)`` or ``(N, H, W, C)``.
-        grid: ``(1 or N, h, w, 2)`` of ``(x, y)`` in [-1, 1], where -1 and 1 are the outer borders of the image.
-        mode: ``nearest``, ``bilinear`` or ``bicubic``.
+        img: `(H, W)`, `(H, W, C)` or `(N, H, W, C)`.
+        grid: `(1 or N, h, w, 2)` of `(x, y)` in [-1, 1], where -1 and 1 are the outer borders of the image.
+        mode: `nearest`, `bilinear` or `bicubic`.
 
     Returns:
-        The sampled image in the dtype of ``img``; integers are rounded.
+        The sampled image in the dtype of `img`; integers are rounded.
     """
     batch = img if img.ndim == 4 else img.reshape(1, *img.shape[:2], -1)
     tensor = torch.from_numpy(np.ascontiguousarray(batch)).permute(0, 3, 1, 2)
@@ -44,13 +44,13 @@ def sample_image(img: np.ndarray, grid: torch.Tensor, mode: str) -> np.ndarray:
 
 
 class AffineTransform(Transform):
-    """Map points by ``(x', y') = matrix @ (x, y, 1)``.
+    """Map points by `(x', y') = matrix @ (x, y, 1)`.
 
     Args:
-        matrix: ``(2, 3)``, in continuous coordinates of the image.
-        size: ``(h, w)`` of the image before.
-        new_size: ``(h, w)`` of the image after.
-        interp: ``nearest``, ``bilinear`` or ``bicubic``; None is bilinear.
+        matrix: `(2, 3)`, in continuous coordinates of the image.
+        size: `(h, w)` of the image before.
+        new_size: `(h, w)` of the image after.
+        interp: `nearest`, `bilinear` or `bicubic`; None is bilinear.
     """
 
     def __init__(
@@ -78,18 +78,18 @@ class AffineTransform(Transform):
         return torch.from_numpy(source * (2 / np.array([self.size[1], self.size[0]])) - 1)[None]
 
     def apply_image(self, img: np.ndarray, interp: int | str | None = None) -> np.ndarray:
-        """Sample ``(H, W)``, ``(H, W, C)`` or ``(N, H, W, C)``; pixels from outside are zero."""
+        """Sample `(H, W)`, `(H, W, C)` or `(N, H, W, C)`; pixels from outside are zero."""
         if img.size == 0:
             return img
         mode = _mode(self.interp if interp is None else interp, type(self).__name__)
         return sample_image(img, self._grid(), mode)
 
     def apply_segmentation(self, segmentation: np.ndarray) -> np.ndarray:
-        """Sample an ``(H, W)`` map; labels are never blended, pixels from outside are zero."""
+        """Sample an `(H, W)` map; labels are never blended, pixels from outside are zero."""
         return self.apply_image(segmentation.astype(np.float64), "nearest").astype(segmentation.dtype)
 
     def apply_coords(self, coords: np.ndarray) -> np.ndarray:
-        """Map ``(N, 2)`` points."""
+        """Map `(N, 2)` points."""
         points = as_float_coords(coords).reshape(-1, 2)
         return (points @ self.matrix[:, :2].T + self.matrix[:, 2]).astype(points.dtype)
 
@@ -106,8 +106,8 @@ class RotationTransform(AffineTransform):
         w: Width of the image.
         angle: Degrees, counter-clockwise as a person sees it.
         expand: Make the result large enough for the whole image; otherwise it keeps its size and corners are lost.
-        center: ``(x, y)`` of the fixed point, the image's centre by default; without effect when ``expand`` is on.
-        interp: ``nearest``, ``bilinear``, ``bicubic`` or OpenCV's codes 0, 1, 2; bilinear by default.
+        center: `(x, y)` of the fixed point, the image's centre by default; without effect when `expand` is on.
+        interp: `nearest`, `bilinear`, `bicubic` or OpenCV's codes 0, 1, 2; bilinear by default.
     """
 
     def __init__(
@@ -131,7 +131,7 @@ class RotationTransform(AffineTransform):
         super().__init__(self.create_rotation_matrix(), (h, w), (self.bound_h, self.bound_w), interp)
 
     def create_rotation_matrix(self, offset: float = 0) -> np.ndarray:
-        """Give the ``(2, 3)`` matrix of the rotation.
+        """Give the `(2, 3)` matrix of the rotation.
 
         Args:
             offset: 0 for continuous coordinates, -0.5 for indices of pixels.
@@ -146,13 +146,13 @@ class RotationTransform(AffineTransform):
         return np.concatenate([turn, shift[:, None]], axis=1)
 
     def apply_image(self, img: np.ndarray, interp: int | str | None = None) -> np.ndarray:
-        """Rotate ``(h, w)``, ``(h, w, C)`` or ``(N, h, w, C)``; new corners are zero."""
+        """Rotate `(h, w)`, `(h, w, C)` or `(N, h, w, C)`; new corners are zero."""
         if img.size and img.shape[-3 if img.ndim == 4 else 0 :][:2] != (self.h, self.w):
             raise ValueError(f"RotationTransform.apply_image: expected {self.h}x{self.w}, got shape {img.shape}")
         return img if self.angle % 360 == 0 else super().apply_image(img, interp)
 
     def apply_rotated_box(self, rotated_boxes: np.ndarray) -> np.ndarray:
-        """Rotate ``(N, 5)`` boxes: their centres move, their angles grow by the rotation's."""
+        """Rotate `(N, 5)` boxes: their centres move, their angles grow by the rotation's."""
         moved = as_float_coords(rotated_boxes)
         moved[:, :2] = self.apply_coords(moved[:, :2])
         moved[:, 4] = (moved[:, 4] + self.angle + 180) % 360 - 180
@@ -163,20 +163,20 @@ class GridSampleTransform(Transform):
     """Sample the image at any places; coordinates cannot follow.
 
     Args:
-        grid: ``(N, h, w, 2)`` of ``(x, y)`` in [-1, 1] over the input's width and height.
-        interp: ``nearest`` or ``bilinear``.
+        grid: `(N, h, w, 2)` of `(x, y)` in [-1, 1] over the input's width and height.
+        interp: `nearest` or `bilinear`.
     """
 
     def __init__(self, grid: np.ndarray, interp: str) -> None:
         self.grid, self.interp = grid, _mode(interp, "GridSampleTransform")
 
     def apply_image(self, img: np.ndarray, interp: str | None = None) -> np.ndarray:
-        """Sample ``(H, W)``, ``(H, W, C)`` or ``(N, H, W, C)``; places outside give zero."""
+        """Sample `(H, W)`, `(H, W, C)` or `(N, H, W, C)`; places outside give zero."""
         mode = _mode(self.interp if interp is None else interp, "GridSampleTransform")
         return sample_image(img, torch.as_tensor(self.grid), mode)
 
     def apply_segmentation(self, segmentation: np.ndarray) -> np.ndarray:
-        """Sample an ``(H, W)`` map; labels are never blended."""
+        """Sample an `(H, W)` map; labels are never blended."""
         sampled = self.apply_image(segmentation.astype(np.float64), "nearest")
         return sampled.astype(segmentation.dtype)
 

@@ -14,22 +14,22 @@ from .transform import Transform, TransformList, described
 class Augmentation:
     """Decides which transform to apply to an input.
 
-    A subclass defines ``get_transform(image)``; its parameters may be any attributes of the input, for example
-    ``get_transform(self, image, sem_seg)``. By convention ``image`` is ``(H, W)`` or ``(H, W, C)``, uint8 or floating
-    point; ``boxes`` is ``(N, 4)`` float32 in ``(x1, y1, x2, y2)``; ``sem_seg`` is ``(H, W)`` integer. Draw random
-    numbers from ``numpy.random`` or ``random``: the data loader seeds both anew for every sample.
+    A subclass defines `get_transform(image)`; its parameters may be any attributes of the input, for example
+    `get_transform(self, image, sem_seg)`. By convention `image` is `(H, W)` or `(H, W, C)`, uint8 or floating
+    point; `boxes` is `(N, 4)` float32 in `(x1, y1, x2, y2)`; `sem_seg` is `(H, W)` integer. Draw random
+    numbers from `numpy.random` or `random`: the data loader seeds both anew for every sample.
     """
 
     input_args: tuple[str, ...] | None = None
 
     def _init(self, params: dict[str, Any] | None = None) -> None:
-        """Keep a constructor's ``locals()`` as attributes."""
+        """Keep a constructor's `locals()` as attributes."""
         for name, value in (params or {}).items():
             if name != "self" and not name.startswith("_"):
                 setattr(self, name, value)
 
     def _rand_range(self, low: float = 1.0, high: float | None = None, size: int | None = None) -> Any:
-        """Draw uniformly from ``[low, high)``, or from ``[0, low)`` when only one bound is given."""
+        """Draw uniformly from `[low, high)`, or from `[0, low)` when only one bound is given."""
         return np.random.uniform(0.0, low, size) if high is None else np.random.uniform(low, high, size)
 
     def get_transform(self, *args: Any) -> Transform:
@@ -53,7 +53,7 @@ class Augmentation:
         """Augment an input in place.
 
         Args:
-            aug_input: An object with the attributes that ``get_transform`` names and a ``transform`` method.
+            aug_input: An object with the attributes that `get_transform` names and a `transform` method.
 
         Returns:
             The transform that was applied; give it everything else that belongs to the image.
@@ -109,7 +109,7 @@ def as_augmentation(item: Augmentation | Transform) -> Augmentation:
 class AugmentationList(Augmentation):
     """Apply augmentations one after the other, each to the result of those before.
 
-    There is no single ``get_transform``: what the second does depends on what the first has made.
+    There is no single `get_transform`: what the second does depends on what the first has made.
 
     Args:
         augs: Augmentations or transforms.
@@ -136,9 +136,9 @@ class AugInput:
     """What augmentations look at and change: an image, and boxes or a segmentation if a policy needs them.
 
     Args:
-        image: ``(H, W)`` or ``(H, W, C)``, uint8 in [0, 255] or floating point.
-        boxes: ``(N, 4)`` float32 in ``(x1, y1, x2, y2)``, or None.
-        sem_seg: ``(H, W)`` integer labels, or None.
+        image: `(H, W)` or `(H, W, C)`, uint8 in [0, 255] or floating point.
+        boxes: `(N, 4)` float32 in `(x1, y1, x2, y2)`, or None.
+        sem_seg: `(H, W)` integer labels, or None.
 
     Example:
         >>> from detectory.data import transforms as T

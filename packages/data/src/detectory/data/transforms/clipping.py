@@ -6,7 +6,7 @@ import numpy as np
 
 
 def _cut(points: np.ndarray, axis: int, limit: float, sign: float) -> np.ndarray:
-    """Keep the part of a closed polygon where ``sign * (coordinate - limit) >= 0``."""
+    """Keep the part of a closed polygon where `sign * (coordinate - limit) >= 0`."""
     if len(points) == 0:
         return points
     distance = sign * (points[:, axis] - limit)
@@ -28,14 +28,14 @@ def polygon_in_rectangle(points: np.ndarray, x0: float, y0: float, x1: float, y1
     without area, so that areas and masks are those of the parts.
 
     Args:
-        points: ``(N, 2)`` corners, the last one joined to the first.
+        points: `(N, 2)` corners, the last one joined to the first.
         x0: Left border.
         y0: Upper border.
         x1: Right border.
         y1: Lower border.
 
     Returns:
-        ``(M, 2)`` corners with ``M >= 3``, or None where nothing with an area is left.
+        `(M, 2)` corners with `M >= 3`, or None where nothing with an area is left.
 
     Source: I. Sutherland, G. Hodgman: Reentrant polygon clipping, CACM 17(1), 1974.
     """

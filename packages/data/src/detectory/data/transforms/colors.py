@@ -36,13 +36,13 @@ class PhotometricTransform(Transform):
 
 
 class BlendTransform(PhotometricTransform):
-    """Mix the image with another one: ``src_weight * src_image + dst_weight * image``.
+    """Mix the image with another one: `src_weight * src_image + dst_weight * image`.
 
     uint8 images are computed in float32, clipped to [0, 255] and truncated; others keep their dtype unclipped.
 
     Args:
         src_image: Anything that broadcasts against the image.
-        src_weight: Weight of ``src_image``.
+        src_weight: Weight of `src_image`.
         dst_weight: Weight of the image that the transform is applied to.
     """
 
@@ -50,7 +50,7 @@ class BlendTransform(PhotometricTransform):
         self.src_image, self.src_weight, self.dst_weight = src_image, src_weight, dst_weight
 
     def apply_image(self, img: np.ndarray, interp: str | None = None) -> np.ndarray:
-        """Mix; ``interp`` has no meaning here and is accepted because resizing transforms have it."""
+        """Mix; `interp` has no meaning here and is accepted because resizing transforms have it."""
         del interp
         if img.dtype != np.uint8:
             return (self.src_weight * self.src_image + self.dst_weight * img).astype(img.dtype)
@@ -71,7 +71,7 @@ class ColorTransform(PhotometricTransform):
         self.op = op
 
     def apply_image(self, img: np.ndarray) -> np.ndarray:
-        """Call ``op`` with the array."""
+        """Call `op` with the array."""
         return self.op(img)
 
 
@@ -79,9 +79,9 @@ class PILColorTransform(ColorTransform):
     """Apply any function of Pillow images.
 
     Args:
-        op: Takes and returns a ``PIL.Image.Image``, for example ``ImageOps.equalize``.
+        op: Takes and returns a `PIL.Image.Image`, for example `ImageOps.equalize`.
     """
 
     def apply_image(self, img: np.ndarray) -> np.ndarray:
-        """Call ``op`` with the image as a Pillow image."""
+        """Call `op` with the image as a Pillow image."""
         return np.asarray(self.op(Image.fromarray(np.ascontiguousarray(img))))

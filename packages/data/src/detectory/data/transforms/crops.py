@@ -16,15 +16,15 @@ def _shifted(coords: np.ndarray, dx: float, dy: float) -> np.ndarray:
 
 
 class CropTransform(Transform):
-    """Cut out ``img[y0 : y0 + h, x0 : x0 + w]``.
+    """Cut out `img[y0 : y0 + h, x0 : x0 + w]`.
 
     Args:
         x0: Left column of the window.
         y0: Upper row of the window.
         w: Width of the window; where it reaches beyond the image, the result is smaller.
         h: Height of the window.
-        orig_w: Width of the image; only :meth:`inverse` needs it.
-        orig_h: Height of the image; only :meth:`inverse` needs it.
+        orig_w: Width of the image; only `inverse` needs it.
+        orig_h: Height of the image; only `inverse` needs it.
     """
 
     def __init__(self, x0: int, y0: int, w: int, h: int, orig_w: int | None = None, orig_h: int | None = None) -> None:
@@ -34,16 +34,16 @@ class CropTransform(Transform):
         self.orig_w, self.orig_h = orig_w, orig_h
 
     def apply_image(self, img: np.ndarray) -> np.ndarray:
-        """Cut the window out of ``(H, W)``, ``(H, W, C)`` or ``(N, H, W, C)``; the result is a view."""
+        """Cut the window out of `(H, W)`, `(H, W, C)` or `(N, H, W, C)`; the result is a view."""
         rows, columns = slice(self.y0, self.y0 + self.h), slice(self.x0, self.x0 + self.w)
         return img[rows, columns] if img.ndim <= 3 else img[..., rows, columns, :]
 
     def apply_coords(self, coords: np.ndarray) -> np.ndarray:
-        """Move ``(N, 2)`` points into the window's coordinates; nothing is clipped."""
+        """Move `(N, 2)` points into the window's coordinates; nothing is clipped."""
         return _shifted(coords, -self.x0, -self.y0)
 
     def apply_rotated_box(self, rotated_boxes: np.ndarray) -> np.ndarray:
-        """Move ``(N, 5)`` rotated boxes into the window's coordinates; nothing is clipped."""
+        """Move `(N, 5)` rotated boxes into the window's coordinates; nothing is clipped."""
         return _shifted(rotated_boxes, -self.x0, -self.y0)
 
     def apply_polygons(self, polygons: list[np.ndarray]) -> list[np.ndarray]:
@@ -60,7 +60,7 @@ class CropTransform(Transform):
         """Put the window back: pad to the size of the image it came from.
 
         Raises:
-            ValueError: ``orig_w`` and ``orig_h`` were not given.
+            ValueError: `orig_w` and `orig_h` were not given.
         """
         if self.orig_w is None or self.orig_h is None:
             raise ValueError("CropTransform.inverse: orig_w and orig_h must be given to the constructor")
@@ -76,8 +76,8 @@ class PadTransform(Transform):
         y0: Rows added on top.
         x1: Columns added on the right.
         y1: Rows added at the bottom.
-        orig_w: Width before padding; only :meth:`inverse` needs it.
-        orig_h: Height before padding; only :meth:`inverse` needs it.
+        orig_w: Width before padding; only `inverse` needs it.
+        orig_h: Height before padding; only `inverse` needs it.
         pad_value: Value of added pixels of images.
         seg_pad_value: Value of added pixels of segmentations.
     """
@@ -105,26 +105,26 @@ class PadTransform(Transform):
         return np.pad(img, widths, mode="constant", constant_values=value)
 
     def apply_image(self, img: np.ndarray) -> np.ndarray:
-        """Pad ``(H, W)``, ``(H, W, C)`` or ``(N, H, W, C)`` with ``pad_value``."""
+        """Pad `(H, W)`, `(H, W, C)` or `(N, H, W, C)` with `pad_value`."""
         return self._padded(img, self.pad_value)
 
     def apply_segmentation(self, segmentation: np.ndarray) -> np.ndarray:
-        """Pad ``(H, W)`` with ``seg_pad_value``."""
+        """Pad `(H, W)` with `seg_pad_value`."""
         return self._padded(segmentation, self.seg_pad_value)
 
     def apply_coords(self, coords: np.ndarray) -> np.ndarray:
-        """Move ``(N, 2)`` points by the left and upper padding."""
+        """Move `(N, 2)` points by the left and upper padding."""
         return _shifted(coords, self.x0, self.y0)
 
     def apply_rotated_box(self, rotated_boxes: np.ndarray) -> np.ndarray:
-        """Move ``(N, 5)`` rotated boxes by the left and upper padding."""
+        """Move `(N, 5)` rotated boxes by the left and upper padding."""
         return _shifted(rotated_boxes, self.x0, self.y0)
 
     def inverse(self) -> Transform:
         """Cut the padding off again.
 
         Raises:
-            ValueError: ``orig_w`` and ``orig_h`` were not given.
+            ValueError: `orig_w` and `orig_h` were not given.
         """
         if self.orig_w is None or self.orig_h is None:
             raise ValueError("PadTransform.inverse: orig_w and orig_h must be given to the constructor")

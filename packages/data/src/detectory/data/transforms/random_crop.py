@@ -17,7 +17,7 @@ class FixedSizeCrop(Augmentation):
     """Cut a random window of one size; where the image is smaller, pad it on the right and at the bottom.
 
     Args:
-        crop_size: ``(height, width)`` of the result.
+        crop_size: `(height, width)` of the result.
         pad: Whether to pad smaller images; otherwise the result may be smaller.
         pad_value: Value of padded pixels.
         seg_pad_value: Value of padded pixels of segmentations.
@@ -47,7 +47,7 @@ class LargeScaleJitter(AugmentationList):
     """Scale an image at random and cut or pad it to one size.
 
     Args:
-        image_size: ``(height, width)`` of the result.
+        image_size: `(height, width)` of the result.
         min_scale: Smallest scale, relative to the image that just fits.
         max_scale: Largest scale.
         pad_value: Value of padded pixels.
@@ -67,10 +67,10 @@ class RandomCrop(Augmentation):
     """Cut a random window out of the image.
 
     Args:
-        crop_type: How ``crop_size`` is read. ``"relative"``: fractions of height and width, in (0, 1].
-            ``"relative_range"``: both fractions are drawn from ``[crop_size[i], 1]``. ``"absolute"``: pixels, at most
-            the image's size. ``"absolute_range"``: height and width are drawn from
-            ``[crop_size[0], crop_size[1]]`` pixels, at most the image's size.
+        crop_type: How `crop_size` is read. `"relative"`: fractions of height and width, in (0, 1].
+            `"relative_range"`: both fractions are drawn from `[crop_size[i], 1]`. `"absolute"`: pixels, at most
+            the image's size. `"absolute_range"`: height and width are drawn from
+            `[crop_size[0], crop_size[1]]` pixels, at most the image's size.
         crop_size: Two numbers, height first.
     """
 
@@ -82,7 +82,7 @@ class RandomCrop(Augmentation):
         self.crop_type, self.crop_size = crop_type, crop_size
 
     def get_crop_size(self, image_size: tuple[int, int]) -> tuple[int, int]:
-        """Draw the window's ``(height, width)`` in pixels for an image of ``(height, width)``."""
+        """Draw the window's `(height, width)` in pixels for an image of `(height, width)`."""
         h, w = image_size
         if self.crop_type == "absolute":
             return min(int(self.crop_size[0]), h), min(int(self.crop_size[1]), w)
@@ -109,8 +109,8 @@ class RandomCrop_CategoryAreaConstraint(Augmentation):
     """Cut a random window in which no category covers more than a share of the labelled area; ten attempts.
 
     Args:
-        crop_type: See :class:`RandomCrop`.
-        crop_size: See :class:`RandomCrop`.
+        crop_type: See `RandomCrop`.
+        crop_size: See `RandomCrop`.
         single_category_max_area: Largest share of one category; 1 disables the constraint.
         ignored_category: A label that counts for nothing, or None.
     """
@@ -146,8 +146,8 @@ class RandomExtent(Augmentation):
     """Take a random rectangle of the image, which may reach beyond it; what lies outside becomes black.
 
     Args:
-        scale_range: ``(low, high)`` of the rectangle's size relative to the image.
-        shift_range: ``(x, y)``: the rectangle's centre moves by at most half of these fractions of the image's size.
+        scale_range: `(low, high)` of the rectangle's size relative to the image.
+        shift_range: `(x, y)`: the rectangle's centre moves by at most half of these fractions of the image's size.
     """
 
     def __init__(self, scale_range: tuple[float, float], shift_range: tuple[float, float]) -> None:
@@ -213,7 +213,7 @@ class MinIoURandomCrop(Augmentation):
 
 
 def _fits(window: tuple[int, int, int, int], boxes: np.ndarray, minimum: float) -> bool:
-    """Whether every box overlaps the window by ``minimum`` and one box has its centre inside."""
+    """Whether every box overlaps the window by `minimum` and one box has its centre inside."""
     if len(boxes) == 0:
         return True
     lower = np.maximum(boxes[:, :2], window[:2])

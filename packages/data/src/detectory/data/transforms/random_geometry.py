@@ -42,12 +42,12 @@ class RandomRotation(Augmentation):
     """Rotate the image counter-clockwise by a random angle.
 
     Args:
-        angle: ``[min, max]`` degrees for ``"range"``, a list of angles for ``"choice"``, or one number.
+        angle: `[min, max]` degrees for `"range"`, a list of angles for `"choice"`, or one number.
         expand: Make the result large enough for the whole image.
-        center: Relative to the image, (0, 0) top left and (1, 1) bottom right: ``[[min_x, min_y], [max_x, max_y]]``
-            for ``"range"``, a list of centres for ``"choice"``; the middle by default. Without effect with ``expand``.
-        sample_style: ``"range"`` or ``"choice"``.
-        interp: See :class:`RotationTransform`.
+        center: Relative to the image, (0, 0) top left and (1, 1) bottom right: `[[min_x, min_y], [max_x, max_y]]`
+            for `"range"`, a list of centres for `"choice"`; the middle by default. Without effect with `expand`.
+        sample_style: `"range"` or `"choice"`.
+        interp: See `RotationTransform`.
     """
 
     def __init__(

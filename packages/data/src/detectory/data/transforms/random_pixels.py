@@ -31,7 +31,7 @@ def _blurred(image: Image.Image, radius: float) -> Image.Image:
 
 
 class _OnBytes(Augmentation):
-    """What needs uint8 images of one or three channels; happens with probability ``prob``."""
+    """What needs uint8 images of one or three channels; happens with probability `prob`."""
 
     channels: tuple[int, ...] = (1, 3)
 
@@ -56,10 +56,10 @@ class _OnBytes(Augmentation):
 
 
 class _PlaneTransform(PILColorTransform):
-    """Takes ``(H, W, 1)`` images too."""
+    """Takes `(H, W, 1)` images too."""
 
     def apply_image(self, img: np.ndarray) -> np.ndarray:
-        """Call ``op`` with the image as a Pillow image."""
+        """Call `op` with the image as a Pillow image."""
         if img.ndim == 3 and img.shape[2] == 1:
             return super().apply_image(img[:, :, 0])[:, :, None]
         return super().apply_image(img)
@@ -192,10 +192,10 @@ class RandomColorJitter(Augmentation):
     """Change brightness, contrast, saturation and hue of an RGB image, in a random order.
 
     Args:
-        brightness: Intensities are drawn from ``[1 - brightness, 1 + brightness]``; so for the next two.
-        contrast: See ``brightness``.
-        saturation: See ``brightness``.
-        hue: See :class:`RandomHue`.
+        brightness: Intensities are drawn from `[1 - brightness, 1 + brightness]`; so for the next two.
+        contrast: See `brightness`.
+        saturation: See `brightness`.
+        hue: See `RandomHue`.
     """
 
     def __init__(

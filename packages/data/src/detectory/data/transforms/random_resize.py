@@ -17,7 +17,7 @@ class Resize(Augmentation):
     """Resize to one fixed size.
 
     Args:
-        shape: ``(h, w)``, or one number for a square.
+        shape: `(h, w)`, or one number for a square.
         interp: One of Pillow's resampling constants.
     """
 
@@ -34,7 +34,7 @@ class RandomResize(Augmentation):
     """Resize to one of several sizes.
 
     Args:
-        shape_list: The sizes ``(h, w)``, one of which is drawn for each image.
+        shape_list: The sizes `(h, w)`, one of which is drawn for each image.
         interp: One of Pillow's resampling constants.
     """
 
@@ -48,13 +48,13 @@ class RandomResize(Augmentation):
 
 
 class ResizeShortestEdge(Augmentation):
-    """Scale the shorter side to a length, but the longer side to ``max_size`` at most; the aspect ratio stays.
+    """Scale the shorter side to a length, but the longer side to `max_size` at most; the aspect ratio stays.
 
     Args:
-        short_edge_length: ``[min, max]`` for ``"range"``, any list of lengths for ``"choice"``, or one number.
+        short_edge_length: `[min, max]` for `"range"`, any list of lengths for `"choice"`, or one number.
             A length of 0 leaves the image as it is.
         max_size: Upper limit of the longer side.
-        sample_style: ``"range"`` draws an integer from the interval, both ends included; ``"choice"`` one of the list.
+        sample_style: `"range"` draws an integer from the interval, both ends included; `"choice"` one of the list.
         interp: One of Pillow's resampling constants.
     """
 
@@ -91,7 +91,7 @@ class ResizeShortestEdge(Augmentation):
 
     @staticmethod
     def get_output_shape(oldh: int, oldw: int, short_edge_length: int, max_size: int) -> tuple[int, int]:
-        """Compute the new ``(h, w)``, rounded half up.
+        """Compute the new `(h, w)`, rounded half up.
 
         Args:
             oldh: Height of the image.
@@ -111,7 +111,7 @@ class ResizeShortestEdge(Augmentation):
 class ResizeScale(Augmentation):
     """Scale an image so that it fits into a target box whose size is drawn at random; the aspect ratio stays.
 
-    With :class:`FixedSizeCrop` after it this is large-scale jitter.
+    With `FixedSizeCrop` after it this is large-scale jitter.
 
     Args:
         min_scale: Smallest scale of the target box.

@@ -14,7 +14,7 @@ _TORCH_MODE = {BILINEAR: "bilinear", BICUBIC: "bicubic"}
 
 
 def resize_nearest(array: np.ndarray, new_h: int, new_w: int) -> np.ndarray:
-    """Resize ``(H, W)`` or ``(H, W, C)`` of any dtype by taking the source pixel under each new pixel's centre."""
+    """Resize `(H, W)` or `(H, W, C)` of any dtype by taking the source pixel under each new pixel's centre."""
     rows, columns = _sources(array.shape[0], new_h), _sources(array.shape[1], new_w)
     return array[rows].take(columns, axis=1)
 
@@ -31,7 +31,7 @@ def _sources(old: int, new: int) -> np.ndarray:
 
 
 def _interpolated(array: np.ndarray, new_h: int, new_w: int, mode: str, antialias: bool) -> np.ndarray:
-    """Resize ``(H, W, C)`` through torch, in the memory layout that it already has."""
+    """Resize `(H, W, C)` through torch, in the memory layout that it already has."""
     _, width, channels = array.shape
     image = torch.from_numpy(array).permute(2, 0, 1)[None]
     if channels in (3, 4) and array.flags.c_contiguous:
@@ -53,17 +53,17 @@ def _resized_by_pillow(array: np.ndarray, new_h: int, new_w: int, interp: int) -
 def resize_array(img: np.ndarray, new_h: int, new_w: int, interp: int = BILINEAR) -> np.ndarray:
     """Resize an image.
 
-    uint8 is filtered with antialiasing and agrees with Pillow's ``resize`` to within one grey level. Other dtypes are
+    uint8 is filtered with antialiasing and agrees with Pillow's `resize` to within one grey level. Other dtypes are
     computed in floating point without antialiasing, as Detectron2 does; integers are rounded back.
 
     Args:
-        img: ``(H, W)`` or ``(H, W, C)``, any number of channels.
+        img: `(H, W)` or `(H, W, C)`, any number of channels.
         new_h: New height in pixels.
         new_w: New width in pixels.
         interp: One of Pillow's resampling constants: 0 nearest, 1 Lanczos, 2 bilinear, 3 bicubic, 4 box, 5 Hamming.
 
     Returns:
-        ``(new_h, new_w)`` or ``(new_h, new_w, C)`` of the dtype of ``img``.
+        `(new_h, new_w)` or `(new_h, new_w, C)` of the dtype of `img`.
     """
     interp = int(interp)
     if interp not in (NEAREST, LANCZOS, BILINEAR, BICUBIC, BOX, HAMMING):

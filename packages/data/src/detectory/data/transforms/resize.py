@@ -36,7 +36,7 @@ class ResizeTransform(Transform):
         self.interp = BILINEAR if interp is None else interp
 
     def apply_image(self, img: np.ndarray, interp: int | None = None) -> np.ndarray:
-        """Resize ``(h, w)``, ``(h, w, C)`` or ``(N, h, w, C)``.
+        """Resize `(h, w)`, `(h, w, C)` or `(N, h, w, C)`.
 
         Raises:
             ValueError: The image's size is not the one that this transform was made for.
@@ -50,15 +50,15 @@ class ResizeTransform(Transform):
         return resize_array(img, self.new_h, self.new_w, self.interp if interp is None else interp)
 
     def apply_segmentation(self, segmentation: np.ndarray) -> np.ndarray:
-        """Resize an ``(h, w)`` map; every new pixel takes the label under its centre."""
+        """Resize an `(h, w)` map; every new pixel takes the label under its centre."""
         return self.apply_image(segmentation, interp=NEAREST)
 
     def apply_coords(self, coords: np.ndarray) -> np.ndarray:
-        """Scale ``(N, 2)`` points."""
+        """Scale `(N, 2)` points."""
         return _scaled(coords, self.new_w / self.w, self.new_h / self.h)
 
     def apply_rotated_box(self, rotated_boxes: np.ndarray) -> np.ndarray:
-        """Scale ``(N, 5)`` rotated boxes.
+        """Scale `(N, 5)` rotated boxes.
 
         A rotated rectangle becomes a parallelogram when the two scales differ; width, height and angle are then those
         of its two sides, which is exact where the scales are equal.
@@ -78,14 +78,14 @@ class ResizeTransform(Transform):
 
 
 class ScaleTransform(Transform):
-    """Resize images with ``torch.nn.functional.interpolate``, without antialiasing.
+    """Resize images with `torch.nn.functional.interpolate`, without antialiasing.
 
     Args:
         h: Height before.
         w: Width before.
         new_h: Height after.
         new_w: Width after.
-        interp: ``nearest``, ``bilinear``, ``bicubic`` or ``area``; None is ``nearest``.
+        interp: `nearest`, `bilinear`, `bicubic` or `area`; None is `nearest`.
     """
 
     def __init__(self, h: int, w: int, new_h: int, new_w: int, interp: str | None = None) -> None:
@@ -95,7 +95,7 @@ class ScaleTransform(Transform):
             raise ValueError(f"ScaleTransform: interp must be nearest, bilinear, bicubic or area, got {self.interp!r}")
 
     def apply_image(self, img: np.ndarray, interp: str | None = None) -> np.ndarray:
-        """Resize ``(h, w)``, ``(h, w, C)`` or ``(N, h, w, C)``."""
+        """Resize `(h, w)`, `(h, w, C)` or `(N, h, w, C)`."""
         batch = img.reshape((-1, *img.shape[-3:]) if img.ndim == 4 else (1, *img.shape[:2], -1))
         if batch.shape[1:3] != (self.h, self.w):
             raise ValueError(f"ScaleTransform.apply_image: expected an image of {self.h}x{self.w}, got {img.shape}")
@@ -115,11 +115,11 @@ class ScaleTransform(Transform):
         return array.astype(img.dtype).reshape(shape)
 
     def apply_segmentation(self, segmentation: np.ndarray) -> np.ndarray:
-        """Resize an ``(h, w)`` map; every new pixel takes the label under its centre."""
+        """Resize an `(h, w)` map; every new pixel takes the label under its centre."""
         return resize_nearest(segmentation, self.new_h, self.new_w)
 
     def apply_coords(self, coords: np.ndarray) -> np.ndarray:
-        """Scale ``(N, 2)`` points."""
+        """Scale `(N, 2)` points."""
         return _scaled(coords, self.new_w / self.w, self.new_h / self.h)
 
     def inverse(self) -> Transform:
@@ -131,8 +131,8 @@ class ExtentTransform(Transform):
     """Take a rectangle of the image, which may reach beyond it, and scale it to the output size.
 
     Args:
-        src_rect: ``(x0, y0, x1, y1)`` in the source's continuous coordinates.
-        output_size: ``(h, w)`` of the result.
+        src_rect: `(x0, y0, x1, y1)` in the source's continuous coordinates.
+        output_size: `(h, w)` of the result.
         interp: Pillow's nearest (0), bilinear (2) or bicubic (3).
         fill: Value of pixels outside the source.
     """
@@ -147,7 +147,7 @@ class ExtentTransform(Transform):
         self.src_rect, self.output_size, self.interp, self.fill = src_rect, output_size, interp, fill
 
     def apply_image(self, img: np.ndarray, interp: int | None = None) -> np.ndarray:
-        """Scale the rectangle of an ``(H, W)`` or ``(H, W, C)`` image."""
+        """Scale the rectangle of an `(H, W)` or `(H, W, C)` image."""
         return self._extent(img, self.interp if interp is None else interp, self.fill)
 
     def _extent(self, img: np.ndarray, interp: int, fill: int) -> np.ndarray:
@@ -163,11 +163,11 @@ class ExtentTransform(Transform):
         return np.asarray(moved).astype(dtype)
 
     def apply_segmentation(self, segmentation: np.ndarray) -> np.ndarray:
-        """Scale the rectangle of an ``(H, W)`` map; labels are never blended."""
+        """Scale the rectangle of an `(H, W)` map; labels are never blended."""
         return self._extent(segmentation, NEAREST, self.fill)
 
     def apply_coords(self, coords: np.ndarray) -> np.ndarray:
-        """Move ``(N, 2)`` points into the result's coordinates."""
+        """Move `(N, 2)` points into the result's coordinates."""
         x0, y0, x1, y1 = self.src_rect
         h, w = self.output_size
         moved = as_float_coords(coords)

@@ -16,8 +16,8 @@ class TorchvisionTransform(Transform):
     """One draw of a torchvision pipeline, repeated with the same random numbers for everything on the image.
 
     Args:
-        pipeline: A transform of ``torchvision.transforms.v2``.
-        size: ``(h, w)`` of the image.
+        pipeline: A transform of `torchvision.transforms.v2`.
+        size: `(h, w)` of the image.
         seed: Of the random numbers.
     """
 
@@ -40,7 +40,7 @@ class TorchvisionTransform(Transform):
         return moved if len(inputs) > 1 else moved[0]
 
     def apply_image(self, img: np.ndarray) -> np.ndarray:
-        """Run the pipeline on an ``(h, w)`` or ``(h, w, C)`` image."""
+        """Run the pipeline on an `(h, w)` or `(h, w, C)` image."""
         from torchvision import tv_tensors
 
         planes = img[None] if img.ndim == 2 else img.transpose(2, 0, 1)
@@ -48,7 +48,7 @@ class TorchvisionTransform(Transform):
         return moved[0] if img.ndim == 2 else np.ascontiguousarray(moved.transpose(1, 2, 0))
 
     def apply_segmentation(self, segmentation: np.ndarray) -> np.ndarray:
-        """Run the pipeline on an ``(h, w)`` map; torchvision does not blend the labels of a mask."""
+        """Run the pipeline on an `(h, w)` map; torchvision does not blend the labels of a mask."""
         from torchvision import tv_tensors
 
         dtype = segmentation.dtype
@@ -57,7 +57,7 @@ class TorchvisionTransform(Transform):
         return moved[0].numpy().astype(dtype)
 
     def apply_coords(self, coords: np.ndarray) -> np.ndarray:
-        """Move ``(N, 2)`` points."""
+        """Move `(N, 2)` points."""
         from torchvision import tv_tensors
 
         points = as_float_coords(coords).reshape(-1, 2)
@@ -75,13 +75,13 @@ class TorchvisionTransform(Transform):
 
 
 class TorchvisionAugmentation(Augmentation):
-    """Apply a pipeline of ``torchvision.transforms.v2`` to images and to what lies on them.
+    """Apply a pipeline of `torchvision.transforms.v2` to images and to what lies on them.
 
     Args:
-        pipeline: A transform, or a ``Compose`` or ``Sequential`` of several. Steps that leave out or cut boxes
-            (``SanitizeBoundingBoxes``, ``ClampBoundingBoxes``) are left to the mapper, which does so after all
-            augmentations. ``AutoAugment`` and its like move images only, and ``RandomIoUCrop`` needs the boxes of
-            one image at once (``MinIoURandomCrop`` does the same): on annotations these raise TypeError.
+        pipeline: A transform, or a `Compose` or `Sequential` of several. Steps that leave out or cut boxes
+            (`SanitizeBoundingBoxes`, `ClampBoundingBoxes`) are left to the mapper, which does so after all
+            augmentations. `AutoAugment` and its like move images only, and `RandomIoUCrop` needs the boxes of
+            one image at once (`MinIoURandomCrop` does the same): on annotations these raise TypeError.
 
     Example:
         >>> from torchvision.transforms import v2
@@ -103,7 +103,7 @@ class TorchvisionAugmentation(Augmentation):
 
 
 def _without_box_filters(pipeline: Callable[..., Any]) -> Callable[..., Any]:
-    """Make a ``Compose`` of containers, without steps that would take points of polygons for empty boxes."""
+    """Make a `Compose` of containers, without steps that would take points of polygons for empty boxes."""
     from torchvision.transforms import v2
 
     if not isinstance(pipeline, (v2.Compose, torch.nn.Sequential)):

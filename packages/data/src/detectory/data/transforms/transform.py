@@ -16,7 +16,7 @@ def as_float_coords(coords: Any) -> np.ndarray:
 
 
 def described(obj: object, owner: str) -> str:
-    """Write ``Name(argument=value, …)`` from the constructor's arguments that are also attributes."""
+    """Write `Name(argument=value, …)` from the constructor's arguments that are also attributes."""
     parts = []
     for name, parameter in inspect.signature(type(obj).__init__).parameters.items():
         if name == "self" or not hasattr(obj, name):
@@ -34,14 +34,14 @@ def described(obj: object, owner: str) -> str:
 class Transform:
     """A deterministic change of an image and of everything that lies on it.
 
-    Methods named ``apply_<type>`` take one data type each. Coordinates are continuous: a point of an image of
-    ``H x W`` pixels lies in ``[0, W] x [0, H]``. A subclass gives :meth:`apply_image` and :meth:`apply_coords`; boxes,
+    Methods named `apply_<type>` take one data type each. Coordinates are continuous: a point of an image of
+    `H x W` pixels lies in `[0, W] x [0, H]`. A subclass gives `apply_image` and `apply_coords`; boxes,
     polygons and segmentations follow from these unless it knows better. Randomness belongs to
-    :class:`~detectory.data.transforms.Augmentation`, which makes transforms.
+    `detectory.data.transforms.Augmentation`, which makes transforms.
     """
 
     def _set_attributes(self, params: dict[str, Any] | None = None) -> None:
-        """Keep a constructor's ``locals()`` as attributes."""
+        """Keep a constructor's `locals()` as attributes."""
         for name, value in (params or {}).items():
             if name != "self" and not name.startswith("_"):
                 setattr(self, name, value)
@@ -50,23 +50,23 @@ class Transform:
         """Transform an image.
 
         Args:
-            img: ``(H, W)``, ``(H, W, C)`` or ``(N, H, W, C)``, uint8 in [0, 255] or floating point.
+            img: `(H, W)`, `(H, W, C)` or `(N, H, W, C)`, uint8 in [0, 255] or floating point.
 
         Returns:
-            The new image, of the same dtype; it may be a view of ``img``.
+            The new image, of the same dtype; it may be a view of `img`.
         """
         raise TypeError(f"{type(self).__name__} must define apply_image")
 
     def apply_coords(self, coords: np.ndarray) -> np.ndarray:
-        """Transform ``(N, 2)`` points ``(x, y)`` in absolute continuous coordinates, those outside the image too."""
+        """Transform `(N, 2)` points `(x, y)` in absolute continuous coordinates, those outside the image too."""
         raise TypeError(f"{type(self).__name__} must define apply_coords")
 
     def apply_segmentation(self, segmentation: np.ndarray) -> np.ndarray:
-        """Transform an ``(H, W)`` map of integers or booleans; labels are never blended."""
+        """Transform an `(H, W)` map of integers or booleans; labels are never blended."""
         return self.apply_image(segmentation)
 
     def apply_box(self, box: np.ndarray) -> np.ndarray:
-        """Transform ``(N, 4)`` boxes ``(x1, y1, x2, y2)`` into the axis-aligned boxes around their moved corners.
+        """Transform `(N, 4)` boxes `(x1, y1, x2, y2)` into the axis-aligned boxes around their moved corners.
 
         Nothing is clipped to the image.
         """
@@ -75,7 +75,7 @@ class Transform:
         return np.concatenate([moved.min(axis=1), moved.max(axis=1)], axis=1)
 
     def apply_polygons(self, polygons: list[np.ndarray]) -> list[np.ndarray]:
-        """Transform a list of polygons, each ``(N, 2)``; a transform that cuts may change their number."""
+        """Transform a list of polygons, each `(N, 2)`; a transform that cuts may change their number."""
         if not polygons:
             return []
         moved = self.apply_coords(np.concatenate([np.asarray(polygon).reshape(-1, 2) for polygon in polygons]))
@@ -94,7 +94,7 @@ class Transform:
         """Teach this transform, and its subclasses, a new data type.
 
         Args:
-            data_type: The new method is called ``apply_<data_type>``.
+            data_type: The new method is called `apply_<data_type>`.
             func: Takes the transform and the data, returns the new data. Without it a decorator is returned.
 
         Example:
@@ -153,7 +153,7 @@ class NoOpTransform(Transform):
 class TransformList(Transform):
     """Transforms applied one after the other; lists inside the list are flattened.
 
-    Any ``apply_<type>`` that every member knows works on the list.
+    Any `apply_<type>` that every member knows works on the list.
     """
 
     def __init__(self, transforms: Sequence[Transform]) -> None:
@@ -169,21 +169,21 @@ class TransformList(Transform):
         return data
 
     def __getattribute__(self, name: str) -> Any:
-        """Send every ``apply_*`` through the members."""
+        """Send every `apply_*` through the members."""
         if name.startswith("apply_"):
             return lambda data: self._apply(data, name)
         return super().__getattribute__(name)
 
     def __add__(self, other: Transform) -> TransformList:
-        """Apply ``other`` after this list."""
+        """Apply `other` after this list."""
         return TransformList([*self.transforms, other])
 
     def __radd__(self, other: Transform) -> TransformList:
-        """Apply ``other`` before this list."""
+        """Apply `other` before this list."""
         return TransformList([other, *self.transforms])
 
     def __iadd__(self, other: Transform) -> TransformList:
-        """Append ``other``, flattened when it is a list."""
+        """Append `other`, flattened when it is a list."""
         self.transforms.extend(TransformList([other]).transforms)
         return self
 

@@ -1,5 +1,7 @@
 """A hook made of functions."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from typing import Any
 
@@ -9,13 +11,13 @@ Callback = Callable[[Any], None]
 
 
 class CallbackHook(HookBase):
-    """Calls functions of the trainer at the moments of :class:`HookBase`; each may be None.
+    """Calls functions of the trainer at the moments of `HookBase`; each may be None.
 
     Args:
-        before_train: called before the first iteration.
-        after_train: called after the last iteration.
-        before_step: called before each iteration.
-        after_step: called after each iteration.
+        before_train: Called before the first iteration.
+        after_train: Called after the last iteration.
+        before_step: Called before each iteration.
+        after_step: Called after each iteration.
     """
 
     def __init__(

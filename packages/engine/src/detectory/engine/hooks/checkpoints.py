@@ -1,5 +1,7 @@
 """Checkpoints during a training: every so often, and of the best model."""
 
+from __future__ import annotations
+
 import contextlib
 import json
 import logging
@@ -17,17 +19,17 @@ _logger = logging.getLogger(__name__)
 
 
 class PeriodicCheckpointer(PeriodicSaver, HookBase):
-    """Saves every ``period`` iterations, at the end, and when the training is stopped early.
+    """Saves every `period` iterations, at the end, and when the training is stopped early.
 
     With several processes every one of them must have this hook: each adds its random generators and its position in
     the data. Only the checkpointer of the main process writes.
 
     Args:
-        checkpointer: saves the files.
-        period: iterations between two checkpoints.
-        max_iter: by default the trainer's.
-        max_to_keep: how many of the newest to keep; None keeps all.
-        file_prefix: how the files' names begin.
+        checkpointer: Saves the files.
+        period: Iterations between two checkpoints.
+        max_iter: By default the trainer's.
+        max_to_keep: How many of the newest to keep; None keeps all.
+        file_prefix: How the files' names begin.
     """
 
     def __init__(
@@ -64,16 +66,16 @@ class PeriodicCheckpointer(PeriodicSaver, HookBase):
 class BestCheckpointer(HookBase):
     """Saves the model whenever a metric in the storage is better than it ever was.
 
-    It should come after the hook that computes the metric. The best value stands in ``<file_prefix>.json`` beside the
+    It should come after the hook that computes the metric. The best value stands in `<file_prefix>.json` beside the
     checkpoint, so that an interrupted training continues the comparison.
 
     Args:
-        eval_period: iterations between two looks at the metric, that of the evaluation; 0 looks at the end only.
-        checkpointer: saves the file.
-        val_metric: the metric's name in the storage, e.g. ``"bbox/AP"``.
-        mode: ``"max"`` when larger is better, ``"min"`` when smaller is.
-        file_prefix: the file's name without suffix.
-        weights: gives the context in which the model has the weights to save, e.g. their moving average.
+        eval_period: Iterations between two looks at the metric, that of the evaluation; 0 looks at the end only.
+        checkpointer: Saves the file.
+        val_metric: The metric's name in the storage, e.g. `"bbox/AP"`.
+        mode: `"max"` when larger is better, `"min"` when smaller is.
+        file_prefix: The file's name without suffix.
+        weights: Gives the context in which the model has the weights to save, e.g. their moving average.
 
     Raises:
         ValueError: another mode.

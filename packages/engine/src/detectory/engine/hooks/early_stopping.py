@@ -1,5 +1,7 @@
 """An end of the training when a metric no longer gets better."""
 
+from __future__ import annotations
+
 import math
 from typing import Any
 
@@ -8,17 +10,17 @@ from detectory.engine.trainer import HookBase
 
 
 class EarlyStopping(HookBase):
-    """Stops when a metric has not improved for ``patience`` evaluations.
+    """Stops when a metric has not improved for `patience` evaluations.
 
     It comes after the hook that evaluates. With several processes all of them need it; the main process, which knows
     the metric, decides.
 
     Args:
-        eval_period: iterations between two evaluations.
-        val_metric: the metric's name in the storage, e.g. ``"bbox/AP"``.
-        patience: how many evaluations without improvement are borne.
-        mode: ``"max"`` when larger is better, ``"min"`` when smaller is.
-        min_delta: a smaller improvement does not count.
+        eval_period: Iterations between two evaluations.
+        val_metric: The metric's name in the storage, e.g. `"bbox/AP"`.
+        patience: How many evaluations without improvement are borne.
+        mode: `"max"` when larger is better, `"min"` when smaller is.
+        min_delta: A smaller improvement does not count.
 
     Raises:
         ValueError: another mode, or numbers below one.

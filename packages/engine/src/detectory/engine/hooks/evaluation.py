@@ -1,5 +1,7 @@
 """Evaluation during a training."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -11,13 +13,13 @@ from detectory.engine.trainer import HookBase
 class EvalHook(HookBase):
     """Runs an evaluation every so many iterations and at the end, and puts its metrics into the storage.
 
-    Every process must have this hook; one that shall not evaluate gets ``lambda: None``. The random generators are
+    Every process must have this hook; one that shall not evaluate gets `lambda: None`. The random generators are
     put back afterwards, so that evaluating does not change the training.
 
     Args:
-        eval_period: iterations between two evaluations; 0 evaluates at the end only.
-        eval_function: takes nothing and returns a nested dictionary of numbers, or None.
-        eval_after_train: evaluate at the end.
+        eval_period: Iterations between two evaluations; 0 evaluates at the end only.
+        eval_function: Takes nothing and returns a nested dictionary of numbers, or None.
+        eval_after_train: Evaluate at the end.
     """
 
     def __init__(
@@ -28,7 +30,7 @@ class EvalHook(HookBase):
         self._after_train = eval_after_train
 
     def after_step(self) -> None:
-        """Evaluate when it is time; the last iteration is left to ``after_train``."""
+        """Evaluate when it is time; the last iteration is left to `after_train`."""
         done = self.trainer.iter + 1
         if self._period > 0 and done % self._period == 0 and done != self.trainer.max_iter:
             self._evaluate()
@@ -52,7 +54,7 @@ class EvalHook(HookBase):
 
 
 def flatten_results(results: Mapping[str, Any], prefix: str = "") -> dict[str, float]:
-    """Return nested metrics as ``{"bbox/AP": 37.9}``.
+    """Return nested metrics as `{"bbox/AP": 37.9}`.
 
     Raises:
         ValueError: a value is no number; the message names it.

@@ -1,5 +1,7 @@
 """How long iterations take."""
 
+from __future__ import annotations
+
 import datetime
 import logging
 import time
@@ -10,12 +12,12 @@ _logger = logging.getLogger(__name__)
 
 
 class IterationTimer(HookBase):
-    """Puts the seconds of each iteration into the storage as ``time`` and logs a summary at the end.
+    """Puts the seconds of each iteration into the storage as `time` and logs a summary at the end.
 
     It should be the first hook: what hooks before it do is not measured.
 
     Args:
-        warmup_iter: so many iterations at the start are not counted; they are slower than the rest.
+        warmup_iter: So many iterations at the start are not counted; they are slower than the rest.
     """
 
     def __init__(self, warmup_iter: int = 3) -> None:

@@ -1,5 +1,7 @@
 """The learning rate, changed after every iteration."""
 
+from __future__ import annotations
+
 import warnings
 from collections import Counter
 from typing import Any
@@ -12,11 +14,11 @@ from detectory.engine.trainer import HookBase
 
 
 class LRScheduler(HookBase):
-    """Steps a scheduler after every iteration and puts the learning rate into the storage as ``lr``.
+    """Steps a scheduler after every iteration and puts the learning rate into the storage as `lr`.
 
     Args:
-        optimizer: the trainer's by default.
-        scheduler: a torch scheduler, or a :class:`ParamScheduler` whose value multiplies the optimizer's learning
+        optimizer: The trainer's by default.
+        scheduler: A torch scheduler, or a `ParamScheduler` whose value multiplies the optimizer's learning
             rates; the trainer's by default.
     """
 

@@ -4,6 +4,8 @@ Source: Polyak and Juditsky, "Acceleration of Stochastic Approximation by Averag
 first iterations is that of TensorFlow's ExponentialMovingAverage.
 """
 
+from __future__ import annotations
+
 import contextlib
 from collections.abc import Iterator
 from typing import Any
@@ -21,14 +23,14 @@ class MovingAverage(HookBase):
     The average is part of checkpoints. Integer buffers, such as counters, are copied.
 
     Args:
-        model: the model; wrappers for several processes are looked through.
-        decay: how much of the average stays in each iteration, in [0, 1). In the n-th iteration at most
-            ``(1 + n) / (10 + n)`` stays, so that the first weights are forgotten soon.
-        checkpointer: with one, the average is written as ``<file_prefix>.pth`` when the training ends.
-        file_prefix: the file's name without suffix.
+        model: The model; wrappers for several processes are looked through.
+        decay: How much of the average stays in each iteration, in [0, 1). In the n-th iteration at most
+            `(1 + n) / (10 + n)` stays, so that the first weights are forgotten soon.
+        checkpointer: With one, the average is written as `<file_prefix>.pth` when the training ends.
+        file_prefix: The file's name without suffix.
 
     Raises:
-        ValueError: ``decay`` is outside of [0, 1).
+        ValueError: `decay` is outside of [0, 1).
     """
 
     def __init__(

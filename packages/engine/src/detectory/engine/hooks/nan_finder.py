@@ -1,5 +1,7 @@
 """Where a NaN comes from."""
 
+from __future__ import annotations
+
 import logging
 import os
 from pathlib import Path
@@ -26,12 +28,12 @@ class NaNFinder(HookBase):
     hook costs a copy of the random generators' states in each iteration.
 
     Args:
-        output_dir: the folder of ``nan_iter<N>.pth``, which holds the batch.
-        skip: do not update the parameters in that iteration, in any process, and go on, instead of ending the training.
-        max_skips: end the training all the same after so many.
+        output_dir: The folder of `nan_iter<N>.pth`, which holds the batch.
+        skip: Do not update the parameters in that iteration, in any process, and go on, instead of ending the training.
+        max_skips: End the training all the same after so many.
 
     Raises:
-        ValueError: ``max_skips`` is not positive.
+        ValueError: `max_skips` is not positive.
     """
 
     def __init__(self, output_dir: str | os.PathLike[str], skip: bool = False, max_skips: int = 10) -> None:

@@ -1,5 +1,7 @@
 """Precise batch normalisation during a training."""
 
+from __future__ import annotations
+
 import logging
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -15,15 +17,15 @@ _logger = logging.getLogger(__name__)
 
 
 class PreciseBN(HookBase):
-    """Replaces the moving averages of batch normalisation by true means, every ``period`` iterations and at the end.
+    """Replaces the moving averages of batch normalisation by true means, every `period` iterations and at the end.
 
     It should come before the hooks that evaluate and save.
 
     Args:
-        period: iterations between two updates; 0 updates at the end only.
-        model: its batch normalisations in training mode are updated.
-        data_loader: batches that ``model`` takes; each update continues where the last one stopped.
-        num_iter: batches for one update.
+        period: Iterations between two updates; 0 updates at the end only.
+        model: Its batch normalisations in training mode are updated.
+        data_loader: Batches that `model` takes; each update continues where the last one stopped.
+        num_iter: Batches for one update.
     """
 
     def __init__(self, period: int, model: nn.Module, data_loader: Iterable[Any], num_iter: int) -> None:

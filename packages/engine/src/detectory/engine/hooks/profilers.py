@@ -1,5 +1,7 @@
 """Profiles of some iterations, and of memory."""
 
+from __future__ import annotations
+
 import logging
 import os
 from collections.abc import Callable, Iterable
@@ -15,15 +17,15 @@ _logger = logging.getLogger(__name__)
 
 
 class TorchProfiler(HookBase):
-    """Profiles chosen iterations with ``torch.profiler`` and saves each as a trace for ``chrome://tracing``.
+    """Profiles chosen iterations with `torch.profiler` and saves each as a trace for `chrome://tracing`.
 
     Args:
-        enable_predicate: takes the trainer before each iteration and says whether to profile it, e.g.
-            ``lambda trainer: 10 < trainer.iter < 20``. The first iterations are slower than the rest.
-        output_dir: the folder of ``profiler_iter<N>.json``; also of ``profiler_iter<N>.txt``, the table of the
+        enable_predicate: Takes the trainer before each iteration and says whether to profile it, e.g.
+            `lambda trainer: 10 < trainer.iter < 20`. The first iterations are slower than the rest.
+        output_dir: The folder of `profiler_iter<N>.json`; also of `profiler_iter<N>.txt`, the table of the
             operators that took longest.
-        activities: as of ``torch.profiler.profile``.
-        save_tensorboard: also save to ``<output_dir>/log``, for TensorBoard's profile page.
+        activities: As of `torch.profiler.profile`.
+        save_tensorboard: Also save to `<output_dir>/log`, for TensorBoard's profile page.
     """
 
     def __init__(
@@ -77,12 +79,12 @@ class TorchProfiler(HookBase):
 
 
 class AutogradProfiler(TorchProfiler):
-    """Profiles chosen iterations with ``torch.autograd.profiler`` and saves each as a trace for ``chrome://tracing``.
+    """Profiles chosen iterations with `torch.autograd.profiler` and saves each as a trace for `chrome://tracing`.
 
     Args:
-        enable_predicate: as of :class:`TorchProfiler`.
-        output_dir: as of :class:`TorchProfiler`.
-        use_cuda: also measure the GPU's kernels.
+        enable_predicate: As of `TorchProfiler`.
+        output_dir: As of `TorchProfiler`.
+        use_cuda: Also measure the GPU's kernels.
     """
 
     def __init__(
@@ -100,11 +102,11 @@ class AutogradProfiler(TorchProfiler):
 
 
 class TorchMemoryStats(HookBase):
-    """Logs the GPU memory that torch holds, every ``period`` iterations; silent without a GPU.
+    """Logs the GPU memory that torch holds, every `period` iterations; silent without a GPU.
 
     Args:
-        period: iterations between two messages.
-        max_runs: the number of messages.
+        period: Iterations between two messages.
+        max_runs: The number of messages.
     """
 
     def __init__(self, period: int = 20, max_runs: int = 10) -> None:

@@ -1,5 +1,7 @@
 """A live line at the bottom of the terminal."""
 
+from __future__ import annotations
+
 import sys
 import time
 from typing import Any
@@ -19,8 +21,8 @@ class ProgressBar(HookBase):
     It stays silent when the output is no terminal, so that log files hold no control characters.
 
     Args:
-        console: where to draw, the terminal's error stream by default.
-        losses: show at most so many losses besides the total.
+        console: Where to draw, the terminal's error stream by default.
+        losses: Show at most so many losses besides the total.
     """
 
     def __init__(self, console: Console | None = None, losses: int = 4) -> None:

@@ -1,5 +1,7 @@
 """An orderly end when the system asks the process to leave."""
 
+from __future__ import annotations
+
 import signal
 import threading
 from typing import Any
@@ -14,8 +16,8 @@ class StopOnSignal(HookBase):
     Outside of the main thread no signal can be caught; then the hook does nothing.
 
     Args:
-        signals: the signals to obey.
-        period: with several processes they agree on stopping every so many iterations.
+        signals: The signals to obey.
+        period: With several processes they agree on stopping every so many iterations.
     """
 
     def __init__(self, signals: tuple[signal.Signals, ...] = (signal.SIGTERM,), period: int = 10) -> None:

@@ -1,5 +1,7 @@
 """Writing of events every so many iterations."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 
 from detectory.core.events import EventWriter
@@ -7,14 +9,14 @@ from detectory.engine.trainer import HookBase
 
 
 class PeriodicWriter(HookBase):
-    """Lets writers write every ``period`` iterations and after the last one; then it closes them.
+    """Lets writers write every `period` iterations and after the last one; then it closes them.
 
     Args:
-        writers: where events go.
-        period: iterations between two writes; it does not change what is written.
+        writers: Where events go.
+        period: Iterations between two writes; it does not change what is written.
 
     Raises:
-        TypeError: one of ``writers`` is none.
+        TypeError: one of `writers` is none.
     """
 
     def __init__(self, writers: Sequence[EventWriter], period: int = 20) -> None:

@@ -1,5 +1,7 @@
 """Clipping of gradients before each update."""
 
+from __future__ import annotations
+
 from typing import Any, Literal
 
 import torch
@@ -15,11 +17,11 @@ def clip_gradients(
     """Let an optimizer clip the gradients of its parameters before each of its steps.
 
     Args:
-        optimizer: the optimizer, which is changed and returned.
-        clip_type: ``"value"`` limits each element to ``[-clip_value, clip_value]``, ``"norm"`` scales each parameter's
-            gradient to a norm of at most ``clip_value``, ``"full_model"`` scales all together.
-        clip_value: the limit, positive.
-        norm_type: the norm's order, ``float("inf")`` included.
+        optimizer: The optimizer, which is changed and returned.
+        clip_type: `"value"` limits each element to `[-clip_value, clip_value]`, `"norm"` scales each parameter's
+            gradient to a norm of at most `clip_value`, `"full_model"` scales all together.
+        clip_value: The limit, positive.
+        norm_type: The norm's order, `float("inf")` included.
 
     Raises:
         ValueError: another type, or a limit that is not positive.

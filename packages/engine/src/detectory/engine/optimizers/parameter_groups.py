@@ -1,5 +1,7 @@
 """Parameter groups of an optimizer: which learning rate and weight decay each parameter gets."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -26,22 +28,22 @@ def get_default_optimizer_params(
     """Return the parameters that require gradients, in groups of equal settings.
 
     Args:
-        model: the model.
-        base_lr: the learning rate of every group, the optimizer's by default.
-        weight_decay: the weight decay of every group, the optimizer's by default.
-        weight_decay_norm: the weight decay of normalisation layers.
-        bias_lr_factor: the factor of the learning rate of biases; other than 1 it needs ``base_lr``.
-        weight_decay_bias: the weight decay of biases.
-        lr_factor_func: maps a parameter's full name to a factor of its learning rate, e.g. one that decays with the
-            depth of the layer; it needs ``base_lr``.
-        overrides: settings by the last part of parameters' names, stronger than all others:
-            ``{"pos_embed": {"weight_decay": 0.0}}``.
+        model: The model.
+        base_lr: The learning rate of every group, the optimizer's by default.
+        weight_decay: The weight decay of every group, the optimizer's by default.
+        weight_decay_norm: The weight decay of normalisation layers.
+        bias_lr_factor: The factor of the learning rate of biases; other than 1 it needs `base_lr`.
+        weight_decay_bias: The weight decay of biases.
+        lr_factor_func: Maps a parameter's full name to a factor of its learning rate, e.g. one that decays with the
+            depth of the layer; it needs `base_lr`.
+        overrides: Settings by the last part of parameters' names, stronger than all others:
+            `{"pos_embed": {"weight_decay": 0.0}}`.
 
     Returns:
         Groups for a torch optimizer. A parameter that several modules share stands in one group only.
 
     Raises:
-        ValueError: a factor without ``base_lr``, or two settings for biases.
+        ValueError: a factor without `base_lr`, or two settings for biases.
 
     Example:
         >>> import torch

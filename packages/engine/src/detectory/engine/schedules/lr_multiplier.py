@@ -1,5 +1,7 @@
 """A torch scheduler that multiplies the optimizer's learning rates by a schedule's value."""
 
+from __future__ import annotations
+
 from typing import Any
 
 import torch
@@ -14,13 +16,13 @@ class LRMultiplier(LRScheduler):
     The rates of groups may differ; their ratios stay.
 
     Args:
-        optimizer: the optimizer.
-        multiplier: the schedule.
-        max_iter: the number of iterations in all.
-        last_iter: the iteration that was run last, -1 for none.
+        optimizer: The optimizer.
+        multiplier: The schedule.
+        max_iter: The number of iterations in all.
+        last_iter: The iteration that was run last, -1 for none.
 
     Raises:
-        TypeError: ``multiplier`` is no schedule.
+        TypeError: `multiplier` is no schedule.
     """
 
     def __init__(
@@ -38,7 +40,7 @@ class LRMultiplier(LRScheduler):
         return [base * multiplier for base in self.base_lrs]
 
     def step(self, epoch: int | None = None) -> None:
-        """Go to the next iteration, or to iteration ``epoch``, and set the rates.
+        """Go to the next iteration, or to iteration `epoch`, and set the rates.
 
         Unlike torch's own it does not warn when the first update was left out, as float16's scaler does while it looks
         for its scale: the rate is a function of the iteration, nothing of the schedule is lost.

@@ -1,5 +1,7 @@
 """Schedules: functions from the progress of a training, in [0, 1), to a factor of the learning rate."""
 
+from __future__ import annotations
+
 import bisect
 import itertools
 import math
@@ -7,17 +9,17 @@ from collections.abc import Sequence
 
 
 class ParamScheduler:
-    """A function of the progress ``where`` in [0, 1): 0 is the first iteration, 1 would be the one after the last."""
+    """A function of the progress `where` in [0, 1): 0 is the first iteration, 1 would be the one after the last."""
 
     WHERE_EPSILON = 1e-6
 
     def __call__(self, where: float) -> float:
-        """Return the value at ``where``; a subclass defines it."""
+        """Return the value at `where`; a subclass defines it."""
         raise TypeError(f"{type(self).__name__} must define __call__()")
 
 
 class ConstantParamScheduler(ParamScheduler):
-    """Always ``value``."""
+    """Always `value`."""
 
     def __init__(self, value: float) -> None:
         self.value = value
@@ -28,7 +30,7 @@ class ConstantParamScheduler(ParamScheduler):
 
 
 class CosineParamScheduler(ParamScheduler):
-    """Half a cosine from ``start_value`` to ``end_value``.
+    """Half a cosine from `start_value` to `end_value`.
 
     Source: Loshchilov and Hutter, "SGDR: Stochastic Gradient Descent with Warm Restarts", 2017, equation 5, without
     restarts.
@@ -38,41 +40,41 @@ class CosineParamScheduler(ParamScheduler):
         self._start_value, self._end_value = start_value, end_value
 
     def __call__(self, where: float) -> float:
-        """Return the value at ``where``."""
+        """Return the value at `where`."""
         span = self._start_value - self._end_value
         return self._end_value + 0.5 * span * (1 + math.cos(math.pi * where))
 
 
 class ExponentialParamScheduler(ParamScheduler):
-    """``start_value * decay ** where``."""
+    """`start_value * decay ** where`."""
 
     def __init__(self, start_value: float, decay: float) -> None:
         self._start_value, self._decay = start_value, decay
 
     def __call__(self, where: float) -> float:
-        """Return the value at ``where``."""
+        """Return the value at `where`."""
         return self._start_value * self._decay**where
 
 
 class LinearParamScheduler(ParamScheduler):
-    """A straight line from ``start_value`` to ``end_value``."""
+    """A straight line from `start_value` to `end_value`."""
 
     def __init__(self, start_value: float, end_value: float) -> None:
         self._start_value, self._end_value = start_value, end_value
 
     def __call__(self, where: float) -> float:
-        """Return the value at ``where``."""
+        """Return the value at `where`."""
         return self._end_value * where + self._start_value * (1 - where)
 
 
 class PolynomialDecayParamScheduler(ParamScheduler):
-    """``base_value * (1 - where) ** power``."""
+    """`base_value * (1 - where) ** power`."""
 
     def __init__(self, base_value: float, power: float) -> None:
         self._base_value, self._power = base_value, power
 
     def __call__(self, where: float) -> float:
-        """Return the value at ``where``."""
+        """Return the value at `where`."""
         return self._base_value * (1 - where) ** self._power
 
 
@@ -82,9 +84,9 @@ class MultiStepParamScheduler(ParamScheduler):
     Only the ratios count: milestones 3, 6 and 9 mean the same as 30, 60 and 90.
 
     Args:
-        values: the values.
-        num_updates: where the last range ends, the last milestone by default.
-        milestones: where each range ends; the last may be left out when ``num_updates`` is given. By default the
+        values: The values.
+        num_updates: Where the last range ends, the last milestone by default.
+        milestones: Where each range ends; the last may be left out when `num_updates` is given. By default the
             ranges are equal.
 
     Raises:
@@ -119,17 +121,17 @@ class MultiStepParamScheduler(ParamScheduler):
         self._values, self._num_updates, self._milestones = list(values), num_updates, ends
 
     def __call__(self, where: float) -> float:
-        """Return the value at ``where``."""
+        """Return the value at `where`."""
         # The epsilon keeps an iteration at a milestone from falling before it by rounding.
         update = int((where + self.WHERE_EPSILON) * self._num_updates)
         return self._values[bisect.bisect_right(self._milestones, update)]
 
 
 class StepParamScheduler(ParamScheduler):
-    """One value after the other, each for an equal part of ``num_updates``.
+    """One value after the other, each for an equal part of `num_updates`.
 
     Raises:
-        ValueError: ``num_updates`` is not positive, or smaller than the number of values.
+        ValueError: `num_updates` is not positive, or smaller than the number of values.
     """
 
     def __init__(self, num_updates: int | float, values: Sequence[float]) -> None:
@@ -140,19 +142,19 @@ class StepParamScheduler(ParamScheduler):
         self._values = list(values)
 
     def __call__(self, where: float) -> float:
-        """Return the value at ``where``."""
+        """Return the value at `where`."""
         # A torch scheduler also asks for where = 1, behind the last iteration.
         return self._values[min(int((where + self.WHERE_EPSILON) * len(self._values)), len(self._values) - 1)]
 
 
 class StepWithFixedGammaParamScheduler(ParamScheduler):
-    """Starts with ``base_value`` and is multiplied by ``gamma`` at ``num_decays`` equal distances.
+    """Starts with `base_value` and is multiplied by `gamma` at `num_decays` equal distances.
 
     Args:
-        base_value: the first value.
-        num_decays: how often it is multiplied.
-        gamma: the factor.
-        num_updates: the number of updates in all, which must exceed ``num_decays``.
+        base_value: The first value.
+        num_decays: How often it is multiplied.
+        gamma: The factor.
+        num_updates: The number of updates in all, which must exceed `num_decays`.
 
     Raises:
         ValueError: a number is not positive, or there are too few updates.
@@ -171,7 +173,7 @@ class StepWithFixedGammaParamScheduler(ParamScheduler):
         self._steps = MultiStepParamScheduler(values, num_updates=num_updates)
 
     def __call__(self, where: float) -> float:
-        """Return the value at ``where``."""
+        """Return the value at `where`."""
         return self._steps(where)
 
 
@@ -179,9 +181,9 @@ class CompositeParamScheduler(ParamScheduler):
     """Schedules one after the other.
 
     Args:
-        schedulers: the schedules.
-        lengths: the share of the training that each gets; their sum is 1.
-        interval_scaling: for each ``"rescaled"``, which runs the whole schedule in its share, or ``"fixed"``, which
+        schedulers: The schedules.
+        lengths: The share of the training that each gets; their sum is 1.
+        interval_scaling: For each `"rescaled"`, which runs the whole schedule in its share, or `"fixed"`, which
             shows the part of the schedule that lies there.
 
     Raises:
@@ -207,7 +209,7 @@ class CompositeParamScheduler(ParamScheduler):
         self._interval_scaling = list(interval_scaling)
 
     def __call__(self, where: float) -> float:
-        """Return the value at ``where``."""
+        """Return the value at `where`."""
         index, end = 0, self._lengths[0]
         while (where + self.WHERE_EPSILON) > end and index < len(self._schedulers) - 1:
             index += 1

@@ -1,5 +1,7 @@
 """A slow start before another schedule."""
 
+from __future__ import annotations
+
 from detectory.engine.schedules.param_schedulers import (
     CompositeParamScheduler,
     ConstantParamScheduler,
@@ -14,12 +16,12 @@ class WarmupParamScheduler(CompositeParamScheduler):
     Source: Goyal et al., "Accurate, Large Minibatch SGD: Training ImageNet in 1 Hour", 2017, section 2.2.
 
     Args:
-        scheduler: what comes after the warm-up.
-        warmup_factor: the first value is this times the schedule's first value, e.g. 0.001.
-        warmup_length: the warm-up's share of the training, in [0, 1].
-        warmup_method: ``"linear"`` rises in a straight line to the schedule's value at the end of the warm-up,
-            ``"constant"`` stays until then.
-        rescale_interval: run the whole schedule after the warm-up, instead of the part that lies there.
+        scheduler: What comes after the warm-up.
+        warmup_factor: The first value is this times the schedule's first value, e.g. 0.001.
+        warmup_length: The warm-up's share of the training, in [0, 1].
+        warmup_method: `"linear"` rises in a straight line to the schedule's value at the end of the warm-up,
+            `"constant"` stays until then.
+        rescale_interval: Run the whole schedule after the warm-up, instead of the part that lies there.
 
     Raises:
         ValueError: another method.

@@ -1,5 +1,7 @@
 """Identities of objects in the frames of a video."""
 
+from __future__ import annotations
+
 from .bbox_iou import BBoxIOUTracker
 from .hungarian import (
     LARGE_COST_VALUE,

@@ -1,5 +1,7 @@
 """A tracker that pairs the boxes that overlap most."""
 
+from __future__ import annotations
+
 from detectory.structures import Instances, pairwise_iou
 
 from .pairs import create_prediction_pairs

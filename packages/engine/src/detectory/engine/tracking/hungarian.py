@@ -1,5 +1,7 @@
 """Trackers that pair all boxes of two frames at once, at the least cost."""
 
+from __future__ import annotations
+
 from abc import abstractmethod
 from typing import Any
 
@@ -24,7 +26,7 @@ class BaseHungarianTracker(BoxTracker):
 
     @abstractmethod
     def build_cost_matrix(self, instances: Instances, prev_instances: Instances) -> np.ndarray:
-        """Return what each pair costs, ``(N, M)``; ``LARGE_COST_VALUE`` or more for a pair that must not be."""
+        """Return what each pair costs, `(N, M)`; `LARGE_COST_VALUE` or more for a pair that must not be."""
 
     def update(self, predictions: Instances) -> Instances:
         """See `BaseTracker.update`; lost objects that are still remembered come last.
@@ -48,7 +50,7 @@ class BaseHungarianTracker(BoxTracker):
     def _process_matched_idx(
         self, instances: Instances, matched_idx: np.ndarray, matched_prev_idx: np.ndarray
     ) -> Instances:
-        """Let each of the detections ``matched_idx`` be its object of the frame before."""
+        """Let each of the detections `matched_idx` be its object of the frame before."""
         for index, previous in zip(matched_idx.tolist(), matched_prev_idx.tolist(), strict=True):
             self._same_object(instances, index, previous)
         return instances
@@ -78,8 +80,8 @@ class VanillaHungarianBBoxIOUTracker(BaseHungarianTracker):
         """Set the costs of pairs that overlap, in place: all the same.
 
         Args:
-            cost_matrix: ``(N, M)``.
-            bbox_pairs: see `create_prediction_pairs`.
+            cost_matrix: `(N, M)`.
+            bbox_pairs: See `create_prediction_pairs`.
         """
         for pair in bbox_pairs:
             cost_matrix[pair["idx"]][pair["prev_idx"]] = -1

@@ -1,5 +1,7 @@
 """Which boxes of two frames overlap."""
 
+from __future__ import annotations
+
 from typing import Any
 
 import torch
@@ -13,14 +15,14 @@ def create_prediction_pairs(
     """Return the pairs of objects of two frames that overlap enough, in the order of their indices.
 
     Args:
-        instances: ``N`` detections of a frame.
-        prev_instances: ``M`` objects of the frame before, with ``ID`` and ``ID_period``.
-        iou_all: their overlaps, ``(N, M)``.
-        threshold: overlaps must be larger.
+        instances: `N` detections of a frame.
+        prev_instances: `M` objects of the frame before, with `ID` and `ID_period`.
+        iou_all: Their overlaps, `(N, M)`.
+        threshold: Overlaps must be larger.
 
     Returns:
-        Dictionaries with ``idx`` and ``prev_idx``, the indices; ``prev_id`` and ``prev_period`` of the object before;
-        and ``IoU``.
+        Dictionaries with `idx` and `prev_idx`, the indices; `prev_id` and `prev_period` of the object before;
+        and `IoU`.
     """
     overlaps = torch.as_tensor(iou_all)
     if overlaps.shape != (len(instances), len(prev_instances)):

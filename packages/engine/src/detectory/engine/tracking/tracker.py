@@ -1,5 +1,7 @@
 """What every tracker keeps from one frame to the next."""
 
+from __future__ import annotations
+
 import copy
 from abc import ABCMeta, abstractmethod
 from typing import Any
@@ -12,8 +14,8 @@ from detectory.structures import Instances
 class BaseTracker(metaclass=ABCMeta):
     """Gives objects in the frames of a video identities; a subclass says which detections are the same object.
 
-    Detections of a tracked frame have three more fields, each a list: ``ID``, the object's number; ``ID_period``, in
-    how many frames it was seen; and ``lost_frame_count``, for how many frames it has been missing since.
+    Detections of a tracked frame have three more fields, each a list: `ID`, the object's number; `ID_period`, in
+    how many frames it was seen; and `lost_frame_count`, for how many frames it has been missing since.
     """
 
     def __init__(self, **kwargs: Any) -> None:
@@ -28,7 +30,7 @@ class BaseTracker(metaclass=ABCMeta):
         """Give the detections of the next frame identities.
 
         Args:
-            predictions: has ``pred_boxes``, and usually ``scores``, ``pred_classes`` and ``pred_masks``.
+            predictions: Has `pred_boxes`, and usually `scores`, `pred_classes` and `pred_masks`.
 
         Returns:
             The detections with the fields of a tracked frame.
@@ -39,14 +41,14 @@ class BoxTracker(BaseTracker):
     """A tracker of boxes that remembers objects for a while after they are lost.
 
     Args:
-        video_height: height of a frame in pixels.
-        video_width: width of a frame in pixels.
-        max_num_instances: objects of a frame at most, detected and remembered together; the detected ones are all kept.
-        max_lost_frame_count: for how many frames a lost object is remembered.
-        min_box_rel_dim: a lost object is forgotten at once when its box is narrower or lower than this share of the
+        video_height: Height of a frame in pixels.
+        video_width: Width of a frame in pixels.
+        max_num_instances: Objects of a frame at most, detected and remembered together; the detected ones are all kept.
+        max_lost_frame_count: For how many frames a lost object is remembered.
+        min_box_rel_dim: A lost object is forgotten at once when its box is narrower or lower than this share of the
             frame: it probably leaves the picture.
-        min_instance_period: a lost object is forgotten at once when it was not seen in more frames than that.
-        track_iou_threshold: two boxes must overlap by more than this IoU to be of the same object.
+        min_instance_period: A lost object is forgotten at once when it was not seen in more frames than that.
+        track_iou_threshold: Two boxes must overlap by more than this IoU to be of the same object.
     """
 
     def __init__(
@@ -95,7 +97,7 @@ class BoxTracker(BaseTracker):
         return instances
 
     def _same_object(self, instances: Instances, index: int, previous: int) -> None:
-        """Let detection ``index`` be the object ``previous`` of the frame before."""
+        """Let detection `index` be the object `previous` of the frame before."""
         before = self._tracked()
         instances.ID[index] = before.ID[previous]
         instances.ID_period[index] = before.ID_period[previous] + 1

@@ -1,5 +1,7 @@
 """What analyses that run a model once have in common: counts by module and operator."""
 
+from __future__ import annotations
+
 from abc import ABC, abstractmethod
 from collections import Counter
 from typing import Any
@@ -22,7 +24,7 @@ class CountAnalysis(ABC):
         self._counts: dict[str, Counter[str]] | None = None
 
     def total(self, module_name: str = "") -> int:
-        """Return the count of a module and all below it; ``""`` is the model."""
+        """Return the count of a module and all below it; `""` is the model."""
         return sum(self.by_module_and_operator()[module_name].values())
 
     def by_operator(self, module_name: str = "") -> Counter[str]:

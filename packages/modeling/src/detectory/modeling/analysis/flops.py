@@ -1,5 +1,7 @@
 """How many floating-point operations a model needs, by operator and by module."""
 
+from __future__ import annotations
+
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
@@ -54,7 +56,7 @@ class FlopCountAnalysis(CountAnalysis):
     """Run a model once and count.
 
     One multiply-add counts as one operation, as the detection papers count. Convolutions, matrix products,
-    attention, ``roi_align`` and deformable convolutions are counted; norms and activations are not, as memory and
+    attention, `roi_align` and deformable convolutions are counted; norms and activations are not, as memory and
     not arithmetic sets their time.
 
     Args:

@@ -1,5 +1,7 @@
 """Parameters, operations and activations of every module side by side."""
 
+from __future__ import annotations
+
 from torch import nn
 
 from .activations import ActivationCountAnalysis
@@ -18,7 +20,7 @@ def flop_count_table(
     Args:
         flops: Counts multiply-adds.
         max_depth: Levels of modules to show.
-        activations: Counts activations; ``None`` leaves their column out.
+        activations: Counts activations; `None` leaves their column out.
         show_param_shapes: Whether single parameters have lines with their shapes.
     """
     counts = parameter_count(flops.model)
@@ -40,11 +42,11 @@ def flop_count_table(
 
 
 def flop_count_str(flops: FlopCountAnalysis, activations: ActivationCountAnalysis | None = None) -> str:
-    """Return what ``print(model)`` shows, every module with its parameters and multiply-adds.
+    """Return what `print(model)` shows, every module with its parameters and multiply-adds.
 
     Args:
         flops: Counts multiply-adds.
-        activations: Counts activations; ``None`` leaves them out.
+        activations: Counts activations; `None` leaves them out.
     """
     counts = parameter_count(flops.model)
 

@@ -1,5 +1,7 @@
 """How many parameters a model has."""
 
+from __future__ import annotations
+
 from collections import Counter
 from collections.abc import Sequence
 
@@ -7,7 +9,7 @@ from torch import nn
 
 
 def parameter_count(model: nn.Module) -> Counter[str]:
-    """Return the number of parameters under every prefix of a parameter's name; ``""`` is the model.
+    """Return the number of parameters under every prefix of a parameter's name; `""` is the model.
 
     A parameter that several modules share counts once, where it is met first.
 
@@ -42,7 +44,7 @@ def parameter_count_table(model: nn.Module, max_depth: int = 3) -> str:
 
 
 def readable(number: float) -> str:
-    """Return a number with a unit, such as ``44.3M``."""
+    """Return a number with a unit, such as `44.3M`."""
     for unit, size in (("T", 1e12), ("G", 1e9), ("M", 1e6), ("K", 1e3)):
         if number >= size:
             return f"{number / size:.3g}{unit}"

@@ -1,5 +1,7 @@
 """The contract of every backbone."""
 
+from __future__ import annotations
+
 from abc import ABCMeta, abstractmethod
 
 from torch import Tensor, nn
@@ -10,8 +12,8 @@ from detectory.modeling.layers import ShapeSpec
 class Backbone(nn.Module, metaclass=ABCMeta):
     """A network from an image to named feature maps.
 
-    The default `output_shape` reads three attributes that a subclass may set: ``_out_features`` (names in
-    order), ``_out_feature_channels`` and ``_out_feature_strides`` (name to number).
+    The default `output_shape` reads three attributes that a subclass may set: `_out_features` (names in
+    order), `_out_feature_channels` and `_out_feature_strides` (name to number).
     """
 
     _out_features: list[str]
@@ -20,7 +22,7 @@ class Backbone(nn.Module, metaclass=ABCMeta):
 
     @abstractmethod
     def forward(self, x: Tensor) -> dict[str, Tensor]:
-        """Map images ``(B, C, H, W)`` to ``{name: (B, channels, H / stride, W / stride)}``."""
+        """Map images `(B, C, H, W)` to `{name: (B, channels, H / stride, W / stride)}`."""
 
     @property
     def size_divisibility(self) -> int:
@@ -29,7 +31,7 @@ class Backbone(nn.Module, metaclass=ABCMeta):
 
     @property
     def padding_constraints(self) -> dict[str, int]:
-        """How images must be padded: may hold ``"square_size"``, the side of a square that all are padded to."""
+        """How images must be padded: may hold `"square_size"`, the side of a square that all are padded to."""
         return {}
 
     def output_shape(self) -> dict[str, ShapeSpec]:

@@ -1,5 +1,7 @@
 """Feature pyramid network."""
 
+from __future__ import annotations
+
 import itertools
 import math
 from collections.abc import Sequence
@@ -20,15 +22,15 @@ FUSE_TYPES = ("sum", "avg")
 class FPN(Backbone):
     """Give every level of a backbone the context of the levels above it.
 
-    Outputs are named ``"p<k>"`` with stride ``2 ** k``.
+    Outputs are named `"p<k>"` with stride `2 ** k`.
 
     Args:
         bottom_up: The backbone.
         in_features: Names of its outputs to use, from fine to coarse, each half the resolution of the one before.
         out_channels: Channels of every output.
         norm: Norm behind every convolution, as `get_norm` takes it; without one they have a bias.
-        top_block: Module that makes further levels out of the coarsest: has ``num_levels`` and ``in_feature``.
-        fuse_type: ``"sum"`` adds the level above to the lateral one, ``"avg"`` takes their mean.
+        top_block: Module that makes further levels out of the coarsest: has `num_levels` and `in_feature`.
+        fuse_type: `"sum"` adds the level above to the lateral one, `"avg"` takes their mean.
         square_pad: Side of the square that images are padded to; 0 pads them no more than needed.
 
     Raises:
@@ -88,7 +90,7 @@ class FPN(Backbone):
         return {"square_size": self.square_pad} if self.square_pad else {}
 
     def forward(self, x: Tensor) -> dict[str, Tensor]:
-        """Map images ``(B, C, H, W)`` to ``{"p<k>": (B, out_channels, H / 2**k, W / 2**k)}``, fine to coarse."""
+        """Map images `(B, C, H, W)` to `{"p<k>": (B, out_channels, H / 2**k, W / 2**k)}`, fine to coarse."""
         features = self.bottom_up(x)
         outputs: list[Tensor] = []
         above: Tensor | None = None
@@ -107,7 +109,7 @@ class FPN(Backbone):
         return dict(zip(self._out_features, outputs, strict=True))
 
     def __prepare_scriptable__(self) -> nn.Module:
-        """Return what ``torch.jit.script`` compiles: the same layers in lists; a subclass stands for itself."""
+        """Return what `torch.jit.script` compiles: the same layers in lists; a subclass stands for itself."""
         return _ScriptableFPN(self) if type(self) is FPN else self
 
     def output_shape(self) -> dict[str, ShapeSpec]:
@@ -165,7 +167,7 @@ class LastLevelMaxPool(nn.Module):
         self.in_feature = "p5"
 
     def forward(self, x: Tensor) -> list[Tensor]:
-        """Map P5 ``(B, C, H, W)`` to ``[(B, C, H / 2, W / 2)]``."""
+        """Map P5 `(B, C, H, W)` to `[(B, C, H / 2, W / 2)]`."""
         return [F.max_pool2d(x, kernel_size=1, stride=2, padding=0)]
 
 
@@ -190,6 +192,6 @@ class LastLevelP6P7(nn.Module):
             c2_xavier_fill(layer)
 
     def forward(self, x: Tensor) -> list[Tensor]:
-        """Map ``(B, in_channels, H, W)`` to P6 and P7."""
+        """Map `(B, in_channels, H, W)` to P6 and P7."""
         p6 = self.p6(x)
         return [p6, self.p7(F.relu(p6))]

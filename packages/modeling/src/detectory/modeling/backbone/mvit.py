@@ -1,5 +1,7 @@
 """Multiscale vision transformer, version 2."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Sequence
 
 import torch
@@ -16,7 +18,7 @@ from .windows import window_partition, window_unpartition
 
 
 def attention_pool(x: Tensor, pool: nn.Module, norm: nn.Module | None = None) -> Tensor:
-    """Pool a map ``(B, H, W, C)`` with a module for ``(B, C, H, W)`` and normalise it."""
+    """Pool a map `(B, H, W, C)` with a module for `(B, C, H, W)` and normalise it."""
     x = pool(x.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
     return x if norm is None else norm(x)
 
@@ -37,7 +39,7 @@ class MultiScaleAttention(nn.Module):
         window_size: Side of the windows that attention is confined to, before pooling; 0 for none.
         use_rel_pos: Whether relative positions count.
         rel_pos_zero_init: Whether they start at zero.
-        input_size: ``(height, width)`` that the table of relative positions is made for.
+        input_size: `(height, width)` that the table of relative positions is made for.
 
     Source: Li et al., "MViTv2", 2022, section 3.
     """
@@ -91,7 +93,7 @@ class MultiScaleAttention(nn.Module):
                 nn.init.trunc_normal_(self.rel_pos_w, std=0.02)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map ``(B, H, W, dim)`` to ``(B, H / stride_q, W / stride_q, dim_out)``."""
+        """Map `(B, H, W, dim)` to `(B, H / stride_q, W / stride_q, dim_out)`."""
         batch, height, width, _ = x.shape
         qkv = self.qkv(x).reshape(batch, height, width, 3, self.num_heads, -1)
         q, k, v = qkv.permute(3, 0, 4, 1, 2, 5).flatten(1, 2).unbind(0)  # (B * heads, H, W, C)
@@ -112,7 +114,7 @@ class MultiScaleAttention(nn.Module):
         return self.proj(x.reshape(batch, *size, -1))
 
     def _attend(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-        """Let every position of ``q`` attend to all of ``k``; maps ``(N, h, w, C)``."""
+        """Let every position of `q` attend to all of `k`; maps `(N, h, w, C)`."""
         q_size, k_size = q.shape[1:3], k.shape[1:3]
         q, k, v = (t.flatten(1, 2) for t in (q, k, v))
         bias = None
@@ -141,7 +143,7 @@ class MultiScaleBlock(nn.Module):
         window_size: Side of the windows that attention is confined to, 0 for none.
         use_rel_pos: Whether relative positions count.
         rel_pos_zero_init: Whether they start at zero.
-        input_size: ``(height, width)`` of the map.
+        input_size: `(height, width)` of the map.
     """
 
     def __init__(
@@ -188,7 +190,7 @@ class MultiScaleBlock(nn.Module):
         self.pool_skip = nn.MaxPool2d(kernel, stride_q, kernel // 2) if stride_q > 1 else None
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map ``(B, H, W, dim)`` to ``(B, H / stride_q, W / stride_q, dim_out)``."""
+        """Map `(B, H, W, dim)` to `(B, H / stride_q, W / stride_q, dim_out)`."""
         normed = self.norm1(x)
         branch = self.attn(normed)
         shortcut = x if self.proj is None else self.proj(normed)
@@ -201,7 +203,7 @@ class MultiScaleBlock(nn.Module):
 class MViT(Backbone):
     """A transformer in four stages; each halves the resolution and doubles channels and heads.
 
-    Outputs are named ``"scale2"`` to ``"scale5"`` with strides 4 to 32.
+    Outputs are named `"scale2"` to `"scale5"` with strides 4 to 32.
 
     Args:
         img_size: Side of the image that tables of relative positions are made for.
@@ -318,7 +320,7 @@ class MViT(Backbone):
             init_transformer_weights(module)
 
     def forward(self, x: Tensor) -> dict[str, Tensor]:
-        """Map images ``(B, C, H, W)`` to the wanted maps ``(B, channels, H / stride, W / stride)``."""
+        """Map images `(B, C, H, W)` to the wanted maps `(B, channels, H / stride, W / stride)`."""
         x = self.patch_embed(x)
         if self.pos_embed is not None:
             x = x + get_abs_pos(self.pos_embed, self.pretrain_use_cls_token, x.shape[1:3])

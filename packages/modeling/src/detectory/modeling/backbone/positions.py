@@ -1,5 +1,7 @@
 """Positions of patches: learned absolute ones, and relative ones that split into rows and columns."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Sequence
 
@@ -12,12 +14,12 @@ def get_abs_pos(abs_pos: Tensor, has_cls_token: bool, hw: Sequence[int]) -> Tens
     """Bring absolute position embeddings to the size of a map.
 
     Args:
-        abs_pos: ``(1, N, C)`` of a square grid, the class token's first if there is one.
+        abs_pos: `(1, N, C)` of a square grid, the class token's first if there is one.
         has_cls_token: Whether there is one; it is left out.
-        hw: Wanted ``(height, width)``.
+        hw: Wanted `(height, width)`.
 
     Returns:
-        ``(1, height, width, C)``, resized bicubically where the size differs.
+        `(1, height, width, C)`, resized bicubically where the size differs.
     """
     if has_cls_token:
         abs_pos = abs_pos[:, 1:]
@@ -37,10 +39,10 @@ def get_rel_pos(q_size: int, k_size: int, rel_pos: Tensor) -> Tensor:
     Args:
         q_size: Number of query positions.
         k_size: Number of key positions; of the two sizes the smaller one takes larger steps.
-        rel_pos: Embeddings ``(L, C)`` of distances, most negative first, resized linearly where ``L`` does not fit.
+        rel_pos: Embeddings `(L, C)` of distances, most negative first, resized linearly where `L` does not fit.
 
     Returns:
-        ``(q_size, k_size, C)``.
+        `(q_size, k_size, C)`.
     """
     distances = 2 * max(q_size, k_size) - 1
     if rel_pos.shape[0] != distances:
@@ -57,14 +59,14 @@ def decomposed_rel_pos_bias(
     """Return what relative positions add to the attention logits: a part for the rows and one for the columns.
 
     Args:
-        q: Queries ``(B, q_h * q_w, C)``, not scaled.
+        q: Queries `(B, q_h * q_w, C)`, not scaled.
         rel_pos_h: Embeddings of vertical distances.
         rel_pos_w: Embeddings of horizontal distances.
-        q_size: ``(q_h, q_w)``.
-        k_size: ``(k_h, k_w)``.
+        q_size: `(q_h, q_w)`.
+        k_size: `(k_h, k_w)`.
 
     Returns:
-        ``(B, q_h * q_w, k_h * k_w)``.
+        `(B, q_h * q_w, k_h * k_w)`.
 
     Source: Li et al., "MViTv2", 2022, equations 3 and 4.
     """

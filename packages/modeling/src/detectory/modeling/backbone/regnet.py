@@ -1,5 +1,7 @@
 """AnyNet and RegNet as backbones."""
 
+from __future__ import annotations
+
 import math
 from collections import Counter
 from collections.abc import Sequence
@@ -85,14 +87,14 @@ class AnyStage(nn.Module):
             self.add_module(f"b{i + 1}", block)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map ``(B, w_in, H, W)`` to ``(B, w_out, H / stride, W / stride)``."""
+        """Map `(B, w_in, H, W)` to `(B, w_out, H / stride, W / stride)`."""
         for block in self.children():
             x = block(x)
         return x
 
 
 class AnyNet(Backbone):
-    """A stem and stages of equal blocks, named ``"stem"``, ``"s1"``, ``"s2"``, ….
+    """A stem and stages of equal blocks, named `"stem"`, `"s1"`, `"s2"`, ….
 
     Args:
         stem_class: Class of the stem.
@@ -107,10 +109,10 @@ class AnyNet(Backbone):
         activation_class: Makes an activation; by default a ReLU.
         freeze_at: Stages that are not trained, see `freeze`.
         norm: Norm behind every convolution, as `get_norm` takes it.
-        out_features: Names of the outputs; ``None`` means the last one.
+        out_features: Names of the outputs; `None` means the last one.
 
     Raises:
-        ValueError: for an unknown name in ``out_features``.
+        ValueError: for an unknown name in `out_features`.
 
     Source: Radosavovic et al., "Designing Network Design Spaces", 2020, section 3.2.
     """
@@ -157,7 +159,7 @@ class AnyNet(Backbone):
         self.freeze(freeze_at)
 
     def forward(self, x: Tensor) -> dict[str, Tensor]:
-        """Map images ``(B, 3, H, W)`` to the wanted maps ``(B, channels, H / stride, W / stride)``."""
+        """Map images `(B, 3, H, W)` to the wanted maps `(B, channels, H / stride, W / stride)`."""
         outputs = {}
         for name in ("stem", *self.stage_names):
             x = getattr(self, name)(x)
@@ -165,8 +167,8 @@ class AnyNet(Backbone):
                 outputs[name] = x
         return outputs
 
-    def freeze(self, freeze_at: int = 0) -> "AnyNet":
-        """Stop training the first stages: 1 freezes the stem, 2 the stem and ``s1``, and so on.
+    def freeze(self, freeze_at: int = 0) -> AnyNet:
+        """Stop training the first stages: 1 freezes the stem, 2 the stem and `s1`, and so on.
 
         Returns:
             The network itself.
@@ -197,7 +199,7 @@ class RegNet(AnyNet):
         activation_class: Makes an activation; by default a ReLU.
         freeze_at: Stages that are not trained.
         norm: Norm behind every convolution, as `get_norm` takes it.
-        out_features: Names of the outputs; ``None`` means the last one.
+        out_features: Names of the outputs; `None` means the last one.
 
     Source: Radosavovic et al., "Designing Network Design Spaces", 2020, equations 2 to 4.
     """
@@ -247,7 +249,7 @@ def regnet_widths(w_a: float, w_0: float, w_m: float, depth: int, q: int = 8) ->
 
     Args:
         w_a: Slope of the line.
-        w_0: Its start, a multiple of ``q``.
+        w_0: Its start, a multiple of `q`.
         w_m: Factor from one quantised width to the next, above 1.
         depth: Blocks in all.
         q: Widths are multiples of this.

@@ -3,6 +3,8 @@
 Source: Radosavovic et al., "Designing Network Design Spaces", 2020; Hu et al., "Squeeze-and-Excitation", 2018.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable
 
 from torch import Tensor, nn
@@ -28,7 +30,7 @@ class SimpleStem(CNNBlockBase):
         self.af = activation_class()
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map ``(B, w_in, H, W)`` to ``(B, w_out, H / 2, W / 2)``."""
+        """Map `(B, w_in, H, W)` to `(B, w_out, H / 2, W / 2)`."""
         return self.af(convolve(x, self.conv, self.bn))
 
 
@@ -43,12 +45,12 @@ class ResStem(CNNBlockBase):
         self.pool = nn.MaxPool2d(3, 2, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map ``(B, w_in, H, W)`` to ``(B, w_out, H / 4, W / 4)``."""
+        """Map `(B, w_in, H, W)` to `(B, w_out, H / 4, W / 4)`."""
         return self.pool(self.af(convolve(x, self.conv, self.bn)))
 
 
 class SE(nn.Module):
-    """Scale every channel by a number in ``(0, 1)`` that all channels' means decide.
+    """Scale every channel by a number in `(0, 1)` that all channels' means decide.
 
     Args:
         w_in: Channels.
@@ -62,17 +64,17 @@ class SE(nn.Module):
         self.f_ex = nn.Sequential(nn.Conv2d(w_in, w_se, 1), activation_class(), nn.Conv2d(w_se, w_in, 1), nn.Sigmoid())
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map ``(B, w_in, H, W)`` to the same shape."""
+        """Map `(B, w_in, H, W)` to the same shape."""
         return x * self.f_ex(self.avg_pool(x))
 
 
-#: What builds a stem: ``(w_in, w_out, norm, activation_class)``; and a block: also stride and settings.
+#: What builds a stem: `(w_in, w_out, norm, activation_class)`; and a block: also stride and settings.
 StemClass = Callable[[int, int, NormSpec, Activation], CNNBlockBase]
 BlockClass = Callable[[int, int, int, NormSpec, Activation, dict], CNNBlockBase]
 
 
 class VanillaBlock(CNNBlockBase):
-    """Two 3×3 convolutions, each with norm and activation, without a shortcut; ``_params`` do not matter to it."""
+    """Two 3×3 convolutions, each with norm and activation, without a shortcut; `_params` do not matter to it."""
 
     def __init__(
         self, w_in: int, w_out: int, stride: int, norm: NormSpec, activation_class: Activation, _params: dict
@@ -86,7 +88,7 @@ class VanillaBlock(CNNBlockBase):
         self.b_af = activation_class()
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map ``(B, w_in, H, W)`` to ``(B, w_out, H / stride, W / stride)``."""
+        """Map `(B, w_in, H, W)` to `(B, w_out, H / stride, W / stride)`."""
         x = self.a_af(convolve(x, self.a, self.a_bn))
         return self.b_af(convolve(x, self.b, self.b_bn))
 
@@ -105,15 +107,15 @@ class BasicTransform(nn.Module):
         self.b_bn = get_norm(norm, w_out)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map ``(B, w_in, H, W)`` to ``(B, w_out, H / stride, W / stride)``."""
+        """Map `(B, w_in, H, W)` to `(B, w_out, H / stride, W / stride)`."""
         return convolve(self.a_af(convolve(x, self.a, self.a_bn)), self.b, self.b_bn)
 
 
 class BottleneckTransform(nn.Module):
     """The residual branch of a bottleneck block: 1×1, grouped 3×3, perhaps squeeze-and-excitation, 1×1.
 
-    ``params`` holds ``bot_mul`` (width between relative to ``w_out``), ``group_w`` (width of a group) and ``se_r``
-    (channels of the squeeze relative to ``w_in``, 0 for none).
+    `params` holds `bot_mul` (width between relative to `w_out`), `group_w` (width of a group) and `se_r`
+    (channels of the squeeze relative to `w_in`, 0 for none).
     """
 
     def __init__(
@@ -133,7 +135,7 @@ class BottleneckTransform(nn.Module):
         self.c_bn = get_norm(norm, w_out)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map ``(B, w_in, H, W)`` to ``(B, w_out, H / stride, W / stride)``."""
+        """Map `(B, w_in, H, W)` to `(B, w_out, H / stride, W / stride)`."""
         x = self.a_af(convolve(x, self.a, self.a_bn))
         x = self.b_af(convolve(x, self.b, self.b_bn))
         if self.se is not None:
@@ -159,7 +161,7 @@ class _ResBlock(CNNBlockBase):
         self.af = activation_class()
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map ``(B, w_in, H, W)`` to ``(B, w_out, H / stride, W / stride)``."""
+        """Map `(B, w_in, H, W)` to `(B, w_out, H / stride, W / stride)`."""
         shortcut = x if self.proj is None else convolve(x, self.proj, self.bn)
         return self.af(shortcut + self.f(x))
 

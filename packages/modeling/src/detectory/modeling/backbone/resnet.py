@@ -1,5 +1,7 @@
 """ResNet as a backbone."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from typing import Any
 
@@ -18,17 +20,17 @@ __all__ = ["BasicBlock", "BasicStem", "BottleneckBlock", "DeformBottleneckBlock"
 
 
 class ResNet(Backbone):
-    """A stem and stages of residual blocks, named ``"stem"``, ``"res2"``, ``"res3"``, ….
+    """A stem and stages of residual blocks, named `"stem"`, `"res2"`, `"res3"`, ….
 
     Args:
-        stem: Module with ``stride`` and ``out_channels``, such as `BasicStem`.
+        stem: Module with `stride` and `out_channels`, such as `BasicStem`.
         stages: Blocks of each stage, as `make_stage` gives them.
-        num_classes: With a number, pooled features go through a classifier, whose output is named ``"linear"``.
-        out_features: Names of the outputs; ``None`` means the last one.
+        num_classes: With a number, pooled features go through a classifier, whose output is named `"linear"`.
+        out_features: Names of the outputs; `None` means the last one.
         freeze_at: Stages that are not trained, see `freeze`.
 
     Raises:
-        ValueError: for an unknown name in ``out_features``.
+        ValueError: for an unknown name in `out_features`.
 
     Source: He et al., "Deep Residual Learning for Image Recognition", 2016.
     """
@@ -77,10 +79,10 @@ class ResNet(Backbone):
         self.freeze(freeze_at)
 
     def forward(self, x: Tensor) -> dict[str, Tensor]:
-        """Map images ``(B, C, H, W)`` to the wanted feature maps.
+        """Map images `(B, C, H, W)` to the wanted feature maps.
 
         Returns:
-            ``{name: (B, channels, H / stride, W / stride)}``; ``"linear"`` is ``(B, num_classes)``.
+            `{name: (B, channels, H / stride, W / stride)}`; `"linear"` is `(B, num_classes)`.
         """
         if x.dim() != 4:
             raise ValueError(f"ResNet: x must have shape (B, C, H, W), got {tuple(x.shape)}")
@@ -96,7 +98,7 @@ class ResNet(Backbone):
         return outputs
 
     def __prepare_scriptable__(self) -> nn.Module:
-        """Return what ``torch.jit.script`` compiles: the same stages in a list; a classifier cannot be scripted."""
+        """Return what `torch.jit.script` compiles: the same stages in a list; a classifier cannot be scripted."""
         return _ScriptableResNet(self) if self.num_classes is None else self
 
     def output_shape(self) -> dict[str, ShapeSpec]:
@@ -108,11 +110,11 @@ class ResNet(Backbone):
         }
         return shapes | {"linear": ShapeSpec(channels=self.num_classes)} if "linear" in self._out_features else shapes
 
-    def freeze(self, freeze_at: int = 0) -> "ResNet":
+    def freeze(self, freeze_at: int = 0) -> ResNet:
         """Stop training the first stages; their batch norms become frozen ones.
 
         Args:
-            freeze_at: 1 freezes the stem, 2 the stem and ``res2``, and so on; 0 freezes nothing.
+            freeze_at: 1 freezes the stem, 2 the stem and `res2`, and so on; 0 freezes nothing.
 
         Returns:
             The network itself.
@@ -135,14 +137,14 @@ class ResNet(Backbone):
             num_blocks: How many.
             in_channels: Channels of the stage's input.
             out_channels: Channels of every block's output.
-            kwargs: Further arguments of ``block_class``. One named ``xx_per_block`` is a sequence that
-                gives every block its own ``xx``.
+            kwargs: Further arguments of `block_class`. One named `xx_per_block` is a sequence that
+                gives every block its own `xx`.
 
         Returns:
             The blocks in order.
 
         Raises:
-            ValueError: where a ``…_per_block`` has another length than ``num_blocks``, or its plain name is also given.
+            ValueError: where a `…_per_block` has another length than `num_blocks`, or its plain name is also given.
         """
         per_block = {key.removesuffix("_per_block"): v for key, v in kwargs.items() if key.endswith("_per_block")}
         shared = {key: value for key, value in kwargs.items() if not key.endswith("_per_block")}
@@ -167,7 +169,7 @@ class ResNet(Backbone):
         Args:
             depth: One of 18, 34, 50, 101, 152.
             block_class: Class of the blocks; by default `BasicBlock` below 50, else `BottleneckBlock`.
-            kwargs: Further arguments of `make_stage`, without channels and strides. ``stride_in_1x1`` means
+            kwargs: Further arguments of `make_stage`, without channels and strides. `stride_in_1x1` means
                 nothing to a `BasicBlock` and is left out there.
 
         Returns:

@@ -4,6 +4,8 @@ Source: He et al., "Deep Residual Learning", 2016, figure 5; Xie et al., "ResNeX
 Dai et al., 2017, and Zhu et al., 2019 (deformable).
 """
 
+from __future__ import annotations
+
 from typing import Any
 
 import torch
@@ -47,12 +49,12 @@ class BasicStem(CNNBlockBase):
         c2_msra_fill(self.conv1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map ``(B, in_channels, H, W)`` to ``(B, out_channels, H / 4, W / 4)``."""
+        """Map `(B, in_channels, H, W)` to `(B, out_channels, H / 4, W / 4)`."""
         return F.max_pool2d(F.relu_(self.conv1(x)), kernel_size=3, stride=2, padding=1)
 
 
 class _ResidualBlock(CNNBlockBase):
-    """A block whose output is ``relu(residual(x) + shortcut(x))``."""
+    """A block whose output is `relu(residual(x) + shortcut(x))`."""
 
     def __init__(self, in_channels: int, out_channels: int, stride: int, norm: NormSpec) -> None:
         super().__init__(in_channels, out_channels, stride)
@@ -87,7 +89,7 @@ class BasicBlock(_ResidualBlock):
         self._fill(self.conv1, self.conv2)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map ``(B, in_channels, H, W)`` to ``(B, out_channels, H / stride, W / stride)``."""
+        """Map `(B, in_channels, H, W)` to `(B, out_channels, H / stride, W / stride)`."""
         return self._join(self.conv2(F.relu_(self.conv1(x))), x)
 
 
@@ -126,7 +128,7 @@ class BottleneckBlock(_ResidualBlock):
         self._fill(self.conv1, self.conv2, self.conv3)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map ``(B, in_channels, H, W)`` to ``(B, out_channels, H / stride, W / stride)``."""
+        """Map `(B, in_channels, H, W)` to `(B, out_channels, H / stride, W / stride)`."""
         out = F.relu_(self.conv1(x))
         out = F.relu_(self.conv2(out))
         return self._join(self.conv3(out), x)
@@ -188,7 +190,7 @@ class DeformBottleneckBlock(_ResidualBlock):
         init_predictor(self.conv2_offset, std=0.0)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map ``(B, in_channels, H, W)`` to ``(B, out_channels, H / stride, W / stride)``."""
+        """Map `(B, in_channels, H, W)` to `(B, out_channels, H / stride, W / stride)`."""
         out = F.relu_(self.conv1(x))
         moves = self.conv2_offset(out)
         if self.deform_modulated:

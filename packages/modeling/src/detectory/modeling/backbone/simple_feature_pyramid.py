@@ -1,5 +1,7 @@
 """A pyramid from a single map."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -16,19 +18,19 @@ from .backbone import Backbone
 class SimpleFeaturePyramid(Backbone):
     """Make every level out of the last map of a plain backbone, each on its own.
 
-    Outputs are named ``"p<k>"`` with stride ``2 ** k``.
+    Outputs are named `"p<k>"` with stride `2 ** k`.
 
     Args:
         net: The backbone.
         in_feature: Name of its output to use.
         out_channels: Channels of every level.
         scale_factors: Resolution of each level relative to the input map: 4, 2, 1 or 0.5.
-        top_block: Module that makes further levels out of the coarsest: has ``num_levels`` and ``in_feature``.
+        top_block: Module that makes further levels out of the coarsest: has `num_levels` and `in_feature`.
         norm: Norm behind every convolution, as `get_norm` takes it; without one they have a bias.
         square_pad: Side of the square that images are padded to; 0 pads them no more than needed.
 
     Raises:
-        ValueError: for an unknown ``in_feature`` or another scale.
+        ValueError: for an unknown `in_feature` or another scale.
 
     Source: Li et al., "Exploring Plain Vision Transformer Backbones", 2022, figure 2.
     """
@@ -80,7 +82,7 @@ class SimpleFeaturePyramid(Backbone):
         return {"square_size": self.square_pad} if self.square_pad else {}
 
     def forward(self, x: Tensor) -> dict[str, Tensor]:
-        """Map images ``(B, C, H, W)`` to ``{"p<k>": (B, out_channels, H / 2**k, W / 2**k)}``, fine to coarse."""
+        """Map images `(B, C, H, W)` to `{"p<k>": (B, out_channels, H / 2**k, W / 2**k)}`, fine to coarse."""
         features = self.net(x)
         outputs = [getattr(self, name)(features[self.in_feature]) for name in self._stages]
         if self.top_block is not None:
@@ -91,7 +93,7 @@ class SimpleFeaturePyramid(Backbone):
 
 
 def _rescale(dim: int, scale: float, norm: NormSpec) -> tuple[list[nn.Module], int]:
-    """Return layers that change the resolution by ``scale``, and the channels behind them."""
+    """Return layers that change the resolution by `scale`, and the channels behind them."""
     if scale == 4.0:
         first = nn.ConvTranspose2d(dim, dim // 2, kernel_size=2, stride=2)
         second = nn.ConvTranspose2d(dim // 2, dim // 4, kernel_size=2, stride=2)

@@ -1,5 +1,7 @@
 """Swin transformer."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Sequence
 
 import torch
@@ -19,7 +21,7 @@ class SwinPatchEmbed(nn.Module):
         patch_size: Side of a patch.
         in_chans: Channels of the image.
         embed_dim: Numbers of an embedding.
-        norm_layer: Makes a norm over them, ``None`` for none.
+        norm_layer: Makes a norm over them, `None` for none.
     """
 
     def __init__(
@@ -35,7 +37,7 @@ class SwinPatchEmbed(nn.Module):
         self.norm = norm_layer(embed_dim) if norm_layer is not None else None
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map ``(B, C, H, W)`` to ``(B, H', W', embed_dim)``."""
+        """Map `(B, C, H, W)` to `(B, H', W', embed_dim)`."""
         height, width = x.shape[-2:]
         x = F.pad(x, (0, -width % self.patch_size, 0, -height % self.patch_size))
         x = self.proj(x).permute(0, 2, 3, 1)
@@ -52,12 +54,12 @@ class BasicLayer(nn.Module):
         window_size: Side of a window.
         mlp_ratio: Hidden numbers of an MLP for each channel.
         qkv_bias: Whether queries, keys and values have a bias.
-        qk_scale: Factor of the logits; ``None`` for one over the root of a head's channels.
+        qk_scale: Factor of the logits; `None` for one over the root of a head's channels.
         drop: Share of numbers dropped in training.
         attn_drop: Share of attention weights dropped in training.
         drop_path: For every block, the probability that it is left out in training.
         norm_layer: Makes a norm over the last dimension.
-        downsample: Makes the halving, ``None`` for none.
+        downsample: Makes the halving, `None` for none.
         use_checkpoint: Whether to compute activations again in the backward pass.
     """
 
@@ -98,7 +100,7 @@ class BasicLayer(nn.Module):
         self.downsample = downsample(dim, norm_layer) if downsample is not None else None
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Map ``(B, H, W, dim)`` to the stage's output and, halved, the next stage's input."""
+        """Map `(B, H, W, dim)` to the stage's output and, halved, the next stage's input."""
         for block in self.blocks:
             x = checkpoint(block, x, use_reentrant=False) if self.use_checkpoint else block(x)
         return x, x if self.downsample is None else self.downsample(x)
@@ -107,7 +109,7 @@ class BasicLayer(nn.Module):
 class SwinTransformer(Backbone):
     """A transformer in stages with attention in windows that are shifted from block to block.
 
-    Outputs are named ``"p0"`` to ``"p3"`` with strides 4 to 32.
+    Outputs are named `"p0"` to `"p3"` with strides 4 to 32.
 
     Args:
         pretrain_img_size: Side of the images of pre-training, which sets the number of absolute positions.
@@ -119,7 +121,7 @@ class SwinTransformer(Backbone):
         window_size: Side of a window.
         mlp_ratio: Hidden numbers of an MLP for each channel.
         qkv_bias: Whether queries, keys and values have a bias.
-        qk_scale: Factor of the logits; ``None`` for one over the root of a head's channels.
+        qk_scale: Factor of the logits; `None` for one over the root of a head's channels.
         drop_rate: Share of numbers dropped in training.
         attn_drop_rate: Share of attention weights dropped in training.
         drop_path_rate: Probability that the last block is left out in training; earlier ones less, linearly.
@@ -215,14 +217,14 @@ class SwinTransformer(Backbone):
             for parameter in module.parameters():
                 parameter.requires_grad = False
 
-    def train(self, mode: bool = True) -> "SwinTransformer":
+    def train(self, mode: bool = True) -> SwinTransformer:
         """Switch to training, but leave frozen stages in inference."""
         super().train(mode)
         self._freeze_stages()
         return self
 
     def forward(self, x: Tensor) -> dict[str, Tensor]:
-        """Map images ``(B, C, H, W)`` to the wanted maps ``(B, channels, H / stride, W / stride)``."""
+        """Map images `(B, C, H, W)` to the wanted maps `(B, channels, H / stride, W / stride)`."""
         x = self.patch_embed(x)
         if self.absolute_pos_embed is not None:
             grid = F.interpolate(self.absolute_pos_embed, size=x.shape[1:3], mode="bicubic")

@@ -3,6 +3,8 @@
 Source: Liu et al., "Swin Transformer", 2021, sections 3.1 and 3.2.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable
 
 import torch
@@ -20,10 +22,10 @@ class WindowAttention(nn.Module):
 
     Args:
         dim: Channels.
-        window_size: ``(height, width)`` of a window.
+        window_size: `(height, width)` of a window.
         num_heads: Heads.
         qkv_bias: Whether queries, keys and values have a bias.
-        qk_scale: Factor of the logits; ``None`` for one over the root of a head's channels.
+        qk_scale: Factor of the logits; `None` for one over the root of a head's channels.
         attn_drop: Share of attention weights dropped in training.
         proj_drop: Share of outputs dropped in training.
     """
@@ -60,8 +62,8 @@ class WindowAttention(nn.Module):
         """Attend within windows.
 
         Args:
-            x: ``(B * n, h * w, dim)``, the ``n`` windows of an image together.
-            mask: ``(n, h * w, h * w)`` added to the logits, minus infinity between positions that must not meet.
+            x: `(B * n, h * w, dim)`, the `n` windows of an image together.
+            mask: `(n, h * w, h * w)` added to the logits, minus infinity between positions that must not meet.
         """
         windows, positions, dim = x.shape
         q, k, v = self.qkv(x).reshape(windows, positions, 3, self.num_heads, -1).permute(2, 0, 3, 1, 4).unbind(0)
@@ -81,10 +83,10 @@ class SwinTransformerBlock(nn.Module):
         dim: Channels.
         num_heads: Heads.
         window_size: Side of a window.
-        shift_size: Cells that the windows are shifted by, below ``window_size``.
+        shift_size: Cells that the windows are shifted by, below `window_size`.
         mlp_ratio: Hidden numbers of the MLP for each channel.
         qkv_bias: Whether queries, keys and values have a bias.
-        qk_scale: Factor of the logits; ``None`` for one over the root of a head's channels.
+        qk_scale: Factor of the logits; `None` for one over the root of a head's channels.
         drop: Share of numbers dropped in training.
         attn_drop: Share of attention weights dropped in training.
         drop_path: Probability that a branch is left out in training.
@@ -120,7 +122,7 @@ class SwinTransformerBlock(nn.Module):
         self.mlp = Mlp(dim, int(dim * mlp_ratio), act_layer, drop)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map ``(B, H, W, dim)`` to the same shape."""
+        """Map `(B, H, W, dim)` to the same shape."""
         shortcut, (height, width) = x, x.shape[1:3]
         x = self.norm1(x)
         # The shift must act on the padded map, so that its parts stay whole windows.
@@ -143,13 +145,13 @@ def shifted_window_mask(size: tuple[int, int], window_size: int, shift_size: int
     """Forbid attention between parts of a window that lie at opposite ends of the image.
 
     Args:
-        size: Padded ``(height, width)``.
+        size: Padded `(height, width)`.
         window_size: Side of a window.
         shift_size: Cells that the map was rolled by.
         like: Tensor whose type and device the result has.
 
     Returns:
-        ``(n, h * w, h * w)``, 0 where two positions may meet, else -100.
+        `(n, h * w, h * w)`, 0 where two positions may meet, else -100.
     """
 
     def band(length: int) -> Tensor:
@@ -177,7 +179,7 @@ class PatchMerging(nn.Module):
         self.norm = norm_layer(4 * dim)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map ``(B, H, W, dim)`` to ``(B, ceil(H / 2), ceil(W / 2), 2 * dim)``."""
+        """Map `(B, H, W, dim)` to `(B, ceil(H / 2), ceil(W / 2), 2 * dim)`."""
         x = F.pad(x, (0, 0, 0, x.shape[2] % 2, 0, x.shape[1] % 2))
         # Order of the checkpoints: column by column within the four cells.
         cells = [x[:, row::2, column::2] for column in (0, 1) for row in (0, 1)]

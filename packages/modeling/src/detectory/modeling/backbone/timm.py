@@ -1,5 +1,7 @@
 """Any model of the timm library as a backbone."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,15 +13,15 @@ from .backbone import Backbone
 class TimmBackbone(Backbone):
     """A timm model that returns its feature maps.
 
-    Needs the package ``timm``: ``pip install detectory-modeling[timm]``. Outputs are named ``"res2"``, ``"res3"``, …
-    by their stride: ``"res<k>"`` has stride ``2 ** k``, as a ResNet's have.
+    Needs the package `timm`: `pip install detectory-modeling[timm]`. Outputs are named `"res2"`, `"res3"`, …
+    by their stride: `"res<k>"` has stride `2 ** k`, as a ResNet's have.
 
     Args:
-        model_name: Name in ``timm.list_models()``.
-        out_indices: Indices of the maps to return, ``None`` for all.
+        model_name: Name in `timm.list_models()`.
+        out_indices: Indices of the maps to return, `None` for all.
         pretrained: Whether timm shall download its weights.
         in_chans: Channels of the image.
-        kwargs: Further arguments of ``timm.create_model``.
+        kwargs: Further arguments of `timm.create_model`.
 
     Raises:
         ImportError: if timm is not installed.
@@ -53,7 +55,7 @@ class TimmBackbone(Backbone):
         self._out_feature_strides = dict(zip(names, strides, strict=True))
 
     def forward(self, x: Tensor) -> dict[str, Tensor]:
-        """Map images ``(B, in_chans, H, W)`` to ``{"res<k>": (B, channels, H / 2**k, W / 2**k)}``."""
+        """Map images `(B, in_chans, H, W)` to `{"res<k>": (B, channels, H / 2**k, W / 2**k)}`."""
         maps = self.model(x)
         if maps[-1].shape[1] != self._out_feature_channels[self._out_features[-1]]:
             maps = [m.permute(0, 3, 1, 2) for m in maps]  # some transformers of timm keep channels last

@@ -1,5 +1,7 @@
 """Parts that all transformer backbones share."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 
 from torch import Tensor, nn
@@ -28,7 +30,7 @@ class PatchEmbed(nn.Module):
         self.proj = nn.Conv2d(in_chans, embed_dim, kernel_size, stride, padding)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map ``(B, C, H, W)`` to ``(B, H', W', embed_dim)``."""
+        """Map `(B, C, H, W)` to `(B, H', W', embed_dim)`."""
         return self.proj(x).permute(0, 2, 3, 1)
 
 
@@ -50,7 +52,7 @@ class Mlp(nn.Module):
         self.drop = nn.Dropout(drop)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map ``(…, dim)`` to ``(…, dim)``."""
+        """Map `(…, dim)` to `(…, dim)`."""
         return self.drop(self.fc2(self.drop(self.act(self.fc1(x)))))
 
 

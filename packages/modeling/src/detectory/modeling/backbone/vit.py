@@ -1,5 +1,7 @@
 """Plain vision transformer for detection."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Sequence
 
 import torch
@@ -24,7 +26,7 @@ class Attention(nn.Module):
         qkv_bias: Whether queries, keys and values have a bias.
         use_rel_pos: Whether relative positions count.
         rel_pos_zero_init: Whether they start at zero.
-        input_size: ``(height, width)`` that the table of relative positions is made for.
+        input_size: `(height, width)` that the table of relative positions is made for.
     """
 
     def __init__(
@@ -51,7 +53,7 @@ class Attention(nn.Module):
                 nn.init.trunc_normal_(self.rel_pos_w, std=0.02)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map ``(B, H, W, dim)`` to the same shape."""
+        """Map `(B, H, W, dim)` to the same shape."""
         batch, height, width, dim = x.shape
         qkv = self.qkv(x).reshape(batch, height * width, 3, self.num_heads, -1)
         q, k, v = qkv.permute(2, 0, 3, 1, 4).unbind(0)  # (B, heads, HW, dim / heads)
@@ -89,7 +91,7 @@ class ResBottleneckBlock(nn.Module):
         nn.init.zeros_(self.norm3.weight)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map ``(B, in_channels, H, W)`` to ``(B, out_channels, H, W)``."""
+        """Map `(B, in_channels, H, W)` to `(B, out_channels, H, W)`."""
         out = self.act1(self.norm1(self.conv1(x)))
         out = self.act2(self.norm2(self.conv2(out)))
         return x + self.norm3(self.conv3(out))
@@ -110,7 +112,7 @@ class Block(nn.Module):
         rel_pos_zero_init: Whether they start at zero.
         window_size: Side of the windows that attention is confined to, 0 for none.
         use_residual_block: Whether a `ResBottleneckBlock` follows.
-        input_size: ``(height, width)`` of the map.
+        input_size: `(height, width)` of the map.
     """
 
     def __init__(
@@ -141,7 +143,7 @@ class Block(nn.Module):
             self.residual = ResBottleneckBlock(dim, dim, dim // 2)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map ``(B, H, W, dim)`` to the same shape."""
+        """Map `(B, H, W, dim)` to the same shape."""
         shortcut, size = x, x.shape[1:3]
         x = self.norm1(x)
         if self.window_size > 0:
@@ -246,7 +248,7 @@ class ViT(Backbone):
             init_transformer_weights(module)
 
     def forward(self, x: Tensor) -> dict[str, Tensor]:
-        """Map images ``(B, C, H, W)`` to ``{out_feature: (B, embed_dim, H / patch_size, W / patch_size)}``."""
+        """Map images `(B, C, H, W)` to `{out_feature: (B, embed_dim, H / patch_size, W / patch_size)}`."""
         x = self.patch_embed(x)
         if self.pos_embed is not None:
             x = x + get_abs_pos(self.pos_embed, self.pretrain_use_cls_token, x.shape[1:3])
@@ -259,12 +261,12 @@ def get_vit_lr_decay_rate(name: str, lr_decay_rate: float = 1.0, num_layers: int
     """Return the factor of a parameter's learning rate, smaller the nearer it is to the image.
 
     Args:
-        name: Name of the parameter in the whole model, where the ViT is below ``backbone``.
+        name: Name of the parameter in the whole model, where the ViT is below `backbone`.
         lr_decay_rate: Factor from one block to the one before it.
         num_layers: Blocks of the ViT.
 
     Returns:
-        1 for parameters outside the backbone, ``lr_decay_rate ** (num_layers + 1)`` for the patch embedding.
+        1 for parameters outside the backbone, `lr_decay_rate ** (num_layers + 1)` for the patch embedding.
 
     Source: Bao et al., "BEiT", 2022, appendix.
     """

@@ -1,5 +1,7 @@
 """Cutting a map into square windows and joining them again."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 
 from torch import Tensor
@@ -7,11 +9,11 @@ from torch.nn import functional as F
 
 
 def window_partition(x: Tensor, window_size: int) -> tuple[Tensor, tuple[int, int]]:
-    """Cut ``(B, H, W, C)`` into windows, padded with zeros at the right and the bottom where they do not fit.
+    """Cut `(B, H, W, C)` into windows, padded with zeros at the right and the bottom where they do not fit.
 
     Returns:
-        Windows ``(B * n, window_size, window_size, C)``, those of an image together and row by row, and the
-        padded ``(height, width)``.
+        Windows `(B * n, window_size, window_size, C)`, those of an image together and row by row, and the
+        padded `(height, width)`.
     """
     batch, height, width, channels = x.shape
     pad_h, pad_w = -height % window_size, -width % window_size
@@ -26,13 +28,13 @@ def window_unpartition(windows: Tensor, window_size: int, pad_hw: Sequence[int],
     """Undo `window_partition`.
 
     Args:
-        windows: ``(B * n, window_size, window_size, C)``.
+        windows: `(B * n, window_size, window_size, C)`.
         window_size: Side of a window.
-        pad_hw: Padded ``(height, width)``.
-        hw: ``(height, width)`` before padding.
+        pad_hw: Padded `(height, width)`.
+        hw: `(height, width)` before padding.
 
     Returns:
-        ``(B, height, width, C)``.
+        `(B, height, width, C)`.
     """
     height, width = pad_hw
     rows, columns = height // window_size, width // window_size

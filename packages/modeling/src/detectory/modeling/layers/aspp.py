@@ -1,5 +1,7 @@
 """Atrous spatial pyramid pooling."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Sequence
 from copy import deepcopy
 
@@ -25,8 +27,8 @@ class ASPP(nn.Module):
         dilations: The three dilations.
         norm: Norm of every convolution but the one behind the pooling, as `get_norm` takes it.
         activation: Activation behind every convolution.
-        pool_kernel_size: ``(height, width)`` of the pooling window, a divisor of the input's size, so that
-            inference pools as training did; ``None`` pools the whole image.
+        pool_kernel_size: `(height, width)` of the pooling window, a divisor of the input's size, so that
+            inference pools as training did; `None` pools the whole image.
         dropout: Share of outputs dropped in training.
         use_depthwise_separable_conv: Use depthwise separable 3×3 convolutions.
 
@@ -87,7 +89,7 @@ class ASPP(nn.Module):
         self.project = convolution(5 * out_channels, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map ``(B, in_channels, H, W)`` to ``(B, out_channels, H, W)``.
+        """Map `(B, in_channels, H, W)` to `(B, out_channels, H, W)`.
 
         Raises:
             ValueError: where the fixed pooling window does not divide the input.

@@ -1,5 +1,7 @@
 """The contract of a convolutional block, and the depthwise separable convolution."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 
 from torch import Tensor, nn
@@ -11,7 +13,7 @@ from .weight_init import c2_msra_fill
 
 
 class CNNBlockBase(nn.Module):
-    """A block from ``(B, in_channels, H, W)`` to ``(B, out_channels, H / stride, W / stride)``.
+    """A block from `(B, in_channels, H, W)` to `(B, out_channels, H / stride, W / stride)`.
 
     Args:
         in_channels: Channels of the input.
@@ -25,7 +27,7 @@ class CNNBlockBase(nn.Module):
         self.out_channels = out_channels
         self.stride = stride
 
-    def freeze(self) -> "CNNBlockBase":
+    def freeze(self) -> CNNBlockBase:
         """Stop training: no parameter wants a gradient, every batch norm becomes a frozen one.
 
         Returns:
@@ -45,7 +47,7 @@ class DepthwiseSeparableConv2d(nn.Module):
     Args:
         in_channels: Channels of the input.
         out_channels: Channels of the output.
-        kernel_size: ``k``.
+        kernel_size: `k`.
         padding: Padding of the first convolution.
         dilation: Dilation of the first convolution.
         norm1: Norm behind the depthwise convolution, as `get_norm` takes it.
@@ -93,5 +95,5 @@ class DepthwiseSeparableConv2d(nn.Module):
         c2_msra_fill(self.pointwise)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map ``(B, in_channels, H, W)`` to ``(B, out_channels, H', W')``."""
+        """Map `(B, in_channels, H, W)` to `(B, out_channels, H', W')`."""
         return self.pointwise(self.depthwise(x))

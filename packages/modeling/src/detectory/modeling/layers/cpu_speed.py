@@ -1,5 +1,7 @@
 """Layouts and products that CPUs run faster; elsewhere, and while a graph is recorded, nothing changes."""
 
+from __future__ import annotations
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -10,7 +12,7 @@ def _eager_cpu(x: Tensor) -> bool:
 
 
 def fast_layout(x: Tensor) -> Tensor:
-    """Return a map ``(B, C, H, W)`` in the layout that convolutions of its device like best.
+    """Return a map `(B, C, H, W)` in the layout that convolutions of its device like best.
 
     On a CPU that is channels last, half again as fast as the default, and every convolution hands it on.
     """
@@ -34,7 +36,7 @@ class Linear(nn.Linear):
     LEAST_WORK = 10**8
 
     def forward(self, input: Tensor) -> Tensor:
-        """Map ``(R, in_features)`` to ``(R, out_features)``."""
+        """Map `(R, in_features)` to `(R, out_features)`."""
         work = input.numel() * self.out_features
         is_faster = input.dim() == 2 and input.dtype == torch.float32 and work >= self.LEAST_WORK
         if torch.jit.is_scripting():

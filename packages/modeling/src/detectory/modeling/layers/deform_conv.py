@@ -1,5 +1,7 @@
 """Deformable convolutions, with and without modulation."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Callable
 from typing import Any
@@ -55,7 +57,7 @@ class _DeformableConvolution(nn.Module):
         return number
 
     def extra_repr(self) -> str:
-        """Return what ``print`` shows."""
+        """Return what `print` shows."""
         return (
             f"in_channels={self.in_channels}, out_channels={self.out_channels}, kernel_size={self.kernel_size},"
             f" stride={self._shown(self.stride)}, padding={self._shown(self.padding)},"
@@ -76,7 +78,7 @@ class DeformConv(_DeformableConvolution):
         dilation: Distance of neighbouring samples.
         groups: Groups of the convolution.
         deformable_groups: Groups of channels that have offsets of their own.
-        bias: Whether a bias is learned; only ``False`` makes sense before a norm.
+        bias: Whether a bias is learned; only `False` makes sense before a norm.
         norm: Layer applied to the output.
         activation: Function applied last.
 
@@ -106,14 +108,14 @@ class DeformConv(_DeformableConvolution):
         return (number, number)
 
     def forward(self, x: Tensor, offset: Tensor) -> Tensor:
-        """Convolve ``x`` of shape ``(B, C_in, H, W)``.
+        """Convolve `x` of shape `(B, C_in, H, W)`.
 
         Args:
             x: The input.
-            offset: ``(B, 2 * deformable_groups * kh * kw, H', W')``, in pixels, y before x.
+            offset: `(B, 2 * deformable_groups * kh * kw, H', W')`, in pixels, y before x.
 
         Returns:
-            ``(B, C_out, H', W')``.
+            `(B, C_out, H', W')`.
         """
         return self._sample(x, offset, None)
 
@@ -146,14 +148,14 @@ class ModulatedDeformConv(_DeformableConvolution):
         )  # fmt: skip
 
     def forward(self, x: Tensor, offset: Tensor, mask: Tensor) -> Tensor:
-        """Convolve ``x`` of shape ``(B, C_in, H, W)``.
+        """Convolve `x` of shape `(B, C_in, H, W)`.
 
         Args:
             x: The input.
-            offset: ``(B, 2 * deformable_groups * kh * kw, H', W')``, in pixels, y before x.
-            mask: ``(B, deformable_groups * kh * kw, H', W')`` in ``[0, 1]``.
+            offset: `(B, 2 * deformable_groups * kh * kw, H', W')`, in pixels, y before x.
+            mask: `(B, deformable_groups * kh * kw, H', W')` in `[0, 1]`.
 
         Returns:
-            ``(B, C_out, H', W')``.
+            `(B, C_out, H', W')`.
         """
         return self._sample(x, offset, mask)

@@ -1,5 +1,7 @@
 """Stochastic depth."""
 
+from __future__ import annotations
+
 import torch
 from torch import Tensor, nn
 
@@ -10,7 +12,7 @@ class DropPath(nn.Module):
     Samples that stay are scaled up, so that the expectation is kept; inference changes nothing.
 
     Args:
-        drop_prob: Probability that a sample's branch is left out, in ``[0, 1)``.
+        drop_prob: Probability that a sample's branch is left out, in `[0, 1)`.
 
     Source: Huang et al., "Deep Networks with Stochastic Depth", 2016.
     """
@@ -22,7 +24,7 @@ class DropPath(nn.Module):
         self.drop_prob = drop_prob
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map ``x`` of shape ``(B, …)``; one decision a sample."""
+        """Map `x` of shape `(B, …)`; one decision a sample."""
         if not self.training or self.drop_prob == 0:
             return x
         keep = 1 - self.drop_prob
@@ -30,5 +32,5 @@ class DropPath(nn.Module):
         return x * stays / keep
 
     def extra_repr(self) -> str:
-        """Return what ``print`` shows."""
+        """Return what `print` shows."""
         return f"drop_prob={self.drop_prob}"

@@ -1,5 +1,7 @@
 """Batch normalisation whose statistics and scale never change."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -11,11 +13,11 @@ from torch.nn import functional as F
 class FrozenBatchNorm2d(nn.Module):
     """Apply a fixed affine map per channel, written with the four tensors of a batch norm.
 
-    A fresh module is the identity. Caffe2 checkpoints hold only ``weight`` and ``bias``, into which the
+    A fresh module is the identity. Caffe2 checkpoints hold only `weight` and `bias`, into which the
     statistics are folded already; loading one leaves the statistics at the identity.
 
     Args:
-        num_features: Channels ``C`` of the input ``(B, C, H, W)``.
+        num_features: Channels `C` of the input `(B, C, H, W)`.
         eps: Added to the variance.
     """
 
@@ -35,15 +37,15 @@ class FrozenBatchNorm2d(nn.Module):
         self.register_buffer("running_var", torch.ones(num_features) - eps)
 
     def scale_and_shift(self) -> tuple[Tensor, Tensor]:
-        """Return the map as ``x * scale + shift``; both have shape ``(C,)``."""
+        """Return the map as `x * scale + shift`; both have shape `(C,)`."""
         scale = self.weight * (self.running_var + self.eps).rsqrt()
         return scale, self.bias - self.running_mean * scale
 
     def fold(self, weight: Tensor, bias: Tensor | None) -> tuple[Tensor, Tensor]:
-        """Return weight and bias of the convolution that equals ``conv(weight, bias)`` followed by this norm.
+        """Return weight and bias of the convolution that equals `conv(weight, bias)` followed by this norm.
 
         Scaling the weight instead of the output saves a pass over the activations, forward and backward,
-        and keeps the gradient: ``norm(conv(x, w)) = conv(x, w * scale) + shift``.
+        and keeps the gradient: `norm(conv(x, w)) = conv(x, w * scale) + shift`.
         """
         scale, shift = self.scale_and_shift()
         if bias is not None:
@@ -52,7 +54,7 @@ class FrozenBatchNorm2d(nn.Module):
         return weight * scale.to(weight.dtype), shift.to(weight.dtype)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map ``x`` of shape ``(B, C, H, W)``; shape and dtype stay."""
+        """Map `x` of shape `(B, C, H, W)`; shape and dtype stay."""
         return F.batch_norm(
             x, self.running_mean, self.running_var, self.weight, self.bias, training=False, eps=self.eps
         )
@@ -67,31 +69,31 @@ class FrozenBatchNorm2d(nn.Module):
         super()._load_from_state_dict(state_dict, prefix, local_metadata, *rest)
 
     def extra_repr(self) -> str:
-        """Return what ``print`` shows."""
+        """Return what `print` shows."""
         return f"num_features={self.num_features}, eps={self.eps}"
 
     @classmethod
     def convert_frozen_batchnorm(cls, module: nn.Module) -> nn.Module:
-        """Replace every batch norm in ``module`` by its frozen copy.
+        """Replace every batch norm in `module` by its frozen copy.
 
         Returns:
-            ``module`` itself, changed in place, or a new module if it is a batch norm.
+            `module` itself, changed in place, or a new module if it is a batch norm.
         """
         live = (nn.BatchNorm2d, nn.SyncBatchNorm)
         return _replace(module, live, lambda norm: _copy_norm(norm, cls(norm.num_features, norm.eps)))
 
     @classmethod
     def convert_frozenbatchnorm2d_to_batchnorm2d(cls, module: nn.Module) -> nn.Module:
-        """Replace every frozen norm in ``module`` by a live `nn.BatchNorm2d` with the same values.
+        """Replace every frozen norm in `module` by a live `nn.BatchNorm2d` with the same values.
 
         Returns:
-            ``module`` itself, changed in place, or a new module if it is a frozen norm.
+            `module` itself, changed in place, or a new module if it is a frozen norm.
         """
         return _replace(module, (cls,), lambda norm: _copy_norm(norm, nn.BatchNorm2d(norm.num_features, norm.eps)))
 
 
 def _replace(module: nn.Module, kinds: tuple[type, ...], make: Callable[[Any], nn.Module]) -> nn.Module:
-    """Swap each module of the given kinds for what ``make`` returns, in place below the top."""
+    """Swap each module of the given kinds for what `make` returns, in place below the top."""
     if isinstance(module, kinds):
         return make(module).train(module.training)
     for name, child in module.named_children():

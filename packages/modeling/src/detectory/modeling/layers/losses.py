@@ -1,5 +1,7 @@
 """Losses between boxes and between scores."""
 
+from __future__ import annotations
+
 import math
 from typing import Any
 
@@ -24,15 +26,15 @@ def _reduce(loss: Tensor, reduction: str, function: str) -> Tensor:
 
 
 def smooth_l1_loss(input: Tensor, target: Tensor, beta: float, reduction: str = "none") -> Tensor:
-    """Absolute difference, rounded off to a parabola within ``beta`` of zero.
+    """Absolute difference, rounded off to a parabola within `beta` of zero.
 
     Args:
         input: Predictions of any shape.
         target: Targets of the same shape.
         beta: Where parabola and line meet; below 1e-5 the loss is plain L1.
-        reduction: ``"none"``, ``"mean"`` or ``"sum"``; the mean of nothing is zero.
+        reduction: `"none"`, `"mean"` or `"sum"`; the mean of nothing is zero.
 
-    Source: Girshick, "Fast R-CNN", 2015, equation 3, with the corner moved from 1 to ``beta``.
+    Source: Girshick, "Fast R-CNN", 2015, equation 3, with the corner moved from 1 to `beta`.
     """
     distance = (input - target).abs()
     if beta >= 1e-5:
@@ -53,12 +55,12 @@ def _overlap(boxes1: Tensor, boxes2: Tensor, eps: float) -> tuple[Tensor, Tensor
 
 
 def giou_loss(boxes1: Tensor, boxes2: Tensor, reduction: str = "none", eps: float = 1e-7) -> Tensor:
-    """One minus the generalised IoU of paired boxes ``(N, 4)``, in ``[0, 2]``.
+    """One minus the generalised IoU of paired boxes `(N, 4)`, in `[0, 2]`.
 
     Args:
-        boxes1: ``(x1, y1, x2, y2)`` in pixels.
+        boxes1: `(x1, y1, x2, y2)` in pixels.
         boxes2: The same number of boxes.
-        reduction: ``"none"``, ``"mean"`` or ``"sum"``.
+        reduction: `"none"`, `"mean"` or `"sum"`.
         eps: Keeps divisions finite.
 
     Source: Rezatofighi et al., "Generalized Intersection over Union", 2019, algorithm 1.

@@ -1,5 +1,7 @@
 """Normalisation layers by name, and the two that torch lacks."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from typing import Any
 
@@ -17,10 +19,10 @@ NormSpec = str | Callable[[int], nn.Module] | None
 
 
 class LayerNorm(nn.Module):
-    """Normalise each pixel over its channels; input and output are ``(B, C, H, W)``.
+    """Normalise each pixel over its channels; input and output are `(B, C, H, W)`.
 
     Args:
-        normalized_shape: Channels ``C``.
+        normalized_shape: Channels `C`.
         eps: Added to the variance.
     """
 
@@ -44,7 +46,7 @@ class NaiveSyncBatchNorm(nn.BatchNorm2d):
     One process alone behaves as `nn.BatchNorm2d`.
 
     Args:
-        stats_mode: ``""`` gives every process the same weight and refuses empty batches; ``"N"`` weights
+        stats_mode: `""` gives every process the same weight and refuses empty batches; `"N"` weights
             a process by its number of images, an empty batch counts nothing.
     """
 
@@ -55,7 +57,7 @@ class NaiveSyncBatchNorm(nn.BatchNorm2d):
         self._stats_mode = stats_mode
 
     def forward(self, input: Tensor) -> Tensor:
-        """Normalise ``input`` of shape ``(B, C, H, W)`` and, in training, move the running statistics."""
+        """Normalise `input` of shape `(B, C, H, W)` and, in training, move the running statistics."""
         world = get_world_size()
         if world == 1 or not self.training:
             return super().forward(input)
@@ -89,7 +91,7 @@ class CycleBatchNormList(nn.ModuleList):
     Args:
         length: Number of sets.
         bn_class: Class of one norm.
-        kwargs: Its arguments; ``affine`` is refused as the list owns the affine map.
+        kwargs: Its arguments; `affine` is refused as the list owns the affine map.
     """
 
     def __init__(self, length: int, bn_class: type[nn.Module] = nn.BatchNorm2d, **kwargs: Any) -> None:
@@ -103,13 +105,13 @@ class CycleBatchNormList(nn.ModuleList):
         self._position = 0
 
     def forward(self, x: Tensor) -> Tensor:
-        """Normalise ``x`` of shape ``(B, C, H, W)`` with the set whose turn it is."""
+        """Normalise `x` of shape `(B, C, H, W)` with the set whose turn it is."""
         x = self[self._position](x)
         self._position = (self._position + 1) % len(self)
         return x * self.weight.view(1, -1, 1, 1) + self.bias.view(1, -1, 1, 1)
 
     def extra_repr(self) -> str:
-        """Return what ``print`` shows."""
+        """Return what `print` shows."""
         return f"affine=True, length={len(self)}"
 
 
@@ -134,15 +136,15 @@ NORMS: dict[str, Callable[[int], nn.Module]] = {
 
 
 def get_norm(norm: NormSpec, out_channels: int) -> nn.Module | None:
-    """Build a normalisation layer for maps of ``out_channels`` channels.
+    """Build a normalisation layer for maps of `out_channels` channels.
 
     Args:
-        norm: A key of ``NORMS`` (``"BN"``, ``"SyncBN"``, ``"FrozenBN"``, ``"GN"``, ``"LN"``, …), a callable
-            that takes the number of channels, or ``""`` / ``None`` for none.
+        norm: A key of `NORMS` (`"BN"`, `"SyncBN"`, `"FrozenBN"`, `"GN"`, `"LN"`, …), a callable
+            that takes the number of channels, or `""` / `None` for none.
         out_channels: Channels of the layer's input.
 
     Returns:
-        The layer, or ``None`` where none is wanted.
+        The layer, or `None` where none is wanted.
 
     Raises:
         ValueError: for an unknown name.

@@ -1,5 +1,7 @@
 """Modules that cut regions out of one feature map and bring them to one size."""
 
+from __future__ import annotations
+
 import math
 
 import torch
@@ -15,10 +17,10 @@ class ROIAlign(nn.Module):
     """Average bilinear samples in every bin of every region.
 
     Args:
-        output_size: ``(height, width)`` of the output.
+        output_size: `(height, width)` of the output.
         spatial_scale: Cells of the map for one pixel of the image.
         sampling_ratio: Samples along each side of a bin; 0 takes about one for each cell.
-        aligned: Whether pixel centres lie at half-integer coordinates. ``False`` is the first paper's code.
+        aligned: Whether pixel centres lie at half-integer coordinates. `False` is the first paper's code.
 
     Source: He et al., "Mask R-CNN", 2017, section 3.
     """
@@ -31,14 +33,14 @@ class ROIAlign(nn.Module):
         self.aligned = aligned
 
     def forward(self, input: Tensor, rois: Tensor) -> Tensor:
-        """Pool ``input`` of shape ``(B, C, H, W)``.
+        """Pool `input` of shape `(B, C, H, W)`.
 
         Args:
             input: The feature map.
-            rois: ``(R, 5)``: image index, then a box ``(x1, y1, x2, y2)`` in image pixels.
+            rois: `(R, 5)`: image index, then a box `(x1, y1, x2, y2)` in image pixels.
 
         Returns:
-            ``(R, C, height, width)``.
+            `(R, C, height, width)`.
         """
         size, scale = self.output_size, self.spatial_scale
         if torch.jit.is_scripting():
@@ -47,7 +49,7 @@ class ROIAlign(nn.Module):
         return ops.roi_align(input, rois, size, scale, self.sampling_ratio, self.aligned)
 
     def extra_repr(self) -> str:
-        """Return what ``print`` shows."""
+        """Return what `print` shows."""
         return (
             f"output_size={self.output_size}, spatial_scale={self.spatial_scale},"
             f" sampling_ratio={self.sampling_ratio}, aligned={self.aligned}"
@@ -58,7 +60,7 @@ class ROIAlignRotated(nn.Module):
     """`ROIAlign` for rotated boxes; pixel centres lie at half-integer coordinates.
 
     Args:
-        output_size: ``(height, width)`` of the output.
+        output_size: `(height, width)` of the output.
         spatial_scale: Cells of the map for one pixel of the image.
         sampling_ratio: Samples along each side of a bin; 0 takes about one for each cell.
     """
@@ -70,19 +72,19 @@ class ROIAlignRotated(nn.Module):
         self.sampling_ratio = sampling_ratio
 
     def forward(self, input: Tensor, rois: Tensor) -> Tensor:
-        """Pool ``input`` of shape ``(B, C, H, W)``.
+        """Pool `input` of shape `(B, C, H, W)`.
 
         Args:
             input: The feature map.
-            rois: ``(R, 6)``: image index, then ``(cx, cy, width, height, degrees counter-clockwise)``.
+            rois: `(R, 6)`: image index, then `(cx, cy, width, height, degrees counter-clockwise)`.
 
         Returns:
-            ``(R, C, height, width)`` in the region's own frame.
+            `(R, C, height, width)` in the region's own frame.
         """
         return ops.roi_align_rotated(input, rois, self.output_size, self.spatial_scale, self.sampling_ratio)
 
     def extra_repr(self) -> str:
-        """Return what ``print`` shows."""
+        """Return what `print` shows."""
         return (
             f"output_size={self.output_size}, spatial_scale={self.spatial_scale}, sampling_ratio={self.sampling_ratio}"
         )
@@ -95,7 +97,7 @@ class ROIPool(nn.Module):
     included, and bins outside the map are zero.
 
     Args:
-        output_size: ``(height, width)`` of the output.
+        output_size: `(height, width)` of the output.
         spatial_scale: Cells of the map for one pixel of the image.
 
     Source: Girshick, "Fast R-CNN", 2015, section 2.1.
@@ -107,7 +109,7 @@ class ROIPool(nn.Module):
         self.spatial_scale = spatial_scale
 
     def forward(self, input: Tensor, rois: Tensor) -> Tensor:
-        """Pool ``input`` of shape ``(B, C, H, W)`` by ``rois`` of shape ``(R, 5)`` to ``(R, C, height, width)``."""
+        """Pool `input` of shape `(B, C, H, W)` by `rois` of shape `(R, 5)` to `(R, C, height, width)`."""
         crops = [self._pool(input, *row) for row in rois.detach().tolist()]
         return torch.stack(crops) if crops else input.new_zeros((0, input.shape[1], *self.output_size))
 
@@ -126,5 +128,5 @@ class ROIPool(nn.Module):
         return pooled.masked_fill(pooled == -math.inf, 0.0)
 
     def extra_repr(self) -> str:
-        """Return what ``print`` shows."""
+        """Return what `print` shows."""
         return f"output_size={self.output_size}, spatial_scale={self.spatial_scale}"

@@ -1,5 +1,7 @@
 """Initial values of weights as the detection papers' Caffe2 code drew them."""
 
+from __future__ import annotations
+
 from typing import Any
 
 from torch import nn
@@ -16,14 +18,14 @@ def c2_msra_fill(module: Any) -> None:
 
 
 def init_predictor(module: Any, std: float) -> None:
-    """Fill a layer whose outputs shall start near zero: weights normal around zero with ``std``, the bias zero."""
+    """Fill a layer whose outputs shall start near zero: weights normal around zero with `std`, the bias zero."""
     nn.init.normal_(module.weight, std=std)
     if module.bias is not None:
         nn.init.zeros_(module.bias)
 
 
 def c2_xavier_fill(module: Any) -> None:
-    """Fill a convolution or linear layer uniformly within ``sqrt(3 / fan_in)``; the bias becomes zero.
+    """Fill a convolution or linear layer uniformly within `sqrt(3 / fan_in)`; the bias becomes zero.
 
     Source: Glorot and Bengio, 2010, in the fan-in form that Caffe2 calls Xavier.
     """

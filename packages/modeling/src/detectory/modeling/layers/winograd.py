@@ -1,5 +1,7 @@
 """3×3 convolutions of models that are only run, with fewer multiplications."""
 
+from __future__ import annotations
+
 from typing import Any
 
 import torch
@@ -60,7 +62,7 @@ class WinogradConv2d(Conv2d):
         return F.relu(out) if self.has_relu else out
 
     def __prepare_scriptable__(self) -> nn.Module:
-        """Return what ``torch.jit.script`` compiles: the plain convolution."""
+        """Return what `torch.jit.script` compiles: the plain convolution."""
         return self.plain[0]
 
 

@@ -1,5 +1,7 @@
 """What one-stage detectors share."""
 
+from __future__ import annotations
+
 from abc import abstractmethod
 from collections.abc import Sequence
 from typing import Any
@@ -23,7 +25,7 @@ class DenseDetector(ImageNormalizer):
     Args:
         backbone: Maps images to feature maps.
         head: Maps a list of levels to lists of predictions.
-        head_in_features: Names of the levels; ``None`` for all outputs of the backbone.
+        head_in_features: Names of the levels; `None` for all outputs of the backbone.
         pixel_mean: Mean of each channel, in the units of the input (0 to 255).
         pixel_std: Deviation of each channel.
     """
@@ -55,12 +57,12 @@ class DenseDetector(ImageNormalizer):
         """Train on, or detect in, a batch.
 
         Args:
-            batched_inputs: One dictionary an image: ``"image"`` ``(C, H, W)``; ``"instances"`` in training;
-                ``"height"`` and ``"width"`` of the wanted result.
+            batched_inputs: One dictionary an image: `"image"` `(C, H, W)`; `"instances"` in training;
+                `"height"` and `"width"` of the wanted result.
 
         Returns:
-            Losses by name in training; else for every image ``{"instances": Instances}`` with ``pred_boxes``,
-            ``scores`` and ``pred_classes``.
+            Losses by name in training; else for every image `{"instances": Instances}` with `pred_boxes`,
+            `scores` and `pred_classes`.
         """
         images = self.preprocess_image(batched_inputs)
         maps = self.backbone(images.tensor)
@@ -95,7 +97,7 @@ class DenseDetector(ImageNormalizer):
 
     @staticmethod
     def _flatten(predictions: Sequence[Sequence[Tensor]], numbers: Sequence[int]) -> list[list[Tensor]]:
-        """Bring each kind of prediction from ``(B, A * n, H, W)`` to ``(B, H * W * A, n)`` on every level."""
+        """Bring each kind of prediction from `(B, A * n, H, W)` to `(B, H * W * A, n)` on every level."""
         return [
             [flatten_cells(level, number) for level in kind] for kind, number in zip(predictions, numbers, strict=True)
         ]
@@ -112,7 +114,7 @@ class DenseDetector(ImageNormalizer):
         self.loss_normalizer = float(state["loss_normalizer"])
 
     def _normalizer(self, positive: Tensor) -> float:
-        """Count the positive anchors of a batch ``(B, R)`` into their running mean, and return it.
+        """Count the positive anchors of a batch `(B, R)` into their running mean, and return it.
 
         A single odd batch cannot move the mean far.
         """
@@ -120,7 +122,7 @@ class DenseDetector(ImageNormalizer):
         return self.loss_normalizer
 
     def _positive_count(self, positive: Tensor) -> int:
-        """Count positive anchors of a batch ``(B, R)`` and log their mean number an image."""
+        """Count positive anchors of a batch `(B, R)` and log their mean number an image."""
         count = int(positive.sum())
         if has_event_storage():
             get_event_storage().put_scalar("num_pos_anchors", count / len(positive))
@@ -133,9 +135,9 @@ class DenseDetector(ImageNormalizer):
 
         Args:
             anchors: Boxes of every level.
-            scores: Probabilities ``(H * W * A, K)`` of every level.
-            deltas: ``(H * W * A, 4)`` of every level.
-            image_size: ``(height, width)``.
+            scores: Probabilities `(H * W * A, K)` of every level.
+            deltas: `(H * W * A, 4)` of every level.
+            image_size: `(height, width)`.
         """
         levels = [self._decode(*level) for level in zip(anchors, scores, deltas, strict=True)]
         boxes, confidence, classes = (torch.cat(parts) for parts in zip(*levels, strict=True))

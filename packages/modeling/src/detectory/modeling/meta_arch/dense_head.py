@@ -1,5 +1,7 @@
 """The two towers of convolutions that RetinaNet and FCOS put on every level."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -16,7 +18,7 @@ class RetinaNetHead(nn.Module):
 
     Args:
         input_shape: Shape of every level, all with the same channels.
-        num_classes: ``K``.
+        num_classes: `K`.
         num_anchors: Anchors of a cell.
         conv_dims: Channels of each convolution of a tower.
         norm: Norm behind every convolution, as `get_norm` takes it. Batch norms keep statistics for
@@ -76,7 +78,7 @@ class RetinaNetHead(nn.Module):
         return nn.Sequential(*layers)
 
     def forward(self, features: Sequence[Tensor]) -> tuple[list[Tensor], ...]:
-        """Map levels ``(B, C, H, W)`` to logits ``(B, A * K, H, W)`` and deltas ``(B, A * 4, H, W)``."""
+        """Map levels `(B, C, H, W)` to logits `(B, A * K, H, W)` and deltas `(B, A * 4, H, W)`."""
         logits = [self.cls_score(self.cls_subnet(x)) for x in features]
         deltas = [self.bbox_pred(self.bbox_subnet(x)) for x in features]
         return logits, deltas
@@ -88,7 +90,7 @@ class FCOSHead(RetinaNetHead):
     Args:
         input_shape: Shape of every level.
         conv_dims: Channels of each convolution of a tower.
-        kwargs: Further arguments of `RetinaNetHead`, without ``num_anchors``.
+        kwargs: Further arguments of `RetinaNetHead`, without `num_anchors`.
 
     Source: Tian et al., "FCOS", 2019, figure 2.
     """
@@ -99,7 +101,7 @@ class FCOSHead(RetinaNetHead):
         init_predictor(self.ctrness, std=0.01)
 
     def forward(self, features: Sequence[Tensor]) -> tuple[list[Tensor], ...]:
-        """Map levels to logits ``(B, K, H, W)``, deltas ``(B, 4, H, W)`` and centre-ness logits ``(B, 1, H, W)``."""
+        """Map levels to logits `(B, K, H, W)`, deltas `(B, 4, H, W)` and centre-ness logits `(B, 1, H, W)`."""
         logits = [self.cls_score(self.cls_subnet(x)) for x in features]
         boxes = [self.bbox_subnet(x) for x in features]
         return logits, [self.bbox_pred(x) for x in boxes], [self.ctrness(x) for x in boxes]

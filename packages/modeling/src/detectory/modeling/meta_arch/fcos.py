@@ -1,5 +1,7 @@
 """FCOS."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 
 import torch
@@ -26,11 +28,11 @@ class FCOS(DenseDetector):
     Args:
         backbone: Maps images to feature maps.
         head: Maps levels to logits, deltas and centre-ness, as `FCOSHead`.
-        head_in_features: Names of the levels; ``None`` for all outputs of the backbone.
+        head_in_features: Names of the levels; `None` for all outputs of the backbone.
         box2box_transform: What the deltas mean; by default distances in units of the stride.
-        num_classes: ``K``.
+        num_classes: `K`.
         center_sampling_radius: A location is positive only within this many strides of its object's centre.
-        focal_loss_alpha: Weight of positives, against ``1 - alpha`` of negatives.
+        focal_loss_alpha: Weight of positives, against `1 - alpha` of negatives.
         focal_loss_gamma: How fast the loss of easy locations fades.
         test_score_thresh: Candidates must score higher.
         test_topk_candidates: Most candidates of a level.
@@ -87,7 +89,7 @@ class FCOS(DenseDetector):
         predictions: Sequence[Sequence[Tensor]],
         gt_instances: Sequence[Instances],
     ) -> dict[str, Tensor]:
-        """Return ``loss_fcos_cls``, ``loss_fcos_loc`` and ``loss_fcos_ctr``."""
+        """Return `loss_fcos_cls`, `loss_fcos_loc` and `loss_fcos_ctr`."""
         del images
         logits, deltas, centerness = self._flatten(predictions, (self.num_classes, 4, 1))
         anchors = self.anchor_generator(features)
@@ -101,12 +103,12 @@ class FCOS(DenseDetector):
         """Match the locations of every image with its objects.
 
         Args:
-            anchors: Locations of every level, together ``R``.
-            gt_instances: ``gt_boxes`` and ``gt_classes`` of every image.
+            anchors: Locations of every level, together `R`.
+            gt_instances: `gt_boxes` and `gt_classes` of every image.
 
         Returns:
-            For every image labels ``(R,)``, ``K`` for background, and matched boxes ``(R, 4)``, of no meaning
-            where the label is ``K``.
+            For every image labels `(R,)`, `K` for background, and matched boxes `(R, 4)`, of no meaning
+            where the label is `K`.
         """
         labels, boxes = [], []
         for truth in gt_instances:
@@ -121,7 +123,7 @@ class FCOS(DenseDetector):
         return labels, boxes
 
     def _match_quality(self, truth: Boxes, anchors: Sequence[Boxes]) -> Tensor:
-        """Return ``(M, R)``: zero where an object is none of the location's business, else more for smaller objects."""
+        """Return `(M, R)`: zero where an object is none of the location's business, else more for smaller objects."""
         locations = Boxes.cat(list(anchors))
         centers = locations.get_centers()  # (R, 2)
         side = locations.tensor[:, 2] - locations.tensor[:, 0]  # (R,)
@@ -149,12 +151,12 @@ class FCOS(DenseDetector):
         """Return the three losses, each per positive location (a running mean of their number).
 
         Args:
-            anchors: Locations of every level, together ``R``.
-            pred_logits: ``(B, H * W, K)`` of every level.
-            gt_labels: ``(R,)`` of every image.
-            pred_anchor_deltas: ``(B, H * W, 4)`` of every level.
-            gt_boxes: ``(R, 4)`` of every image.
-            pred_centerness: Logits ``(B, H * W, 1)`` of every level.
+            anchors: Locations of every level, together `R`.
+            pred_logits: `(B, H * W, K)` of every level.
+            gt_labels: `(R,)` of every image.
+            pred_anchor_deltas: `(B, H * W, 4)` of every level.
+            gt_boxes: `(R, 4)` of every image.
+            pred_centerness: Logits `(B, H * W, 1)` of every level.
         """
         labels = torch.stack(list(gt_labels))  # (B, R)
         positive = (labels >= 0) & (labels != self.num_classes)
@@ -175,7 +177,7 @@ class FCOS(DenseDetector):
         }
 
     def compute_ctrness_targets(self, anchors: Sequence[Boxes], gt_boxes: Sequence[Tensor]) -> Tensor:
-        """Return centre-ness ``(B, R)`` in ``[0, 1]``: 1 at an object's centre, 0 at its sides (equation 3)."""
+        """Return centre-ness `(B, R)` in `[0, 1]`: 1 at an object's centre, 0 at its sides (equation 3)."""
         locations = Boxes.cat(list(anchors)).tensor
         distances = torch.stack([self.box2box_transform.get_deltas(locations, boxes) for boxes in gt_boxes])
         left, top, right, bottom = distances.unbind(dim=-1)

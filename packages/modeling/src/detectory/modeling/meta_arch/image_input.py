@@ -1,5 +1,7 @@
 """What every meta-architecture does with its input images."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from typing import Any
 
@@ -45,7 +47,7 @@ class ImageNormalizer(nn.Module):
         """Bring images to the model's device, normalise, pad and batch them.
 
         Args:
-            batched_inputs: One dictionary an image with ``"image"``: ``(C, H, W)`` of any real type, 0 to 255.
+            batched_inputs: One dictionary an image with `"image"`: `(C, H, W)` of any real type, 0 to 255.
 
         Returns:
             The batch, float32, padded with zeros (the mean colour) at the right and the bottom.
@@ -71,12 +73,12 @@ class ImageNormalizer(nn.Module):
         )
 
     def _ground_truth(self, batched_inputs: ModelInput) -> list[Instances] | None:
-        """Return every image's ``"instances"`` on the model's device, ``None`` where the batch has none."""
+        """Return every image's `"instances"` on the model's device, `None` where the batch has none."""
         if "instances" not in batched_inputs[0]:
             return None
         return [item["instances"].to(self.device) for item in batched_inputs]
 
 
 def output_size(item: dict[str, Any], image_size: tuple[int, int]) -> tuple[int, int]:
-    """Return the wanted ``(height, width)`` of an input's result: its own wish, else the image's size."""
+    """Return the wanted `(height, width)` of an input's result: its own wish, else the image's size."""
     return item.get("height", image_size[0]), item.get("width", image_size[1])

@@ -1,5 +1,7 @@
 """Panoptic feature pyramid network."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from typing import Any
 
@@ -47,11 +49,11 @@ class PanopticFPN(GeneralizedRCNN):
         """Train on, or segment, a batch.
 
         Args:
-            batched_inputs: As for `GeneralizedRCNN`, and ``"sem_seg"`` ``(H, W)`` in training.
+            batched_inputs: As for `GeneralizedRCNN`, and `"sem_seg"` `(H, W)` in training.
 
         Returns:
-            Losses by name in training; else for every image ``"instances"``, ``"sem_seg"`` (logits) and
-            ``"panoptic_seg"``, see `combine_semantic_and_instance_outputs`.
+            Losses by name in training; else for every image `"instances"`, `"sem_seg"` (logits) and
+            `"panoptic_seg"`, see `combine_semantic_and_instance_outputs`.
         """
         if not self.training:
             return self.inference(batched_inputs)
@@ -75,7 +77,7 @@ class PanopticFPN(GeneralizedRCNN):
             do_postprocess: Whether to scale and join the results.
 
         Returns:
-            As in `forward`, or raw `Instances` and logits ``(B, K, H, W)`` without post-processing.
+            As in `forward`, or raw `Instances` and logits `(B, K, H, W)` without post-processing.
         """
         images = self.preprocess_image(batched_inputs)
         features = self.backbone(images.tensor)
@@ -115,15 +117,15 @@ def combine_semantic_and_instance_outputs(
     """Give every pixel one segment: instances first, the surest on top, stuff where no instance is.
 
     Args:
-        instance_results: Detections with ``pred_masks`` ``(N, H, W)``, ``scores`` and ``pred_classes``.
-        semantic_results: Class ids ``(H, W)``; 0 means any thing and makes no segment.
+        instance_results: Detections with `pred_masks` `(N, H, W)`, `scores` and `pred_classes`.
+        semantic_results: Class ids `(H, W)`; 0 means any thing and makes no segment.
         overlap_threshold: An instance goes if more than this share of it is taken already.
         stuff_area_thresh: Stuff with fewer free pixels goes.
         instances_score_thresh: Instances that score less go.
 
     Returns:
-        Segment ids ``(H, W)`` int32, 0 where there is none, and a dictionary for each id in order: ``"id"``,
-        ``"isthing"``, ``"category_id"``, and ``"score"`` and ``"instance_id"`` of things or ``"area"`` of stuff.
+        Segment ids `(H, W)` int32, 0 where there is none, and a dictionary for each id in order: `"id"`,
+        `"isthing"`, `"category_id"`, and `"score"` and `"instance_id"` of things or `"area"` of stuff.
     """
     canvas = torch.zeros_like(semantic_results, dtype=torch.int32)
     segments: list[dict[str, Any]] = []

@@ -1,5 +1,7 @@
 """Two-stage detectors: propose regions, then look at each."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -20,16 +22,16 @@ class GeneralizedRCNN(ImageNormalizer):
 
     Args:
         backbone: Maps images to feature maps.
-        proposal_generator: Maps feature maps to proposals, as `RPN`; ``None`` where inputs bring ``"proposals"``.
+        proposal_generator: Maps feature maps to proposals, as `RPN`; `None` where inputs bring `"proposals"`.
         roi_heads: Maps proposals to detections, as `StandardROIHeads`.
         pixel_mean: Mean of each channel, in the units of the input (0 to 255).
         pixel_std: Deviation of each channel.
-        input_format: Meaning of the channels (``"BGR"``, ``"RGB"``); only pictures of the training need it.
+        input_format: Meaning of the channels (`"BGR"`, `"RGB"`); only pictures of the training need it.
         vis_period: Iterations from one picture of the training to the next, 0 for none.
 
     Attributes:
-        training_visualizer: Called with inputs and proposals every ``vis_period`` iterations while an event
-            storage is active; ``None`` draws nothing. (Drawing is not this package's business.)
+        training_visualizer: Called with inputs and proposals every `vis_period` iterations while an event
+            storage is active; `None` draws nothing. (Drawing is not this package's business.)
     """
 
     def __init__(
@@ -54,13 +56,13 @@ class GeneralizedRCNN(ImageNormalizer):
         """Train on, or detect in, a batch.
 
         Args:
-            batched_inputs: One dictionary an image: ``"image"`` ``(C, H, W)``; ``"instances"`` in training;
-                ``"height"`` and ``"width"`` of the wanted result; ``"proposals"`` where there is no
+            batched_inputs: One dictionary an image: `"image"` `(C, H, W)`; `"instances"` in training;
+                `"height"` and `"width"` of the wanted result; `"proposals"` where there is no
                 proposal generator.
 
         Returns:
-            Losses by name in training; else for every image ``{"instances": Instances}`` with ``pred_boxes``,
-            ``scores``, ``pred_classes``, and ``pred_masks`` and ``pred_keypoints`` where there are heads.
+            Losses by name in training; else for every image `{"instances": Instances}` with `pred_boxes`,
+            `scores`, `pred_classes`, and `pred_masks` and `pred_keypoints` where there are heads.
         """
         if not self.training:
             return self.inference(batched_inputs)
@@ -86,7 +88,7 @@ class GeneralizedRCNN(ImageNormalizer):
 
         Args:
             batched_inputs: As in `forward`.
-            detected_instances: Known boxes of every image, ``pred_boxes`` and ``pred_classes`` in the
+            detected_instances: Known boxes of every image, `pred_boxes` and `pred_classes` in the
                 resolution that the model sees; only masks and keypoints are then predicted.
             do_postprocess: Whether to scale the results to the wanted size.
 
@@ -117,7 +119,7 @@ class GeneralizedRCNN(ImageNormalizer):
         return [item["proposals"].to(self.device) for item in batched_inputs]
 
     def visualize_training(self, batched_inputs: ModelInput, proposals: Sequence[Instances]) -> None:
-        """Hand inputs and proposals of this iteration to ``training_visualizer``, if there is one."""
+        """Hand inputs and proposals of this iteration to `training_visualizer`, if there is one."""
         if self.training_visualizer is not None:
             self.training_visualizer(batched_inputs, proposals)
 
@@ -157,8 +159,8 @@ class ProposalNetwork(ImageNormalizer):
         """Train on, or propose in, a batch; inputs as for `GeneralizedRCNN`.
 
         Returns:
-            Losses by name in training; else for every image ``{"proposals": Instances}`` with
-            ``proposal_boxes`` and ``objectness_logits``.
+            Losses by name in training; else for every image `{"proposals": Instances}` with
+            `proposal_boxes` and `objectness_logits`.
         """
         images = self.preprocess_image(batched_inputs)
         truth = self._ground_truth(batched_inputs)

@@ -1,5 +1,7 @@
 """RetinaNet."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 
 import torch
@@ -28,11 +30,11 @@ class RetinaNet(DenseDetector):
         anchor_generator: Maps levels to anchors.
         box2box_transform: What the deltas mean.
         anchor_matcher: Labels anchors by their IoU with ground truth.
-        num_classes: ``K``.
-        focal_loss_alpha: Weight of positives, against ``1 - alpha`` of negatives.
+        num_classes: `K`.
+        focal_loss_alpha: Weight of positives, against `1 - alpha` of negatives.
         focal_loss_gamma: How fast the loss of easy anchors fades.
         smooth_l1_beta: Where smooth L1 turns linear; 0 is plain L1.
-        box_reg_loss_type: ``"smooth_l1"``, ``"giou"``, ``"diou"`` or ``"ciou"``.
+        box_reg_loss_type: `"smooth_l1"`, `"giou"`, `"diou"` or `"ciou"`.
         test_score_thresh: Candidates must score higher.
         test_topk_candidates: Most candidates of a level.
         test_nms_thresh: IoU above which the lesser of two detections of a class goes.
@@ -40,7 +42,7 @@ class RetinaNet(DenseDetector):
         pixel_mean: Mean of each channel, in the units of the input (0 to 255).
         pixel_std: Deviation of each channel.
         vis_period: Iterations from one picture of the training to the next; kept for the trainer.
-        input_format: Meaning of the channels (``"BGR"``, ``"RGB"``).
+        input_format: Meaning of the channels (`"BGR"`, `"RGB"`).
 
     Attributes:
         loss_normalizer: Running mean of the number of positive anchors in a batch.
@@ -95,7 +97,7 @@ class RetinaNet(DenseDetector):
         predictions: Sequence[Sequence[Tensor]],
         gt_instances: Sequence[Instances],
     ) -> dict[str, Tensor]:
-        """Return ``loss_cls`` and ``loss_box_reg``."""
+        """Return `loss_cls` and `loss_box_reg`."""
         del images
         logits, deltas = self._flatten(predictions, (self.num_classes, 4))
         anchors = self.anchor_generator(features)
@@ -109,12 +111,12 @@ class RetinaNet(DenseDetector):
         """Match the anchors of every image with its objects.
 
         Args:
-            anchors: Boxes of every level, together ``R``.
-            gt_instances: ``gt_boxes`` and ``gt_classes`` of every image.
+            anchors: Boxes of every level, together `R`.
+            gt_instances: `gt_boxes` and `gt_classes` of every image.
 
         Returns:
-            For every image labels ``(R,)``: a class, ``K`` for background, -1 for ignored; and matched boxes
-            ``(R, 4)``, of no meaning where the label is no class.
+            For every image labels `(R,)`: a class, `K` for background, -1 for ignored; and matched boxes
+            `(R, 4)`, of no meaning where the label is no class.
         """
         everywhere = Boxes.cat(list(anchors))
         labels, boxes = [], []
@@ -137,14 +139,14 @@ class RetinaNet(DenseDetector):
         pred_anchor_deltas: Sequence[Tensor],
         gt_boxes: Sequence[Tensor],
     ) -> dict[str, Tensor]:
-        """Return ``loss_cls`` and ``loss_box_reg``, both per positive anchor (a running mean of their number).
+        """Return `loss_cls` and `loss_box_reg`, both per positive anchor (a running mean of their number).
 
         Args:
-            anchors: Boxes of every level, together ``R``.
-            pred_logits: ``(B, H * W * A, K)`` of every level.
-            gt_labels: ``(R,)`` of every image, see `label_anchors`.
-            pred_anchor_deltas: ``(B, H * W * A, 4)`` of every level.
-            gt_boxes: ``(R, 4)`` of every image.
+            anchors: Boxes of every level, together `R`.
+            pred_logits: `(B, H * W * A, K)` of every level.
+            gt_labels: `(R,)` of every image, see `label_anchors`.
+            pred_anchor_deltas: `(B, H * W * A, 4)` of every level.
+            gt_boxes: `(R, 4)` of every image.
         """
         labels = torch.stack(list(gt_labels))  # (B, R)
         counted = labels >= 0
@@ -186,11 +188,11 @@ class RetinaNet(DenseDetector):
 
         Args:
             anchors: Boxes of every level.
-            box_cls: Probabilities ``(H * W * A, K)`` of every level.
-            box_delta: ``(H * W * A, 4)`` of every level.
-            image_size: ``(height, width)``.
+            box_cls: Probabilities `(H * W * A, K)` of every level.
+            box_delta: `(H * W * A, 4)` of every level.
+            image_size: `(height, width)`.
 
         Returns:
-            `Instances` with ``pred_boxes``, ``scores`` and ``pred_classes``, best first.
+            `Instances` with `pred_boxes`, `scores` and `pred_classes`, best first.
         """
         return self._detect(anchors, box_cls, box_delta, image_size)

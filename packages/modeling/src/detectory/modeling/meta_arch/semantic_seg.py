@@ -1,5 +1,7 @@
 """Semantic segmentation on a feature pyramid."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -40,11 +42,11 @@ class SemanticSegmentor(ImageNormalizer):
         """Train on, or segment, a batch.
 
         Args:
-            batched_inputs: One dictionary an image: ``"image"`` ``(C, H, W)``; ``"sem_seg"`` ``(H, W)`` of class
-                ids in training; ``"height"`` and ``"width"`` of the wanted result.
+            batched_inputs: One dictionary an image: `"image"` `(C, H, W)`; `"sem_seg"` `(H, W)` of class
+                ids in training; `"height"` and `"width"` of the wanted result.
 
         Returns:
-            Losses by name in training; else for every image ``{"sem_seg": logits (K, height, width)}``.
+            Losses by name in training; else for every image `{"sem_seg": logits (K, height, width)}`.
         """
         images = self.preprocess_image(batched_inputs)
         targets = None
@@ -65,7 +67,7 @@ class SemSegFPNHead(nn.Module):
 
     Args:
         input_shape: Channels and stride of every level by name.
-        num_classes: ``K``.
+        num_classes: `K`.
         conv_dims: Channels of every convolution.
         common_stride: Stride at which the levels meet.
         loss_weight: Factor of the loss.
@@ -126,11 +128,11 @@ class SemSegFPNHead(nn.Module):
         """Classify every pixel.
 
         Args:
-            features: Maps ``(B, C, H, W)`` by name.
-            targets: Class ids ``(B, H', W')`` of the input's resolution, needed in training.
+            features: Maps `(B, C, H, W)` by name.
+            targets: Class ids `(B, H', W')` of the input's resolution, needed in training.
 
         Returns:
-            Logits ``(B, K, H', W')`` (``None`` in training) and losses (empty in inference).
+            Logits `(B, K, H', W')` (`None` in training) and losses (empty in inference).
         """
         x = self.layers(features)
         if self.training:
@@ -140,14 +142,14 @@ class SemSegFPNHead(nn.Module):
         return self._to_input_resolution(x), {}
 
     def layers(self, features: Mapping[str, Tensor]) -> Tensor:
-        """Return logits ``(B, K, H, W)`` at the common stride."""
+        """Return logits `(B, K, H, W)` at the common stride."""
         x = getattr(self, self.in_features[0])(features[self.in_features[0]])
         for name in self.in_features[1:]:
             x = x + getattr(self, name)(features[name])
         return self.predictor(x)
 
     def losses(self, predictions: Tensor, targets: Tensor) -> dict[str, Tensor]:
-        """Return ``loss_sem_seg``, the mean cross-entropy of all pixels that are not ignored."""
+        """Return `loss_sem_seg`, the mean cross-entropy of all pixels that are not ignored."""
         logits = self._to_input_resolution(predictions.float())
         loss = F.cross_entropy(logits, targets.long(), reduction="mean", ignore_index=self.ignore_value)
         return {"loss_sem_seg": loss * self.loss_weight}

@@ -1,5 +1,7 @@
 """Networks that propose where objects may be."""
 
+from __future__ import annotations
+
 from .proposals import (
     add_ground_truth_to_proposals,
     add_ground_truth_to_proposals_single_image,

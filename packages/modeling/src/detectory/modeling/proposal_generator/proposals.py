@@ -1,5 +1,7 @@
 """Choosing proposals, and the ground truth among them."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -10,17 +12,17 @@ from torch import Tensor
 from detectory.ops import batched_nms
 from detectory.structures import Boxes, Instances, RotatedBoxes
 
-#: The logit of a proposal that is certain: ``log(p / (1 - p))`` for ``p = 1 - 1e-10``.
+#: The logit of a proposal that is certain: `log(p / (1 - p))` for `p = 1 - 1e-10`.
 CERTAIN_LOGIT = math.log((1.0 - 1e-10) / (1 - (1.0 - 1e-10)))
 
 Suppress = Callable[[Tensor, Tensor, Tensor, float], Tensor]
 
 
 def top_anchors(pred_objectness_logits: Sequence[Tensor], pre_nms_topk: int) -> list[tuple[Tensor, Tensor]]:
-    """Return for every level the best scores and their anchors' indices, both ``(B, k)``, best first.
+    """Return for every level the best scores and their anchors' indices, both `(B, k)`, best first.
 
     Args:
-        pred_objectness_logits: One ``(B, H * W * A)`` a level.
+        pred_objectness_logits: One `(B, H * W * A)` a level.
         pre_nms_topk: Most anchors of an image and level.
     """
     return [logits.topk(_at_most(logits.shape[1], pre_nms_topk), dim=1) for logits in pred_objectness_logits]
@@ -45,18 +47,18 @@ def suppress_proposals(
     """Clip proposals, drop small ones and suppress overlaps within each level.
 
     Args:
-        boxes: ``(B, k, D)`` for every level.
-        scores: Logits ``(B, k)`` for every level.
-        image_sizes: ``(height, width)`` of every image.
+        boxes: `(B, k, D)` for every level.
+        scores: Logits `(B, k)` for every level.
+        image_sizes: `(height, width)` of every image.
         nms_thresh: IoU above which the lesser of two proposals of a level goes.
         post_nms_topk: Most proposals of an image.
         min_box_size: Proposals not wider and higher than this many pixels go.
         training: Whether a value that is not finite is an error (else its proposal goes).
         box_class: What wraps the boxes.
-        suppress: The matching ``batched_nms``.
+        suppress: The matching `batched_nms`.
 
     Returns:
-        For every image `Instances` with ``proposal_boxes`` and ``objectness_logits``, best first.
+        For every image `Instances` with `proposal_boxes` and `objectness_logits`, best first.
 
     Raises:
         FloatingPointError: in training, if a prediction is infinite or not a number.
@@ -90,9 +92,9 @@ def find_top_rpn_proposals(
     """Choose the proposals of a batch out of one box an anchor.
 
     Args:
-        proposals: Decoded boxes ``(B, H * W * A, 4)`` for every level.
-        pred_objectness_logits: ``(B, H * W * A)`` for every level.
-        image_sizes: ``(height, width)`` of every image.
+        proposals: Decoded boxes `(B, H * W * A, 4)` for every level.
+        pred_objectness_logits: `(B, H * W * A)` for every level.
+        image_sizes: `(height, width)` of every image.
         nms_thresh: IoU above which the lesser of two proposals of a level goes.
         pre_nms_topk: Most anchors of an image and level that are looked at.
         post_nms_topk: Most proposals of an image.
@@ -100,7 +102,7 @@ def find_top_rpn_proposals(
         training: Whether a value that is not finite is an error.
 
     Returns:
-        For every image `Instances` with ``proposal_boxes`` and ``objectness_logits``, best first.
+        For every image `Instances` with `proposal_boxes` and `objectness_logits`, best first.
     """
     best = top_anchors(pred_objectness_logits, pre_nms_topk)
     boxes = [take_rows(level, index) for level, (_, index) in zip(proposals, best, strict=True)]
@@ -109,7 +111,7 @@ def find_top_rpn_proposals(
 
 
 def take_rows(values: Tensor, index: Tensor) -> Tensor:
-    """Return for every image its own rows: ``values`` ``(B, N, D)``, ``index`` ``(B, k)``, result ``(B, k, D)``."""
+    """Return for every image its own rows: `values` `(B, N, D)`, `index` `(B, k)`, result `(B, k, D)`."""
     return values.gather(1, index.unsqueeze(-1).expand(-1, -1, values.shape[-1]))
 
 
@@ -121,8 +123,8 @@ def add_ground_truth_to_proposals(
     Early in training no proposal may overlap an object enough; its own box always does.
 
     Args:
-        gt: Boxes of every image, or `Instances` with ``gt_boxes`` and any other field that proposals have.
-        proposals: `Instances` with ``proposal_boxes`` and ``objectness_logits``.
+        gt: Boxes of every image, or `Instances` with `gt_boxes` and any other field that proposals have.
+        proposals: `Instances` with `proposal_boxes` and `objectness_logits`.
 
     Returns:
         New `Instances`, ground truth last, with a logit of near certainty.

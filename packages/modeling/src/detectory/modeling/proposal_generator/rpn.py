@@ -1,5 +1,7 @@
 """Region proposal network."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -32,13 +34,13 @@ class RPN(nn.Module):
         box2box_transform: What the head's deltas mean.
         batch_size_per_image: Anchors of an image that the losses look at.
         positive_fraction: Largest share of positive ones among them.
-        pre_nms_topk: Most anchors of a level that are looked at, ``(training, inference)``.
-        post_nms_topk: Most proposals of an image, ``(training, inference)``.
+        pre_nms_topk: Most anchors of a level that are looked at, `(training, inference)`.
+        post_nms_topk: Most proposals of an image, `(training, inference)`.
         nms_thresh: IoU above which the lesser of two proposals of a level goes.
         min_box_size: Proposals not wider and higher than this many pixels go.
         anchor_boundary_thresh: Anchors that lie farther than this outside the image are not trained; negative: all are.
-        loss_weight: Factor of both losses, or of each by name (``"loss_rpn_cls"``, ``"loss_rpn_loc"``).
-        box_reg_loss_type: ``"smooth_l1"``, ``"giou"``, ``"diou"`` or ``"ciou"``.
+        loss_weight: Factor of both losses, or of each by name (`"loss_rpn_cls"`, `"loss_rpn_loc"`).
+        box_reg_loss_type: `"smooth_l1"`, `"giou"`, `"diou"` or `"ciou"`.
         smooth_l1_beta: Where smooth L1 turns linear; 0 is plain L1.
 
     Source: Ren et al., "Faster R-CNN", 2015, section 3.
@@ -92,12 +94,12 @@ class RPN(nn.Module):
 
         Args:
             images: The batch; only sizes are read.
-            features: Maps ``(B, C, H, W)`` by name.
-            gt_instances: `Instances` with ``gt_boxes`` for every image, needed in training.
+            features: Maps `(B, C, H, W)` by name.
+            gt_instances: `Instances` with `gt_boxes` for every image, needed in training.
 
         Returns:
-            For every image `Instances` with ``proposal_boxes`` and ``objectness_logits``, best first; and the
-            losses ``loss_rpn_cls`` and ``loss_rpn_loc``, empty in inference.
+            For every image `Instances` with `proposal_boxes` and `objectness_logits`, best first; and the
+            losses `loss_rpn_cls` and `loss_rpn_loc`, empty in inference.
         """
         levels = [features[name] for name in self.in_features]
         anchors = self.anchor_generator(levels)
@@ -119,12 +121,12 @@ class RPN(nn.Module):
         """Label the anchors of every image and choose those that the losses look at.
 
         Args:
-            anchors: Anchors of every level, together ``R``.
+            anchors: Anchors of every level, together `R`.
             gt_instances: Ground truth of every image.
 
         Returns:
-            For every image labels ``(R,)`` int8, -1 where an anchor is not looked at, 0 background, 1 object;
-            and boxes ``(R, D)`` matched to the anchors, of no meaning where the label is not 1.
+            For every image labels `(R,)` int8, -1 where an anchor is not looked at, 0 background, 1 object;
+            and boxes `(R, D)` matched to the anchors, of no meaning where the label is not 1.
         """
         everywhere = type(anchors[0]).cat(list(anchors))
         labels, boxes = [], []
@@ -157,14 +159,14 @@ class RPN(nn.Module):
         pred_anchor_deltas: Sequence[Tensor],
         gt_boxes: Sequence[Tensor],
     ) -> dict[str, Tensor]:
-        """Return ``loss_rpn_cls`` and ``loss_rpn_loc``, both per sampled anchor.
+        """Return `loss_rpn_cls` and `loss_rpn_loc`, both per sampled anchor.
 
         Args:
-            anchors: Anchors of every level, together ``R``.
-            pred_objectness_logits: ``(B, H * W * A)`` for every level.
-            gt_labels: ``(R,)`` for every image, see `label_and_sample_anchors`.
-            pred_anchor_deltas: ``(B, H * W * A, D)`` for every level.
-            gt_boxes: ``(R, D)`` for every image.
+            anchors: Anchors of every level, together `R`.
+            pred_objectness_logits: `(B, H * W * A)` for every level.
+            gt_labels: `(R,)` for every image, see `label_and_sample_anchors`.
+            pred_anchor_deltas: `(B, H * W * A, D)` for every level.
+            gt_boxes: `(R, D)` for every image.
         """
         labels = torch.stack(list(gt_labels))  # (B, R)
         positive = labels == 1
@@ -207,7 +209,7 @@ class RPN(nn.Module):
     def _decode_top_anchors(
         self, anchors: Sequence[Any], logits: Sequence[Tensor], deltas: Sequence[Tensor]
     ) -> tuple[list[Tensor], list[Tensor]]:
-        """Return boxes ``(B, k, D)`` and logits ``(B, k)`` of every level; only the chosen anchors are decoded."""
+        """Return boxes `(B, k, D)` and logits `(B, k)` of every level; only the chosen anchors are decoded."""
         boxes, scores = [], []
         for level, delta, (score, index) in zip(
             anchors, deltas, top_anchors(logits, self.pre_nms_topk[self.training]), strict=True
@@ -220,7 +222,7 @@ class RPN(nn.Module):
 
 
 def flatten_cells(x: Tensor, numbers: int) -> Tensor:
-    """Bring a head's output ``(B, A * numbers, H, W)`` to ``(B, H * W * A, numbers)``, the order of anchors."""
+    """Bring a head's output `(B, A * numbers, H, W)` to `(B, H * W * A, numbers)`, the order of anchors."""
     batch, _, height, width = x.shape
     x = x.reshape(batch, -1, numbers, height, width).permute(0, 3, 4, 1, 2)
     return x.reshape(batch, -1, numbers)

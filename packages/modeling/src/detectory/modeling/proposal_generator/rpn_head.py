@@ -1,5 +1,7 @@
 """The small network that slides over every level."""
 
+from __future__ import annotations
+
 from collections import OrderedDict
 from collections.abc import Sequence
 
@@ -43,6 +45,6 @@ class StandardRPNHead(nn.Module):
             init_predictor(layer, std=0.01)
 
     def forward(self, features: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
-        """Map levels ``(B, C, H, W)`` to logits ``(B, A, H, W)`` and deltas ``(B, A * box_dim, H, W)``."""
+        """Map levels `(B, C, H, W)` to logits `(B, A, H, W)` and deltas `(B, A * box_dim, H, W)`."""
         hidden = [self.conv(x) for x in features]
         return [self.objectness_logits(x) for x in hidden], [self.anchor_deltas(x) for x in hidden]

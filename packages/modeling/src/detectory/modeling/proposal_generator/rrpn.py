@@ -1,5 +1,7 @@
 """Region proposal network for rotated boxes."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from typing import Any
 
@@ -23,7 +25,7 @@ def find_top_rrpn_proposals(
     min_box_size: float,
     training: bool,
 ) -> list[Instances]:
-    """Choose rotated proposals; arguments as those of `find_top_rpn_proposals` with boxes ``(B, H * W * A, 5)``."""
+    """Choose rotated proposals; arguments as those of `find_top_rpn_proposals` with boxes `(B, H * W * A, 5)`."""
     best = top_anchors(pred_objectness_logits, pre_nms_topk)
     boxes = [take_rows(level, index) for level, (_, index) in zip(proposals, best, strict=True)]
     scores = [score for score, _ in best]
@@ -34,7 +36,7 @@ def find_top_rrpn_proposals(
 class RRPN(RPN):
     """`RPN` over rotated anchors: needs a `RotatedAnchorGenerator` and a `Box2BoxTransformRotated`.
 
-    Arguments are those of `RPN`; every box is ``(cx, cy, width, height, degrees counter-clockwise)``.
+    Arguments are those of `RPN`; every box is `(cx, cy, width, height, degrees counter-clockwise)`.
 
     Raises:
         ValueError: if anchors at the image's border are to be left out, which rotated anchors do not know.

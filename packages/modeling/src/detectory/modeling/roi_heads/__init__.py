@@ -1,5 +1,7 @@
 """Heads that predict classes, boxes, masks and keypoints of proposed regions."""
 
+from __future__ import annotations
+
 from .box_head import FastRCNNConvFCHead
 from .cascade_rcnn import CascadeROIHeads
 from .detections import fast_rcnn_inference, fast_rcnn_inference_single_image

@@ -1,5 +1,7 @@
 """From pooled region features to a vector a region."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 
 import torch
@@ -54,7 +56,7 @@ class FastRCNNConvFCHead(nn.Module):
             c2_xavier_fill(getattr(self, name))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map ``(R, C, H, W)`` to ``(R, fc_dims[-1])``, or to a map where there is no fully connected layer."""
+        """Map `(R, C, H, W)` to `(R, fc_dims[-1])`, or to a map where there is no fully connected layer."""
         if self.convs:
             x = fast_layout(x)
         for name in self.convs:
@@ -66,7 +68,7 @@ class FastRCNNConvFCHead(nn.Module):
         return x
 
     def __prepare_scriptable__(self) -> nn.Module:
-        """Return what ``torch.jit.script`` compiles: the same layers in lists."""
+        """Return what `torch.jit.script` compiles: the same layers in lists."""
         return _ScriptableHead(self)
 
     @property

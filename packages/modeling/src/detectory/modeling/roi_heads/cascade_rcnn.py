@@ -1,5 +1,7 @@
 """Cascade R-CNN: heads in a row, each refining the boxes of the one before."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -38,7 +40,7 @@ class CascadeROIHeads(StandardROIHeads):
         box_heads: One for each stage.
         box_predictors: One for each stage, all class-agnostic.
         proposal_matchers: One for each stage; the first one also samples.
-        kwargs: Further arguments of `StandardROIHeads`, without ``proposal_matcher``.
+        kwargs: Further arguments of `StandardROIHeads`, without `proposal_matcher`.
 
     Raises:
         ValueError: where the three sequences differ in length.

@@ -1,5 +1,7 @@
 """From class probabilities and boxes of regions to detections."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 
 from torch import Tensor
@@ -19,15 +21,15 @@ def fast_rcnn_inference(
     """Detect objects in every image of a batch.
 
     Args:
-        boxes: ``(R_i, K * 4)``, or ``(R_i, 4)`` where all classes share a box.
-        scores: Probabilities ``(R_i, K + 1)``, background last.
-        image_shapes: ``(height, width)`` of every image.
+        boxes: `(R_i, K * 4)`, or `(R_i, 4)` where all classes share a box.
+        scores: Probabilities `(R_i, K + 1)`, background last.
+        image_shapes: `(height, width)` of every image.
         score_thresh: Detections must score higher.
         nms_thresh: IoU above which the lesser of two detections of a class goes.
         topk_per_image: Most detections of an image; negative for all.
 
     Returns:
-        For every image `Instances` with ``pred_boxes``, ``scores`` and ``pred_classes``, best first, and the
+        For every image `Instances` with `pred_boxes`, `scores` and `pred_classes`, best first, and the
         indices of their regions, int64.
     """
     results = [

@@ -1,5 +1,7 @@
 """The last layer of Fast R-CNN: classes and boxes of regions."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping, Sequence
 
 import torch
@@ -23,22 +25,22 @@ Predictions = tuple[Tensor, Tensor]
 
 
 class FastRCNNOutputLayers(nn.Module):
-    """Two linear layers: scores of ``K`` classes and the background, and box deltas.
+    """Two linear layers: scores of `K` classes and the background, and box deltas.
 
     Args:
         input_shape: Shape of a region's features, or their number.
-        box2box_transform: What the deltas mean; its weights set the numbers ``D`` of a box.
-        num_classes: ``K``.
+        box2box_transform: What the deltas mean; its weights set the numbers `D` of a box.
+        num_classes: `K`.
         test_score_thresh: Detections must score higher.
         test_nms_thresh: IoU above which the lesser of two detections of a class goes.
         test_topk_per_image: Most detections of an image; negative for all.
         cls_agnostic_bbox_reg: One box a region instead of one a class.
         smooth_l1_beta: Where smooth L1 turns linear; 0 is plain L1.
-        box_reg_loss_type: ``"smooth_l1"``, ``"giou"``, ``"diou"`` or ``"ciou"``.
-        loss_weight: Factor of both losses, or of each by name (``"loss_cls"``, ``"loss_box_reg"``).
-        use_fed_loss: Let the sigmoid loss look at some classes of a batch only (LVIS); needs ``use_sigmoid_ce``.
+        box_reg_loss_type: `"smooth_l1"`, `"giou"`, `"diou"` or `"ciou"`.
+        loss_weight: Factor of both losses, or of each by name (`"loss_cls"`, `"loss_box_reg"`).
+        use_fed_loss: Let the sigmoid loss look at some classes of a batch only (LVIS); needs `use_sigmoid_ce`.
         use_sigmoid_ce: Independent sigmoids instead of a softmax.
-        get_fed_loss_cls_weights: Returns the weight ``(K,)`` by which a class is drawn for the federated loss.
+        get_fed_loss_cls_weights: Returns the weight `(K,)` by which a class is drawn for the federated loss.
         fed_loss_num_classes: Classes of a batch that the federated loss looks at.
 
     Source: Girshick, "Fast R-CNN", 2015, section 2; Zhou et al., "Probabilistic two-stage detection", 2021
@@ -106,19 +108,19 @@ class FastRCNNOutputLayers(nn.Module):
         self.register_buffer("fed_loss_cls_weights", weights)
 
     def forward(self, x: Tensor) -> Predictions:
-        """Map region features ``(R, …)`` to scores ``(R, K + 1)``, background last, and deltas ``(R, K * D)``.
+        """Map region features `(R, …)` to scores `(R, K + 1)`, background last, and deltas `(R, K * D)`.
 
-        Class-agnostic deltas have shape ``(R, D)``.
+        Class-agnostic deltas have shape `(R, D)`.
         """
         x = torch.flatten(x, start_dim=1) if x.dim() > 2 else x
         return self.cls_score(x), self.bbox_pred(x)
 
     def losses(self, predictions: Predictions, proposals: Sequence[Instances]) -> dict[str, Tensor]:
-        """Return ``loss_cls`` and ``loss_box_reg``.
+        """Return `loss_cls` and `loss_box_reg`.
 
         Args:
             predictions: Scores and deltas of all regions of the batch.
-            proposals: For every image its regions, with ``proposal_boxes``, ``gt_boxes`` and ``gt_classes``.
+            proposals: For every image its regions, with `proposal_boxes`, `gt_boxes` and `gt_classes`.
         """
         scores, deltas = predictions
         if proposals:
@@ -148,7 +150,7 @@ class FastRCNNOutputLayers(nn.Module):
         return federated_classes(gt_classes, num_fed_loss_classes, num_classes, weight)
 
     def sigmoid_cross_entropy_loss(self, pred_class_logits: Tensor, gt_classes: Tensor) -> Tensor:
-        """Return the sigmoid loss of logits ``(R, K + 1)`` for classes ``(R,)``, per region."""
+        """Return the sigmoid loss of logits `(R, K + 1)` for classes `(R,)`, per region."""
         chosen = None
         if self.use_fed_loss and gt_classes.numel():
             chosen = self.get_fed_loss_classes(
@@ -163,10 +165,10 @@ class FastRCNNOutputLayers(nn.Module):
         however many foreground regions there are.
 
         Args:
-            proposal_boxes: ``(R, D)``.
-            gt_boxes: ``(R, D)``.
-            pred_deltas: ``(R, D)`` or ``(R, K * D)``.
-            gt_classes: ``(R,)``.
+            proposal_boxes: `(R, D)`.
+            gt_boxes: `(R, D)`.
+            pred_deltas: `(R, D)` or `(R, K * D)`.
+            gt_classes: `(R,)`.
         """
         numbers = proposal_boxes.shape[1]
         foreground = ((gt_classes >= 0) & (gt_classes < self.num_classes)).nonzero().squeeze(1)
@@ -198,7 +200,7 @@ class FastRCNNOutputLayers(nn.Module):
         )
 
     def predict_boxes(self, predictions: Predictions, proposals: Sequence[Instances]) -> tuple[Tensor, ...]:
-        """Return for every image its boxes ``(R_i, K * D)``, or ``(R_i, D)`` if class-agnostic."""
+        """Return for every image its boxes `(R_i, K * D)`, or `(R_i, D)` if class-agnostic."""
         if not proposals:
             return ()
         boxes = torch.cat([p.proposal_boxes.tensor for p in proposals])
@@ -207,7 +209,7 @@ class FastRCNNOutputLayers(nn.Module):
     def predict_boxes_for_gt_classes(
         self, predictions: Predictions, proposals: Sequence[Instances]
     ) -> tuple[Tensor, ...]:
-        """Return for every image the boxes ``(R_i, D)`` of its regions' own classes ``gt_classes``.
+        """Return for every image the boxes `(R_i, D)` of its regions' own classes `gt_classes`.
 
         A background region gets the box of an arbitrary class.
         """
@@ -223,7 +225,7 @@ class FastRCNNOutputLayers(nn.Module):
         return tuple(chosen)
 
     def predict_probs(self, predictions: Predictions, proposals: Sequence[Instances]) -> tuple[Tensor, ...]:
-        """Return for every image the probabilities ``(R_i, K + 1)`` of its regions."""
+        """Return for every image the probabilities `(R_i, K + 1)` of its regions."""
         scores = predictions[0]
         probabilities = scores.sigmoid() if self.use_sigmoid_ce else F.softmax(scores, dim=-1)
         return probabilities.split(_counts(proposals))

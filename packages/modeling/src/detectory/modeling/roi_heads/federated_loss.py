@@ -1,5 +1,7 @@
 """Losses for vocabularies so large that no image is labelled for all of it."""
 
+from __future__ import annotations
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -9,10 +11,10 @@ def federated_classes(gt_classes: Tensor, num_fed_loss_classes: int, num_classes
     """Return the batch's own classes and enough others, drawn without replacement.
 
     Args:
-        gt_classes: Classes of the batch's regions, ``num_classes`` is background.
+        gt_classes: Classes of the batch's regions, `num_classes` is background.
         num_fed_loss_classes: Classes wanted; more are returned if the batch itself has more.
-        num_classes: ``K``.
-        weight: Weight ``(K,)`` of each class in the draw, ``None`` for equal ones.
+        num_classes: `K`.
+        weight: Weight `(K,)` of each class in the draw, `None` for equal ones.
 
     Returns:
         Distinct classes, int64; may contain the background.
@@ -35,9 +37,9 @@ def sigmoid_cross_entropy(logits: Tensor, gt_classes: Tensor, classes: Tensor | 
     """Return the sum of binary cross-entropies divided by the number of regions.
 
     Args:
-        logits: ``(R, K + 1)``; the background's column plays no part.
-        gt_classes: ``(R,)``, ``K`` is background.
-        classes: The classes that count, see `federated_classes`; ``None`` for all.
+        logits: `(R, K + 1)`; the background's column plays no part.
+        gt_classes: `(R,)`, `K` is background.
+        classes: The classes that count, see `federated_classes`; `None` for all.
     """
     if gt_classes.numel() == 0:
         return logits.sum() * 0.0

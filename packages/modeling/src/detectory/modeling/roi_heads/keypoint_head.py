@@ -1,5 +1,7 @@
 """The keypoint branch of Mask R-CNN."""
 
+from __future__ import annotations
+
 from abc import ABCMeta, abstractmethod
 from collections.abc import Sequence
 from typing import Any
@@ -19,9 +21,9 @@ def keypoint_rcnn_loss(
     """Cross-entropy over the cells of each visible keypoint's heatmap.
 
     Args:
-        pred_keypoint_logits: ``(R, P, S, S)`` of the regions of all images, ``P`` keypoints.
-        instances: For every image its regions with ``proposal_boxes`` and ``gt_keypoints``.
-        normalizer: What the sum is divided by; ``None`` for the number of visible keypoints.
+        pred_keypoint_logits: `(R, P, S, S)` of the regions of all images, `P` keypoints.
+        instances: For every image its regions with `proposal_boxes` and `gt_keypoints`.
+        normalizer: What the sum is divided by; `None` for the number of visible keypoints.
 
     Returns:
         A scalar; zero, with a graph, where no keypoint is visible.
@@ -48,14 +50,14 @@ def keypoint_rcnn_loss(
 
 
 def keypoint_rcnn_inference(pred_keypoint_logits: Tensor, pred_instances: Sequence[Instances]) -> None:
-    """Set the detections' ``pred_keypoints`` ``(R_i, P, 3)``, rows ``(x, y, score)``, and ``pred_keypoint_heatmaps``.
+    """Set the detections' `pred_keypoints` `(R_i, P, 3)`, rows `(x, y, score)`, and `pred_keypoint_heatmaps`.
 
-    While ``torch.export`` records only the heatmaps are set: each is enlarged to its own box's size, which its graphs
+    While `torch.export` records only the heatmaps are set: each is enlarged to its own box's size, which its graphs
     cannot.
 
     Args:
-        pred_keypoint_logits: ``(R, P, S, S)`` of the detections of all images.
-        pred_instances: Detections with ``pred_boxes``; changed in place.
+        pred_keypoint_logits: `(R, P, S, S)` of the detections of all images.
+        pred_instances: Detections with `pred_boxes`; changed in place.
     """
     logits = pred_keypoint_logits.detach()
     sizes = [found.pred_boxes.tensor.shape[0] for found in pred_instances]
@@ -73,9 +75,9 @@ class BaseKeypointRCNNHead(nn.Module, metaclass=ABCMeta):
     """Loss and inference of a keypoint head; a subclass supplies `layers`.
 
     Args:
-        num_keypoints: ``P``.
+        num_keypoints: `P`.
         loss_weight: Factor of the loss.
-        loss_normalizer: ``"visible"`` divides by the visible keypoints of the batch; a number is
+        loss_normalizer: `"visible"` divides by the visible keypoints of the batch; a number is
             multiplied by the number of images and divides.
     """
 
@@ -93,11 +95,11 @@ class BaseKeypointRCNNHead(nn.Module, metaclass=ABCMeta):
         """Predict keypoints.
 
         Args:
-            x: Region features ``(R, C, H, W)``.
+            x: Region features `(R, C, H, W)`.
             instances: The regions: foreground proposals in training, detections in inference.
 
         Returns:
-            ``{"loss_keypoint": …}`` in training, else ``instances`` with ``pred_keypoints`` set.
+            `{"loss_keypoint": …}` in training, else `instances` with `pred_keypoints` set.
         """
         x = self.layers(x)
         if self.training:
@@ -109,7 +111,7 @@ class BaseKeypointRCNNHead(nn.Module, metaclass=ABCMeta):
 
     @abstractmethod
     def layers(self, x: Tensor) -> Tensor:
-        """Map region features to logits ``(R, P, S, S)``."""
+        """Map region features to logits `(R, P, S, S)`."""
 
 
 class KRCNNConvDeconvUpsampleHead(BaseKeypointRCNNHead):
@@ -117,7 +119,7 @@ class KRCNNConvDeconvUpsampleHead(BaseKeypointRCNNHead):
 
     Args:
         input_shape: Channels of the region features.
-        num_keypoints: ``P``.
+        num_keypoints: `P`.
         conv_dims: Channels of each convolution.
         kwargs: Arguments of `BaseKeypointRCNNHead`.
     """
@@ -139,7 +141,7 @@ class KRCNNConvDeconvUpsampleHead(BaseKeypointRCNNHead):
                 nn.init.kaiming_normal_(parameter, mode="fan_out", nonlinearity="relu")
 
     def layers(self, x: Tensor) -> Tensor:
-        """Map ``(R, C, H, W)`` to logits ``(R, P, 4 * H, 4 * W)``."""
+        """Map `(R, C, H, W)` to logits `(R, P, 4 * H, 4 * W)`."""
         x = fast_layout(x)
         for name in self.convs:
             x = getattr(self, name)(x)

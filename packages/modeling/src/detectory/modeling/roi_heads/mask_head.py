@@ -1,5 +1,7 @@
 """The mask branch of Mask R-CNN."""
 
+from __future__ import annotations
+
 from abc import ABCMeta, abstractmethod
 from collections.abc import Sequence
 from typing import Any
@@ -16,7 +18,7 @@ from .statistics import log_mask_stats
 
 
 def class_channel(logits: Tensor, classes: Tensor) -> Tensor:
-    """Return from ``(R, K or 1, ...)`` the channel of each region's class, ``(R, ...)``."""
+    """Return from `(R, K or 1, ...)` the channel of each region's class, `(R, ...)`."""
     if logits.shape[1] == 1:
         return logits[:, 0]
     return logits[torch.arange(classes.shape[0], device=logits.device), classes]
@@ -26,8 +28,8 @@ def mask_rcnn_loss(pred_mask_logits: Tensor, instances: Sequence[Instances]) -> 
     """Mean binary cross-entropy between each region's mask of its own class and the ground truth inside its box.
 
     Args:
-        pred_mask_logits: ``(R, K, M, M)`` of the regions of all images, or one channel if class-agnostic.
-        instances: For every image its foreground regions with ``proposal_boxes``, ``gt_classes`` and ``gt_masks``.
+        pred_mask_logits: `(R, K, M, M)` of the regions of all images, or one channel if class-agnostic.
+        instances: For every image its foreground regions with `proposal_boxes`, `gt_classes` and `gt_masks`.
 
     Returns:
         A scalar; zero, with a graph, where there is no region.
@@ -46,11 +48,11 @@ def mask_rcnn_loss(pred_mask_logits: Tensor, instances: Sequence[Instances]) -> 
 
 
 def mask_rcnn_inference(pred_mask_logits: Tensor, pred_instances: Sequence[Instances]) -> None:
-    """Set ``pred_masks``, probabilities ``(R_i, 1, M, M)`` for each detection's own class, on every image's detections.
+    """Set `pred_masks`, probabilities `(R_i, 1, M, M)` for each detection's own class, on every image's detections.
 
     Args:
-        pred_mask_logits: ``(R, K, M, M)`` of the detections of all images, or one channel if class-agnostic.
-        pred_instances: Detections with ``pred_classes``; changed in place.
+        pred_mask_logits: `(R, K, M, M)` of the detections of all images, or one channel if class-agnostic.
+        pred_instances: Detections with `pred_classes`; changed in place.
     """
     classes = torch.cat([found.pred_classes for found in pred_instances])
     probabilities = class_channel(pred_mask_logits, classes).float().sigmoid().unsqueeze(1)
@@ -80,7 +82,7 @@ class BaseMaskRCNNHead(nn.Module, metaclass=ABCMeta):
             instances: The regions: foreground proposals in training, detections in inference.
 
         Returns:
-            ``{"loss_mask": …}`` in training, else ``instances`` with ``pred_masks`` set.
+            `{"loss_mask": …}` in training, else `instances` with `pred_masks` set.
         """
         x = self.layers(x)
         if self.training:
@@ -90,7 +92,7 @@ class BaseMaskRCNNHead(nn.Module, metaclass=ABCMeta):
 
     @abstractmethod
     def layers(self, x: Tensor) -> Tensor:
-        """Map region features to logits ``(R, K or 1, M, M)``."""
+        """Map region features to logits `(R, K or 1, M, M)`."""
 
 
 class MaskRCNNConvUpsampleHead(BaseMaskRCNNHead):
@@ -147,7 +149,7 @@ class MaskRCNNConvUpsampleHead(BaseMaskRCNNHead):
         return instances
 
     def layers(self, x: Tensor) -> Tensor:
-        """Map ``(R, C, H, W)`` to logits ``(R, num_classes, 2 * H, 2 * W)``."""
+        """Map `(R, C, H, W)` to logits `(R, num_classes, 2 * H, 2 * W)`."""
         return self.predictor(self._upsampled(x))
 
     def _upsampled(self, x: Tensor) -> Tensor:

@@ -1,5 +1,7 @@
 """ROI heads of the C4 models: the last stage of the backbone runs on every region."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -21,7 +23,7 @@ class Res5ROIHeads(ROIHeads):
         pooler: Cuts the regions out.
         res5: The residual stage, or its blocks.
         box_predictor: Makes classes and boxes of the averaged features.
-        mask_head: Makes masks of the features, ``None`` for none.
+        mask_head: Makes masks of the features, `None` for none.
         kwargs: Arguments of `ROIHeads`.
 
     Source: He et al., "Deep Residual Learning", 2016, appendix A.

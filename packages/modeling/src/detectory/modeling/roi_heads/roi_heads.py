@@ -1,5 +1,7 @@
 """What all ROI heads share: matching proposals with ground truth and sampling them."""
 
+from __future__ import annotations
+
 from abc import ABCMeta, abstractmethod
 from collections.abc import Mapping, Sequence
 
@@ -20,11 +22,11 @@ def select_foreground_proposals(proposals: Sequence[Instances], bg_label: int) -
     """Keep the proposals of every image that are labelled with an object's class.
 
     Args:
-        proposals: `Instances` with ``gt_classes``, where -1 is ignored and ``bg_label`` is background.
+        proposals: `Instances` with `gt_classes`, where -1 is ignored and `bg_label` is background.
         bg_label: The background's label.
 
     Returns:
-        The foreground proposals of every image, and bool masks ``(R_i,)`` that choose them.
+        The foreground proposals of every image, and bool masks `(R_i,)` that choose them.
     """
     masks = [(p.gt_classes != -1) & (p.gt_classes != bg_label) for p in proposals]
     return [p[mask.nonzero().squeeze(1)] for p, mask in zip(proposals, masks, strict=True)], masks
@@ -34,7 +36,7 @@ def select_proposals_with_visible_keypoints(proposals: Sequence[Instances]) -> l
     """Keep the proposals of every image that contain at least one visible keypoint of their object.
 
     Args:
-        proposals: Foreground proposals with ``proposal_boxes`` and ``gt_keypoints``.
+        proposals: Foreground proposals with `proposal_boxes` and `gt_keypoints`.
     """
     kept = []
     for found in proposals:
@@ -52,7 +54,7 @@ class ROIHeads(nn.Module, metaclass=ABCMeta):
     """Everything behind the proposals; this class samples them for training, subclasses predict.
 
     Args:
-        num_classes: ``K``; the background's label is ``K``.
+        num_classes: `K`; the background's label is `K`.
         batch_size_per_image: Proposals of an image that training looks at.
         positive_fraction: Largest share of foreground among them.
         proposal_matcher: Labels proposals by their IoU with ground truth.
@@ -88,10 +90,10 @@ class ROIHeads(nn.Module, metaclass=ABCMeta):
 
         Args:
             images: The batch; only sizes are read.
-            features: Maps ``(B, C, H, W)`` by name.
-            proposals: For every image `Instances` with ``proposal_boxes`` and ``objectness_logits``.
-            targets: Ground truth of every image, needed in training: ``gt_boxes``, ``gt_classes``, and
-                ``gt_masks`` or ``gt_keypoints`` where heads want them.
+            features: Maps `(B, C, H, W)` by name.
+            proposals: For every image `Instances` with `proposal_boxes` and `objectness_logits`.
+            targets: Ground truth of every image, needed in training: `gt_boxes`, `gt_classes`, and
+                `gt_masks` or `gt_keypoints` where heads want them.
 
         Returns:
             Detections of every image (in training the sampled proposals), and losses by name (empty in inference).
@@ -104,13 +106,13 @@ class ROIHeads(nn.Module, metaclass=ABCMeta):
         """Match the proposals of every image with its objects and draw a sample of both kinds.
 
         Args:
-            proposals: `Instances` with ``proposal_boxes``.
-            targets: `Instances` with ``gt_boxes``, ``gt_classes`` and any other ``gt_`` field.
+            proposals: `Instances` with `proposal_boxes`.
+            targets: `Instances` with `gt_boxes`, `gt_classes` and any other `gt_` field.
 
         Returns:
-            For every image at most ``batch_size_per_image`` proposals, foreground first, with ``gt_classes``
-            and the ``gt_`` fields of the object each is matched with. Background proposals carry the fields of an
-            arbitrary object; an image without objects has no other ``gt_`` field.
+            For every image at most `batch_size_per_image` proposals, foreground first, with `gt_classes`
+            and the `gt_` fields of the object each is matched with. Background proposals carry the fields of an
+            arbitrary object; an image without objects has no other `gt_` field.
         """
         if self.proposal_append_gt:
             proposals = add_ground_truth_to_proposals(list(targets), proposals)
@@ -151,7 +153,7 @@ class ROIHeads(nn.Module, metaclass=ABCMeta):
 
 
 def copy_matched_fields(found: Instances, truth: Instances, matches: Tensor) -> None:
-    """Set on ``found`` every ``gt_`` field that it lacks, from the objects ``matches`` ``(R,)`` of ``truth``."""
+    """Set on `found` every `gt_` field that it lacks, from the objects `matches` `(R,)` of `truth`."""
     for name, value in truth.get_fields().items():
         if name.startswith("gt_") and not found.has(name):
             found.set(name, value[matches])

@@ -1,5 +1,7 @@
 """Fast R-CNN for rotated boxes."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from typing import Any
 
@@ -20,7 +22,7 @@ def fast_rcnn_inference_rotated(
     nms_thresh: float,
     topk_per_image: int,
 ) -> tuple[list[Instances], list[Tensor]]:
-    """Detect rotated objects; as `fast_rcnn_inference` with boxes ``(R_i, K * 5)`` or ``(R_i, 5)``."""
+    """Detect rotated objects; as `fast_rcnn_inference` with boxes `(R_i, K * 5)` or `(R_i, 5)`."""
     results = [
         fast_rcnn_inference_single_image_rotated(*image, score_thresh, nms_thresh, topk_per_image)
         for image in zip(boxes, scores, image_shapes, strict=True)
@@ -72,7 +74,7 @@ class RROIHeads(StandardROIHeads):
     """`StandardROIHeads` for rotated proposals; predicts boxes only.
 
     Args:
-        kwargs: Arguments of `StandardROIHeads`; the pooler is of type ``"ROIAlignRotated"``.
+        kwargs: Arguments of `StandardROIHeads`; the pooler is of type `"ROIAlignRotated"`.
 
     Raises:
         ValueError: if a mask or keypoint head is given.

@@ -1,5 +1,7 @@
 """ROI heads where every task pools its own features."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -25,10 +27,10 @@ class StandardROIHeads(ROIHeads):
         box_pooler: Its pooler.
         box_head: Makes a vector of pooled features.
         box_predictor: Makes classes and boxes of the vector, as `FastRCNNOutputLayers`.
-        mask_in_features: Names of the maps for the mask head; ``None`` for no mask head.
+        mask_in_features: Names of the maps for the mask head; `None` for no mask head.
         mask_pooler: Its pooler; without one the head gets the maps by name.
         mask_head: Makes masks.
-        keypoint_in_features: Names of the maps for the keypoint head; ``None`` for none.
+        keypoint_in_features: Names of the maps for the keypoint head; `None` for none.
         keypoint_pooler: Its pooler; without one the head gets the maps by name.
         keypoint_head: Makes keypoints.
         train_on_pred_boxes: Train masks and keypoints in the predicted boxes instead of the proposals.
@@ -92,10 +94,10 @@ class StandardROIHeads(ROIHeads):
 
         Args:
             features: Maps by name.
-            instances: For every image `Instances` with ``pred_boxes`` and ``pred_classes``.
+            instances: For every image `Instances` with `pred_boxes` and `pred_classes`.
 
         Returns:
-            The same `Instances` with ``pred_masks`` and ``pred_keypoints`` set where there are heads for them.
+            The same `Instances` with `pred_masks` and `pred_keypoints` set where there are heads for them.
         """
         if self.training:
             raise RuntimeError(f"{type(self).__name__}.forward_with_given_boxes: only works in inference, call eval()")
@@ -118,7 +120,7 @@ class StandardROIHeads(ROIHeads):
         return losses
 
     def _forward_mask(self, features: Mapping[str, Tensor], instances: list[Instances]) -> Any:
-        """Return the mask loss in training, else ``instances`` with masks."""
+        """Return the mask loss in training, else `instances` with masks."""
         if not self.mask_on:
             return {} if self.training else instances
         if self.training:
@@ -126,7 +128,7 @@ class StandardROIHeads(ROIHeads):
         return self.mask_head(self._pool(features, self.mask_in_features, self.mask_pooler, instances), instances)
 
     def _forward_keypoint(self, features: Mapping[str, Tensor], instances: list[Instances]) -> Any:
-        """Return the keypoint loss in training, else ``instances`` with keypoints."""
+        """Return the keypoint loss in training, else `instances` with keypoints."""
         if not self.keypoint_on:
             return {} if self.training else instances
         if self.training:

@@ -1,5 +1,7 @@
 """Figures about the heads' work that go to the event storage, where one is active."""
 
+from __future__ import annotations
+
 import torch
 from torch import Tensor
 
@@ -11,8 +13,8 @@ def log_classification_stats(pred_logits: Tensor, gt_classes: Tensor, prefix: st
     """Log how many regions are classified right, and how many objects are taken for background.
 
     Args:
-        pred_logits: ``(R, K + 1)``, background last.
-        gt_classes: ``(R,)``.
+        pred_logits: `(R, K + 1)`, background last.
+        gt_classes: `(R,)`.
         prefix: First part of the names.
     """
     if gt_classes.numel() == 0 or not has_event_storage():

@@ -1,5 +1,7 @@
 """COCO's result format: one dictionary a detection."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -17,10 +19,10 @@ def from_coco_results(
     """Return the entries of one image as predictions; `detectory.evaluation.instances_to_coco_json` is the way back.
 
     Args:
-        entries: with `category_id`, and all of them with the same of `score`, `bbox` (x, y, width, height, or five
+        entries: With `category_id`, and all of them with the same of `score`, `bbox` (x, y, width, height, or five
             numbers of a rotated box), `segmentation` (RLE) and `keypoints`.
         image_size: `(height, width)`.
-        category_ids: the category id of each class; None: ids are classes.
+        category_ids: The category id of each class; None: ids are classes.
 
     Returns:
         `pred_classes`, and what the entries hold of `scores`, `pred_boxes`, `pred_masks` (N, H, W) bool and

@@ -1,5 +1,7 @@
 """The `Detections` of the library supervision (Roboflow)."""
 
+from __future__ import annotations
+
 from typing import Any
 
 import numpy as np
@@ -14,12 +16,12 @@ _CORNERS, _NAMES = "xyxyxyxy", "class_name"
 
 
 def to_supervision(instances: Instances, class_names: list[str] | None = None) -> Any:
-    """Return one image's objects as ``supervision.Detections``.
+    """Return one image's objects as `supervision.Detections`.
 
     Args:
-        instances: with `pred_boxes` or `gt_boxes`, and as far as they are there classes, `scores`, masks and `ID`.
-            Rotated boxes become their upright bounds and ``data["xyxyxyxy"]``.
-        class_names: names of the classes for ``data["class_name"]``.
+        instances: With `pred_boxes` or `gt_boxes`, and as far as they are there classes, `scores`, masks and `ID`.
+            Rotated boxes become their upright bounds and `data["xyxyxyxy"]`.
+        class_names: Names of the classes for `data["class_name"]`.
 
     Raises:
         ImportError: supervision is not installed.
@@ -48,11 +50,11 @@ def to_supervision(instances: Instances, class_names: list[str] | None = None) -
 
 
 def from_supervision(detections: Any, image_size: tuple[int, int]) -> Instances:
-    """Return ``supervision.Detections``, or any object with its attributes, as predictions.
+    """Return `supervision.Detections`, or any object with its attributes, as predictions.
 
     Args:
-        detections: with ``xyxy``, and as far as they are not None ``mask``, ``confidence``, ``class_id``,
-            ``tracker_id`` and ``data["xyxyxyxy"]``, which gives rotated boxes.
+        detections: With `xyxy`, and as far as they are not None `mask`, `confidence`, `class_id`,
+            `tracker_id` and `data["xyxyxyxy"]`, which gives rotated boxes.
         image_size: `(height, width)`.
     """
     corners = (getattr(detections, "data", None) or {}).get(_CORNERS)

@@ -1,5 +1,7 @@
 """Torchvision's dictionaries: what its detectors take as targets and give as predictions."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 
 import torch
@@ -13,9 +15,9 @@ def to_torchvision(instances: Instances, first_label: int = 1) -> dict[str, torc
     """Return one image's objects as torchvision's detectors write them.
 
     Args:
-        instances: with `pred_boxes` or `gt_boxes`, and as far as they are there classes, `scores`, masks and
+        instances: With `pred_boxes` or `gt_boxes`, and as far as they are there classes, `scores`, masks and
             `pred_keypoints` or `gt_keypoints`.
-        first_label: the label of class 0; torchvision's detectors keep label 0 for the background.
+        first_label: The label of class 0; torchvision's detectors keep label 0 for the background.
 
     Returns:
         `boxes` (N, 4) float, `labels` (N,) int64, and as far as they are known `scores` (N,), `masks` (N, 1, H, W)
@@ -52,7 +54,7 @@ def from_torchvision(
         outputs: `boxes`, `labels` and as far as they are there `scores`, `masks` ((N, 1, H, W) or (N, H, W), inside
             from 0.5 on) and `keypoints`.
         image_size: `(height, width)`.
-        first_label: the label that becomes class 0.
+        first_label: The label that becomes class 0.
     """
     found = Instances(image_size, pred_boxes=Boxes(outputs["boxes"]))
     if "labels" in outputs:

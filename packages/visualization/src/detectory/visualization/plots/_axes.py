@@ -1,5 +1,7 @@
 """The frame of a plot: ranges, ticks, grid, labels and legend, as pieces of SVG."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -71,10 +73,10 @@ class Axes:
     """Maps data to the pixels of a plot and writes its frame.
 
     Args:
-        x_range, y_range: the data values at the frame's sides.
-        width, height: of the whole picture in SVG units.
-        log_y: whether the y axis is logarithmic; its range must be positive then.
-        left, right, top, bottom: margins in SVG units.
+        x_range, y_range: The data values at the frame's sides.
+        width, height: Of the whole picture in SVG units.
+        log_y: Whether the y axis is logarithmic; its range must be positive then.
+        left, right, top, bottom: Margins in SVG units.
     """
 
     x_range: tuple[float, float]

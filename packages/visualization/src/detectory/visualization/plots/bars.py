@@ -1,5 +1,7 @@
 """Bars: one number a name, or how often values occur."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Mapping, Sequence
 
@@ -19,11 +21,11 @@ def bar_plot(
     """Draw one horizontal bar for each name, with its number at the end.
 
     Args:
-        values: name to number, drawn from top to bottom in this order; a number that is not finite is written as
+        values: Name to number, drawn from top to bottom in this order; a number that is not finite is written as
             "n/a" without a bar.
-        title, x_label: texts; an empty one is left out.
+        title, x_label: Texts; an empty one is left out.
         x_range: (low, high) of the axis; by default from 0 (or the lowest number) to the highest.
-        width: of the picture in SVG units; the height follows from the number of bars.
+        width: Of the picture in SVG units; the height follows from the number of bars.
 
     Returns:
         The text of an `<svg>` element, which is also a valid SVG file.
@@ -71,11 +73,11 @@ def histogram_plot(
     """Draw how often values occur, one translucent layer of bars for each name.
 
     Args:
-        samples: name to values; those that are not finite are left out.
-        bins: number of equal intervals, at least 1.
+        samples: Name to values; those that are not finite are left out.
+        bins: Number of equal intervals, at least 1.
         value_range: (low, high) of the intervals together; by default that of the data.
-        title, x_label, y_label: texts; an empty one is left out.
-        width, height: of the picture in SVG units.
+        title, x_label, y_label: Texts; an empty one is left out.
+        width, height: Of the picture in SVG units.
 
     Returns:
         The text of an `<svg>` element.

@@ -1,5 +1,7 @@
 """Curves: anything over iterations, precision over recall."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
@@ -25,14 +27,14 @@ def line_plot(
     """Draw curves as one self-contained SVG string.
 
     Args:
-        series: name to (x values, y values), drawn in this order; x ascending. A y that is not finite leaves a gap.
-        title, x_label, y_label: texts; an empty one is left out.
+        series: Name to (x values, y values), drawn in this order; x ascending. A y that is not finite leaves a gap.
+        title, x_label, y_label: Texts; an empty one is left out.
         x_range, y_range: (low, high) of the axes; by default what the data need.
-        log_y: draw y on a logarithmic axis; values that are not positive are left out.
-        smoothing: in [0, 1), the weight of the past in an exponential mean that is drawn over the faint raw curve;
+        log_y: Draw y on a logarithmic axis; values that are not positive are left out.
+        smoothing: In [0, 1), the weight of the past in an exponential mean that is drawn over the faint raw curve;
             0 draws the raw curve alone.
-        dashed: names of the series that are drawn dashed (a reference, say).
-        width, height: of the picture in SVG units; in a page it scales to the room there is.
+        dashed: Names of the series that are drawn dashed (a reference, say).
+        width, height: Of the picture in SVG units; in a page it scales to the room there is.
 
     Returns:
         The text of an `<svg>` element, which is also a valid SVG file.
@@ -71,10 +73,10 @@ def precision_recall_plot(
     """Draw precision over recall, both from 0 to 1.
 
     Args:
-        curves: name (a class, an IoU threshold) to (recall values, precision values), both in [0, 1]. A precision
+        curves: Name (a class, an IoU threshold) to (recall values, precision values), both in [0, 1]. A precision
             of -1, COCO's mark for "no ground truth", leaves a gap.
-        title: text above the plot.
-        width, height: of the picture in SVG units.
+        title: Text above the plot.
+        width, height: Of the picture in SVG units.
 
     Returns:
         The text of an `<svg>` element.

@@ -1,5 +1,7 @@
 """A matrix of counts or fractions as coloured cells: a confusion matrix, say."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from html import escape
 
@@ -24,8 +26,8 @@ def matrix_plot(
     Args:
         matrix: (R, K) numbers, not negative; written into the cells where there is room, and shown on hover.
         row_labels: R names. column_labels: K names.
-        title, x_label, y_label: texts; an empty one is left out.
-        width: of the picture in SVG units; the height follows from the number of rows.
+        title, x_label, y_label: Texts; an empty one is left out.
+        width: Of the picture in SVG units; the height follows from the number of rows.
 
     Returns:
         The text of an `<svg>` element, which is also a valid SVG file.

@@ -1,5 +1,7 @@
 """Plots as pixels, for places that show no SVG."""
 
+from __future__ import annotations
+
 import re
 from collections.abc import Mapping
 from xml.etree import ElementTree
@@ -17,14 +19,14 @@ def plot_image(svg: str, scale: float = 2.0) -> Image.Image:
     """Draw a plot of this package, light on white.
 
     Args:
-        svg: what :func:`line_plot` and the other functions of this package return; other SVG is not understood.
-        scale: pixels for each SVG unit.
+        svg: What `line_plot` and the other functions of this package return; other SVG is not understood.
+        scale: Pixels for each SVG unit.
 
     Returns:
         An RGB picture.
 
     Raises:
-        ValueError: ``svg`` is no SVG, or holds an element that plots do not have.
+        ValueError: `svg` is no SVG, or holds an element that plots do not have.
     """
     try:
         root = ElementTree.fromstring(svg)

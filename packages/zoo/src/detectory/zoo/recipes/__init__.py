@@ -1,5 +1,7 @@
 """Recipes: whole descriptions of a model, its data and its training, one module for each family."""
 
+from __future__ import annotations
+
 from importlib import import_module
 
 from detectory.core.names import nearest
@@ -23,7 +25,7 @@ _FAMILIES = (
 
 
 def find_recipe(name: str) -> Recipe:
-    """Return the recipe of this name, e.g. ``"COCO-Detection/fcos_R_50_FPN_1x.py"``; families are imported as needed.
+    """Return the recipe of this name, e.g. `"COCO-Detection/fcos_R_50_FPN_1x.py"`; families are imported as needed.
 
     Raises:
         KeyError: there is none; the message lists the nearest.

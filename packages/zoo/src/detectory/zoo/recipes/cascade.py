@@ -3,6 +3,8 @@
 Source: Cai and Vasconcelos, "Cascade R-CNN: Delving into High Quality Object Detection", 2018.
 """
 
+from __future__ import annotations
+
 from omegaconf import DictConfig
 
 from detectory.core.config import LazyCall
@@ -18,8 +20,8 @@ def make_cascade(model: DictConfig, conv_norm: object | None = None) -> DictConf
     """Replace the one box head of a Mask R-CNN by three.
 
     Args:
-        model: the description of a Mask R-CNN, changed in place.
-        conv_norm: norm, a name or a function of the number of channels, of heads of four convolutions and a fully
+        model: The description of a Mask R-CNN, changed in place.
+        conv_norm: Norm, a name or a function of the number of channels, of heads of four convolutions and a fully
             connected layer; of none, heads of two fully connected layers.
     """
     heads = model.roi_heads

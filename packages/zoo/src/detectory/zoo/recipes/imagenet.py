@@ -5,6 +5,8 @@ torchvision and the data package are named by dotted path: the description can b
 Source: Goyal et al., "Accurate, Large Minibatch SGD: Training ImageNet in 1 Hour", 2017 (schedule).
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -25,7 +27,7 @@ class ClassificationNet(nn.Module):
     """A classifier as the trainer calls it: losses in training, class scores else.
 
     Args:
-        model: maps images ``(B, 3, H, W)`` to scores ``(B, K)``.
+        model: Maps images `(B, 3, H, W)` to scores `(B, K)`.
     """
 
     def __init__(self, model: nn.Module) -> None:
@@ -38,7 +40,7 @@ class ClassificationNet(nn.Module):
         return next(self.model.parameters()).device
 
     def forward(self, inputs: tuple[Tensor, Tensor]) -> dict[str, Tensor] | Tensor:
-        """Return ``{"loss_cls": …}`` in training, else the scores ``(B, K)`` of a batch of images and labels."""
+        """Return `{"loss_cls": …}` in training, else the scores `(B, K)` of a batch of images and labels."""
         images, labels = inputs
         scores = self.model(images.to(self.device))
         if self.training:
@@ -57,13 +59,13 @@ class ClassificationAcc:
         self.right = self.total = 0
 
     def process(self, inputs: tuple[Tensor, Tensor], outputs: Tensor) -> None:
-        """Count a batch: labels ``(B,)`` and scores ``(B, K)``."""
+        """Count a batch: labels `(B,)` and scores `(B, K)`."""
         _, labels = inputs
         self.right += int((outputs.argmax(dim=1).cpu() == labels.cpu()).sum())
         self.total += len(labels)
 
     def evaluate(self) -> dict[str, float]:
-        """Return ``{"accuracy": share}`` over all workers."""
+        """Return `{"accuracy": share}` over all workers."""
         counts = all_gather((self.right, self.total))
         right, total = sum(pair[0] for pair in counts), sum(pair[1] for pair in counts)
         if total == 0:
@@ -72,7 +74,7 @@ class ClassificationAcc:
 
 
 def build_data_loader(dataset: Any, batch_size: int, num_workers: int, training: bool = True) -> Iterable[Any]:
-    """Return a loader of batches ``(images, labels)``, endless in training, each image once else."""
+    """Return a loader of batches `(images, labels)`, endless in training, each image once else."""
     sampler = locate(f"detectory.data.samplers.{'TrainingSampler' if training else 'InferenceSampler'}")
     return torch.utils.data.DataLoader(
         dataset, sampler=sampler(len(dataset)), batch_size=batch_size, num_workers=num_workers, pin_memory=True

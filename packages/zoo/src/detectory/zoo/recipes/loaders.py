@@ -3,6 +3,8 @@
 The targets are named by dotted path, so that a model can be built where data and evaluation are not installed.
 """
 
+from __future__ import annotations
+
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
@@ -27,7 +29,7 @@ def random_flip() -> DictConfig:
 
 
 def large_scale_jitter(size: int = 1024) -> list[DictConfig]:
-    """Return a resize to 0.1 to 2 times ``size`` and a crop of ``size`` by ``size`` pixels.
+    """Return a resize to 0.1 to 2 times `size` and a crop of `size` by `size` pixels.
 
     Source: Ghiasi et al., "Simple Copy-Paste is a Strong Data Augmentation Method", 2021.
     """
@@ -62,15 +64,15 @@ def coco_loaders(
     batch_size: int = 16,
     masks: bool = True,
 ) -> DictConfig:
-    """Return the ``dataloader`` part for instances in COCO's layout.
+    """Return the `dataloader` part for instances in COCO's layout.
 
     Args:
-        train: name of the training set.
-        test: name of the set that is evaluated on.
-        augmentations: of training; shortest edge 640 to 800 pixels and a flip by default.
-        image_format: order of the channels.
-        batch_size: training images over all workers.
-        masks: whether the training images carry masks.
+        train: Name of the training set.
+        test: Name of the set that is evaluated on.
+        augmentations: Of training; shortest edge 640 to 800 pixels and a flip by default.
+        image_format: Order of the channels.
+        batch_size: Training images over all workers.
+        masks: Whether the training images carry masks.
     """
     if augmentations is None:
         augmentations = [resize_shortest_edge(TRAIN_SIZES, sample_style="choice", max_size=1333), random_flip()]
@@ -100,7 +102,7 @@ def coco_loaders(
 
 
 def keypoint_loaders() -> DictConfig:
-    """Return the ``dataloader`` part of COCO's people with 17 keypoints."""
+    """Return the `dataloader` part of COCO's people with 17 keypoints."""
     loaders = coco_loaders("keypoints_coco_2017_train", "keypoints_coco_2017_val", masks=False)
     loaders.train.dataset.min_keypoints = 1
     loaders.train.mapper.use_keypoint = True
@@ -110,7 +112,7 @@ def keypoint_loaders() -> DictConfig:
 
 
 def panoptic_loaders() -> DictConfig:
-    """Return the ``dataloader`` part of COCO's things and stuff, evaluated as instances, classes and panoptic maps."""
+    """Return the `dataloader` part of COCO's things and stuff, evaluated as instances, classes and panoptic maps."""
     loaders = coco_loaders("coco_2017_train_panoptic_separated", "coco_2017_val_panoptic_separated")
     loaders.train.dataset.filter_empty = False
     loaders.evaluator = [

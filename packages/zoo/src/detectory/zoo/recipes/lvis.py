@@ -3,6 +3,8 @@
 Source: Zhou et al., "Probabilistic two-stage detection", 2021 (federated loss).
 """
 
+from __future__ import annotations
+
 import logging
 
 import torch
@@ -22,7 +24,7 @@ _MILESTONES_OF_100_EPOCHS = (138_889, 150_463)
 def federated_class_weights() -> torch.Tensor:
     """Return how often each class of LVIS v1 is drawn for the loss: the square root of its number of images, (1203,).
 
-    The numbers come from the metadata of ``lvis_v1_train``. Where they are not known, because detectory-data is not
+    The numbers come from the metadata of `lvis_v1_train`. Where they are not known, because detectory-data is not
     installed or does not have them, the weights are NaN: a checkpoint brings its own, and training from NaN fails.
     """
     try:
@@ -37,8 +39,8 @@ def trained_on_lvis(config: DictConfig, lr: float, epochs: int) -> DictConfig:
     """Change a config of COCO to LVIS v1.
 
     Args:
-        config: the whole config, changed in place.
-        lr: base learning rate.
+        config: The whole config, changed in place.
+        lr: Base learning rate.
         epochs: 100 or 50, in batches of 64.
     """
     on_lvis(config.dataloader)

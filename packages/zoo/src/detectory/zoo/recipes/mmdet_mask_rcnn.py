@@ -1,7 +1,9 @@
 """A Mask R-CNN of MMDetection, trained with this library's loaders; needs the package mmdet.
 
-The values are those of MMDetection 2's own ``mask_rcnn_r50_fpn``.
+The values are those of MMDetection 2's own `mask_rcnn_r50_fpn`.
 """
+
+from __future__ import annotations
 
 from omegaconf import DictConfig
 

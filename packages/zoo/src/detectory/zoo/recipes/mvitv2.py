@@ -1,9 +1,11 @@
 """Mask R-CNN and Cascade Mask R-CNN on MViTv2 with a pyramid, for COCO and LVIS.
 
-The recipes of ``MViTv2/`` are those of its paper, the ones of ``ViTDet/`` those of the ViTDet paper's comparison.
+The recipes of `MViTv2/` are those of its paper, the ones of `ViTDet/` those of the ViTDet paper's comparison.
 
 Source: Li et al., "MViTv2: Improved Multiscale Vision Transformers for Classification and Detection", 2022.
 """
+
+from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial

@@ -3,6 +3,8 @@
 Source: Ghiasi et al., "Simple Copy-Paste is a Strong Data Augmentation Method", 2021, the baselines.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable
 
 from omegaconf import DictConfig

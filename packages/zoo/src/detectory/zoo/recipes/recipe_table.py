@@ -1,5 +1,7 @@
 """The table of recipes by name, which the family modules fill."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 
 from omegaconf import DictConfig
@@ -10,7 +12,7 @@ RECIPES: dict[str, Recipe] = {}
 
 
 def recipe(name: str) -> Callable[[Recipe], Recipe]:
-    """Enter the decorated function, which takes nothing and returns a whole config, under ``name``.
+    """Enter the decorated function, which takes nothing and returns a whole config, under `name`.
 
     Raises:
         ValueError: the name is taken.
@@ -26,5 +28,5 @@ def recipe(name: str) -> Callable[[Recipe], Recipe]:
 
 
 def whole_config(**parts: object) -> DictConfig:
-    """Return a config of the parts ``model``, ``dataloader``, ``optimizer``, ``lr_multiplier`` and ``train``."""
+    """Return a config of the parts `model`, `dataloader`, `optimizer`, `lr_multiplier` and `train`."""
     return DictConfig(parts, flags={"allow_objects": True})

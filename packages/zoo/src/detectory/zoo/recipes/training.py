@@ -3,6 +3,8 @@
 The targets of the engine are named by dotted path, so that a model can be built where the engine is not installed.
 """
 
+from __future__ import annotations
+
 import torch
 from omegaconf import DictConfig
 
@@ -15,12 +17,12 @@ _STEPS = "detectory.engine.schedules.MultiStepParamScheduler"
 
 
 def train_options(init_checkpoint: str | None, max_iter: int = COCO_1X_ITERATIONS, amp: bool = False) -> DictConfig:
-    """Return what the trainer reads from ``train``.
+    """Return what the trainer reads from `train`.
 
     Args:
-        init_checkpoint: a file or URL of weights to start from; empty or None for random ones.
-        max_iter: iterations of the whole training.
-        amp: train in mixed precision, with gradients exchanged as float16.
+        init_checkpoint: A file or URL of weights to start from; empty or None for random ones.
+        max_iter: Iterations of the whole training.
+        amp: Train in mixed precision, with gradients exchanged as float16.
     """
     return DictConfig(
         {
@@ -45,7 +47,7 @@ def sgd(lr: float = 0.02, weight_decay: float = 1e-4) -> DictConfig:
 
 
 def adamw(lr: float = 1e-4, undecayed: tuple[str, ...] = ("pos_embed",), weight_decay: float = 0.1) -> DictConfig:
-    """Return AdamW, without weight decay on norms and on parameters of the names ``undecayed``."""
+    """Return AdamW, without weight decay on norms and on parameters of the names `undecayed`."""
     return LazyCall(torch.optim.AdamW)(
         params=LazyCall(_PARAMETER_GROUPS)(
             base_lr="${..lr}",
@@ -59,7 +61,7 @@ def adamw(lr: float = 1e-4, undecayed: tuple[str, ...] = ("pos_embed",), weight_
 
 
 def steps_of_coco(times: int) -> DictConfig:
-    """Return the schedule of ``times`` 12 epochs on COCO in batches of 16: 90k iterations each, 1000 of warm-up.
+    """Return the schedule of `times` 12 epochs on COCO in batches of 16: 90k iterations each, 1000 of warm-up.
 
     The rate falls to a tenth and a hundredth after two thirds and eight ninths; of more than 24 epochs, 60k and 20k
     iterations before the end.

@@ -1,5 +1,7 @@
 """Names of Caffe2's checkpoints, under Detectron2's module path."""
 
+from __future__ import annotations
+
 import itertools
 
 import torch
@@ -17,9 +19,9 @@ def align_and_update_state_dicts(
     """Return the checkpoint's tensors under the model's names where they match by their endings.
 
     Args:
-        model_state_dict: the model's tensors.
-        ckpt_state_dict: the checkpoint's.
-        c2_conversion: translate Caffe2's names first.
+        model_state_dict: The model's tensors.
+        ckpt_state_dict: The checkpoint's.
+        c2_conversion: Translate Caffe2's names first.
     """
     return match_state_dict(model_state_dict, ckpt_state_dict, caffe2_conversion=c2_conversion)
 

@@ -1,4 +1,6 @@
-"""Addresses of Detectron 1's weights behind ``catalog://`` names."""
+"""Addresses of Detectron 1's weights behind `catalog://` names."""
+
+from __future__ import annotations
 
 import functools
 import json
@@ -21,7 +23,7 @@ def _paths() -> dict[str, str]:
 
 
 class ModelCatalog:
-    """Addresses by name: ``"ImageNetPretrained/FAIR/R-50-GN"``, ``"Caffe2Detectron/COCO/35858933/…"``."""
+    """Addresses by name: `"ImageNetPretrained/FAIR/R-50-GN"`, `"Caffe2Detectron/COCO/35858933/…"`."""
 
     @staticmethod
     def get(name: str) -> str:
@@ -36,7 +38,7 @@ class ModelCatalog:
 
 
 class ModelCatalogHandler(PathHandler):
-    """Lets paths that begin with ``catalog://`` be files."""
+    """Lets paths that begin with `catalog://` be files."""
 
     PREFIX = "catalog://"
 

@@ -1,4 +1,6 @@
-"""``configurable``: let a function or constructor be called with a config instead of its arguments."""
+"""`configurable`: let a function or constructor be called with a config instead of its arguments."""
+
+from __future__ import annotations
 
 import functools
 import inspect
@@ -17,20 +19,20 @@ def configurable(init_func: Call) -> Call: ...
 @overload
 def configurable(init_func: None = None, *, from_config: Call) -> Callable[[Call], Call]: ...
 def configurable(init_func: Call | None = None, *, from_config: Call | None = None) -> Any:
-    """Decorate ``__init__``, or any function, so that its first argument may be a config.
+    """Decorate `__init__`, or any function, so that its first argument may be a config.
 
-    A call with a ``CfgNode`` (or omegaconf's ``DictConfig``) first, or as keyword ``cfg``, goes through
-    ``from_config``, which turns the config into keyword arguments. Those that ``from_config`` does not know are
+    A call with a `CfgNode` (or omegaconf's `DictConfig`) first, or as keyword `cfg`, goes through
+    `from_config`, which turns the config into keyword arguments. Those that `from_config` does not know are
     passed on and win.
 
     Args:
-        init_func: an ``__init__``; its class needs a classmethod ``from_config(cls, cfg, …)``.
-        from_config: the translation for a plain function, used as ``@configurable(from_config=…)``.
+        init_func: An `__init__`; its class needs a classmethod `from_config(cls, cfg, …)`.
+        from_config: The translation for a plain function, used as `@configurable(from_config=…)`.
 
     Raises:
-        TypeError: the decorator is used on something else, or ``from_config`` is no function whose first argument is
-            ``cfg``.
-        AttributeError: the class has no ``from_config``; raised by every call.
+        TypeError: the decorator is used on something else, or `from_config` is no function whose first argument is
+            `cfg`.
+        AttributeError: the class has no `from_config`; raised by every call.
 
     Example:
         >>> class Head:
@@ -88,7 +90,7 @@ def _called_with_config(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
 
 
 def _arguments_from_config(translate: Call, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
-    """Call ``from_config`` with what it knows and add the rest of the keyword arguments to its answer."""
+    """Call `from_config` with what it knows and add the rest of the keyword arguments to its answer."""
     parameters = inspect.signature(translate).parameters
     if next(iter(parameters), None) != "cfg":
         name = getattr(translate, "__qualname__", repr(translate))

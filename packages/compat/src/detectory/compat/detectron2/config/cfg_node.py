@@ -1,4 +1,6 @@
-"""Detectron2's ``CfgNode``: fvcore's, with versions."""
+"""Detectron2's `CfgNode`: fvcore's, with versions."""
+
+from __future__ import annotations
 
 import logging
 
@@ -8,10 +10,10 @@ logger = logging.getLogger(__name__)
 
 
 class CfgNode(UnversionedCfgNode):
-    """A :class:`detectory.compat.fvcore.common.config.CfgNode` that merges files of older config versions too.
+    """A `detectory.compat.fvcore.common.config.CfgNode` that merges files of older config versions too.
 
-    Files are read without executing anything; ``allow_unsafe=True`` in :meth:`merge_from_file` and
-    :meth:`load_yaml_with_base` hands them to PyYAML's unsafe loader.
+    Files are read without executing anything; `allow_unsafe=True` in `merge_from_file` and
+    `load_yaml_with_base` hands them to PyYAML's unsafe loader.
     """
 
     def merge_from_file(self, cfg_filename: str, allow_unsafe: bool = False) -> None:
@@ -41,5 +43,5 @@ class CfgNode(UnversionedCfgNode):
         self.update(upgraded)
 
     def dump(self, *args: object, **kwargs: object) -> str:
-        """Return the config as YAML text; arguments go to ``yaml.safe_dump``."""
+        """Return the config as YAML text; arguments go to `yaml.safe_dump`."""
         return super().dump(*args, **kwargs)

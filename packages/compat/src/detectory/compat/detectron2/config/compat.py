@@ -1,8 +1,10 @@
 """Versions of the config: keys that were renamed, upwards and downwards.
 
-Version 1 renamed ``MODEL.RPN_HEAD.NAME``, version 2 a batch of keys. A downgrade only has to bring back the defaults of
+Version 1 renamed `MODEL.RPN_HEAD.NAME`, version 2 a batch of keys. A downgrade only has to bring back the defaults of
 the old version, so that an old file can be merged; it does not keep what the old version could not say.
 """
+
+from __future__ import annotations
 
 import logging
 from typing import ClassVar
@@ -15,10 +17,10 @@ logger = logging.getLogger(__name__)
 
 
 def upgrade_config(cfg: CfgNode, to_version: int | None = None) -> CfgNode:
-    """Return a copy of ``cfg`` in a newer version (the latest by default).
+    """Return a copy of `cfg` in a newer version (the latest by default).
 
     Raises:
-        ValueError: ``cfg`` is newer than ``to_version``, or there is no such version.
+        ValueError: `cfg` is newer than `to_version`, or there is no such version.
     """
     target = len(_CONVERTERS) if to_version is None else to_version
     if not cfg.VERSION <= target <= len(_CONVERTERS):
@@ -31,10 +33,10 @@ def upgrade_config(cfg: CfgNode, to_version: int | None = None) -> CfgNode:
 
 
 def downgrade_config(cfg: CfgNode, to_version: int) -> CfgNode:
-    """Return a copy of ``cfg`` in an older version.
+    """Return a copy of `cfg` in an older version.
 
     Raises:
-        ValueError: ``cfg`` is older than ``to_version``, or there is no such version.
+        ValueError: `cfg` is older than `to_version`, or there is no such version.
     """
     if not 0 <= to_version <= cfg.VERSION:
         raise ValueError(f"downgrade_config: cannot go from version {cfg.VERSION} to {to_version}")
@@ -49,8 +51,8 @@ def guess_version(cfg: CfgNode, filename: str) -> int:
     """Guess the version of a partial config that does not say it: 1 where keys of that version stand, else the latest.
 
     Args:
-        cfg: what the file holds.
-        filename: for the message that tells the guess.
+        cfg: What the file holds.
+        filename: For the message that tells the guess.
     """
     if _has(cfg, "MODEL.WEIGHT") or _has(cfg, "TEST.AUG_ON"):
         logger.warning("%s has no VERSION, taken for version 1 by its keys", filename)
@@ -67,13 +69,13 @@ class _Converter:
 
     @classmethod
     def upgrade(cls, cfg: CfgNode) -> None:
-        """Change ``cfg`` in place to the newer version."""
+        """Change `cfg` in place to the newer version."""
         for old, new in cls.RENAME:
             _rename(cfg, old, new)
 
     @classmethod
     def downgrade(cls, cfg: CfgNode) -> None:
-        """Change ``cfg`` in place to the older version."""
+        """Change `cfg` in place to the older version."""
         for old, new in reversed(cls.RENAME):
             _rename(cfg, new, old)
 
@@ -113,7 +115,7 @@ class ConverterV2(_Converter):
 
     @classmethod
     def upgrade(cls, cfg: CfgNode) -> None:
-        """Rename, and move the anchors of the model's own section to ``MODEL.ANCHOR_GENERATOR``."""
+        """Rename, and move the anchors of the model's own section to `MODEL.ANCHOR_GENERATOR`."""
         super().upgrade(cfg)
         section, other = ("RETINANET", "RPN") if cfg.MODEL.META_ARCHITECTURE == "RetinaNet" else ("RPN", "RETINANET")
         for key in ("ASPECT_RATIOS", "SIZES"):

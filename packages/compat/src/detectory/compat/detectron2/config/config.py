@@ -1,5 +1,7 @@
 """The config object of Detectron2's YAML front end."""
 
+from __future__ import annotations
+
 from detectory.compat.detectron2.config._configurable import configurable
 from detectory.compat.detectron2.config.cfg_node import CfgNode
 
@@ -16,9 +18,9 @@ def get_cfg() -> CfgNode:
 
 
 def set_global_cfg(cfg: CfgNode) -> None:
-    """Let ``global_cfg`` hold the keys of ``cfg``.
+    """Let `global_cfg` hold the keys of `cfg`.
 
-    Code that cannot be handed a config may then read ``global_cfg.KEY``. Meant for quick experiments.
+    Code that cannot be handed a config may then read `global_cfg.KEY`. Meant for quick experiments.
     """
     global_cfg.clear()
     global_cfg.update(cfg)

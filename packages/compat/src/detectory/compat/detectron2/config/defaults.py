@@ -1,7 +1,9 @@
 """The default config: every key that Detectron2's YAML files may set, with its value.
 
-Keys that end in ``_TRAIN`` or ``_TEST`` hold for training or for inference only.
+Keys that end in `_TRAIN` or `_TEST` hold for training or for inference only.
 """
+
+from __future__ import annotations
 
 from detectory.compat.detectron2.config.cfg_node import CfgNode
 from detectory.compat.detectron2.config.model_defaults import MODEL

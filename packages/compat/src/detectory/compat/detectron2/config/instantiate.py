@@ -1,4 +1,6 @@
-"""``instantiate`` under Detectron2's module path."""
+"""`instantiate` under Detectron2's module path."""
+
+from __future__ import annotations
 
 import dataclasses
 from typing import Any
@@ -9,10 +11,10 @@ __all__ = ["dump_dataclass", "instantiate"]
 
 
 def dump_dataclass(obj: Any) -> dict[str, Any]:
-    """Return a data class's object as the dictionary that :func:`instantiate` builds it from, nested ones included.
+    """Return a data class's object as the dictionary that `instantiate` builds it from, nested ones included.
 
     Raises:
-        TypeError: ``obj`` is no object of a data class.
+        TypeError: `obj` is no object of a data class.
     """
     if not dataclasses.is_dataclass(obj) or isinstance(obj, type):
         raise TypeError(f"dump_dataclass: expected an object of a data class, got {obj!r}")

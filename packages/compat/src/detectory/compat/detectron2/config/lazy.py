@@ -1,4 +1,6 @@
-"""``LazyCall`` and ``LazyConfig`` under Detectron2's module path."""
+"""`LazyCall` and `LazyConfig` under Detectron2's module path."""
+
+from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import is_dataclass
@@ -11,7 +13,7 @@ __all__ = ["LazyCall", "LazyConfig"]
 
 
 class LazyCall(native.LazyCall):
-    """The library's ``LazyCall`` that takes any argument, as Detectron2's does; ``instantiate`` refuses wrong ones."""
+    """The library's `LazyCall` that takes any argument, as Detectron2's does; `instantiate` refuses wrong ones."""
 
     def _as_value(self, target: Callable[..., Any]) -> Any:
         # An object until the config is saved; omegaconf would take a data class for a schema.

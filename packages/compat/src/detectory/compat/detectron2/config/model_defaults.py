@@ -1,4 +1,6 @@
-"""Defaults of the config's ``MODEL`` section."""
+"""Defaults of the config's `MODEL` section."""
+
+from __future__ import annotations
 
 MODEL = {
     "META_ARCHITECTURE": "GeneralizedRCNN",

@@ -1,5 +1,7 @@
 """How fast a dataset is read, mapped and moved between processes."""
 
+from __future__ import annotations
+
 import itertools
 import logging
 import time
@@ -21,10 +23,10 @@ def iter_benchmark(
     """Time the items of an iterator.
 
     Args:
-        iterator: what is timed.
-        num_iter: how many items, after the warm-up.
-        warmup: items that do not count.
-        max_time_seconds: stop earlier after this time.
+        iterator: What is timed.
+        num_iter: How many items, after the warm-up.
+        warmup: Items that do not count.
+        max_time_seconds: Stop earlier after this time.
 
     Returns:
         The average time of an item in seconds, and the time of each.
@@ -51,12 +53,12 @@ class DataLoaderBenchmark:
     """Times the parts of a training loader, one by one and together.
 
     Args:
-        dataset: the samples, a list or a torch dataset.
-        mapper: the function of each sample.
-        sampler: order of the samples, endless; random by default.
-        total_batch_size: samples of a batch.
-        num_workers: processes that load.
-        max_time_seconds: limit of each measurement.
+        dataset: The samples, a list or a torch dataset.
+        mapper: The function of each sample.
+        sampler: Order of the samples, endless; random by default.
+        total_batch_size: Samples of a batch.
+        num_workers: Processes that load.
+        max_time_seconds: Limit of each measurement.
     """
 
     def __init__(

@@ -1,5 +1,7 @@
 """Datasets over lists and functions, under Detectron2's module path."""
 
+from __future__ import annotations
+
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -36,9 +38,9 @@ class DatasetFromList(_DatasetFromList):
     """A dataset of a list.
 
     Args:
-        lst: the samples.
-        copy: hand out copies, so that a mapper may change them.
-        serialize: keep samples in one block of bytes that worker processes share; or a function that takes the list
+        lst: The samples.
+        copy: Hand out copies, so that a mapper may change them.
+        serialize: Keep samples in one block of bytes that worker processes share; or a function that takes the list
             and returns a sequence to keep instead.
     """
 
@@ -56,7 +58,7 @@ class DatasetFromList(_DatasetFromList):
 
 @contextlib.contextmanager
 def set_default_dataset_from_list_serialize_method(func: Callable[[Sequence[Any]], Sequence[Any]]) -> Iterator[None]:
-    """Let every ``DatasetFromList`` that is made inside the block keep its list as ``func`` returns it."""
+    """Let every `DatasetFromList` that is made inside the block keep its list as `func` returns it."""
     _serializers.append(func)
     try:
         yield

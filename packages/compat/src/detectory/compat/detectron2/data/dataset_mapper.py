@@ -1,5 +1,7 @@
 """The mapper of Detectron2's dataset format, from arguments or a config."""
 
+from __future__ import annotations
+
 from typing import Any
 
 from detectory.compat.detectron2.config import CfgNode, configurable
@@ -11,13 +13,13 @@ __all__ = ["DatasetMapper"]
 
 
 class DatasetMapper(_DatasetMapper):
-    """:class:`detectory.data.DatasetMapper`, from arguments or as ``DatasetMapper(cfg, is_train=True)``."""
+    """`detectory.data.DatasetMapper`, from arguments or as `DatasetMapper(cfg, is_train=True)`."""
 
     __init__ = configurable(_DatasetMapper.__init__)
 
     @classmethod
     def from_config(cls, cfg: CfgNode, is_train: bool = True) -> dict[str, Any]:
-        """Return the arguments that ``INPUT``, ``MODEL`` and ``DATASETS`` say."""
+        """Return the arguments that `INPUT`, `MODEL` and `DATASETS` say."""
         augmentations = detection_utils.build_augmentation(cfg, is_train)
         described: dict[str, Any] = {
             "is_train": is_train,

@@ -1,5 +1,7 @@
 """What mappers are made of, under Detectron2's module path."""
 
+from __future__ import annotations
+
 from typing import Any
 
 from PIL import Image, ImageOps
@@ -67,7 +69,7 @@ def gen_crop_transform_with_instance(
 
 
 def build_augmentation(cfg: CfgNode, is_train: bool) -> list[T.Augmentation]:
-    """Return the resize, and for training the flip, that ``INPUT`` says."""
+    """Return the resize, and for training the flip, that `INPUT` says."""
     settings = cfg.INPUT
     if not is_train:
         return [T.ResizeShortestEdge(settings.MIN_SIZE_TEST, settings.MAX_SIZE_TEST, "choice")]

@@ -1,5 +1,7 @@
 """The standard training and prediction of a config."""
 
+from __future__ import annotations
+
 import argparse
 import logging
 import os
@@ -49,7 +51,7 @@ def default_argument_parser(epilog: str | None = None) -> argparse.ArgumentParse
     """Return a parser of the arguments that training scripts share.
 
     Args:
-        epilog: text below the help; examples of calls by default.
+        epilog: Text below the help; examples of calls by default.
     """
     script = sys.argv[0]
     examples = f"""examples:
@@ -75,11 +77,11 @@ def default_setup(cfg: CfgNode | DictConfig, args: argparse.Namespace) -> None:
     """Do what comes before every training or evaluation.
 
     Set up loggers, log environment, arguments and config, save the config in the output folder, seed the random
-    generators and set what ``CUDNN_BENCHMARK`` and ``FLOAT32_PRECISION`` say.
+    generators and set what `CUDNN_BENCHMARK` and `FLOAT32_PRECISION` say.
 
     Args:
-        cfg: a config of either kind.
-        args: what :func:`default_argument_parser` found.
+        cfg: A config of either kind.
+        args: What `default_argument_parser` found.
     """
     output_dir = _setting(cfg, "OUTPUT_DIR", "output_dir", "train.output_dir", default=None)
     rank = comm.get_rank()
@@ -111,7 +113,7 @@ def default_setup(cfg: CfgNode | DictConfig, args: argparse.Namespace) -> None:
 
 
 def _setting(cfg: Any, *keys: str, default: Any) -> Any:
-    """Return the first of ``keys`` that a config of either kind has."""
+    """Return the first of `keys` that a config of either kind has."""
     for key in keys:
         if isinstance(cfg, CfgNode):
             if "." not in key and key in cfg:
@@ -124,14 +126,14 @@ def _setting(cfg: Any, *keys: str, default: Any) -> Any:
 class DefaultPredictor:
     """Runs the model of a config on one image after the other.
 
-    Weights come from ``MODEL.WEIGHTS``, the resize from ``INPUT``, the names of classes from the first of
-    ``DATASETS.TEST``. For batches, files and folders see :class:`detectory.engine.predictor.Predictor`.
+    Weights come from `MODEL.WEIGHTS`, the resize from `INPUT`, the names of classes from the first of
+    `DATASETS.TEST`. For batches, files and folders see `detectory.engine.predictor.Predictor`.
 
     Args:
-        cfg: the config.
+        cfg: The config.
 
     Attributes:
-        metadata: of the first of ``DATASETS.TEST``.
+        metadata: Of the first of `DATASETS.TEST`.
     """
 
     def __init__(self, cfg: CfgNode) -> None:
@@ -150,7 +152,7 @@ class DefaultPredictor:
         """Return the model's output for one image.
 
         Args:
-            original_image: ``(H, W, 3)``, in BGR.
+            original_image: `(H, W, 3)`, in BGR.
         """
         image = original_image[:, :, ::-1] if self.input_format == "RGB" else original_image
         height, width = original_image.shape[:2]
@@ -164,12 +166,12 @@ class DefaultTrainer(TrainerBase):
     """Trains the model of a config with standard parts, each made by a method that a subclass may override.
 
     Args:
-        cfg: the config.
+        cfg: The config.
 
     Attributes:
-        cfg: a copy of the config, scaled to the number of workers, see :meth:`auto_scale_workers`.
-        checkpointer: saves and loads model, optimizer and schedule.
-        scheduler: of the learning rate.
+        cfg: A copy of the config, scaled to the number of workers, see `auto_scale_workers`.
+        checkpointer: Saves and loads model, optimizer and schedule.
+        scheduler: Of the learning rate.
     """
 
     def __init__(self, cfg: CfgNode) -> None:
@@ -219,10 +221,10 @@ class DefaultTrainer(TrainerBase):
         self._trainer.optimizer = value
 
     def resume_or_load(self, resume: bool = True) -> None:
-        """Continue from the last checkpoint of the output folder, else load ``MODEL.WEIGHTS``.
+        """Continue from the last checkpoint of the output folder, else load `MODEL.WEIGHTS`.
 
         Args:
-            resume: whether to look for a checkpoint; with one, model, optimizer, schedule and iteration continue.
+            resume: Whether to look for a checkpoint; with one, model, optimizer, schedule and iteration continue.
         """
         self.checkpointer.resume_or_load(self.cfg.MODEL.WEIGHTS, resume=resume)
         if resume and self.checkpointer.has_checkpoint():
@@ -231,7 +233,7 @@ class DefaultTrainer(TrainerBase):
     def build_hooks(self) -> list[Any]:
         """Return the standard hooks: timer, schedule, precise batch norm, checkpoints, evaluation, writers.
 
-        Override this to leave out some or to add others: ``return [*super().build_hooks(), MyHook()]``.
+        Override this to leave out some or to add others: `return [*super().build_hooks(), MyHook()]`.
         """
         cfg = self.cfg.clone()
         cfg.defrost()
@@ -258,10 +260,10 @@ class DefaultTrainer(TrainerBase):
         return default_writers(self.cfg.OUTPUT_DIR, self.max_iter)
 
     def train(self) -> Mapping[str, Any] | None:  # type: ignore[override]
-        """Train from ``start_iter`` to ``SOLVER.MAX_ITER``.
+        """Train from `start_iter` to `SOLVER.MAX_ITER`.
 
         Returns:
-            The results of the last evaluation, checked against ``TEST.EXPECTED_RESULTS``; None without an evaluation.
+            The results of the last evaluation, checked against `TEST.EXPECTED_RESULTS`; None without an evaluation.
         """
         super().train(self.start_iter, self.max_iter)
         results = getattr(self, "_last_eval_results", None)
@@ -304,43 +306,43 @@ class DefaultTrainer(TrainerBase):
         return state
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Continue from a state that :meth:`state_dict` returned."""
+        """Continue from a state that `state_dict` returned."""
         super().load_state_dict(state_dict)
         self._trainer.load_state_dict(state_dict["_trainer"])
 
     @classmethod
     def build_model(cls, cfg: CfgNode) -> nn.Module:
-        """Build the model, by default with :func:`build_model`."""
+        """Build the model, by default with `build_model`."""
         model = build_model(cfg)
         logging.getLogger(__name__).info("model:\n%s", model)
         return model
 
     @classmethod
     def build_optimizer(cls, cfg: CfgNode, model: nn.Module) -> torch.optim.Optimizer:
-        """Build the optimizer, by default with :func:`build_optimizer`."""
+        """Build the optimizer, by default with `build_optimizer`."""
         return build_optimizer(cfg, model)
 
     @classmethod
     def build_lr_scheduler(cls, cfg: CfgNode, optimizer: torch.optim.Optimizer) -> Any:
-        """Build the schedule, by default with :func:`build_lr_scheduler`."""
+        """Build the schedule, by default with `build_lr_scheduler`."""
         return build_lr_scheduler(cfg, optimizer)
 
     @classmethod
     def build_train_loader(cls, cfg: CfgNode) -> Any:
-        """Build the training loader, by default with :func:`build_detection_train_loader`."""
+        """Build the training loader, by default with `build_detection_train_loader`."""
         return build_detection_train_loader(cfg)
 
     @classmethod
     def build_test_loader(cls, cfg: CfgNode, dataset_name: str) -> Any:
-        """Build the loader of a test set, by default with :func:`build_detection_test_loader`."""
+        """Build the loader of a test set, by default with `build_detection_test_loader`."""
         return build_detection_test_loader(cfg, dataset_name)
 
     @classmethod
     def build_evaluator(cls, cfg: CfgNode, dataset_name: str) -> DatasetEvaluator | None:
-        """Return the evaluator of a test set: override this, or hand evaluators to :meth:`test`.
+        """Return the evaluator of a test set: override this, or hand evaluators to `test`.
 
         Raises:
-            NotImplementedError: there is none; :meth:`test` then warns and goes on.
+            NotImplementedError: there is none; `test` then warns and goes on.
         """
         raise NotImplementedError(
             f"no evaluator for {dataset_name}: override {cls.__name__}.build_evaluator, or pass evaluators to test"
@@ -353,12 +355,12 @@ class DefaultTrainer(TrainerBase):
         model: nn.Module,
         evaluators: DatasetEvaluator | list[DatasetEvaluator] | None = None,
     ) -> dict[str, Any]:
-        """Evaluate a model on all of ``DATASETS.TEST``.
+        """Evaluate a model on all of `DATASETS.TEST`.
 
         Args:
-            cfg: the config.
-            model: the model.
-            evaluators: one for each test set; by default what :meth:`build_evaluator` returns.
+            cfg: The config.
+            model: The model.
+            evaluators: One for each test set; by default what `build_evaluator` returns.
 
         Returns:
             The results by test set; those of the only one directly.

@@ -1,5 +1,7 @@
 """Hooks under Detectron2's module path."""
 
+from __future__ import annotations
+
 import os
 
 from detectory.compat.fvcore.common.timer import Timer
@@ -40,7 +42,7 @@ __all__ = [
 
 
 class BestCheckpointer(native.BestCheckpointer):
-    """The library's hook for any checkpointer with a ``save``; a training still resumes from the last file."""
+    """The library's hook for any checkpointer with a `save`; a training still resumes from the last file."""
 
     def _save(self, iteration: int) -> None:
         last = self._checkpointer.get_checkpoint_file()

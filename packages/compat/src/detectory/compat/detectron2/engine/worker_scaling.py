@@ -1,5 +1,7 @@
 """Settings of a config for another number of workers."""
 
+from __future__ import annotations
+
 import logging
 
 from detectory.compat.detectron2.config import CfgNode
@@ -8,14 +10,14 @@ logger = logging.getLogger(__name__)
 
 
 def auto_scale_workers(cfg: CfgNode, num_workers: int) -> CfgNode:
-    """Return the config for ``num_workers`` when ``SOLVER.REFERENCE_WORLD_SIZE`` says that it is meant for others.
+    """Return the config for `num_workers` when `SOLVER.REFERENCE_WORLD_SIZE` says that it is meant for others.
 
     The batch of each worker stays: batch size and learning rate grow with the workers, iterations, steps, warm-up and
-    periods shrink. ``REFERENCE_WORLD_SIZE`` becomes ``num_workers``; at 0 the config comes back as it is.
+    periods shrink. `REFERENCE_WORLD_SIZE` becomes `num_workers`; at 0 the config comes back as it is.
 
     Args:
-        cfg: the config, which is not changed.
-        num_workers: workers that train.
+        cfg: The config, which is not changed.
+        num_workers: Workers that train.
 
     Raises:
         ValueError: the batch does not divide by the workers that the config is meant for.

@@ -1,5 +1,7 @@
 """COCO's evaluation under Detectron2's module path."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -21,7 +23,7 @@ class UnknownCategoryError(ValueError, AssertionError):
 
 
 class COCOEvaluator(evaluation.COCOEvaluator):
-    """The library's evaluator, whose error for an unknown class is an ``AssertionError`` too."""
+    """The library's evaluator, whose error for an unknown class is an `AssertionError` too."""
 
     def _check_classes(self, predictions: Iterable[Detections]) -> None:
         try:
@@ -31,10 +33,10 @@ class COCOEvaluator(evaluation.COCOEvaluator):
 
 
 class COCOevalMaxDets(COCOeval):
-    """pycocotools' ``COCOeval`` whose summary takes the average precision at the last of any ``params.maxDets``."""
+    """pycocotools' `COCOeval` whose summary takes the average precision at the last of any `params.maxDets`."""
 
     def summarize(self) -> None:
-        """Fill ``stats`` with COCO's twelve figures of boxes or masks and print them.
+        """Fill `stats` with COCO's twelve figures of boxes or masks and print them.
 
         Raises:
             RuntimeError: nothing was accumulated, or the figures are of keypoints.
@@ -75,13 +77,13 @@ def _evaluate_predictions_on_coco(
     """Evaluate results of COCO's format with pycocotools' classes; evaluators of projects call it.
 
     Args:
-        coco_gt: the ground truth.
-        coco_results: one entry a detection; not empty.
-        iou_type: ``"bbox"``, ``"segm"`` or ``"keypoints"``.
-        kpt_oks_sigmas: one for each keypoint; COCO's by default.
-        cocoeval_fn: makes the evaluation of the ground truth, the results and the type.
-        img_ids: evaluate these images only.
-        max_dets_per_image: three limits or more; COCO's by default.
+        coco_gt: The ground truth.
+        coco_results: One entry a detection; not empty.
+        iou_type: `"bbox"`, `"segm"` or `"keypoints"`.
+        kpt_oks_sigmas: One for each keypoint; COCO's by default.
+        cocoeval_fn: Makes the evaluation of the ground truth, the results and the type.
+        img_ids: Evaluate these images only.
+        max_dets_per_image: Three limits or more; COCO's by default.
 
     Returns:
         The evaluation, summarised.

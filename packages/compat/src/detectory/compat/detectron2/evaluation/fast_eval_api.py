@@ -1,5 +1,7 @@
 """pycocotools' evaluation with a faster matching, under Detectron2's module path."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,7 +15,7 @@ __all__ = ["COCOeval_opt"]
 
 
 class COCOeval_opt(COCOeval):
-    """pycocotools' ``COCOeval`` whose loops over detections and ground truth run in C++; same inputs, same results."""
+    """pycocotools' `COCOeval` whose loops over detections and ground truth run in C++; same inputs, same results."""
 
     def evaluateImg(self, imgId: Any, catId: Any, aRng: Sequence[float], maxDet: int) -> dict[str, Any] | None:
         """Match the detections of one image and class; arguments and result as in pycocotools."""

@@ -1,5 +1,7 @@
 """Pascal VOC's evaluation under Detectron2's module path."""
 
+from __future__ import annotations
+
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
@@ -19,7 +21,7 @@ def parse_rec(filename: str) -> list[dict[str, Any]]:
     """Read one of VOC's XML files.
 
     Returns:
-        For each object ``name``, ``pose``, ``truncated``, ``difficult`` and ``bbox``, four whole numbers that start
+        For each object `name`, `pose`, `truncated`, `difficult` and `bbox`, four whole numbers that start
         at 1 and of which the last ones belong to the object.
     """
     return [
@@ -57,12 +59,12 @@ def voc_eval(
     """Evaluate one class by files as VOC's development kit has them.
 
     Args:
-        detpath: results; ``detpath.format(classname)`` has lines of image, score, xmin, ymin, xmax and ymax.
-        annopath: annotations; ``annopath.format(image)`` is an XML file.
-        imagesetfile: one image a line.
-        classname: the class.
+        detpath: Results; `detpath.format(classname)` has lines of image, score, xmin, ymin, xmax and ymax.
+        annopath: Annotations; `annopath.format(image)` is an XML file.
+        imagesetfile: One image a line.
+        classname: The class.
         ovthresh: IoU above which a detection finds an object.
-        use_07_metric: the metric of 2007.
+        use_07_metric: The metric of 2007.
 
     Returns:
         Recall and precision behind every detection, best first, and the average precision.

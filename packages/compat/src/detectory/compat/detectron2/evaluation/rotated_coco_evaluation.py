@@ -1,5 +1,7 @@
 """Rotated boxes' evaluation under Detectron2's module path."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -14,7 +16,7 @@ __all__ = ["RotatedCOCOEvaluator", "RotatedCOCOeval"]
 
 
 class RotatedCOCOeval(COCOeval):
-    """pycocotools' ``COCOeval`` for boxes of five numbers (centre, size, degrees), or of four, which stand upright."""
+    """pycocotools' `COCOeval` for boxes of five numbers (centre, size, degrees), or of four, which stand upright."""
 
     def computeIoU(self, imgId: Any, catId: Any) -> Any:
         """Return the overlaps of an image's detections, best first, with its objects; nothing where it has neither.

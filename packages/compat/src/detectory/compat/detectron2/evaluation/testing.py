@@ -1,5 +1,7 @@
 """Results as text, and their check, under Detectron2's module path."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,7 +13,7 @@ __all__ = ["flatten_results_dict", "print_csv_format", "verify_results"]
 
 
 def verify_results(cfg: CfgNode, results: Mapping[str, Any]) -> bool:
-    """Compare results with ``TEST.EXPECTED_RESULTS``.
+    """Compare results with `TEST.EXPECTED_RESULTS`.
 
     Returns:
         True when all are met.

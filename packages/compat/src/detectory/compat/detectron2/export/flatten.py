@@ -1,5 +1,7 @@
 """Flattening of inputs and outputs under Detectron2's module path."""
 
+from __future__ import annotations
+
 from torch import Tensor
 
 from detectory.export import tracing_adapter as native
@@ -31,7 +33,7 @@ class TracingAdapter(native.TracingAdapter):
     """The library's adapter, strict about inputs that are no tensors: it takes the tensors that it was made with only.
 
     Raises:
-        ValueError: with ``allow_non_tensor``, when called with other tensors than ``flattened_inputs``.
+        ValueError: with `allow_non_tensor`, when called with other tensors than `flattened_inputs`.
     """
 
     def forward(self, *args: Tensor) -> tuple[Tensor, ...]:

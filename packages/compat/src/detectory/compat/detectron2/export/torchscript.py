@@ -1,5 +1,7 @@
 """Scripting of models whose parts hand `Instances` to each other."""
 
+from __future__ import annotations
+
 import os
 from collections.abc import Mapping
 from typing import Any
@@ -22,12 +24,12 @@ def scripting_with_instances(model: nn.Module, fields: Mapping[str, Any]) -> tor
     """Script a model in which `Instances` have certain fields.
 
     Backbones, RPN, ROI heads, mask and keypoint heads and a `GeneralizedRCNN` of them can be scripted; it then
-    has ``inference(inputs, do_postprocess=False)``. Other detectors are exported by
-    :func:`detectory.export.export_torch` or traced through :class:`TracingAdapter`.
+    has `inference(inputs, do_postprocess=False)`. Other detectors are exported by
+    `detectory.export.export_torch` or traced through `TracingAdapter`.
 
     Args:
-        model: in evaluation mode.
-        fields: type of every field, see :func:`patch_instances`.
+        model: In evaluation mode.
+        fields: Type of every field, see `patch_instances`.
 
     Raises:
         ValueError: the model is training.
@@ -42,7 +44,7 @@ def scripting_with_instances(model: nn.Module, fields: Mapping[str, Any]) -> tor
 def export_torchscript_with_instances(
     model: nn.Module, fields: Mapping[str, Any], path: str | os.PathLike[str] | None = None
 ) -> torch.jit.ScriptModule:
-    """Script a model as :func:`scripting_with_instances` does, and save it where a path is given."""
+    """Script a model as `scripting_with_instances` does, and save it where a path is given."""
     scripted = scripting_with_instances(model, fields)
     if path is not None:
         torch.jit.save(scripted, os.fspath(path))

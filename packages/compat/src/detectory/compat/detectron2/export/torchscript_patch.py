@@ -1,5 +1,7 @@
 """What TorchScript needs while a model is scripted or traced."""
 
+from __future__ import annotations
+
 import contextlib
 import inspect
 import itertools
@@ -27,10 +29,10 @@ def patch_nonscriptable_classes() -> None:
 
 @contextlib.contextmanager
 def freeze_training_mode(model: nn.Module) -> Iterator[None]:
-    """Let ``training`` be a constant of the model's classes, so that scripting leaves out what never runs.
+    """Let `training` be a constant of the model's classes, so that scripting leaves out what never runs.
 
     Args:
-        model: in the mode that it shall have.
+        model: In the mode that it shall have.
     """
     classes = {type(module) for module in model.modules()}
     with contextlib.ExitStack() as stack:
@@ -42,10 +44,10 @@ def freeze_training_mode(model: nn.Module) -> Iterator[None]:
 
 @contextlib.contextmanager
 def patch_builtin_len(modules: Sequence[ModuleType | str] = ()) -> Iterator[None]:
-    """Let ``len(x)`` be ``x.__len__()``, which stays a recorded number while ``torch.jit.trace`` runs.
+    """Let `len(x)` be `x.__len__()`, which stays a recorded number while `torch.jit.trace` runs.
 
     Args:
-        modules: where besides the library's models and structures.
+        modules: Where besides the library's models and structures.
     """
     chosen = [sys.modules[module] if isinstance(module, str) else module for module in modules]
     ours = ("detectory.modeling.", "detectory.structures.")
@@ -62,14 +64,14 @@ def _recorded_len(obj: Any) -> Any:
 
 @contextlib.contextmanager
 def patch_instances(fields: Mapping[str, Any]) -> Iterator[type]:
-    """Let ``Instances`` in scripted code be a class with these fields, as TorchScript's classes have fixed ones.
+    """Let `Instances` in scripted code be a class with these fields, as TorchScript's classes have fixed ones.
 
     Args:
-        fields: type of every field: ``torch.Tensor``, ``Boxes`` or ``RotatedBoxes``, or their names.
+        fields: Type of every field: `torch.Tensor`, `Boxes` or `RotatedBoxes`, or their names.
 
     Yields:
-        The class, whose static method ``from_instances`` turns `Instances` into it; it is made of ``image_size`` and
-        fields by name, has the fields as attributes, ``has``, ``to``, ``cat`` (of an object), ``len()`` and indexing by
+        The class, whose static method `from_instances` turns `Instances` into it; it is made of `image_size` and
+        fields by name, has the fields as attributes, `has`, `to`, `cat` (of an object), `len()` and indexing by
         a tensor.
 
     Raises:

@@ -1,5 +1,7 @@
 """Deformable convolutions under Detectron2's module path."""
 
+from __future__ import annotations
+
 from torch import Tensor
 
 from detectory import ops
@@ -21,18 +23,18 @@ def deform_conv(
     deformable_groups: int = 1,
     im2col_step: int = 64,
 ) -> Tensor:
-    """Convolve with moved taps; see :func:`detectory.ops.deform_conv2d`, which reads both groups from the shapes.
+    """Convolve with moved taps; see `detectory.ops.deform_conv2d`, which reads both groups from the shapes.
 
     Args:
-        input: ``(B, C, H, W)``.
-        offset: ``(B, 2 * deformable_groups * KH * KW, OH, OW)``.
-        weight: ``(OC, C / groups, KH, KW)``.
-        stride: of the output grid.
-        padding: zeros around the input.
-        dilation: distance of taps.
-        groups: of the convolution.
-        deformable_groups: of channels with offsets of their own.
-        im2col_step: accepted for Detectron2's sake; nothing depends on it.
+        input: `(B, C, H, W)`.
+        offset: `(B, 2 * deformable_groups * KH * KW, OH, OW)`.
+        weight: `(OC, C / groups, KH, KW)`.
+        stride: Of the output grid.
+        padding: Zeros around the input.
+        dilation: Distance of taps.
+        groups: Of the convolution.
+        deformable_groups: Of channels with offsets of their own.
+        im2col_step: Accepted for Detectron2's sake; nothing depends on it.
 
     Raises:
         ValueError: the shapes say other groups.
@@ -54,19 +56,19 @@ def modulated_deform_conv(
     groups: int = 1,
     deformable_groups: int = 1,
 ) -> Tensor:
-    """Convolve with moved and weighted taps; arguments as of :func:`deform_conv`.
+    """Convolve with moved and weighted taps; arguments as of `deform_conv`.
 
     Args:
-        input: as of :func:`deform_conv`.
-        offset: as of :func:`deform_conv`.
-        mask: ``(B, deformable_groups * KH * KW, OH, OW)``.
-        weight: as of :func:`deform_conv`.
-        bias: ``(OC,)`` or None.
-        stride: as of :func:`deform_conv`.
-        padding: as of :func:`deform_conv`.
-        dilation: as of :func:`deform_conv`.
-        groups: as of :func:`deform_conv`.
-        deformable_groups: as of :func:`deform_conv`.
+        input: As of `deform_conv`.
+        offset: As of `deform_conv`.
+        mask: `(B, deformable_groups * KH * KW, OH, OW)`.
+        weight: As of `deform_conv`.
+        bias: `(OC,)` or None.
+        stride: As of `deform_conv`.
+        padding: As of `deform_conv`.
+        dilation: As of `deform_conv`.
+        groups: As of `deform_conv`.
+        deformable_groups: As of `deform_conv`.
 
     Raises:
         ValueError: the shapes say other groups.

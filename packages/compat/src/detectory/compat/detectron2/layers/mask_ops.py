@@ -1,5 +1,7 @@
 """Pasting of masks under Detectron2's module path."""
 
+from __future__ import annotations
+
 import numpy as np
 import torch
 from PIL import Image
@@ -15,13 +17,13 @@ def paste_masks_in_image(masks: Tensor, boxes: Tensor, image_shape: tuple[int, i
     """Paste the masks of boxes into an image.
 
     Args:
-        masks: ``(N, M, M)``, probabilities.
-        boxes: ``N`` boxes in the image, a tensor or `Boxes`; scripted code takes a tensor.
-        image_shape: ``(height, width)`` in pixels.
-        threshold: pixels from here on belong to the mask; a negative one keeps soft masks.
+        masks: `(N, M, M)`, probabilities.
+        boxes: `N` boxes in the image, a tensor or `Boxes`; scripted code takes a tensor.
+        image_shape: `(height, width)` in pixels.
+        threshold: Pixels from here on belong to the mask; a negative one keeps soft masks.
 
     Returns:
-        ``(N, height, width)``, bool; uint8 of 0 to 255 for a negative ``threshold``.
+        `(N, height, width)`, bool; uint8 of 0 to 255 for a negative `threshold`.
     """
     if torch.jit.is_scripting():
         return torch.ops.detectory.paste_masks(masks, boxes, image_shape[0], image_shape[1], threshold)
@@ -34,14 +36,14 @@ def paste_mask_in_image_old(mask: Tensor, box: Tensor, img_h: int, img_w: int, t
     """Paste one mask as Detectron 1 did: resized with Pillow to whole pixels, box ends rounded.
 
     Args:
-        mask: ``(M, M)``, probabilities.
-        box: ``(4,)``.
-        img_h: height of the image.
-        img_w: width of the image.
-        threshold: as in :func:`paste_masks_in_image`.
+        mask: `(M, M)`, probabilities.
+        box: `(4,)`.
+        img_h: Height of the image.
+        img_w: Width of the image.
+        threshold: As in `paste_masks_in_image`.
 
     Returns:
-        ``(img_h, img_w)``, uint8.
+        `(img_h, img_w)`, uint8.
     """
     x0, y0, x1, y1 = (int(value) for value in box.to(torch.int64))  # the last pixel belongs to the box
     size = (max(x1 - x0 + 1, 1), max(y1 - y0 + 1, 1))
@@ -56,13 +58,13 @@ def paste_mask_in_image_old(mask: Tensor, box: Tensor, img_h: int, img_w: int, t
 
 
 def pad_masks(masks: Tensor, padding: int) -> tuple[Tensor, float]:
-    """Surround masks ``(N, M, M)`` by zeros; return them and the factor by which they grew."""
+    """Surround masks `(N, M, M)` by zeros; return them and the factor by which they grew."""
     size = masks.shape[-1]
     return torch.nn.functional.pad(masks, (padding,) * 4), float(size + 2 * padding) / size
 
 
 def scale_boxes(boxes: Tensor, scale: float) -> Tensor:
-    """Return boxes ``(N, 4)`` with ``scale`` times the size around the same centres."""
+    """Return boxes `(N, 4)` with `scale` times the size around the same centres."""
     centre = (boxes[:, :2] + boxes[:, 2:]) / 2
     half = (boxes[:, 2:] - boxes[:, :2]) / 2 * scale
     return torch.cat([centre - half, centre + half], dim=1)

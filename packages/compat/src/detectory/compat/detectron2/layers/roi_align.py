@@ -1,5 +1,7 @@
 """Aligned region pooling under Detectron2's module path."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 
 import torch
@@ -22,15 +24,15 @@ def roi_align(
     """Pool regions, with torchvision's arguments and defaults.
 
     Args:
-        input: ``(B, C, H, W)``.
-        boxes: ``(R, 5)`` with the image's index first, or the boxes ``(R, 4)`` of each image.
-        output_size: side, or height and width, of the output.
-        spatial_scale: cells for one unit of the boxes.
-        sampling_ratio: samples along each side of a bin; not positive: as many as there are cells.
-        aligned: pixel centres at half-integers.
+        input: `(B, C, H, W)`.
+        boxes: `(R, 5)` with the image's index first, or the boxes `(R, 4)` of each image.
+        output_size: Side, or height and width, of the output.
+        spatial_scale: Cells for one unit of the boxes.
+        sampling_ratio: Samples along each side of a bin; not positive: as many as there are cells.
+        aligned: Pixel centres at half-integers.
 
     Returns:
-        ``(R, C, height, width)``.
+        `(R, C, height, width)`.
     """
     if not isinstance(boxes, Tensor):
         boxes = torch.cat([torch.cat([one.new_full((len(one), 1), i), one], dim=1) for i, one in enumerate(boxes)])

@@ -1,5 +1,7 @@
 """Aligned pooling of rotated regions under Detectron2's module path."""
 
+from __future__ import annotations
+
 from torch import Tensor
 
 from detectory.modeling.layers import ROIAlignRotated
@@ -10,5 +12,5 @@ __all__ = ["ROIAlignRotated", "roi_align_rotated"]
 def roi_align_rotated(
     input: Tensor, boxes: Tensor, output_size: tuple[int, int], spatial_scale: float, sampling_ratio: int
 ) -> Tensor:
-    """Pool the rotated regions ``(R, 6)`` of a batch; see :class:`ROIAlignRotated` for the arguments."""
+    """Pool the rotated regions `(R, 6)` of a batch; see `ROIAlignRotated` for the arguments."""
     return ROIAlignRotated(output_size, spatial_scale, sampling_ratio)(input, boxes)

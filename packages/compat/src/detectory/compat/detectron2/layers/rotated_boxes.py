@@ -1,5 +1,7 @@
 """Overlap of rotated boxes under Detectron2's module path, also for scripted code."""
 
+from __future__ import annotations
+
 import torch
 from torch import Tensor
 
@@ -9,7 +11,7 @@ __all__ = ["pairwise_iou_rotated"]
 
 
 def pairwise_iou_rotated(boxes1: Tensor, boxes2: Tensor) -> Tensor:
-    """Return the IoU of every pair; arguments and result as of :func:`detectory.ops.pairwise_iou_rotated`."""
+    """Return the IoU of every pair; arguments and result as of `detectory.ops.pairwise_iou_rotated`."""
     if torch.jit.is_scripting():
         return torch.ops.detectory.pairwise_iou_rotated(boxes1.detach(), boxes2.detach())
 

@@ -1,5 +1,7 @@
 """The shape of a feature map under Detectron2's module path."""
 
+from __future__ import annotations
+
 from detectory.modeling.layers import ShapeSpec
 
 __all__ = ["ShapeSpec"]

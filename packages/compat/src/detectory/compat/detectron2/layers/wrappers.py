@@ -1,5 +1,7 @@
 """Wrappers that Detectron2 puts around torch; most do what torch does by itself today."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from typing import Any
 
@@ -28,10 +30,10 @@ __all__ = [
 
 
 def cat(tensors: list[Tensor] | tuple[Tensor, ...], dim: int = 0) -> Tensor:
-    """Return ``torch.cat``, and the tensor itself where there is only one.
+    """Return `torch.cat`, and the tensor itself where there is only one.
 
     Raises:
-        TypeError: ``tensors`` is no list or tuple.
+        TypeError: `tensors` is no list or tuple.
     """
     if not isinstance(tensors, list | tuple):
         raise TypeError(f"cat: expected a list or tuple of tensors, got {type(tensors).__name__}")
@@ -39,7 +41,7 @@ def cat(tensors: list[Tensor] | tuple[Tensor, ...], dim: int = 0) -> Tensor:
 
 
 def empty_input_loss_func_wrapper(loss_func: Callable[..., Tensor]) -> Callable[..., Tensor]:
-    """Return ``loss_func`` with a mean over nothing that is zero, connected to its input, instead of NaN."""
+    """Return `loss_func` with a mean over nothing that is zero, connected to its input, instead of NaN."""
 
     def loss(input: Tensor, target: Tensor, *, reduction: str = "mean", **kwargs: Any) -> Tensor:
         if target.numel() == 0 and reduction == "mean":
@@ -50,7 +52,7 @@ def empty_input_loss_func_wrapper(loss_func: Callable[..., Tensor]) -> Callable[
 
 
 def nonzero_tuple(x: Tensor) -> tuple[Tensor, ...]:
-    """Return one tensor of indices for each dimension: ``x.nonzero(as_tuple=True)``, a scalar taken as one element."""
+    """Return one tensor of indices for each dimension: `x.nonzero(as_tuple=True)`, a scalar taken as one element."""
     return (x.unsqueeze(0) if x.dim() == 0 else x).nonzero(as_tuple=True)
 
 
@@ -62,15 +64,15 @@ def shapes_to_tensor(x: list[Any], device: torch.device | None = None) -> Tensor
 
 
 def move_device_like(src: Tensor, dst: Tensor) -> Tensor:
-    """Return ``src`` on the device of ``dst``."""
+    """Return `src` on the device of `dst`."""
     return src.to(dst.device)
 
 
 def check_if_dynamo_compiling() -> bool:
-    """Say whether ``torch.compile`` is tracing this call."""
+    """Say whether `torch.compile` is tracing this call."""
     return torch.compiler.is_compiling()
 
 
 def disable_torch_compiler(func: Callable[..., Any]) -> Callable[..., Any]:
-    """Return ``func`` so that ``torch.compile`` runs it as it is."""
+    """Return `func` so that `torch.compile` runs it as it is."""
     return torch.compiler.disable(func)

@@ -1,5 +1,7 @@
 """Configs and weights by Detectron2's config names."""
 
+from __future__ import annotations
+
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +21,7 @@ def get_config_file(config_path: str) -> str:
     """Return the path of a config's file.
 
     Args:
-        config_path: e.g. ``"COCO-InstanceSegmentation/mask_rcnn_R_50_FPN_1x.yaml"``.
+        config_path: E.g. `"COCO-InstanceSegmentation/mask_rcnn_R_50_FPN_1x.yaml"`.
 
     Raises:
         RuntimeError: the zoo has no such file; the message lists the nearest names.
@@ -44,11 +46,11 @@ def get_checkpoint_url(config_path: str) -> str:
 
 
 def get_config(config_path: str, trained: bool = False) -> Any:
-    """Return a config: a ``CfgNode`` for ``.yaml``, an omegaconf tree for ``.py``.
+    """Return a config: a `CfgNode` for `.yaml`, an omegaconf tree for `.py`.
 
     Args:
-        config_path: the config's name.
-        trained: let the config's weights be those trained with it, instead of those that training starts from.
+        config_path: The config's name.
+        trained: Let the config's weights be those trained with it, instead of those that training starts from.
 
     Raises:
         RuntimeError: the zoo has no such config, or nobody published its weights.
@@ -64,10 +66,10 @@ def get(config_path: str, trained: bool = False, device: str | None = None) -> n
     """Build the model of a config.
 
     Args:
-        config_path: the config's name.
-        trained: load the weights trained with it (downloaded once); else those that training starts from, if the
+        config_path: The config's name.
+        trained: Load the weights trained with it (downloaded once); else those that training starts from, if the
             config names any and they are only initial ones: random weights.
-        device: overrides the config's; the CPU is taken where the config says CUDA and there is none.
+        device: Overrides the config's; the CPU is taken where the config says CUDA and there is none.
 
     Raises:
         RuntimeError: the zoo has no such config, or nobody published its weights.

@@ -1,5 +1,7 @@
 """Native descriptions turned to Detectron2's: each target by the module path that Detectron2 has for it."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from typing import Any
 
@@ -69,7 +71,7 @@ _FVCORE = {"MultiStepParamScheduler": "detectory.compat.fvcore.common.param_sche
 
 
 def compat_path(target: str | Callable[..., Any]) -> str | None:
-    """Return where Detectron2 has a target of this library: a dotted path under ``compat``, or None.
+    """Return where Detectron2 has a target of this library: a dotted path under `compat`, or None.
 
     Example:
         >>> compat_path("detectory.modeling.backbone.resnet.ResNet.make_stage")
@@ -87,7 +89,7 @@ def compat_path(target: str | Callable[..., Any]) -> str | None:
 
 
 def with_compat_targets(config: DictConfig) -> DictConfig:
-    """Return a copy of a native config whose targets are Detectron2's names, so that ``isinstance`` holds for them."""
+    """Return a copy of a native config whose targets are Detectron2's names, so that `isinstance` holds for them."""
     return DictConfig(_renamed(OmegaConf.to_container(config, resolve=False)), flags={"allow_objects": True})
 
 

@@ -1,5 +1,7 @@
 """Anchor generators and their registry."""
 
+from __future__ import annotations
+
 from typing import Any
 
 import torch
@@ -29,10 +31,10 @@ def _create_grid_offsets(
     """Return the x and y of every cell of a map, row by row; anchor generators of projects call it.
 
     Args:
-        size: ``(height, width)`` of the map.
-        stride: pixels of a cell.
-        offset: place in a cell, 0.5 for its middle.
-        target_device_tensor: the result lies where this does.
+        size: `(height, width)` of the map.
+        stride: Pixels of a cell.
+        offset: Place in a cell, 0.5 for its middle.
+        target_device_tensor: The result lies where this does.
     """
     height, width = size
     device = target_device_tensor.device
@@ -45,7 +47,7 @@ class BufferList(nn.Module):
     """A list of tensors that move with their module and are no part of its checkpoint.
 
     Args:
-        buffers: the tensors.
+        buffers: The tensors.
     """
 
     def __init__(self, buffers: list[Tensor]) -> None:
@@ -62,17 +64,17 @@ class BufferList(nn.Module):
 
 @ANCHOR_GENERATOR_REGISTRY.register()
 class DefaultAnchorGenerator(native.DefaultAnchorGenerator):
-    """:class:`detectory.modeling.anchor_generator.DefaultAnchorGenerator`, from arguments or a config."""
+    """`detectory.modeling.anchor_generator.DefaultAnchorGenerator`, from arguments or a config."""
 
     __init__ = configurable(native.DefaultAnchorGenerator.__init__)
 
     def __prepare_scriptable__(self) -> nn.Module:
-        """Return what ``torch.jit.script`` compiles; a subclass stands for itself."""
+        """Return what `torch.jit.script` compiles; a subclass stands for itself."""
         return ScriptableAnchors(self) if type(self) is DefaultAnchorGenerator else self
 
     @classmethod
     def from_config(cls, cfg: CfgNode, input_shape: list[ShapeSpec]) -> dict[str, Any]:
-        """Return the arguments that ``MODEL.ANCHOR_GENERATOR`` says, strides from the feature maps."""
+        """Return the arguments that `MODEL.ANCHOR_GENERATOR` says, strides from the feature maps."""
         return {
             "sizes": cfg.MODEL.ANCHOR_GENERATOR.SIZES,
             "aspect_ratios": cfg.MODEL.ANCHOR_GENERATOR.ASPECT_RATIOS,
@@ -83,13 +85,13 @@ class DefaultAnchorGenerator(native.DefaultAnchorGenerator):
 
 @ANCHOR_GENERATOR_REGISTRY.register()
 class RotatedAnchorGenerator(native.RotatedAnchorGenerator):
-    """:class:`detectory.modeling.anchor_generator.RotatedAnchorGenerator`, from arguments or a config."""
+    """`detectory.modeling.anchor_generator.RotatedAnchorGenerator`, from arguments or a config."""
 
     __init__ = configurable(native.RotatedAnchorGenerator.__init__)
 
     @classmethod
     def from_config(cls, cfg: CfgNode, input_shape: list[ShapeSpec]) -> dict[str, Any]:
-        """Return the arguments that ``MODEL.ANCHOR_GENERATOR`` says, strides from the feature maps."""
+        """Return the arguments that `MODEL.ANCHOR_GENERATOR` says, strides from the feature maps."""
         return {
             **DefaultAnchorGenerator.from_config(cfg, input_shape),
             "angles": cfg.MODEL.ANCHOR_GENERATOR.ANGLES,
@@ -97,5 +99,5 @@ class RotatedAnchorGenerator(native.RotatedAnchorGenerator):
 
 
 def build_anchor_generator(cfg: CfgNode, input_shape: list[ShapeSpec]) -> Any:
-    """Build the generator that ``MODEL.ANCHOR_GENERATOR.NAME`` names for feature maps of these shapes."""
+    """Build the generator that `MODEL.ANCHOR_GENERATOR.NAME` names for feature maps of these shapes."""
     return ANCHOR_GENERATOR_REGISTRY.get(cfg.MODEL.ANCHOR_GENERATOR.NAME)(cfg, input_shape)

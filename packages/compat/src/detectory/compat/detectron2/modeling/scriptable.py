@@ -1,9 +1,11 @@
-"""What ``torch.jit.script`` compiles in place of modules that hand `Instances` to each other, in inference.
+"""What `torch.jit.script` compiles in place of modules that hand `Instances` to each other, in inference.
 
 Each class takes a module's parts and does what it does, in the words that TorchScript knows: parts in lists instead of
-by name, settings of inference only. :func:`detectory.compat.detectron2.export.scripting_with_instances` says the fields
+by name, settings of inference only. `detectory.compat.detectron2.export.scripting_with_instances` says the fields
 of `Instances`.
 """
+
+from __future__ import annotations
 
 from typing import Any
 
@@ -116,7 +118,7 @@ class ScriptableMaskHead(nn.Module):
         self.is_shared = head.predictor.out_channels == 1
 
     def forward(self, x: Tensor, instances: list[Instances]) -> list[Instances]:
-        """Return ``instances`` with ``pred_masks``."""
+        """Return `instances` with `pred_masks`."""
         x = fast_layout(x)
         for conv in self.convs:
             x = conv(x)
@@ -147,7 +149,7 @@ class ScriptableKeypointHead(nn.Module):
         self.up_scale = float(head.up_scale)
 
     def forward(self, x: Tensor, instances: list[Instances]) -> list[Instances]:
-        """Return ``instances`` with ``pred_keypoints`` and ``pred_keypoint_heatmaps``."""
+        """Return `instances` with `pred_keypoints` and `pred_keypoint_heatmaps`."""
         x = fast_layout(x)
         for conv in self.convs:
             x = conv(x)
@@ -304,7 +306,7 @@ def normalized_batch(inputs: list[dict[str, Tensor]], mean: Tensor, std: Tensor,
 
 
 def numbers_of(transform: object, name: str) -> tuple[list[float], float]:
-    """Return the weights and the clamp of a `Box2BoxTransform`, which ``name`` has."""
+    """Return the weights and the clamp of a `Box2BoxTransform`, which `name` has."""
     if not isinstance(transform, Box2BoxTransform):
         raise TypeError(f"{name}: only Box2BoxTransform can be scripted, got {type(transform).__name__}")
     return [float(weight) for weight in transform.weights], float(transform.scale_clamp)

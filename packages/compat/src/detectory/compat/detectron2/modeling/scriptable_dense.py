@@ -1,4 +1,6 @@
-"""What ``torch.jit.script`` compiles in place of RetinaNet, in inference."""
+"""What `torch.jit.script` compiles in place of RetinaNet, in inference."""
+
+from __future__ import annotations
 
 import torch
 from torch import Tensor, nn

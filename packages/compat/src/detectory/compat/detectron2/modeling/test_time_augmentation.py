@@ -1,5 +1,7 @@
 """Test-time augmentation, from arguments or a config."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from typing import Any
 
@@ -13,25 +15,25 @@ __all__ = ["DatasetMapperTTA", "GeneralizedRCNNWithTTA", "HFlipTransform", "NoOp
 
 
 class DatasetMapperTTA(native.DatasetMapperTTA):
-    """:class:`detectory.engine.DatasetMapperTTA`, from arguments or a config."""
+    """`detectory.engine.DatasetMapperTTA`, from arguments or a config."""
 
     __init__ = configurable(native.DatasetMapperTTA.__init__)
 
     @classmethod
     def from_config(cls, cfg: CfgNode) -> dict[str, Any]:
-        """Return the arguments that ``TEST.AUG`` says."""
+        """Return the arguments that `TEST.AUG` says."""
         settings = cfg.TEST.AUG
         return {"min_sizes": settings.MIN_SIZES, "max_size": settings.MAX_SIZE, "flip": settings.FLIP}
 
 
 class GeneralizedRCNNWithTTA(native.GeneralizedRCNNWithTTA):
-    """:class:`detectory.engine.GeneralizedRCNNWithTTA`, called as Detectron2's.
+    """`detectory.engine.GeneralizedRCNNWithTTA`, called as Detectron2's.
 
     Args:
-        cfg: the model's config; ``TEST.AUG`` says the augmentations where there is no mapper.
-        model: the model.
-        tta_mapper: makes the inputs of an input.
-        batch_size: how many go through the model together.
+        cfg: The model's config; `TEST.AUG` says the augmentations where there is no mapper.
+        model: The model.
+        tta_mapper: Makes the inputs of an input.
+        batch_size: How many go through the model together.
     """
 
     def __init__(

@@ -1,5 +1,7 @@
 """Optimizers and schedules from a config."""
 
+from __future__ import annotations
+
 from collections import defaultdict
 from enum import Enum
 from typing import Any, TypeVar
@@ -37,18 +39,18 @@ OptimizerOrClass = TypeVar("OptimizerOrClass", torch.optim.Optimizer, type[torch
 
 
 class GradientClipType(Enum):
-    """Values of ``SOLVER.CLIP_GRADIENTS.CLIP_TYPE``."""
+    """Values of `SOLVER.CLIP_GRADIENTS.CLIP_TYPE`."""
 
     VALUE = "value"
     NORM = "norm"
 
 
 def maybe_add_gradient_clipping(cfg: CfgNode, optimizer: OptimizerOrClass) -> OptimizerOrClass:
-    """Let an optimizer, or all of a class, clip gradients before each step if ``SOLVER.CLIP_GRADIENTS`` says so.
+    """Let an optimizer, or all of a class, clip gradients before each step if `SOLVER.CLIP_GRADIENTS` says so.
 
     Args:
-        cfg: the config.
-        optimizer: an optimizer, which is changed, or a class of optimizers, of which a subclass is returned.
+        cfg: The config.
+        optimizer: An optimizer, which is changed, or a class of optimizers, of which a subclass is returned.
     """
     settings = cfg.SOLVER.CLIP_GRADIENTS
     if not settings.ENABLED:
@@ -65,7 +67,7 @@ def maybe_add_gradient_clipping(cfg: CfgNode, optimizer: OptimizerOrClass) -> Op
 
 
 def build_optimizer(cfg: CfgNode, model: torch.nn.Module) -> torch.optim.Optimizer:
-    """Build the SGD optimizer that ``SOLVER`` describes for the parameters that require gradients."""
+    """Build the SGD optimizer that `SOLVER` describes for the parameters that require gradients."""
     settings = cfg.SOLVER
     groups = get_default_optimizer_params(
         model,
@@ -85,7 +87,7 @@ def build_optimizer(cfg: CfgNode, model: torch.nn.Module) -> torch.optim.Optimiz
 
 
 def build_lr_scheduler(cfg: CfgNode, optimizer: torch.optim.Optimizer) -> torch.optim.lr_scheduler.LRScheduler:
-    """Build the schedule that ``SOLVER.LR_SCHEDULER_NAME`` names, with a warm-up.
+    """Build the schedule that `SOLVER.LR_SCHEDULER_NAME` names, with a warm-up.
 
     Raises:
         ValueError: an unknown name.

@@ -1,5 +1,7 @@
 """Schedules of the learning rate."""
 
+from __future__ import annotations
+
 import math
 from bisect import bisect_right
 
@@ -41,16 +43,16 @@ def _get_warmup_factor_at_iter(method: str, iteration: int, warmup_iters: int, w
 
 
 class WarmupMultiStepLR(LRScheduler):
-    """Steps down at milestones after a warm-up; ``WarmupParamScheduler`` serves any schedule.
+    """Steps down at milestones after a warm-up; `WarmupParamScheduler` serves any schedule.
 
     Args:
-        optimizer: the optimizer.
-        milestones: ascending iterations.
-        gamma: factor at each of them.
-        warmup_factor: factor at iteration 0.
-        warmup_iters: length of the warm-up.
-        warmup_method: ``"linear"`` or ``"constant"``.
-        last_epoch: the iteration run last, -1 for none.
+        optimizer: The optimizer.
+        milestones: Ascending iterations.
+        gamma: Factor at each of them.
+        warmup_factor: Factor at iteration 0.
+        warmup_iters: Length of the warm-up.
+        warmup_method: `"linear"` or `"constant"`.
+        last_epoch: The iteration run last, -1 for none.
 
     Raises:
         ValueError: the milestones do not ascend.
@@ -80,15 +82,15 @@ class WarmupMultiStepLR(LRScheduler):
 
 
 class WarmupCosineLR(LRScheduler):
-    """Falls along half a cosine to zero after a warm-up; ``WarmupParamScheduler`` serves any schedule.
+    """Falls along half a cosine to zero after a warm-up; `WarmupParamScheduler` serves any schedule.
 
     Args:
-        optimizer: the optimizer.
-        max_iters: iterations in all.
-        warmup_factor: factor at iteration 0.
-        warmup_iters: length of the warm-up.
-        warmup_method: ``"linear"`` or ``"constant"``.
-        last_epoch: the iteration run last, -1 for none.
+        optimizer: The optimizer.
+        max_iters: Iterations in all.
+        warmup_factor: Factor at iteration 0.
+        warmup_iters: Length of the warm-up.
+        warmup_method: `"linear"` or `"constant"`.
+        last_epoch: The iteration run last, -1 for none.
     """
 
     def __init__(

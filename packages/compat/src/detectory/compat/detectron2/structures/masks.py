@@ -1,5 +1,7 @@
 """Masks under Detectron2's module path."""
 
+from __future__ import annotations
+
 from detectory.structures import (
     BitMasks,
     PolygonMasks,

@@ -1,8 +1,10 @@
-"""Draw what a model finds: ``python -m detectory.compat.detectron2.tools.demo --config-file … --input … --output …``.
+"""Draw what a model finds: `python -m detectory.compat.detectron2.tools.demo --config-file … --input … --output …`.
 
 The flags are those of Detectron2's demo: pictures or a pattern of pictures, a video or a camera as input, settings of
-the config behind ``--opts``. Without ``--output`` a window shows what was found.
+the config behind `--opts`. Without `--output` a window shows what was found.
 """
+
+from __future__ import annotations
 
 import argparse
 import contextlib

@@ -1,7 +1,9 @@
-"""Train or evaluate a model of a YAML config: ``python -m detectory.compat.detectron2.tools.train_net …``.
+"""Train or evaluate a model of a YAML config: `python -m detectory.compat.detectron2.tools.train_net …`.
 
 The flags are those of Detectron2's program of this name.
 """
+
+from __future__ import annotations
 
 import argparse
 import json
@@ -38,7 +40,7 @@ logger = logging.getLogger("detectron2.tools.train_net")
 
 
 def build_evaluator(cfg: CfgNode, dataset_name: str, output_folder: str | None = None) -> DatasetEvaluator:
-    """Return the evaluator that the dataset's metadata name by ``evaluator_type``.
+    """Return the evaluator that the dataset's metadata name by `evaluator_type`.
 
     Raises:
         ValueError: the dataset says none that is known.
@@ -81,7 +83,7 @@ class Trainer(DefaultTrainer):
 
     @classmethod
     def test_with_TTA(cls, cfg: CfgNode, model: torch.nn.Module) -> dict[str, Any]:
-        """Evaluate with test-time augmentation; the results' names end in ``_TTA``."""
+        """Evaluate with test-time augmentation; the results' names end in `_TTA`."""
         folder = os.path.join(cfg.OUTPUT_DIR, "inference_TTA")
         evaluators = [build_evaluator(cfg, name, folder) for name in cfg.DATASETS.TEST]
         results = cls.test(cfg, GeneralizedRCNNWithTTA(cfg, model), evaluators)
@@ -89,7 +91,7 @@ class Trainer(DefaultTrainer):
 
 
 def setup(args: argparse.Namespace) -> CfgNode:
-    """Return the config that the flags say, frozen, after :func:`default_setup`."""
+    """Return the config that the flags say, frozen, after `default_setup`."""
     cfg = get_cfg()
     if args.config_file:
         cfg.merge_from_file(args.config_file)
@@ -102,7 +104,7 @@ def setup(args: argparse.Namespace) -> CfgNode:
 
 
 def main(args: argparse.Namespace) -> Mapping[str, Any] | None:
-    """Train, or with ``--eval-only`` evaluate; return the results of the evaluation."""
+    """Train, or with `--eval-only` evaluate; return the results of the evaluation."""
     cfg = setup(args)
     if not args.eval_only:
         trainer = Trainer(cfg)

@@ -1,5 +1,7 @@
 """The base of trackers, and their registry."""
 
+from __future__ import annotations
+
 from typing import Any
 
 from detectory.compat.detectron2.config import CfgNode
@@ -12,12 +14,12 @@ TRACKER_HEADS_REGISTRY = Registry("TRACKER_HEADS")
 
 
 def build_tracker_head(cfg: CfgNode) -> BaseTracker:
-    """Build the tracker that ``TRACKER_HEADS.TRACKER_NAME`` names."""
+    """Build the tracker that `TRACKER_HEADS.TRACKER_NAME` names."""
     return TRACKER_HEADS_REGISTRY.get(cfg.TRACKER_HEADS.TRACKER_NAME)(cfg)
 
 
 def tracker_arguments(cfg: CfgNode) -> dict[str, Any]:
-    """Return the arguments of a tracker that ``TRACKER_HEADS`` says; what it leaves out keeps its default."""
+    """Return the arguments of a tracker that `TRACKER_HEADS` says; what it leaves out keeps its default."""
     names = (
         "video_height",
         "video_width",

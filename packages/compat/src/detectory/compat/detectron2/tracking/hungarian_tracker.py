@@ -1,5 +1,7 @@
 """The base of trackers that solve an assignment problem, under Detectron2's module path."""
 
+from __future__ import annotations
+
 from typing import Any
 
 import numpy as np
@@ -13,7 +15,7 @@ __all__ = ["BaseHungarianTracker"]
 
 
 class BaseHungarianTracker(native.BaseHungarianTracker):
-    """:class:`detectory.engine.tracking.BaseHungarianTracker`, from arguments or a config.
+    """`detectory.engine.tracking.BaseHungarianTracker`, from arguments or a config.
 
     It can be made as it is, but follows objects only in a subclass that says what a pair costs.
     """
@@ -22,7 +24,7 @@ class BaseHungarianTracker(native.BaseHungarianTracker):
 
     @classmethod
     def from_config(cls, cfg: CfgNode) -> dict[str, Any]:
-        """Return the arguments that ``TRACKER_HEADS`` says."""
+        """Return the arguments that `TRACKER_HEADS` says."""
         return tracker_arguments(cfg)
 
     def build_cost_matrix(self, instances: Instances, prev_instances: Instances) -> np.ndarray:

@@ -1,5 +1,7 @@
 """A tracker under Detectron2's module path."""
 
+from __future__ import annotations
+
 from typing import Any
 
 from detectory.compat.detectron2.config import CfgNode, configurable
@@ -11,11 +13,11 @@ __all__ = ["VanillaHungarianBBoxIOUTracker"]
 
 @TRACKER_HEADS_REGISTRY.register()
 class VanillaHungarianBBoxIOUTracker(native.VanillaHungarianBBoxIOUTracker):
-    """:class:`detectory.engine.tracking.VanillaHungarianBBoxIOUTracker`, from arguments or a config."""
+    """`detectory.engine.tracking.VanillaHungarianBBoxIOUTracker`, from arguments or a config."""
 
     __init__ = configurable(native.VanillaHungarianBBoxIOUTracker.__init__)
 
     @classmethod
     def from_config(cls, cfg: CfgNode) -> dict[str, Any]:
-        """Return the arguments that ``TRACKER_HEADS`` says."""
+        """Return the arguments that `TRACKER_HEADS` says."""
         return tracker_arguments(cfg)

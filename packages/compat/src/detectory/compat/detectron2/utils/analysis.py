@@ -1,5 +1,7 @@
 """What a model costs, under Detectron2's module path."""
 
+from __future__ import annotations
+
 from collections import defaultdict
 from typing import Any
 
@@ -33,8 +35,8 @@ def flop_count_operators(model: nn.Module, inputs: Inputs) -> defaultdict[str, f
     """Return the billions of multiply-adds of a detection model by operator.
 
     Args:
-        model: the model.
-        inputs: what it is called with: a list of dictionaries with ``"image"``.
+        model: The model.
+        inputs: What it is called with: a list of dictionaries with `"image"`.
     """
     return _in_units(FlopCountAnalysis(model.eval(), (inputs,)).by_operator(), 1e9)
 
@@ -53,8 +55,8 @@ def find_unused_parameters(model: nn.Module, inputs: Any) -> list[str]:
     """Return the names of parameters that get no gradient from the losses of these inputs.
 
     Args:
-        model: a model in training mode.
-        inputs: a training batch.
+        model: A model in training mode.
+        inputs: A training batch.
 
     Raises:
         ValueError: the model is in evaluation mode.

@@ -1,5 +1,7 @@
 """The report of machine and libraries, under Detectron2's module path."""
 
+from __future__ import annotations
+
 import os
 import sys
 
@@ -30,11 +32,11 @@ def get_env_module() -> tuple[str, str]:
 
 
 def detect_compute_compatibility(CUDA_HOME: str | None, so_file: str) -> str:
-    """Say which GPUs a compiled library serves, by the ``cuobjdump`` of a CUDA toolkit.
+    """Say which GPUs a compiled library serves, by the `cuobjdump` of a CUDA toolkit.
 
     Args:
-        CUDA_HOME: the toolkit's folder.
-        so_file: the library.
+        CUDA_HOME: The toolkit's folder.
+        so_file: The library.
     """
     import subprocess
 

@@ -1,5 +1,7 @@
 """Stand-ins for what an optional package would bring."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from typing import Any, NoReturn
 
@@ -15,9 +17,9 @@ def create_dummy_class(klass: str, dependency: str, message: str = "") -> type:
     """Return a class that says at its first use which package is missing.
 
     Args:
-        klass: the class's name.
-        dependency: the missing package.
-        message: what else to say.
+        klass: The class's name.
+        dependency: The missing package.
+        message: What else to say.
     """
     text = _explanation(klass, dependency, message)
 

@@ -1,5 +1,7 @@
 """Seeds and versions, under Detectron2's module path."""
 
+from __future__ import annotations
+
 import importlib
 import importlib.util
 import os
@@ -18,7 +20,7 @@ _done: list[bool] = []
 
 
 def setup_environment() -> None:
-    """Run, once in a process, ``setup_environment`` of the module that ``$DETECTRON2_ENV_MODULE`` names."""
+    """Run, once in a process, `setup_environment` of the module that `$DETECTRON2_ENV_MODULE` names."""
     custom = os.environ.get("DETECTRON2_ENV_MODULE")
     if custom and not _done:
         setup_custom_environment(custom)
@@ -26,7 +28,7 @@ def setup_environment() -> None:
 
 
 def setup_custom_environment(custom_module: str) -> None:
-    """Load a module by name or by path, and run its function ``setup_environment``.
+    """Load a module by name or by path, and run its function `setup_environment`.
 
     Raises:
         ImportError: the module has no such function.
@@ -45,12 +47,12 @@ def setup_custom_environment(custom_module: str) -> None:
 
 
 def fixup_module_metadata(module_name: str, namespace: dict[str, object], keys: list[str] | None = None) -> None:
-    """Let public objects of a namespace say that they come from ``module_name``, wherever they are defined.
+    """Let public objects of a namespace say that they come from `module_name`, wherever they are defined.
 
     Args:
-        module_name: the public module.
-        namespace: its names and objects.
-        keys: which of them; all without a leading underscore by default.
+        module_name: The public module.
+        namespace: Its names and objects.
+        keys: Which of them; all without a leading underscore by default.
     """
     seen: set[int] = set()
     for name in [key for key in namespace if not key.startswith("_")] if keys is None else keys:

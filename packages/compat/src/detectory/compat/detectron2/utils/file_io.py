@@ -1,5 +1,7 @@
 """Paths and addresses, under Detectron2's module path."""
 
+from __future__ import annotations
+
 from iopath.common.file_io import PathHandler
 
 from detectory.core.storage import Detectron2ModelHandler as Detectron2Handler

@@ -1,5 +1,7 @@
 """Loggers under Detectron2's module path."""
 
+from __future__ import annotations
+
 import functools
 import logging
 
@@ -27,13 +29,13 @@ def setup_logger(
     The default name stands for the library, whose own messages go the same way.
 
     Args:
-        output: a file (``.txt`` or ``.log``) or a folder, which gets ``log.txt``.
-        distributed_rank: the rank of this process.
-        color: colour the terminal's lines.
-        name: the logger's name.
-        abbrev_name: what the lines show instead of it; by default ``d2`` for ``detectron2``.
-        enable_propagation: hand messages to the root logger too.
-        configure_stdout: write to the terminal at all.
+        output: A file (`.txt` or `.log`) or a folder, which gets `log.txt`.
+        distributed_rank: The rank of this process.
+        color: Colour the terminal's lines.
+        name: The logger's name.
+        abbrev_name: What the lines show instead of it; by default `d2` for `detectron2`.
+        enable_propagation: Hand messages to the root logger too.
+        configure_stdout: Write to the terminal at all.
     """
     if abbrev_name is None:
         abbrev_name = name.replace(_NAME, "d2")

@@ -1,5 +1,7 @@
 """Another try when a GPU's memory is full."""
 
+from __future__ import annotations
+
 import contextlib
 import functools
 import logging
@@ -14,11 +16,11 @@ logger = logging.getLogger(__name__)
 
 
 def retry_if_cuda_oom(func: Callable[..., Any]) -> Callable[..., Any]:
-    """Return ``func`` so that it survives a full GPU.
+    """Return `func` so that it survives a full GPU.
 
     When it raises torch's out-of-memory error, the cache is freed and it is called again; when that fails too, it is
     called with its tensors on the CPU, and the outputs stay there. Only tensors that are arguments themselves move, not
-    those inside other objects, and ``func`` must not keep anything between calls.
+    those inside other objects, and `func` must not keep anything between calls.
     """
 
     @functools.wraps(func)

@@ -1,5 +1,7 @@
 """Registries, and objects by dotted path."""
 
+from __future__ import annotations
+
 import sys
 from typing import Any
 
@@ -13,7 +15,7 @@ _OURS = "detectory.compat.detectron2"
 
 
 def _convert_target_to_string(t: Any) -> str:
-    """Return the dotted path that :func:`locate` finds ``t`` by, the shortest of Detectron2's where there is one."""
+    """Return the dotted path that `locate` finds `t` by, the shortest of Detectron2's where there is one."""
     path = dotted_path(t)
     if not path.startswith("detectory."):
         return path

@@ -1,17 +1,19 @@
 """Objects that pickle cannot take, carried to other processes."""
 
+from __future__ import annotations
+
 from typing import Any
 
 __all__ = ["PicklableWrapper"]
 
 
 class PicklableWrapper:
-    """Wrap an object, such as a lambda, so that it pickles by way of ``cloudpickle``.
+    """Wrap an object, such as a lambda, so that it pickles by way of `cloudpickle`.
 
     The wrapper behaves as the object: calls and attributes go to it.
 
     Args:
-        obj: the object.
+        obj: The object.
     """
 
     _obj: Any

@@ -1,5 +1,7 @@
 """What Detectron2's own tests, and those of projects, use."""
 
+from __future__ import annotations
+
 import importlib.util
 import io
 import os
@@ -52,7 +54,7 @@ def get_model_no_weights(config_path: str) -> nn.Module:
 
 
 def random_boxes(num_boxes: int, max_coord: int = 100, device: str = "cpu") -> Tensor:
-    """Return boxes ``(num_boxes, 4)`` that are at least one pixel wide and high and lie in ``[0, max_coord]``."""
+    """Return boxes `(num_boxes, 4)` that are at least one pixel wide and high and lie in `[0, max_coord]`."""
     boxes = torch.rand(num_boxes, 4, device=device) * (max_coord * 0.5)
     boxes.clamp_(min=1.0)  # the second half is a size
     boxes[:, 2:] += boxes[:, :2]
@@ -60,10 +62,10 @@ def random_boxes(num_boxes: int, max_coord: int = 100, device: str = "cpu") -> T
 
 
 def get_sample_coco_image(tensor: bool = True) -> Any:
-    """Return a photograph of COCO: the first of ``coco_2017_val_100`` or ``coco_2017_val`` here, else a downloaded one.
+    """Return a photograph of COCO: the first of `coco_2017_val_100` or `coco_2017_val` here, else a downloaded one.
 
     Args:
-        tensor: as ``(3, H, W)`` uint8 tensor; else as ``(H, W, 3)`` array, both in BGR.
+        tensor: As `(3, H, W)` uint8 tensor; else as `(H, W, 3)` array, both in BGR.
     """
     path = None
     for name in ("coco_2017_val_100", "coco_2017_val"):
@@ -81,7 +83,7 @@ def get_sample_coco_image(tensor: bool = True) -> Any:
 
 
 def convert_scripted_instances(instances: Any) -> Instances:
-    """Return the ``Instances`` of a scripted object that keeps its fields in attributes ``_<name>``."""
+    """Return the `Instances` of a scripted object that keeps its fields in attributes `_<name>`."""
     if isinstance(instances, Instances):
         return instances
     found = Instances(instances.image_size)
@@ -95,14 +97,14 @@ def convert_scripted_instances(instances: Any) -> Instances:
 def assert_instances_allclose(
     input: Any, other: Any, *, rtol: float = 1e-5, msg: str = "", size_as_tensor: bool = False
 ) -> None:
-    """Assert that two ``Instances`` have equal sizes and close fields.
+    """Assert that two `Instances` have equal sizes and close fields.
 
     Args:
-        input: the one.
-        other: the other.
-        rtol: tolerance of numbers with a point, relative to the largest of a field.
-        msg: begins the message.
-        size_as_tensor: compare image sizes by value, where one is a tensor.
+        input: The one.
+        other: The other.
+        rtol: Tolerance of numbers with a point, relative to the largest of a field.
+        msg: Begins the message.
+        size_as_tensor: Compare image sizes by value, where one is a tensor.
 
     Raises:
         AssertionError: they differ; the message names the field.
@@ -164,20 +166,20 @@ def has_dynamic_axes(onnx_model: Any) -> bool:
 def register_custom_op_onnx_export(
     opname: str, symbolic_fn: Callable[..., Any], opset_version: int, min_version: str
 ) -> None:
-    """Register the export of an operator with torch's TorchScript exporter, for torch below ``min_version``.
+    """Register the export of an operator with torch's TorchScript exporter, for torch below `min_version`.
 
     Args:
-        opname: e.g. ``"::unsqueeze"``.
-        symbolic_fn: builds the graph.
-        opset_version: of ONNX.
-        min_version: torch from here on exports the operator by itself; ``"0"`` for none does.
+        opname: E.g. `"::unsqueeze"`.
+        symbolic_fn: Builds the graph.
+        opset_version: Of ONNX.
+        min_version: Torch from here on exports the operator by itself; `"0"` for none does.
     """
     if _needs_registration(min_version):
         torch.onnx.register_custom_op_symbolic(opname, symbolic_fn, opset_version)
 
 
 def unregister_custom_op_onnx_export(opname: str, opset_version: int, min_version: str) -> None:
-    """Take back :func:`register_custom_op_onnx_export`."""
+    """Take back `register_custom_op_onnx_export`."""
     if _needs_registration(min_version):
         torch.onnx.unregister_custom_op_symbolic(opname, opset_version)
 
@@ -198,7 +200,7 @@ SLOW_PUBLIC_CPU_TEST = skipIfOnCPUCI
 
 
 def is_onnx_installed() -> bool:
-    """Say whether the package ``onnx`` can be imported."""
+    """Say whether the package `onnx` can be imported."""
     return importlib.util.find_spec("onnx") is not None
 
 
@@ -218,10 +220,10 @@ def skipIfUnsupportedMinTorchVersion(min_version: str) -> Any:
 
 
 def _pytorch1111_symbolic_opset9_to(g: Any, self: Any, *args: Any) -> Any:
-    """Export ``aten::to`` as torch does by itself today."""
+    """Export `aten::to` as torch does by itself today."""
     return locate("torch.onnx.symbolic_opset9.to")(g, self, *args)
 
 
 def _pytorch1111_symbolic_opset9_repeat_interleave(g: Any, self: Any, repeats: Any, dim: Any = None, *args: Any) -> Any:
-    """Export ``aten::repeat_interleave`` as torch does by itself today."""
+    """Export `aten::repeat_interleave` as torch does by itself today."""
     return locate("torch.onnx.symbolic_opset9.repeat_interleave")(g, self, repeats, dim, *args)

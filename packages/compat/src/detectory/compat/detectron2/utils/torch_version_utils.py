@@ -1,11 +1,13 @@
 """Comparison of torch's version."""
 
+from __future__ import annotations
+
 import torch
 
 __all__ = ["min_torch_version"]
 
 
 def min_torch_version(min_version: str) -> bool:
-    """Say whether the installed torch is at least this version, e.g. ``"2.10"``."""
+    """Say whether the installed torch is at least this version, e.g. `"2.10"`."""
     installed = [int(part) for part in torch.__version__.split("+")[0].split(".")[:2]]
     return installed >= [int(part) for part in min_version.split(".")[:2]]

@@ -1,5 +1,7 @@
 """Whether code runs under torch.fx."""
 
+from __future__ import annotations
+
 import torch
 import torch.fx._symbolic_trace
 
@@ -7,12 +9,12 @@ __all__ = ["assert_fx_safe", "is_fx_tracing", "is_fx_tracing_legacy"]
 
 
 def is_fx_tracing_legacy() -> bool:
-    """Say whether a module is being traced, by what fx does to ``nn.Module.__call__``."""
+    """Say whether a module is being traced, by what fx does to `nn.Module.__call__`."""
     return torch.nn.Module.__call__ is not torch.fx._symbolic_trace._orig_module_call
 
 
 def is_fx_tracing() -> bool:
-    """Say whether ``torch.fx`` is tracing this call."""
+    """Say whether `torch.fx` is tracing this call."""
     return torch.fx._symbolic_trace.is_fx_tracing()
 
 

@@ -1,5 +1,7 @@
 """Timing of a function for several arguments."""
 
+from __future__ import annotations
+
 import sys
 import time
 from collections.abc import Callable
@@ -19,11 +21,11 @@ def benchmark(
     """Print a table of how long a call takes for several arguments.
 
     Args:
-        func: takes arguments, prepares, and returns the call that is timed.
-        bm_name: what the table calls it.
-        kwargs_list: the arguments.
-        num_iters: calls of each; by default as many as fit into two seconds.
-        warmup_iters: calls before that do not count.
+        func: Takes arguments, prepares, and returns the call that is timed.
+        bm_name: What the table calls it.
+        kwargs_list: The arguments.
+        num_iters: Calls of each; by default as many as fit into two seconds.
+        warmup_iters: Calls before that do not count.
     """
     lines = [f"{'benchmark':<40} {'mean ms':>10} {'min ms':>10} {'max ms':>10} {'calls':>7}"]
     for arguments in kwargs_list:

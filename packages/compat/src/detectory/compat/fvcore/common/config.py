@@ -1,4 +1,6 @@
-"""``CfgNode``: a tree of settings with attribute access, fixed keys and types, merged from YAML files and lists."""
+"""`CfgNode`: a tree of settings with attribute access, fixed keys and types, merged from YAML files and lists."""
+
+from __future__ import annotations
 
 import ast
 import copy
@@ -23,14 +25,14 @@ Node = TypeVar("Node", bound="CfgNode")
 class CfgNode(dict):
     """A dictionary whose keys are also attributes, whose values are leaves or further nodes.
 
-    Merging (:meth:`merge_from_file`, :meth:`merge_from_list`, :meth:`merge_from_other_cfg`) changes values of known
-    keys and checks their types; assignment (``cfg.A.B = 1``) may add keys. Leaves are numbers, strings, booleans,
-    ``None``, lists and tuples.
+    Merging (`merge_from_file`, `merge_from_list`, `merge_from_other_cfg`) changes values of known
+    keys and checks their types; assignment (`cfg.A.B = 1`) may add keys. Leaves are numbers, strings, booleans,
+    `None`, lists and tuples.
 
     Args:
-        init_dict: keys and values; nested dictionaries become nodes.
-        key_list: where in a larger tree this node stands, for messages.
-        new_allowed: whether merging may add keys.
+        init_dict: Keys and values; nested dictionaries become nodes.
+        key_list: Where in a larger tree this node stands, for messages.
+        new_allowed: Whether merging may add keys.
 
     Raises:
         TypeError: a value is no leaf; the message names its key.
@@ -109,7 +111,7 @@ class CfgNode(dict):
         return copy.deepcopy(self)
 
     def dump(self, **kwargs: Any) -> str:
-        """Return the tree as YAML text; further arguments go to ``yaml.safe_dump``."""
+        """Return the tree as YAML text; further arguments go to `yaml.safe_dump`."""
         return yaml.safe_dump(_plain(self), **kwargs)
 
     # ------------------------------------------------------------------ freezing
@@ -143,26 +145,26 @@ class CfgNode(dict):
     # ------------------------------------------------------------------ old keys
 
     def register_deprecated_key(self, key: str) -> None:
-        """Ignore ``key`` (``"A.B"``) with a warning when a file or list that is merged still has it."""
+        """Ignore `key` (`"A.B"`) with a warning when a file or list that is merged still has it."""
         self.__dict__[CfgNode.DEPRECATED_KEYS].add(key)
 
     def register_renamed_key(self, old_name: str, new_name: str, message: str | None = None) -> None:
-        """Refuse ``old_name`` when it is merged, and say that it is called ``new_name`` now."""
+        """Refuse `old_name` when it is merged, and say that it is called `new_name` now."""
         self.__dict__[CfgNode.RENAMED_KEYS][old_name] = (new_name, message)
 
     def key_is_deprecated(self, full_key: str) -> bool:
-        """Say whether ``full_key`` was registered as deprecated, with a warning if so."""
+        """Say whether `full_key` was registered as deprecated, with a warning if so."""
         if full_key not in self.__dict__[CfgNode.DEPRECATED_KEYS]:
             return False
         logger.warning("the config key '%s' is deprecated and ignored", full_key)
         return True
 
     def key_is_renamed(self, full_key: str) -> bool:
-        """Say whether ``full_key`` was registered as renamed."""
+        """Say whether `full_key` was registered as renamed."""
         return full_key in self.__dict__[CfgNode.RENAMED_KEYS]
 
     def raise_key_rename_error(self, full_key: str) -> None:
-        """Raise the ``KeyError`` that names the new key."""
+        """Raise the `KeyError` that names the new key."""
         new_name, message = self.__dict__[CfgNode.RENAMED_KEYS][full_key]
         note = f" ({message})" if message else ""
         raise KeyError(f"the config key '{full_key}' is called '{new_name}' now{note}")
@@ -171,11 +173,11 @@ class CfgNode(dict):
 
     @classmethod
     def load_yaml_with_base(cls, filename: str, allow_unsafe: bool = False) -> dict[str, Any]:
-        """Load a YAML file over the files that its ``_BASE_`` names (one path or a list, relative to the file).
+        """Load a YAML file over the files that its `_BASE_` names (one path or a list, relative to the file).
 
         Args:
-            filename: a path or URL that :func:`detectory.core.storage.open_file` knows.
-            allow_unsafe: use PyYAML's unsafe loader, which executes whatever the file says. Never for a file of others.
+            filename: A path or URL that `detectory.core.storage.open_file` knows.
+            allow_unsafe: Use PyYAML's unsafe loader, which executes whatever the file says. Never for a file of others.
 
         Raises:
             ValueError: broken YAML, a refused tag, or a file that is no mapping; the message names the file.
@@ -189,12 +191,12 @@ class CfgNode(dict):
         return merged
 
     def merge_from_file(self, cfg_filename: str, allow_unsafe: bool = False) -> None:
-        """Merge a YAML file and its bases; see :meth:`load_yaml_with_base`."""
+        """Merge a YAML file and its bases; see `load_yaml_with_base`."""
         loaded = self.load_yaml_with_base(str(cfg_filename), allow_unsafe)
         self.merge_from_other_cfg(type(self)(loaded))
 
-    def merge_from_other_cfg(self, cfg_other: "CfgNode") -> None:
-        """Take over the values of ``cfg_other``.
+    def merge_from_other_cfg(self, cfg_other: CfgNode) -> None:
+        """Take over the values of `cfg_other`.
 
         Raises:
             KeyError: a key is unknown here (the message lists the nearest) or renamed.
@@ -205,7 +207,7 @@ class CfgNode(dict):
         _merge(cfg_other, self, self, [])
 
     def merge_from_list(self, cfg_list: Iterable[Any]) -> None:
-        """Merge ``["A.B", "1", "C", "[2, 3]"]``: keys and values in turn, values as text or as they are.
+        """Merge `["A.B", "1", "C", "[2, 3]"]`: keys and values in turn, values as text or as they are.
 
         Raises:
             ValueError: an odd number of entries, or a value of another type.
@@ -234,7 +236,7 @@ class CfgNode(dict):
             node[last] = _coerced(decoded, node[last], full_key)
 
     @classmethod
-    def load_cfg(cls, cfg_file_obj_or_str: IO[str] | str) -> "CfgNode":
+    def load_cfg(cls, cfg_file_obj_or_str: IO[str] | str) -> CfgNode:
         """Build a config from YAML text or an open YAML file.
 
         Raises:
@@ -296,7 +298,7 @@ def _relative_to(base: str, filename: str) -> str:
 
 
 def _overlay(source: Mapping[str, Any], target: dict[str, Any]) -> None:
-    """Write ``source`` over ``target``, key by key where both have dictionaries."""
+    """Write `source` over `target`, key by key where both have dictionaries."""
     for key, value in source.items():
         if isinstance(value, dict) and isinstance(target.get(key), dict):
             _overlay(value, target[key])
@@ -326,7 +328,7 @@ def _merge(source: CfgNode, target: CfgNode, root: CfgNode, parents: list[str]) 
 
 
 def _coerced(new: Any, old: Any, full_key: str) -> Any:
-    """Return ``new`` in the type of ``old``: lists for tuples and back, integers where numbers with a point stand."""
+    """Return `new` in the type of `old`: lists for tuples and back, integers where numbers with a point stand."""
     if type(new) is type(old) or new is None or old is None:
         return new
     if isinstance(old, CfgNode) and isinstance(new, CfgNode):

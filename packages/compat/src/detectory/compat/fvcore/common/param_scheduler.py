@@ -1,5 +1,7 @@
 """Schedules under fvcore's module path."""
 
+from __future__ import annotations
+
 from detectory.engine import schedules as native
 from detectory.engine.schedules import (
     CompositeParamScheduler,
@@ -35,7 +37,7 @@ class StepWithFixedGammaParamScheduler(native.StepWithFixedGammaParamScheduler):
     """
 
     def __call__(self, where: float) -> float:
-        """Return the value at ``where``, which must lie below 1."""
+        """Return the value at `where`, which must lie below 1."""
         if where >= 1.0:
             raise IndexError(f"StepWithFixedGammaParamScheduler: where must be below 1, got {where}")
         return super().__call__(where)

@@ -1,8 +1,10 @@
 """YAML of config files, read without executing anything.
 
-Config files of the field carry two Python tags: tuples, and ``!!python/object/apply:eval`` of an arithmetic
+Config files of the field carry two Python tags: tuples, and `!!python/object/apply:eval` of an arithmetic
 expression. Both are understood; every other Python tag is refused by name.
 """
+
+from __future__ import annotations
 
 import ast
 import operator
@@ -27,7 +29,7 @@ _UNARY: dict[type[ast.unaryop], Callable[[Any], Any]] = {ast.UAdd: operator.pos,
 
 
 def evaluate_arithmetic(expression: str) -> Any:
-    """Evaluate an expression of numbers, lists, tuples, ``+ - * / // % **``, ``range`` and comprehensions over them.
+    """Evaluate an expression of numbers, lists, tuples, `+ - * / // % **`, `range` and comprehensions over them.
 
     Raises:
         ValueError: the expression has anything else in it (the message shows the part), or a huge power.

@@ -1,5 +1,7 @@
 """Activations under fvcore's module path."""
 
+from __future__ import annotations
+
 from collections import Counter, defaultdict
 from collections.abc import Mapping
 from typing import Any
@@ -18,13 +20,13 @@ def activation_count(
     """Return millions of activations by operator, and the operators that were left out: none is known to be.
 
     Args:
-        model: the model.
-        inputs: arguments of its call.
+        model: The model.
+        inputs: Arguments of its call.
         supported_ops: fvcore's formulas for operators of a TorchScript graph. Counting looks at the operators that run
             and has no such graph.
 
     Raises:
-        ValueError: ``supported_ops`` is given.
+        ValueError: `supported_ops` is given.
     """
     if supported_ops:
         raise ValueError("activation_count: supported_ops is not known here, operators are counted as they run")

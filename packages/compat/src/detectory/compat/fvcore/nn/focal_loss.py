@@ -1,5 +1,7 @@
 """Focal losses under fvcore's module path."""
 
+from __future__ import annotations
+
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -14,11 +16,11 @@ def sigmoid_focal_loss_star(
     """Return the focal loss in the form that has no factor in front of the logarithm.
 
     Args:
-        inputs: logits of any shape.
+        inputs: Logits of any shape.
         targets: 0 or 1, of the same shape.
-        alpha: weight of the positive class; negative for none.
-        gamma: slope of the logits.
-        reduction: ``"none"``, ``"mean"`` or ``"sum"``.
+        alpha: Weight of the positive class; negative for none.
+        gamma: Slope of the logits.
+        reduction: `"none"`, `"mean"` or `"sum"`.
 
     Source: Lin et al., "Focal Loss for Dense Object Detection", 2017, appendix A.
     """

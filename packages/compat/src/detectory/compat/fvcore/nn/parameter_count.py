@@ -1,5 +1,7 @@
 """Numbers of parameters under fvcore's module path."""
 
+from __future__ import annotations
+
 from detectory.modeling.analysis import parameter_count, parameter_count_table
 
 __all__ = ["parameter_count", "parameter_count_table"]

@@ -1,5 +1,7 @@
 """Precise batch norm under fvcore's module path."""
 
+from __future__ import annotations
+
 from detectory.engine.precise_batch_norm import get_bn_modules, update_bn_stats
 
 __all__ = ["get_bn_modules", "update_bn_stats"]

@@ -1,5 +1,7 @@
 """Readers of dataset formats under Detectron2's module path."""
 
+from __future__ import annotations
+
 from detectory.data.datasets import (
     convert_to_coco_json,
     get_lvis_instances_meta,

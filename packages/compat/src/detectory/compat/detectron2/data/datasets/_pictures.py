@@ -1,5 +1,7 @@
 """Pictures of a dataset's annotations, by which a person sees whether it is read rightly."""
 
+from __future__ import annotations
+
 import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,7 +14,7 @@ logger = logging.getLogger(__name__)
 
 
 def draw_records(records: Sequence[Mapping[str, Any]], metadata: Any, folder: str) -> None:
-    """Draw each record's annotations on its picture, into ``folder``, as a file of the picture's name."""
+    """Draw each record's annotations on its picture, into `folder`, as a file of the picture's name."""
     Path(folder).mkdir(parents=True, exist_ok=True)
     for record in records:
         visualizer = Visualizer(read_image(record["file_name"], format="RGB"), metadata=metadata)

@@ -1,5 +1,7 @@
 """Cityscapes under Detectron2's module path."""
 
+from __future__ import annotations
+
 import argparse
 
 from detectory.compat.detectron2.data.datasets._pictures import draw_records
@@ -10,7 +12,7 @@ __all__ = ["load_cityscapes_instances", "load_cityscapes_semantic", "main"]
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Draw Cityscapes' annotations, as ``python -m detectron2.data.datasets.cityscapes IMAGES LABELS`` does."""
+    """Draw Cityscapes' annotations, as `python -m detectron2.data.datasets.cityscapes IMAGES LABELS` does."""
     parser = argparse.ArgumentParser(description="Draw the annotations of Cityscapes.")
     parser.add_argument("image_dir")
     parser.add_argument("gt_dir")

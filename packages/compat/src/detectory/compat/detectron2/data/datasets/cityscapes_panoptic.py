@@ -1,5 +1,7 @@
 """Cityscapes' panoptic sets under Detectron2's module path."""
 
+from __future__ import annotations
+
 from typing import Any
 
 from detectory.compat.detectron2.data.datasets.builtin import register_all_cityscapes_panoptic
@@ -15,8 +17,8 @@ def get_cityscapes_panoptic_files(
     """Return the photo, the panoptic PNG and the segments of every annotation.
 
     Args:
-        image_dir: for example ``cityscapes/leftImg8bit/train``.
-        gt_dir: the folder of the PNG files.
-        json_info: what the annotation file holds.
+        image_dir: For example `cityscapes/leftImg8bit/train`.
+        gt_dir: The folder of the PNG files.
+        json_info: What the annotation file holds.
     """
     return panoptic_files(image_dir, gt_dir, json_info["annotations"], "get_cityscapes_panoptic_files")

@@ -1,5 +1,7 @@
 """COCO's datasets under Detectron2's module path."""
 
+from __future__ import annotations
+
 import argparse
 
 from detectory.compat.detectron2.data.datasets._pictures import draw_records
@@ -23,7 +25,7 @@ __all__ = [
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Draw the annotations of a COCO file, as ``python -m detectron2.data.datasets.coco JSON IMAGES NAME`` does."""
+    """Draw the annotations of a COCO file, as `python -m detectron2.data.datasets.coco JSON IMAGES NAME` does."""
     parser = argparse.ArgumentParser(description="Draw the annotations of a COCO file.")
     parser.add_argument("json_file")
     parser.add_argument("image_root")

@@ -1,5 +1,7 @@
 """LVIS under Detectron2's module path."""
 
+from __future__ import annotations
+
 import argparse
 from typing import Any
 
@@ -19,7 +21,7 @@ def _get_lvis_instances_meta_v1() -> dict[str, Any]:
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Draw the annotations of an LVIS file, as ``python -m detectron2.data.datasets.lvis JSON IMAGES NAME N`` does."""
+    """Draw the annotations of an LVIS file, as `python -m detectron2.data.datasets.lvis JSON IMAGES NAME N` does."""
     parser = argparse.ArgumentParser(description="Draw the annotations of an LVIS file.")
     parser.add_argument("json_file")
     parser.add_argument("image_root")

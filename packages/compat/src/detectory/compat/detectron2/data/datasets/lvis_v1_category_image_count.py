@@ -1,5 +1,7 @@
 """In how many images of LVIS v1's training set each class appears."""
 
+from __future__ import annotations
+
 from typing import Any
 
 from detectory.data.datasets import get_lvis_instances_meta

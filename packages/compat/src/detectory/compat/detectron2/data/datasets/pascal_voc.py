@@ -1,5 +1,7 @@
 """Pascal VOC under Detectron2's module path."""
 
+from __future__ import annotations
+
 from detectory.data.datasets import load_voc_instances, register_pascal_voc
 from detectory.data.datasets.pascal_voc import VOC_CLASSES
 

@@ -1,5 +1,7 @@
 """Registration of COCO files under the module path of Detectron2's first versions."""
 
+from __future__ import annotations
+
 from detectory.data.datasets import register_coco_instances, register_coco_panoptic_separated
 
 __all__ = ["register_coco_instances", "register_coco_panoptic_separated"]

@@ -1,5 +1,7 @@
 """Augmentations under Detectron2's module path."""
 
+from __future__ import annotations
+
 from detectory.data import transforms as native
 from detectory.data.transforms import (
     Augmentation,
@@ -45,7 +47,7 @@ class RandomApply(native.RandomApply):
     """The library's augmentation, which refuses a probability out of range as Detectron2 does.
 
     Raises:
-        AssertionError: ``prob`` is not in [0, 1].
+        AssertionError: `prob` is not in [0, 1].
     """
 
     def __init__(self, tfm_or_aug: Augmentation | Transform, prob: float = 0.5) -> None:

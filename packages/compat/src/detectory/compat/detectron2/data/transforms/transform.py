@@ -1,5 +1,7 @@
 """Transforms under Detectron2's module path."""
 
+from __future__ import annotations
+
 import numpy as np
 
 from detectory.data.transforms import (
@@ -23,10 +25,10 @@ __all__ = [
 
 
 def HFlip_rotated_box(transform: HFlipTransform, rotated_boxes: np.ndarray) -> np.ndarray:
-    """Return rotated boxes ``(N, 5)`` flipped with the image."""
+    """Return rotated boxes `(N, 5)` flipped with the image."""
     return transform.apply_rotated_box(rotated_boxes)
 
 
 def Resize_rotated_box(transform: ResizeTransform, rotated_boxes: np.ndarray) -> np.ndarray:
-    """Return rotated boxes ``(N, 5)`` resized with the image."""
+    """Return rotated boxes `(N, 5)` resized with the image."""
     return transform.apply_rotated_box(rotated_boxes)

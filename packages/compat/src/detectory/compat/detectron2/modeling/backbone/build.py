@@ -1,5 +1,7 @@
 """The registry of backbones."""
 
+from __future__ import annotations
+
 from detectory.compat.detectron2.config import CfgNode
 from detectory.compat.detectron2.layers import ShapeSpec
 from detectory.compat.detectron2.utils.registry import Registry
@@ -9,14 +11,14 @@ BACKBONE_REGISTRY = Registry("BACKBONE")
 
 
 def build_backbone(cfg: CfgNode, input_shape: ShapeSpec | None = None) -> Backbone:
-    """Build the backbone that ``MODEL.BACKBONE.NAME`` names.
+    """Build the backbone that `MODEL.BACKBONE.NAME` names.
 
     Args:
-        cfg: the config.
-        input_shape: shape of the images; by default as many channels as ``MODEL.PIXEL_MEAN`` has numbers.
+        cfg: The config.
+        input_shape: Shape of the images; by default as many channels as `MODEL.PIXEL_MEAN` has numbers.
 
     Raises:
-        TypeError: what was registered under the name built something else than a ``Backbone``.
+        TypeError: what was registered under the name built something else than a `Backbone`.
     """
     if input_shape is None:
         input_shape = ShapeSpec(channels=len(cfg.MODEL.PIXEL_MEAN))

@@ -1,5 +1,7 @@
 """Feature pyramids, and those that a config describes."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from itertools import pairwise
 

@@ -1,5 +1,7 @@
 """RegNets under Detectron2's module path, and the functions they are described by."""
 
+from __future__ import annotations
+
 import math
 
 from torch import nn
@@ -86,9 +88,9 @@ def adjust_block_compatibility(
     """Change widths and groups of stages so that the bottleneck of each divides into its groups.
 
     Args:
-        ws: widths.
-        bs: bottleneck ratios.
-        gs: group widths.
+        ws: Widths.
+        bs: Bottleneck ratios.
+        gs: Group widths.
     """
     widths, groups = [], []
     for width, ratio, group in zip(ws, bs, gs, strict=True):
@@ -107,11 +109,11 @@ def generate_regnet_parameters(
     """Return what the numbers of a RegNet stand for.
 
     Args:
-        w_a: slope of the widths, at least 0.
-        w_0: first width, a positive multiple of ``q``.
-        w_m: factor between widths, above 1.
-        d: number of blocks.
-        q: widths are multiples of this.
+        w_a: Slope of the widths, at least 0.
+        w_0: First width, a positive multiple of `q`.
+        w_m: Factor between widths, above 1.
+        d: Number of blocks.
+        q: Widths are multiples of this.
 
     Returns:
         Width and depth of each stage, the number of stages, the largest possible number of stages, and the width of

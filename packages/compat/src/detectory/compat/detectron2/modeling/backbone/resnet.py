@@ -1,5 +1,7 @@
 """ResNets, and the one that a config describes."""
 
+from __future__ import annotations
+
 from typing import Any
 
 from detectory.compat.detectron2.config import CfgNode
@@ -24,13 +26,13 @@ BLOCKS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 6, 3), 101: (3, 4, 23, 
 
 
 def make_stage(*args: Any, **kwargs: Any) -> list[CNNBlockBase]:
-    """Older name of ``ResNet.make_stage``."""
+    """Older name of `ResNet.make_stage`."""
     return ResNet.make_stage(*args, **kwargs)
 
 
 @BACKBONE_REGISTRY.register()
 def build_resnet_backbone(cfg: CfgNode, input_shape: ShapeSpec) -> ResNet:
-    """Build the ResNet or ResNeXt that ``MODEL.RESNETS`` and ``MODEL.BACKBONE.FREEZE_AT`` describe.
+    """Build the ResNet or ResNeXt that `MODEL.RESNETS` and `MODEL.BACKBONE.FREEZE_AT` describe.
 
     Raises:
         ValueError: an unknown depth or dilation, or depth 18 or 34 with what only bottleneck blocks have.

@@ -1,5 +1,7 @@
 """Swin transformers under Detectron2's module path."""
 
+from __future__ import annotations
+
 from torch import Tensor
 
 from detectory.modeling.backbone import SwinTransformer
@@ -23,7 +25,7 @@ __all__ = [
 
 
 def window_partition(x: Tensor, window_size: int) -> Tensor:
-    """Cut ``(B, H, W, C)``, whose sides are multiples of the window, to ``(B * windows, window, window, C)``.
+    """Cut `(B, H, W, C)`, whose sides are multiples of the window, to `(B * windows, window, window, C)`.
 
     Raises:
         ValueError: a side is no multiple of the window.
@@ -34,7 +36,7 @@ def window_partition(x: Tensor, window_size: int) -> Tensor:
 
 
 def window_reverse(windows: Tensor, window_size: int, H: int, W: int) -> Tensor:
-    """Put windows together again to ``(B, H, W, C)``."""
+    """Put windows together again to `(B, H, W, C)`."""
     rows, columns = H // window_size, W // window_size
     x = windows.reshape(-1, rows, columns, window_size, window_size, windows.shape[-1])
     return x.permute(0, 1, 3, 2, 4, 5).reshape(-1, H, W, windows.shape[-1])

@@ -1,5 +1,7 @@
 """Parts of vision transformers under Detectron2's module path."""
 
+from __future__ import annotations
+
 from torch import Tensor
 
 from detectory.modeling.backbone.positions import decomposed_rel_pos_bias, get_abs_pos, get_rel_pos
@@ -22,12 +24,12 @@ def add_decomposed_rel_pos(
     """Add to attention logits what queries make of relative rows and columns.
 
     Args:
-        attn: ``(B, queries, keys)``.
-        q: ``(B, queries, C)``.
-        rel_pos_h: table of relative rows, ``(length, C)``.
-        rel_pos_w: table of relative columns.
-        q_size: height and width of the queries.
-        k_size: height and width of the keys.
+        attn: `(B, queries, keys)`.
+        q: `(B, queries, C)`.
+        rel_pos_h: Table of relative rows, `(length, C)`.
+        rel_pos_w: Table of relative columns.
+        q_size: Height and width of the queries.
+        k_size: Height and width of the keys.
 
     Source: Li et al., "MViTv2", 2022, equation 4.
     """

@@ -1,5 +1,7 @@
 """The frame of dense detectors under Detectron2's module path."""
 
+from __future__ import annotations
+
 from torch import Tensor
 
 from detectory.modeling.meta_arch import DenseDetector
@@ -8,10 +10,10 @@ __all__ = ["DenseDetector", "permute_to_N_HWA_K"]
 
 
 def permute_to_N_HWA_K(tensor: Tensor, K: int) -> Tensor:
-    """Bring a head's output ``(B, A * K, H, W)`` to ``(B, H * W * A, K)``, the order of anchors.
+    """Bring a head's output `(B, A * K, H, W)` to `(B, H * W * A, K)`, the order of anchors.
 
     Raises:
-        ValueError: ``tensor`` does not have four dimensions, or its channels are no multiple of ``K``.
+        ValueError: `tensor` does not have four dimensions, or its channels are no multiple of `K`.
     """
     if tensor.dim() != 4 or tensor.shape[1] % K:
         raise ValueError(f"permute_to_N_HWA_K: expected (B, A * {K}, H, W), got {tuple(tensor.shape)}")

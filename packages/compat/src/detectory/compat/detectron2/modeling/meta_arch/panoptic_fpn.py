@@ -1,5 +1,7 @@
 """Panoptic FPN."""
 
+from __future__ import annotations
+
 from typing import Any
 
 from detectory.compat.detectron2.config import CfgNode, configurable
@@ -14,7 +16,7 @@ __all__ = ["PanopticFPN", "combine_semantic_and_instance_outputs"]
 
 @META_ARCH_REGISTRY.register()
 class PanopticFPN(GeneralizedRCNN, native.PanopticFPN):
-    """:class:`detectory.modeling.meta_arch.PanopticFPN`, from arguments or a config."""
+    """`detectory.modeling.meta_arch.PanopticFPN`, from arguments or a config."""
 
     __init__ = configurable(native.PanopticFPN.__init__)
 

@@ -1,5 +1,7 @@
 """R-CNNs of two stages, and proposals alone."""
 
+from __future__ import annotations
+
 from typing import Any
 
 from torch import nn
@@ -17,12 +19,12 @@ __all__ = ["GeneralizedRCNN", "ProposalNetwork"]
 
 @META_ARCH_REGISTRY.register()
 class GeneralizedRCNN(native.GeneralizedRCNN):
-    """:class:`detectory.modeling.meta_arch.GeneralizedRCNN`, from arguments or a config."""
+    """`detectory.modeling.meta_arch.GeneralizedRCNN`, from arguments or a config."""
 
     __init__ = configurable(native.GeneralizedRCNN.__init__)
 
     def __prepare_scriptable__(self) -> nn.Module:
-        """Return what ``torch.jit.script`` compiles; a subclass stands for itself."""
+        """Return what `torch.jit.script` compiles; a subclass stands for itself."""
         return ScriptableRCNN(self) if type(self) is GeneralizedRCNN else self
 
     @classmethod
@@ -43,7 +45,7 @@ class GeneralizedRCNN(native.GeneralizedRCNN):
 
 @META_ARCH_REGISTRY.register()
 class ProposalNetwork(native.ProposalNetwork):
-    """:class:`detectory.modeling.meta_arch.ProposalNetwork`, from arguments or a config."""
+    """`detectory.modeling.meta_arch.ProposalNetwork`, from arguments or a config."""
 
     __init__ = configurable(native.ProposalNetwork.__init__)
 

@@ -1,5 +1,7 @@
 """RetinaNet."""
 
+from __future__ import annotations
+
 from typing import Any
 
 from torch import nn
@@ -19,17 +21,17 @@ __all__ = ["RetinaNet", "RetinaNetHead", "permute_to_N_HWA_K"]
 
 
 class RetinaNetHead(native.RetinaNetHead):
-    """:class:`detectory.modeling.meta_arch.RetinaNetHead`, from arguments or a config."""
+    """`detectory.modeling.meta_arch.RetinaNetHead`, from arguments or a config."""
 
     __init__ = configurable(native.RetinaNetHead.__init__)
 
     def __prepare_scriptable__(self) -> nn.Module:
-        """Return what ``torch.jit.script`` compiles; a subclass stands for itself."""
+        """Return what `torch.jit.script` compiles; a subclass stands for itself."""
         return ScriptableRetinaNetHead(self) if type(self) is RetinaNetHead else self
 
     @classmethod
     def from_config(cls, cfg: CfgNode, input_shape: list[ShapeSpec]) -> dict[str, Any]:
-        """Return the arguments that ``MODEL.RETINANET`` says.
+        """Return the arguments that `MODEL.RETINANET` says.
 
         Raises:
             ValueError: levels differ in their number of anchors.
@@ -50,17 +52,17 @@ class RetinaNetHead(native.RetinaNetHead):
 
 @META_ARCH_REGISTRY.register()
 class RetinaNet(native.RetinaNet):
-    """:class:`detectory.modeling.meta_arch.RetinaNet`, from arguments or a config."""
+    """`detectory.modeling.meta_arch.RetinaNet`, from arguments or a config."""
 
     __init__ = configurable(native.RetinaNet.__init__)
 
     def __prepare_scriptable__(self) -> nn.Module:
-        """Return what ``torch.jit.script`` compiles; a subclass stands for itself."""
+        """Return what `torch.jit.script` compiles; a subclass stands for itself."""
         return ScriptableRetinaNet(self) if type(self) is RetinaNet else self
 
     @classmethod
     def from_config(cls, cfg: CfgNode) -> dict[str, Any]:
-        """Return the parts that the config names and the arguments that ``MODEL.RETINANET`` says."""
+        """Return the parts that the config names and the arguments that `MODEL.RETINANET` says."""
         settings = cfg.MODEL.RETINANET
         backbone = build_backbone(cfg)
         shapes = backbone.output_shape()

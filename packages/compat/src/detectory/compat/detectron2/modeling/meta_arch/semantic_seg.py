@@ -1,5 +1,7 @@
 """Semantic segmentation."""
 
+from __future__ import annotations
+
 from typing import Any
 
 from torch import nn
@@ -17,13 +19,13 @@ SEM_SEG_HEADS_REGISTRY = Registry("SEM_SEG_HEADS")
 
 
 def build_sem_seg_head(cfg: CfgNode, input_shape: dict[str, ShapeSpec]) -> nn.Module:
-    """Build the head that ``MODEL.SEM_SEG_HEAD.NAME`` names for the backbone's feature maps."""
+    """Build the head that `MODEL.SEM_SEG_HEAD.NAME` names for the backbone's feature maps."""
     return SEM_SEG_HEADS_REGISTRY.get(cfg.MODEL.SEM_SEG_HEAD.NAME)(cfg, input_shape)
 
 
 @META_ARCH_REGISTRY.register()
 class SemanticSegmentor(native.SemanticSegmentor):
-    """:class:`detectory.modeling.meta_arch.SemanticSegmentor`, from arguments or a config."""
+    """`detectory.modeling.meta_arch.SemanticSegmentor`, from arguments or a config."""
 
     __init__ = configurable(native.SemanticSegmentor.__init__)
 
@@ -41,13 +43,13 @@ class SemanticSegmentor(native.SemanticSegmentor):
 
 @SEM_SEG_HEADS_REGISTRY.register()
 class SemSegFPNHead(native.SemSegFPNHead):
-    """:class:`detectory.modeling.meta_arch.SemSegFPNHead`, from arguments or a config."""
+    """`detectory.modeling.meta_arch.SemSegFPNHead`, from arguments or a config."""
 
     __init__ = configurable(native.SemSegFPNHead.__init__)
 
     @classmethod
     def from_config(cls, cfg: CfgNode, input_shape: dict[str, ShapeSpec]) -> dict[str, Any]:
-        """Return the arguments that ``MODEL.SEM_SEG_HEAD`` says."""
+        """Return the arguments that `MODEL.SEM_SEG_HEAD` says."""
         settings = cfg.MODEL.SEM_SEG_HEAD
         return {
             "input_shape": {name: input_shape[name] for name in settings.IN_FEATURES},

@@ -1,5 +1,7 @@
 """Proposal generators and their registries."""
 
+from __future__ import annotations
+
 from detectory.compat.detectron2.modeling.proposal_generator.build import (
     PROPOSAL_GENERATOR_REGISTRY,
     build_proposal_generator,

@@ -1,5 +1,7 @@
 """The registry of proposal generators."""
 
+from __future__ import annotations
+
 from typing import Any
 
 from detectory.compat.detectron2.config import CfgNode
@@ -10,7 +12,7 @@ PROPOSAL_GENERATOR_REGISTRY = Registry("PROPOSAL_GENERATOR")
 
 
 def build_proposal_generator(cfg: CfgNode, input_shape: dict[str, ShapeSpec]) -> Any:
-    """Build the generator that ``MODEL.PROPOSAL_GENERATOR.NAME`` names; None for ``"PrecomputedProposals"``."""
+    """Build the generator that `MODEL.PROPOSAL_GENERATOR.NAME` names; None for `"PrecomputedProposals"`."""
     name = cfg.MODEL.PROPOSAL_GENERATOR.NAME
     if name == "PrecomputedProposals":
         return None

@@ -1,5 +1,7 @@
 """Selection of proposals under Detectron2's module path."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 
 import torch
@@ -16,7 +18,7 @@ __all__ = ["add_ground_truth_to_proposals", "add_ground_truth_to_proposals_singl
 
 
 def _is_tracing() -> bool:
-    """Say whether ``torch.jit.trace`` records the call; proposal generators of projects ask."""
+    """Say whether `torch.jit.trace` records the call; proposal generators of projects ask."""
     return not torch.jit.is_scripting() and torch.jit.is_tracing()
 
 

@@ -1,5 +1,7 @@
 """The region proposal network and its heads."""
 
+from __future__ import annotations
+
 from typing import Any
 
 from torch import nn
@@ -20,13 +22,13 @@ RPN_HEAD_REGISTRY = Registry("RPN_HEAD")
 
 
 def build_rpn_head(cfg: CfgNode, input_shape: list[ShapeSpec]) -> nn.Module:
-    """Build the head that ``MODEL.RPN.HEAD_NAME`` names for feature maps of these shapes."""
+    """Build the head that `MODEL.RPN.HEAD_NAME` names for feature maps of these shapes."""
     return RPN_HEAD_REGISTRY.get(cfg.MODEL.RPN.HEAD_NAME)(cfg, input_shape)
 
 
 @RPN_HEAD_REGISTRY.register()
 class StandardRPNHead(native.StandardRPNHead):
-    """:class:`detectory.modeling.proposal_generator.StandardRPNHead`, from arguments or a config."""
+    """`detectory.modeling.proposal_generator.StandardRPNHead`, from arguments or a config."""
 
     __init__ = configurable(native.StandardRPNHead.__init__)
 
@@ -55,17 +57,17 @@ class StandardRPNHead(native.StandardRPNHead):
 
 @PROPOSAL_GENERATOR_REGISTRY.register()
 class RPN(native.RPN):
-    """:class:`detectory.modeling.proposal_generator.RPN`, from arguments or a config."""
+    """`detectory.modeling.proposal_generator.RPN`, from arguments or a config."""
 
     __init__ = configurable(native.RPN.__init__)
 
     def __prepare_scriptable__(self) -> nn.Module:
-        """Return what ``torch.jit.script`` compiles; a subclass stands for itself."""
+        """Return what `torch.jit.script` compiles; a subclass stands for itself."""
         return ScriptableRPN(self) if type(self) is RPN else self
 
     @classmethod
     def from_config(cls, cfg: CfgNode, input_shape: dict[str, ShapeSpec]) -> dict[str, Any]:
-        """Return the arguments that ``MODEL.RPN`` says for the backbone's feature maps."""
+        """Return the arguments that `MODEL.RPN` says for the backbone's feature maps."""
         settings = cfg.MODEL.RPN
         shapes = [input_shape[name] for name in settings.IN_FEATURES]
         return {

@@ -1,5 +1,7 @@
 """The region proposal network of rotated boxes."""
 
+from __future__ import annotations
+
 from typing import Any
 
 from detectory.compat.detectron2.config import CfgNode, configurable
@@ -15,12 +17,12 @@ __all__ = ["RRPN", "find_top_rrpn_proposals"]
 
 @PROPOSAL_GENERATOR_REGISTRY.register()
 class RRPN(RPN, native.RRPN):
-    """:class:`detectory.modeling.proposal_generator.RRPN`, from arguments or a config."""
+    """`detectory.modeling.proposal_generator.RRPN`, from arguments or a config."""
 
     __init__ = configurable(native.RRPN.__init__)
 
     @classmethod
     def from_config(cls, cfg: CfgNode, input_shape: dict[str, ShapeSpec]) -> dict[str, Any]:
-        """Return the arguments of ``RPN``, with a transform of rotated boxes."""
+        """Return the arguments of `RPN`, with a transform of rotated boxes."""
         transform = Box2BoxTransformRotated(weights=cfg.MODEL.RPN.BBOX_REG_WEIGHTS)
         return {**super().from_config(cfg, input_shape), "box2box_transform": transform}

@@ -1,5 +1,7 @@
 """Box heads and their registry."""
 
+from __future__ import annotations
+
 from typing import Any
 
 from torch import nn
@@ -16,13 +18,13 @@ ROI_BOX_HEAD_REGISTRY = Registry("ROI_BOX_HEAD")
 
 @ROI_BOX_HEAD_REGISTRY.register()
 class FastRCNNConvFCHead(native.FastRCNNConvFCHead):
-    """:class:`detectory.modeling.roi_heads.FastRCNNConvFCHead`, from arguments or a config."""
+    """`detectory.modeling.roi_heads.FastRCNNConvFCHead`, from arguments or a config."""
 
     __init__ = configurable(native.FastRCNNConvFCHead.__init__)
 
     @classmethod
     def from_config(cls, cfg: CfgNode, input_shape: ShapeSpec) -> dict[str, Any]:
-        """Return the arguments that ``MODEL.ROI_BOX_HEAD`` says."""
+        """Return the arguments that `MODEL.ROI_BOX_HEAD` says."""
         settings = cfg.MODEL.ROI_BOX_HEAD
         return {
             "input_shape": input_shape,
@@ -33,5 +35,5 @@ class FastRCNNConvFCHead(native.FastRCNNConvFCHead):
 
 
 def build_box_head(cfg: CfgNode, input_shape: ShapeSpec) -> nn.Module:
-    """Build the head that ``MODEL.ROI_BOX_HEAD.NAME`` names for region features of this shape."""
+    """Build the head that `MODEL.ROI_BOX_HEAD.NAME` names for region features of this shape."""
     return ROI_BOX_HEAD_REGISTRY.get(cfg.MODEL.ROI_BOX_HEAD.NAME)(cfg, input_shape)

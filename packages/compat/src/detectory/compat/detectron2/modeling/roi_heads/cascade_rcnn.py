@@ -1,5 +1,7 @@
 """Cascaded ROI heads."""
 
+from __future__ import annotations
+
 from typing import Any
 
 from detectory.compat.detectron2.config import CfgNode, configurable
@@ -21,13 +23,13 @@ __all__ = ["CascadeROIHeads", "_ScaleGradient"]
 
 @ROI_HEADS_REGISTRY.register()
 class CascadeROIHeads(StandardROIHeads, native.CascadeROIHeads):
-    """:class:`detectory.modeling.roi_heads.CascadeROIHeads`, from arguments or a config."""
+    """`detectory.modeling.roi_heads.CascadeROIHeads`, from arguments or a config."""
 
     __init__ = configurable(native.CascadeROIHeads.__init__)
 
     @classmethod
     def from_config(cls, cfg: CfgNode, input_shape: Shapes) -> dict[str, Any]:  # type: ignore[override]
-        """Return the arguments of ``StandardROIHeads``, with one matcher a stage."""
+        """Return the arguments of `StandardROIHeads`, with one matcher a stage."""
         described = super().from_config(cfg, input_shape)
         del described["proposal_matcher"]
         return described

@@ -1,5 +1,7 @@
 """The last layer of box heads."""
 
+from __future__ import annotations
+
 from functools import partial
 from typing import Any
 
@@ -20,13 +22,13 @@ __all__ = [
 
 
 class FastRCNNOutputLayers(native.FastRCNNOutputLayers):
-    """:class:`detectory.modeling.roi_heads.FastRCNNOutputLayers`, from arguments or a config."""
+    """`detectory.modeling.roi_heads.FastRCNNOutputLayers`, from arguments or a config."""
 
     __init__ = configurable(native.FastRCNNOutputLayers.__init__)
 
     @classmethod
     def from_config(cls, cfg: CfgNode, input_shape: ShapeSpec) -> dict[str, Any]:
-        """Return the arguments that ``MODEL.ROI_BOX_HEAD``, ``MODEL.ROI_HEADS`` and ``TEST`` say."""
+        """Return the arguments that `MODEL.ROI_BOX_HEAD`, `MODEL.ROI_HEADS` and `TEST` say."""
         settings = cfg.MODEL.ROI_BOX_HEAD
         return {
             "input_shape": input_shape,

@@ -1,5 +1,7 @@
 """Keypoint heads and their registry."""
 
+from __future__ import annotations
+
 from typing import Any
 
 from torch import nn
@@ -24,7 +26,7 @@ ROI_KEYPOINT_HEAD_REGISTRY = Registry("ROI_KEYPOINT_HEAD")
 
 
 class BaseKeypointRCNNHead(native.BaseKeypointRCNNHead):
-    """:class:`detectory.modeling.roi_heads.BaseKeypointRCNNHead`, from arguments or a config."""
+    """`detectory.modeling.roi_heads.BaseKeypointRCNNHead`, from arguments or a config."""
 
     __init__ = configurable(native.BaseKeypointRCNNHead.__init__)
 
@@ -48,17 +50,17 @@ class BaseKeypointRCNNHead(native.BaseKeypointRCNNHead):
 
 @ROI_KEYPOINT_HEAD_REGISTRY.register()
 class KRCNNConvDeconvUpsampleHead(BaseKeypointRCNNHead, native.KRCNNConvDeconvUpsampleHead):
-    """:class:`detectory.modeling.roi_heads.KRCNNConvDeconvUpsampleHead`, from arguments or a config."""
+    """`detectory.modeling.roi_heads.KRCNNConvDeconvUpsampleHead`, from arguments or a config."""
 
     __init__ = configurable(native.KRCNNConvDeconvUpsampleHead.__init__)
 
     def __prepare_scriptable__(self) -> nn.Module:
-        """Return what ``torch.jit.script`` compiles; a subclass stands for itself."""
+        """Return what `torch.jit.script` compiles; a subclass stands for itself."""
         return ScriptableKeypointHead(self) if type(self) is KRCNNConvDeconvUpsampleHead else self
 
     @classmethod
     def from_config(cls, cfg: CfgNode, input_shape: ShapeSpec | None = None) -> dict[str, Any]:
-        """Return the arguments that ``MODEL.ROI_KEYPOINT_HEAD`` says."""
+        """Return the arguments that `MODEL.ROI_KEYPOINT_HEAD` says."""
         return {
             **super().from_config(cfg, input_shape),
             "input_shape": input_shape,
@@ -67,5 +69,5 @@ class KRCNNConvDeconvUpsampleHead(BaseKeypointRCNNHead, native.KRCNNConvDeconvUp
 
 
 def build_keypoint_head(cfg: CfgNode, input_shape: ShapeSpec) -> nn.Module:
-    """Build the head that ``MODEL.ROI_KEYPOINT_HEAD.NAME`` names for region features of this shape."""
+    """Build the head that `MODEL.ROI_KEYPOINT_HEAD.NAME` names for region features of this shape."""
     return ROI_KEYPOINT_HEAD_REGISTRY.get(cfg.MODEL.ROI_KEYPOINT_HEAD.NAME)(cfg, input_shape)

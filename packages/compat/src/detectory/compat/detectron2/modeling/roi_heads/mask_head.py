@@ -1,5 +1,7 @@
 """Mask heads and their registry."""
 
+from __future__ import annotations
+
 from typing import Any
 
 from torch import nn
@@ -24,7 +26,7 @@ ROI_MASK_HEAD_REGISTRY = Registry("ROI_MASK_HEAD")
 
 
 class BaseMaskRCNNHead(native.BaseMaskRCNNHead):
-    """:class:`detectory.modeling.roi_heads.BaseMaskRCNNHead`, from arguments or a config."""
+    """`detectory.modeling.roi_heads.BaseMaskRCNNHead`, from arguments or a config."""
 
     __init__ = configurable(native.BaseMaskRCNNHead.__init__)
 
@@ -37,17 +39,17 @@ class BaseMaskRCNNHead(native.BaseMaskRCNNHead):
 
 @ROI_MASK_HEAD_REGISTRY.register()
 class MaskRCNNConvUpsampleHead(BaseMaskRCNNHead, native.MaskRCNNConvUpsampleHead):
-    """:class:`detectory.modeling.roi_heads.MaskRCNNConvUpsampleHead`, from arguments or a config."""
+    """`detectory.modeling.roi_heads.MaskRCNNConvUpsampleHead`, from arguments or a config."""
 
     __init__ = configurable(native.MaskRCNNConvUpsampleHead.__init__)
 
     def __prepare_scriptable__(self) -> nn.Module:
-        """Return what ``torch.jit.script`` compiles; a subclass stands for itself."""
+        """Return what `torch.jit.script` compiles; a subclass stands for itself."""
         return ScriptableMaskHead(self) if type(self) is MaskRCNNConvUpsampleHead else self
 
     @classmethod
     def from_config(cls, cfg: CfgNode, input_shape: ShapeSpec | None = None) -> dict[str, Any]:
-        """Return the arguments that ``MODEL.ROI_MASK_HEAD`` says."""
+        """Return the arguments that `MODEL.ROI_MASK_HEAD` says."""
         settings = cfg.MODEL.ROI_MASK_HEAD
         return {
             **super().from_config(cfg, input_shape),
@@ -59,5 +61,5 @@ class MaskRCNNConvUpsampleHead(BaseMaskRCNNHead, native.MaskRCNNConvUpsampleHead
 
 
 def build_mask_head(cfg: CfgNode, input_shape: ShapeSpec) -> nn.Module:
-    """Build the head that ``MODEL.ROI_MASK_HEAD.NAME`` names for region features of this shape."""
+    """Build the head that `MODEL.ROI_MASK_HEAD.NAME` names for region features of this shape."""
     return ROI_MASK_HEAD_REGISTRY.get(cfg.MODEL.ROI_MASK_HEAD.NAME)(cfg, input_shape)

@@ -1,5 +1,7 @@
 """ROI heads and their registry."""
 
+from __future__ import annotations
+
 from typing import Any
 
 from torch import nn
@@ -34,18 +36,18 @@ Shapes = dict[str, ShapeSpec]
 
 
 def build_roi_heads(cfg: CfgNode, input_shape: Shapes) -> nn.Module:
-    """Build the heads that ``MODEL.ROI_HEADS.NAME`` names for the backbone's feature maps."""
+    """Build the heads that `MODEL.ROI_HEADS.NAME` names for the backbone's feature maps."""
     return ROI_HEADS_REGISTRY.get(cfg.MODEL.ROI_HEADS.NAME)(cfg, input_shape)
 
 
 class ROIHeads(native.ROIHeads):
-    """:class:`detectory.modeling.roi_heads.ROIHeads`, from arguments or a config."""
+    """`detectory.modeling.roi_heads.ROIHeads`, from arguments or a config."""
 
     __init__ = configurable(native.ROIHeads.__init__)
 
     @classmethod
     def from_config(cls, cfg: CfgNode) -> dict[str, Any]:
-        """Return the arguments of sampling that ``MODEL.ROI_HEADS`` says."""
+        """Return the arguments of sampling that `MODEL.ROI_HEADS` says."""
         settings = cfg.MODEL.ROI_HEADS
         return {
             "batch_size_per_image": settings.BATCH_SIZE_PER_IMAGE,
@@ -58,12 +60,12 @@ class ROIHeads(native.ROIHeads):
 
 @ROI_HEADS_REGISTRY.register()
 class Res5ROIHeads(ROIHeads, native.Res5ROIHeads):
-    """:class:`detectory.modeling.roi_heads.Res5ROIHeads`, from arguments or a config."""
+    """`detectory.modeling.roi_heads.Res5ROIHeads`, from arguments or a config."""
 
     __init__ = configurable(native.Res5ROIHeads.__init__)
 
     def __prepare_scriptable__(self) -> nn.Module:
-        """Return what ``torch.jit.script`` compiles; a subclass stands for itself."""
+        """Return what `torch.jit.script` compiles; a subclass stands for itself."""
         return ScriptableRes5Heads(self) if type(self) is Res5ROIHeads else self
 
     @classmethod
@@ -116,16 +118,16 @@ class Res5ROIHeads(ROIHeads, native.Res5ROIHeads):
 
 @ROI_HEADS_REGISTRY.register()
 class StandardROIHeads(ROIHeads, native.StandardROIHeads):
-    """:class:`detectory.modeling.roi_heads.StandardROIHeads`, from arguments or a config.
+    """`detectory.modeling.roi_heads.StandardROIHeads`, from arguments or a config.
 
-    A subclass may replace one head by overriding ``_init_box_head``, ``_init_mask_head`` or ``_init_keypoint_head``,
+    A subclass may replace one head by overriding `_init_box_head`, `_init_mask_head` or `_init_keypoint_head`,
     classmethods that turn the config into the arguments of that head.
     """
 
     __init__ = configurable(native.StandardROIHeads.__init__)
 
     def __prepare_scriptable__(self) -> nn.Module:
-        """Return what ``torch.jit.script`` compiles; a subclass stands for itself."""
+        """Return what `torch.jit.script` compiles; a subclass stands for itself."""
         return ScriptableROIHeads(self) if type(self) is StandardROIHeads else self
 
     @classmethod

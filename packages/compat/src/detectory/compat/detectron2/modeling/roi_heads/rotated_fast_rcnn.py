@@ -1,5 +1,7 @@
 """ROI heads of rotated boxes."""
 
+from __future__ import annotations
+
 from typing import Any
 
 from detectory.compat.detectron2.config import CfgNode, configurable
@@ -24,7 +26,7 @@ __all__ = [
 
 
 class RotatedFastRCNNOutputLayers(FastRCNNOutputLayers, native.RotatedFastRCNNOutputLayers):
-    """:class:`detectory.modeling.roi_heads.RotatedFastRCNNOutputLayers`, from arguments or a config."""
+    """`detectory.modeling.roi_heads.RotatedFastRCNNOutputLayers`, from arguments or a config."""
 
     __init__ = configurable(native.RotatedFastRCNNOutputLayers.__init__)
 
@@ -37,7 +39,7 @@ class RotatedFastRCNNOutputLayers(FastRCNNOutputLayers, native.RotatedFastRCNNOu
 
 @ROI_HEADS_REGISTRY.register()
 class RROIHeads(StandardROIHeads, native.RROIHeads):
-    """:class:`detectory.modeling.roi_heads.RROIHeads`, from arguments or a config."""
+    """`detectory.modeling.roi_heads.RROIHeads`, from arguments or a config."""
 
     __init__ = configurable(native.RROIHeads.__init__)
 

@@ -1,5 +1,7 @@
 """Cross-entropy of the hardest pixels."""
 
+from __future__ import annotations
+
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -10,9 +12,9 @@ class DeepLabCE(nn.Module):
     """The mean cross-entropy of the share of pixels where it is highest.
 
     Args:
-        ignore_label: label of pixels that count as zero.
-        top_k_percent_pixels: the share, in (0, 1]; 1 takes all.
-        weight: factor of each class ``(K,)``.
+        ignore_label: Label of pixels that count as zero.
+        top_k_percent_pixels: The share, in (0, 1]; 1 takes all.
+        weight: Factor of each class `(K,)`.
 
     Raises:
         ValueError: the share is out of range.
@@ -33,9 +35,9 @@ class DeepLabCE(nn.Module):
         """Return the loss.
 
         Args:
-            logits: ``(B, K, H, W)``.
-            labels: class ids ``(B, H, W)``.
-            weights: factor of every pixel ``(B, H, W)``.
+            logits: `(B, K, H, W)`.
+            labels: Class ids `(B, H, W)`.
+            weights: Factor of every pixel `(B, H, W)`.
         """
         losses = F.cross_entropy(logits, labels, self.weight, ignore_index=self.ignore_label, reduction="none")
         losses = (losses if weights is None else losses * weights).flatten()

@@ -1,5 +1,7 @@
 """A learning rate that falls as a power of the part of the training that is left."""
 
+from __future__ import annotations
+
 import torch
 from torch.optim.lr_scheduler import LRScheduler
 
@@ -9,17 +11,17 @@ __all__ = ["WarmupPolyLR"]
 
 
 class WarmupPolyLR(LRScheduler):
-    """Falls as ``(1 - iteration / max_iters) ** power`` after a warm-up.
+    """Falls as `(1 - iteration / max_iters) ** power` after a warm-up.
 
     Args:
-        optimizer: the optimizer.
-        max_iters: iterations in all.
-        warmup_factor: factor at iteration 0.
-        warmup_iters: length of the warm-up.
-        warmup_method: ``"linear"`` or ``"constant"``.
-        last_epoch: the iteration run last, -1 for none.
-        power: the exponent.
-        constant_ending: after the warm-up the factor does not fall below this; 0 lets it fall to zero.
+        optimizer: The optimizer.
+        max_iters: Iterations in all.
+        warmup_factor: Factor at iteration 0.
+        warmup_iters: Length of the warm-up.
+        warmup_method: `"linear"` or `"constant"`.
+        last_epoch: The iteration run last, -1 for none.
+        power: The exponent.
+        constant_ending: After the warm-up the factor does not fall below this; 0 lets it fall to zero.
     """
 
     def __init__(

@@ -1,5 +1,7 @@
 """The ResNet of DeepLab: a deeper stem, dilated last stages."""
 
+from __future__ import annotations
+
 from typing import Any
 
 from torch import Tensor
@@ -21,9 +23,9 @@ class DeepLabStem(CNNBlockBase):
     """Three 3×3 convolutions, the first with stride 2, and a 3×3 max pooling with stride 2.
 
     Args:
-        in_channels: channels of the image.
-        out_channels: channels of the output; the first two convolutions have half of them.
-        norm: norm behind every convolution.
+        in_channels: Channels of the image.
+        out_channels: Channels of the output; the first two convolutions have half of them.
+        norm: Norm behind every convolution.
     """
 
     def __init__(self, in_channels: int = 3, out_channels: int = 128, norm: Any = "BN") -> None:
@@ -34,7 +36,7 @@ class DeepLabStem(CNNBlockBase):
         self.conv3 = _convolution(half, out_channels, norm)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map ``(B, in_channels, H, W)`` to ``(B, out_channels, H / 4, W / 4)``."""
+        """Map `(B, in_channels, H, W)` to `(B, out_channels, H / 4, W / 4)`."""
         for convolution in (self.conv1, self.conv2, self.conv3):
             x = F.relu_(convolution(x))
         return F.max_pool2d(x, kernel_size=3, stride=2, padding=1)
@@ -50,7 +52,7 @@ def _convolution(in_channels: int, out_channels: int, norm: Any, stride: int = 1
 
 @BACKBONE_REGISTRY.register()
 def build_resnet_deeplab_backbone(cfg: CfgNode, input_shape: ShapeSpec) -> ResNet:
-    """Build the dilated ResNet that ``MODEL.RESNETS`` and ``MODEL.BACKBONE.FREEZE_AT`` describe.
+    """Build the dilated ResNet that `MODEL.RESNETS` and `MODEL.BACKBONE.FREEZE_AT` describe.
 
     Raises:
         ValueError: a depth without bottleneck blocks, an unknown stem, or dilations that do not fit each other.

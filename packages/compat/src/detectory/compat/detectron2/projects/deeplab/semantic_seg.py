@@ -1,5 +1,7 @@
 """The heads of DeepLabV3 and DeepLabV3+."""
 
+from __future__ import annotations
+
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -38,11 +40,11 @@ class _DeepLabHead(nn.Module):
     def forward(
         self, features: Mapping[str, Tensor], targets: Tensor | None = None
     ) -> tuple[Tensor | None, dict[str, Tensor]]:
-        """Return logits ``(B, K, H', W')`` (None in training) and losses (empty in inference).
+        """Return logits `(B, K, H', W')` (None in training) and losses (empty in inference).
 
         Args:
-            features: maps ``(B, C, H, W)`` by name.
-            targets: class ids ``(B, H', W')`` in the resolution of the input, needed in training.
+            features: Maps `(B, C, H, W)` by name.
+            targets: Class ids `(B, H', W')` in the resolution of the input, needed in training.
         """
         x = self.layers(features)
         if self.training:
@@ -52,7 +54,7 @@ class _DeepLabHead(nn.Module):
         return self._to_input_resolution(x), {}
 
     def losses(self, predictions: Tensor, targets: Tensor) -> dict[str, Tensor]:
-        """Return ``loss_sem_seg`` of logits at the common stride."""
+        """Return `loss_sem_seg` of logits at the common stride."""
         loss = self.loss(self._to_input_resolution(predictions.float()), targets.long())
         return {"loss_sem_seg": loss * self.loss_weight}
 
@@ -89,18 +91,18 @@ class DeepLabV3Head(_DeepLabHead):
     """Classify the cells of one map after looking at it with several dilations.
 
     Args:
-        input_shape: channels and stride of the one map by name.
-        aspp_channels: channels of the dilated views.
-        aspp_dilations: the three dilations.
-        aspp_dropout: share of outputs dropped in training.
-        num_classes: ``K``.
-        common_stride: stride of the map.
-        norm: norm behind every convolution.
-        train_size: ``(height, width)`` of training crops; the image's mean is taken of such windows.
-        loss_weight: factor of the loss.
-        loss_type: ``"cross_entropy"`` or ``"hard_pixel_mining"`` (the hardest fifth).
-        ignore_value: label of pixels that the loss does not look at.
-        use_depthwise_separable_conv: use depthwise separable 3×3 convolutions.
+        input_shape: Channels and stride of the one map by name.
+        aspp_channels: Channels of the dilated views.
+        aspp_dilations: The three dilations.
+        aspp_dropout: Share of outputs dropped in training.
+        num_classes: `K`.
+        common_stride: Stride of the map.
+        norm: Norm behind every convolution.
+        train_size: `(height, width)` of training crops; the image's mean is taken of such windows.
+        loss_weight: Factor of the loss.
+        loss_type: `"cross_entropy"` or `"hard_pixel_mining"` (the hardest fifth).
+        ignore_value: Label of pixels that the loss does not look at.
+        use_depthwise_separable_conv: Use depthwise separable 3×3 convolutions.
 
     Source: Chen et al., "Rethinking Atrous Convolution for Semantic Image Segmentation", 2017.
     """
@@ -140,11 +142,11 @@ class DeepLabV3Head(_DeepLabHead):
 
     @classmethod
     def from_config(cls, cfg: CfgNode, input_shape: Mapping[str, ShapeSpec]) -> dict[str, Any]:
-        """Return the arguments that ``MODEL.SEM_SEG_HEAD`` says."""
+        """Return the arguments that `MODEL.SEM_SEG_HEAD` says."""
         return _shared_arguments(cfg, input_shape) | {"aspp_channels": cfg.MODEL.SEM_SEG_HEAD.ASPP_CHANNELS}
 
     def layers(self, features: Mapping[str, Tensor]) -> Tensor:
-        """Return logits ``(B, K, H, W)`` at the map's stride."""
+        """Return logits `(B, K, H, W)` at the map's stride."""
         return self.predictor(self.aspp(features[self.in_features[0]]))
 
 
@@ -153,19 +155,19 @@ class DeepLabV3PlusHead(_DeepLabHead):
     """Look at the coarsest map with several dilations, then refine by finer maps.
 
     Args:
-        input_shape: channels and stride of every map by name.
-        project_channels: channels to which each map but the coarsest is brought, finest first.
-        aspp_dilations: the three dilations.
-        aspp_dropout: share of outputs dropped in training.
-        decoder_channels: channels behind every map, finest first; the last are those of the dilated views.
-        common_stride: stride of the finest map.
-        norm: norm behind every convolution; ``""`` gives them a bias instead.
-        train_size: ``(height, width)`` of training crops; the image's mean is taken of such windows.
-        loss_weight: factor of the loss.
-        loss_type: ``"cross_entropy"`` or ``"hard_pixel_mining"`` (the hardest fifth).
-        ignore_value: label of pixels that the loss does not look at.
-        num_classes: ``K``; None for the refined map instead of logits.
-        use_depthwise_separable_conv: use depthwise separable convolutions.
+        input_shape: Channels and stride of every map by name.
+        project_channels: Channels to which each map but the coarsest is brought, finest first.
+        aspp_dilations: The three dilations.
+        aspp_dropout: Share of outputs dropped in training.
+        decoder_channels: Channels behind every map, finest first; the last are those of the dilated views.
+        common_stride: Stride of the finest map.
+        norm: Norm behind every convolution; `""` gives them a bias instead.
+        train_size: `(height, width)` of training crops; the image's mean is taken of such windows.
+        loss_weight: Factor of the loss.
+        loss_type: `"cross_entropy"` or `"hard_pixel_mining"` (the hardest fifth).
+        ignore_value: Label of pixels that the loss does not look at.
+        num_classes: `K`; None for the refined map instead of logits.
+        use_depthwise_separable_conv: Use depthwise separable convolutions.
 
     Source: Chen et al., "Encoder-Decoder with Atrous Separable Convolution", 2018.
     """
@@ -229,7 +231,7 @@ class DeepLabV3PlusHead(_DeepLabHead):
 
     @classmethod
     def from_config(cls, cfg: CfgNode, input_shape: Mapping[str, ShapeSpec]) -> dict[str, Any]:
-        """Return the arguments that ``MODEL.SEM_SEG_HEAD`` says."""
+        """Return the arguments that `MODEL.SEM_SEG_HEAD` says."""
         settings = cfg.MODEL.SEM_SEG_HEAD
         refined = [settings.CONVS_DIM] * (len(settings.IN_FEATURES) - 1)
         return _shared_arguments(cfg, input_shape) | {
@@ -242,7 +244,7 @@ class DeepLabV3PlusHead(_DeepLabHead):
         return self.layers(features) if self.decoder_only else super().forward(features, targets)
 
     def layers(self, features: Mapping[str, Tensor]) -> Tensor:
-        """Return logits ``(B, K, H, W)``, or the refined map, at the common stride."""
+        """Return logits `(B, K, H, W)`, or the refined map, at the common stride."""
         *finer, coarsest = self.in_features
         y = self.decoder[coarsest]["project_conv"](features[coarsest])  # type: ignore[index]
         for name in reversed(finer):

@@ -1,5 +1,7 @@
 """The changes of colour that SSD was trained with, which many projects take from PointRend."""
 
+from __future__ import annotations
+
 from typing import Any
 
 import numpy as np
@@ -14,13 +16,13 @@ class ColorAugSSDTransform(Transform):
     """Change brightness, contrast, saturation and hue, each with a chance of a half; drawn anew for every image.
 
     Args:
-        img_format: ``"BGR"`` or ``"RGB"``.
-        brightness_delta: largest step of brightness, of 255.
-        contrast_low: least factor of contrast.
-        contrast_high: largest factor of contrast.
-        saturation_low: least factor of saturation.
-        saturation_high: largest factor of saturation.
-        hue_delta: largest step of hue, in units of 2 degrees.
+        img_format: `"BGR"` or `"RGB"`.
+        brightness_delta: Largest step of brightness, of 255.
+        contrast_low: Least factor of contrast.
+        contrast_high: Largest factor of contrast.
+        saturation_low: Least factor of saturation.
+        saturation_high: Largest factor of saturation.
+        hue_delta: Largest step of hue, in units of 2 degrees.
 
     Raises:
         ValueError: another format.
@@ -47,7 +49,7 @@ class ColorAugSSDTransform(Transform):
         self.saturation_low, self.saturation_high = saturation_low, saturation_high
 
     def apply_image(self, img: np.ndarray, interp: Any = None) -> np.ndarray:
-        """Return the image ``(H, W, 3)`` of uint8 in other colours."""
+        """Return the image `(H, W, 3)` of uint8 in other colours."""
         del interp
         order = slice(None) if self.is_rgb else slice(None, None, -1)
         changed = _scaled(img[..., order], shift=self._drawn(-self.brightness_delta, self.brightness_delta, 0.0))
@@ -88,5 +90,5 @@ class ColorAugSSDTransform(Transform):
 
 
 def _scaled(values: np.ndarray, factor: float = 1.0, shift: float = 0.0) -> np.ndarray:
-    """Return ``factor * values + shift`` as uint8 in range."""
+    """Return `factor * values + shift` as uint8 in range."""
     return np.clip(values.astype(np.float32) * factor + shift, 0, 255).astype(np.uint8)

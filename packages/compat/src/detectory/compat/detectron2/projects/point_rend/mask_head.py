@@ -3,6 +3,8 @@
 Source: Kirillov et al., "PointRend: Image Segmentation as Rendering", CVPR 2020, sections 3 and 4.1.
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -37,11 +39,11 @@ Shapes = Mapping[str, ShapeSpec]
 
 
 def calculate_uncertainty(logits: Tensor, classes: Tensor) -> Tensor:
-    """Return how near the logit of each region's class is to zero, ``(R, 1, ...)``; zero is the highest.
+    """Return how near the logit of each region's class is to zero, `(R, 1, ...)`; zero is the highest.
 
     Args:
-        logits: ``(R, K or 1, ...)``.
-        classes: ``(R,)``.
+        logits: `(R, K or 1, ...)`.
+        classes: `(R,)`.
     """
     return -class_channel(logits, classes).abs().unsqueeze(1)
 
@@ -50,9 +52,9 @@ def roi_mask_point_loss(mask_logits: Tensor, instances: Sequence[Instances], poi
     """Mean binary cross-entropy at the points of the mask of each region's class.
 
     Args:
-        mask_logits: ``(R, K or 1, P)``.
-        instances: of each image, with ``gt_classes``.
-        point_labels: ``(R, P)``, the ground truth at the points, between 0 and 1.
+        mask_logits: `(R, K or 1, P)`.
+        instances: Of each image, with `gt_classes`.
+        point_labels: `(R, P)`, the ground truth at the points, between 0 and 1.
     """
     if mask_logits.shape[0] == 0:
         return mask_logits.sum() * 0
@@ -61,7 +63,7 @@ def roi_mask_point_loss(mask_logits: Tensor, instances: Sequence[Instances], poi
 
 
 def _truth_at(instances: Sequence[Instances], points: Tensor) -> Tensor:
-    """Sample the ground truth masks of all images at points in image pixels ``(R, P, 2)``: ``(R, P)``."""
+    """Sample the ground truth masks of all images at points in image pixels `(R, P, 2)`: `(R, P)`."""
     labels = []
     for one, own in zip(instances, points.split([len(one) for one in instances]), strict=True):
         masks, (height, width) = one.gt_masks, one.image_size
@@ -77,12 +79,12 @@ class CoarseMaskHead(nn.Module):
     """A small mask of each region by fully connected layers over a grid of points.
 
     Args:
-        in_channels: channels of the features.
-        num_classes: masks of a region.
-        conv_dim: channels behind the convolution that halves the grid.
-        fc_dim: channels of each hidden layer.
-        num_fc: hidden layers.
-        output_side_resolution: rows and columns of the mask; the grid has twice as many.
+        in_channels: Channels of the features.
+        num_classes: Masks of a region.
+        conv_dim: Channels behind the convolution that halves the grid.
+        fc_dim: Channels of each hidden layer.
+        num_fc: Hidden layers.
+        output_side_resolution: Rows and columns of the mask; the grid has twice as many.
     """
 
     @configurable
@@ -118,7 +120,7 @@ class CoarseMaskHead(nn.Module):
 
     @classmethod
     def from_config(cls, cfg: CfgNode, input_shape: ShapeSpec) -> dict[str, Any]:
-        """Return the arguments that ``MODEL.ROI_MASK_HEAD`` says, for features of this shape."""
+        """Return the arguments that `MODEL.ROI_MASK_HEAD` says, for features of this shape."""
         settings = cfg.MODEL.ROI_MASK_HEAD
         return {
             "in_channels": input_shape.channels,
@@ -130,7 +132,7 @@ class CoarseMaskHead(nn.Module):
         }
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map ``(R, C, 2 * S, 2 * S)`` to logits ``(R, num_classes, S, S)``."""
+        """Map `(R, C, 2 * S, 2 * S)` to logits `(R, num_classes, S, S)`."""
         if self.reduce_channel_dim_conv is not None:
             x = self.reduce_channel_dim_conv(x)
         x = self.reduce_spatial_dim_conv(x).flatten(1)
@@ -144,19 +146,19 @@ class CoarseMaskHead(nn.Module):
 class PointRendMaskHead(nn.Module):
     """Draws each region's mask as a picture is rendered: coarse first, then finer where it is uncertain.
 
-    A mask head of `StandardROIHeads` with ``MODEL.ROI_MASK_HEAD.POOLER_TYPE: ""``, which hands it the feature maps.
+    A mask head of `StandardROIHeads` with `MODEL.ROI_MASK_HEAD.POOLER_TYPE: ""`, which hands it the feature maps.
 
     Args:
-        coarse_head: as `CoarseMaskHead`.
-        point_head: as `StandardPointHead`; None: the coarse masks are the result.
-        strides: pixels for one cell of each map.
-        coarse_in_features: maps that the coarse head sees, by name.
-        point_in_features: maps that the point head sees.
-        train_num_points: points of each region in training.
-        oversample_ratio: how many times as many random points are looked at.
-        importance_sample_ratio: share of the points that are the most uncertain ones.
-        subdivision_steps: how often inference doubles the side of the mask.
-        subdivision_num_points: points that each step decides anew.
+        coarse_head: As `CoarseMaskHead`.
+        point_head: As `StandardPointHead`; None: the coarse masks are the result.
+        strides: Pixels for one cell of each map.
+        coarse_in_features: Maps that the coarse head sees, by name.
+        point_in_features: Maps that the point head sees.
+        train_num_points: Points of each region in training.
+        oversample_ratio: How many times as many random points are looked at.
+        importance_sample_ratio: Share of the points that are the most uncertain ones.
+        subdivision_steps: How often inference doubles the side of the mask.
+        subdivision_num_points: Points that each step decides anew.
     """
 
     @configurable
@@ -185,7 +187,7 @@ class PointRendMaskHead(nn.Module):
 
     @classmethod
     def from_config(cls, cfg: CfgNode, input_shape: Shapes) -> dict[str, Any]:
-        """Return the arguments that ``MODEL.ROI_MASK_HEAD`` and ``MODEL.POINT_HEAD`` say, for maps of these shapes.
+        """Return the arguments that `MODEL.ROI_MASK_HEAD` and `MODEL.POINT_HEAD` say, for maps of these shapes.
 
         Raises:
             ValueError: the two disagree about the number of classes.
@@ -222,12 +224,12 @@ class PointRendMaskHead(nn.Module):
         """Predict masks.
 
         Args:
-            features: the maps of the batch by name.
-            instances: of each image the regions: foreground proposals in training, detections in inference.
+            features: The maps of the batch by name.
+            instances: Of each image the regions: foreground proposals in training, detections in inference.
 
         Returns:
-            ``loss_mask`` and, with a point head, ``loss_mask_point`` in training; else ``instances`` with
-            ``pred_masks`` ``(R, 1, S, S)`` set.
+            `loss_mask` and, with a point head, `loss_mask_point` in training; else `instances` with
+            `pred_masks` `(R, 1, S, S)` set.
         """
         boxes = [one.proposal_boxes if self.training else one.pred_boxes for one in instances]
         coarse = self._coarse(features, boxes)
@@ -241,7 +243,7 @@ class PointRendMaskHead(nn.Module):
         return instances
 
     def _coarse(self, features: Mapping[str, Tensor], boxes: Sequence[Boxes]) -> Tensor:
-        """Return coarse logits ``(R, K, S, S)``, from features on a regular grid."""
+        """Return coarse logits `(R, K, S, S)`, from features on a regular grid."""
         side = 2 * self.coarse_head.output_side_resolution
         regions = torch.cat([one.tensor for one in boxes])
         grid = generate_regular_grid_point_coords(regions.shape[0], side, regions.device)
@@ -277,7 +279,7 @@ class PointRendMaskHead(nn.Module):
     def _refined(
         self, features: Mapping[str, Tensor], boxes: Sequence[Boxes], coarse: Tensor, classes: Tensor
     ) -> Tensor:
-        """Return the logits of each region's class, ``(R, 1, S, S)``, point by point where uncertain."""
+        """Return the logits of each region's class, `(R, 1, S, S)`, point by point where uncertain."""
         logits = class_channel(coarse, classes).unsqueeze(1)
         if self.point_head is None:
             return logits

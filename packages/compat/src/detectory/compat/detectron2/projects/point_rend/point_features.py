@@ -3,6 +3,8 @@
 Source: Kirillov et al., "PointRend: Image Segmentation as Rendering", CVPR 2020, section 3.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -23,21 +25,21 @@ __all__ = [
 
 
 def point_sample(input: Tensor, point_coords: Tensor, **kwargs: Any) -> Tensor:
-    """Sample maps at points; see :func:`detectory.ops.point_sample`.
+    """Sample maps at points; see `detectory.ops.point_sample`.
 
     Args:
-        input: ``(B, C, H, W)``.
-        point_coords: ``(B, P, 2)`` or ``(B, Hg, Wg, 2)``, x and y in ``[0, 1]`` of the map.
-        kwargs: ``align_corners``.
+        input: `(B, C, H, W)`.
+        point_coords: `(B, P, 2)` or `(B, Hg, Wg, 2)`, x and y in `[0, 1]` of the map.
+        kwargs: `align_corners`.
 
     Returns:
-        ``(B, C, P)`` or ``(B, C, Hg, Wg)``.
+        `(B, C, P)` or `(B, C, Hg, Wg)`.
     """
     return ops.point_sample(input, point_coords, **kwargs)
 
 
 def generate_regular_grid_point_coords(R: int, side_size: int, device: torch.device | str) -> Tensor:
-    """Return the centres of a grid of ``side_size`` by ``side_size`` cells, ``(R, side_size**2, 2)`` in ``[0, 1]``."""
+    """Return the centres of a grid of `side_size` by `side_size` cells, `(R, side_size**2, 2)` in `[0, 1]`."""
     centres = (torch.arange(side_size, device=device, dtype=torch.float32) + 0.5) / side_size
     y, x = torch.meshgrid(centres, centres, indexing="ij")
     return torch.stack((x, y), dim=-1).reshape(1, -1, 2).repeat(R, 1, 1)
@@ -47,8 +49,8 @@ def get_point_coords_wrt_image(boxes_coords: Tensor, point_coords: Tensor) -> Te
     """Return points in image pixels.
 
     Args:
-        boxes_coords: boxes ``(R, 4)``.
-        point_coords: ``(R, P, 2)`` in ``[0, 1]`` of each box.
+        boxes_coords: Boxes `(R, 4)`.
+        point_coords: `(R, P, 2)` in `[0, 1]` of each box.
     """
     corner, opposite = boxes_coords[:, None, :2], boxes_coords[:, None, 2:]  # (R, 1, 2)
     return point_coords * (opposite - corner) + corner
@@ -58,11 +60,11 @@ def get_uncertain_point_coords_on_grid(uncertainty_map: Tensor, num_points: int)
     """Choose the cells of a map whose uncertainty is highest.
 
     Args:
-        uncertainty_map: ``(B, 1, H, W)``.
-        num_points: how many; all cells where there are fewer.
+        uncertainty_map: `(B, 1, H, W)`.
+        num_points: How many; all cells where there are fewer.
 
     Returns:
-        Indices of the cells, row by row, ``(B, P)``; and their centres ``(B, P, 2)``, x and y in ``[0, 1]``.
+        Indices of the cells, row by row, `(B, P)`; and their centres `(B, P, 2)`, x and y in `[0, 1]`.
     """
     height, width = uncertainty_map.shape[2:]
     indices = uncertainty_map.flatten(1).topk(min(height * width, num_points), dim=1).indices
@@ -81,14 +83,14 @@ def get_uncertain_point_coords_with_randomness(
     """Choose points for training: the most uncertain of many random ones, and some at random.
 
     Args:
-        coarse_logits: ``(B, C, H, W)``, or ``(B, 1, H, W)`` if class-agnostic.
-        uncertainty_func: maps logits ``(B, C, P)`` to uncertainties ``(B, 1, P)``.
-        num_points: ``P``.
-        oversample_ratio: how many times ``P`` random points are looked at.
-        importance_sample_ratio: share of the points that are the most uncertain ones.
+        coarse_logits: `(B, C, H, W)`, or `(B, 1, H, W)` if class-agnostic.
+        uncertainty_func: Maps logits `(B, C, P)` to uncertainties `(B, 1, P)`.
+        num_points: `P`.
+        oversample_ratio: How many times `P` random points are looked at.
+        importance_sample_ratio: Share of the points that are the most uncertain ones.
 
     Returns:
-        ``(B, P, 2)`` in ``[0, 1]``.
+        `(B, P, 2)` in `[0, 1]`.
 
     Raises:
         ValueError: a ratio is out of range.
@@ -115,13 +117,13 @@ def point_sample_fine_grained_features(
     """Sample the maps of a batch at points of its boxes.
 
     Args:
-        features_list: maps ``(B, C_i, H_i, W_i)``.
-        feature_scales: cells for one image pixel of each map.
-        boxes: of each image, ``R`` in all.
-        point_coords: ``(R, P, 2)`` in ``[0, 1]`` of each box.
+        features_list: Maps `(B, C_i, H_i, W_i)`.
+        feature_scales: Cells for one image pixel of each map.
+        boxes: Of each image, `R` in all.
+        point_coords: `(R, P, 2)` in `[0, 1]` of each box.
 
     Returns:
-        ``(R, sum of C_i, P)``, and the points in image pixels ``(R, P, 2)``.
+        `(R, sum of C_i, P)`, and the points in image pixels `(R, P, 2)`.
     """
     counts = [one.tensor.shape[0] for one in boxes]
     in_image = get_point_coords_wrt_image(torch.cat([one.tensor for one in boxes]), point_coords)

@@ -3,6 +3,8 @@
 Source: Kirillov et al., "PointRend: Image Segmentation as Rendering", CVPR 2020, sections 3.3 and 4.1.
 """
 
+from __future__ import annotations
+
 from typing import Any
 
 import torch
@@ -24,12 +26,12 @@ class StandardPointHead(nn.Module):
     """Fully connected layers that all points share, as convolutions over the points.
 
     Args:
-        in_channels: channels of the fine features.
-        num_classes: channels of the coarse prediction.
-        fc_dim: channels of each hidden layer.
-        num_fc: hidden layers.
-        cls_agnostic_mask: whether one mask serves all classes.
-        coarse_pred_each_layer: whether every layer sees the coarse prediction again, not the first alone.
+        in_channels: Channels of the fine features.
+        num_classes: Channels of the coarse prediction.
+        fc_dim: Channels of each hidden layer.
+        num_fc: Hidden layers.
+        cls_agnostic_mask: Whether one mask serves all classes.
+        coarse_pred_each_layer: Whether every layer sees the coarse prediction again, not the first alone.
     """
 
     @configurable
@@ -58,7 +60,7 @@ class StandardPointHead(nn.Module):
 
     @classmethod
     def from_config(cls, cfg: CfgNode, input_shape: ShapeSpec) -> dict[str, Any]:
-        """Return the arguments that ``MODEL.POINT_HEAD`` says, for fine features of this shape."""
+        """Return the arguments that `MODEL.POINT_HEAD` says, for fine features of this shape."""
         settings = cfg.MODEL.POINT_HEAD
         return {
             "in_channels": input_shape.channels,
@@ -70,7 +72,7 @@ class StandardPointHead(nn.Module):
         }
 
     def forward(self, fine_grained_features: Tensor, coarse_features: Tensor) -> Tensor:
-        """Map fine features ``(R, C, P)`` and coarse logits ``(R, K, P)`` to logits ``(R, K or 1, P)``."""
+        """Map fine features `(R, C, P)` and coarse logits `(R, K, P)` to logits `(R, K or 1, P)`."""
         x = torch.cat((fine_grained_features, coarse_features), dim=1)
         for layer in self.fc_layers:
             x = F.relu(layer(x))
@@ -80,5 +82,5 @@ class StandardPointHead(nn.Module):
 
 
 def build_point_head(cfg: CfgNode, input_shape: ShapeSpec) -> nn.Module:
-    """Build the head that ``MODEL.POINT_HEAD.NAME`` names for fine features of this shape."""
+    """Build the head that `MODEL.POINT_HEAD.NAME` names for fine features of this shape."""
     return POINT_HEAD_REGISTRY.get(cfg.MODEL.POINT_HEAD.NAME)(cfg, input_shape)

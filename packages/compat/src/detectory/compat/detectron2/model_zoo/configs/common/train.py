@@ -1,4 +1,6 @@
-"""What the training programs read from ``train``."""
+"""What the training programs read from `train`."""
+
+from __future__ import annotations
 
 from detectory.zoo.recipes.training import train_options
 
