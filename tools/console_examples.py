@@ -119,11 +119,11 @@ def _check_recipe(context: click.Context) -> str | None:
     recipe = context.params.get("recipe") or context.params.get("model")
     if not isinstance(recipe, str) or not re.match(r"(COCO-|LVIS|new_base|PascalVOC|Cityscapes|Misc/)", recipe):
         return None
-    from detectory.cli import detectron2_config, recipes
+    from detectory.cli.lookup import detectron2_configs, recipes
     from detectory.compat.detectron2 import model_zoo
 
     try:
-        if detectron2_config.is_detectron2_config(recipe):
+        if detectron2_configs.is_detectron2_config(recipe):
             config = model_zoo.get_config(recipe)
             config.merge_from_list(
                 [part for text in context.params.get("overrides") or () for part in text.split("=", 1)]

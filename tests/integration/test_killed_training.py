@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from detectory.cli import recipes
+from detectory.cli.lookup import recipes
 from detectory.core.checkpoint import checkpointer
 from detectory.core.config import LazyConfig
 from detectory.core.events import get_event_storage
@@ -117,7 +117,7 @@ def test_a_detector_killed_twenty_times_has_the_losses_and_weights_of_an_uninter
         "+dataloader.train.multiprocessing_context=fork",
         "+train.seed=7",
     ]
-    CONTEXT.set_forkserver_preload(["detectory.cli.recipes", "detectory.engine", "torch.utils.tensorboard"])
+    CONTEXT.set_forkserver_preload(["detectory.cli.lookup.recipes", "detectory.engine", "torch.utils.tensorboard"])
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     whole.mkdir(), killed.mkdir()
     assert start(whole, coco_folder, overrides) == 0

@@ -9,15 +9,15 @@ import pytest
 from detectory.cli.demo.page import read_history
 from detectory.engine import train
 
-from . import eight_photographs, small_recipes
+from . import eight_images, small_recipes
 
 SHORT = os.environ.get("DETECTORY_SLOW_TESTS") == "short"
 #: Model -> photographs, iterations of four, and what is measured.
 MODELS = {
-    "mask_rcnn": (eight_photographs.instances, 450, ("segm", "AP")),
-    "retinanet": (eight_photographs.instances, 120, ("bbox", "AP")),
-    "keypoint_rcnn": (eight_photographs.keypoints, 200, ("keypoints", "AP")),
-    "panoptic_fpn": (eight_photographs.panoptic, 450, ("panoptic_seg", "PQ")),
+    "mask_rcnn": (eight_images.instances, 450, ("segm", "AP")),
+    "retinanet": (eight_images.instances, 120, ("bbox", "AP")),
+    "keypoint_rcnn": (eight_images.keypoints, 200, ("keypoints", "AP")),
+    "panoptic_fpn": (eight_images.panoptic, 450, ("panoptic_seg", "PQ")),
 }
 
 
@@ -32,11 +32,11 @@ def overfitted(request, test_data, tmp_path_factory):
     config.train.checkpointer.period = 10_000
     results = train(config)
     yield results[task][metric], read_history(folder / "run" / "metrics.json")
-    eight_photographs.forget(name)
+    eight_images.forget(name)
 
 
 @pytest.mark.slow
-def test_losses_fall_on_eight_photographs(overfitted):
+def test_losses_fall_on_eight_images(overfitted):
     losses = [row["total_loss"] for row in overfitted[1] if "total_loss" in row]
     assert losses[-1] < 0.8 * losses[0]
 

@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 
 import click
 
-from detectory.cli.failures import FAILED, INTERRUPTED, WRONG_USAGE, explain
+from detectory.cli.errors import FAILED, INTERRUPTED, WRONG_USAGE, explain
 from detectory.core.names import nearest
 
 #: Command -> the module of `detectory.cli.commands` that holds it as `command`. Heavy imports wait until it runs.

@@ -16,7 +16,7 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 def json_option(what: str) -> Callable[[Function], Function]:
-    """Return the option `--json`, passed as `as_json`; print with `detectory.cli.results.print_json`."""
+    """Return the option `--json`, passed as `as_json`; print with `detectory.cli.json_output.print_json`."""
     return click.option("--json", "as_json", is_flag=True, help=f"Print {what} as JSON, for programs.")
 
 

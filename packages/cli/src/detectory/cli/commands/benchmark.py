@@ -49,8 +49,8 @@ def command(
     import torch
 
     from detectory.cli.inference_speed import measure
-    from detectory.cli.models import load_model
-    from detectory.cli.results import print_json
+    from detectory.cli.json_output import print_json
+    from detectory.cli.lookup.models import load_model
     from detectory.modeling.fast_inference import optimize_for_inference
 
     height, width = _sides(size)

@@ -39,8 +39,8 @@ def show(name: str, keys: tuple[str, ...], as_python: bool, as_json: bool) -> No
       detectory config show run/ --python
       detectory config show my_recipe.py optimizer.lr=0.01 --json
     """
-    from detectory.cli.configs import Config
-    from detectory.cli.results import print_json
+    from detectory.cli.configs.config import Config
+    from detectory.cli.json_output import print_json
 
     wanted = [key for key in keys if "=" not in key and not key.startswith("~")]
     if len(wanted) > 1:
@@ -70,8 +70,8 @@ def diff(a: str, b: str, as_json: bool) -> None:
       detectory config diff run1/ run2/ --json
       detectory config diff COCO-Detection/retinanet_R_50_FPN_1x.yaml COCO-Detection/retinanet_R_50_FPN_1x.py
     """
-    from detectory.cli.configs import Config, differences
-    from detectory.cli.results import print_json
+    from detectory.cli.configs.config import Config, differences
+    from detectory.cli.json_output import print_json
 
     found = differences(Config.load(a), Config.load(b))
     if as_json:
@@ -102,13 +102,13 @@ def convert(name: str, overrides: tuple[str, ...], output: Path | None, force: b
       detectory config convert COCO-Keypoints/keypoint_rcnn_R_50_FPN_1x.yaml --output keypoints.py
       detectory config convert config.yaml MODEL.ROI_HEADS.NUM_CLASSES=3 --output -
     """
-    from detectory.cli import detectron2_config
-    from detectory.cli.conversion import recipe_text
+    from detectory.cli.configs.conversion import recipe_text
+    from detectory.cli.lookup import detectron2_configs
     from detectory.core.storage import atomic_write
 
-    if not detectron2_config.is_detectron2_config(name):
+    if not detectron2_configs.is_detectron2_config(name):
         raise ValueError(f"{name}: expected a Detectron2 YAML config, with upper-case keys such as MODEL")
-    cfg = detectron2_config.load(name, overrides, keep_device=True)
+    cfg = detectron2_configs.load(name, overrides, keep_device=True)
     target = output or Path(f"{Path(name).stem}.py")
     if str(target) != "-" and target.exists() and not force:
         raise FileExistsError(f"{target}: is there already; --force replaces it, --output names another")

@@ -24,7 +24,7 @@ def command(as_json: bool) -> None:
     from dataclasses import asdict
 
     from detectory.cli.installation import find_faults
-    from detectory.cli.results import print_json
+    from detectory.cli.json_output import print_json
     from detectory.core.environment import collect_environment, format_environment
     from detectory.core.storage import cache_dir
 

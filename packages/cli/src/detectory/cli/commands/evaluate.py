@@ -57,7 +57,7 @@ def command(
       detectory eval --predictions results.json --annotations instances_val.json --output report/
       detectory eval --predictions results.json --annotations instances_val.json --json
     """
-    from detectory.cli.results import print_json, write_results
+    from detectory.cli.json_output import print_json, write_results
 
     if (predictions is None) != (annotations is None):
         raise click.UsageError("--predictions and --annotations belong together")
@@ -134,16 +134,16 @@ def evaluate_model(
         The figures, and the annotation file and folder of pictures of a dataset that has them. With an output the
         detections are written to it.
     """
-    from detectory.cli import detectron2_config, recipes
+    from detectory.cli.lookup import detectron2_configs, recipes
     from detectory.engine import train
 
-    if run is not None and (found := detectron2_config.find_run(run)) is not None:
+    if run is not None and (found := detectron2_configs.find_run(run)) is not None:
         recipe, data = found[0], data or found[1]
         weights = weights or recipes.last_checkpoint(run)
-    if recipe is not None and detectron2_config.is_detectron2_config(recipe):
+    if recipe is not None and detectron2_configs.is_detectron2_config(recipe):
         if weights is None and not any(override.startswith("MODEL.WEIGHTS=") for override in overrides):
             raise click.UsageError("--weights is needed with a RECIPE")
-        results, dataset = detectron2_config.evaluate(
+        results, dataset = detectron2_configs.evaluate(
             recipe, overrides, output=output, data=data, weights=weights, device=device
         )
         return results, _truth_of(dataset)

@@ -36,7 +36,7 @@ def command(runs: tuple[Path, ...], output: Path, patterns: tuple[str, ...], smo
       detectory plot output/
       detectory plot runs/a runs/b --metric 'bbox/AP*' --metric total_loss --output compare.png
     """
-    from detectory.cli.curves import draw_curves, read_run, write_curves
+    from detectory.cli.pages.training_curves import draw_curves, read_run, write_curves
 
     histories = {name: read_run(run) for name, run in _names(runs).items()}
     plots = draw_curves(histories, patterns=patterns, smoothing=smoothing, log_y=log_y)

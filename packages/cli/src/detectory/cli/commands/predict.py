@@ -65,9 +65,9 @@ def command(
         ctx.fail("give one of --run or --model")
     if not (inputs or more):
         ctx.fail("give an image, a video, a folder, a pattern or webcam")
-    from detectory.cli.models import load_model
-    from detectory.cli.prediction import Prediction, find_inputs
-    from detectory.cli.results import print_json
+    from detectory.cli.json_output import print_json
+    from detectory.cli.lookup.models import load_model
+    from detectory.cli.prediction.prediction import Prediction, find_inputs
     from detectory.engine import Predictor
 
     images, videos = find_inputs((*inputs, *more))

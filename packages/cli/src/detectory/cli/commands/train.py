@@ -69,12 +69,12 @@ def command(
 
 def train_recipe(recipe: str, overrides: tuple[str, ...], options: dict[str, Any]) -> None:
     """Train in this process, which may be one of several; arguments as of the command."""
-    from detectory.cli import detectron2_config, recipes
+    from detectory.cli.lookup import detectron2_configs, recipes
     from detectory.core.distributed import get_rank
     from detectory.core.logging import setup_logger
 
-    if detectron2_config.is_detectron2_config(recipe):
-        detectron2_config.train(recipe, overrides, **options)
+    if detectron2_configs.is_detectron2_config(recipe):
+        detectron2_configs.train(recipe, overrides, **options)
         return
 
     from detectory.engine import train

@@ -35,8 +35,8 @@ def list_(pattern: str, trained: bool, as_json: bool) -> None:
       detectory zoo list retinanet --trained
       detectory zoo list 'COCO-*/mask_rcnn_*' --json
     """
-    from detectory.cli.results import print_json
-    from detectory.cli.zoo_entries import entries
+    from detectory.cli.json_output import print_json
+    from detectory.cli.lookup.zoo_models import entries
 
     found = [entry for entry in entries(pattern) if not trained or entry.published is not None]
     if not found:
@@ -65,8 +65,8 @@ def info(name: str, as_json: bool) -> None:
       detectory zoo info COCO-Detection/retinanet_R_50_FPN_1x.py
       detectory zoo info COCO-Keypoints/keypoint_rcnn_R_50_FPN_3x.yaml --json
     """
-    from detectory.cli.results import print_json
-    from detectory.cli.zoo_entries import entry_of
+    from detectory.cli.json_output import print_json
+    from detectory.cli.lookup.zoo_models import entry_of
 
     described = entry_of(name).described()
     if as_json:
@@ -91,8 +91,8 @@ def download(names: tuple[str, ...], as_json: bool) -> None:
       detectory zoo download COCO-Detection/retinanet_R_50_FPN_1x.py
       detectory zoo download COCO-Detection/retinanet_R_50_FPN_{1x,3x}.yaml --json
     """
-    from detectory.cli.results import print_json
-    from detectory.cli.zoo_entries import entry_of
+    from detectory.cli.json_output import print_json
+    from detectory.cli.lookup.zoo_models import entry_of
 
     fetched = [entry_of(name).download() for name in names]
     if as_json:

@@ -12,11 +12,11 @@ import click
 import numpy as np
 from omegaconf import DictConfig
 
-from detectory.cli import recipes
 from detectory.cli.demo import dataset
 from detectory.cli.demo.page import Story, read_history, write_page
 from detectory.cli.demo.recipe import demo_recipe
-from detectory.cli.results import write_results
+from detectory.cli.json_output import write_results
+from detectory.cli.lookup import recipes
 from detectory.core.checkpoint import DetectionCheckpointer
 from detectory.core.config import instantiate
 from detectory.core.logging import setup_logger

@@ -31,7 +31,7 @@ def command(path: str, images: str | None, decode: bool, as_json: bool, limit: i
       detectory data check my_dataset/annotations/instances_train.json --json
       detectory data check coco/annotations/panoptic_val2017.json --decode
     """
-    from detectory.cli.results import print_json
+    from detectory.cli.json_output import print_json
     from detectory.data.check import check_dataset
 
     with progress_bar("checking") as advance:

@@ -48,7 +48,7 @@ def command(
       detectory data show coco/annotations/instances_val2017.json --image-id 139 --image-id 285
       detectory data show voc_2007_trainval --class dog --random 1 --output dogs/
     """
-    from detectory.cli.drawn_records import drawn_record
+    from detectory.cli.pages.annotated_image import drawn_record
     from detectory.data.sources import load_source
 
     drawn = failed = 0

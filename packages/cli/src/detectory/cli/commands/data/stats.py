@@ -42,8 +42,8 @@ def command(
       detectory data stats my_dataset/ --only val --page val.html --samples 100
       detectory data stats coco_2017_val --json > figures.json
     """
-    from detectory.cli import dataset_page
-    from detectory.cli.results import print_json
+    from detectory.cli.json_output import print_json
+    from detectory.cli.pages import dataset_page
     from detectory.data.sources import load_source
     from detectory.data.statistics import dataset_statistics
     from detectory.visualization.html import Page
@@ -96,7 +96,7 @@ def _drawn(
     records: Any, statistics: DatasetStatistics, metadata: Any, samples: int, seed: int
 ) -> Iterator[tuple[dict[str, Any], Any]]:
     """Yield chosen records with their pictures; in the place of a picture that failed, the error, which is printed."""
-    from detectory.cli.drawn_records import drawn_record
+    from detectory.cli.pages.annotated_image import drawn_record
     from detectory.data.statistics import sample_records
 
     places = sample_records(statistics, samples, seed)

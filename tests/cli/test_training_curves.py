@@ -7,7 +7,7 @@ from click.testing import CliRunner
 from PIL import Image
 
 from detectory.cli import main
-from detectory.cli.curves import draw_curves, read_run
+from detectory.cli.pages.training_curves import draw_curves, read_run
 
 
 def write_run(folder, offset=0.0):

@@ -7,9 +7,9 @@ from typing import Any
 import torch
 from omegaconf import DictConfig
 
-from detectory.cli.conversion.description import as_nodes, described, share_num_classes
-from detectory.cli.conversion.recorder import Call, CallRecorder
-from detectory.cli.conversion.source import RecipeSource
+from detectory.cli.configs.call_recorder import Call, CallRecorder
+from detectory.cli.configs.call_tree import as_nodes, described, share_num_classes
+from detectory.cli.configs.recipe_source import RecipeSource
 from detectory.data import MetadataCatalog
 from detectory.modeling.backbone import ResNet
 

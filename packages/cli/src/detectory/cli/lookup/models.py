@@ -9,7 +9,7 @@ from typing import Any
 
 from torch import nn
 
-from detectory.cli import detectron2_config, recipes
+from detectory.cli.lookup import detectron2_configs, recipes
 from detectory.core.checkpoint import DetectionCheckpointer
 from detectory.core.config import instantiate
 from detectory.data import MetadataCatalog
@@ -52,10 +52,10 @@ def load_model(
     Raises:
         KeyError: nobody published weights under this name, and `weights` is not given.
     """
-    if isinstance(name, str) and detectron2_config.is_detectron2_config(name):
+    if isinstance(name, str) and detectron2_configs.is_detectron2_config(name):
         return _from_yaml(name, overrides, weights, device)
     run = Path(name) if Path(name).is_dir() else None
-    detectron2_run = detectron2_config.find_run(run) if run is not None else None
+    detectron2_run = detectron2_configs.find_run(run) if run is not None else None
     if run is not None and detectron2_run is not None:
         path, data = detectron2_run
         weights = recipes.last_checkpoint(run) if weights is None else weights
@@ -76,7 +76,7 @@ def _from_yaml(
 ) -> NamedModel:
     from detectory.compat.detectron2.modeling import build_model
 
-    cfg = detectron2_config.load(name, overrides, data=data, weights=weights, device=device)
+    cfg = detectron2_configs.load(name, overrides, data=data, weights=weights, device=device)
     if weights is None and not Path(name).is_file():
         cfg.MODEL.WEIGHTS = get_checkpoint_url(name)
     model = build_model(cfg).eval()

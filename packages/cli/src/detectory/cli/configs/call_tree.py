@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from detectory.cli.conversion.recorder import Call, CallRecorder
+from detectory.cli.configs.call_recorder import Call, CallRecorder
 from detectory.core.config import LazyCall
 
 _PLAIN = (str, int, float, bool, type(None))

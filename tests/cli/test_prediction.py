@@ -15,8 +15,8 @@ from PIL import Image
 
 pytest.importorskip("av", reason="videos: pip install 'detectory[video]'")
 
-from detectory.cli import models
-from detectory.cli.prediction import find_inputs
+from detectory.cli.lookup import models
+from detectory.cli.prediction.prediction import find_inputs
 from detectory.data.transforms import ResizeShortestEdge
 from detectory.engine.video import VideoReader, VideoWriter
 from detectory.structures import Boxes, Instances

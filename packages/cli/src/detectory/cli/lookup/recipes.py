@@ -11,7 +11,7 @@ import torch
 from omegaconf import DictConfig, OmegaConf
 
 from detectory import zoo
-from detectory.cli.coco_folder import CocoFolder
+from detectory.cli.datasets.coco_folder import CocoFolder
 from detectory.core.config import LazyConfig
 from detectory.core.environment import usable_device
 from detectory.data import DatasetCatalog, MetadataCatalog

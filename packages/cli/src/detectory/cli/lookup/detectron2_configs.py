@@ -10,9 +10,9 @@ from typing import Any
 
 import torch
 
-from detectory.cli.coco_folder import CocoFolder
-from detectory.cli.recipes import CONFIG_FILE
-from detectory.cli.results import write_results
+from detectory.cli.datasets.coco_folder import CocoFolder
+from detectory.cli.json_output import write_results
+from detectory.cli.lookup.recipes import CONFIG_FILE
 from detectory.core.distributed import get_rank
 from detectory.core.storage import atomic_write
 

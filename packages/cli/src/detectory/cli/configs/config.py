@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 from omegaconf import DictConfig, OmegaConf
 
-from detectory.cli import detectron2_config, recipes
+from detectory.cli.lookup import detectron2_configs, recipes
 from detectory.core.config import LazyConfig, dotted_path, locate
 from detectory.core.config.lazy_call import as_node
 from detectory.core.names import nearest
@@ -39,8 +39,8 @@ class Config:
         Raises:
             KeyError, FileNotFoundError: there is none of this name.
         """
-        if detectron2_config.is_detectron2_config(name):
-            return cls(name, detectron2_config.load(name, overrides, keep_device=True))
+        if detectron2_configs.is_detectron2_config(name):
+            return cls(name, detectron2_configs.load(name, overrides, keep_device=True))
         content = recipes.load_run(Path(name)) if Path(name).is_dir() else recipes.load_recipe(name)
         recipes.apply_overrides(content, overrides)
         return cls(name, content)
@@ -54,7 +54,7 @@ class Config:
         """Return the recipe that a YAML config converts to; a recipe is returned as it is."""
         if self.is_recipe:
             return self
-        from detectory.cli.conversion import recipe_config
+        from detectory.cli.configs.conversion import recipe_config
 
         return Config(self.name, recipe_config(self.content))
 

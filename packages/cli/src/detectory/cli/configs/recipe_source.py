@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-from detectory.cli.conversion.recorder import Call
+from detectory.cli.configs.call_recorder import Call
 from detectory.core.config import dotted_path, locate
 
 _WIDTH = 110

@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from detectory.cli import zoo_entries
+from detectory.cli.lookup import zoo_models
 from detectory.zoo import PublishedModel
 
 RETINANET = "COCO-Detection/retinanet_R_50_FPN_1x.py"
@@ -20,8 +20,8 @@ def published(tmp_path, monkeypatch):
     digits = hashlib.sha256(b"weights").hexdigest()[:6]
     source = tmp_path / f"model_final_{digits}.pkl"
     source.write_bytes(b"weights")
-    entry = zoo_entries.ZooEntry("a/b.py", PublishedModel("a/b", source.as_uri(), {"box_ap": 40.0}))
-    monkeypatch.setattr(zoo_entries, "entries", lambda pattern="*": [entry])
+    entry = zoo_models.ZooEntry("a/b.py", PublishedModel("a/b", source.as_uri(), {"box_ap": 40.0}))
+    monkeypatch.setattr(zoo_models, "entries", lambda pattern="*": [entry])
     return entry
 
 
@@ -81,4 +81,4 @@ def test_a_hash_that_is_not_in_the_name_is_that_of_the_first_download(published,
     file = tmp_path / "model_final_123456.pkl"
     file.with_name(f"{file.name}.sha256").write_text("ab" * 32)
     known = PublishedModel("a/b", "https://a/model_final_123456.pkl")
-    assert zoo_entries._verification(known, file).startswith("against the hash of its first download")
+    assert zoo_models._verification(known, file).startswith("against the hash of its first download")

@@ -8,9 +8,9 @@ import pytest
 import torch
 import yaml
 
-from detectory.cli import detectron2_config
-from detectory.cli.conversion import recipe_config, recipe_text
-from detectory.cli.conversion.recorder import CallRecorder
+from detectory.cli.configs.call_recorder import CallRecorder
+from detectory.cli.configs.conversion import recipe_config, recipe_text
+from detectory.cli.lookup import detectron2_configs
 from detectory.compat.detectron2.model_zoo.model_zoo import CONFIGS
 from detectory.compat.detectron2.modeling import build_model
 from detectory.core.config import LazyConfig, instantiate
@@ -29,7 +29,7 @@ ALL_YAMLS = sorted(path.relative_to(CONFIGS).as_posix() for path in CONFIGS.rglo
 
 def _both_ways(name, tmp_path):
     """The model of a YAML config, and that of the recipe that it converts to; both without memory."""
-    cfg = detectron2_config.load(name, ["MODEL.DEVICE=meta"], keep_device=True)
+    cfg = detectron2_configs.load(name, ["MODEL.DEVICE=meta"], keep_device=True)
     path = tmp_path / "recipe.py"
     path.write_text(recipe_text(cfg, name))
     with torch.device("meta"):
@@ -82,7 +82,7 @@ def test_there_are_65_configs_to_convert():
 
 def test_a_converted_recipe_holds_the_loaders_and_the_solver():
     recipe = recipe_config(
-        detectron2_config.load("COCO-Keypoints/keypoint_rcnn_R_50_FPN_1x.yaml", ["SOLVER.MAX_ITER=7"])
+        detectron2_configs.load("COCO-Keypoints/keypoint_rcnn_R_50_FPN_1x.yaml", ["SOLVER.MAX_ITER=7"])
     )
     assert recipe.dataloader.train.dataset.names == "keypoints_coco_2017_train"
     assert recipe.dataloader.train.mapper.use_keypoint
@@ -91,7 +91,7 @@ def test_a_converted_recipe_holds_the_loaders_and_the_solver():
 
 
 def test_a_converted_recipe_has_one_place_for_the_number_of_classes():
-    recipe = recipe_config(detectron2_config.load("Misc/cascade_mask_rcnn_R_50_FPN_1x.yaml", []))
+    recipe = recipe_config(detectron2_configs.load("Misc/cascade_mask_rcnn_R_50_FPN_1x.yaml", []))
     recipe.model.roi_heads.num_classes = 3
     assert [predictor.num_classes for predictor in recipe.model.roi_heads.box_predictors] == [3, 3, 3]
 

@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from detectory.cli import app, main, options
-from detectory.cli.failures import explain
+from detectory.cli.errors import explain
 from detectory.zoo.recipes import recipe_names
 
 

@@ -8,7 +8,8 @@ import pytest
 import torch
 from click.testing import CliRunner
 
-from detectory.cli import detectron2_config, main
+from detectory.cli import main
+from detectory.cli.lookup import detectron2_configs
 from detectory.compat.detectron2.modeling import build_model
 
 TRUTH = {
@@ -124,7 +125,7 @@ def small_retinanet(tmp_path):
 
 def test_eval_takes_a_detectron2_config(small_retinanet, tmp_path):
     config, data = small_retinanet
-    cfg = detectron2_config.load(str(config), [], data=data)
+    cfg = detectron2_configs.load(str(config), [], data=data)
     torch.save({"model": build_model(cfg).state_dict()}, tmp_path / "model.pth")
     arguments = ["--data", data, "--weights", tmp_path / "model.pth", "--output", tmp_path / "out"]
     result = CliRunner().invoke(main, ["eval", str(config), *map(str, arguments), "--device", "cpu"])

@@ -11,7 +11,7 @@ from typing import Any
 import click
 import torch
 
-from detectory.cli import detectron2_config
+from detectory.cli.lookup import detectron2_configs
 from detectory.cli.options import zoo_names
 from detectory.core.config import instantiate
 from detectory.core.names import nearest
@@ -102,7 +102,7 @@ class ZooEntry:
             if self.name.endswith(".yaml"):
                 from detectory.compat.detectron2.modeling import build_model
 
-                model = build_model(detectron2_config.load(self.name, ["MODEL.DEVICE=meta"], keep_device=True))
+                model = build_model(detectron2_configs.load(self.name, ["MODEL.DEVICE=meta"], keep_device=True))
             else:
                 model = instantiate(get_config(self.name).model)
         return sum(parameter.numel() for parameter in model.parameters())

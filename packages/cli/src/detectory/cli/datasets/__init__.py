@@ -1,0 +1,1 @@
+"""Dataset folders and their conversion, for the commands `train` and `data`."""

@@ -1,0 +1,1 @@
+"""The command `predict`: its inputs, the loop over them, and the drawings."""
