@@ -6,8 +6,8 @@ import copy
 
 import pytest
 import torch
+from mask_rcnn_models import CLASSES, detectory_model, randomize, torchvision_model
 from torch.nn import functional as F
-from torchvision_twin import CLASSES, detectory_model, randomize, torchvision_model
 
 from detectory.data.transforms import ResizeShortestEdge
 from detectory.engine import Predictor

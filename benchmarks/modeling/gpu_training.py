@@ -11,7 +11,7 @@ import argparse
 from collections.abc import Callable
 
 import torch
-from torchvision_twin import CLASSES, detectory_model, randomize, torchvision_model
+from mask_rcnn_models import CLASSES, detectory_model, randomize, torchvision_model
 
 from detectory.structures import BitMasks, Boxes, Instances
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from tests.modeling import tiny
+from tests.modeling import tiny_models
 from torch import nn
 
 from detectory.compat.detectron1 import (
@@ -45,7 +45,9 @@ def test_deltas_are_undone():
     assert torch.allclose(transform.apply_deltas(transform.get_deltas(source, target), source), target, atol=1e-4)
 
 
-@pytest.mark.parametrize("build", [tiny.rcnn, tiny.retinanet, lambda: tiny.rcnn(tiny.cascade_heads())])
+@pytest.mark.parametrize(
+    "build", [tiny_models.rcnn, tiny_models.retinanet, lambda: tiny_models.rcnn(tiny_models.cascade_heads())]
+)
 def test_models_get_legacy_layers_and_keep_their_weights(build):
     model = build().eval()
     names, image = list(model.state_dict()), {"image": torch.zeros(3, 64, 96)}

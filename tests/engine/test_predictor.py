@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from tests.modeling import tiny
+from tests.modeling import tiny_models
 from torch import nn
 
 from detectory.data.transforms import ResizeShortestEdge
@@ -73,7 +73,7 @@ def test_only_pictures_of_one_padded_size_share_a_batch_unless_they_may_mix(mix_
 
 @pytest.mark.parametrize("name", ["mask rcnn", "cascade", "retinanet", "fcos", "panoptic"])
 def test_a_batch_of_several_sizes_gives_what_its_pictures_give_alone(name):
-    model = tiny.MODELS[name]()
+    model = tiny_models.MODELS[name]()
     if hasattr(model, "head"):
         model.test_score_thresh = 0.0
     predictor = Predictor(model, ResizeShortestEdge(64, 96))

@@ -6,7 +6,7 @@ import itertools
 
 import pytest
 import torch
-from tests.modeling import tiny
+from tests.modeling import tiny_models
 
 from detectory.core.checkpoint import Checkpointer
 from detectory.core.events import EventStorage
@@ -15,7 +15,7 @@ from detectory.engine import SimpleTrainer
 
 def trainer_of(build, folder):
     torch.manual_seed(0)
-    model, batch = build(), tiny.inputs()
+    model, batch = build(), tiny_models.inputs()
     optimizer = torch.optim.SGD(model.parameters(), lr=1e-4)
     trainer = SimpleTrainer(model, itertools.repeat(batch), optimizer)
     return trainer, Checkpointer(model, folder, trainer=trainer)
@@ -26,7 +26,7 @@ def losses(trainer, start, end):
     return [value for value, _ in trainer.storage.history("total_loss").values()]
 
 
-@pytest.mark.parametrize("build", [tiny.retinanet, tiny.fcos])
+@pytest.mark.parametrize("build", [tiny_models.retinanet, tiny_models.fcos])
 def test_resumed_dense_detectors_have_the_same_losses(build, tmp_path):
     whole, _ = trainer_of(build, tmp_path)
     wanted = losses(whole, 0, 6)
@@ -41,7 +41,7 @@ def test_resumed_dense_detectors_have_the_same_losses(build, tmp_path):
 
 
 def test_a_new_training_starts_from_the_usual_mean(tmp_path):
-    trainer, _ = trainer_of(tiny.retinanet, tmp_path)
+    trainer, _ = trainer_of(tiny_models.retinanet, tmp_path)
     with EventStorage(0):
-        trainer.model(tiny.inputs())
+        trainer.model(tiny_models.inputs())
     assert 0 < trainer.model.loss_normalizer < 100

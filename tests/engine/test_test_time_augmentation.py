@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 from PIL import Image
-from tests.modeling import tiny
+from tests.modeling import tiny_models
 from torch import nn
 
 from detectory.data.transforms import RotationTransform, VFlipTransform
@@ -15,7 +15,7 @@ from detectory.engine.test_time_augmentation import mirrored_axes
 
 @pytest.fixture
 def model():
-    model = tiny.rcnn().eval()
+    model = tiny_models.rcnn().eval()
     # An untrained model is sure of nothing; large weights make scores and masks differ from place to place.
     model.roi_heads.box_predictor.cls_score.weight.data.normal_(std=2.0)
     model.roi_heads.mask_head.predictor.weight.data.normal_(std=20.0)
@@ -83,8 +83,8 @@ def test_picture_without_detections_has_empty_masks(model):
 
 
 def test_models_without_masks_and_in_cascade_are_augmented():
-    for heads in (tiny.standard_heads(mask=False), tiny.cascade_heads()):
-        model = tiny.rcnn(heads).eval()
+    for heads in (tiny_models.standard_heads(mask=False), tiny_models.cascade_heads()):
+        model = tiny_models.rcnn(heads).eval()
         found = detect(GeneralizedRCNNWithTTA(model, DatasetMapperTTA([64])), picture())
         assert found.has("pred_masks") == heads.mask_on
         assert len(found) > 0
@@ -103,9 +103,12 @@ def test_pictures_come_from_files_and_through_the_predictor(model, tmp_path):
 @pytest.mark.parametrize(
     ("build", "message"),
     [
-        (lambda: tiny.retinanet(), "must be a GeneralizedRCNN, got RetinaNet"),
-        (lambda: tiny.rcnn(tiny.standard_heads(mask=False, keypoints=True)), "keypoints cannot be merged"),
-        (lambda: tiny.rotated_rcnn(), "rotated boxes cannot be merged"),
+        (lambda: tiny_models.retinanet(), "must be a GeneralizedRCNN, got RetinaNet"),
+        (
+            lambda: tiny_models.rcnn(tiny_models.standard_heads(mask=False, keypoints=True)),
+            "keypoints cannot be merged",
+        ),
+        (lambda: tiny_models.rotated_rcnn(), "rotated boxes cannot be merged"),
         (lambda: nn.Linear(1, 1), "must be a GeneralizedRCNN, got Linear"),
     ],
     ids=["dense", "keypoints", "rotated", "no detector"],

@@ -12,10 +12,10 @@ from detectory.modeling.layers import Conv2d
 from detectory.modeling.layers.winograd import WinogradConv2d, use_winograd
 from detectory.structures import Boxes, Instances
 
-from . import tiny
+from . import tiny_models
 
 
-@pytest.fixture(params=list(tiny.MODELS), ids=lambda name: name.replace(" ", "-"))
+@pytest.fixture(params=list(tiny_models.MODELS), ids=lambda name: name.replace(" ", "-"))
 def name(request):
     return request.param
 
@@ -33,8 +33,8 @@ def loose(model):
 
 
 def test_training_gives_finite_losses_and_gradients(name):
-    model = tiny.MODELS[name]()
-    losses = model(tiny.inputs(rotated=name == "rotated"))
+    model = tiny_models.MODELS[name]()
+    losses = model(tiny_models.inputs(rotated=name == "rotated"))
     assert losses
     assert all(value.isfinite() and value.dim() == 0 for value in losses.values())
     sum(losses.values()).backward()
@@ -42,15 +42,15 @@ def test_training_gives_finite_losses_and_gradients(name):
 
 
 def test_training_survives_images_without_objects(name):
-    losses = tiny.MODELS[name]()(tiny.inputs(rotated=name == "rotated", objects=0))
+    losses = tiny_models.MODELS[name]()(tiny_models.inputs(rotated=name == "rotated", objects=0))
     assert all(value.isfinite() for value in losses.values())
     sum(losses.values()).backward()
 
 
 def test_inference_answers_in_the_wanted_size(name):
-    model = loose(tiny.MODELS[name]())
+    model = loose(tiny_models.MODELS[name]())
     with torch.no_grad():
-        outputs = model(tiny.inputs())
+        outputs = model(tiny_models.inputs())
     for output, size in zip(outputs, ((128, 192), (96, 128)), strict=True):
         for key in ("instances", "proposals"):
             if key in output:
@@ -63,7 +63,7 @@ def test_inference_answers_in_the_wanted_size(name):
 
 
 def test_a_batch_equals_its_images_one_by_one(name):
-    model, items = loose(tiny.MODELS[name]()), tiny.inputs(sizes=((64, 96), (64, 96)))
+    model, items = loose(tiny_models.MODELS[name]()), tiny_models.inputs(sizes=((64, 96), (64, 96)))
     with torch.no_grad():
         together, alone = model(items), [model([item])[0] for item in items]
     for a, b in zip(together, alone, strict=True):
@@ -77,24 +77,24 @@ def test_a_batch_equals_its_images_one_by_one(name):
 
 def test_training_statistics_go_to_the_active_event_storage():
     with EventStorage(0) as storage:
-        tiny.rcnn()(tiny.inputs())
+        tiny_models.rcnn()(tiny_models.inputs())
     assert {"rpn/num_pos_anchors", "roi_head/num_fg_samples", "fast_rcnn/cls_accuracy", "mask_rcnn/accuracy"} <= set(
         storage.latest()
     )
 
 
 def test_training_visualizer_is_called_every_period():
-    model, calls = tiny.rcnn(vis_period=2), []
+    model, calls = tiny_models.rcnn(vis_period=2), []
     model.training_visualizer = lambda items, proposals: calls.append((len(items), len(proposals)))
     with EventStorage(0) as storage:
         for _ in range(4):
-            model(tiny.inputs())
+            model(tiny_models.inputs())
             storage.step()
     assert calls == [(2, 2), (2, 2)]
 
 
 def test_given_boxes_get_masks_without_detection():
-    model, items = tiny.rcnn().eval(), tiny.inputs(sizes=((64, 96),))
+    model, items = tiny_models.rcnn().eval(), tiny_models.inputs(sizes=((64, 96),))
     boxes = Boxes(torch.tensor([[4.0, 4.0, 30.0, 30.0]]))
     known = Instances((64, 96), pred_boxes=boxes, pred_classes=torch.tensor([1]))
     with torch.no_grad():
@@ -104,7 +104,7 @@ def test_given_boxes_get_masks_without_detection():
 
 
 def test_class_masks_are_those_of_the_full_head():
-    model = loose(tiny.rcnn())
+    model = loose(tiny_models.rcnn())
     head = model.roi_heads.mask_head
     x = torch.randn(3, 8, 7, 7)
     classes = torch.tensor([2, 0, 1])
@@ -116,22 +116,22 @@ def test_class_masks_are_those_of_the_full_head():
 
 
 def test_missing_proposals_are_named():
-    model = tiny.rcnn().eval()
+    model = tiny_models.rcnn().eval()
     model.proposal_generator = None
     with pytest.raises(ValueError, match="input 0 needs 'proposals'"):
-        model(tiny.inputs())
+        model(tiny_models.inputs())
 
 
 def test_rejects_an_image_with_other_channels():
     with pytest.raises(ValueError, match=r"must have shape \(3, H, W\), got \(1, 8, 8\)"):
-        tiny.rcnn().eval()([{"image": torch.zeros(1, 8, 8)}])
+        tiny_models.rcnn().eval()([{"image": torch.zeros(1, 8, 8)}])
 
 
 def test_diverged_training_is_reported():
-    model = tiny.rcnn()
+    model = tiny_models.rcnn()
     model.proposal_generator.rpn_head.anchor_deltas.weight.data.fill_(float("nan"))
     with pytest.raises(FloatingPointError, match="diverged"):
-        model(tiny.inputs())
+        model(tiny_models.inputs())
 
 
 def randomize_norms(model):
@@ -143,7 +143,7 @@ def randomize_norms(model):
 
 
 def test_folding_norms_changes_no_feature():
-    backbone = randomize_norms(tiny.backbone()).eval()
+    backbone = randomize_norms(tiny_models.backbone()).eval()
     x = torch.randn(1, 3, 64, 64)
     with torch.no_grad():
         wanted, got = backbone(x), fold_batch_norms(backbone)(x)
@@ -159,7 +159,7 @@ def winograd_everywhere(monkeypatch):
 
 @pytest.mark.usefixtures("winograd_everywhere")
 def test_an_optimized_model_of_every_kind_gives_the_same(name):
-    model, items = loose(randomize_norms(tiny.MODELS[name]())), tiny.inputs()
+    model, items = loose(randomize_norms(tiny_models.MODELS[name]())), tiny_models.inputs()
     with torch.no_grad():
         wanted, found = model(items), optimize_for_inference(copy.deepcopy(model))(items)
     for a, b in zip(wanted, found, strict=True):
@@ -217,7 +217,7 @@ def test_a_layer_with_a_hook_or_few_channels_stays():
 @pytest.mark.parametrize(("dtype", "replaced"), [(torch.float32, True), (torch.bfloat16, False)], ids=str)
 def test_bfloat16_stays_with_processors_that_multiply_its_matrices(monkeypatch, dtype, replaced):
     monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: True)
-    model = optimize_for_inference(tiny.rcnn(), dtype)
+    model = optimize_for_inference(tiny_models.rcnn(), dtype)
     assert any(isinstance(module, WinogradConv2d) for module in model.modules()) == replaced
 
 
@@ -235,7 +235,7 @@ def test_fast_convolutions_count_as_plain_ones():
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
 def test_optimized_model_gives_the_same_scores(dtype):
-    model, items = loose(randomize_norms(tiny.rcnn())), tiny.inputs()
+    model, items = loose(randomize_norms(tiny_models.rcnn())), tiny_models.inputs()
     with torch.no_grad():
         wanted = [o["instances"].scores for o in model(items)]
         found = [o["instances"] for o in optimize_for_inference(model, dtype)(items)]
@@ -248,13 +248,13 @@ def test_optimized_model_gives_the_same_scores(dtype):
 
 def test_optimizing_rejects_a_type_that_is_not_floating():
     with pytest.raises(ValueError, match="must be floating"):
-        optimize_for_inference(tiny.rcnn(), torch.int8)
+        optimize_for_inference(tiny_models.rcnn(), torch.int8)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("part", ["backbone", "proposal_generator.rpn_head", "roi_heads.mask_head.layers"])
 def test_compiles_backbone_and_heads_as_one_graph(part):
-    model = tiny.rcnn().eval()
+    model = tiny_models.rcnn().eval()
     function = model
     for attribute in part.split("."):
         function = getattr(function, attribute)
@@ -269,7 +269,7 @@ def test_compiles_backbone_and_heads_as_one_graph(part):
 
 @pytest.mark.slow
 def test_compiles_every_meta_architecture(name):
-    model, items = loose(tiny.MODELS[name]()), tiny.inputs(sizes=((64, 96),))
+    model, items = loose(tiny_models.MODELS[name]()), tiny_models.inputs(sizes=((64, 96),))
     compiled = torch.compile(model, backend="aot_eager")
     with torch.no_grad():
         wanted, got = model(items), compiled(items)

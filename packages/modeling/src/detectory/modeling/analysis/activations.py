@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.module_tracker import ModuleTracker
 
-from .counts import CountAnalysis
+from .count_analysis import CountAnalysis
 
 #: Operators whose outputs count: what the hardware must write before anything cheap happens to it.
 COUNTED = ("convolution", "mm", "addmm", "bmm", "baddbmm", "deform_conv2d")

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from .counts import CountAnalysis
+from .count_analysis import CountAnalysis
 
 
 def _roi_align_multiply_adds(input_shape: Any, *_: Any, out_shape: Any, **__: Any) -> int:

@@ -6,7 +6,8 @@ from torch import nn
 
 from .activations import ActivationCountAnalysis
 from .flops import FlopCountAnalysis
-from .parameters import parameter_count, readable, table
+from .parameters import parameter_count
+from .text_table import format_count, markdown_table
 
 
 def flop_count_table(
@@ -32,13 +33,13 @@ def flop_count_table(
         depth = name.count(".") + 1 if name else 0
         if depth > max_depth:
             continue
-        row = ["  " * depth + (name or "model"), shapes.get(name, readable(counts[name])), ""]
-        row[2] = readable(per_module[name]) if name in per_module else ""
+        row = ["  " * depth + (name or "model"), shapes.get(name, format_count(counts[name])), ""]
+        row[2] = format_count(per_module[name]) if name in per_module else ""
         if activations is not None:
-            row.append(readable(per_activation[name]) if name in per_activation else "")
+            row.append(format_count(per_activation[name]) if name in per_activation else "")
         rows.append(tuple(row))
     header = ("module", "parameters", "multiply-adds") + (("activations",) if activations is not None else ())
-    return table(header, rows)
+    return markdown_table(header, rows)
 
 
 def flop_count_str(flops: FlopCountAnalysis, activations: ActivationCountAnalysis | None = None) -> str:
@@ -51,9 +52,9 @@ def flop_count_str(flops: FlopCountAnalysis, activations: ActivationCountAnalysi
     counts = parameter_count(flops.model)
 
     def describe(module: nn.Module, name: str, indent: str) -> list[str]:
-        figures = [f"#params: {readable(counts[name])}", f"#flops: {readable(flops.total(name))}"]
+        figures = [f"#params: {format_count(counts[name])}", f"#flops: {format_count(flops.total(name))}"]
         if activations is not None:
-            figures.append(f"#acts: {readable(activations.total(name))}")
+            figures.append(f"#acts: {format_count(activations.total(name))}")
         extra = module.extra_repr()
         head = f"{type(module).__name__}({extra}  {', '.join(figures)}"
         below = []

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 
 from torch import nn
+
+from .text_table import format_count, markdown_table
 
 
 def parameter_count(model: nn.Module) -> Counter[str]:
@@ -35,26 +36,9 @@ def parameter_count_table(model: nn.Module, max_depth: int = 3) -> str:
     """
     counts = parameter_count(model)
     shapes = {name: tuple(parameter.shape) for name, parameter in model.named_parameters()}
-    rows = [("model", readable(counts[""]))]
+    rows = [("model", format_count(counts[""]))]
     for name in counts:
         depth = name.count(".") + 1
         if name and depth <= max_depth:
-            rows.append(("  " * depth + name, str(shapes[name]) if name in shapes else readable(counts[name])))
-    return table(("name", "elements or shape"), rows)
-
-
-def readable(number: float) -> str:
-    """Return a number with a unit, such as `44.3M`."""
-    for unit, size in (("T", 1e12), ("G", 1e9), ("M", 1e6), ("K", 1e3)):
-        if number >= size:
-            return f"{number / size:.3g}{unit}"
-    return f"{number:g}"
-
-
-def table(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
-    """Return a Markdown table with columns of even width."""
-    widths = [max(len(row[i]) for row in [header, *rows]) for i in range(len(header))]
-    lines = ["| " + " | ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)) + " |" for row in rows]
-    head = "| " + " | ".join(cell.ljust(w) for cell, w in zip(header, widths, strict=True)) + " |"
-    rule = "|" + "|".join(":" + "-" * (w + 1) for w in widths) + "|"
-    return "\n".join([head, rule, *lines])
+            rows.append(("  " * depth + name, str(shapes[name]) if name in shapes else format_count(counts[name])))
+    return markdown_table(("name", "elements or shape"), rows)

@@ -12,9 +12,15 @@ from torch.utils.checkpoint import checkpoint
 from detectory.modeling.layers import DropPath
 
 from .backbone import Backbone
-from .positions import decomposed_rel_pos_bias, get_abs_pos
-from .transformer_parts import Mlp, PatchEmbed, init_transformer_weights
-from .windows import window_partition, window_unpartition
+from .transformer_layers import (
+    Mlp,
+    PatchEmbed,
+    decomposed_rel_pos_bias,
+    get_abs_pos,
+    init_transformer_weights,
+    window_partition,
+    window_unpartition,
+)
 
 
 def attention_pool(x: Tensor, pool: nn.Module, norm: nn.Module | None = None) -> Tensor:

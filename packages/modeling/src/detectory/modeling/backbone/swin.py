@@ -11,7 +11,7 @@ from torch.utils.checkpoint import checkpoint
 
 from .backbone import Backbone
 from .swin_blocks import PatchMerging, SwinTransformerBlock
-from .transformer_parts import init_transformer_weights
+from .transformer_layers import init_transformer_weights
 
 
 class SwinPatchEmbed(nn.Module):

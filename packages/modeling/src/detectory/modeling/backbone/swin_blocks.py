@@ -13,8 +13,7 @@ from torch.nn import functional as F
 
 from detectory.modeling.layers import DropPath
 
-from .transformer_parts import Mlp
-from .windows import window_partition, window_unpartition
+from .transformer_layers import Mlp, window_partition, window_unpartition
 
 
 class WindowAttention(nn.Module):

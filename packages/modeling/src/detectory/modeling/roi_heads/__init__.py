@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from .box_head import FastRCNNConvFCHead
+from .box_inference import fast_rcnn_inference, fast_rcnn_inference_single_image
 from .cascade_rcnn import CascadeROIHeads
-from .detections import fast_rcnn_inference, fast_rcnn_inference_single_image
 from .fast_rcnn import FastRCNNOutputLayers
 from .keypoint_head import (
     BaseKeypointRCNNHead,
@@ -13,7 +13,7 @@ from .keypoint_head import (
     keypoint_rcnn_loss,
 )
 from .mask_head import BaseMaskRCNNHead, MaskRCNNConvUpsampleHead, mask_rcnn_inference, mask_rcnn_loss
-from .res5 import Res5ROIHeads
+from .res5_roi_heads import Res5ROIHeads
 from .roi_heads import ROIHeads, select_foreground_proposals, select_proposals_with_visible_keypoints
 from .rotated_fast_rcnn import (
     RotatedFastRCNNOutputLayers,
@@ -21,7 +21,7 @@ from .rotated_fast_rcnn import (
     fast_rcnn_inference_rotated,
     fast_rcnn_inference_single_image_rotated,
 )
-from .standard import StandardROIHeads
+from .standard_roi_heads import StandardROIHeads
 
 __all__ = [
     "BaseKeypointRCNNHead",

@@ -12,10 +12,10 @@ from detectory.modeling.matcher import Matcher
 from detectory.modeling.poolers import ROIPooler
 from detectory.structures import Boxes, ImageList, Instances, pairwise_iou
 
-from .detections import fast_rcnn_inference
+from .box_inference import fast_rcnn_inference
 from .roi_heads import HeadsOutput
-from .standard import StandardROIHeads
-from .statistics import log_sample_stats
+from .standard_roi_heads import StandardROIHeads
+from .training_statistics import log_sample_stats
 
 
 class _ScaleGradient(torch.autograd.Function):

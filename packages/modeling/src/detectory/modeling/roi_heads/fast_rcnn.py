@@ -17,9 +17,9 @@ from detectory.modeling.box_regression import (
 from detectory.modeling.layers import ShapeSpec, cross_entropy
 from detectory.structures import Instances
 
-from .detections import fast_rcnn_inference
+from .box_inference import fast_rcnn_inference
 from .federated_loss import federated_classes, sigmoid_cross_entropy
-from .statistics import log_classification_stats
+from .training_statistics import log_classification_stats
 
 Predictions = tuple[Tensor, Tensor]
 

@@ -14,7 +14,7 @@ from detectory.modeling.layers import Conv2d, ShapeSpec, c2_msra_fill, fast_layo
 from detectory.modeling.layers.norms import NormSpec
 from detectory.structures import Instances
 
-from .statistics import log_mask_stats
+from .training_statistics import log_mask_stats
 
 
 def class_channel(logits: Tensor, classes: Tensor) -> Tensor:

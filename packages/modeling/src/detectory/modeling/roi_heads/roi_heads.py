@@ -13,7 +13,7 @@ from detectory.modeling.proposal_generator.proposals import add_ground_truth_to_
 from detectory.modeling.sampling import check_sampling, subsample_labels
 from detectory.structures import Boxes, ImageList, Instances, RotatedBoxes, pairwise_iou, pairwise_iou_rotated
 
-from .statistics import log_sample_stats
+from .training_statistics import log_sample_stats
 
 HeadsOutput = tuple[list[Instances], dict[str, Tensor]]
 

@@ -11,7 +11,7 @@ from detectory import ops
 from detectory.structures import Instances, RotatedBoxes
 
 from .fast_rcnn import FastRCNNOutputLayers, Predictions
-from .standard import StandardROIHeads
+from .standard_roi_heads import StandardROIHeads
 
 
 def fast_rcnn_inference_rotated(

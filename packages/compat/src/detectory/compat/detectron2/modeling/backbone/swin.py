@@ -8,8 +8,8 @@ from detectory.modeling.backbone import SwinTransformer
 from detectory.modeling.backbone.swin import BasicLayer
 from detectory.modeling.backbone.swin import SwinPatchEmbed as PatchEmbed
 from detectory.modeling.backbone.swin_blocks import PatchMerging, SwinTransformerBlock, WindowAttention
-from detectory.modeling.backbone.transformer_parts import Mlp
-from detectory.modeling.backbone.windows import window_partition as _partition
+from detectory.modeling.backbone.transformer_layers import Mlp
+from detectory.modeling.backbone.transformer_layers import window_partition as _partition
 
 __all__ = [
     "BasicLayer",

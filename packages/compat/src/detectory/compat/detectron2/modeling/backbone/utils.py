@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from detectory.modeling.backbone.positions import decomposed_rel_pos_bias, get_abs_pos, get_rel_pos
-from detectory.modeling.backbone.transformer_parts import PatchEmbed
-from detectory.modeling.backbone.windows import window_partition, window_unpartition
+from detectory.modeling.backbone.transformer_layers import (
+    PatchEmbed,
+    decomposed_rel_pos_bias,
+    get_abs_pos,
+    get_rel_pos,
+    window_partition,
+    window_unpartition,
+)
 
 __all__ = [
     "PatchEmbed",

@@ -11,7 +11,7 @@ from detectory.data.detection import get_fed_loss_cls_weights
 from detectory.modeling import roi_heads as native
 from detectory.modeling.box_regression import Box2BoxTransform
 from detectory.modeling.roi_heads import fast_rcnn_inference, fast_rcnn_inference_single_image
-from detectory.modeling.roi_heads.statistics import log_classification_stats as _log_classification_stats
+from detectory.modeling.roi_heads.training_statistics import log_classification_stats as _log_classification_stats
 
 __all__ = [
     "FastRCNNOutputLayers",

@@ -7,7 +7,7 @@ import copy
 import pytest
 import torch
 from bench_mask_rcnn import HEIGHT, WIDTH, picture
-from torchvision_twin import randomize
+from mask_rcnn_models import randomize
 
 from detectory import zoo
 from detectory.core.config import instantiate

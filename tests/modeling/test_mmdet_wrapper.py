@@ -6,66 +6,12 @@ import torch
 from torch import nn
 
 from detectory.core.events import EventStorage
-from detectory.modeling.analysis import (
-    ActivationCountAnalysis,
-    FlopCountAnalysis,
-    activation_count,
-    flop_count,
-    flop_count_str,
-    flop_count_table,
-    parameter_count,
-    parameter_count_table,
-)
 from detectory.modeling.layers import ShapeSpec
 from detectory.modeling.mmdet_wrapper import MMDetBackbone, MMDetDetector
 
-from . import tiny
-
-
-def network():
-    return nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.ReLU(), nn.Flatten(), nn.Linear(8 * 16, 5))
-
+from . import tiny_models
 
 IMAGE = torch.zeros(2, 3, 4, 4)
-
-
-def test_a_multiply_add_counts_once():
-    flops = FlopCountAnalysis(network(), IMAGE)
-    assert flops.total("0") == 2 * 8 * 16 * 27
-    assert flops.total("3") == 2 * 128 * 5
-    assert flops.total() == flops.total("0") + flops.total("3")
-    assert flop_count(network(), IMAGE)["convolution"] == pytest.approx(2 * 8 * 16 * 27 / 1e9)
-
-
-def test_activations_are_outputs_of_convolutions_and_products():
-    acts = ActivationCountAnalysis(network(), IMAGE)
-    assert acts.by_module()["0"] == 2 * 8 * 16
-    assert acts.total() == 2 * 8 * 16 + 2 * 5
-    assert activation_count(network(), IMAGE)["addmm"] == pytest.approx(10 / 1e6)
-
-
-def test_a_whole_detector_is_counted_module_by_module():
-    model = tiny.rcnn().eval()
-    flops = FlopCountAnalysis(model, (tiny.inputs(),))
-    parts = ("backbone", "proposal_generator", "roi_heads")
-    assert all(flops.total(part) > 0 for part in parts)
-    assert sum(flops.total(part) for part in parts) <= flops.total()
-
-
-def test_parameters_are_counted_under_every_prefix():
-    counts = parameter_count(network())
-    assert counts["0"] == 8 * 27 + 8
-    assert counts[""] == counts["0"] + counts["3"]
-    assert counts["3.bias"] == 5
-
-
-def test_tables_show_names_shapes_and_figures():
-    flops, acts = FlopCountAnalysis(network(), IMAGE), ActivationCountAnalysis(network(), IMAGE)
-    assert "(8, 3, 3, 3)" in parameter_count_table(network())
-    table = flop_count_table(flops, activations=acts)
-    assert table.splitlines()[0].split("|")[1:-1] == [cell for cell in table.splitlines()[0].split("|")[1:-1] if cell]
-    assert "6.91K" in table
-    assert "#flops: 6.91K, #acts: 256" in flop_count_str(flops, acts)
 
 
 class Detector(nn.Module):
@@ -98,7 +44,7 @@ def test_mmdet_results_become_instances():
 
 def test_mmdet_losses_are_added_and_figures_logged():
     model = MMDetDetector(Detector(), **COLORS)
-    truth = tiny.ground_truth()
+    truth = tiny_models.ground_truth()
     truth.remove("gt_masks")
     with EventStorage(0) as storage:
         losses = model([{"image": torch.zeros(3, 64, 96), "instances": truth}])

@@ -14,7 +14,7 @@ from torch import nn
 from detectory.core.events import EventStorage
 from detectory.structures import BitMasks, Boxes, Instances, Keypoints, PolygonMasks, polygons_to_bitmask
 
-FOLDER = Path(__file__).resolve().parents[1] / "golden" / "modeling_parity"
+FOLDER = Path(__file__).resolve().parents[2] / "golden" / "modeling_parity"
 HEIGHT, WIDTH = 224, 288
 
 _spec = importlib.util.spec_from_file_location("modeling_parity_fill", FOLDER / "fill.py")

@@ -10,8 +10,8 @@ import torch
 
 from detectory.modeling.fast_inference import optimize_for_inference
 
-from .models import MODELS
-from .parity import batch, counterparts, golden, prepare, relative, training_losses
+from .detectron2_models import MODELS
+from .measurements import batch, counterparts, golden, prepare, relative, training_losses
 
 QUICK = ("COCO-InstanceSegmentation/mask_rcnn_R_50_FPN_1x.py",)
 SLOW = [

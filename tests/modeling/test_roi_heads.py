@@ -5,9 +5,6 @@ import torch
 from torch.nn import functional as F
 
 from detectory.modeling.box_regression import Box2BoxTransform
-from detectory.modeling.meta_arch import combine_semantic_and_instance_outputs
-from detectory.modeling.postprocessing import detector_postprocess, sem_seg_postprocess
-from detectory.modeling.proposal_generator import add_ground_truth_to_proposals, find_top_rpn_proposals
 from detectory.modeling.roi_heads import (
     FastRCNNOutputLayers,
     fast_rcnn_inference,
@@ -18,37 +15,7 @@ from detectory.modeling.roi_heads import (
 from detectory.modeling.roi_heads.federated_loss import federated_classes, sigmoid_cross_entropy
 from detectory.structures import Boxes, Instances, Keypoints
 
-from . import tiny
-
-
-def test_proposals_are_the_best_after_suppression_within_each_level():
-    near = torch.tensor([[[0.0, 0, 10, 10], [0, 0, 10, 9], [50, 50, 60, 60]]])
-    same_elsewhere = torch.tensor([[[0.0, 0, 10, 10]]])
-    scores = [torch.tensor([[3.0, 2.0, 1.0]]), torch.tensor([[0.5]])]
-    (found,) = find_top_rpn_proposals([near, same_elsewhere], scores, [(100, 100)], 0.7, 10, 10, 0.0, training=False)
-    assert found.objectness_logits.tolist() == [3.0, 1.0, 0.5]
-
-
-def test_proposals_outside_the_image_and_not_finite_go():
-    boxes = torch.tensor([[[200.0, 0, 210, 10], [float("inf"), 0, 1, 1], [0, 0, 5, 5]]])
-    (found,) = find_top_rpn_proposals([boxes], [torch.tensor([[3.0, 2, 1]])], [(100, 100)], 0.7, 10, 10, 0.0, False)
-    assert found.proposal_boxes.tensor.tolist() == [[0.0, 0.0, 5.0, 5.0]]
-
-
-def test_at_most_the_wanted_number_of_proposals_stays():
-    corner = torch.rand(1, 50, 2) * 500
-    boxes = torch.cat((corner, corner + 2), dim=2)
-    (found,) = find_top_rpn_proposals([boxes], [torch.rand(1, 50)], [(600, 600)], 0.7, 20, 7, 0.0, False)
-    assert len(found) == 7
-
-
-def test_ground_truth_joins_the_proposals_as_certain():
-    proposals = Instances((9, 9), proposal_boxes=Boxes(torch.rand(2, 4)), objectness_logits=torch.zeros(2))
-    truth = Instances((9, 9), gt_boxes=Boxes(torch.tensor([[1.0, 1, 2, 2]])))
-    (joined,) = add_ground_truth_to_proposals([truth], [proposals])
-    assert len(joined) == 3
-    assert joined.proposal_boxes.tensor[2].tolist() == [1.0, 1.0, 2.0, 2.0]
-    assert torch.sigmoid(joined.objectness_logits[2]) == pytest.approx(1.0)
+from . import tiny_models
 
 
 def test_detections_are_per_class_and_above_the_threshold():
@@ -132,7 +99,7 @@ def test_boxes_for_ground_truth_classes_are_chosen_region_by_region():
 
 
 def test_sampled_proposals_carry_the_fields_of_their_objects():
-    heads, truth = tiny.standard_heads(), tiny.ground_truth()
+    heads, truth = tiny_models.standard_heads(), tiny_models.ground_truth()
     boxes = torch.tensor([[9.0, 9, 40, 40], [80, 50, 90, 60]])
     proposals = [Instances((64, 96), proposal_boxes=Boxes(boxes), objectness_logits=torch.zeros(2))]
     (sampled,) = heads.label_and_sample_proposals(proposals, [truth])
@@ -157,37 +124,3 @@ def test_only_proposals_with_a_visible_keypoint_inside_stay():
     boxes = Boxes(torch.tensor([[0.0, 0, 4, 4]] * 3))
     found = Instances((9, 9), proposal_boxes=boxes, gt_keypoints=Keypoints(points), gt_classes=torch.arange(3))
     assert select_proposals_with_visible_keypoints([found])[0].gt_classes.tolist() == [0]
-
-
-def test_postprocessing_scales_clips_and_drops_what_is_empty():
-    boxes = Boxes(torch.tensor([[1.0, 1, 5, 5], [20, 0, 30, 5]]))
-    found = Instances((10, 10), pred_boxes=boxes, scores=torch.tensor([0.5, 0.4]))
-    scaled = detector_postprocess(found, 20, 40)
-    assert scaled.pred_boxes.tensor.tolist() == [[4.0, 2.0, 20.0, 10.0]]
-    assert found.pred_boxes.tensor[0].tolist() == [1.0, 1.0, 5.0, 5.0]
-
-
-def test_semantic_postprocessing_leaves_the_padding_out():
-    logits = torch.zeros(2, 8, 8)
-    logits[1, 4:] = 9.0
-    assert sem_seg_postprocess(logits, (4, 8), 8, 16).argmax(0).sum() == 0
-
-
-def test_semantic_postprocessing_keeps_channels_last_and_the_numbers():
-    batch = torch.randn(1, 5, 8, 9).contiguous(memory_format=torch.channels_last)
-    wanted = F.interpolate(batch[:, :, :7, :8].contiguous(), size=(14, 20), mode="bilinear")[0]
-    found = sem_seg_postprocess(batch[0], (7, 8), 14, 20)
-    assert found.stride(0) == 1
-    torch.testing.assert_close(found, wanted)
-
-
-def test_surer_instances_cover_others_and_stuff_fills_the_rest():
-    masks = torch.zeros(3, 4, 4, dtype=torch.bool)
-    masks[0, :2], masks[1, :2, :3], masks[2, 3] = True, True, True
-    found = Instances((4, 4), pred_masks=masks, scores=torch.tensor([0.9, 0.8, 0.3]))
-    found.pred_classes = torch.tensor([5, 6, 7])
-    stuff = torch.full((4, 4), 2)
-    canvas, segments = combine_semantic_and_instance_outputs(found, stuff, 0.5, 4, 0.5)
-    assert [(s["id"], s["isthing"], s["category_id"]) for s in segments] == [(1, True, 5), (2, False, 2)]
-    assert canvas[:2].unique().tolist() == [1]
-    assert canvas[2:].unique().tolist() == [2]
