@@ -10,7 +10,7 @@ import pytest
 
 from detectory.data import DatasetCatalog, MetadataCatalog
 
-sys.path.insert(0, str(Path(__file__).parent))  # test modules share coco_sets.py
+sys.path.insert(0, str(Path(__file__).parent))  # test modules share coco_datasets.py
 
 
 @pytest.fixture

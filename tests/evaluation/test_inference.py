@@ -130,8 +130,8 @@ def test_nested_results_become_flat():
 
 def test_a_models_boxes_and_a_counter_are_evaluated_in_one_pass(registered, tmp_path):
     """The example of the documentation: COCO's figures and one's own from one pass over the data."""
-    from coco_sets import random_set, write
-    from test_coco_evaluator import CLASSES, model_outputs
+    from coco_datasets import random_set, write
+    from coco_outputs import CLASSES, model_outputs
 
     truth, results = random_set(50)
     name = registered(json_file=str(write(tmp_path / "truth.json", truth)), **CLASSES)

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from coco_sets import random_rle, write
+from coco_datasets import random_rle, write
 from pycocotools import mask as mask_api
 
 from detectory import ops

@@ -6,7 +6,7 @@ import pickle
 
 import numpy as np
 import pytest
-from coco_sets import random_rle
+from coco_datasets import random_rle
 from pycocotools import mask as mask_api
 
 from detectory.evaluation import RunLengths

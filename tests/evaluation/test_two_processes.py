@@ -10,15 +10,14 @@ import numpy as np
 import pytest
 import torch
 import torch.multiprocessing as multiprocessing
-from cityscapes_sets import write_scenes
-from coco_sets import random_set, write
-from test_cityscapes_evaluation import CLASSES as STREETS
-from test_cityscapes_evaluation import instances
-from test_coco_evaluator import CLASSES, model_outputs
-from test_panoptic_evaluation import CATEGORIES, contiguous, random_pair, save
-from test_pascal_voc_evaluation import voc_file
-from test_proposal_recall import proposals_near
-from test_sem_seg_evaluation import random_labels
+from cityscapes_checks import CLASSES as STREETS
+from cityscapes_checks import instances
+from cityscapes_scenes import write_scenes
+from coco_datasets import random_set, write
+from coco_outputs import CLASSES, model_outputs, proposals_near
+from label_maps import random_labels
+from panoptic_segmentations import CATEGORIES, contiguous, random_pair, save
+from voc_datasets import voc_file
 
 from detectory import evaluation as ev
 from detectory.data import DatasetCatalog, MetadataCatalog

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-from .cityscapes_evaluation import CityscapesEvaluator, CityscapesInstanceEvaluator, CityscapesSemSegEvaluator
-from .coco_evaluation import COCOEvaluator, evaluate_coco_results
-from .coco_figures import CocoMetrics
-from .coco_ground_truth import CocoGroundTruth
-from .coco_metrics import CocoSettings, coco_metrics
+from .cityscapes import CityscapesEvaluator, CityscapesInstanceEvaluator, CityscapesSemSegEvaluator
+from .coco import (
+    COCOEvaluator,
+    CocoGroundTruth,
+    CocoMetrics,
+    CocoSettings,
+    LVISEvaluator,
+    RotatedCOCOEvaluator,
+    coco_metrics,
+    evaluate_coco_results,
+    evaluate_lvis_results,
+)
 from .detections import Detections, instances_to_coco_json
 from .evaluator import DatasetEvaluator, DatasetEvaluators
 from .inference import inference_context, inference_on_dataset
 from .loss_evaluator import LossEvaluator
-from .lvis_evaluation import LVISEvaluator, evaluate_lvis_results
-from .panoptic_evaluation import COCOPanopticEvaluator, panoptic_quality
-from .pascal_voc_evaluation import PascalVOCDetectionEvaluator
+from .panoptic import COCOPanopticEvaluator, panoptic_quality
+from .pascal_voc import PascalVOCDetectionEvaluator
 from .results_check import flatten_results_dict, print_csv_format, verify_results
-from .rotated_coco_evaluation import RotatedCOCOEvaluator
 from .run_lengths import RunLengths
-from .sem_seg_evaluation import SemSegEvaluator, load_image_into_numpy_array
+from .semantic_segmentation import SemSegEvaluator, load_image_into_numpy_array
 
 __all__ = [
     "COCOEvaluator",

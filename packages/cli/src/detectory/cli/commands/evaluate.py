@@ -10,7 +10,7 @@ import click
 from detectory.cli.options import device_option, json_option, recipe_argument
 
 if TYPE_CHECKING:
-    from detectory.evaluation.coco_report import CocoEvaluation
+    from detectory.evaluation.report import CocoEvaluation
 
 _RESULTS = "coco_instances_results.json"
 
@@ -107,14 +107,14 @@ def evaluate_files(annotations: Path, predictions: Path) -> CocoEvaluation:
     Raises:
         ValueError: the file is no list of results, or an entry is wrong; says which.
     """
-    from detectory.evaluation.coco_report import evaluate_all
+    from detectory.evaluation.report import evaluate_all
 
     return evaluate_all(annotations, predictions)
 
 
 def write_report(evaluation: CocoEvaluation, output: Path, title: str, images: Path | None) -> None:
     """Write report.html."""
-    from detectory.evaluation.coco_report import write_coco_report
+    from detectory.evaluation.report import write_coco_report
 
     write_coco_report(evaluation, output / "report.html", title=title, images=images)
 

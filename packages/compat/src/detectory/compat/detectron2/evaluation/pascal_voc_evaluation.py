@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 import numpy as np
 
 from detectory.evaluation import PascalVOCDetectionEvaluator
-from detectory.evaluation.pascal_voc_evaluation import VocObjects, voc_average_precision, voc_precision_recall
+from detectory.evaluation.pascal_voc import VocObjects, voc_average_precision, voc_precision_recall
 
 __all__ = ["PascalVOCDetectionEvaluator", "parse_rec", "voc_ap", "voc_eval"]
 

@@ -1,0 +1,8 @@
+"""HTML report of a COCO evaluation: metrics, curves, error types and example images."""
+
+from __future__ import annotations
+
+from .coco_evaluation import CocoEvaluation, evaluate_all
+from .coco_report import write_coco_report
+
+__all__ = ["CocoEvaluation", "evaluate_all", "write_coco_report"]
