@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 
 from detectory.data import PackedList
-from detectory.data.datasets import open_coco_index
+from detectory.data.formats import open_coco_index
 
 ROOT = Path(__file__).resolve().parents[2]
 DATA = Path(os.environ.get("DETECTORY_TEST_DATA", ROOT.parent / "shared" / "data")) / "coco"
@@ -26,7 +26,9 @@ DATA = Path(os.environ.get("DETECTORY_TEST_DATA", ROOT.parent / "shared" / "data
 
 def _generator() -> ModuleType:
     """The module that writes the large file, which the tests use too."""
-    spec = importlib.util.spec_from_file_location("large_coco", ROOT / "tests" / "data" / "large_coco.py")
+    spec = importlib.util.spec_from_file_location(
+        "large_coco", ROOT / "tests" / "data" / "formats" / "coco" / "large_coco.py"
+    )
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)

@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from PIL import Image
 
 from detectory.cli import main
-from detectory.data.check import check_dataset
+from detectory.data.validation import check_dataset
 
 
 def run(*arguments, code=0):
@@ -128,7 +128,7 @@ def test_convert_leaves_a_full_folder_alone(coco):
 
 
 def test_prepare_writes_the_stuff_of_panoptic_fpn(tmp_path):
-    from detectory.data.datasets import write_panoptic_png
+    from detectory.data.formats import write_panoptic_png
 
     folder = tmp_path / "coco"
     for name in ("annotations", "panoptic_val2017"):

@@ -12,11 +12,17 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from detectory.data import DatasetError, DatasetMapper, SkipFaults, build_detection_train_loader, transforms
-from detectory.data.check import check_dataset
-from detectory.data.datasets import load_coco_json, open_coco_index
-from detectory.data.detection import ImageReadError, read_image
-from detectory.data.detection import images as images_module
+from detectory.data import (
+    DatasetError,
+    DatasetMapper,
+    SkipFaults,
+    build_detection_train_loader,
+    transforms,
+)
+from detectory.data.formats import load_coco_json, open_coco_index
+from detectory.data.images import ImageReadError, read_image
+from detectory.data.images import reading as images_module
+from detectory.data.validation import check_dataset
 
 
 def npy_header(shape):

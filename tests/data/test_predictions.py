@@ -7,9 +7,9 @@ import pytest
 import torch
 from PIL import Image
 
-from detectory.data.datasets.labelme import load_labelme
-from detectory.data.datasets.write_folders import write_labelme, write_yolo
-from detectory.data.datasets.yolo import load_yolo
+from detectory.data.formats.labelme.reader import load_labelme
+from detectory.data.formats.write_folders import write_labelme, write_yolo
+from detectory.data.formats.yolo.reader import load_yolo
 from detectory.data.predictions import predictions_to_record, record_to_predictions
 from detectory.structures import BitMasks, Boxes, Instances, RotatedBoxes
 

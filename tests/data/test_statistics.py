@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from detectory.data.sources import find_sources, load_source
+from detectory.data.formats.sources import find_sources, load_source
 from detectory.data.statistics import dataset_statistics, sample_records
 from detectory.structures import BoxMode
 

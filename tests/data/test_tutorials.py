@@ -17,9 +17,10 @@ from detectory.data import (
     MetadataCatalog,
     build_detection_test_loader,
     build_detection_train_loader,
+    register_coco_instances,
 )
-from detectory.data import detection as utils
-from detectory.data.datasets import register_coco_instances
+from detectory.data import mapping as utils
+from detectory.data.images import read_image
 from detectory.structures import BoxMode
 
 IMAGE = np.random.default_rng(0).integers(0, 255, (24, 40, 3), dtype=np.uint8)
@@ -59,7 +60,7 @@ def test_dataloader_with_other_augmentations(coco):
 def test_dataloader_with_a_mapper_of_ones_own(coco):
     def mapper(dataset_dict):
         dataset_dict = copy.deepcopy(dataset_dict)
-        image = utils.read_image(dataset_dict["file_name"], format="BGR")
+        image = read_image(dataset_dict["file_name"], format="BGR")
         auginput = T.AugInput(image)
         transform = T.Resize((80, 80))(auginput)
         image = torch.from_numpy(auginput.image.transpose(2, 0, 1))

@@ -5,10 +5,14 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 
-from detectory.data import DatasetCatalog, MetadataCatalog
-from detectory.data.datasets import register_coco_instances, register_coco_panoptic_separated
-from detectory.data.datasets.metadata import coco_panoptic_separated_metadata, coco_person_metadata
-from detectory.data.datasets.prepare import separate_coco_semantic_from_panoptic
+from detectory.data import (
+    DatasetCatalog,
+    MetadataCatalog,
+    register_coco_instances,
+    register_coco_panoptic_separated,
+)
+from detectory.data.builtin.prepare import separate_coco_semantic_from_panoptic
+from detectory.data.metadata.coco import coco_panoptic_separated_metadata, coco_person_metadata
 
 #: In pixels: objects of fewer are hard to see in the small pictures that two cores can learn in minutes.
 SMALLEST_OBJECT = 4000

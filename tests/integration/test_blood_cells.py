@@ -11,9 +11,8 @@ import pytest
 
 from detectory.cli.demo.recipe import demo_recipe
 from detectory.core.config import LazyCall
-from detectory.data import MetadataCatalog
+from detectory.data import MetadataCatalog, register_pascal_voc
 from detectory.data import transforms as T
-from detectory.data.datasets import register_pascal_voc
 from detectory.engine import train
 from detectory.evaluation import PascalVOCDetectionEvaluator
 

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-from . import check, datasets, detection, samplers, sources, transforms
+from . import builtin, formats, images, mapping, samplers, transforms, validation
 from .catalog import DatasetCatalog, Metadata, MetadataCatalog
-from .faults import DatasetError, Fault
-from .grouping import AspectRatioGroupedDataset
-from .loaders import (
+from .lists import DatasetFromList, MapDataset, PackedList, ToIterableDataset
+from .loader import (
+    AspectRatioGroupedDataset,
+    TrainLoader,
     build_batch_data_loader,
     build_detection_test_loader,
     build_detection_train_loader,
     trivial_batch_collator,
 )
-from .mapper import DatasetMapper
-from .mixing import CopyPaste, MixingMapper, MixUp, Mosaic
+from .mapping import CopyPaste, DatasetMapper, MixingMapper, MixUp, Mosaic, SkipFaults
+from .problems import DatasetError, Fault
+from .registration import (
+    register_coco_instances,
+    register_coco_panoptic,
+    register_coco_panoptic_separated,
+    register_lvis_instances,
+    register_pascal_voc,
+)
 from .selection import (
     filter_images_with_few_keypoints,
     filter_images_with_only_crowd_annotations,
@@ -21,9 +29,6 @@ from .selection import (
     load_proposals_into_dataset,
     print_instances_class_histogram,
 )
-from .sequences import DatasetFromList, MapDataset, PackedList, ToIterableDataset
-from .skipping import SkipFaults
-from .train_loader import TrainLoader
 
 __all__ = [
     "AspectRatioGroupedDataset",
@@ -46,16 +51,22 @@ __all__ = [
     "build_batch_data_loader",
     "build_detection_test_loader",
     "build_detection_train_loader",
-    "check",
-    "datasets",
-    "detection",
+    "builtin",
     "filter_images_with_few_keypoints",
     "filter_images_with_only_crowd_annotations",
+    "formats",
     "get_detection_dataset_dicts",
+    "images",
     "load_proposals_into_dataset",
+    "mapping",
     "print_instances_class_histogram",
+    "register_coco_instances",
+    "register_coco_panoptic",
+    "register_coco_panoptic_separated",
+    "register_lvis_instances",
+    "register_pascal_voc",
     "samplers",
-    "sources",
     "transforms",
     "trivial_batch_collator",
+    "validation",
 ]

@@ -24,7 +24,7 @@ class _DatasetCatalog:
     def _known(self) -> dict[str, Callable[[], Sequence[dict]]]:
         """All loaders, the built-in ones included; a name that a person registered before stays theirs."""
         if not self._has_builtin:
-            from .datasets.builtin import builtin_loaders
+            from .builtin.definitions import builtin_loaders
 
             self._has_builtin = True
             self._loaders = {**builtin_loaders(), **self._loaders}
@@ -163,7 +163,7 @@ class _MetadataCatalog:
         if not name:
             raise ValueError("MetadataCatalog.get: the name of a dataset must not be empty")
         if name not in self._metadata:
-            from .datasets.builtin import builtin_metadata
+            from .builtin.definitions import builtin_metadata
 
             self._metadata[name] = Metadata(name=name, **builtin_metadata(name))
         return self._metadata[name]

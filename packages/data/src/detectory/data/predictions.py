@@ -19,7 +19,7 @@ from detectory.structures import (
     polygons_to_bitmask,
 )
 
-from .detection.annotations import decode_rle
+from .mapping.annotations import decode_rle
 
 
 def predictions_to_record(instances: Instances, file_name: str = "", image_id: Any = 1) -> dict[str, Any]:

@@ -17,9 +17,9 @@ from detectory.core.storage import local_path
 from detectory.structures import BoxMode
 
 from .catalog import DatasetCatalog, MetadataCatalog
-from .datasets.coco_index import CocoIndex
-from .detection.consistency import check_metadata_consistency
-from .sequences import JoinedList
+from .consistency import check_metadata_consistency
+from .formats.coco.index import CocoIndex
+from .lists import JoinedList
 
 logger = logging.getLogger(__name__)
 _MOST_LISTED = 40

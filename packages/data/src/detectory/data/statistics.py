@@ -11,7 +11,7 @@ import pycocotools.mask
 
 from detectory.structures import BoxMode, PolygonMasks
 
-from .datasets.coco_faults import compressed
+from .formats.coco.problems import compressed
 
 #: Upper limits of the areas that COCO calls small and medium, in square pixels.
 SMALL, MEDIUM = 32**2, 96**2

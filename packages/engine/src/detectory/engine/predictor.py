@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from detectory.data.detection import read_image
+from detectory.data.images import read_image
 from detectory.data.transforms import Augmentation, ResizeShortestEdge
 from detectory.structures import Instances
 

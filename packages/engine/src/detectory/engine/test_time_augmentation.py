@@ -12,8 +12,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from detectory.data.detection import read_image
-from detectory.data.transforms import HFlipTransform, ResizeShortestEdge, ResizeTransform, Transform, TransformList
+from detectory.data.images import read_image
+from detectory.data.transforms import (
+    HFlipTransform,
+    ResizeShortestEdge,
+    ResizeTransform,
+    Transform,
+    TransformList,
+)
 from detectory.modeling.meta_arch import GeneralizedRCNN
 from detectory.modeling.postprocessing import detector_postprocess
 from detectory.modeling.roi_heads import RROIHeads, fast_rcnn_inference_single_image

@@ -6,8 +6,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from detectory.data import DatasetCatalog, MetadataCatalog
-from detectory.data.datasets import register_coco_instances
+from detectory.data import DatasetCatalog, MetadataCatalog, register_coco_instances
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ def drawn_record(record: dict[str, Any], metadata: Metadata, longest: int | None
     Raises:
         OSError, ValueError: The image cannot be read, or an annotation cannot be drawn; the message names the file.
     """
-    from detectory.data.detection import read_image
+    from detectory.data.images import read_image
     from detectory.visualization import Visualizer
 
     image = read_image(record["file_name"], None)

@@ -14,7 +14,7 @@ import click
 import numpy as np
 
 from detectory.core.storage import atomic_write
-from detectory.data.detection import read_image
+from detectory.data.images import read_image
 from detectory.engine import Predictor, instances_of
 from detectory.engine.video import VIDEO_SUFFIXES, VideoReader, VideoWriter, until_interrupted
 from detectory.evaluation import instances_to_coco_json

@@ -13,7 +13,7 @@ import hotcoco
 import numpy as np
 
 from detectory import ops
-from detectory.data.datasets.coco_faults import first_fault
+from detectory.data.formats.coco.problems import first_fault
 from detectory.structures import BoxMode, polygon_area
 
 _NEEDED = {"images": ("id",), "annotations": ("id", "image_id", "category_id", "bbox"), "categories": ("id",)}

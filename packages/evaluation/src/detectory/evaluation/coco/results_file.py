@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 import hotcoco
 import numpy as np
 
-from detectory.data.datasets.coco_faults import is_id
+from detectory.data.formats.coco.problems import is_id
 from detectory.evaluation.detections import Detections
 from detectory.evaluation.run_lengths import MaskFault, RunLengths
 

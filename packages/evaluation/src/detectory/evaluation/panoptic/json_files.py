@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from detectory.data.datasets.coco_faults import file_faults
-from detectory.data.datasets.coco_panoptic import panoptic_category_faults, panoptic_faults
-from detectory.data.datasets.json_file import read_json
-from detectory.data.faults import raise_first
+from detectory.data.formats.coco.problems import file_faults
+from detectory.data.formats.json_file import read_json
+from detectory.data.formats.panoptic.reader import panoptic_category_faults, panoptic_faults
+from detectory.data.problems import raise_first
 
 _SEGMENT = {"id", "category_id", "iscrowd"}
 

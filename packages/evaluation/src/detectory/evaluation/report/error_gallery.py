@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from detectory import ops
-from detectory.data.detection import read_image
+from detectory.data.images import read_image
 from detectory.evaluation.coco.ground_truth import CocoGroundTruth
 from detectory.evaluation.detections import Detections
 from detectory.visualization import Visualizer

@@ -28,7 +28,7 @@ def federated_class_weights() -> torch.Tensor:
     installed or does not have them, the weights are NaN: a checkpoint brings its own, and training from NaN fails.
     """
     try:
-        weights = locate("detectory.data.detection.get_fed_loss_cls_weights")
+        weights = locate("detectory.data.class_weights.get_fed_loss_cls_weights")
         return weights("lvis_v1_train", 0.5)
     except (ImportError, AttributeError, OSError) as error:
         _logger.warning("the model cannot be trained before it has a checkpoint's class weights: %s", error)

@@ -32,7 +32,7 @@ def command(path: str, images: str | None, decode: bool, as_json: bool, limit: i
       detectory data check coco/annotations/panoptic_val2017.json --decode
     """
     from detectory.cli.json_output import print_json
-    from detectory.data.check import check_dataset
+    from detectory.data.validation import check_dataset
 
     with progress_bar("checking") as advance:
         faults = check_dataset(path, images, decode=decode, progress=advance)

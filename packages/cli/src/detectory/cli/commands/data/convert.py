@@ -41,8 +41,8 @@ def command(path: str, output: Path, target: str, images: str | None, only: str,
       detectory data convert VOC2007/ trainval.json --only trainval
       detectory data convert coco/annotations/instances_val2017.json yolo/ --to yolo --place link
     """
-    from detectory.data.datasets.convert import write_coco
-    from detectory.data.sources import load_source
+    from detectory.data.formats.convert import write_coco
+    from detectory.data.formats.sources import load_source
 
     sources = chosen_sources(path, images, only)
     single = output.suffix == ".json"
@@ -79,7 +79,7 @@ def _class_names(metadatas: Sequence[Any], sources: Sequence[Any]) -> list[str]:
 
 def _with_numbers(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Give records without a number as id, as Pascal VOC's have none, the place in the order; sizes from the files."""
-    from detectory.data.detection.images import image_size_of_file
+    from detectory.data.images.reading import image_size_of_file
 
     is_numbered = all(isinstance(record.get("image_id"), int) for record in records)
     for place, record in enumerate(records, start=1):
@@ -94,8 +94,8 @@ def _write_folder(
     records: list[dict[str, Any]], names: list[str], output: Path, target: str, split: str, place: str, boxes: bool
 ) -> int:
     """Write one split and its images; return the number of images (COCO) or objects."""
-    from detectory.data.datasets.convert import write_coco
-    from detectory.data.datasets.write_folders import write_labelme, write_voc, write_yolo
+    from detectory.data.formats.convert import write_coco
+    from detectory.data.formats.write_folders import write_labelme, write_voc, write_yolo
 
     folder = output / {"coco": split, "yolo": f"images/{split}", "voc": "JPEGImages", "labelme": split}[target]
     files = _unique_names(records)

@@ -28,7 +28,7 @@ def command() -> None:
 
 def _folder(root: Path | None, name: str) -> Path:
     """The folder of one dataset below the root."""
-    from detectory.data.datasets.builtin import datasets_root
+    from detectory.data.builtin.definitions import datasets_root
 
     folder = (Path(datasets_root()) if root is None else root) / name
     if not folder.is_dir():
@@ -48,7 +48,7 @@ def panoptic_fpn(root: Path | None) -> None:
     Examples:
       detectory data prepare panoptic-fpn --root datasets/
     """
-    from detectory.data.datasets import separate_coco_semantic_from_panoptic
+    from detectory.data.builtin.prepare import separate_coco_semantic_from_panoptic
 
     coco = _folder(root, "coco")
     files = sorted((coco / "annotations").glob("panoptic_*2017*.json"))
@@ -74,7 +74,7 @@ def ade20k(root: Path | None) -> None:
     Examples:
       detectory data prepare ade20k --root datasets/
     """
-    from detectory.data.datasets import convert_ade20k_labels
+    from detectory.data.builtin.prepare import convert_ade20k_labels
 
     folder = _folder(root, "ADEChallengeData2016")
     with progress_bar("ade20k") as advance:
@@ -93,7 +93,7 @@ def cocofied_lvis(root: Path | None) -> None:
     Examples:
       detectory data prepare cocofied-lvis --root datasets/
     """
-    from detectory.data.datasets import cocofy_lvis
+    from detectory.data.builtin.prepare import cocofy_lvis
 
     folder = _folder(root, "lvis")
     files = [folder / f"lvis_v0.5_{split}.json" for split in ("train", "val")]
@@ -118,7 +118,7 @@ def cityscapes(root: Path | None, no_panoptic: bool) -> None:
       detectory data prepare cityscapes --root datasets/
       detectory data prepare cityscapes --no-panoptic
     """
-    from detectory.data.datasets import create_cityscapes_panoptic, create_cityscapes_train_ids
+    from detectory.data.builtin.prepare import create_cityscapes_panoptic, create_cityscapes_train_ids
 
     folder = _folder(root, "cityscapes")
     with progress_bar("labels") as advance:

@@ -49,7 +49,7 @@ def command(
       detectory data show voc_2007_trainval --class dog --random 1 --output dogs/
     """
     from detectory.cli.pages.annotated_image import drawn_record
-    from detectory.data.sources import load_source
+    from detectory.data.formats.sources import load_source
 
     drawn = failed = 0
     for source in chosen_sources(path, images, only):

@@ -44,7 +44,7 @@ def command(
     """
     from detectory.cli.json_output import print_json
     from detectory.cli.pages import dataset_page
-    from detectory.data.sources import load_source
+    from detectory.data.formats.sources import load_source
     from detectory.data.statistics import dataset_statistics
     from detectory.visualization.html import Page
 
@@ -83,7 +83,7 @@ def chosen_sources(path: str, images: str | None, only: str) -> list[Any]:
     Raises:
         FileNotFoundError: There are none.
     """
-    from detectory.data.sources import find_sources
+    from detectory.data.formats.sources import find_sources
 
     found = find_sources(path, images)
     kept = [source for source in found if only in source.path.name or only in source.split]

@@ -7,21 +7,23 @@ from typing import Any
 from PIL import Image, ImageOps
 
 from detectory.compat.detectron2.config import CfgNode
-from detectory.data import detection
+from detectory.data import mapping
 from detectory.data import transforms as T
-from detectory.data.detection import (
+from detectory.data.class_weights import get_fed_loss_cls_weights
+from detectory.data.consistency import check_metadata_consistency
+from detectory.data.images import (
     SizeMismatchError,
-    annotations_to_instances,
-    annotations_to_instances_rotated,
     check_image_size,
-    check_metadata_consistency,
     convert_image_to_rgb,
     convert_PIL_to_numpy,
+    read_image,
+)
+from detectory.data.mapping import (
+    annotations_to_instances,
+    annotations_to_instances_rotated,
     create_keypoint_hflip_indices,
     filter_empty_instances,
     get_bbox,
-    get_fed_loss_cls_weights,
-    read_image,
     transform_instance_annotations,
     transform_keypoint_annotations,
     transform_proposals,
@@ -63,7 +65,7 @@ def gen_crop_transform_with_instance(
         AssertionError: the window does not fit into the image, or the centre lies outside.
     """
     try:
-        return detection.gen_crop_transform_with_instance(crop_size, image_size, instance)
+        return mapping.gen_crop_transform_with_instance(crop_size, image_size, instance)
     except ValueError as error:
         raise AssertionError(str(error)) from error
 

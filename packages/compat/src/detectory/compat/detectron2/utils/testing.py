@@ -19,7 +19,7 @@ from detectory.compat.detectron2.config import CfgNode, LazyConfig, instantiate
 from detectory.compat.detectron2.utils.file_io import PathManager
 from detectory.core.config import locate
 from detectory.data import DatasetCatalog
-from detectory.data.detection import read_image
+from detectory.data.images import read_image
 from detectory.structures import Boxes, Instances, ROIMasks
 
 __all__ = [

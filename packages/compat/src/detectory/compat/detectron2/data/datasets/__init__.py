@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from detectory.data.datasets import (
+from detectory.data import (
+    register_coco_instances,
+    register_coco_panoptic,
+    register_coco_panoptic_separated,
+    register_lvis_instances,
+    register_pascal_voc,
+)
+from detectory.data.formats import (
     convert_to_coco_json,
     get_lvis_instances_meta,
     load_coco_json,
     load_lvis_json,
     load_sem_seg,
     load_voc_instances,
-    register_coco_instances,
-    register_coco_panoptic,
-    register_coco_panoptic_separated,
-    register_lvis_instances,
-    register_pascal_voc,
 )
 
 __all__ = [

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from detectory.data.detection import read_image
+from detectory.data.images import read_image
 from detectory.visualization import Visualizer
 
 logger = logging.getLogger(__name__)

@@ -6,7 +6,7 @@ import re
 from functools import partial
 
 from detectory.data import DatasetCatalog, MetadataCatalog
-from detectory.data.datasets.builtin import all_builtin, below_root
+from detectory.data.builtin.definitions import all_builtin, below_root
 
 __all__ = [
     "register_all_ade20k",

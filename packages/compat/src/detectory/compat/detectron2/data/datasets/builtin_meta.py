@@ -6,13 +6,13 @@ from collections.abc import Callable
 from typing import Any
 
 from detectory.data import MetadataCatalog
-from detectory.data.datasets.metadata import (
+from detectory.data.metadata.coco import (
     coco_instances_metadata,
     coco_panoptic_separated_metadata,
     coco_panoptic_standard_metadata,
     coco_person_metadata,
-    fact_file,
 )
+from detectory.data.metadata.facts import fact_file
 
 _CONSTANTS: dict[str, Callable[[], Any]] = {
     "ADE20K_SEM_SEG_CATEGORIES": lambda: list(MetadataCatalog.get("ade20k_sem_seg_train").stuff_classes),

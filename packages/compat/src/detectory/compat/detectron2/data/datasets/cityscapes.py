@@ -6,7 +6,7 @@ import argparse
 
 from detectory.compat.detectron2.data.datasets._pictures import draw_records
 from detectory.data import MetadataCatalog
-from detectory.data.datasets import load_cityscapes_instances, load_cityscapes_semantic
+from detectory.data.formats import load_cityscapes_instances, load_cityscapes_semantic
 
 __all__ = ["load_cityscapes_instances", "load_cityscapes_semantic", "main"]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from detectory.compat.detectron2.data.datasets.builtin import register_all_cityscapes_panoptic
-from detectory.data.datasets import load_cityscapes_panoptic
-from detectory.data.datasets.cityscapes import panoptic_files
+from detectory.data.formats import load_cityscapes_panoptic
+from detectory.data.formats.cityscapes import panoptic_files
 
 __all__ = ["get_cityscapes_panoptic_files", "load_cityscapes_panoptic", "register_all_cityscapes_panoptic"]
 

@@ -5,14 +5,8 @@ from __future__ import annotations
 import argparse
 
 from detectory.compat.detectron2.data.datasets._pictures import draw_records
-from detectory.data import MetadataCatalog
-from detectory.data.datasets import (
-    convert_to_coco_dict,
-    convert_to_coco_json,
-    load_coco_json,
-    load_sem_seg,
-    register_coco_instances,
-)
+from detectory.data import MetadataCatalog, register_coco_instances
+from detectory.data.formats import convert_to_coco_dict, convert_to_coco_json, load_coco_json, load_sem_seg
 
 __all__ = [
     "convert_to_coco_dict",

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from detectory.data.datasets import (
-    load_coco_panoptic_json,
-    merge_to_panoptic,
-    register_coco_panoptic,
-    register_coco_panoptic_separated,
-)
+from detectory.data import register_coco_panoptic, register_coco_panoptic_separated
+from detectory.data.formats import load_coco_panoptic_json, merge_to_panoptic
 
 __all__ = [
     "load_coco_panoptic_json",

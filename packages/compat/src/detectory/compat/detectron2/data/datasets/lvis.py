@@ -6,8 +6,8 @@ import argparse
 from typing import Any
 
 from detectory.compat.detectron2.data.datasets._pictures import draw_records
-from detectory.data import MetadataCatalog
-from detectory.data.datasets import get_lvis_instances_meta, load_lvis_json, register_lvis_instances
+from detectory.data import MetadataCatalog, register_lvis_instances
+from detectory.data.formats import get_lvis_instances_meta, load_lvis_json
 
 __all__ = ["get_lvis_instances_meta", "load_lvis_json", "main", "register_lvis_instances"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from detectory.data.datasets import get_lvis_instances_meta
+from detectory.data.formats import get_lvis_instances_meta
 
 __all__ = ["LVIS_CATEGORY_IMAGE_COUNT"]  # noqa: F822 (read from its file when asked for)
 

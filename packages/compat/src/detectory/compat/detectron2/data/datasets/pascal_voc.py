@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from detectory.data.datasets import load_voc_instances, register_pascal_voc
-from detectory.data.datasets.pascal_voc import VOC_CLASSES
+from detectory.data import register_pascal_voc
+from detectory.data.formats import load_voc_instances
+from detectory.data.formats.voc.reader import VOC_CLASSES
 
 __all__ = ["CLASS_NAMES", "load_voc_instances", "register_pascal_voc"]
 

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from detectory.data.datasets import register_coco_instances, register_coco_panoptic_separated
+from detectory.data import register_coco_instances, register_coco_panoptic_separated
 
 __all__ = ["register_coco_instances", "register_coco_panoptic_separated"]

@@ -44,12 +44,7 @@ from detectory.compat.fvcore.transforms.transform import (
     TransformList,
     VFlipTransform,
 )
-from detectory.data.transforms import (
-    AugInput,
-    Augmentation,
-    AugmentationList,
-    apply_augmentations,
-)
+from detectory.data.transforms import AugInput, Augmentation, AugmentationList, apply_augmentations
 
 __all__ = [
     "AugInput",

@@ -7,7 +7,7 @@ from typing import Any
 
 from detectory.compat.detectron2.config import CfgNode, configurable
 from detectory.compat.detectron2.layers import ShapeSpec
-from detectory.data.detection import get_fed_loss_cls_weights
+from detectory.data.class_weights import get_fed_loss_cls_weights
 from detectory.modeling import roi_heads as native
 from detectory.modeling.box_regression import Box2BoxTransform
 from detectory.modeling.roi_heads import fast_rcnn_inference, fast_rcnn_inference_single_image

@@ -1,0 +1,3 @@
+"""The built-in datasets and the preparation of their files."""
+
+from __future__ import annotations

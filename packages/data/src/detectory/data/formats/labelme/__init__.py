@@ -1,0 +1,3 @@
+"""LabelMe's JSON format."""
+
+from __future__ import annotations

@@ -1,0 +1,3 @@
+"""Pascal VOC's XML format."""
+
+from __future__ import annotations

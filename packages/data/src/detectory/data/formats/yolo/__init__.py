@@ -1,0 +1,3 @@
+"""YOLO's text format."""
+
+from __future__ import annotations

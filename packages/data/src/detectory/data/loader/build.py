@@ -1,0 +1,184 @@
+"""Build the data loaders for training and for evaluation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from torch.utils.data import DataLoader, Dataset, IterableDataset, Sampler
+
+from detectory.core.distributed import get_world_size, shared_random_seed
+from detectory.data.lists import DatasetFromList, MapDataset
+from detectory.data.samplers import InferenceSampler, TrainingSampler
+
+from .train_loader import TrainLoader
+from .worker_init import worker_start
+
+
+def trivial_batch_collator(batch: list[Any]) -> list[Any]:
+    """Return the list of samples as the batch."""
+    return batch
+
+
+def _identity(item: Any) -> Any:
+    return item
+
+
+def _per_process(total_batch_size: int) -> int:
+    world_size = get_world_size()
+    if total_batch_size <= 0 or total_batch_size % world_size:
+        raise ValueError(
+            f"total_batch_size must be a positive multiple of the number of processes ({world_size}), "
+            f"got {total_batch_size}"
+        )
+    return total_batch_size // world_size
+
+
+def _as_dataset(dataset: Any) -> Any:
+    return dataset if isinstance(dataset, Dataset) else DatasetFromList(dataset, copy=False)
+
+
+def build_detection_train_loader(
+    dataset: Sequence[Any] | Dataset,
+    *,
+    mapper: Callable[[Any], Any] | None,
+    sampler: Iterable[int] | None = None,
+    total_batch_size: int,
+    aspect_ratio_grouping: bool = True,
+    num_workers: int = 0,
+    collate_fn: Callable[[list[Any]], Any] | None = None,
+    seed: int | None = None,
+    **kwargs: Any,
+) -> TrainLoader:
+    """Build a loader of endless training batches.
+
+    Args:
+        dataset: Dataset dicts, or a map-style or iterable torch dataset. See `get_detection_dataset_dicts`.
+        mapper: Makes a sample from an item, for example `DatasetMapper(is_train=True, …)`; None takes items as they
+            are.
+        sampler: Yields indices of `dataset`. The default is a `TrainingSampler`, an endless random order
+            shared by all processes. Iterable datasets take none.
+        total_batch_size: Samples in a batch over all processes; a multiple of their number.
+        aspect_ratio_grouping: Whether a batch holds only images wider than high, or none of them; it needs samples
+            that are dicts with `width` and `height`.
+        num_workers: Number of worker processes; 0 loads in this process. Samples and their order do not depend on it
+            (but for iterable datasets).
+        collate_fn: Takes the list of samples and returns the batch; by default the list itself.
+        seed: Of the random numbers that mappers draw. The default is the sampler's seed, or one drawn for all
+            processes.
+        kwargs: Further arguments of `torch.utils.data.DataLoader`, for example `multiprocessing_context`.
+
+    Returns:
+        A `DataLoader` that yields lists of `total_batch_size / processes` samples, with `state_dict` and
+        `load_state_dict` for an exact resume.
+    """
+    batch_size = _per_process(total_batch_size)
+    items: Any = dataset
+    mapper = _identity if mapper is None else mapper
+    if isinstance(dataset, IterableDataset):
+        if sampler is not None:
+            raise ValueError(
+                "build_detection_train_loader: an iterable dataset has its own order, sampler must be None"
+            )
+    else:
+        items = _as_dataset(dataset)
+        if len(items) == 0:
+            raise ValueError("build_detection_train_loader: dataset is empty")
+        if sampler is None:
+            sampler = TrainingSampler(len(items), seed=seed)
+        elif not isinstance(sampler, Sampler):
+            raise TypeError(
+                f"build_detection_train_loader: sampler must be a torch Sampler, got {type(sampler).__name__}"
+            )
+    if seed is None:
+        known = getattr(sampler, "seed", None)
+        seed = known if isinstance(known, int) else shared_random_seed()
+    return TrainLoader(
+        items,
+        mapper,
+        sampler,
+        batch_size=batch_size,
+        aspect_ratio_grouping=aspect_ratio_grouping,
+        seed=int(seed),
+        num_workers=num_workers,
+        collate_fn=collate_fn,
+        **kwargs,
+    )
+
+
+def build_detection_test_loader(
+    dataset: Sequence[Any] | Dataset,
+    *,
+    mapper: Callable[[Any], Any] | None,
+    sampler: Sampler | None = None,
+    batch_size: int = 1,
+    num_workers: int = 0,
+    collate_fn: Callable[[list[Any]], Any] | None = None,
+    **kwargs: Any,
+) -> DataLoader:
+    """Build a loader that gives every sample exactly once over all processes.
+
+    Args:
+        dataset: Dataset dicts, or a map-style or iterable torch dataset.
+        mapper: Makes a sample from an item, for example `DatasetMapper(is_train=False, …)`; None takes items as they
+            are.
+        sampler: Yields indices of `dataset`. The default is an `InferenceSampler`, which splits the dataset
+            among the processes. Iterable datasets take none.
+        batch_size: Samples in one process's batch; the last one may be smaller.
+        num_workers: Number of worker processes; 0 loads in this process.
+        collate_fn: Takes the list of samples and returns the batch; by default the list itself.
+        kwargs: Further arguments of `torch.utils.data.DataLoader`.
+
+    Returns:
+        A `DataLoader` that yields lists of samples.
+    """
+    items: Any = dataset
+    if isinstance(dataset, IterableDataset):
+        if sampler is not None:
+            raise ValueError("build_detection_test_loader: an iterable dataset has its own order, sampler must be None")
+    else:
+        items = _as_dataset(dataset)
+        sampler = InferenceSampler(len(items)) if sampler is None else sampler
+    kwargs["worker_init_fn"] = worker_start(kwargs.get("worker_init_fn"))
+    return DataLoader(
+        MapDataset(items, _identity if mapper is None else mapper),
+        batch_size=batch_size,
+        sampler=sampler,
+        drop_last=False,
+        num_workers=num_workers,
+        collate_fn=trivial_batch_collator if collate_fn is None else collate_fn,
+        **kwargs,
+    )
+
+
+def build_batch_data_loader(
+    dataset: Dataset,
+    sampler: Sampler | None,
+    total_batch_size: int,
+    *,
+    aspect_ratio_grouping: bool = False,
+    num_workers: int = 0,
+    collate_fn: Callable[[list[Any]], Any] | None = None,
+    **kwargs: Any,
+) -> TrainLoader:
+    """Build a loader of endless batches of a dataset whose items are mapped already.
+
+    Args:
+        dataset: A map-style or iterable torch dataset.
+        sampler: Yields indices; None for iterable datasets.
+        total_batch_size: See `build_detection_train_loader`, as for the other arguments.
+        aspect_ratio_grouping: Whether a batch holds only images wider than high, or none of them.
+        num_workers: Number of worker processes.
+        collate_fn: Takes the list of samples and returns the batch.
+        kwargs: Further arguments of `torch.utils.data.DataLoader`.
+    """
+    return build_detection_train_loader(
+        dataset,
+        mapper=None,
+        sampler=sampler,
+        total_batch_size=total_batch_size,
+        aspect_ratio_grouping=aspect_ratio_grouping,
+        num_workers=num_workers,
+        collate_fn=collate_fn,
+        **kwargs,
+    )

@@ -1,0 +1,39 @@
+"""Turn dataset records into training samples."""
+
+from __future__ import annotations
+
+from .annotations import (
+    annotations_to_instances,
+    annotations_to_instances_rotated,
+    decode_rle,
+    filter_empty_instances,
+    gen_crop_transform_with_instance,
+    get_bbox,
+    transform_instance_annotations,
+)
+from .keypoints import create_keypoint_hflip_indices, transform_keypoint_annotations
+from .mapper import DatasetMapper
+from .multi_image import CopyPaste, MixingMapper, MixUp, Mosaic
+from .proposals import transform_proposals
+from .skip_bad_samples import SkipFaults
+from .whole_image import transform_all_annotations
+
+__all__ = [
+    "CopyPaste",
+    "DatasetMapper",
+    "MixUp",
+    "MixingMapper",
+    "Mosaic",
+    "SkipFaults",
+    "annotations_to_instances",
+    "annotations_to_instances_rotated",
+    "create_keypoint_hflip_indices",
+    "decode_rle",
+    "filter_empty_instances",
+    "gen_crop_transform_with_instance",
+    "get_bbox",
+    "transform_all_annotations",
+    "transform_instance_annotations",
+    "transform_keypoint_annotations",
+    "transform_proposals",
+]

@@ -1,0 +1,3 @@
+"""Class names, colours and ids of well-known datasets."""
+
+from __future__ import annotations

@@ -1,0 +1,14 @@
+"""Published facts on datasets as JSON files: class names, colours, ids, counts."""
+
+from __future__ import annotations
+
+import functools
+import json
+from importlib.resources import files
+from typing import Any
+
+
+@functools.cache
+def fact_file(name: str) -> Any:
+    """Read one of the JSON files in this folder, for example `"coco_categories.json"`."""
+    return json.loads((files(__package__) / name).read_text(encoding="utf-8"))

@@ -1,0 +1,168 @@
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from detectory.data.formats import write_panoptic_png
+from detectory.data.formats.sources import find_sources, json_kind, load_source
+from detectory.data.validation import check_dataset
+
+
+def found(path, **kwargs):
+    return {(fault.id, fault.field) for fault in check_dataset(path, **kwargs)}
+
+
+@pytest.fixture
+def panoptic(tmp_path):
+    """One photo of two segments; change ``content`` and call the fixture."""
+    for name in ("val", "panoptic_val", "annotations"):
+        (tmp_path / name).mkdir()
+    Image.new("RGB", (4, 2)).save(tmp_path / "val/1.jpg")
+    write_panoptic_png(tmp_path / "panoptic_val/1.png", np.array([[7, 7, 300, 300], [7, 7, 300, 0]]))
+    segments = [{"id": 7, "category_id": 1, "area": 4}, {"id": 300, "category_id": 2, "area": 3}]
+    content = {
+        "images": [{"id": 1, "file_name": "1.jpg", "height": 2, "width": 4}],
+        "annotations": [{"image_id": 1, "file_name": "1.png", "segments_info": segments}],
+        "categories": [{"id": 1, "name": "cat", "isthing": 1}, {"id": 2, "name": "sky", "isthing": 0}],
+    }
+
+    def written():
+        (tmp_path / "annotations/panoptic_val.json").write_text(json.dumps(content))
+        return tmp_path
+
+    written.content = content
+    return written
+
+
+def test_a_good_panoptic_dataset_has_no_faults(panoptic):
+    assert check_dataset(panoptic(), decode=True) == []
+    ((record,), metadata) = load_source(find_sources(panoptic())[0])
+    assert [segment["isthing"] for segment in record["segments_info"]] == [True, False]
+    assert metadata.thing_classes == ["cat", "sky"]
+
+
+def test_every_fault_of_a_panoptic_dataset_is_reported(panoptic):
+    panoptic.content["annotations"][0]["segments_info"][0].update(id=8, area=5)
+    panoptic.content["annotations"].append({"image_id": 5, "file_name": "../1.png", "segments_info": [{"id": -1}]})
+    panoptic.content["categories"][0]["isthing"] = "yes"
+    one, other = "annotation of image 1", "annotation of image 5"
+    assert found(panoptic(), decode=True) == {
+        ("category 1", "isthing"),
+        (one, "segments_info.id"),
+        (other, "image_id"),
+        (other, "file_name"),
+        (other, "segments_info.id"),
+        (other, "segments_info.category_id"),
+    }
+
+
+def test_a_wrong_area_of_a_segment_is_found_in_its_pixels(panoptic):
+    panoptic.content["annotations"][0]["segments_info"][1]["area"] = 9
+    (fault,) = check_dataset(panoptic(), decode=True)
+    assert fault.message.startswith("segment 300 has 3 pixels, the record says 9")
+
+
+def test_every_fault_of_an_lvis_file_is_reported(tmp_path):
+    (tmp_path / "val2017").mkdir()
+    Image.new("RGB", (4, 2)).save(tmp_path / "val2017/1.jpg")
+    good = {"id": 1, "coco_url": "x/val2017/1.jpg", "height": 2, "width": 4, "neg_category_ids": [1]}
+    images = [good, {**good, "id": 2, "coco_url": "x/val2017/2.jpg", "neg_category_ids": [9]}]
+    annotation = {"id": 1, "image_id": 1, "category_id": 1, "bbox": [0, 0, 2, 2]}
+    content = {"images": images, "annotations": [annotation], "categories": [{"id": 1, "name": "cat"}]}
+    file = tmp_path / "lvis_v1_val.json"
+    file.write_text(json.dumps(content))
+    missing, negative = ("image 2", "coco_url"), ("image 2", "neg_category_ids")
+    assert found(file, image_root=tmp_path) == {missing, negative, ("annotation 1", "segmentation")}
+
+
+def voc_xml(name, objects):
+    boxes = "".join(
+        f"<object><name>{label}</name><bndbox><xmin>{a}</xmin><ymin>{b}</ymin><xmax>{c}</xmax><ymax>{d}</ymax></bndbox></object>"
+        for label, a, b, c, d in objects
+    )
+    size = "<size><width>9</width><height>8</height></size>"
+    return f"<annotation><filename>{name}.png</filename>{size}{boxes}</annotation>"
+
+
+def test_every_fault_of_a_voc_folder_is_reported(tmp_path):
+    for name in ("Annotations", "ImageSets/Main", "JPEGImages"):
+        (tmp_path / name).mkdir(parents=True)
+    Image.new("RGB", (9, 8)).save(tmp_path / "JPEGImages/a.png")
+    objects = [("cat", 1, 1, 9, 8), ("cat", 5, 1, 2, 8), ("dog", 1, "x", 9, 8), ("", 1, 1, 2, 2), ("dog", 1, 1, 12, 8)]
+    (tmp_path / "Annotations/a.xml").write_text(voc_xml("a", objects))
+    (tmp_path / "Annotations/b.xml").write_text(voc_xml("b", []))
+    (tmp_path / "Annotations/c.xml").write_text("<annotation>")
+    (tmp_path / "ImageSets/Main/train.txt").write_text("a\nb\nc\nd\n")
+    objects = {("object 1", "bndbox"), ("object 2", "object/bndbox/ymin"), ("object 3", "object/name")}
+    assert found(tmp_path) == objects | {("object 4", "bndbox"), ("", "filename"), ("", ""), ("image d", "")}
+
+
+def test_every_fault_of_a_yolo_folder_is_reported(tmp_path):
+    for name in ("images/train", "labels/train"):
+        (tmp_path / name).mkdir(parents=True)
+    Image.new("RGB", (9, 8)).save(tmp_path / "images/train/a.png")
+    (tmp_path / "labels/train/a.txt").write_text("0 .5 .5 .1 .1\n7 .5 .5 .1 .1\n0 5 5 1 1\n")
+    (tmp_path / "labels/train/b.txt").write_text("")
+    (tmp_path / "data.yaml").write_text("names: {0: cat, 1: dog}\n")
+    assert found(tmp_path) == {("line 2", "class"), ("line 3", ""), ("", "")}
+
+
+def test_names_of_yolo_classes_are_missed(tmp_path):
+    for name in ("images", "labels"):
+        (tmp_path / name).mkdir()
+    (fault,) = check_dataset(tmp_path)
+    assert "no names of classes" in fault.message
+
+
+def test_every_fault_of_a_labelme_folder_is_reported(tmp_path):
+    Image.new("RGB", (9, 8)).save(tmp_path / "a.png")
+    shapes = [{"label": "cat", "points": [[0, 0], [1, 1]]}, {"label": "cat", "points": [[0, float("nan")]]}]
+    content = {"imagePath": "a.png", "imageHeight": 8, "imageWidth": 10, "shapes": shapes}
+    (tmp_path / "a.json").write_text(json.dumps(content))
+    (tmp_path / "b.json").write_text(json.dumps({**content, "imagePath": "../a.png"}))
+    size = ("", "imageWidth, imageHeight")
+    assert found(tmp_path) == {("shape 0", "points"), ("shape 1", "points"), size, ("", "imagePath")}
+
+
+def test_records_of_a_registered_dataset_are_checked(tmp_path):
+    from detectory.data import DatasetCatalog, MetadataCatalog
+
+    bad = {"category_id": 3, "bbox": [0, 0, 1], "bbox_mode": 0}
+    DatasetCatalog.register("mine", lambda: [{"file_name": "none.jpg", "image_id": 4, "annotations": [bad]}])
+    MetadataCatalog.get("mine").thing_classes = ["cat"]
+    place = "record 0 (image 4)"
+    fields = {(f"{place}: annotation 0", "category_id"), (f"{place}: annotation 0", "bbox, bbox_mode")}
+    assert found("mine") == {(place, "file_name"), *fields}
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ('[{"file_name": "a"}]', "records"),
+        ('{"annotations": [{"segments_info": []}]}', "panoptic"),
+        ('{"images": [{"neg_category_ids": []}]}', "lvis"),
+        ('{"imagePath": "a", "shapes": []}', "labelme"),
+        ("hello", "coco"),
+        ("", "coco"),
+    ],
+)
+def test_a_json_file_is_known_by_its_keys(tmp_path, text, kind):
+    (tmp_path / "a.json").write_text(text)
+    assert json_kind(tmp_path / "a.json") == kind
+
+
+def test_real_files_of_every_format_are_recognised(test_data):
+    kinds = [source.kind for name in ("coco", "voc_bccd", "lvis_gold") for source in find_sources(test_data / name)]
+    assert kinds == ["coco", "coco", "panoptic", "panoptic", "coco", "coco", "voc", "voc", "lvis"]
+
+
+def test_real_voc_data_are_good(test_data):
+    assert check_dataset(test_data / "voc_bccd") == []
+
+
+def test_a_folder_without_annotations_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match="no dataset found: expected annotations"):
+        find_sources(tmp_path)
