@@ -1,4 +1,4 @@
-"""Small models of every meta-architecture, with random weights that make confident, distinct predictions."""
+"""Small models of every meta-architecture, with random weights that yield confident, distinct predictions."""
 
 from __future__ import annotations
 
@@ -231,7 +231,7 @@ BUILDERS: dict[str, Callable[[], nn.Module]] = {
 
 
 def build_model(name: str) -> nn.Module:
-    """Return a model in evaluation mode whose last layers were drawn wide, so that scores differ."""
+    """Return a model in evaluation mode; large random weights in the last layers spread the scores."""
     torch.manual_seed(7)
     model = BUILDERS[name]().eval()
     spread = {"cls_score": 0.5, "bbox_pred": 0.05, "objectness_logits": 0.5, "anchor_deltas": 0.05, "ctrness": 0.5}
@@ -243,7 +243,7 @@ def build_model(name: str) -> nn.Module:
 
 
 def model_input(name: str, height: int, width: int) -> dict[str, Any]:
-    """Return a blurred random picture, and proposals where the model has no generator."""
+    """Return a blurred random image and, for Fast R-CNN, random proposals."""
     noise = torch.rand(1, 3, height // 8, width // 8) * 255
     image = nn.functional.interpolate(noise, size=(height, width), mode="bilinear")[0]
     item = {"image": image, "height": height * 2, "width": width * 2}
@@ -257,11 +257,11 @@ def model_input(name: str, height: int, width: int) -> dict[str, Any]:
 
 @pytest.fixture(scope="session")
 def model() -> Callable[[str], nn.Module]:
-    """Builds a model by the name of its architecture."""
+    """Return a function that builds a model by architecture name."""
     return build_model
 
 
 @pytest.fixture(scope="session")
 def inputs() -> Callable[..., list[dict[str, Any]]]:
-    """Makes inputs of a model, by the name of its architecture, for images of the given sizes."""
+    """Return a function that creates model inputs by architecture name and image sizes."""
     return lambda name, *sizes: [model_input(name, *size) for size in sizes]

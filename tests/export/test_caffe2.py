@@ -1,4 +1,4 @@
-"""Names of the Caffe2 export say what took its place."""
+"""The Caffe2 export API raises errors that name the replacement."""
 
 from __future__ import annotations
 
@@ -18,5 +18,5 @@ from detectory.export import Caffe2Model, Caffe2Tracer, add_export_config
     ids=["add_export_config", "tracer", "model", "load"],
 )
 def test_caffe2_names_point_to_onnx(call):
-    with pytest.raises(RuntimeError, match=r"Caffe2 is no part of torch any more.*export_onnx"):
+    with pytest.raises(RuntimeError, match=r"Caffe2 was removed from PyTorch.*export_onnx"):
         call()

@@ -1,4 +1,4 @@
-"""Flattening of nested inputs and outputs, and TracingAdapter on top of it."""
+"""Flattening of nested inputs and outputs, and `TracingAdapter`."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ ignores_deprecation = pytest.mark.filterwarnings(
 
 
 def nested() -> list:
-    found = Instances((3, 4), boxes=Boxes(torch.ones(2, 4)), masks=ROIMasks(torch.zeros(2, 5, 5)))
-    return [{"b": found, "a": (torch.ones(1), [torch.zeros(2)])}]
+    instances = Instances((3, 4), boxes=Boxes(torch.ones(2, 4)), masks=ROIMasks(torch.zeros(2, 5, 5)))
+    return [{"b": instances, "a": (torch.ones(1), [torch.zeros(2)])}]
 
 
-def test_flat_leaves_come_back_as_the_same_structure():
+def test_leaves_rebuild_the_same_structure():
     leaves, schema = flatten_to_tuple(nested())
     assert [tuple(leaf.shape) for leaf in leaves] == [(1,), (2,), (2, 4), (2, 5, 5), (2,)]
     (rebuilt,) = schema(leaves)
@@ -27,13 +27,13 @@ def test_flat_leaves_come_back_as_the_same_structure():
     assert (type(rebuilt["a"]), type(rebuilt["a"][1])) == (tuple, list)
 
 
-def test_schemas_of_one_structure_are_equal():
+def test_schemas_of_the_same_structure_are_equal():
     assert flatten_to_tuple(nested())[1] == flatten_to_tuple(nested())[1]
     assert flatten_to_tuple([1, 2])[1] != flatten_to_tuple((1, 2))[1]
 
 
-def test_rejects_a_wrong_number_of_leaves_and_other_keys():
-    with pytest.raises(ValueError, match="ListSchema: needs 2 values to rebuild the object, got 3"):
+def test_rejects_a_wrong_number_of_leaves_and_keys_that_are_not_strings():
+    with pytest.raises(ValueError, match="ListSchema: expected 2 values to rebuild the object, got 3"):
         flatten_to_tuple([1, 2])[1]((1, 2, 3))
     with pytest.raises(TypeError, match=r"keys must be strings, got \[1\]"):
         flatten_to_tuple({1: 2})
@@ -42,7 +42,7 @@ def test_rejects_a_wrong_number_of_leaves_and_other_keys():
 class Shift(torch.nn.Module):
     def forward(self, item: dict) -> dict:
         boxes = Boxes(item["boxes"].tensor + item["by"])
-        return {"found": Instances((3, 4), boxes=boxes[boxes.nonempty()])}
+        return {"instances": Instances((3, 4), boxes=boxes[boxes.nonempty()])}
 
 
 def shift_input(boxes: int) -> dict:
@@ -50,21 +50,21 @@ def shift_input(boxes: int) -> dict:
 
 
 @ignores_deprecation
-def test_a_traced_adapter_generalises_to_other_inputs():
+def test_a_traced_adapter_generalises_to_inputs_of_other_sizes():
     adapter = TracingAdapter(Shift(), shift_input(3))
     traced = torch.jit.trace(adapter, adapter.flattened_inputs)
     other = shift_input(5)
-    found = adapter.outputs_schema(traced(*flatten_to_tuple(other)[0]))["found"]
-    torch.testing.assert_close(found.boxes.tensor, Shift()(other)["found"].boxes.tensor)
-    assert found.image_size == (3, 4)
+    instances = adapter.outputs_schema(traced(*flatten_to_tuple(other)[0]))["instances"]
+    torch.testing.assert_close(instances.boxes.tensor, Shift()(other)["instances"].boxes.tensor)
+    assert instances.image_size == (3, 4)
 
 
-def test_inference_func_decides_what_is_called():
+def test_inference_func_replaces_the_forward_call():
     adapter = TracingAdapter(Shift(), shift_input(3), inference_func=lambda _, item: item["by"] * 2)
     assert adapter(*adapter.flattened_inputs)[0].tolist() == [2, 2, 4, 4]
 
 
-def test_rejects_inputs_and_outputs_that_are_no_tensors():
+def test_rejects_inputs_and_outputs_that_are_not_tensors():
     with pytest.raises(ValueError, match="inputs must only contain tensors to be traced, got str"):
         TracingAdapter(Shift(), {"name": "x"})
     adapter = TracingAdapter(Shift(), shift_input(1), inference_func=lambda *_: "text")
@@ -72,7 +72,7 @@ def test_rejects_inputs_and_outputs_that_are_no_tensors():
         adapter(*adapter.flattened_inputs)
 
 
-def test_keeps_other_inputs_as_constants_when_allowed():
+def test_allow_non_tensor_keeps_other_inputs_as_constants():
     adapter = TracingAdapter(
         Shift(), ({"x": torch.ones(2), "times": 3},), lambda _, item: [item["x"] * item["times"], "text"], True
     )
@@ -80,7 +80,7 @@ def test_keeps_other_inputs_as_constants_when_allowed():
     assert [leaf.tolist() for leaf in adapter(torch.full((2,), 2.0))] == [[6, 6]]
 
 
-def test_rejects_outputs_whose_structure_changes():
+def test_rejects_outputs_of_a_different_structure():
     outputs = iter([[torch.ones(1)], (torch.ones(1),)])
     adapter = TracingAdapter(Shift(), shift_input(1), inference_func=lambda *_: next(outputs))
     adapter(*adapter.flattened_inputs)
@@ -89,7 +89,7 @@ def test_rejects_outputs_whose_structure_changes():
 
 
 @ignores_deprecation
-def test_dumps_what_a_traced_model_is_made_of(tmp_path):
+def test_dumps_code_and_graph_of_a_traced_model(tmp_path):
     dump_torchscript_IR(torch.jit.trace(torch.nn.Linear(2, 3), torch.ones(1, 2)), tmp_path)
     names = {"model.txt", "model_ts_IR.txt", "model_ts_IR_inlined.txt", "model_ts_code.txt"}
     assert {path.name for path in tmp_path.iterdir()} == names

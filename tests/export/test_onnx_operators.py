@@ -1,4 +1,4 @@
-"""Detectory's operators as ONNX nodes give what the operators give."""
+"""The ONNX translations of Detectory's operators return the same results as the operators."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from detectory import ops
-from detectory.export.onnx_export import run_onnx
-from detectory.export.onnx_operators import onnx_translations
+from detectory.export.formats.onnx_operators import onnx_translations
+from detectory.export.formats.onnx_runtime import OnnxGraph
 
 DYNAMIC = torch.export.Dim.DYNAMIC
 
@@ -26,11 +26,11 @@ class Call(torch.nn.Module):
 def to_onnx(function: Callable, inputs: tuple, shapes: tuple) -> Callable:
     program = torch.export.export(Call(function), inputs, dynamic_shapes=(shapes,))
     exported = torch.onnx.export(program, opset_version=18, custom_translation_table=onnx_translations(), verbose=False)
-    graph = run_onnx(exported.model_proto.SerializeToString())
+    graph = OnnxGraph(exported.model_proto.SerializeToString())
     return lambda *inputs: graph(inputs)[0]
 
 
-def boxes_of(count: int, levels: int = 1000) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+def random_boxes(count: int, levels: int = 1000) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     corner = torch.rand(count, 2) * 100
     boxes = torch.cat([corner, corner + 5 + torch.rand(count, 2) * 40], dim=1)
     return boxes, (torch.rand(count) * levels).round() / levels, torch.randint(0, 4, (count,))
@@ -43,21 +43,21 @@ def suppression(request: pytest.FixtureRequest) -> tuple[Callable, Callable]:
         "batched_nms": lambda boxes, scores, classes: ops.batched_nms(boxes, scores, classes, 0.5),
     }
     function = functions[request.param]
-    return function, to_onnx(function, boxes_of(20), ({0: DYNAMIC},) * 3)
+    return function, to_onnx(function, random_boxes(20), ({0: DYNAMIC},) * 3)
 
 
 @pytest.mark.parametrize("count", [0, 1, 5, 300])
 @pytest.mark.parametrize("levels", [1000, 5], ids=["distinct scores", "ties"])
 def test_suppression_keeps_the_same_boxes_in_the_same_order(suppression, count, levels):
     function, graph = suppression
-    inputs = boxes_of(count, levels)
+    inputs = random_boxes(count, levels)
     assert graph(*inputs).tolist() == function(*inputs).tolist()
 
 
-@pytest.mark.parametrize(("aligned", "samples"), [(True, 0), (False, 2)], ids=["aligned", "older with two samples"])
+@pytest.mark.parametrize(("aligned", "samples"), [(True, 0), (False, 2)], ids=["aligned", "legacy with two samples"])
 def test_roi_align_pools_the_same_features(aligned, samples):
     def rois(count: int) -> torch.Tensor:
-        return torch.cat([torch.randint(0, 2, (count, 1)).float(), boxes_of(count)[0]], dim=1)
+        return torch.cat([torch.randint(0, 2, (count, 1)).float(), random_boxes(count)[0]], dim=1)
 
     def function(maps: torch.Tensor, regions: torch.Tensor) -> torch.Tensor:
         return ops.roi_align(maps, regions, (7, 5), 0.25, samples, aligned)

@@ -1,4 +1,4 @@
-"""Whole models: written, loaded and compared with the original."""
+"""Whole models: exported, loaded and compared with the original."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ SIZES = (160, 224), (256, 200)
 
 @pytest.fixture(scope="module")
 def fast_rcnn_file(model, inputs, tmp_path_factory):
-    """Regions, classes and suppression, without the time that recording a proposal generator takes."""
+    """An exported Fast R-CNN: covers pooling and NMS without recording a proposal generator, which is slow."""
     path = tmp_path_factory.mktemp("onnx") / "fast_rcnn.onnx"
     agreement = export_onnx(model("fast R-CNN"), inputs("fast R-CNN", *SIZES), path, resize=(144, 300))
     return path, agreement
 
 
-def test_the_file_agrees_with_the_model(fast_rcnn_file):
+def test_exported_file_agrees_with_the_model(fast_rcnn_file):
     _, agreement = fast_rcnn_file
     assert agreement.images == 2
     assert agreement.detections == agreement.matched > 5
@@ -43,19 +43,19 @@ def test_the_file_agrees_with_the_model(fast_rcnn_file):
     assert agreement.scores < 1e-4
 
 
-def test_the_file_agrees_on_sizes_that_it_never_saw(fast_rcnn_file, model, inputs):
+def test_exported_file_agrees_on_image_sizes_not_used_for_recording(fast_rcnn_file, model, inputs):
     agreement = verify(model("fast R-CNN"), fast_rcnn_file[0], inputs("fast R-CNN", (145, 331)))
-    assert agreement.faults(Tolerance()) == []
+    assert agreement.problems(Tolerance()) == []
 
 
-def test_the_file_is_standard_onnx_with_named_inputs_and_outputs(fast_rcnn_file):
+def test_exported_file_is_standard_onnx_with_named_inputs_and_outputs(fast_rcnn_file):
     proto = onnx.load(fast_rcnn_file[0])
     assert {entry.domain for entry in proto.opset_import} <= {"", "pkg.onnxscript.torch_lib.common"}
     assert [entry.name for entry in proto.graph.input] == ["image", "proposal_boxes"]
     assert [entry.name for entry in proto.graph.output] == ["pred_boxes", "scores", "pred_classes"]
 
 
-def test_a_missing_input_is_named(fast_rcnn_file, inputs):
+def test_error_names_a_missing_input(fast_rcnn_file, inputs):
     (item,) = inputs("fast R-CNN", (160, 224))
     del item["proposals"]
     with pytest.raises(ValueError, match="GeneralizedRCNN needs 'proposals'"):
@@ -69,18 +69,18 @@ def semantic_file(request, model, inputs, tmp_path_factory):
     return path
 
 
-def test_a_loaded_file_predicts_in_the_pixels_of_the_picture(semantic_file):
-    picture = np.random.default_rng(0).integers(0, 255, (100, 130, 3), dtype=np.uint8)
-    assert load(semantic_file)(picture)["sem_seg"].shape == (4, 100, 130)
+def test_loaded_file_predicts_at_the_resolution_of_the_image(semantic_file):
+    image = np.random.default_rng(0).integers(0, 255, (100, 130, 3), dtype=np.uint8)
+    assert load(semantic_file)(image)["sem_seg"].shape == (4, 100, 130)
 
 
-def test_a_loaded_file_takes_the_place_of_the_model(semantic_file, model, inputs):
+def test_loaded_file_replaces_the_model(semantic_file, model, inputs):
     agreement = verify(model("semantic FPN"), load(semantic_file).model, inputs("semantic FPN", (150, 190)))
     assert agreement.labels < 0.001
 
 
 @pytest.mark.parametrize("suffix", EXPORTS)
-def test_a_file_that_disagrees_is_not_written(suffix, model, inputs, tmp_path):
+def test_file_is_not_written_on_disagreement(suffix, model, inputs, tmp_path):
     path = tmp_path / f"model.{suffix}"
     arguments = model("semantic FPN"), inputs("semantic FPN", *SIZES), path
     with pytest.raises(ExportDisagreement, match=r"labels: .*, allowed -1\); nothing was written"):
@@ -98,7 +98,7 @@ def test_a_file_that_disagrees_is_not_written(suffix, model, inputs, tmp_path):
         (lambda model, items: (model, [{"height": 3}]), ValueError, r"needs 'image', got \['height'\]"),
         (lambda model, items: (model, [{"image": torch.zeros(3, 64, 200)}]), ValueError, "at least 129 pixels"),
     ],
-    ids=["training", "no input", "no model", "no image", "small image"],
+    ids=["training", "no input", "not a model", "no image", "small image"],
 )
 def test_rejects(suffix, change, error, message, model, inputs, tmp_path):
     arguments = change(model("semantic FPN"), inputs("semantic FPN", (160, 224)))
@@ -106,20 +106,20 @@ def test_rejects(suffix, change, error, message, model, inputs, tmp_path):
         EXPORTS[suffix](*arguments, tmp_path / f"model.{suffix}")
 
 
-def test_load_rejects_files_that_it_cannot_use(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"load: no file .*nothing.onnx"):
+def test_load_rejects_missing_and_unsupported_files(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"load: file .*nothing.onnx does not exist"):
         load(tmp_path / "nothing.onnx")
     (tmp_path / "model.txt").write_text("x")
-    with pytest.raises(ValueError, match=r"knows .onnx and .pt2 .*not supported.*, got .*model.txt"):
+    with pytest.raises(ValueError, match=r"must end in .onnx or .pt2, got .*model.txt.*not supported"):
         load(tmp_path / "model.txt")
 
 
-def test_load_rejects_onnx_files_of_others(tmp_path):
+def test_load_rejects_onnx_files_of_other_exporters(tmp_path):
     x, y = (onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [1]) for name in "xy")
     graph = onnx.helper.make_graph([onnx.helper.make_node("Identity", ["x"], ["y"])], "copy", [x], [y])
     opsets = [onnx.helper.make_opsetid("", 18)]
     onnx.save(onnx.helper.make_model(graph, ir_version=10, opset_imports=opsets), tmp_path / "foreign.onnx")
-    with pytest.raises(ValueError, match=r"foreign.onnx has no detectory.json; was it written by detectory.export"):
+    with pytest.raises(ValueError, match=r"foreign.onnx does not contain detectory.json"):
         load(tmp_path / "foreign.onnx")
 
 
@@ -131,8 +131,8 @@ def test_every_architecture_exports(architecture, suffix, model, inputs, tmp_pat
     original = model(architecture)
     EXPORTS[suffix](original, inputs(architecture, *SIZES), path, resize=(160, 300))
     other = inputs(architecture, (145, 331))
-    assert verify(original, path, other).faults(Tolerance()) == []
+    assert verify(original, path, other).problems(Tolerance()) == []
     (outputs,) = load(path).model(other)
-    kinds = {key: type(value) for key, value in outputs.items()}
-    assert set(kinds) & {"instances", "proposals", "sem_seg"}
-    assert kinds.get("instances", Instances) is Instances
+    types = {key: type(value) for key, value in outputs.items()}
+    assert set(types) & {"instances", "proposals", "sem_seg"}
+    assert types.get("instances", Instances) is Instances

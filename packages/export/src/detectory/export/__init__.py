@@ -1,16 +1,14 @@
-"""Exports models to ONNX, torch.export and friends, and verifies the result against eager."""
+"""Export of models to ONNX and torch.export, verified against eager inference."""
 
 from __future__ import annotations
 
-from .caffe2 import Caffe2Model, Caffe2Tracer, add_export_config
-from .exported_model import ExportedModel
-from .flatten import flatten_to_tuple
-from .loading import load
-from .onnx_export import STABLE_ONNX_OPSET_VERSION, export_onnx
-from .torch_export import export_torch
-from .torchscript import dump_torchscript_IR
-from .tracing_adapter import TracingAdapter
-from .verification import Agreement, ExportDisagreement, Tolerance, verify
+from detectory.export.agreement import Agreement, ExportDisagreement, Tolerance
+from detectory.export.caffe2 import Caffe2Model, Caffe2Tracer, add_export_config
+from detectory.export.exported_model import ExportedModel
+from detectory.export.formats import STABLE_ONNX_OPSET_VERSION, export_onnx, export_torch
+from detectory.export.loading import load
+from detectory.export.torchscript import TracingAdapter, dump_torchscript_IR, flatten_to_tuple
+from detectory.export.verification import verify
 
 __all__ = [
     "STABLE_ONNX_OPSET_VERSION",

@@ -1,61 +1,64 @@
-"""Names of Detectron2's Caffe2 export. Caffe2 is no part of torch any more; the names say what took its place."""
+"""Detectron2's Caffe2 export API, which raises an error that names the ONNX replacement.
+
+Caffe2 was removed from PyTorch.
+"""
 
 from __future__ import annotations
 
 from typing import Any, NoReturn
 
-_INSTEAD = (
-    "Caffe2 is no part of torch any more, so it cannot be exported to; "
-    "use detectory.export.export_onnx(model, inputs, path) and detectory.export.load(path)"
+_REPLACEMENT = (
+    "Caffe2 was removed from PyTorch; "
+    "use detectory.export.export_onnx(model, inputs, path) and detectory.export.load(path) instead"
 )
 
 
 def add_export_config(cfg: Any) -> NoReturn:
-    """Raise: there are no Caffe2 options to add.
+    """Raise an error: Caffe2 options no longer exist.
 
     Raises:
-        RuntimeError: always; the message names the functions to use.
+        RuntimeError: Always; the message names the replacement.
     """
-    raise RuntimeError(f"add_export_config: {_INSTEAD}; no options are needed in {type(cfg).__name__}")
+    raise RuntimeError(f"add_export_config: {_REPLACEMENT}. {type(cfg).__name__} needs no export options")
 
 
 class Caffe2Tracer:
-    """Raise when made.
+    """A placeholder that raises an error when instantiated.
 
     Raises:
-        RuntimeError: always; the message names the functions to use.
+        RuntimeError: Always; the message names the replacement.
     """
 
     def __init__(self, *_args: Any, **_kwargs: Any) -> None:
-        raise RuntimeError(f"Caffe2Tracer: {_INSTEAD}")
+        raise RuntimeError(f"Caffe2Tracer: {_REPLACEMENT}")
 
 
 class Caffe2Model:
-    """Raise when made or loaded.
+    """A placeholder that raises an error when instantiated or loaded.
 
     Raises:
-        RuntimeError: always; the message names the functions to use.
+        RuntimeError: Always; the message names the replacement.
     """
 
     def __init__(self, *_args: Any, **_kwargs: Any) -> None:
-        raise RuntimeError(f"Caffe2Model: {_INSTEAD}")
+        raise RuntimeError(f"Caffe2Model: {_REPLACEMENT}")
 
     @staticmethod
     def load_protobuf(directory: str) -> NoReturn:
-        """Raise: a Caffe2 model cannot be run.
+        """Raise an error: Caffe2 models cannot be run.
 
         Raises:
-            RuntimeError: always; the message names the functions to use.
+            RuntimeError: Always; the message names the replacement.
         """
-        raise RuntimeError(f"Caffe2Model.load_protobuf: cannot read {directory}: {_INSTEAD}")
+        raise RuntimeError(f"Caffe2Model.load_protobuf: cannot read {directory}: {_REPLACEMENT}")
 
 
 class Caffe2RPN:
-    """Raise when made.
+    """A placeholder that raises an error when instantiated.
 
     Raises:
-        RuntimeError: always; the message names the functions to use.
+        RuntimeError: Always; the message names the replacement.
     """
 
     def __init__(self, *_args: Any, **_kwargs: Any) -> None:
-        raise RuntimeError(f"Caffe2RPN: {_INSTEAD}")
+        raise RuntimeError(f"Caffe2RPN: {_REPLACEMENT}")

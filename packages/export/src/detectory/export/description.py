@@ -1,4 +1,4 @@
-"""What a file must know about its model beside the graph: names, colours, sizes, thresholds."""
+"""Metadata stored next to an exported graph: tensor names, channel order, image sizes and thresholds."""
 
 from __future__ import annotations
 
@@ -9,29 +9,30 @@ from typing import Any
 import torch
 from torch import nn
 
+from detectory.export.inference_graph import InferenceGraph
+from detectory.export.recording import smallest_side
 from detectory.modeling.meta_arch import PanopticFPN
 
-from .inference_graph import InferenceGraph
-from .recording import smallest_side
-
 KEY = "detectory.json"
-"""Under this name the description stands in a file."""
+"""Metadata key of the description in an exported file."""
+
+VERSION = 1
 
 
 @dataclass(frozen=True)
 class Description:
-    """The part of an exported file that makes it a model again.
+    """Everything that `ExportedModel` needs besides the graph.
 
     Args:
-        architecture: The class of the model.
-        input_names: Of the graph.
-        output_names: Of the graph, see `InferenceGraph`.
-        input_format: `"BGR"` or `"RGB"`, the order of the channels.
-        shortest_side: Images are resized to this before, pixels.
-        longest_side: Unless the longer side would exceed this, pixels.
-        smallest_side: Images whose shorter side is below this are refused, pixels.
-        panoptic: The thresholds by which a panoptic model joins its results, else empty.
-        version: Of this description.
+        architecture: Class name of the original model.
+        input_names: Names of the graph's inputs.
+        output_names: Names of the graph's outputs, see `InferenceGraph`.
+        input_format: Channel order, `"BGR"` or `"RGB"`.
+        shortest_side: Target length of the shorter image side after resizing, pixels.
+        longest_side: Upper limit of the longer image side after resizing, pixels.
+        smallest_side: Minimum length of the shorter image side that the graph accepts, pixels.
+        panoptic: Thresholds for merging semantic and instance predictions; empty unless the model is panoptic.
+        version: Version of this schema.
     """
 
     architecture: str
@@ -42,26 +43,27 @@ class Description:
     longest_side: int
     smallest_side: int
     panoptic: dict[str, float]
-    version: int = 1
+    version: int = VERSION
 
     def to_json(self) -> str:
-        """Return the description as text."""
+        """Serialise the description as JSON."""
         return json.dumps(asdict(self))
 
     @classmethod
     def from_json(cls, text: str, path: str) -> Description:
-        """Read a description.
+        """Parse a description.
 
         Args:
-            text: What `to_json` gave.
-            path: Of the file, for the message.
+            text: Output of `to_json`.
+            path: Path of the exported file, used in error messages.
 
         Raises:
-            ValueError: when the text is of a version that this installation does not know.
+            ValueError: If the schema version is not supported by this installation.
         """
         entries: dict[str, Any] = json.loads(text)
-        if entries.get("version") != 1:
-            raise ValueError(f"load: {path} has a description of version {entries.get('version')}, known is 1")
+        version = entries.get("version")
+        if version != VERSION:
+            raise ValueError(f"load: {path}: unsupported description version {version}, expected {VERSION}")
         for name in ("input_names", "output_names"):
             entries[name] = tuple(entries[name])
         return cls(**entries)
@@ -70,8 +72,8 @@ class Description:
 def describe(
     model: nn.Module, graph: InferenceGraph, program: torch.export.ExportedProgram, resize: tuple[int, int]
 ) -> Description:
-    """Describe a model whose graph was recorded."""
-    names = ("combine_overlap_thresh", "combine_stuff_area_thresh", "combine_instances_score_thresh")
+    """Return the description of a model and its recorded graph."""
+    thresholds = ("combine_overlap_thresh", "combine_stuff_area_thresh", "combine_instances_score_thresh")
     return Description(
         architecture=type(model).__name__,
         input_names=graph.input_names,
@@ -80,5 +82,5 @@ def describe(
         shortest_side=resize[0],
         longest_side=resize[1],
         smallest_side=smallest_side(program),
-        panoptic={name: getattr(model, name) for name in names} if isinstance(model, PanopticFPN) else {},
+        panoptic={name: getattr(model, name) for name in thresholds} if isinstance(model, PanopticFPN) else {},
     )

@@ -1,4 +1,4 @@
-"""A graph from a file, with the interface of the model that it was recorded from."""
+"""`ExportedModel`: an exported graph with the interface of the original model."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from detectory.export.description import Description
 from detectory.modeling.meta_arch.panoptic_fpn import combine_semantic_and_instance_outputs
 from detectory.modeling.postprocessing import detector_postprocess, sem_seg_postprocess
 from detectory.structures import Boxes, Instances, heatmaps_to_keypoints
-
-from .description import Description
 
 RunGraph = Callable[[tuple[Tensor, ...]], Sequence[Tensor]]
 
 
 class ExportedModel(nn.Module):
-    """Takes and gives what the original model does in evaluation mode, one image after the other, on the CPU.
+    """A drop-in replacement for the original model in evaluation mode.
 
-    Evaluators and `Predictor` accept it in place of the model.
+    Images are processed one at a time on the CPU. Evaluators and `Predictor` accept an `ExportedModel` wherever they
+    accept the original.
 
     Args:
-        run_graph: Maps the graph's inputs to its outputs.
-        description: Of the model.
+        run_graph: Maps the graph's input tensors to its output tensors.
+        description: Metadata of the exported model.
     """
 
     def __init__(self, run_graph: RunGraph, description: Description) -> None:
@@ -38,8 +38,8 @@ class ExportedModel(nn.Module):
         """Return the model's outputs for each image.
 
         Args:
-            batched_inputs: For each image `image` (C, H, W), the wanted `height` and `width`, and `proposals` where the
-                model has no proposal generator.
+            batched_inputs: One dict per image: `image` (C, H, W), the output size as `height` and `width`, and
+                `proposals` if the model does not have a proposal generator.
         """
         return [self._outputs(item) for item in batched_inputs]
 
@@ -47,7 +47,7 @@ class ExportedModel(nn.Module):
         """Return the graph's outputs for one image by name, before post-processing.
 
         Raises:
-            ValueError: when the input lacks an entry that the graph needs.
+            ValueError: If a required entry is missing, or the image is too small for the graph.
         """
         height, width = item["image"].shape[1:] if "image" in item else (0, 0)
         if "image" in item and min(height, width) < self.description.smallest_side:
@@ -65,31 +65,31 @@ class ExportedModel(nn.Module):
     def _outputs(self, item: dict[str, Any]) -> dict[str, Any]:
         raw = self.raw_outputs(item)
         size = (item["image"].shape[1], item["image"].shape[2])
-        wanted = (item.get("height", size[0]), item.get("width", size[1]))
+        output_size = (item.get("height", size[0]), item.get("width", size[1]))
         outputs: dict[str, Any] = {}
         if "sem_seg" in raw:
-            outputs["sem_seg"] = sem_seg_postprocess(raw.pop("sem_seg"), size, *wanted)
+            outputs["sem_seg"] = sem_seg_postprocess(raw.pop("sem_seg"), size, *output_size)
         if raw:
-            kind = "proposals" if "proposal_boxes" in raw else "instances"
-            outputs[kind] = detector_postprocess(_instances_of(raw, size), *wanted)
+            key = "proposals" if "proposal_boxes" in raw else "instances"
+            outputs[key] = detector_postprocess(_to_instances(raw, size), *output_size)
         if self.description.panoptic:
-            labels, limits = outputs["sem_seg"].argmax(dim=0), self.description.panoptic
+            labels, thresholds = outputs["sem_seg"].argmax(dim=0), self.description.panoptic
             outputs["panoptic_seg"] = combine_semantic_and_instance_outputs(
                 outputs["instances"],
                 labels,
-                limits["combine_overlap_thresh"],
-                limits["combine_stuff_area_thresh"],
-                limits["combine_instances_score_thresh"],
+                thresholds["combine_overlap_thresh"],
+                thresholds["combine_stuff_area_thresh"],
+                thresholds["combine_instances_score_thresh"],
             )
         return outputs
 
 
-def _instances_of(raw: dict[str, Tensor], size: tuple[int, int]) -> Instances:
-    """Return raw predictions as `Instances`, with the keypoints that the heatmaps show."""
-    found = Instances(size)
+def _to_instances(raw: dict[str, Tensor], size: tuple[int, int]) -> Instances:
+    """Wrap raw predictions in `Instances`; keypoints are decoded from their heatmaps."""
+    instances = Instances(size)
     for name, value in raw.items():
-        found.set(name, Boxes(value) if name.endswith("_boxes") else value)
-    if found.has("pred_keypoint_heatmaps"):
-        boxes = found.pred_boxes.tensor
-        found.pred_keypoints = heatmaps_to_keypoints(found.pred_keypoint_heatmaps, boxes)[:, :, [0, 1, 3]]
-    return found
+        instances.set(name, Boxes(value) if name.endswith("_boxes") else value)
+    if instances.has("pred_keypoint_heatmaps"):
+        boxes = instances.pred_boxes.tensor
+        instances.pred_keypoints = heatmaps_to_keypoints(instances.pred_keypoint_heatmaps, boxes)[:, :, [0, 1, 3]]
+    return instances

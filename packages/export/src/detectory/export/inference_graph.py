@@ -1,6 +1,6 @@
-"""What of a model becomes a graph: from one image's pixels to raw predictions, before post-processing.
+"""`InferenceGraph`: the exportable part of a model, from the pixels of one image to raw predictions.
 
-Post-processing stays outside: it pastes masks and enlarges heatmaps to sizes that a graph does not know.
+Post-processing is left out, because it resizes masks and heatmaps to an output size that the graph does not know.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from detectory.modeling.layers import Conv2d, FrozenBatchNorm2d
+from detectory.modeling.fast_inference import fold_batch_norms
 from detectory.modeling.meta_arch import GeneralizedRCNN, PanopticFPN, ProposalNetwork, SemanticSegmentor
 from detectory.modeling.meta_arch.dense_detector import DenseDetector
 from detectory.structures import Boxes, Instances
@@ -23,36 +23,36 @@ RawOutputs = dict[str, Tensor]
 class InferenceGraph(nn.Module):
     """A model in evaluation mode as a function from tensors to tensors, for one image of any size.
 
-    Holds a copy of the model on the CPU in float32, in which batch norms are folded into the convolutions before them.
+    Contains a float32 copy of the model on the CPU, with batch norms folded into the preceding convolutions.
 
     Args:
         model: A model of one of the meta-architectures in `detectory.modeling.meta_arch`, or of a subclass.
 
     Attributes:
-        input_names: `image` (C, H, W) float32 from 0 to 255 in the model's channel order; and `proposal_boxes` (R, 4)
-            where the model has no proposal generator.
-        output_names: Of the tensors that `forward` returns, in order; set by `name_outputs`.
+        input_names: `image` (C, H, W) float32 from 0 to 255 in the model's channel order and, if the model does not
+            have a proposal generator, `proposal_boxes` (R, 4).
+        output_names: Names of the tensors returned by `forward`, in order; set by `name_outputs`.
 
     Raises:
-        TypeError: when the model is of no known meta-architecture.
-        ValueError: when the model is in training mode.
+        TypeError: If the meta-architecture is not supported.
+        ValueError: If the model is in training mode.
     """
 
     def __init__(self, model: nn.Module) -> None:
         super().__init__()
         if model.training:
             raise ValueError(f"InferenceGraph: {type(model).__name__} is in training mode, call eval() first")
-        self.model = _fold_norms(copy.deepcopy(model).to("cpu", torch.float32))
+        self.model = fold_batch_norms(copy.deepcopy(model).to("cpu", torch.float32))
         self._raw_outputs = _raw_outputs_of(model)
         needs_proposals = isinstance(model, GeneralizedRCNN) and model.proposal_generator is None
         self.input_names = ("image", "proposal_boxes") if needs_proposals else ("image",)
         self.output_names: tuple[str, ...] = ()
 
     def inputs_of(self, item: dict[str, Any]) -> tuple[Tensor, ...]:
-        """Return the graph's inputs from one of the model's: `image`, and `proposals` where they are needed.
+        """Convert a model input (`image` and, if needed, `proposals`) to the graph's inputs.
 
         Raises:
-            ValueError: when `item` lacks an entry that is needed.
+            ValueError: If a required entry is missing.
         """
         missing = [name for name in ("image", "proposals")[: len(self.input_names)] if name not in item]
         if missing:
@@ -63,7 +63,7 @@ class InferenceGraph(nn.Module):
         return tuple(tensors)
 
     def name_outputs(self, item: dict[str, Any]) -> None:
-        """Run the model on one of its inputs to learn the names of its outputs."""
+        """Run the model on an input to determine `output_names`."""
         with torch.no_grad():
             self.output_names = tuple(self._raw_outputs(self.model, item))
 
@@ -81,22 +81,11 @@ class InferenceGraph(nn.Module):
         return tuple(self._raw_outputs(self.model, item).values())
 
 
-@torch.no_grad()
-def _fold_norms(model: nn.Module) -> nn.Module:
-    """Fold batch norms into convolutions, in place: a graph need not repeat that for every image."""
-    model = FrozenBatchNorm2d.convert_frozen_batchnorm(model)
-    for module in model.modules():
-        if isinstance(module, Conv2d) and type(module.norm) is FrozenBatchNorm2d:
-            weight, bias = module.norm.fold(module.weight, module.bias)
-            module.weight, module.bias, module.norm = nn.Parameter(weight), nn.Parameter(bias), None
-    return model
-
-
 def _raw_outputs_of(model: nn.Module) -> Callable[[Any, dict[str, Any]], RawOutputs]:
-    for kind, function in _RAW_OUTPUTS:
-        if isinstance(model, kind):
+    for meta_architecture, function in _RAW_OUTPUTS:
+        if isinstance(model, meta_architecture):
             return function
-    names = ", ".join(kind.__name__ for kind, _ in _RAW_OUTPUTS)
+    names = ", ".join(meta_architecture.__name__ for meta_architecture, _ in _RAW_OUTPUTS)
     raise TypeError(f"InferenceGraph: model must be one of {names}, got {type(model).__name__}")
 
 
@@ -138,6 +127,6 @@ _RAW_OUTPUTS: tuple[tuple[type, Callable[[Any, dict[str, Any]], RawOutputs]], ..
 
 
 def _tensors_of(instances: Instances) -> RawOutputs:
-    """Return the fields as tensors; keypoints are left to post-processing, which reads them off the heatmaps."""
+    """Return the fields as tensors, without keypoints, which post-processing decodes from the heatmaps."""
     fields = instances.get_fields()
     return {name: getattr(value, "tensor", value) for name, value in fields.items() if name != "pred_keypoints"}

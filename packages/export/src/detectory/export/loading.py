@@ -1,4 +1,4 @@
-"""Exported files as predictors."""
+"""`load`: exported files as predictors."""
 
 from __future__ import annotations
 
@@ -7,32 +7,32 @@ from pathlib import Path
 
 from detectory.data.transforms import ResizeShortestEdge
 from detectory.engine.predictor import Predictor
-
-from .description import KEY, Description
-from .exported_model import ExportedModel, RunGraph
-from .onnx_export import OnnxGraph
-from .torch_export import load_program
+from detectory.export.description import KEY, Description
+from detectory.export.exported_model import ExportedModel, RunGraph
+from detectory.export.formats.onnx_runtime import OnnxGraph
+from detectory.export.formats.torch_program import load_program
 
 
 def load(path: str | os.PathLike[str]) -> Predictor:
-    """Load a file that `export_onnx` or `export_torch` wrote.
+    """Load a file written by `export_onnx` or `export_torch`.
 
     Args:
-        path: `.onnx` or `.pt2`.
+        path: A `.onnx` or `.pt2` file.
 
     Returns:
-        A `Predictor` on the CPU: `predict(picture)` gives `Instances` in the picture's pixels, calling it gives all
-        outputs. Its `model` is an `ExportedModel`, which evaluators take in place of the original.
+        A `Predictor` on the CPU: `predict(image)` returns `Instances` in the coordinates of the original image, and
+        calling the predictor returns all outputs. Its `model` is an `ExportedModel`, which evaluators accept in place
+        of the original.
 
     Raises:
-        FileNotFoundError: there is no such file.
-        ValueError: the file is of another kind, or was not written by this package.
+        FileNotFoundError: If the file does not exist.
+        ValueError: If the format is not supported, or the file was not written by this package.
     """
     name = os.fspath(path)
     graph: RunGraph
     text: str | None
     if not Path(name).is_file():
-        raise FileNotFoundError(f"load: no file {name}")
+        raise FileNotFoundError(f"load: file {name} does not exist")
     suffix = Path(name).suffix
     if suffix == ".onnx":
         graph = onnx_graph = OnnxGraph(name)
@@ -41,10 +41,11 @@ def load(path: str | os.PathLike[str]) -> Predictor:
         graph, text = load_program(name)
     else:
         raise ValueError(
-            f"load: knows .onnx and .pt2 (OpenVINO, AOTInductor and TorchScript files are not supported), got {name}"
+            f"load: path must end in .onnx or .pt2, got {name}. "
+            "OpenVINO, AOTInductor and TorchScript files are not supported"
         )
     if not text:
-        raise ValueError(f"load: {name} has no {KEY}; was it written by detectory.export?")
+        raise ValueError(f"load: {name} does not contain {KEY}. Was the file written by detectory.export?")
     description = Description.from_json(text, name)
     resize = ResizeShortestEdge(description.shortest_side, description.longest_side)
     return Predictor(ExportedModel(graph, description), resize, channels_last=False)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from detectory.export import tracing_adapter as native
-from detectory.export.flatten import (
+from detectory.export.torchscript import tracing_adapter as native
+from detectory.export.torchscript.flatten import (
     DictSchema,
     IdentitySchema,
     InstancesSchema,

@@ -1,4 +1,4 @@
-"""A model whose inputs and outputs are flat tuples of tensors, as `torch.jit.trace` wants them."""
+"""`TracingAdapter`: a model with flat tuples of tensors as inputs and outputs, as `torch.jit.trace` requires."""
 
 from __future__ import annotations
 
@@ -8,26 +8,26 @@ from typing import Any
 import torch
 from torch import nn
 
-from .flatten import Schema, flatten_to_tuple
+from detectory.export.torchscript.flatten import Schema, flatten_to_tuple
 
 
 class TracingAdapter(nn.Module):
-    """Flatten the inputs and outputs of a model, and remember how to rebuild them.
+    """A wrapper that flattens the inputs and outputs of a model and keeps the schemas to rebuild them.
 
     Args:
-        model: The model; its mode is left as it is.
-        inputs: An argument, or a tuple of arguments, to call the model with.
-        inference_func: Called as `inference_func(model, *inputs)`; by default it calls the model.
-        allow_non_tensor: Keep inputs that are no tensors as they are, and leave such outputs out. The schemas are
-            then `None`: objects cannot be rebuilt from tensors alone.
+        model: The model; its training mode is not changed.
+        inputs: The argument or tuple of arguments of the model.
+        inference_func: Called as `inference_func(model, *inputs)`; by default `model(*inputs)`.
+        allow_non_tensor: Treat inputs that are not tensors as constants and drop outputs that are not tensors. The
+            schemas are then `None`, because the objects cannot be rebuilt from tensors alone.
 
     Attributes:
-        flattened_inputs: The tensors of `inputs`.
-        inputs_schema: Rebuilds `inputs` from such tensors.
-        outputs_schema: Rebuilds the outputs from what `forward` returns; set by the first call.
+        flattened_inputs: The tensors in `inputs`.
+        inputs_schema: Rebuilds `inputs` from their tensors.
+        outputs_schema: Rebuilds the outputs from the return value of `forward`; set by the first call.
 
     Raises:
-        ValueError: when `inputs` hold something else than tensors and `allow_non_tensor` is False.
+        ValueError: If `inputs` contain anything but tensors and `allow_non_tensor` is False.
 
     Example:
         >>> from detectory.structures import Boxes
@@ -56,7 +56,7 @@ class TracingAdapter(nn.Module):
         others = [type(leaf).__name__ for leaf in self._leaves if not isinstance(leaf, torch.Tensor)]
         if others and not allow_non_tensor:
             raise ValueError(
-                f"TracingAdapter: inputs must only contain tensors to be traced, got {', '.join(sorted(set(others)))}; "
+                f"TracingAdapter: inputs must only contain tensors to be traced, got {', '.join(sorted(set(others)))}. "
                 "allow_non_tensor=True keeps them as constants"
             )
         self.flattened_inputs = tuple(leaf for leaf in self._leaves if isinstance(leaf, torch.Tensor))
@@ -70,8 +70,8 @@ class TracingAdapter(nn.Module):
             *args: As many tensors as `flattened_inputs`.
 
         Raises:
-            ValueError: when there are too many or too few, or an output is no tensor.
-            RuntimeError: when the outputs' structure is not that of the first call.
+            ValueError: If the number of tensors is wrong, or an output is not a tensor.
+            RuntimeError: If the structure of the outputs differs from the first call.
         """
         if len(args) != len(self.flattened_inputs):
             raise ValueError(f"TracingAdapter: expected {len(self.flattened_inputs)} tensors, got {len(args)}")

@@ -1,4 +1,4 @@
-"""Looking into TorchScript."""
+"""`dump_torchscript_IR`: the code and graph of a TorchScript model as text files."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from detectory.core.storage import atomic_write
 
 
 def dump_torchscript_IR(model: torch.jit.ScriptModule | torch.jit.ScriptFunction, dir: str | os.PathLike[str]) -> None:
-    """Write what a traced or scripted model is made of, for reading.
+    """Write the code and graph of a traced or scripted model to text files.
 
     Args:
         model: A traced or scripted module or function.
-        dir: The folder that gets `model_ts_code.txt` (its code as Python), `model_ts_IR.txt` (its graph),
-            `model_ts_IR_inlined.txt` (the graph with all calls inlined) and, of a module, `model.txt` (its layout).
+        dir: Output folder for `model_ts_code.txt` (Python code), `model_ts_IR.txt` (graph), `model_ts_IR_inlined.txt`
+            (graph with all calls inlined) and, for a module, `model.txt` (module hierarchy).
 
     Raises:
-        TypeError: when the model is neither traced nor scripted.
+        TypeError: If the model is neither traced nor scripted.
     """
     if not isinstance(model, torch.jit.ScriptModule | torch.jit.ScriptFunction):
         raise TypeError(f"dump_torchscript_IR: model must be traced or scripted, got {type(model).__name__}")

@@ -1,4 +1,4 @@
-"""Nested inputs and outputs of a model as a flat tuple, and back."""
+"""Flattening of nested model inputs and outputs to tuples, and the schemas that rebuild them."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from detectory.structures import Boxes, Instances, ROIMasks
 
 @dataclass(frozen=True)
 class Schema:
-    """How an object was taken apart. Two objects of one structure have equal schemas.
+    """The structure of a flattened object. Objects of the same structure have equal schemas.
 
-    A subclass handles one kind of container: `flatten` takes it apart, calling the schema puts it together.
+    Each subclass handles one container type: `flatten` splits the container, calling the schema rebuilds it.
     """
 
     @classmethod
@@ -32,12 +32,12 @@ class Schema:
 
 @dataclass(frozen=True)
 class IdentitySchema(Schema):
-    """A leaf: a tensor, or anything else that is not taken apart."""
+    """A leaf: a tensor, or any other object that is not a known container."""
 
 
 @dataclass(frozen=True)
 class ListSchema(Schema):
-    """A list: the schema and the number of leaves of each entry."""
+    """A list, with the schema and the number of leaves of each element."""
 
     schemas: tuple[Schema, ...]
     sizes: tuple[int, ...]
@@ -45,29 +45,29 @@ class ListSchema(Schema):
     def __post_init__(self) -> None:
         _make_tuples(self)
 
-    kind: ClassVar[type[list] | type[tuple]] = list
+    container: ClassVar[type[list] | type[tuple]] = list
 
     @classmethod
     def flatten(cls, obj: Sequence[Any]) -> tuple[tuple[Any, ...], Schema]:
-        """Take a list or tuple apart."""
+        """Flatten a list or tuple."""
         leaves, schemas, sizes = _flatten_all(obj)
         return leaves, cls(schemas, sizes)
 
     def __call__(self, values: Sequence[Any]) -> Any:
         """Rebuild the list or tuple."""
-        return self.kind(_rebuild_all(self, self.schemas, self.sizes, values))
+        return self.container(_rebuild_all(self, self.schemas, self.sizes, values))
 
 
 @dataclass(frozen=True)
 class TupleSchema(ListSchema):
     """A tuple, like `ListSchema`."""
 
-    kind: ClassVar[type[list] | type[tuple]] = tuple
+    container: ClassVar[type[list] | type[tuple]] = tuple
 
 
 @dataclass(frozen=True)
 class DictSchema(Schema):
-    """A mapping with strings as keys, in their sorted order."""
+    """A mapping with string keys, in sorted order."""
 
     keys: tuple[str, ...]
     schemas: tuple[Schema, ...]
@@ -78,10 +78,10 @@ class DictSchema(Schema):
 
     @classmethod
     def flatten(cls, obj: Mapping[str, Any]) -> tuple[tuple[Any, ...], Schema]:
-        """Take a mapping apart.
+        """Flatten a mapping.
 
         Raises:
-            TypeError: when a key is no string.
+            TypeError: If a key is not a string.
         """
         if any(not isinstance(key, str) for key in obj):
             raise TypeError(f"DictSchema.flatten: keys must be strings, got {list(obj)}")
@@ -96,7 +96,7 @@ class DictSchema(Schema):
 
 @dataclass(frozen=True)
 class InstancesSchema(Schema):
-    """`Instances`: the fields in their sorted order, and the image's size as a tensor of two numbers."""
+    """`Instances`: the fields in sorted order, followed by the image size as a tensor of shape (2,)."""
 
     keys: tuple[str, ...]
     schemas: tuple[Schema, ...]
@@ -107,14 +107,14 @@ class InstancesSchema(Schema):
 
     @classmethod
     def flatten(cls, obj: Instances) -> tuple[tuple[Any, ...], Schema]:
-        """Take instances apart."""
+        """Flatten instances."""
         size = torch.as_tensor(obj.image_size)
         keys = tuple(sorted(obj.get_fields()))
         leaves, schemas, sizes = _flatten_all([*(obj.get(key) for key in keys), size])
         return leaves, cls(keys, schemas, sizes)
 
     def __call__(self, values: Sequence[Any]) -> Instances:
-        """Rebuild the instances; the size stays a tensor while `torch.jit.trace` records."""
+        """Rebuild the instances; the image size stays a tensor during `torch.jit.trace`."""
         *fields, size = _rebuild_all(self, self.schemas, self.sizes, values)
         image_size = size if torch.jit.is_tracing() else tuple(size.tolist())
         return Instances(image_size, **dict(zip(self.keys, fields, strict=True)))
@@ -122,7 +122,7 @@ class InstancesSchema(Schema):
 
 @dataclass(frozen=True)
 class TensorWrapSchema(Schema):
-    """An object that is made from its one attribute `tensor`, such as `Boxes`; the class or its dotted path."""
+    """An object constructed from its attribute `tensor`, such as `Boxes`; `wrapper` is its class or dotted path."""
 
     wrapper: type
 
@@ -132,7 +132,7 @@ class TensorWrapSchema(Schema):
 
     @classmethod
     def flatten(cls, obj: Any) -> tuple[tuple[Any, ...], Schema]:
-        """Take the tensor out."""
+        """Return the wrapped tensor."""
         return (obj.tensor,), cls(type(obj))
 
     def __call__(self, values: Sequence[Any]) -> Any:
@@ -142,7 +142,7 @@ class TensorWrapSchema(Schema):
 
 
 def _make_tuples(schema: Schema) -> None:
-    """Let fields that came as lists, from a JSON file, be tuples: equal schemas are those of equal fields."""
+    """Convert list fields, as read from JSON, to tuples, so that equal schemas compare equal."""
     for field in fields(schema):
         object.__setattr__(schema, field.name, tuple(getattr(schema, field.name)))
 
@@ -151,7 +151,7 @@ def flatten_to_tuple(obj: Any) -> tuple[tuple[Any, ...], Schema]:
     """Flatten lists, tuples, dicts, `Instances`, `Boxes` and `ROIMasks`; everything else is a leaf.
 
     Returns:
-        The leaves, and the schema that puts them together again.
+        The leaves, and the schema that rebuilds the object from them.
 
     Example:
         >>> leaves, schema = flatten_to_tuple({"size": (3, 4), "name": "a"})
@@ -160,22 +160,22 @@ def flatten_to_tuple(obj: Any) -> tuple[tuple[Any, ...], Schema]:
         >>> schema(leaves)
         {'name': 'a', 'size': (3, 4)}
     """
-    kinds: tuple[tuple[type | tuple[type, ...], type[Schema]], ...] = (
+    schemas: tuple[tuple[type | tuple[type, ...], type[Schema]], ...] = (
         (list, ListSchema),
         (tuple, TupleSchema),
         (Mapping, DictSchema),
         (Instances, InstancesSchema),
         ((Boxes, ROIMasks), TensorWrapSchema),
     )
-    schema = next((schema for kind, schema in kinds if isinstance(obj, kind)), IdentitySchema)
+    schema = next((schema for types, schema in schemas if isinstance(obj, types)), IdentitySchema)
     return schema.flatten(obj)
 
 
 def _flatten_all(objects: Sequence[Any]) -> tuple[tuple[Any, ...], tuple[Schema, ...], tuple[int, ...]]:
     """Return all leaves, and the schema and number of leaves of each object."""
     flat = [flatten_to_tuple(obj) for obj in objects]
-    leaves = tuple(leaf for of_one, _ in flat for leaf in of_one)
-    return leaves, tuple(schema for _, schema in flat), tuple(len(of_one) for of_one, _ in flat)
+    leaves = tuple(leaf for group, _ in flat for leaf in group)
+    return leaves, tuple(schema for _, schema in flat), tuple(len(group) for group, _ in flat)
 
 
 def _rebuild_all(owner: Schema, schemas: Sequence[Schema], sizes: Sequence[int], values: Sequence[Any]) -> list[Any]:
@@ -189,4 +189,4 @@ def _rebuild_all(owner: Schema, schemas: Sequence[Schema], sizes: Sequence[int],
 
 def _expect(schema: Schema, values: Sequence[Any], count: int) -> None:
     if len(values) != count:
-        raise ValueError(f"{type(schema).__name__}: needs {count} values to rebuild the object, got {len(values)}")
+        raise ValueError(f"{type(schema).__name__}: expected {count} values to rebuild the object, got {len(values)}")

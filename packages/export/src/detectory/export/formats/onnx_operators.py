@@ -1,7 +1,7 @@
-"""What Detectory's operators are in ONNX.
+"""ONNX translations of Detectory's operators.
 
-Each function is traced by onnxscript: its calls become nodes of the ONNX graph. The names of the tensors are those of
-the operators' schemas.
+onnxscript traces each function, so that its calls become nodes of the ONNX graph. Parameter names must match the
+operator schemas.
 """
 
 from __future__ import annotations
@@ -13,28 +13,28 @@ import onnx
 import torch
 from onnxscript import opset18
 
-op: Any = opset18  # its annotations know the values of a script, not those that are there while a function is traced
+op: Any = opset18  # its annotations describe values in scripts, not the symbolic values during tracing
 
-ALL_BOXES = 2**62
-"""How many boxes of a class may be kept: all of them."""
+UNLIMITED = 2**62
+"""`max_output_boxes_per_class` of NonMaxSuppression: keep all boxes."""
 
 
 def _nms(boxes: Any, scores: Any, iou_threshold: float) -> Any:
-    """`detectory.ops.nms`: one class, best first."""
+    """Translate `detectory.ops.nms`: a single class, sorted by score."""
     selected = op.NonMaxSuppression(
         op.Unsqueeze(boxes, op.Constant(value_ints=[0])),  # (1, N, 4)
         op.Unsqueeze(scores, op.Constant(value_ints=[0, 1])),  # (1, 1, N)
-        op.Constant(value_ints=[ALL_BOXES]),
+        op.Constant(value_ints=[UNLIMITED]),
         op.Constant(value_floats=[iou_threshold]),
     )
     return op.Gather(selected, op.Constant(value_int=2), axis=1)
 
 
 def _batched_nms(boxes: Any, scores: Any, idxs: Any, iou_threshold: float) -> Any:
-    """`detectory.ops.batched_nms`: a row of scores for each class, in which other classes' boxes score minus infinity.
+    """Translate `detectory.ops.batched_nms`: one row of scores per class, minus infinity for boxes of other classes.
 
-    Boxes are not shifted apart, so that IoUs are the ones that eager inference sees. Memory grows with classes times
-    boxes. `idxs` count from zero.
+    Boxes are not offset by class, so that their IoUs equal those of eager inference. Memory is proportional to
+    classes times boxes. `idxs` start at zero.
     """
     zero, one = op.Constant(value_ints=[0]), op.Constant(value_ints=[1])
     classes = op.Add(op.ReduceMax(op.Concat(idxs, zero, axis=0), keepdims=0), op.Constant(value_int=1))
@@ -44,11 +44,11 @@ def _batched_nms(boxes: Any, scores: Any, idxs: Any, iou_threshold: float) -> An
     selected = op.NonMaxSuppression(
         op.Unsqueeze(boxes, zero),
         op.Unsqueeze(rows, zero),
-        op.Constant(value_ints=[ALL_BOXES]),
+        op.Constant(value_ints=[UNLIMITED]),
         op.Constant(value_floats=[iou_threshold]),
         op.Constant(value_floats=[torch.finfo(torch.float32).min]),
     )
-    # Rows come class by class. TopK keeps the order of ties, so the second one leaves them in the order of the input.
+    # The output is grouped by class. TopK is stable, so that sorting by index first keeps ties in input order.
     keep = op.Gather(selected, op.Constant(value_int=2), axis=1)
     keep, _ = op.TopK(keep, op.Shape(keep), largest=0)
     _, order = op.TopK(op.Gather(scores, keep), op.Shape(keep))
@@ -64,7 +64,7 @@ def _roi_align(
     sampling_ratio: int,
     aligned: bool,
 ) -> Any:
-    """`detectory.ops.roi_align`: the image's index and the box are two inputs in ONNX."""
+    """Translate `detectory.ops.roi_align`: ONNX takes the batch indices and the boxes as separate inputs."""
     index = op.Gather(rois, op.Constant(value_int=0), axis=1)
     return op.RoiAlign(
         input,
@@ -80,7 +80,7 @@ def _roi_align(
 
 
 def onnx_translations() -> dict[Callable[..., Any], Callable[..., Any]]:
-    """Return the translation of each operator that ONNX can express."""
+    """Return the translation of each operator that has an ONNX equivalent."""
     operators = torch.ops.detectory
     return {
         operators.nms.default: _nms,

@@ -1,0 +1,117 @@
+"""Comparison of the predictions of two models, image by image."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from detectory.export.agreement import Agreement, ExportDisagreement, Tolerance
+from detectory.structures import Boxes, Instances, pairwise_iou
+
+MATCHING_IOU = 0.9
+"""Minimum IoU of two detections that count as the same object."""
+
+
+def compare_models(model: nn.Module, exported: nn.Module, inputs: Sequence[dict[str, Any]]) -> Agreement:
+    """Run both models on all inputs and return how well their predictions agree."""
+    with torch.no_grad():
+        pairs = [(model([item])[0], exported([item])[0]) for item in inputs]
+    return _merge([_compare(original, other) for original, other in pairs])
+
+
+def require_agreement(
+    model: nn.Module, exported: nn.Module, inputs: Sequence[dict[str, Any]], tolerance: Tolerance | None
+) -> Agreement:
+    """Return the agreement of two models, or raise if the tolerance is exceeded.
+
+    Raises:
+        ExportDisagreement: If any difference exceeds the tolerance.
+    """
+    agreement = compare_models(model, exported, inputs)
+    tolerance = tolerance or Tolerance()
+    if agreement.problems(tolerance):
+        raise ExportDisagreement(agreement, tolerance)
+    return agreement
+
+
+def _compare(original: dict[str, Any], exported: dict[str, Any]) -> Agreement:
+    """Compare the outputs of two models for one image."""
+    labels = 0.0
+    if "sem_seg" in original:
+        differ = original["sem_seg"].cpu().argmax(dim=0) != exported["sem_seg"].argmax(dim=0)
+        labels = differ.float().mean().item()
+    key = next((key for key in ("instances", "proposals") if key in original), None)
+    if key is None:
+        return Agreement(1, 0, 0, 0, labels=labels)
+    return _compare_instances(original[key].to("cpu"), exported[key], labels)
+
+
+def _compare_instances(original: Instances, exported: Instances, labels: float) -> Agreement:
+    is_detection = original.has("pred_boxes")
+    boxes, score = ("pred_boxes", "scores") if is_detection else ("proposal_boxes", "objectness_logits")
+    rows, columns = _match(original, exported, boxes)
+    first, second = original[rows], exported[columns]
+    return Agreement(
+        images=1,
+        detections=len(original),
+        exported_detections=len(exported),
+        matched=len(rows),
+        boxes=_max_difference(first.get(boxes).tensor, second.get(boxes).tensor),
+        scores=_max_difference(first.get(score), second.get(score)),
+        masks=_mask_difference(first, second),
+        keypoints=_keypoint_distance(first, second),
+        labels=labels,
+    )
+
+
+def _match(original: Instances, exported: Instances, boxes: str) -> tuple[Tensor, Tensor]:
+    """Greedily pair overlapping detections of the same class; return the indices of both sides."""
+    overlap = pairwise_iou(_on_cpu(original.get(boxes)), _on_cpu(exported.get(boxes)))
+    if original.has("pred_classes"):
+        overlap = overlap * (original.pred_classes[:, None] == exported.pred_classes)
+    pairs = []
+    # Detections are sorted by score, so that the best ones choose their counterpart first.
+    for row in range(overlap.shape[0]):
+        best, column = overlap[row].max(dim=0) if overlap.shape[1] else (torch.tensor(0.0), torch.tensor(0))
+        if best > MATCHING_IOU:
+            pairs.append((row, int(column)))
+            overlap[:, column] = 0
+    indices = torch.tensor(pairs, dtype=torch.int64).reshape(-1, 2)
+    return indices[:, 0], indices[:, 1]
+
+
+def _on_cpu(boxes: Boxes) -> Boxes:
+    return boxes.to(torch.device("cpu"))
+
+
+def _max_difference(first: Tensor, second: Tensor) -> float:
+    return (first - second).abs().max().item() if first.numel() else 0.0
+
+
+def _mask_difference(first: Instances, second: Instances) -> float:
+    if not first.has("pred_masks") or len(first) == 0:
+        return 0.0
+    masks, others = first.pred_masks.flatten(1), second.pred_masks.flatten(1)
+    # Over all masks of the image: one pixel is a large fraction of a tiny mask.
+    return ((masks ^ others).sum() / (masks | others).sum().clamp(min=1)).item()
+
+
+def _keypoint_distance(first: Instances, second: Instances) -> float:
+    """Return the 99th percentile of the distances: the peak of a flat heatmap may jump."""
+    if not first.has("pred_keypoints") or len(first) == 0:
+        return 0.0
+    distances = (first.pred_keypoints - second.pred_keypoints)[..., :2].norm(dim=2)
+    return distances.flatten().quantile(0.99).item()
+
+
+def _merge(parts: Sequence[Agreement]) -> Agreement:
+    """Sum the counts and take the maximum of the differences."""
+    counts = ("images", "detections", "exported_detections", "matched")
+    differences = ("boxes", "scores", "masks", "keypoints", "labels")
+    return Agreement(
+        **{name: sum(getattr(part, name) for part in parts) for name in counts},
+        **{name: max(getattr(part, name) for part in parts) for name in differences},
+    )
