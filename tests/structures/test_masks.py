@@ -16,6 +16,7 @@ from detectory.structures import (
     polygon_area,
     polygons_to_bitmask,
     rasterize_polygons_within_box,
+    rle_to_bitmask,
 )
 
 SQUARE = np.array([2.0, 3, 6, 3, 6, 7, 2, 7])
@@ -148,6 +149,26 @@ def test_polygons_and_bitmaps_agree_on_pixels():
 def test_no_polygons_give_no_or_empty_bitmaps():
     assert BitMasks.from_polygon_masks([], 4, 5).tensor.shape == (0, 4, 5)
     assert polygons_to_bitmask([], 4, 5).tolist() == [[False] * 5] * 4
+
+
+@pytest.mark.parametrize("counts", [b"444", "444", [4, 4, 4]], ids=["bytes", "str", "list"])
+def test_rle_decodes_compressed_and_uncompressed_counts(counts):
+    mask = rle_to_bitmask({"size": [4, 3], "counts": counts})
+    assert mask.tolist() == [[False, True, False]] * 4
+
+
+@pytest.mark.parametrize(
+    ("rle", "message"),
+    [
+        ({"size": [4, 4]}, r"must have 'size' \[height, width\] and 'counts', got keys \['size'\]"),
+        ({"size": [4, 4], "counts": [4, 4, 4]}, r"must sum to the pixels of size \[4, 4\], got 12"),
+        ({"size": [9, 9], "counts": [81]}, "must have at most 20 pixels, got 9 x 9"),
+    ],
+    ids=["missing counts", "wrong total", "too large"],
+)
+def test_rle_rejects(rle, message):
+    with pytest.raises(ValueError, match=message):
+        rle_to_bitmask(rle, max_pixels=20)
 
 
 def test_polygons_are_cropped_and_stretched_to_their_boxes():

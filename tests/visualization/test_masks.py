@@ -8,7 +8,6 @@ import pytest
 from detectory.visualization import GenericMask
 from detectory.visualization.components import visual_center, without_small_components
 from detectory.visualization.contours import trace_contours
-from detectory.visualization.rle import decode_rle
 
 
 def random_mask(seed):
@@ -83,16 +82,6 @@ def test_the_centre_for_text_lies_inside_a_horseshoe():
     mask[10:150, 60:240] = False
     x, y = visual_center(mask)
     assert mask[int(y), int(x)]
-
-
-def test_compressed_run_lengths_are_read():
-    # A 4 x 3 mask whose middle column is set, as pycocotools writes it.
-    assert decode_rle({"size": [4, 3], "counts": b"444"})[:, 1].all()
-
-
-def test_rejects_run_lengths_of_another_size():
-    with pytest.raises(ValueError, match=r"counts add up to 12, but size \[4, 4\] has 16"):
-        decode_rle({"size": [4, 4], "counts": [4, 4, 4]})
 
 
 def test_rejects_a_mask_of_another_size():

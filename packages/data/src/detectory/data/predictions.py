@@ -17,9 +17,10 @@ from detectory.structures import (
     PolygonMasks,
     RotatedBoxes,
     polygons_to_bitmask,
+    rle_to_bitmask,
 )
 
-from .mapping.annotations import decode_rle
+from .images import reading
 
 
 def predictions_to_record(instances: Instances, file_name: str = "", image_id: Any = 1) -> dict[str, Any]:
@@ -112,7 +113,7 @@ def _masks(segmentations: list[Any], size: tuple[int, int]) -> PolygonMasks | Bi
     if not any(isinstance(one, dict) for one in segmentations):
         return PolygonMasks([[np.asarray(polygon) for polygon in polygons] for polygons in segmentations])
     rows = [
-        decode_rle(one).astype(bool)
+        rle_to_bitmask(one, reading.MAX_PIXELS)
         if isinstance(one, dict)
         else polygons_to_bitmask([np.asarray(polygon) for polygon in one], *size)
         for one in segmentations

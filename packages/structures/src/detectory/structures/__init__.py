@@ -18,19 +18,28 @@ from .pairwise import (
 )
 from .polygon_masks import PolygonMasks
 from .polygons import polygon_area, polygons_to_bitmask, rasterize_polygons_within_box
+from .records import RLE, Annotation, DatasetRecord, ModelInput, ModelOutput, Segmentation, SegmentInfo
+from .rle import rle_to_bitmask
 from .roi_masks import ROIMasks
 from .rotated_boxes import RotatedBoxes
 
 __all__ = [
+    "RLE",
+    "Annotation",
     "BitMasks",
     "BoxMode",
     "Boxes",
+    "DatasetRecord",
     "ImageList",
     "Instances",
     "Keypoints",
+    "ModelInput",
+    "ModelOutput",
     "PolygonMasks",
     "ROIMasks",
     "RotatedBoxes",
+    "SegmentInfo",
+    "Segmentation",
     "heatmaps_to_keypoints",
     "matched_pairwise_iou",
     "pairwise_intersection",
@@ -41,4 +50,5 @@ __all__ = [
     "polygon_area",
     "polygons_to_bitmask",
     "rasterize_polygons_within_box",
+    "rle_to_bitmask",
 ]

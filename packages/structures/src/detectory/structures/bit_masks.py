@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Sequence
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -12,11 +12,13 @@ from detectory import ops
 
 from ._annotations import Index, Rows
 from ._pytree import register_tensor_holder
-from .boxes import Boxes
+from .boxes import Boxes, box_tensor
 
-if TYPE_CHECKING:
-    from .polygon_masks import PolygonMasks
-    from .roi_masks import ROIMasks
+
+class _MasksInsideBoxes(Protocol):
+    """The method of `ROIMasks` that `BitMasks` needs, without an import that would be circular."""
+
+    def to_bitmasks(self, boxes: Boxes | torch.Tensor, height: int, width: int) -> BitMasks: ...
 
 
 class BitMasks:
@@ -82,28 +84,25 @@ class BitMasks:
         return self.tensor.flatten(1).any(dim=1)
 
     @staticmethod
-    def from_polygon_masks(
-        polygon_masks: PolygonMasks | Sequence[Sequence[np.ndarray]], height: int, width: int
-    ) -> BitMasks:
+    def from_polygon_masks(polygon_masks: Iterable[Sequence[np.ndarray]], height: int, width: int) -> BitMasks:
         """Rasterise polygons by COCO's rule.
 
         Args:
-            polygon_masks: For each object its polygons, absolute coordinates.
+            polygon_masks: `PolygonMasks`, or a list of polygons `[x0, y0, x1, y1, …]` per object, in pixels.
             height: Of the image, pixels.
             width: Of the image, pixels.
         """
-        polygons = getattr(polygon_masks, "polygons", polygon_masks)
-        masks = [ops.polygons_to_mask(of_one, height, width) for of_one in polygons]
+        masks = [ops.polygons_to_mask(polygons, height, width) for polygons in polygon_masks]
         return BitMasks(torch.stack(masks) if masks else torch.zeros(0, height, width))
 
     @staticmethod
     def from_roi_masks(
-        roi_masks: ROIMasks, height: int, width: int, boxes: Boxes | torch.Tensor | None = None
+        roi_masks: _MasksInsideBoxes, height: int, width: int, boxes: Boxes | torch.Tensor | None = None
     ) -> BitMasks:
         """Paste masks that live inside boxes into the image, thresholded at 0.5.
 
         Args:
-            roi_masks: N masks.
+            roi_masks: `ROIMasks` of N objects.
             height: Of the image, pixels.
             width: Of the image, pixels.
             boxes: N boxes, the places of the masks.
@@ -125,7 +124,7 @@ class BitMasks:
         Returns:
             Bool, shape (N, mask_size, mask_size): the cell's mean over the mask is at least 0.5.
         """
-        boxes = _rows_of_boxes("BitMasks.crop_and_resize", boxes, len(self)).to(self.device)
+        boxes = box_tensor("BitMasks.crop_and_resize", boxes, len(self)).to(self.device)
         index = torch.arange(len(self), device=self.device, dtype=boxes.dtype)
         rois = torch.cat([index[:, None], boxes], dim=1)  # (N, 5)
         cropped = ops.roi_align(
@@ -164,13 +163,6 @@ def _first_and_end(occupied: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     flags = occupied.to(torch.uint8)
     first, end = flags.argmax(dim=1), length - flags.flip(1).argmax(dim=1)
     return first, torch.where(occupied.any(dim=1), end, 0)
-
-
-def _rows_of_boxes(function: str, boxes: Boxes | torch.Tensor, count: int) -> torch.Tensor:
-    tensor = boxes.tensor if isinstance(boxes, Boxes) else boxes
-    if tensor.dim() != 2 or tensor.shape[1] != 4 or tensor.shape[0] != count:
-        raise ValueError(f"{function}: boxes must have shape ({count}, 4), got {tuple(tensor.shape)}")
-    return tensor
 
 
 register_tensor_holder(BitMasks)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from torch import device
 
-from ._annotations import Index, Rows
+from ._annotations import Device, Index, Rows
 from ._pytree import register_tensor_holder
 
 
@@ -38,7 +37,7 @@ class Boxes:
         """Return boxes with a copy of the tensor."""
         return Boxes(self.tensor.clone())
 
-    def to(self, device: torch.device) -> Boxes:
+    def to(self, device: Device) -> Boxes:
         """Return the boxes on `device`; the dtype stays float32."""
         return Boxes(self.tensor.to(device=device))
 
@@ -125,7 +124,7 @@ class Boxes:
         return cls(torch.cat([boxes.tensor for boxes in boxes_list], dim=0))
 
     @property
-    def device(self) -> device:
+    def device(self) -> Device:
         """Where the tensor is."""
         return self.tensor.device
 
@@ -133,6 +132,14 @@ class Boxes:
     def __iter__(self) -> Rows:
         """Yield one box at a time, shape (4,)."""
         yield from self.tensor
+
+
+def box_tensor(function: str, boxes: Boxes | torch.Tensor, count: int) -> torch.Tensor:
+    """Return the tensor of `boxes`, shape (count, 4), or raise a `ValueError` in the name of `function`."""
+    tensor = boxes.tensor if isinstance(boxes, Boxes) else boxes
+    if tensor.dim() != 2 or tensor.shape[1] != 4 or tensor.shape[0] != count:
+        raise ValueError(f"{function}: boxes must have shape ({count}, 4), got {tuple(tensor.shape)}")
+    return tensor
 
 
 register_tensor_holder(Boxes)

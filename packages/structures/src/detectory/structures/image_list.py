@@ -7,11 +7,10 @@ from functools import reduce
 from typing import Any
 
 import torch
-from torch import device
 from torch.nn import functional as F
 from torch.utils import _pytree as pytree
 
-from ._annotations import Rows
+from ._annotations import Device, Rows
 
 
 class ImageList:
@@ -55,7 +54,7 @@ class ImageList:
         return ImageList(self.tensor.to(*args, **kwargs), self.image_sizes)
 
     @property
-    def device(self) -> device:
+    def device(self) -> Device:
         """Where the tensor is."""
         return self.tensor.device
 

@@ -10,6 +10,7 @@ from torch.nn import functional as F
 
 from ._annotations import Index
 from ._pytree import register_tensor_holder
+from .boxes import box_tensor
 
 
 class Keypoints:
@@ -58,8 +59,7 @@ class Keypoints:
 
         Source: Mask R-CNN, He et al. 2017, section 5.
         """
-        if boxes.dim() != 2 or boxes.shape[1] != 4 or boxes.shape[0] != self.tensor.shape[0]:
-            raise ValueError(f"Keypoints.to_heatmap: boxes must have shape ({len(self)}, 4), got {tuple(boxes.shape)}")
+        boxes = box_tensor("Keypoints.to_heatmap", boxes, len(self))
         points, visibility = self.tensor[..., :2], self.tensor[..., 2]
         start, end = boxes[:, None, :2], boxes[:, None, 2:]  # (N, 1, 2)
         cells = ((points - start) * (heatmap_size / (end - start))).floor().to(torch.int64)  # (N, K, 2)

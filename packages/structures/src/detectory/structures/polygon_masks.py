@@ -11,8 +11,7 @@ import torch
 from detectory import ops
 
 from ._annotations import Index
-from .bit_masks import _rows_of_boxes
-from .boxes import Boxes
+from .boxes import Boxes, box_tensor
 from .polygons import polygon_area
 
 
@@ -114,7 +113,7 @@ class PolygonMasks:
         Returns:
             Bool, shape (N, mask_size, mask_size), on the device of `boxes`.
         """
-        rows = _rows_of_boxes("PolygonMasks.crop_and_resize", boxes, len(self))
+        rows = box_tensor("PolygonMasks.crop_and_resize", boxes, len(self))
         return ops.rasterize_polygons_within_boxes(self.polygons, rows, mask_size)
 
     @staticmethod

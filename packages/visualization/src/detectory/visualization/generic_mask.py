@@ -9,10 +9,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from detectory.structures import BitMasks, PolygonMasks, polygons_to_bitmask
+from detectory.structures import BitMasks, PolygonMasks, polygons_to_bitmask, rle_to_bitmask
 
 from .contours import trace_contours
-from .rle import decode_rle
 
 
 class GenericMask:
@@ -34,7 +33,7 @@ class GenericMask:
         self.width = width
         self._polygons: list[np.ndarray] | None = None
         if isinstance(mask_or_polygons, Mapping):
-            self.__dict__["mask"] = self._checked(decode_rle(mask_or_polygons))
+            self.__dict__["mask"] = self._checked(rle_to_bitmask(mask_or_polygons))
         elif isinstance(mask_or_polygons, (list, tuple)):
             self._polygons = [np.asarray(p, dtype=np.float64).reshape(-1) for p in mask_or_polygons]
         elif isinstance(mask_or_polygons, (np.ndarray, torch.Tensor)):

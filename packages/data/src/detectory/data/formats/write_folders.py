@@ -10,11 +10,9 @@ from typing import Any
 from xml.etree import ElementTree
 
 import numpy as np
-import pycocotools.mask
 
 from detectory.core.storage import atomic_write
-from detectory.data.formats.coco.problems import compressed
-from detectory.structures import BoxMode
+from detectory.structures import BoxMode, rle_to_bitmask
 
 from .mask_outlines import mask_to_polygons
 
@@ -27,7 +25,7 @@ def outlines(annotation: dict[str, Any]) -> list[list[float]]:
     """Give the polygons of an annotation's segmentation, those of a run-length code traced; empty without one."""
     segmentation = annotation.get("segmentation")
     if isinstance(segmentation, dict):
-        return mask_to_polygons(pycocotools.mask.decode(compressed(segmentation)))
+        return mask_to_polygons(rle_to_bitmask(segmentation))
     return [_numbers(polygon) for polygon in segmentation or []]
 
 

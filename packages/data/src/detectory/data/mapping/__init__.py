@@ -5,7 +5,6 @@ from __future__ import annotations
 from .annotations import (
     annotations_to_instances,
     annotations_to_instances_rotated,
-    decode_rle,
     filter_empty_instances,
     gen_crop_transform_with_instance,
     get_bbox,
@@ -28,7 +27,6 @@ __all__ = [
     "annotations_to_instances",
     "annotations_to_instances_rotated",
     "create_keypoint_hflip_indices",
-    "decode_rle",
     "filter_empty_instances",
     "gen_crop_transform_with_instance",
     "get_bbox",

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import pycocotools.mask
 import torch
 
 from detectory.data.images import reading
@@ -20,27 +19,10 @@ from detectory.structures import (
     PolygonMasks,
     RotatedBoxes,
     polygons_to_bitmask,
+    rle_to_bitmask,
 )
 
 from .keypoints import transform_keypoint_annotations
-
-
-def decode_rle(segmentation: dict[str, Any]) -> np.ndarray:
-    """Decode COCO's run-length code, compressed or as a list of counts, to an `(H, W)` uint8 mask.
-
-    Raises:
-        ValueError: The code is broken.
-    """
-    size, counts = segmentation.get("size"), segmentation.get("counts")
-    if not isinstance(size, (list, tuple)) or len(size) != 2 or counts is None:
-        raise ValueError(f"an RLE must have 'size' of two numbers and 'counts', got {sorted(segmentation)}")
-    if size[0] * size[1] > reading.MAX_PIXELS:
-        raise ValueError(f"an RLE of {size[0]} x {size[1]} pixels, more than the limit of {reading.MAX_PIXELS}")
-    if isinstance(counts, (list, tuple)):
-        if sum(counts) != size[0] * size[1] or any(count < 0 for count in counts):
-            raise ValueError(f"an RLE's counts must sum to {size[0]} * {size[1]}, got {sum(counts)}")
-        segmentation = pycocotools.mask.frPyObjects(segmentation, *size)
-    return pycocotools.mask.decode(segmentation)
 
 
 def get_bbox(annotation: dict[str, Any]) -> list[float]:
@@ -97,7 +79,7 @@ def _transformed_segmentation(segmentation: Any, transforms: TransformList, imag
             raise ValueError("a polygon's coordinates must be finite numbers")
         return [polygon.reshape(-1) for polygon in transforms.apply_polygons(polygons)]
     if isinstance(segmentation, (dict, np.ndarray)):
-        mask = decode_rle(segmentation) if isinstance(segmentation, dict) else segmentation
+        mask = _decoded(segmentation) if isinstance(segmentation, dict) else segmentation
         mask = transforms.apply_segmentation(mask)
         if tuple(mask.shape[:2]) != tuple(image_size):
             raise ValueError(f"a mask has the size {mask.shape[:2]} after the transforms, the image {image_size}")
@@ -106,6 +88,11 @@ def _transformed_segmentation(segmentation: Any, transforms: TransformList, imag
         "segmentation must be a list of polygons, an RLE dict of COCO or an (H, W) array, "
         f"got {type(segmentation).__name__}"
     )
+
+
+def _decoded(rle: dict[str, Any]) -> np.ndarray:
+    """Decode an RLE to a uint8 mask; Pillow, which resizes masks, does not read bool arrays."""
+    return rle_to_bitmask(rle, reading.MAX_PIXELS).view(np.uint8)
 
 
 def annotations_to_instances(
@@ -154,7 +141,7 @@ def _bitmask(segmentation: Any, image_size: tuple[int, int]) -> np.ndarray:
     if isinstance(segmentation, list):
         return np.asarray(polygons_to_bitmask(segmentation, *image_size))
     if isinstance(segmentation, dict):
-        return decode_rle(segmentation)
+        return _decoded(segmentation)
     if isinstance(segmentation, np.ndarray) and segmentation.ndim == 2:
         return segmentation
     got = f"shape {segmentation.shape}" if isinstance(segmentation, np.ndarray) else type(segmentation).__name__

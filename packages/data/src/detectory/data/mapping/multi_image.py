@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pycocotools.mask
 from torch.utils.data import Dataset
 
 from detectory.data.images.reading import check_image_size, read_image
@@ -22,6 +21,7 @@ from detectory.data.transforms import (
     Transform,
     TransformList,
 )
+from detectory.structures import polygons_to_bitmask
 
 from .mapper import DatasetMapper, image_to_tensor
 from .whole_image import transform_all_annotations
@@ -261,11 +261,8 @@ def _mask(annotation: dict[str, Any], h: int, w: int) -> np.ndarray:
     segmentation = annotation["segmentation"]
     if isinstance(segmentation, np.ndarray):
         return segmentation.astype(bool)
-    polygons = [np.asarray(polygon, dtype=np.float64).reshape(-1).tolist() for polygon in segmentation]
-    polygons = [polygon for polygon in polygons if len(polygon) >= 6]
-    if not polygons:
-        return np.zeros((h, w), dtype=bool)
-    return pycocotools.mask.decode(pycocotools.mask.merge(pycocotools.mask.frPyObjects(polygons, h, w))).astype(bool)
+    polygons = [np.asarray(polygon, dtype=np.float64).reshape(-1) for polygon in segmentation]
+    return polygons_to_bitmask([polygon for polygon in polygons if len(polygon) >= 6], h, w)
 
 
 def _box(mask: np.ndarray) -> np.ndarray:
