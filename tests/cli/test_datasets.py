@@ -46,14 +46,14 @@ def coco(tmp_path):
     return folder
 
 
-def test_check_says_that_a_good_dataset_has_no_faults(coco):
-    assert run("check", coco).stdout.endswith("0 faults\n")
+def test_check_says_that_a_good_dataset_has_no_problems(coco):
+    assert run("check", coco).stdout.endswith("0 problems\n")
 
 
 def test_check_names_a_fault_and_fails(coco):
     (coco / "val/1.jpg").unlink()
-    (fault,) = json.loads(run("check", coco, "--json", code=1).stdout)
-    assert (fault["id"], fault["field"]) == ("image 1", "file_name")
+    (problem,) = json.loads(run("check", coco, "--json", code=1).stdout)
+    assert (problem["id"], problem["field"]) == ("image 1", "file_name")
 
 
 def test_check_names_what_is_not_there(tmp_path):

@@ -15,7 +15,7 @@ from PIL import Image
 from detectory.data import (
     DatasetError,
     DatasetMapper,
-    SkipFaults,
+    SkipBadSamples,
     build_detection_train_loader,
     transforms,
 )
@@ -165,7 +165,7 @@ def test_a_bad_image_ends_the_training_with_its_cause(coco, kind, workers):
 @pytest.mark.parametrize("workers", [0, 2])
 def test_bad_images_are_left_out_and_counted_when_asked(coco, workers):
     spoil(coco, "other size")
-    mapper = SkipFaults(MAPPER)
+    mapper = SkipBadSamples(MAPPER)
     seen = [sample["image_id"] for batch in batches(coco, mapper, workers) for sample in batch]
     assert len(seen) == 16
     assert 2 not in seen
@@ -175,7 +175,7 @@ def test_bad_images_are_left_out_and_counted_when_asked(coco, workers):
 def test_too_many_bad_images_end_the_training(coco):
     spoil(coco, "missing")
     with pytest.raises(RuntimeError, match=r"more than 1 bad samples, the last one: .*2\.jpg"):
-        batches(coco, SkipFaults(MAPPER, at_most=1), 0)
+        batches(coco, SkipBadSamples(MAPPER, at_most=1), 0)
 
 
 def killing_mapper(record):
@@ -192,7 +192,7 @@ def test_numbers_that_are_none_are_named_in_every_field(coco, value):
     coco.content["annotations"][0]["bbox"][2] = value
     coco.content["annotations"][1]["segmentation"][0][3] = value
     coco.content["annotations"][2]["keypoints"] = [1, value, 2]
-    found = {(fault.id, re.sub(r"\W.*", "", fault.field)) for fault in check_dataset(coco.write())}
+    found = {(problem.id, re.sub(r"\W.*", "", problem.field)) for problem in check_dataset(coco.write())}
     assert found == {("annotation 1", "bbox"), ("annotation 2", "segmentation"), ("annotation 3", "keypoints")}
 
 
@@ -214,21 +214,21 @@ def mutations(content, generator, count):
 def test_no_damaged_file_of_annotations_crashes_the_check(coco):
     for content in mutations(coco.content, np.random.default_rng(0), 150):
         coco.file.write_text(json.dumps(content))
-        for fault in check_dataset(coco.file, image_root=coco.images):
-            assert str(fault).count("\n") == 0
+        for problem in check_dataset(coco.file, image_root=coco.images):
+            assert str(problem).count("\n") == 0
 
 
 @pytest.mark.parametrize("load", [load_coco_json, open_coco_index])
-@pytest.mark.parametrize("skip_faults", [False, True])
-def test_a_damaged_file_of_annotations_loads_or_is_named(coco, load, skip_faults):
+@pytest.mark.parametrize("skip_invalid", [False, True])
+def test_a_damaged_file_of_annotations_loads_or_is_named(coco, load, skip_invalid):
     refused = 0
     for number, content in enumerate(mutations(coco.content, np.random.default_rng(1), 150)):
         coco.file.write_text(json.dumps(content))
         try:
-            list(load(coco.file, coco.images, f"damaged {number}", skip_faults=skip_faults))
+            list(load(coco.file, coco.images, f"damaged {number}", skip_invalid=skip_invalid))
         except DatasetError as error:
             refused += str(coco.file) in str(error)
-    assert refused > (30 if skip_faults else 100)
+    assert refused > (30 if skip_invalid else 100)
 
 
 def outcome(load, *arguments, **switches):
@@ -251,15 +251,15 @@ def rounded(numbers):
         return np.float32(numbers).tolist()
 
 
-@pytest.mark.parametrize("skip_faults", [False, True])
-def test_an_index_says_of_a_damaged_file_what_its_list_says(coco, skip_faults):
+@pytest.mark.parametrize("skip_invalid", [False, True])
+def test_an_index_says_of_a_damaged_file_what_its_list_says(coco, skip_invalid):
     coco.content["annotations"][2]["segmentation"] = {"size": [48, 60], "counts": [7, 9, 48 * 60 - 16]}
     coco.content["annotations"][3]["keypoints"] = [3, 4, 2, 0, 0, 0]
     for number, content in enumerate(mutations(coco.content, np.random.default_rng(2), 200)):
         coco.file.write_text(json.dumps(content))
         arguments = coco.file, coco.images, f"damaged {number}"
-        found = outcome(open_coco_index, *arguments, skip_faults=skip_faults)
-        assert found == outcome(load_coco_json, *arguments, skip_faults=skip_faults)
+        found = outcome(open_coco_index, *arguments, skip_invalid=skip_invalid)
+        assert found == outcome(load_coco_json, *arguments, skip_invalid=skip_invalid)
 
 
 def test_a_number_of_ten_thousand_digits_is_named(tmp_path):
@@ -272,6 +272,6 @@ def test_a_box_outside_its_image_is_named_or_left_out_when_asked(coco, caplog):
     coco.content["annotations"][1]["bbox"] = [100, 2, 5, 5]
     with pytest.raises(DatasetError, match=r"annotation 2: bbox: the box \[100, 2, 5, 5\] lies outside the image"):
         load_coco_json(coco.write(), coco.images)
-    records = load_coco_json(coco.file, coco.images, skip_faults=True)
+    records = load_coco_json(coco.file, coco.images, skip_invalid=True)
     assert sum(len(record["annotations"]) for record in records) == 3
-    assert "1 faults, their records are left out" in caplog.text
+    assert "1 problems, their records are left out" in caplog.text

@@ -34,7 +34,7 @@ def replace_json(folder: Path) -> None:
     (folder / "annotations" / "instances_train.json").write_text('["no", "COCO", "file"]')
 
 
-FAULTS = {
+PROBLEMS = {
     "a missing image": (lambda folder: (folder / "train" / "2.jpg").unlink(), ["2.jpg"]),
     "a truncated JPEG": (truncate_image, ["2.jpg"]),
     "a polygon with 4 numbers": (
@@ -45,7 +45,7 @@ FAULTS = {
     "an unknown category": (set_annotation(category_id=77), ["instances_train.json", "3", "category_id", "77"]),
     "a JSON that is no COCO file": (replace_json, ["instances_train.json", "COCO"]),
 }
-PARAMETERS = pytest.mark.parametrize(("damage", "words"), FAULTS.values(), ids=FAULTS)
+PARAMETERS = pytest.mark.parametrize(("damage", "words"), PROBLEMS.values(), ids=PROBLEMS)
 
 
 def run(*arguments: str) -> tuple[int, str]:
@@ -75,7 +75,7 @@ def test_data_check_names_it(coco_folder, damage, words):
     assert any(all(word in line for word in words) for line in output.splitlines())
 
 
-def test_data_check_reports_all_faults_in_one_run(coco_folder):
+def test_data_check_reports_all_problems_in_one_run(coco_folder):
     (coco_folder / "train" / "1.jpg").unlink()
     truncate_image(coco_folder)
     set_annotation(segmentation=[[1, 1, 5, 5]], bbox=[5, 5, -4, 6], category_id=77)(coco_folder)
@@ -87,7 +87,7 @@ def test_data_check_reports_all_faults_in_one_run(coco_folder):
 def test_data_check_of_a_good_dataset_ends_with_zero(coco_folder):
     code, output = run("data", "check", str(coco_folder))
     assert code == 0
-    assert "0 faults" in output
+    assert "0 problems" in output
 
 
 def test_a_loss_that_is_not_finite_ends_with_the_iteration(coco_folder, tmp_path, tiny):

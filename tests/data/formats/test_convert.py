@@ -108,5 +108,5 @@ def test_folders_of_labelme_files_are_the_splits_of_one_dataset(photo):
         content = {"imagePath": "a.jpg", "imageHeight": 40, "imageWidth": 64, "shapes": [shape]}
         (photo / split / "a.json").write_text(json.dumps(content))
     found = find_sources(photo)
-    assert [(source.kind, source.split) for source in found] == [("labelme", "train"), ("labelme", "val")]
+    assert [(source.format, source.split) for source in found] == [("labelme", "train"), ("labelme", "val")]
     assert load_source(found[1])[0][0]["file_name"] == str(photo / "val" / "a.jpg")

@@ -8,37 +8,37 @@ from PIL import Image
 from detectory.data.validation import check_dataset
 
 
-def test_a_good_dataset_has_no_faults(coco):
+def test_a_good_dataset_has_no_problems(coco):
     assert check_dataset(coco.file) == []
 
 
-def test_all_faults_are_reported_in_one_run(coco):
+def test_all_problems_are_reported_in_one_run(coco):
     (coco.images / "1.jpg").unlink()
     cut = coco.images / "2.jpg"
     cut.write_bytes(cut.read_bytes()[:900])
     Image.new("RGB", (10, 10)).save(coco.images / "3.jpg")
     coco.content["annotations"][3].update(bbox=[0, 0, -1, 2], category_id=5, segmentation=[[1, 2, 3, 4]])
-    found = {(fault.id, fault.field) for fault in check_dataset(coco.write())}
+    found = {(problem.id, problem.field) for problem in check_dataset(coco.write())}
     images = {("image 1", "file_name"), ("image 2", ""), ("image 3", "width, height")}
     assert found == images | {("annotation 4", field) for field in ("bbox", "category_id", "segmentation[0]")}
 
 
-def test_a_box_outside_the_image_is_a_fault(coco):
+def test_a_box_outside_the_image_is_a_problem(coco):
     coco.content["annotations"][0]["bbox"] = [100, 2, 5, 5]
-    (fault,) = check_dataset(coco.write())
-    assert str(fault).endswith("annotation 1: bbox: the box [100, 2, 5, 5] lies outside the image of 64 x 40")
+    (problem,) = check_dataset(coco.write())
+    assert str(problem).endswith("annotation 1: bbox: the box [100, 2, 5, 5] lies outside the image of 64 x 40")
 
 
-def test_what_is_no_coco_file_is_one_fault_for_each_list(tmp_path):
+def test_what_is_no_coco_file_is_one_problem_for_each_list(tmp_path):
     (tmp_path / "x.json").write_text(json.dumps({"images": []}))
-    assert [fault.field for fault in check_dataset(tmp_path / "x.json")] == ["annotations", "categories"]
+    assert [problem.field for problem in check_dataset(tmp_path / "x.json")] == ["annotations", "categories"]
 
 
 def test_an_image_bomb_is_named(coco, monkeypatch):
     monkeypatch.setattr("detectory.data.images.reading.MAX_PIXELS", 1000)
-    faults = check_dataset(coco.file, decode=True)
-    assert all("more than the limit of 1000" in fault.message for fault in faults)
-    assert len(faults) == 4
+    problems = check_dataset(coco.file, decode=True)
+    assert all("more than the limit of 1000" in problem.message for problem in problems)
+    assert len(problems) == 4
 
 
 def test_progress_reaches_the_end(coco):

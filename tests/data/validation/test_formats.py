@@ -7,12 +7,12 @@ import pytest
 from PIL import Image
 
 from detectory.data.formats import write_panoptic_png
-from detectory.data.formats.sources import find_sources, json_kind, load_source
+from detectory.data.formats.sources import find_sources, json_format, load_source
 from detectory.data.validation import check_dataset
 
 
 def found(path, **kwargs):
-    return {(fault.id, fault.field) for fault in check_dataset(path, **kwargs)}
+    return {(problem.id, problem.field) for problem in check_dataset(path, **kwargs)}
 
 
 @pytest.fixture
@@ -37,14 +37,14 @@ def panoptic(tmp_path):
     return written
 
 
-def test_a_good_panoptic_dataset_has_no_faults(panoptic):
+def test_a_good_panoptic_dataset_has_no_problems(panoptic):
     assert check_dataset(panoptic(), decode=True) == []
     ((record,), metadata) = load_source(find_sources(panoptic())[0])
     assert [segment["isthing"] for segment in record["segments_info"]] == [True, False]
     assert metadata.thing_classes == ["cat", "sky"]
 
 
-def test_every_fault_of_a_panoptic_dataset_is_reported(panoptic):
+def test_every_problem_of_a_panoptic_dataset_is_reported(panoptic):
     panoptic.content["annotations"][0]["segments_info"][0].update(id=8, area=5)
     panoptic.content["annotations"].append({"image_id": 5, "file_name": "../1.png", "segments_info": [{"id": -1}]})
     panoptic.content["categories"][0]["isthing"] = "yes"
@@ -61,11 +61,11 @@ def test_every_fault_of_a_panoptic_dataset_is_reported(panoptic):
 
 def test_a_wrong_area_of_a_segment_is_found_in_its_pixels(panoptic):
     panoptic.content["annotations"][0]["segments_info"][1]["area"] = 9
-    (fault,) = check_dataset(panoptic(), decode=True)
-    assert fault.message.startswith("segment 300 has 3 pixels, the record says 9")
+    (problem,) = check_dataset(panoptic(), decode=True)
+    assert problem.message.startswith("segment 300 has 3 pixels, the record says 9")
 
 
-def test_every_fault_of_an_lvis_file_is_reported(tmp_path):
+def test_every_problem_of_an_lvis_file_is_reported(tmp_path):
     (tmp_path / "val2017").mkdir()
     Image.new("RGB", (4, 2)).save(tmp_path / "val2017/1.jpg")
     good = {"id": 1, "coco_url": "x/val2017/1.jpg", "height": 2, "width": 4, "neg_category_ids": [1]}
@@ -87,7 +87,7 @@ def voc_xml(name, objects):
     return f"<annotation><filename>{name}.png</filename>{size}{boxes}</annotation>"
 
 
-def test_every_fault_of_a_voc_folder_is_reported(tmp_path):
+def test_every_problem_of_a_voc_folder_is_reported(tmp_path):
     for name in ("Annotations", "ImageSets/Main", "JPEGImages"):
         (tmp_path / name).mkdir(parents=True)
     Image.new("RGB", (9, 8)).save(tmp_path / "JPEGImages/a.png")
@@ -100,7 +100,7 @@ def test_every_fault_of_a_voc_folder_is_reported(tmp_path):
     assert found(tmp_path) == objects | {("object 4", "bndbox"), ("", "filename"), ("", ""), ("image d", "")}
 
 
-def test_every_fault_of_a_yolo_folder_is_reported(tmp_path):
+def test_every_problem_of_a_yolo_folder_is_reported(tmp_path):
     for name in ("images/train", "labels/train"):
         (tmp_path / name).mkdir(parents=True)
     Image.new("RGB", (9, 8)).save(tmp_path / "images/train/a.png")
@@ -113,11 +113,11 @@ def test_every_fault_of_a_yolo_folder_is_reported(tmp_path):
 def test_names_of_yolo_classes_are_missed(tmp_path):
     for name in ("images", "labels"):
         (tmp_path / name).mkdir()
-    (fault,) = check_dataset(tmp_path)
-    assert "no names of classes" in fault.message
+    (problem,) = check_dataset(tmp_path)
+    assert "no names of classes" in problem.message
 
 
-def test_every_fault_of_a_labelme_folder_is_reported(tmp_path):
+def test_every_problem_of_a_labelme_folder_is_reported(tmp_path):
     Image.new("RGB", (9, 8)).save(tmp_path / "a.png")
     shapes = [{"label": "cat", "points": [[0, 0], [1, 1]]}, {"label": "cat", "points": [[0, float("nan")]]}]
     content = {"imagePath": "a.png", "imageHeight": 8, "imageWidth": 10, "shapes": shapes}
@@ -151,11 +151,11 @@ def test_records_of_a_registered_dataset_are_checked(tmp_path):
 )
 def test_a_json_file_is_known_by_its_keys(tmp_path, text, kind):
     (tmp_path / "a.json").write_text(text)
-    assert json_kind(tmp_path / "a.json") == kind
+    assert json_format(tmp_path / "a.json") == kind
 
 
 def test_real_files_of_every_format_are_recognised(test_data):
-    kinds = [source.kind for name in ("coco", "voc_bccd", "lvis_gold") for source in find_sources(test_data / name)]
+    kinds = [source.format for name in ("coco", "voc_bccd", "lvis_gold") for source in find_sources(test_data / name)]
     assert kinds == ["coco", "coco", "panoptic", "panoptic", "coco", "coco", "voc", "voc", "lvis"]
 
 

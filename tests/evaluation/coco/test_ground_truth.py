@@ -29,7 +29,7 @@ def test_images_of_a_file_may_be_named_by_text(tmp_path):
     assert evaluate_coco_results(truth_file, results_file) == pytest.approx(expected, nan_ok=True)
 
 
-FAULTS = {
+PROBLEMS = {
     ("images", "id"): ([1], r"images\[1\]: id: expected a number or a string, got \[1\]"),
     ("images", "height"): ("x", "image 2: height: expected a positive number of pixels, got 'x'"),
     ("categories", "name"): (5, "category 3: name: expected text, got 5"),
@@ -42,10 +42,10 @@ FAULTS = {
 }
 
 
-@pytest.mark.parametrize(("kind", "field"), FAULTS)
+@pytest.mark.parametrize(("kind", "field"), PROBLEMS)
 def test_a_broken_entry_is_named_with_its_file_id_and_field(tmp_path, kind, field):
     truth, results = random_set(33)
-    value, message = FAULTS[kind, field]
+    value, message = PROBLEMS[kind, field]
     truth[kind][1][field] = value
     path = write(tmp_path / "truth.json", truth)
     with pytest.raises(ValueError, match=rf"CocoGroundTruth: .*truth\.json: {message}"):

@@ -46,7 +46,7 @@ def test_fields_that_no_figure_depends_on_may_hold_anything(files):
     assert panoptic_quality(*arguments) == pytest.approx(expected, nan_ok=True)
 
 
-FAULTS = {
+PROBLEMS = {
     "image_id": (lambda c: c["annotations"][1].update(image_id=[2]), r"annotations\[1\]: image_id: expected a number"),
     "unknown image": (lambda c: c["annotations"][1].update(image_id=77), "annotation of image 77: image_id: no image"),
     "segments_info": (lambda c: c["annotations"][0].update(segments_info=3), "image 1: segments_info: expected a list"),
@@ -70,9 +70,9 @@ FAULTS = {
 }
 
 
-@pytest.mark.parametrize("fault", FAULTS)
-def test_a_broken_entry_is_named_with_its_file_and_field(files, fault):
-    edit, message = FAULTS[fault]
+@pytest.mark.parametrize("problem", PROBLEMS)
+def test_a_broken_entry_is_named_with_its_file_and_field(files, problem):
+    edit, message = PROBLEMS[problem]
     change(files[0], edit)
     with pytest.raises(ValueError, match=rf"truth/all\.json: .*{message}"):
         panoptic_quality(*files[2])

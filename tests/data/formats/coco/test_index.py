@@ -50,7 +50,7 @@ def test_parts_and_records_of_a_file_may_come_in_any_order(rich, order):
     assert [record["annotations"] for record in open_coco_index(rich.write(), rich.images, "mine")] == expected
 
 
-def test_a_large_file_without_faults_is_never_in_memory_as_a_whole(rich, monkeypatch):
+def test_a_large_file_without_problems_is_never_in_memory_as_a_whole(rich, monkeypatch):
     monkeypatch.setattr("detectory.data.formats.coco.index.read_json", None)
     assert len(open_coco_index(rich.file, rich.images, "mine")) == 5
 
@@ -132,7 +132,7 @@ def test_images_may_have_ids_of_any_kind(rich, change):
     ]
 
 
-def test_faults_stop_the_index_and_leave_nothing(rich):
+def test_problems_stop_the_index_and_leave_nothing(rich):
     rich.content["annotations"][0]["bbox"] = [1, 2, -3, 4]
     before = sorted(os.listdir(rich.file.parent))
     with pytest.raises(DatasetError, match="annotation 1: bbox"):

@@ -54,7 +54,7 @@ def _annotation(**fields):
     return lambda content: content["annotations"][1].update(fields)
 
 
-FAULTS = {
+PROBLEMS = {
     "unknown category": (_annotation(category_id=99), "annotation 2: category_id: no category has the id 99"),
     "unknown image": (_annotation(image_id=99), "annotation 2: image_id: no image has the id 99"),
     "polygon of 4 numbers": (_annotation(segmentation=[[1, 2, 3, 4]]), r"annotation 2: segmentation\[0\]: .*got 4"),
@@ -73,9 +73,9 @@ FAULTS = {
 }
 
 
-@pytest.mark.parametrize("case", FAULTS)
+@pytest.mark.parametrize("case", PROBLEMS)
 def test_rejects(coco, case):
-    change, message = FAULTS[case]
+    change, message = PROBLEMS[case]
     change(coco.content)
     with pytest.raises(DatasetError, match=message) as caught:
         load_coco_json(coco.write(), coco.images, "mine")
@@ -98,11 +98,11 @@ def test_rejects_what_is_no_coco_file(coco, data, message):
         load_coco_json(coco.file, coco.images)
 
 
-def test_faults_are_skipped_and_counted_when_asked(coco, caplog):
+def test_problems_are_skipped_and_counted_when_asked(coco, caplog):
     _annotation(bbox=[4, 4, -3, 5])(coco.content)
-    records = load_coco_json(coco.write(), coco.images, "mine", skip_faults=True)
+    records = load_coco_json(coco.write(), coco.images, "mine", skip_invalid=True)
     assert [len(record["annotations"]) for record in records] == [1, 0, 1, 1]
-    assert "1 faults, their records are left out" in caplog.text
+    assert "1 problems, their records are left out" in caplog.text
 
 
 def test_real_coco_files_load(test_data):

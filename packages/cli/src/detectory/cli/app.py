@@ -34,12 +34,12 @@ _HELP = """Detection and segmentation from the command line.
 \b
 Examples:
   detectory demo                                     see all of it in some minutes
-  detectory data check my_dataset/                   every fault of a COCO-format dataset
+  detectory data check my_dataset/                   every problem of a COCO-format dataset
   detectory train COCO-InstanceSegmentation/mask_rcnn_R_50_FPN_1x.py --data my_dataset/
   detectory predict photos/*.jpg --run output/       annotated pictures and a COCO-results JSON
 
 \b
-Exit codes: 0 done; 1 failed, or faults were found; 2 wrong usage; 70 a fault of detectory itself;
+Exit codes: 0 done; 1 failed, or problems were found; 2 wrong usage; 70 a fault of detectory itself;
 130 interrupted; 143 terminated. The reason is one line on the standard error; `--debug`, anywhere
 on the line, shows the whole trace.
 """

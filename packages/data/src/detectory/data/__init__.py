@@ -13,8 +13,8 @@ from .loader import (
     build_detection_train_loader,
     trivial_batch_collator,
 )
-from .mapping import CopyPaste, DatasetMapper, MixingMapper, MixUp, Mosaic, SkipFaults
-from .problems import DatasetError, Fault
+from .mapping import CopyPaste, DatasetMapper, MixingMapper, MixUp, Mosaic, SkipBadSamples
+from .problems import DatasetError, Problem
 from .registration import (
     register_coco_instances,
     register_coco_panoptic,
@@ -37,7 +37,6 @@ __all__ = [
     "DatasetError",
     "DatasetFromList",
     "DatasetMapper",
-    "Fault",
     "MapDataset",
     "Metadata",
     "MetadataCatalog",
@@ -45,7 +44,8 @@ __all__ = [
     "MixingMapper",
     "Mosaic",
     "PackedList",
-    "SkipFaults",
+    "Problem",
+    "SkipBadSamples",
     "ToIterableDataset",
     "TrainLoader",
     "build_batch_data_loader",

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Fault:
-    """One fault of a dataset.
+class Problem:
+    """One problem of a dataset.
 
     Attributes:
         file: The file that has it: an annotation file or an image.
@@ -27,18 +27,18 @@ class Fault:
 
 
 class DatasetError(ValueError):
-    """A dataset has a fault; the message names file, id and field.
+    """A dataset has a problem; the message names file, id and field.
 
     Attributes:
-        fault: The fault.
+        problem: The problem.
     """
 
-    def __init__(self, fault: Fault | str) -> None:
-        super().__init__(str(fault))
-        self.fault = fault
+    def __init__(self, problem: Problem | str) -> None:
+        super().__init__(str(problem))
+        self.problem = problem
 
 
-def raise_first(faults: Iterable[Fault]) -> None:
-    """Raise a `DatasetError` for the first of some faults, if there is one."""
-    for fault in faults:
-        raise DatasetError(fault)
+def raise_first(problems: Iterable[Problem]) -> None:
+    """Raise a `DatasetError` for the first of some problems, if there is one."""
+    for problem in problems:
+        raise DatasetError(problem)

@@ -17,7 +17,7 @@ from detectory.data.formats.json_file import read_json
 from detectory.data.formats.panoptic.png import ids_to_rgb, read_panoptic_png
 from detectory.data.images.reading import read_image
 from detectory.data.metadata.facts import fact_file
-from detectory.data.problems import DatasetError, Fault
+from detectory.data.problems import DatasetError, Problem
 
 logger = logging.getLogger(__name__)
 Progress = Callable[[int, int], None]
@@ -69,7 +69,7 @@ def separate_coco_semantic_from_panoptic(
             if segment["category_id"] not in labels:
                 place = f"image {annotation['image_id']}"
                 message = f"no category has the id {segment['category_id']!r}"
-                raise DatasetError(Fault(str(panoptic_json), place, "segments_info.category_id", message))
+                raise DatasetError(Problem(str(panoptic_json), place, "segments_info.category_id", message))
             semantic[ids == segment["id"]] = labels[segment["category_id"]]
         _save_png(Path(sem_seg_root) / f"{Path(annotation['file_name']).stem}.png", semantic)
         _step(progress, done + 1, len(content["annotations"]))

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import pycocotools.mask
 
-from detectory.data.formats.panoptic.reader import contiguous_segment, panoptic_faults
+from detectory.data.formats.panoptic.reader import contiguous_segment, panoptic_problems
 from detectory.data.images.reading import read_image
 from detectory.data.metadata.facts import fact_file
-from detectory.data.problems import DatasetError, Fault, raise_first
+from detectory.data.problems import DatasetError, Problem, raise_first
 from detectory.structures import BoxMode
 
 from .json_file import read_json
@@ -84,14 +84,16 @@ def _size(prefix: str) -> tuple[int, int]:
     try:
         return int(content["imgHeight"]), int(content["imgWidth"])
     except (KeyError, TypeError, ValueError) as error:
-        raise DatasetError(Fault(file, "", "imgHeight, imgWidth", "the file does not tell the image's size")) from error
+        raise DatasetError(
+            Problem(file, "", "imgHeight, imgWidth", "the file does not tell the image's size")
+        ) from error
 
 
 def _instances(photo: str, prefix: str, things: dict[int, int], from_json: bool, to_polygons: bool) -> dict[str, Any]:
     ids = read_image(f"{prefix}_instanceIds.png").astype(np.int32)
     if from_json and _size(prefix) != ids.shape:
         raise DatasetError(
-            Fault(f"{prefix}_instanceIds.png", "", "", f"the file has the size {ids.shape}, not the json's")
+            Problem(f"{prefix}_instanceIds.png", "", "", f"the file has the size {ids.shape}, not the json's")
         )
     annotations = []
     for instance in np.unique(ids):
@@ -159,7 +161,7 @@ def load_cityscapes_panoptic(image_dir: str, gt_dir: str, gt_json: str, meta: di
     """
     things, stuff = meta["thing_dataset_id_to_contiguous_id"], meta["stuff_dataset_id_to_contiguous_id"]
     content = read_json(gt_json)
-    raise_first(panoptic_faults(content, gt_json, things.keys() | stuff.keys()))
+    raise_first(panoptic_problems(content, gt_json, things.keys() | stuff.keys()))
     return [
         {
             "file_name": photo,
@@ -188,6 +190,6 @@ def panoptic_files(
         image_id = annotation["image_id"]
         photo = photos.get(str(image_id).removesuffix(_IMAGE_SUFFIX.removesuffix(".png")))
         if photo is None:
-            raise DatasetError(Fault(file, f"annotation {number}", "image_id", f"no photo of {image_id!r}"))
+            raise DatasetError(Problem(file, f"annotation {number}", "image_id", f"no photo of {image_id!r}"))
         found.append((photo, os.path.join(gt_dir, annotation["file_name"]), annotation["segments_info"]))
     return found

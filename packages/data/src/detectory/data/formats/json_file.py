@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from detectory.core.storage import local_path
-from detectory.data.problems import DatasetError, Fault
+from detectory.data.problems import DatasetError, Problem
 
 
 @contextlib.contextmanager
@@ -42,11 +42,11 @@ def read_json(path: str | os.PathLike[str]) -> Any:
             return json.loads(text)
     except UnicodeDecodeError as error:
         message = f"the file is not UTF-8: byte {error.object[error.start]:#04x} at offset {error.start}"
-        raise DatasetError(Fault(name, "", "", message)) from error
+        raise DatasetError(Problem(name, "", "", message)) from error
     except json.JSONDecodeError as error:
         message = f"the file is no JSON: {error.msg} in line {error.lineno}, column {error.colno}"
-        raise DatasetError(Fault(name, "", "", message)) from error
+        raise DatasetError(Problem(name, "", "", message)) from error
     except ValueError as error:
-        raise DatasetError(Fault(name, "", "", f"the file is no JSON: {error}")) from error
+        raise DatasetError(Problem(name, "", "", f"the file is no JSON: {error}")) from error
     except RecursionError as error:
-        raise DatasetError(Fault(name, "", "", "the file is nested too deeply to be a dataset")) from error
+        raise DatasetError(Problem(name, "", "", "the file is nested too deeply to be a dataset")) from error

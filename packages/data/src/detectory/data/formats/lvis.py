@@ -10,16 +10,16 @@ from typing import Any
 from detectory.core.names import nearest
 from detectory.data.catalog import Metadata, MetadataCatalog
 from detectory.data.formats.coco.problems import (
-    annotation_faults,
-    duplicate_faults,
-    file_faults,
-    file_name_fault,
-    image_faults,
+    annotation_problems,
+    duplicate_problems,
+    file_name_problem,
+    file_problems,
+    image_problems,
 )
 from detectory.data.formats.coco.reader import set_thing_metadata
 from detectory.data.metadata.coco import coco_instances_metadata
 from detectory.data.metadata.facts import fact_file
-from detectory.data.problems import DatasetError, Fault, raise_first
+from detectory.data.problems import DatasetError, Problem, raise_first
 from detectory.structures import BoxMode
 
 from .json_file import read_json
@@ -51,9 +51,9 @@ def load_lvis_json(
     file = os.fspath(json_file)
     content = read_json(file)
     lists = ("images", "annotations", "categories") if "annotations" in content else ("images", "categories")
-    raise_first(file_faults(content, file, lists))
+    raise_first(file_problems(content, file, lists))
     categories = sorted(content["categories"], key=lambda category: category["id"])
-    raise_first(duplicate_faults(categories, file, "category"))
+    raise_first(duplicate_problems(categories, file, "category"))
     id_map = {category["id"]: number for number, category in enumerate(categories)}
     if dataset_name is not None:
         metadata = MetadataCatalog.get(dataset_name)
@@ -66,10 +66,10 @@ def load_lvis_json(
     images = {image["id"]: image for image in content["images"]}
     by_image: dict[Any, list[dict[str, Any]]] = defaultdict(list)
     for number, annotation in enumerate(content.get("annotations", [])):
-        raise_first(annotation_faults(annotation, file, number, images, id_map))
+        raise_first(annotation_problems(annotation, file, number, images, id_map))
         if not annotation.get("segmentation"):
             place = f"annotation {annotation.get('id', number)}"
-            raise DatasetError(Fault(file, place, "segmentation", "every annotation of LVIS has polygons, got none"))
+            raise DatasetError(Problem(file, place, "segmentation", "every annotation of LVIS has polygons, got none"))
         standard = {key: annotation[key] for key in extra_annotation_keys or ()}
         standard.update(
             bbox=annotation["bbox"],
@@ -78,7 +78,7 @@ def load_lvis_json(
             segmentation=annotation["segmentation"],
         )
         by_image[annotation["image_id"]].append(standard)
-    raise_first(duplicate_faults(content["images"], file, "image"))
+    raise_first(duplicate_problems(content["images"], file, "image"))
     return [_record(image, os.fspath(image_root), file, by_image[image["id"]]) for _, image in sorted(images.items())]
 
 
@@ -92,12 +92,12 @@ def _set_image_counts(metadata: Metadata, categories: Sequence[dict[str, Any]]) 
 
 
 def _record(image: dict[str, Any], root: str, file: str, annotations: list[dict[str, Any]]) -> dict[str, Any]:
-    raise_first(image_faults(image, file, needs_file_name="coco_url" not in image))
+    raise_first(image_problems(image, file, needs_file_name="coco_url" not in image))
     name = lvis_file_name(image)
-    message = file_name_fault(name)
+    message = file_name_problem(name)
     if message:
         field = "coco_url" if "coco_url" in image else "file_name"
-        raise DatasetError(Fault(file, f"image {image['id']}", field, message))
+        raise DatasetError(Problem(file, f"image {image['id']}", field, message))
     return {
         "file_name": os.path.join(root, *name.split("/")),
         "height": image["height"],

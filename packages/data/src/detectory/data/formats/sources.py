@@ -17,7 +17,7 @@ from detectory.data.formats.panoptic.reader import load_coco_panoptic_json
 from detectory.data.formats.voc.reader import load_voc_instances, voc_class_names
 from detectory.data.formats.yolo.reader import load_yolo, yolo_class_names
 from detectory.data.images.folders import IMAGE_SUFFIXES
-from detectory.data.problems import DatasetError, Fault
+from detectory.data.problems import DatasetError, Problem
 
 from .json_file import read_json
 from .lvis import load_lvis_json
@@ -32,20 +32,22 @@ class Source:
     """One set of annotations.
 
     Attributes:
-        kind: `"registered"`, `"coco"`, `"lvis"`, `"panoptic"`, `"voc"`, `"yolo"`, `"labelme"` or
+        format: `"registered"`, `"coco"`, `"lvis"`, `"panoptic"`, `"voc"`, `"yolo"`, `"labelme"` or
             `"records"` (a JSON file of dataset dicts).
         path: The annotation file or folder; the name of a registered dataset.
         images: The folder of its images; None where it is to be looked for.
         split: `"train"`, `"val"`, …; may be empty.
     """
 
-    kind: str
+    format: str
     path: Path
     images: Path | None = None
     split: str = ""
 
     def __str__(self) -> str:
-        return f"{self.path} ({self.kind}{f', {self.split}' if self.split and self.kind in ('voc', 'yolo') else ''})"
+        return (
+            f"{self.path} ({self.format}{f', {self.split}' if self.split and self.format in ('voc', 'yolo') else ''})"
+        )
 
 
 def find_sources(path: str | os.PathLike[str], image_root: str | os.PathLike[str] | None = None) -> list[Source]:
@@ -66,7 +68,7 @@ def find_sources(path: str | os.PathLike[str], image_root: str | os.PathLike[str
     if place.is_file():
         if place.suffix.lower() == ".xml":
             return [Source("voc", place.parent)]
-        kind = json_kind(place)
+        kind = json_format(place)
         return [Source("labelme", place.parent) if kind == "labelme" else Source(kind, place, root, split_of(place))]
     if not place.is_dir():
         if str(path) in DatasetCatalog:
@@ -90,7 +92,7 @@ def split_of(file: Path) -> str:
     return stem
 
 
-def json_kind(file: Path) -> str:
+def json_format(file: Path) -> str:
     """Tell a JSON file's format by keys that only one format has; nothing is parsed."""
     with open(file, "rb") as opened:
         if os.fstat(opened.fileno()).st_size == 0:
@@ -134,7 +136,7 @@ def _yolo_sources(folder: Path, _: Path | None) -> list[Source]:
 
 def _json_sources(folder: Path, image_root: Path | None) -> list[Source]:
     for part in (folder / "annotations", folder):
-        kinds = {file: json_kind(file) for file in sorted(part.glob("*.json"))}
+        kinds = {file: json_format(file) for file in sorted(part.glob("*.json"))}
         if kinds and all(kind == "labelme" for kind in kinds.values()):
             return [Source("labelme", part)]
         if kinds:
@@ -146,7 +148,7 @@ def _json_sources(folder: Path, image_root: Path | None) -> list[Source]:
 
 def _is_labelme(folder: Path) -> bool:
     file = next(iter(sorted(folder.glob("*.json"))), None)
-    return file is not None and json_kind(file) == "labelme"
+    return file is not None and json_format(file) == "labelme"
 
 
 def find_image_root(file: Path, names: Sequence[str]) -> Path:
@@ -174,14 +176,14 @@ def load_source(source: Source) -> tuple[Sequence[dict[str, Any]], Metadata]:
     Raises:
         DatasetError: The annotations break the rules of their format; the message names file, id and field.
     """
-    if source.kind == "registered":
+    if source.format == "registered":
         name = str(source.path)
         return DatasetCatalog.get(name), MetadataCatalog.get(name)
-    name = f"{source.path}{f':{source.split}' if source.kind in ('voc', 'yolo') else ''}"
+    name = f"{source.path}{f':{source.split}' if source.format in ('voc', 'yolo') else ''}"
     if name in MetadataCatalog:
         MetadataCatalog.remove(name)
     metadata = MetadataCatalog.get(name)
-    records = _LOADERS[source.kind](source, metadata)
+    records = _LOADERS[source.format](source, metadata)
     return records, metadata
 
 
@@ -282,7 +284,7 @@ def _records(source: Source, metadata: Metadata) -> list[dict[str, Any]]:
         if not isinstance(record, dict) or not isinstance(record.get("file_name"), str):
             got = "a dict without it" if isinstance(record, dict) else type(record).__name__
             problem = f"expected a list of dataset dicts with a file_name (a COCO file is an object), got {got}"
-            raise DatasetError(Fault(str(source.path), f"record {number}", "file_name", problem))
+            raise DatasetError(Problem(str(source.path), f"record {number}", "file_name", problem))
         record["file_name"] = os.path.join(source.images or source.path.parent, record["file_name"])
     ids = {one.get("category_id") for record in records for one in record.get("annotations", [])}
     numbers = [number for number in ids if isinstance(number, int)]

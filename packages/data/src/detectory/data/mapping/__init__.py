@@ -14,7 +14,7 @@ from .keypoints import create_keypoint_hflip_indices, transform_keypoint_annotat
 from .mapper import DatasetMapper
 from .multi_image import CopyPaste, MixingMapper, MixUp, Mosaic
 from .proposals import transform_proposals
-from .skip_bad_samples import SkipFaults
+from .skip_bad_samples import SkipBadSamples
 from .whole_image import transform_all_annotations
 
 __all__ = [
@@ -23,7 +23,7 @@ __all__ = [
     "MixUp",
     "MixingMapper",
     "Mosaic",
-    "SkipFaults",
+    "SkipBadSamples",
     "annotations_to_instances",
     "annotations_to_instances_rotated",
     "create_keypoint_hflip_indices",

@@ -15,7 +15,7 @@ logger = logging.getLogger(__name__)
 _PLACES = 1024
 
 
-class SkipFaults:
+class SkipBadSamples:
     """A mapper that returns None where another mapper meets a bad file or annotation.
 
     The loader then takes another sample, the same one at every run. Each cause is logged as a warning. Without this
@@ -26,8 +26,8 @@ class SkipFaults:
         at_most: How many samples may be left out before the next one raises; None leaves out any number.
 
     Example:
-        >>> from detectory.data import DatasetMapper, SkipFaults
-        >>> mapper = SkipFaults(DatasetMapper(True, augmentations=[], image_format="RGB"), at_most=100)
+        >>> from detectory.data import DatasetMapper, SkipBadSamples
+        >>> mapper = SkipBadSamples(DatasetMapper(True, augmentations=[], image_format="RGB"), at_most=100)
         >>> mapper({"file_name": "nothing.jpg"}) is None, mapper.skipped
         (True, 1)
     """
@@ -54,7 +54,7 @@ class SkipFaults:
             self._counts[0 if worker is None else 1 + worker.id % (_PLACES - 1)] += 1
             if self.at_most is not None and self.skipped > self.at_most:
                 raise RuntimeError(
-                    f"SkipFaults: more than {self.at_most} bad samples, the last one: {error}"
+                    f"SkipBadSamples: more than {self.at_most} bad samples, the last one: {error}"
                 ) from error
             logger.warning("sample left out: %s", error)
             return None

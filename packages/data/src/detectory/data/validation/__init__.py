@@ -1,4 +1,4 @@
-"""Find all faults of a dataset in one run, whatever its format."""
+"""Find all problems of a dataset in one run, whatever its format."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Find all faults of a dataset in one run."""
+"""Find all problems of a dataset in one run."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterator
 
 from detectory.data.formats.json_file import read_json
 from detectory.data.formats.sources import Source, find_sources
-from detectory.data.problems import DatasetError, Fault
+from detectory.data.problems import DatasetError, Problem
 
-from .coco import coco_faults
-from .folders import labelme_faults, voc_faults, yolo_faults
-from .panoptic import panoptic_file_faults
-from .records import record_faults
+from .coco import coco_problems
+from .folders import labelme_problems, voc_problems, yolo_problems
+from .panoptic import panoptic_file_problems
+from .records import record_problems
 
 Progress = Callable[[int, int], None]
 
@@ -23,7 +23,7 @@ def check_dataset(
     *,
     decode: bool = False,
     progress: Progress | None = None,
-) -> list[Fault]:
+) -> list[Problem]:
     """Check annotations and the images that they name.
 
     COCO's format (instances, keypoints), LVIS's, COCO's panoptic one, Pascal VOC's, YOLO's and LabelMe's are known, and
@@ -37,32 +37,36 @@ def check_dataset(
         progress: Called with how many records are done and how many there are.
 
     Returns:
-        All faults, in the order of the files; empty for a good dataset.
+        All problems, in the order of the files; empty for a good dataset.
 
     Raises:
         FileNotFoundError: There is nothing at `path`, or no dataset that is known.
     """
     sources = find_sources(path, image_root)
-    faults: list[Fault] = []
+    problems: list[Problem] = []
     for number, source in enumerate(sources):
 
         def advance(done: int, total: int, before: int = number) -> None:
             if progress is not None:
                 progress(before * total + done, len(sources) * total)
 
-        faults.extend(_source_faults(source, decode, advance))
-    return faults
+        problems.extend(_source_problems(source, decode, advance))
+    return problems
 
 
-def _source_faults(source: Source, decode: bool, advance: Progress) -> Iterator[Fault]:
+def _source_problems(source: Source, decode: bool, advance: Progress) -> Iterator[Problem]:
     try:
-        if source.kind in ("coco", "lvis", "panoptic"):
-            check = panoptic_file_faults if source.kind == "panoptic" else coco_faults
+        if source.format in ("coco", "lvis", "panoptic"):
+            check = panoptic_file_problems if source.format == "panoptic" else coco_problems
             yield from check(source, read_json(source.path), decode, advance)
         else:
-            check_folder = {"voc": voc_faults, "yolo": yolo_faults, "labelme": labelme_faults}
-            yield from check_folder.get(source.kind, record_faults)(source, decode, advance)
+            check_folder = {"voc": voc_problems, "yolo": yolo_problems, "labelme": labelme_problems}
+            yield from check_folder.get(source.format, record_problems)(source, decode, advance)
     except DatasetError as error:
-        yield error.fault if isinstance(error.fault, Fault) else Fault(str(source.path), "", "", str(error.fault))
+        yield (
+            error.problem
+            if isinstance(error.problem, Problem)
+            else Problem(str(source.path), "", "", str(error.problem))
+        )
     except FileNotFoundError as error:
-        yield Fault(str(source.path), "", "", str(error).removeprefix(f"{source.path}: "))
+        yield Problem(str(source.path), "", "", str(error).removeprefix(f"{source.path}: "))

@@ -1,4 +1,4 @@
-"""The faults of one image file, and of its size against its record."""
+"""The problems of one image file, and of its size against its record."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from PIL import Image
 
 from detectory.data.images.jpeg_header import read_jpeg_header
 from detectory.data.images.reading import ImageReadError, image_size_of_file, read_image
-from detectory.data.problems import Fault
+from detectory.data.problems import Problem
 
 
-def image_file_faults(
+def image_file_problems(
     path: Path, decode: bool, record: dict[str, Any] | None, file: str, place: str, fields: tuple[str, str]
-) -> Iterator[Fault]:
+) -> Iterator[Problem]:
     """Yield what is wrong with an image.
 
     Args:
@@ -27,20 +27,20 @@ def image_file_faults(
         fields: The names of its fields for the image's name and for its size.
     """
     if not path.is_file():
-        yield Fault(file, place, fields[0], f"no such image: {path}")
+        yield Problem(file, place, fields[0], f"no such image: {path}")
         return
     try:
         height, width = image_size_of_file(path)
         if decode or _may_be_truncated(path):
             read_image(path)
     except (ImageReadError, OSError) as error:
-        yield Fault(str(path), place, "", str(error).removeprefix(f"{path}: "))
+        yield Problem(str(path), place, "", str(error).removeprefix(f"{path}: "))
         return
     if record is not None and (height, width) != (record["height"], record["width"]):
         message = (
             f"the file is {width} x {height} (width x height), the record says {record['width']} x {record['height']}"
         )
-        yield Fault(file, place, fields[1], f"{message}: {path}")
+        yield Problem(file, place, fields[1], f"{message}: {path}")
 
 
 def _may_be_truncated(path: Path) -> bool:

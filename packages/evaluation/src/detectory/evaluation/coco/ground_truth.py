@@ -13,11 +13,11 @@ import hotcoco
 import numpy as np
 
 from detectory import ops
-from detectory.data.formats.coco.problems import first_fault
+from detectory.data.formats.coco.problems import first_problem
 from detectory.structures import BoxMode, polygon_area
 
 _NEEDED = {"images": ("id",), "annotations": ("id", "image_id", "category_id", "bbox"), "categories": ("id",)}
-# What figures depend on, in COCO and in LVIS; faults of other fields do not matter.
+# What figures depend on, in COCO and in LVIS; problems of other fields do not matter.
 _READ = {
     "images": {"id", "file_name", "height", "width", "neg_category_ids", "not_exhaustive_category_ids"},
     "annotations": {
@@ -106,7 +106,7 @@ class CocoGroundTruth:
             self.numbers = _image_numbers(self.dataset)
             return hotcoco.COCO(_renumbered(self.dataset, self.numbers))
         except (ValueError, TypeError, KeyError, OverflowError) as error:
-            reason = first_fault(self.dataset, self.name) or f"{self.name} cannot be read: {error}"
+            reason = first_problem(self.dataset, self.name) or f"{self.name} cannot be read: {error}"
             raise ValueError(f"CocoGroundTruth: {reason}") from error
 
 

@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from detectory.data.formats.coco.problems import file_faults
+from detectory.data.formats.coco.problems import file_problems
 from detectory.data.formats.json_file import read_json
-from detectory.data.formats.panoptic.reader import panoptic_category_faults, panoptic_faults
+from detectory.data.formats.panoptic.reader import panoptic_category_problems, panoptic_problems
 from detectory.data.problems import raise_first
 
 _SEGMENT = {"id", "category_id", "iscrowd"}
@@ -29,12 +29,12 @@ def write_plain_files(
     """
     content, found = read_json(truth), read_json(predictions)
     name = os.fspath(truth)
-    raise_first(file_faults(content, name))
+    raise_first(file_problems(content, name))
     for category in content["categories"]:
-        raise_first(panoptic_category_faults(category, name))
+        raise_first(panoptic_category_problems(category, name))
     categories = {category["id"] for category in content["categories"]}
-    raise_first(panoptic_faults(content, name, categories))
-    raise_first(panoptic_faults(found, os.fspath(predictions), categories))
+    raise_first(panoptic_problems(content, name, categories))
+    raise_first(panoptic_problems(found, os.fspath(predictions), categories))
     numbers = {image["id"]: number for number, image in enumerate(content["images"], start=1)}
     plain_truth = {
         "images": [{"id": numbers[image["id"]]} for image in content["images"]],

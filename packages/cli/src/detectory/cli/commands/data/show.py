@@ -55,7 +55,7 @@ def command(
     for source in chosen_sources(path, images, only):
         records, metadata = load_source(source)
         chosen = _chosen(records, metadata, ids, class_name, seed, count)
-        folder = output / (source.path.stem + (f"_{source.split}" if source.kind in ("voc", "yolo") else ""))
+        folder = output / (source.path.stem + (f"_{source.split}" if source.format in ("voc", "yolo") else ""))
         with click.progressbar(chosen, label=f"drawing {source}", file=sys.stderr) as bar:
             for record in bar:
                 name = f"{record.get('image_id', '')}_{Path(record['file_name']).stem}".lstrip("_")

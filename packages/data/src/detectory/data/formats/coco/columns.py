@@ -13,14 +13,14 @@ from detectory.core.storage import local_path
 
 from .json_pieces import JsonPieces
 from .problems import (
-    box_fault,
-    category_faults,
+    box_problem,
+    category_problems,
     compressed,
-    duplicate_faults,
-    image_faults,
+    duplicate_problems,
+    image_problems,
     is_id,
-    keypoints_fault,
-    segmentation_faults,
+    keypoints_problem,
+    segmentation_problems,
 )
 from .reader import numbers_first
 
@@ -52,13 +52,13 @@ class CocoColumns:
         self._keypoint_lengths, self._keypoints = array("q"), array("f")
 
     def add_image(self, image: dict[str, Any]) -> None:
-        """Add an image that has no fault."""
+        """Add an image that has no problem."""
         self._rows[image["id"]] = len(self._names)
         self._names.append(image["file_name"])
         self._sizes.extend((image["height"], image["width"]))
 
     def add_annotation(self, annotation: dict[str, Any]) -> None:
-        """Add an annotation whose own fields have no fault."""
+        """Add an annotation whose own fields have no problem."""
         image, category = annotation["image_id"], annotation["category_id"]
         self._image.append(self._images.setdefault(image, len(self._images)))
         self._category.append(self._categories.setdefault(category, len(self._categories)))
@@ -125,7 +125,7 @@ class CocoColumns:
         """Read a whole file into empty columns, an annotation at a time.
 
         Returns:
-            Whether the file has no fault. With one, or with ids so unusual that they must be looked at one by one,
+            Whether the file has no problem. With one, or with ids so unusual that they must be looked at one by one,
             nothing is said of it, and the columns are worthless.
         """
         try:
@@ -138,47 +138,47 @@ class CocoColumns:
                     else:
                         pieces.value()
             return sorted(key for key in seen if key in _LISTS) == sorted(_LISTS) and self._fit_together(file)
-        except (_FaultError, ValueError, TypeError, OverflowError, RecursionError):
+        except (_ProblemError, ValueError, TypeError, OverflowError, RecursionError):
             return False
 
     def _read_list(self, key: str, elements: Iterable[Any]) -> None:
         for element in elements:
             if not isinstance(element, dict):
-                raise _FaultError
+                raise _ProblemError
             if key == "annotations":
                 self._read_annotation(element)
             elif not is_id(element.get("id")):
-                raise _FaultError
+                raise _ProblemError
             elif key == "categories":
                 self.categories.append(element)
-            elif element["id"] in self._rows or any(image_faults(element, "")):
-                raise _FaultError
+            elif element["id"] in self._rows or any(image_problems(element, "")):
+                raise _ProblemError
             else:
                 self.add_image(element)
 
     def _read_annotation(self, annotation: dict[str, Any]) -> None:
         if "id" in annotation:
             if type(annotation["id"]) is not int:
-                raise _FaultError
+                raise _ProblemError
             self._ids.append(annotation["id"])
         segmentation = annotation.get("segmentation")
         is_wrong = (
             not (is_id(annotation.get("image_id")) and is_id(annotation.get("category_id")))
             or annotation.get("iscrowd", 0) not in (0, 1)
-            or box_fault(annotation.get("bbox"))
-            or (segmentation and any(segmentation_faults(segmentation, None)))
-            or ("keypoints" in annotation and keypoints_fault(annotation["keypoints"]))
+            or box_problem(annotation.get("bbox"))
+            or (segmentation and any(segmentation_problems(segmentation, None)))
+            or ("keypoints" in annotation and keypoints_problem(annotation["keypoints"]))
         )
         if is_wrong:
-            raise _FaultError
+            raise _ProblemError
         self.add_annotation(annotation)
 
     def _fit_together(self, file: str) -> bool:
-        """Whether annotations have no faults that other records tell: unknown ids, ids twice, what leaves its image."""
+        """Check annotations against other records: unknown ids, duplicate ids, boxes outside their image."""
         known = {category["id"] for category in self.categories}
         ids = _values(self._ids)
-        if any(duplicate_faults(self.categories, file, "")) or any(
-            fault for category in self.categories for fault in category_faults(category, file)
+        if any(duplicate_problems(self.categories, file, "")) or any(
+            problem for category in self.categories for problem in category_problems(category, file)
         ):
             return False
         if not (self._images.keys() <= self._rows.keys() and self._categories.keys() <= known):
@@ -193,8 +193,8 @@ class CocoColumns:
         return not outside.any() and np.array_equal(_values(self._code_sizes).reshape(-1, 2)[has_code], sizes[has_code])
 
 
-class _FaultError(Exception):
-    """There is a fault; whoever wants to know which one reads the file record by record."""
+class _ProblemError(Exception):
+    """There is a problem; whoever wants to know which one reads the file record by record."""
 
 
 def _values(data: array) -> np.ndarray:

@@ -13,7 +13,7 @@ import numpy as np
 
 from detectory.data.catalog import MetadataCatalog
 from detectory.data.formats.json_file import read_json
-from detectory.data.problems import Fault, raise_first
+from detectory.data.problems import Problem, raise_first
 from detectory.structures import BoxMode
 
 from .columns import POLYGONS, RLE, CocoColumns
@@ -122,7 +122,7 @@ def open_coco_index(
     image_root: str | os.PathLike[str],
     dataset_name: str | None = None,
     *,
-    skip_faults: bool = False,
+    skip_invalid: bool = False,
 ) -> CocoIndex:
     """Load a file of COCO's instances or keypoints format through a cached index.
 
@@ -134,20 +134,20 @@ def open_coco_index(
         json_file: The annotation file. Without `dataset_name` its category ids must be numbers.
         image_root: The folder of the images.
         dataset_name: If given, the dataset's metadata are set, and category ids are contiguous.
-        skip_faults: Whether bad records are left out and counted; such an index is apart from a strict one.
+        skip_invalid: Whether bad records are left out and counted; such an index is apart from a strict one.
 
     Returns:
         A list-like object of records.
     """
-    kind = f"coco{'-skip' if skip_faults else ''}{'' if dataset_name is None else '-contiguous'}"
+    kind = f"coco{'-skip' if skip_invalid else ''}{'' if dataset_name is None else '-contiguous'}"
     path = index_path(json_file, kind)
     if not path.exists():
-        _build(path, os.fspath(json_file), dataset_name, skip_faults)
+        _build(path, os.fspath(json_file), dataset_name, skip_invalid)
     try:
         index = MappedIndex(path)
     except (ValueError, FileNotFoundError):
         # Damaged, or removed by a process that found a newer annotation file.
-        _build(path, os.fspath(json_file), dataset_name, skip_faults)
+        _build(path, os.fspath(json_file), dataset_name, skip_invalid)
         index = MappedIndex(path)
     if dataset_name is not None:
         id_map = {category: number for number, category in enumerate(index.facts["category_ids"])}
@@ -155,14 +155,14 @@ def open_coco_index(
     return CocoIndex(index, os.fspath(image_root))
 
 
-def _build(path: Path, json_file: str, dataset_name: str | None, skip_faults: bool) -> None:
+def _build(path: Path, json_file: str, dataset_name: str | None, skip_invalid: bool) -> None:
     """Read a COCO file and write its index."""
     columns = CocoColumns()
     if not columns.read(json_file):
-        columns = _good_columns(json_file, skip_faults)
+        columns = _good_columns(json_file, skip_invalid)
     categories = sorted(columns.categories, key=lambda category: numbers_first(category["id"]))
     if dataset_name is None:
-        raise_first(_category_id_faults(categories, json_file))
+        raise_first(_category_id_problems(categories, json_file))
     ids = [category["id"] for category in categories]
     numbers = {category: category if dataset_name is None else number for number, category in enumerate(ids)}
     facts = {"category_ids": ids, "names": [category["name"] for category in categories]}
@@ -171,10 +171,10 @@ def _build(path: Path, json_file: str, dataset_name: str | None, skip_faults: bo
     _remove_stale(path)
 
 
-def _good_columns(json_file: str, skip_faults: bool) -> CocoColumns:
-    """Read a file of which some record has a fault: tell the first one, or leave such records out."""
+def _good_columns(json_file: str, skip_invalid: bool) -> CocoColumns:
+    """Read a file of which some record has a problem: tell the first one, or leave such records out."""
     content = read_json(json_file)
-    images, annotations = good_parts(content, json_file, skip_faults)
+    images, annotations = good_parts(content, json_file, skip_invalid)
     columns = CocoColumns(content["categories"])
     for image in images.values():
         columns.add_image(image)
@@ -183,12 +183,12 @@ def _good_columns(json_file: str, skip_faults: bool) -> CocoColumns:
     return columns
 
 
-def _category_id_faults(categories: list[dict[str, Any]], file: str) -> Iterator[Fault]:
+def _category_id_problems(categories: list[dict[str, Any]], file: str) -> Iterator[Problem]:
     """Yield the category ids that an index cannot hold as numbers."""
     for category in categories:
         if not isinstance(category["id"], int) or abs(category["id"]) > np.iinfo(np.int32).max:
             message = "an index without a dataset's name needs ids that are numbers below 2**31"
-            yield Fault(file, f"category {category['id']}", "id", message)
+            yield Problem(file, f"category {category['id']}", "id", message)
 
 
 def _remove_stale(path: Path) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pycocotools.mask
 
-from detectory.data.problems import Fault
+from detectory.data.problems import Problem
 
 # Names without any of the characters by which one could leave a folder.
 _PLAIN_NAME = re.compile(r"[\w-][\w .-]*(/[\w-][\w .-]*)*")
@@ -41,60 +41,60 @@ def _short(value: Any) -> str:
     return text if len(text) <= 80 else f"{text[:80]}…"
 
 
-def file_faults(
+def file_problems(
     content: Any, file: str, lists: tuple[str, ...] = ("images", "annotations", "categories")
-) -> Iterator[Fault]:
+) -> Iterator[Problem]:
     """Yield what keeps a file's content from being a COCO dataset at all."""
     if not isinstance(content, dict):
-        yield Fault(file, "", "", f"no COCO file: expected a JSON object, got {type(content).__name__}")
+        yield Problem(file, "", "", f"no COCO file: expected a JSON object, got {type(content).__name__}")
         return
     for name in lists:
         if not isinstance(content.get(name), list):
             got = type(content[name]).__name__ if name in content else f"only {_short(sorted(content))}"
-            yield Fault(file, "", name, f"no COCO file: expected a list {name!r}, got {got}")
+            yield Problem(file, "", name, f"no COCO file: expected a list {name!r}, got {got}")
             continue
         for number, record in enumerate(content[name]):
             if not isinstance(record, dict):
-                yield Fault(file, f"{name}[{number}]", "", f"expected an object, got {_short(record)}")
+                yield Problem(file, f"{name}[{number}]", "", f"expected an object, got {_short(record)}")
             elif name != "annotations" and not is_id(record.get("id")):
-                yield Fault(
+                yield Problem(
                     file, f"{name}[{number}]", "id", f"expected a number or a string, got {_short(record.get('id'))}"
                 )
 
 
-def first_fault(content: Any, file: str) -> Fault | None:
-    """Return the first fault of a whole COCO dataset, None where it has none; files of images are not looked at."""
-    for fault in file_faults(content, file):
-        return fault
+def first_problem(content: Any, file: str) -> Problem | None:
+    """Return the first problem of a whole COCO dataset, None where it has none; files of images are not looked at."""
+    for problem in file_problems(content, file):
+        return problem
     images = {image["id"]: image for image in content["images"]}
     categories = {category["id"] for category in content["categories"]}
-    faults = (
-        *(duplicate_faults(content[f"{kind}s"], file, kind) for kind in ("image", "annotation")),
-        *(image_faults(image, file, needs_file_name=False) for image in content["images"]),
-        *(category_faults(category, file) for category in content["categories"]),
-        *(annotation_faults(a, file, n, images, categories) for n, a in enumerate(content["annotations"])),
+    problems = (
+        *(duplicate_problems(content[f"{kind}s"], file, kind) for kind in ("image", "annotation")),
+        *(image_problems(image, file, needs_file_name=False) for image in content["images"]),
+        *(category_problems(category, file) for category in content["categories"]),
+        *(annotation_problems(a, file, n, images, categories) for n, a in enumerate(content["annotations"])),
     )
-    return next(itertools.chain.from_iterable(faults), None)
+    return next(itertools.chain.from_iterable(problems), None)
 
 
-def duplicate_faults(records: list[dict], file: str, kind: str) -> Iterator[Fault]:
+def duplicate_problems(records: list[dict], file: str, kind: str) -> Iterator[Problem]:
     """Yield the ids that appear twice."""
     seen = set()
     for record in records:
         if not is_id(record.get("id")):
             continue
         if record["id"] in seen:
-            yield Fault(file, f"{kind} {record['id']}", "id", "this id appears more than once")
+            yield Problem(file, f"{kind} {record['id']}", "id", "this id appears more than once")
         seen.add(record["id"])
 
 
-def category_faults(category: dict[str, Any], file: str) -> Iterator[Fault]:
-    """Yield the faults of one category."""
+def category_problems(category: dict[str, Any], file: str) -> Iterator[Problem]:
+    """Yield the problems of one category."""
     if not isinstance(category.get("name"), str):
-        yield Fault(file, f"category {category['id']}", "name", f"expected text, got {_short(category.get('name'))}")
+        yield Problem(file, f"category {category['id']}", "name", f"expected text, got {_short(category.get('name'))}")
 
 
-def file_name_fault(file_name: Any) -> str | None:
+def file_name_problem(file_name: Any) -> str | None:
     """Say why a file name must not be joined to a folder; None for a good one."""
     if isinstance(file_name, str) and _PLAIN_NAME.fullmatch(file_name):
         return None
@@ -106,27 +106,27 @@ def file_name_fault(file_name: Any) -> str | None:
     return None
 
 
-def image_faults(image: dict[str, Any], file: str, needs_file_name: bool = True) -> Iterator[Fault]:
-    """Yield the faults of one image record."""
+def image_problems(image: dict[str, Any], file: str, needs_file_name: bool = True) -> Iterator[Problem]:
+    """Yield the problems of one image record."""
     place = f"image {image['id']}"
     if needs_file_name or "file_name" in image:
-        message = file_name_fault(image.get("file_name"))
+        message = file_name_problem(image.get("file_name"))
         if message:
-            yield Fault(file, place, "file_name", message)
+            yield Problem(file, place, "file_name", message)
     for side in ("height", "width"):
         value = image.get(side)
         if not isinstance(value, int) or isinstance(value, bool) or not 0 < value <= MAX_SIDE:
-            yield Fault(file, place, side, f"expected a positive number of pixels, got {_short(value)}")
+            yield Problem(file, place, side, f"expected a positive number of pixels, got {_short(value)}")
 
 
-def annotation_faults(
+def annotation_problems(
     annotation: dict[str, Any],
     file: str,
     number: int,
     images: dict[Any, dict[str, Any]],
     categories: set | dict,
-) -> Iterator[Fault]:
-    """Yield the faults of one annotation.
+) -> Iterator[Problem]:
+    """Yield the problems of one annotation.
 
     Args:
         annotation: The record.
@@ -137,28 +137,28 @@ def annotation_faults(
     """
     place = f"annotation {annotation['id']}" if is_id(annotation.get("id")) else f"annotations[{number}]"
     if "id" in annotation and not is_id(annotation["id"]):
-        yield Fault(file, place, "id", f"expected a number or a string, got {_short(annotation['id'])}")
+        yield Problem(file, place, "id", f"expected a number or a string, got {_short(annotation['id'])}")
     image_id, category = annotation.get("image_id"), annotation.get("category_id")
     image = images.get(image_id) if is_id(image_id) else None
     if image is None:
-        yield Fault(file, place, "image_id", f"no image has the id {_short(image_id)}")
+        yield Problem(file, place, "image_id", f"no image has the id {_short(image_id)}")
     if not is_id(category) or category not in categories:
-        yield Fault(file, place, "category_id", f"no category has the id {_short(category)}")
+        yield Problem(file, place, "category_id", f"no category has the id {_short(category)}")
     if annotation.get("iscrowd", 0) not in (0, 1):
-        yield Fault(file, place, "iscrowd", f"expected 0 or 1, got {_short(annotation['iscrowd'])}")
-    message = box_fault(annotation.get("bbox")) or outside_fault(annotation["bbox"], image)
+        yield Problem(file, place, "iscrowd", f"expected 0 or 1, got {_short(annotation['iscrowd'])}")
+    message = box_problem(annotation.get("bbox")) or outside_problem(annotation["bbox"], image)
     if message:
-        yield Fault(file, place, "bbox", message)
+        yield Problem(file, place, "bbox", message)
     if annotation.get("segmentation"):
-        for field, text in segmentation_faults(annotation["segmentation"], image):
-            yield Fault(file, place, field, text)
+        for field, text in segmentation_problems(annotation["segmentation"], image):
+            yield Problem(file, place, field, text)
     if "keypoints" in annotation:
-        message = keypoints_fault(annotation["keypoints"])
+        message = keypoints_problem(annotation["keypoints"])
         if message:
-            yield Fault(file, place, "keypoints", message)
+            yield Problem(file, place, "keypoints", message)
 
 
-def box_fault(box: Any) -> str | None:
+def box_problem(box: Any) -> str | None:
     """Say what is wrong with `[x, y, width, height]`."""
     if not isinstance(box, (list, tuple)) or len(box) != 4 or not _are_numbers(box):
         return f"expected [x, y, width, height] of finite numbers, got {_short(box)}"
@@ -167,10 +167,10 @@ def box_fault(box: Any) -> str | None:
     return None
 
 
-def segmentation_faults(segmentation: Any, image: dict[str, Any] | None) -> Iterator[tuple[str, str]]:
+def segmentation_problems(segmentation: Any, image: dict[str, Any] | None) -> Iterator[tuple[str, str]]:
     """Yield `(field, message)` for polygons or run-length codes that are broken."""
     if isinstance(segmentation, dict):
-        message = rle_fault(segmentation, image)
+        message = rle_problem(segmentation, image)
         if message:
             yield "segmentation", message
         return
@@ -191,7 +191,7 @@ def segmentation_faults(segmentation: Any, image: dict[str, Any] | None) -> Iter
             yield field, f"a polygon's coordinates must be finite numbers, got {_short(bad)}"
 
 
-def rle_fault(rle: dict[str, Any], image: dict[str, Any] | None) -> str | None:
+def rle_problem(rle: dict[str, Any], image: dict[str, Any] | None) -> str | None:
     """Say what is wrong with a run-length code, without making a mask of it."""
     size, counts = rle.get("size"), rle.get("counts")
     if not isinstance(size, (list, tuple)) or len(size) != 2 or not all(isinstance(side, int) for side in size):
@@ -238,7 +238,7 @@ def rle_string_covers(counts: str | bytes, pixels: int) -> bool:
     return shift == 0 and total == pixels
 
 
-def keypoints_fault(keypoints: Any) -> str | None:
+def keypoints_problem(keypoints: Any) -> str | None:
     """Say what is wrong with `[x, y, visibility, …]`."""
     if not isinstance(keypoints, list) or len(keypoints) % 3 or not _are_numbers(keypoints):
         return f"expected x, y, visibility of every keypoint as finite numbers, got {_short(keypoints)}"
@@ -247,7 +247,7 @@ def keypoints_fault(keypoints: Any) -> str | None:
     return None
 
 
-def outside_fault(box: list[float], image: dict[str, Any] | None) -> str | None:
+def outside_problem(box: list[float], image: dict[str, Any] | None) -> str | None:
     """Say that a box has nothing in common with its image; one without area may lie on the image's border."""
     right, bottom = (image or {}).get("width"), (image or {}).get("height")
     if not isinstance(right, int) or not isinstance(bottom, int):

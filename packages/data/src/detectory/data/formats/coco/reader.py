@@ -10,16 +10,16 @@ from typing import Any
 
 from detectory.data.catalog import Metadata, MetadataCatalog
 from detectory.data.formats.json_file import read_json
-from detectory.data.problems import DatasetError, Fault, raise_first
+from detectory.data.problems import DatasetError, Problem, raise_first
 from detectory.structures import BoxMode
 
 from .problems import (
-    annotation_faults,
-    category_faults,
+    annotation_problems,
+    category_problems,
     compressed,
-    duplicate_faults,
-    file_faults,
-    image_faults,
+    duplicate_problems,
+    file_problems,
+    image_problems,
 )
 
 logger = logging.getLogger(__name__)
@@ -52,7 +52,7 @@ def load_coco_json(
     dataset_name: str | None = None,
     extra_annotation_keys: Sequence[str] | None = None,
     *,
-    skip_faults: bool = False,
+    skip_invalid: bool = False,
 ) -> list[dict[str, Any]]:
     """Load a file of COCO's instances or keypoints format. Images are not read.
 
@@ -62,7 +62,7 @@ def load_coco_json(
         dataset_name: If given, `thing_classes` and `thing_dataset_id_to_contiguous_id` are put into the metadata of
             this dataset, and category ids are made contiguous.
         extra_annotation_keys: Further keys of annotations that are taken over as they are.
-        skip_faults: Whether bad annotations and images are left out and counted in one warning.
+        skip_invalid: Whether bad annotations and images are left out and counted in one warning.
 
     Returns:
         Dicts of the standard format, ordered by image id. Boxes are `XYWH_ABS`; 0.5 is added to keypoints, which
@@ -73,7 +73,7 @@ def load_coco_json(
         DatasetError: The file is no COCO dataset, or a record breaks its rules; the message names file, id and field.
     """
     file = os.fspath(json_file)
-    return coco_records(read_json(file), file, image_root, dataset_name, extra_annotation_keys, skip_faults)
+    return coco_records(read_json(file), file, image_root, dataset_name, extra_annotation_keys, skip_invalid)
 
 
 def coco_records(
@@ -82,10 +82,10 @@ def coco_records(
     image_root: str | os.PathLike[str],
     dataset_name: str | None = None,
     extra_annotation_keys: Sequence[str] | None = None,
-    skip_faults: bool = False,
+    skip_invalid: bool = False,
 ) -> list[dict[str, Any]]:
     """Turn the parsed content of a file into records; see `load_coco_json`."""
-    images, annotations = good_parts(content, file, skip_faults)
+    images, annotations = good_parts(content, file, skip_invalid)
     id_map = None
     if dataset_name is not None:
         names, id_map = contiguous_categories(content["categories"])
@@ -101,20 +101,20 @@ def coco_records(
     ]
 
 
-def good_parts(content: Any, file: str, skip_faults: bool) -> tuple[dict[Any, dict[str, Any]], list[dict[str, Any]]]:
-    """Return the images by id and the annotations of a file's content, of which the faults were told or left out.
+def good_parts(content: Any, file: str, skip_invalid: bool) -> tuple[dict[Any, dict[str, Any]], list[dict[str, Any]]]:
+    """Return the images by id and the annotations of a file's content, of which the problems were told or left out.
 
     Raises:
         DatasetError: As `load_coco_json`.
     """
-    raise_first(file_faults(content, file))
-    raise_first(duplicate_faults(content["categories"], file, "category"))
-    raise_first(fault for category in content["categories"] for fault in category_faults(category, file))
-    skipped: list[Fault] = []
-    images = _good_images(content["images"], file, skip_faults, skipped)
-    annotations = list(_good_annotations(content, file, images, skip_faults, skipped))
+    raise_first(file_problems(content, file))
+    raise_first(duplicate_problems(content["categories"], file, "category"))
+    raise_first(problem for category in content["categories"] for problem in category_problems(category, file))
+    skipped: list[Problem] = []
+    images = _good_images(content["images"], file, skip_invalid, skipped)
+    annotations = list(_good_annotations(content, file, images, skip_invalid, skipped))
     if skipped:
-        logger.warning("%s: %d faults, their records are left out; the first: %s", file, len(skipped), skipped[0])
+        logger.warning("%s: %d problems, their records are left out; the first: %s", file, len(skipped), skipped[0])
     return images, annotations
 
 
@@ -123,15 +123,15 @@ def numbers_first(item_id: Any) -> tuple[bool, Any]:
     return isinstance(item_id, str), item_id
 
 
-def _good_images(records: list[dict], file: str, skip: bool, skipped: list[Fault]) -> dict[Any, dict[str, Any]]:
-    duplicates = list(duplicate_faults(records, file, "image"))
+def _good_images(records: list[dict], file: str, skip: bool, skipped: list[Problem]) -> dict[Any, dict[str, Any]]:
+    duplicates = list(duplicate_problems(records, file, "image"))
     images: dict[Any, dict[str, Any]] = {}
     for image in records:
-        faults = list(image_faults(image, file))
-        if faults and not skip:
-            raise DatasetError(faults[0])
-        skipped.extend(faults)
-        if not faults:
+        problems = list(image_problems(image, file))
+        if problems and not skip:
+            raise DatasetError(problems[0])
+        skipped.extend(problems)
+        if not problems:
             images.setdefault(image["id"], image)
     if duplicates and not skip:
         raise DatasetError(duplicates[0])
@@ -140,20 +140,20 @@ def _good_images(records: list[dict], file: str, skip: bool, skipped: list[Fault
 
 
 def _good_annotations(
-    content: dict[str, Any], file: str, images: dict[Any, dict], skip: bool, skipped: list[Fault]
+    content: dict[str, Any], file: str, images: dict[Any, dict], skip: bool, skipped: list[Problem]
 ) -> Iterator[dict[str, Any]]:
     categories = {category["id"] for category in content["categories"]}
     seen = set()
     for number, annotation in enumerate(content["annotations"]):
-        faults = list(annotation_faults(annotation, file, number, images, categories))
-        if not faults and "id" in annotation:
+        problems = list(annotation_problems(annotation, file, number, images, categories))
+        if not problems and "id" in annotation:
             if annotation["id"] in seen:
-                faults = [Fault(file, f"annotation {annotation['id']}", "id", "this id appears more than once")]
+                problems = [Problem(file, f"annotation {annotation['id']}", "id", "this id appears more than once")]
             seen.add(annotation["id"])
-        if faults and not skip:
-            raise DatasetError(faults[0])
-        skipped.extend(faults)
-        if not faults:
+        if problems and not skip:
+            raise DatasetError(problems[0])
+        skipped.extend(problems)
+        if not problems:
             yield annotation
 
 

@@ -8,10 +8,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from detectory.data.formats.coco.problems import file_name_fault
+from detectory.data.formats.coco.problems import file_name_problem
 from detectory.data.formats.json_file import read_json
 from detectory.data.images.reading import image_size_of_file
-from detectory.data.problems import DatasetError, Fault
+from detectory.data.problems import DatasetError, Problem
 from detectory.structures import BoxMode
 
 CIRCLE_CORNERS = 32
@@ -43,9 +43,9 @@ def load_labelme(
     names = names if class_names is None else list(class_names)
     records: list[dict[str, Any]] = []
     for file, content in contents:
-        faults = [item for item in labelme_objects(content, file, names) if isinstance(item, Fault)]
-        if faults:
-            raise DatasetError(faults[0])
+        problems = [item for item in labelme_objects(content, file, names) if isinstance(item, Problem)]
+        if problems:
+            raise DatasetError(problems[0])
         path = file.parent / content["imagePath"].replace("\\", "/")
         height, width = content.get("imageHeight"), content.get("imageWidth")
         if not height or not width:
@@ -53,7 +53,7 @@ def load_labelme(
         annotations = [
             _annotation(names.index(item[0]), item[1])
             for item in labelme_objects(content, file, names)
-            if not isinstance(item, Fault)
+            if not isinstance(item, Problem)
         ]
         records.append(
             {
@@ -82,15 +82,15 @@ def labelme_content(file: Path) -> dict[str, Any]:
     """Read a file and see that it is one of LabelMe's, with a label for every shape."""
     content = read_json(file)
     if not isinstance(content, dict) or not isinstance(content.get("shapes"), list):
-        raise DatasetError(Fault(str(file), "", "shapes", "no LabelMe file: expected an object with a list 'shapes'"))
-    message = file_name_fault(content["imagePath"].replace("\\", "/")) if _is_text(content.get("imagePath")) else None
+        raise DatasetError(Problem(str(file), "", "shapes", "no LabelMe file: expected an object with a list 'shapes'"))
+    message = file_name_problem(content["imagePath"].replace("\\", "/")) if _is_text(content.get("imagePath")) else None
     if not _is_text(content.get("imagePath")):
         message = f"expected a name, got {content.get('imagePath')!r}"
     if message:
-        raise DatasetError(Fault(str(file), "", "imagePath", message))
+        raise DatasetError(Problem(str(file), "", "imagePath", message))
     for number, shape in enumerate(content["shapes"]):
         if not isinstance(shape, dict) or not _is_text(shape.get("label")):
-            raise DatasetError(Fault(str(file), f"shape {number}", "label", "expected an object with a text 'label'"))
+            raise DatasetError(Problem(str(file), f"shape {number}", "label", "expected an object with a text 'label'"))
     return content
 
 
@@ -100,17 +100,17 @@ def _is_text(value: Any) -> bool:
 
 def labelme_objects(
     content: dict[str, Any], file: Path, names: Sequence[str] | None
-) -> Iterator[tuple[str, list[list[float]]] | Fault]:
-    """Yield `(label, polygons)` of a file's objects, and a fault in the place of each bad shape."""
+) -> Iterator[tuple[str, list[list[float]]] | Problem]:
+    """Yield `(label, polygons)` of a file's objects, and a problem in the place of each bad shape."""
     groups: dict[tuple[str, Any], list[list[float]]] = {}
     for number, shape in enumerate(content["shapes"]):
         label, place = shape["label"], f"shape {number}"
         if names is not None and label not in names:
-            yield Fault(str(file), place, "label", f"{label!r} is not among the classes {list(names)}")
+            yield Problem(str(file), place, "label", f"{label!r} is not among the classes {list(names)}")
             continue
         polygon = _polygon(shape)
         if isinstance(polygon, str):
-            yield Fault(str(file), place, "points", polygon)
+            yield Problem(str(file), place, "points", polygon)
         elif polygon is not None and shape.get("group_id") is None:
             yield label, [polygon]
         elif polygon is not None:

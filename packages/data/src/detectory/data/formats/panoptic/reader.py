@@ -7,57 +7,57 @@ from collections.abc import Iterator, Sequence
 from pathlib import PurePath
 from typing import Any
 
-from detectory.data.formats.coco.problems import category_faults, file_faults, file_name_fault, is_id
+from detectory.data.formats.coco.problems import category_problems, file_name_problem, file_problems, is_id
 from detectory.data.formats.coco.reader import load_coco_json
 from detectory.data.formats.json_file import read_json
 from detectory.data.formats.semantic import load_sem_seg
-from detectory.data.problems import DatasetError, Fault, raise_first
+from detectory.data.problems import DatasetError, Problem, raise_first
 
 
-def panoptic_faults(content: dict[str, Any], file: str, known: set) -> list[Fault]:
+def panoptic_problems(content: dict[str, Any], file: str, known: set) -> list[Problem]:
     """List what breaks the rules of COCO's panoptic format; `known` are the category ids."""
     lists = ("images", "annotations") if isinstance(content, dict) and "images" in content else ("annotations",)
-    faults = list(file_faults(content, file, lists))
-    if faults:
-        return faults
+    problems = list(file_problems(content, file, lists))
+    if problems:
+        return problems
     for number, annotation in enumerate(content["annotations"]):
         image_id = annotation.get("image_id")
         place = f"annotation of image {image_id}" if is_id(image_id) else f"annotations[{number}]"
         if not is_id(image_id):
-            faults.append(Fault(file, place, "image_id", f"expected a number or a string, got {image_id!r}"))
-        message = file_name_fault(annotation.get("file_name"))
+            problems.append(Problem(file, place, "image_id", f"expected a number or a string, got {image_id!r}"))
+        message = file_name_problem(annotation.get("file_name"))
         if message:
-            faults.append(Fault(file, place, "file_name", message))
+            problems.append(Problem(file, place, "file_name", message))
         segments = annotation.get("segments_info")
         if not isinstance(segments, list):
-            faults.append(Fault(file, place, "segments_info", f"expected a list, got {type(segments).__name__}"))
+            problems.append(Problem(file, place, "segments_info", f"expected a list, got {type(segments).__name__}"))
             continue
         seen = set()
         for at, segment in enumerate(segments):
             if not isinstance(segment, dict):
-                faults.append(Fault(file, place, f"segments_info[{at}]", f"expected an object, got {segment!r}"))
+                problems.append(Problem(file, place, f"segments_info[{at}]", f"expected an object, got {segment!r}"))
                 continue
             segment_id, category, is_crowd = segment.get("id"), segment.get("category_id"), segment.get("iscrowd", 0)
             if type(segment_id) is not int or not 0 < segment_id < 1 << 24 or segment_id in seen:
                 message = f"expected a new number in [1, 2^24), got {segment_id!r}"
-                faults.append(Fault(file, place, "segments_info.id", message))
+                problems.append(Problem(file, place, "segments_info.id", message))
             else:
                 seen.add(segment_id)
             if not is_id(category) or category not in known:
                 message = f"segment {segment_id!r}: no category has the id {category!r}"
-                faults.append(Fault(file, place, "segments_info.category_id", message))
+                problems.append(Problem(file, place, "segments_info.category_id", message))
             if is_crowd not in (0, 1):
                 message = f"segment {segment_id!r}: expected 0 or 1, got {is_crowd!r}"
-                faults.append(Fault(file, place, "segments_info.iscrowd", message))
-    return faults
+                problems.append(Problem(file, place, "segments_info.iscrowd", message))
+    return problems
 
 
-def panoptic_category_faults(category: dict[str, Any], file: str) -> Iterator[Fault]:
-    """Yield the faults of one category of a panoptic file."""
-    yield from category_faults(category, file)
+def panoptic_category_problems(category: dict[str, Any], file: str) -> Iterator[Problem]:
+    """Yield the problems of one category of a panoptic file."""
+    yield from category_problems(category, file)
     if category.get("isthing") not in (0, 1):
         message = f"expected 0 or 1, got {category.get('isthing')!r}"
-        yield Fault(file, f"category {category['id']}", "isthing", message)
+        yield Problem(file, f"category {category['id']}", "isthing", message)
 
 
 def load_coco_panoptic_json(
@@ -84,7 +84,7 @@ def load_coco_panoptic_json(
     file = os.fspath(json_file)
     content = read_json(file)
     things, stuff = meta["thing_dataset_id_to_contiguous_id"], meta["stuff_dataset_id_to_contiguous_id"]
-    raise_first(panoptic_faults(content, file, things.keys() | stuff.keys()))
+    raise_first(panoptic_problems(content, file, things.keys() | stuff.keys()))
     sizes = {image["id"]: image for image in content.get("images", []) if {"id", "height", "width"} <= image.keys()}
     records = []
     for annotation in content["annotations"]:
@@ -101,7 +101,7 @@ def load_coco_panoptic_json(
             record.update(height=image["height"], width=image["width"])
         records.append(record)
     if not records:
-        raise DatasetError(Fault(file, "", "annotations", "the file has no annotations"))
+        raise DatasetError(Problem(file, "", "annotations", "the file has no annotations"))
     return records
 
 

@@ -9,8 +9,8 @@ from typing import Any
 from xml.etree import ElementTree
 
 from detectory.core.names import nearest
-from detectory.data.formats.coco.problems import file_name_fault
-from detectory.data.problems import DatasetError, Fault
+from detectory.data.formats.coco.problems import file_name_problem
+from detectory.data.problems import DatasetError, Problem
 from detectory.structures import BoxMode
 
 VOC_CLASSES = [
@@ -59,7 +59,7 @@ def load_voc_instances(
     records = []
     for file, image_dir in voc_files(dirname, split):
         for item in voc_items(file, image_dir, names):
-            if isinstance(item, Fault):
+            if isinstance(item, Problem):
                 raise DatasetError(item)
             records.append(item)
     return records
@@ -79,9 +79,9 @@ def voc_files(dirname: str | os.PathLike[str], split: str | None) -> list[tuple[
         with open(os.path.join(root, "ImageSets", "Main", f"{split}.txt"), encoding="utf-8") as lines:
             names = [line.split()[0] for line in lines if line.strip()]
             for name in names:
-                message = file_name_fault(name)
+                message = file_name_problem(name)
                 if message:
-                    raise DatasetError(Fault(lines.name, f"image {name}", "", message))
+                    raise DatasetError(Problem(lines.name, f"image {name}", "", message))
         return [(os.path.join(folder, f"{name}.xml"), os.path.join(root, "JPEGImages")) for name in names]
     if not os.path.isdir(folder):
         folder = root
@@ -103,7 +103,7 @@ def _parsed(file: str) -> ElementTree.Element:
     try:
         return ElementTree.parse(file).getroot()
     except ElementTree.ParseError as error:
-        raise DatasetError(Fault(file, "", "", f"the file is no XML: {error}")) from error
+        raise DatasetError(Problem(file, "", "", f"the file is no XML: {error}")) from error
 
 
 def _number(node: ElementTree.Element, field: str) -> float:
@@ -128,16 +128,16 @@ class _BadElement(Exception):
     """An element's path and what is wrong with it."""
 
 
-def voc_items(file: str, image_dir: str, classes: Sequence[str] | None) -> Iterator[dict[str, Any] | Fault]:
-    """Yield the faults of one XML file, then the record of its image without the objects that have one.
+def voc_items(file: str, image_dir: str, classes: Sequence[str] | None) -> Iterator[dict[str, Any] | Problem]:
+    """Yield the problems of one XML file, then the record of its image without the objects that have one.
 
     `classes` None takes any class; then annotations have the class's name as `category_id`.
     """
     try:
         root = _parsed(file)
     except DatasetError as error:
-        if isinstance(error.fault, Fault):
-            yield error.fault
+        if isinstance(error.problem, Problem):
+            yield error.problem
         return
     image_id = os.path.splitext(os.path.basename(file))[0]
     image = root.findtext("filename") or ""
@@ -151,13 +151,13 @@ def voc_items(file: str, image_dir: str, classes: Sequence[str] | None) -> Itera
             record[side] = int(_number(root, f"size/{side}"))
         except _BadElement as error:
             is_sized = False
-            yield Fault(file, "", *error.args)
+            yield Problem(file, "", *error.args)
     record["annotations"] = []
     for number, node in enumerate(root.iter("object")):
         try:
             record["annotations"].append(_annotation(node, classes))
         except _BadElement as error:
-            yield Fault(file, f"object {number}", *error.args)
+            yield Problem(file, f"object {number}", *error.args)
     if is_sized:
         yield record
 

@@ -11,7 +11,7 @@ import yaml
 
 from detectory.data.images.folders import images_below
 from detectory.data.images.reading import image_size_of_file
-from detectory.data.problems import DatasetError, Fault
+from detectory.data.problems import DatasetError, Problem
 from detectory.structures import BoxMode
 
 NAME_FILES = ("classes.txt", "obj.names")
@@ -41,7 +41,7 @@ def load_yolo(
         labels = Path(label_dir) / path.relative_to(root).with_suffix(".txt")
         annotations = []
         for item in yolo_labels(labels, len(class_names)):
-            if isinstance(item, Fault):
+            if isinstance(item, Problem):
                 raise DatasetError(item)
             annotations.append(_annotation(*item, height, width))
         records.append(
@@ -72,31 +72,31 @@ def _annotation(category: int, numbers: list[float], height: int, width: int) ->
     }
 
 
-def yolo_labels(labels: Path, classes: int) -> Iterator[tuple[int, list[float]] | Fault]:
-    """Yield a label file's `(class, relative numbers)`, and a fault in the place of each bad line."""
+def yolo_labels(labels: Path, classes: int) -> Iterator[tuple[int, list[float]] | Problem]:
+    """Yield a label file's `(class, relative numbers)`, and a problem in the place of each bad line."""
     if not labels.is_file():
         return
     lines = _lines(labels)
-    if isinstance(lines, Fault):
+    if isinstance(lines, Problem):
         yield lines
         return
     for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
         parsed = _parsed(line, classes)
-        yield parsed if not isinstance(parsed, str) else _fault(labels, number, parsed)
+        yield parsed if not isinstance(parsed, str) else _problem(labels, number, parsed)
 
 
-def _lines(file: Path) -> list[str] | Fault:
+def _lines(file: Path) -> list[str] | Problem:
     try:
         return file.read_text(encoding="utf-8").splitlines()
     except UnicodeDecodeError as error:
-        return Fault(str(file), "", "", f"the file is not UTF-8: byte {error.object[error.start]:#04x}")
+        return Problem(str(file), "", "", f"the file is not UTF-8: byte {error.object[error.start]:#04x}")
 
 
-def _fault(labels: Path, number: int, message: str) -> Fault:
+def _problem(labels: Path, number: int, message: str) -> Problem:
     field = "class" if message.startswith("expected a class") else ""
-    return Fault(str(labels), f"line {number}", field, message)
+    return Problem(str(labels), f"line {number}", field, message)
 
 
 def _parsed(line: str, classes: int) -> tuple[int, list[float]] | str:
@@ -129,14 +129,14 @@ def yolo_class_names(folder: Path) -> list[str] | None:
             content = yaml.safe_load(file.read_text(encoding="utf-8"))
         except (yaml.YAMLError, UnicodeDecodeError) as error:
             raise DatasetError(
-                Fault(str(file), "", "", f"the file is no YAML: {' '.join(str(error).split())}")
+                Problem(str(file), "", "", f"the file is no YAML: {' '.join(str(error).split())}")
             ) from error
         if isinstance(content, dict) and "names" in content:
             return _listed(content["names"], file)
     for name in NAME_FILES:
         if (folder / name).is_file():
             lines = _lines(folder / name)
-            if isinstance(lines, Fault):
+            if isinstance(lines, Problem):
                 raise DatasetError(lines)
             return [line.strip() for line in lines if line.strip()]
     return None
@@ -147,5 +147,5 @@ def _listed(names: Any, file: Path) -> list[str]:
         names = [names[number] for number in range(len(names))]
     if not isinstance(names, list):
         message = f"expected a list of names or a map from 0, 1, 2, … to names, got {names!r}"
-        raise DatasetError(Fault(str(file), "", "names", message))
+        raise DatasetError(Problem(str(file), "", "names", message))
     return [str(name) for name in names]
