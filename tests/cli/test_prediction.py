@@ -18,7 +18,7 @@ pytest.importorskip("av", reason="videos: pip install 'detectory[video]'")
 from detectory.cli.lookup import models
 from detectory.cli.prediction.prediction import find_inputs
 from detectory.data.transforms import ResizeShortestEdge
-from detectory.engine.video import VideoReader, VideoWriter
+from detectory.engine.inference.video import VideoReader, VideoWriter
 from detectory.structures import Boxes, Instances
 
 
@@ -136,7 +136,7 @@ def test_webcam_is_a_camera_unless_a_file_is_called_so(tmp_path, monkeypatch):
 def camera(monkeypatch):
     """FFmpeg's test picture in place of every camera: two seconds of it, 5 frames each."""
     source = ("testsrc=size=64x48:rate=5:duration=2", "lavfi")
-    monkeypatch.setattr("detectory.engine.video._camera", lambda number: source)
+    monkeypatch.setattr("detectory.engine.inference.video._camera", lambda number: source)
 
 
 def test_a_camera_becomes_a_video_and_results(detectory, model, camera, tmp_path):

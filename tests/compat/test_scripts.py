@@ -74,7 +74,7 @@ def test_demo_tool_draws_pictures(config_file, tmp_path):
 
 @pytest.mark.parametrize("flags", [["--webcam"], ["--video-input", "square.mp4"]], ids=["webcam", "video"])
 def test_demo_tool_draws_videos(config_file, tmp_path, monkeypatch, flags):
-    from detectory.engine import video
+    from detectory.engine.inference import video
 
     pytest.importorskip("av", reason="videos: pip install 'detectory-engine[video]'")
     monkeypatch.chdir(tmp_path)

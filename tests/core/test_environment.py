@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from detectory.core.environment import collect_environment, format_environment, seed_all_rng, usable_device
+from detectory.core.devices import usable_device
+from detectory.core.environment import collect_environment, format_environment
+from detectory.core.seeding import seed_all_rng
 
 
 def test_report_names_torch_and_this_package():

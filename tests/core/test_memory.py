@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from detectory.core.memory import retry_if_cuda_oom
+from detectory.core.out_of_memory import retry_if_cuda_oom
 
 
 def failing(times):

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from detectory.core.names import nearest, nearest_names
+from detectory.core.suggestions import nearest, nearest_names
 
 
 def test_nearest_ignores_case():

@@ -12,7 +12,7 @@ from torch import nn
 from detectory.core.checkpoint import Checkpointer
 from detectory.core.events import EventWriter, get_event_storage
 from detectory.engine import AMPTrainer, HookBase, SimpleTrainer, TrainerBase, hooks
-from detectory.engine.precise_batch_norm import get_bn_modules, update_bn_stats
+from detectory.engine.hooks.precise_batch_norm import get_bn_modules, update_bn_stats
 from detectory.engine.schedules import LinearParamScheduler
 
 

@@ -27,8 +27,8 @@ from detectory.engine import (
     synchronize_batch_norm,
     train,
 )
+from detectory.engine.distributed.rendezvous import fresh_store
 from detectory.engine.hooks import NaNFinder
-from detectory.engine.meeting import fresh_store
 
 from .conftest import load_recipe
 from .toy_recipe import augment

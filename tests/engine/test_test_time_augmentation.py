@@ -10,7 +10,7 @@ from torch import nn
 
 from detectory.data.transforms import RotationTransform, VFlipTransform
 from detectory.engine import DatasetMapperTTA, GeneralizedRCNNWithTTA, Predictor
-from detectory.engine.test_time_augmentation import mirrored_axes
+from detectory.engine.inference.test_time_augmentation import mirrored_axes
 
 
 @pytest.fixture

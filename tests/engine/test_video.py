@@ -9,7 +9,7 @@ import pytest
 
 pytest.importorskip("av", reason="videos: pip install 'detectory-engine[video]'")
 
-from detectory.engine.video import VideoReader, VideoWriter, _upright
+from detectory.engine.inference.video import VideoReader, VideoWriter, _upright
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 import click
 
 from detectory.cli.errors import FAILED, INTERRUPTED, WRONG_USAGE, explain
-from detectory.core.names import nearest
+from detectory.core.suggestions import nearest
 
 #: Command -> the module of `detectory.cli.commands` that holds it as `command`. Heavy imports wait until it runs.
 _COMMANDS = {

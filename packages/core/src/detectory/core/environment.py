@@ -5,11 +5,8 @@ from __future__ import annotations
 import importlib.metadata
 import os
 import platform
-import random
 import sys
-from datetime import datetime
 
-import numpy as np
 import torch
 
 _LIBRARIES = (
@@ -54,42 +51,6 @@ def format_environment(report: dict[str, str] | None = None) -> str:
     report = collect_environment() if report is None else report
     width = max(len(name) for name in report)
     return "\n".join(f"{name:<{width}}  {value}" for name, value in report.items())
-
-
-def usable_device(name: str | torch.device) -> torch.device:
-    """Return the device of a name such as `"cpu"` or `"cuda:1"`.
-
-    Raises:
-        ValueError: it names no device.
-        RuntimeError: it is a GPU, and torch sees none or fewer.
-    """
-    try:
-        device = torch.device(name)
-    except (RuntimeError, TypeError) as error:
-        raise ValueError(f"{name!r} is no device; for example 'cuda' or 'cpu'") from error
-    if device.type == "cuda" and not torch.cuda.is_available():
-        raise RuntimeError(f"the device is '{name}', but torch sees no GPU; 'cpu' uses the CPU")
-    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        raise RuntimeError(f"the device is '{name}', but torch sees {torch.cuda.device_count()} GPUs, counted from 0")
-    return device
-
-
-def seed_all_rng(seed: int | None = None) -> int:
-    """Seed `random`, NumPy and torch (CPU and all GPUs).
-
-    Args:
-        seed: The seed; by default one made of the process id, the time and the system's random source.
-
-    Returns:
-        The seed that was used.
-    """
-    if seed is None:
-        now = datetime.now()
-        seed = os.getpid() + int(now.strftime("%S%f")) + int.from_bytes(os.urandom(2), "big")
-    np.random.seed(seed % 2**32)
-    torch.manual_seed(seed)
-    random.seed(seed)
-    return seed
 
 
 def _processor() -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar, cast
 
-from detectory.core.names import nearest
+from detectory.core.suggestions import nearest
 
 Registered = TypeVar("Registered")
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from types import SimpleNamespace
 from typing import Any
 
-from detectory.core.names import nearest
+from detectory.core.suggestions import nearest
 
 
 class _DatasetCatalog:

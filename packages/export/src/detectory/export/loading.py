@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from detectory.data.transforms import ResizeShortestEdge
-from detectory.engine.predictor import Predictor
+from detectory.engine.inference.predictor import Predictor
 from detectory.export.description import KEY, Description
 from detectory.export.exported_model import ExportedModel, RunGraph
 from detectory.export.formats.onnx_runtime import OnnxGraph

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from detectory.core.names import nearest
+from detectory.core.suggestions import nearest
 from detectory.modeling.layers import ciou_loss, diou_loss, giou_loss, smooth_l1_loss
 from detectory.structures import Boxes, RotatedBoxes
 

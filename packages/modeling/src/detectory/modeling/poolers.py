@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from detectory.core.names import nearest
+from detectory.core.suggestions import nearest
 from detectory.modeling.layers import ROIAlign, ROIAlignRotated, ROIPool
 from detectory.structures import Boxes
 

@@ -11,7 +11,7 @@ import json
 from dataclasses import dataclass, field
 from importlib import resources
 
-from detectory.core.names import nearest
+from detectory.core.suggestions import nearest
 
 
 @dataclass(frozen=True)

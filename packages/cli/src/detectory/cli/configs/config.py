@@ -15,7 +15,7 @@ from omegaconf import DictConfig, OmegaConf
 from detectory.cli.lookup import detectron2_configs, recipes
 from detectory.core.config import LazyConfig, dotted_path, locate
 from detectory.core.config.lazy_call import as_node
-from detectory.core.names import nearest
+from detectory.core.suggestions import nearest
 
 _ABSENT = object()
 

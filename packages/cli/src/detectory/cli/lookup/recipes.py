@@ -13,7 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 from detectory import zoo
 from detectory.cli.datasets.coco_folder import CocoFolder
 from detectory.core.config import LazyConfig
-from detectory.core.environment import usable_device
+from detectory.core.devices import usable_device
 from detectory.data import DatasetCatalog, MetadataCatalog
 
 #: A run's folder holds its config under this name.

@@ -14,8 +14,8 @@ import torch
 from detectory.cli.lookup import detectron2_configs
 from detectory.cli.options import zoo_names
 from detectory.core.config import instantiate
-from detectory.core.names import nearest
 from detectory.core.storage import cached_path, download, file_sha256, mirrors
+from detectory.core.suggestions import nearest
 from detectory.zoo import PublishedModel, get_config, published_models
 from detectory.zoo.recipes import recipe_names
 

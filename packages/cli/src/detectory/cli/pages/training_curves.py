@@ -10,8 +10,8 @@ from pathlib import Path
 
 from PIL import Image
 
-from detectory.core.names import nearest
 from detectory.core.storage import atomic_write
+from detectory.core.suggestions import nearest
 from detectory.visualization.html import Page
 from detectory.visualization.plots import line_plot, plot_image
 

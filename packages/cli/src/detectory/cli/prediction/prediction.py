@@ -16,12 +16,12 @@ import numpy as np
 from detectory.core.storage import atomic_write
 from detectory.data.images import read_image
 from detectory.engine import Predictor, instances_of
-from detectory.engine.video import VIDEO_SUFFIXES, VideoReader, VideoWriter, until_interrupted
+from detectory.engine.inference.video import VIDEO_SUFFIXES, VideoReader, VideoWriter, until_interrupted
 from detectory.evaluation import instances_to_coco_json
 from detectory.visualization import VideoVisualizer, VisImage, Visualizer
 
 if TYPE_CHECKING:
-    from detectory.engine.window import Window
+    from detectory.engine.inference.window import Window
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"})
 
@@ -54,7 +54,7 @@ class Prediction:
         self.unreadable = 0
         self._window: Window | None = None
         if show:
-            from detectory.engine.window import Window
+            from detectory.engine.inference.window import Window
 
             try:
                 self._window = Window("detectory predict")

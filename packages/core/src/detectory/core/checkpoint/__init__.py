@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from detectory.core.checkpoint.caffe2_names import convert_basic_names, convert_caffe2_names
 from detectory.core.checkpoint.checkpointer import Checkpointer, unwrap, write_checkpoint
-from detectory.core.checkpoint.detection import DetectionCheckpointer
+from detectory.core.checkpoint.detection_checkpointer import DetectionCheckpointer
 from detectory.core.checkpoint.load_report import LoadReport, load_into
 from detectory.core.checkpoint.name_matching import match_state_dict
-from detectory.core.checkpoint.periodic import PeriodicCheckpointer
+from detectory.core.checkpoint.periodic_checkpointer import PeriodicCheckpointer
 from detectory.core.checkpoint.readers import CheckpointError, load_checkpoint_file
 from detectory.core.checkpoint.safe_pickle import RefusedPickleError, load_pickle
 

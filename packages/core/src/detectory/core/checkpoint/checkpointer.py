@@ -14,8 +14,8 @@ from torch import nn
 from detectory.core.checkpoint.load_report import LoadReport, load_into
 from detectory.core.checkpoint.name_matching import take_off_wrappers
 from detectory.core.checkpoint.readers import as_tensors, load_checkpoint_file
-from detectory.core.names import nearest
 from detectory.core.storage import atomic_write, local_path
+from detectory.core.suggestions import nearest
 
 _logger = logging.getLogger(__name__)
 _TAG = "last_checkpoint"

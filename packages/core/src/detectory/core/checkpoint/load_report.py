@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import nn
 
-from detectory.core.names import nearest_names
+from detectory.core.suggestions import nearest_names
 
 _SHOWN = 20
 

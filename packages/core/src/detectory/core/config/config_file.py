@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 from omegaconf import DictConfig, OmegaConf
 
-from detectory.core.names import nearest
+from detectory.core.suggestions import nearest
 
 _CHAIN = "__config_chain__"
 

@@ -6,7 +6,7 @@ import importlib
 from collections.abc import Callable
 from typing import Any
 
-from detectory.core.names import nearest
+from detectory.core.suggestions import nearest
 
 
 def locate(path: str) -> Any:

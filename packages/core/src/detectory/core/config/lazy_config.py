@@ -18,8 +18,8 @@ from detectory.core.config.dotted_path import path_of
 from detectory.core.config.lazy_call import as_node
 from detectory.core.config.overrides import apply_override
 from detectory.core.config.python_text import python_text
-from detectory.core.names import nearest
 from detectory.core.storage import atomic_write, local_path
+from detectory.core.suggestions import nearest
 
 _logger = logging.getLogger(__name__)
 _PLAIN = (str, int, float, bool, bytes, type(None))

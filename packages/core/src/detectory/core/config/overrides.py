@@ -9,7 +9,7 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from detectory.core.config.dotted_path import locate
 from detectory.core.config.signature import accepted_arguments
-from detectory.core.names import nearest
+from detectory.core.suggestions import nearest
 
 _FORM = re.compile(r"(?P<mode>\+\+|\+|~)?(?P<key>[^=\s]+?)(?:=(?P<value>.*))?", re.DOTALL)
 _TOKEN = re.compile(

@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from detectory.core.names import nearest
+from detectory.core.suggestions import nearest
 
 CALL_KEYS = ("_target_", "_recursive_")
 

@@ -8,8 +8,8 @@ import os
 from pathlib import Path
 from typing import IO
 
-from detectory.core.events.storage import get_event_storage
-from detectory.core.events.writer import EventWriter, new_scalars
+from detectory.core.events.event_storage import get_event_storage
+from detectory.core.events.event_writer import EventWriter, new_scalars
 from detectory.core.storage import atomic_write
 
 

@@ -8,8 +8,8 @@ import time
 
 import torch
 
-from detectory.core.events.storage import EventStorage, get_event_storage
-from detectory.core.events.writer import EventWriter
+from detectory.core.events.event_storage import EventStorage, get_event_storage
+from detectory.core.events.event_writer import EventWriter
 
 _logger = logging.getLogger(__name__)
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from functools import cached_property, partial
 from typing import Any
 
-from detectory.core.events.storage import get_event_storage
-from detectory.core.events.writer import EventWriter, new_scalars
+from detectory.core.events.event_storage import get_event_storage
+from detectory.core.events.event_writer import EventWriter, new_scalars
 
 
 class TensorboardXWriter(EventWriter):

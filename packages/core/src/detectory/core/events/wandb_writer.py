@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from detectory.core.events.storage import get_event_storage
-from detectory.core.events.writer import EventWriter, new_scalars, picture_rows
+from detectory.core.events.event_storage import get_event_storage
+from detectory.core.events.event_writer import EventWriter, new_scalars, picture_rows
 
 
 class WandbWriter(EventWriter):

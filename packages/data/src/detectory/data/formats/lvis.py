@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
-from detectory.core.names import nearest
+from detectory.core.suggestions import nearest
 from detectory.data.catalog import Metadata, MetadataCatalog
 from detectory.data.formats.coco.problems import (
     annotation_problems,

@@ -10,11 +10,11 @@ from detectory.engine.hooks.iteration_timer import IterationTimer
 from detectory.engine.hooks.learning_rate import LRScheduler
 from detectory.engine.hooks.moving_average import MovingAverage
 from detectory.engine.hooks.nan_finder import NaNFinder
+from detectory.engine.hooks.periodic_writer import PeriodicWriter
 from detectory.engine.hooks.precise_batch_norm import PreciseBN
 from detectory.engine.hooks.profilers import AutogradProfiler, TorchMemoryStats, TorchProfiler
 from detectory.engine.hooks.progress_bar import ProgressBar
 from detectory.engine.hooks.termination import StopOnSignal
-from detectory.engine.hooks.writers import PeriodicWriter
 
 __all__ = [
     "AutogradProfiler",

@@ -13,7 +13,7 @@ from typing import Any
 from detectory.core.checkpoint import Checkpointer
 from detectory.core.checkpoint import PeriodicCheckpointer as PeriodicSaver
 from detectory.core.storage import atomic_write
-from detectory.engine.trainer import HookBase
+from detectory.engine.trainers.training_loop import HookBase
 
 _logger = logging.getLogger(__name__)
 

@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from detectory.core.distributed import all_gather
-from detectory.engine.trainer import HookBase
+from detectory.engine.trainers.training_loop import HookBase
 
 
 class EarlyStopping(HookBase):

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from detectory.core.distributed import synchronize
-from detectory.engine.random_state import undisturbed_random_state
-from detectory.engine.trainer import HookBase
+from detectory.engine.trainers.random_state import undisturbed_random_state
+from detectory.engine.trainers.training_loop import HookBase
 
 
 class EvalHook(HookBase):

@@ -6,7 +6,7 @@ import datetime
 import logging
 import time
 
-from detectory.engine.trainer import HookBase
+from detectory.engine.trainers.training_loop import HookBase
 
 _logger = logging.getLogger(__name__)
 

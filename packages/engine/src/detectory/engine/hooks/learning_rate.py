@@ -10,7 +10,7 @@ import torch
 from torch.optim.lr_scheduler import LRScheduler as TorchScheduler
 
 from detectory.engine.schedules import LRMultiplier, ParamScheduler
-from detectory.engine.trainer import HookBase
+from detectory.engine.trainers.training_loop import HookBase
 
 
 class LRScheduler(HookBase):

@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from detectory.core.checkpoint import Checkpointer, unwrap, write_checkpoint
-from detectory.engine.trainer import HookBase
+from detectory.engine.trainers.training_loop import HookBase
 
 
 class MovingAverage(HookBase):

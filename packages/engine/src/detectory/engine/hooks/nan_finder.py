@@ -15,8 +15,8 @@ from detectory.core.checkpoint import unwrap
 from detectory.core.distributed import get_rank, get_world_size
 from detectory.core.events import EventStorage
 from detectory.core.storage import atomic_write
-from detectory.engine.random_state import RandomState, undisturbed_random_state
-from detectory.engine.trainer import HookBase
+from detectory.engine.trainers.random_state import RandomState, undisturbed_random_state
+from detectory.engine.trainers.training_loop import HookBase
 
 _logger = logging.getLogger(__name__)
 

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from detectory.core.distributed import is_main_process
-from detectory.engine.trainer import HookBase
+from detectory.engine.trainers.training_loop import HookBase
 
 _logger = logging.getLogger(__name__)
 

@@ -7,7 +7,7 @@ import threading
 from typing import Any
 
 from detectory.core.distributed import all_gather, get_world_size
-from detectory.engine.trainer import HookBase
+from detectory.engine.trainers.training_loop import HookBase
 
 
 class StopOnSignal(HookBase):

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from .bbox_iou import BBoxIOUTracker
-from .hungarian import (
+from detectory.engine.tracking.bbox_iou import BBoxIOUTracker
+from detectory.engine.tracking.hungarian import (
     LARGE_COST_VALUE,
     BaseHungarianTracker,
     IOUWeightedHungarianBBoxIOUTracker,
     VanillaHungarianBBoxIOUTracker,
 )
-from .pairs import create_prediction_pairs
-from .tracker import BaseTracker, BoxTracker
+from detectory.engine.tracking.pairs import create_prediction_pairs
+from detectory.engine.tracking.tracker import BaseTracker, BoxTracker
 
 __all__ = [
     "LARGE_COST_VALUE",

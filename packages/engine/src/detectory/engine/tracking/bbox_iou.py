@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+from detectory.engine.tracking.pairs import create_prediction_pairs
+from detectory.engine.tracking.tracker import BoxTracker
 from detectory.structures import Instances, pairwise_iou
-
-from .pairs import create_prediction_pairs
-from .tracker import BoxTracker
 
 
 class BBoxIOUTracker(BoxTracker):

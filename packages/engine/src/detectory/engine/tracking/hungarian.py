@@ -7,10 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from detectory.engine.tracking.pairs import create_prediction_pairs
+from detectory.engine.tracking.tracker import BoxTracker
 from detectory.structures import Instances, pairwise_iou
-
-from .pairs import create_prediction_pairs
-from .tracker import BoxTracker
 
 #: Cost of a pair that must not be. Larger than what all other pairs of a frame can save together.
 LARGE_COST_VALUE = 100000

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from detectory.core.distributed import gather, is_main_process
-from detectory.core.names import nearest
+from detectory.core.suggestions import nearest
 from detectory.data import DatasetCatalog, MetadataCatalog
 from detectory.evaluation.detections import Detections
 from detectory.evaluation.evaluator import DatasetEvaluator

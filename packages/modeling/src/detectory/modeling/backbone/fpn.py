@@ -10,7 +10,7 @@ from typing import Any
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from detectory.core.names import nearest
+from detectory.core.suggestions import nearest
 from detectory.modeling.layers import Conv2d, ShapeSpec, c2_xavier_fill, get_norm
 from detectory.modeling.layers.norms import NormSpec
 

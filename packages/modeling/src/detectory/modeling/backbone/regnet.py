@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from detectory.core.names import nearest
+from detectory.core.suggestions import nearest
 from detectory.modeling.layers.norms import NormSpec
 
 from .backbone import Backbone

@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from detectory.core.names import nearest
+from detectory.core.suggestions import nearest
 from detectory.modeling.layers import CNNBlockBase, ShapeSpec
 
 from .backbone import Backbone

@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from detectory.core.names import nearest
+from detectory.core.suggestions import nearest
 from detectory.modeling.layers import Conv2d, get_norm
 from detectory.modeling.layers.norms import NormSpec
 

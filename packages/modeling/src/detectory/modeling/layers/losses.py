@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from detectory.core.names import nearest
+from detectory.core.suggestions import nearest
 
 REDUCTIONS = ("none", "mean", "sum")
 

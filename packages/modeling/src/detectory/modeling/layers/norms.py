@@ -11,7 +11,7 @@ from torch.distributed.nn.functional import all_reduce
 from torch.nn import functional as F
 
 from detectory.core.distributed import get_world_size
-from detectory.core.names import nearest
+from detectory.core.suggestions import nearest
 
 from .frozen_batch_norm import FrozenBatchNorm2d
 

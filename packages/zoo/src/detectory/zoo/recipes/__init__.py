@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib import import_module
 
-from detectory.core.names import nearest
+from detectory.core.suggestions import nearest
 from detectory.zoo.recipes.recipe_table import RECIPES, Recipe
 
 __all__ = ["find_recipe", "recipe_names"]

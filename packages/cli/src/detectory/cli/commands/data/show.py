@@ -76,7 +76,7 @@ def _chosen(
     records: Any, metadata: Any, ids: tuple[str, ...], class_name: str | None, seed: int | None, count: int
 ) -> list[dict[str, Any]]:
     """Take the records that are asked for, from the beginning or in a random order."""
-    from detectory.core.names import nearest
+    from detectory.core.suggestions import nearest
 
     number = None
     if class_name is not None:

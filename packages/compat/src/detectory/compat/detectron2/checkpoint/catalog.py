@@ -9,8 +9,8 @@ from typing import Any
 
 from iopath.common.file_io import PathHandler
 
-from detectory.core.names import nearest
 from detectory.core.storage import local_path, path_manager
+from detectory.core.suggestions import nearest
 
 __all__ = ["ModelCatalog", "ModelCatalogHandler"]
 

@@ -12,7 +12,7 @@ import torch
 from detectory import data as native
 from detectory.compat.detectron2.config import CfgNode, configurable
 from detectory.compat.detectron2.data.dataset_mapper import DatasetMapper
-from detectory.core.names import nearest
+from detectory.core.suggestions import nearest
 from detectory.data import (
     build_batch_data_loader,
     filter_images_with_few_keypoints,

@@ -127,7 +127,7 @@ class DefaultPredictor:
     """Runs the model of a config on one image after the other.
 
     Weights come from `MODEL.WEIGHTS`, the resize from `INPUT`, the names of classes from the first of
-    `DATASETS.TEST`. For batches, files and folders see `detectory.engine.predictor.Predictor`.
+    `DATASETS.TEST`. For batches, files and folders see `detectory.engine.inference.predictor.Predictor`.
 
     Args:
         cfg: The config.

@@ -10,7 +10,7 @@ from torch import nn
 
 from detectory.compat.detectron2.config import CfgNode, LazyConfig, get_cfg, instantiate
 from detectory.compat.detectron2.model_zoo.targets import with_compat_targets
-from detectory.core.names import nearest
+from detectory.core.suggestions import nearest
 from detectory.zoo import get_config as native_config
 from detectory.zoo import published_model
 

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import torch
 
 from detectory.compat.detectron2.config import CfgNode
-from detectory.core.names import nearest
+from detectory.core.suggestions import nearest
 from detectory.engine.optimizers import clip_gradients, get_default_optimizer_params
 from detectory.engine.schedules import (
     CosineParamScheduler,

@@ -25,8 +25,8 @@ from detectory.compat.detectron2.engine import DefaultPredictor
 from detectory.compat.detectron2.utils.logger import setup_logger
 from detectory.compat.detectron2.utils.video_visualizer import VideoVisualizer
 from detectory.compat.detectron2.utils.visualizer import ColorMode, VisImage, Visualizer
-from detectory.engine.video import VideoReader, VideoWriter, until_interrupted
-from detectory.engine.window import Window
+from detectory.engine.inference.video import VideoReader, VideoWriter, until_interrupted
+from detectory.engine.inference.window import Window
 
 __all__ = ["draw", "draw_frame", "get_parser", "run", "setup_cfg"]
 

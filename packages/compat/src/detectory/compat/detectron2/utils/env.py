@@ -10,7 +10,7 @@ from types import ModuleType
 
 import torch
 
-from detectory.core.environment import seed_all_rng
+from detectory.core.seeding import seed_all_rng
 
 __all__ = ["TORCH_VERSION", "fixup_module_metadata", "seed_all_rng", "setup_custom_environment", "setup_environment"]
 

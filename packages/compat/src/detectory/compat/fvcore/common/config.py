@@ -12,8 +12,8 @@ from typing import IO, Any, ClassVar, TypeVar
 import yaml
 
 from detectory.compat.fvcore.common.safe_yaml import load_yaml
-from detectory.core.names import nearest
 from detectory.core.storage import open_file
+from detectory.core.suggestions import nearest
 
 BASE_KEY = "_BASE_"
 _LEAVES = (tuple, list, str, int, float, bool, type(None))

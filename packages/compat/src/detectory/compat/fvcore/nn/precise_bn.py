@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from detectory.engine.precise_batch_norm import get_bn_modules, update_bn_stats
+from detectory.engine.hooks.precise_batch_norm import get_bn_modules, update_bn_stats
 
 __all__ = ["get_bn_modules", "update_bn_stats"]

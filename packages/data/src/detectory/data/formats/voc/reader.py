@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 from xml.etree import ElementTree
 
-from detectory.core.names import nearest
+from detectory.core.suggestions import nearest
 from detectory.data.formats.coco.problems import file_name_problem
 from detectory.data.problems import DatasetError, Problem
 from detectory.structures import BoxMode

@@ -17,9 +17,13 @@ from torch.distributed.fsdp import FSDPModule
 from detectory.core.checkpoint import Checkpointer, DetectionCheckpointer
 from detectory.core.config import LazyConfig, instantiate
 from detectory.core.distributed import get_rank, get_world_size, is_main_process
-from detectory.core.environment import format_environment, seed_all_rng
-from detectory.core.names import nearest
-from detectory.engine.amp_trainer import AMPTrainer
+from detectory.core.environment import format_environment
+from detectory.core.seeding import seed_all_rng
+from detectory.core.suggestions import nearest
+from detectory.engine.distributed.ddp import create_ddp_model
+from detectory.engine.distributed.fsdp import copy_whole, shard_model
+from detectory.engine.distributed.sharded_checkpointer import ShardedCheckpointer
+from detectory.engine.distributed.sync_batch_norm import synchronize_batch_norm
 from detectory.engine.hooks import (
     BestCheckpointer,
     EarlyStopping,
@@ -35,18 +39,15 @@ from detectory.engine.hooks import (
     StopOnSignal,
     TorchProfiler,
 )
-from detectory.engine.launch import create_ddp_model
 from detectory.engine.optimizers import clip_gradients
-from detectory.engine.preflight import check_processes
-from detectory.engine.sharded_checkpointer import ShardedCheckpointer
-from detectory.engine.sharding import copy_whole, shard_model
-from detectory.engine.simple_trainer import SimpleTrainer
-from detectory.engine.synchronized_norm import synchronize_batch_norm
-from detectory.engine.train_settings import check_train_settings, make_output_dir
-from detectory.engine.trainer import HookBase
-from detectory.engine.validation_loss import validation_losses
-from detectory.engine.world_size import scale_to_world_size
-from detectory.engine.writers import default_writers
+from detectory.engine.recipe.linear_scaling import scale_to_world_size
+from detectory.engine.recipe.preflight import check_processes
+from detectory.engine.recipe.settings import check_train_settings, make_output_dir
+from detectory.engine.recipe.validation_loss import validation_losses
+from detectory.engine.recipe.writers import default_writers
+from detectory.engine.trainers.amp_trainer import AMPTrainer
+from detectory.engine.trainers.simple_trainer import SimpleTrainer
+from detectory.engine.trainers.training_loop import HookBase
 from detectory.evaluation import inference_on_dataset, print_csv_format
 
 _logger = logging.getLogger(__name__)

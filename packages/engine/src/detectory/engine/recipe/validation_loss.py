@@ -10,7 +10,7 @@ from torch import nn
 
 from detectory.core.distributed import all_gather
 from detectory.core.events import EventStorage
-from detectory.engine.random_state import undisturbed_random_state
+from detectory.engine.trainers.random_state import undisturbed_random_state
 from detectory.evaluation.loss_evaluator import training_losses
 
 

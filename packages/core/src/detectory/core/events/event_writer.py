@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 import numpy as np
 import torch
 
-from detectory.core.events.storage import EventStorage
+from detectory.core.events.event_storage import EventStorage
 
 
 class EventWriter(ABC):

@@ -18,19 +18,17 @@ from urllib.parse import urlsplit
 import torch
 import torch.distributed as dist
 import torch.multiprocessing as multiprocessing
-from torch.nn.parallel import DistributedDataParallel
 
-from detectory.core.collective_failure import forget_store, remember_store
 from detectory.core.distributed import (
     create_local_process_group,
     forget_local_process_group,
-    get_local_rank,
-    get_world_size,
+    forget_store,
     is_distributed,
+    remember_store,
     synchronize,
 )
-from detectory.engine.meeting import fresh_store
-from detectory.engine.sharding import release_meshes
+from detectory.engine.distributed.fsdp import release_meshes
+from detectory.engine.distributed.rendezvous import fresh_store
 
 _logger = logging.getLogger(__name__)
 DEFAULT_TIMEOUT = datetime.timedelta(minutes=30)
@@ -95,38 +93,6 @@ def launch(
         start_method="spawn",
     )
     _wait_for(processes)
-
-
-def create_ddp_model(
-    model: torch.nn.Module, *, fp16_compression: bool = False, bf16_compression: bool = False, **kwargs: Any
-) -> torch.nn.Module | DistributedDataParallel:
-    """Wrap a model in `DistributedDataParallel`; it comes back as it is when there is one process.
-
-    Args:
-        model: The model, on its device.
-        fp16_compression: Exchange gradients as float16.
-        bf16_compression: Exchange gradients as bfloat16, which has the range of float32; NCCL only.
-        kwargs: Other arguments of `DistributedDataParallel`. `find_unused_parameters=True` for a model of which
-            some parameters get no gradient in some iterations; `static_graph=True` for one that always uses the same
-            ones, where it saves time and memory.
-
-    Raises:
-        ValueError: both compressions.
-    """
-    if fp16_compression and bf16_compression:
-        raise ValueError("create_ddp_model: choose one of fp16_compression and bf16_compression")
-    if get_world_size() == 1:
-        return model
-    on_gpu = next(model.parameters()).device.type == "cuda"
-    if on_gpu and "device_ids" not in kwargs:
-        kwargs["device_ids"] = [get_local_rank()]
-    parallel = DistributedDataParallel(model, **kwargs)
-    if fp16_compression or bf16_compression:
-        from torch.distributed.algorithms.ddp_comm_hooks import default_hooks
-
-        hook = default_hooks.fp16_compress_hook if fp16_compression else default_hooks.bf16_compress_hook
-        parallel.register_comm_hook(state=None, hook=hook)
-    return parallel
 
 
 def _wait_for(processes: Any) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from detectory.core.events import EventWriter
-from detectory.engine.trainer import HookBase
+from detectory.engine.trainers.training_loop import HookBase
 
 
 class PeriodicWriter(HookBase):

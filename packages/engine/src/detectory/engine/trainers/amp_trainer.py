@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from detectory.engine.simple_trainer import SimpleTrainer
+from detectory.engine.trainers.simple_trainer import SimpleTrainer
 
 
 class AMPTrainer(SimpleTrainer):

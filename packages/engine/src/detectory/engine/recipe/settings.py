@@ -8,8 +8,8 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
-from detectory.core.environment import usable_device
-from detectory.core.names import nearest, nearest_names
+from detectory.core.devices import usable_device
+from detectory.core.suggestions import nearest, nearest_names
 
 _REQUIRED = ("max_iter", "output_dir", "init_checkpoint", "device")
 #: Setting -> the least whole number that it may be.

@@ -33,7 +33,7 @@ from torch.distributed.tensor import DTensor
 from detectory.core.checkpoint import Checkpointer, CheckpointError, load_checkpoint_file, write_checkpoint
 from detectory.core.distributed import get_rank, is_main_process, synchronize
 from detectory.core.storage import atomic_write
-from detectory.engine.simple_trainer import SimpleTrainer
+from detectory.engine.trainers.simple_trainer import SimpleTrainer
 
 _logger = logging.getLogger(__name__)
 _TAG = "last_sharded_checkpoint"

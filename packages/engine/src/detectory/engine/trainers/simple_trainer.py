@@ -16,11 +16,10 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 from detectory.core.checkpoint import unwrap
-from detectory.core.collective_failure import named_collective
-from detectory.core.distributed import all_gather, gather, get_rank, get_world_size, is_main_process
+from detectory.core.distributed import all_gather, gather, get_rank, get_world_size, is_main_process, named_collective
 from detectory.core.events import EventStorage, get_event_storage
-from detectory.engine.random_state import random_state, set_random_state
-from detectory.engine.trainer import TrainerBase
+from detectory.engine.trainers.random_state import random_state, set_random_state
+from detectory.engine.trainers.training_loop import TrainerBase
 
 _logger = logging.getLogger(__name__)
 

@@ -1,0 +1,19 @@
+"""Training from a recipe: settings, preflight checks, default writers and validation losses."""
+
+from __future__ import annotations
+
+from detectory.engine.recipe.linear_scaling import scale_to_world_size
+from detectory.engine.recipe.preflight import check_processes
+from detectory.engine.recipe.training import Evaluation, TrainingInterrupted, train
+from detectory.engine.recipe.validation_loss import validation_losses
+from detectory.engine.recipe.writers import default_writers
+
+__all__ = [
+    "Evaluation",
+    "TrainingInterrupted",
+    "check_processes",
+    "default_writers",
+    "scale_to_world_size",
+    "train",
+    "validation_losses",
+]
