@@ -12,7 +12,7 @@ from detectory.engine.distributed import (
     synchronize_batch_norm,
 )
 from detectory.engine.inference import DatasetMapperTTA, GeneralizedRCNNWithTTA, Predictor, instances_of
-from detectory.engine.recipe.training import (
+from detectory.engine.recipe import (
     Evaluation,
     TrainingInterrupted,
     check_processes,

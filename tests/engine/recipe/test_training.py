@@ -13,7 +13,7 @@ from detectory.core.events import JSONWriter
 from detectory.engine import scale_to_world_size, synchronize_batch_norm, train
 from detectory.modeling.layers import NaiveSyncBatchNorm
 
-from .conftest import RECIPE
+from ..conftest import RECIPE
 
 FULL_DISK = """
 import resource, signal, sys

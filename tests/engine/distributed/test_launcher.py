@@ -30,8 +30,8 @@ from detectory.engine import (
 from detectory.engine.distributed.rendezvous import fresh_store
 from detectory.engine.hooks import NaNFinder
 
-from .conftest import load_recipe
-from .toy_recipe import augment
+from ..conftest import load_recipe
+from ..toy_recipe import augment
 
 
 class Mean(nn.Linear):

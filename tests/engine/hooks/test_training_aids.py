@@ -14,7 +14,7 @@ from detectory.core.config import LazyCall
 from detectory.core.events import get_event_storage
 from detectory.engine import HookBase, SimpleTrainer, TrainerBase, hooks, train, validation_losses
 
-from .toy_recipe import augment, make_dataset
+from ..toy_recipe import augment, make_dataset
 
 
 class Idle(TrainerBase):

@@ -11,8 +11,8 @@ import torch
 from detectory.core.config import LazyCall
 from detectory.engine import TrainingInterrupted, train
 
-from .conftest import run_recipe
-from .toy_recipe import augment
+from ..conftest import run_recipe
+from ..toy_recipe import augment
 
 
 def losses(log):

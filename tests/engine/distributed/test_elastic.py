@@ -16,8 +16,8 @@ import torch
 from detectory.core.distributed import get_rank
 from detectory.engine import launch, train
 
-from .conftest import load_recipe
-from .toy_recipe import augment
+from ..conftest import load_recipe
+from ..toy_recipe import augment
 
 
 def work(folder, kill, iterations):
@@ -40,7 +40,7 @@ def start_torchrun(folder, kill=False, iterations=20):
     options = ["--standalone", "--nproc-per-node=2", f"--max-restarts={int(kill)}", "--monitor-interval=0.5"]
     program = ["-m", __name__, str(folder), str(int(kill)), str(iterations)]
     command = [sys.executable, "-m", "torch.distributed.run", *options, *program]
-    return subprocess.Popen(command, cwd=Path(__file__).parents[2], stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen(command, cwd=Path(__file__).parents[3], stderr=subprocess.PIPE, text=True)
 
 
 def torchrun(folder, kill):

@@ -16,7 +16,7 @@ from torch import nn
 from detectory.core.distributed import get_rank, get_world_size, synchronize
 from detectory.engine import ShardedCheckpointer, SimpleTrainer, launch, shard_model, train
 
-from .conftest import load_recipe
+from ..conftest import load_recipe
 
 
 class Blocks(nn.Module):
