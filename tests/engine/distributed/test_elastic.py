@@ -12,12 +12,11 @@ from pathlib import Path
 
 import pytest
 import torch
+from tests.engine.conftest import load_recipe
+from tests.engine.toy_recipe import augment
 
 from detectory.core.distributed import get_rank
 from detectory.engine import launch, train
-
-from ..conftest import load_recipe
-from ..toy_recipe import augment
 
 
 def work(folder, kill, iterations):

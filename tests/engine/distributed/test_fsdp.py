@@ -11,12 +11,11 @@ from pathlib import Path
 import pytest
 import torch
 import torch.distributed.checkpoint as dcp
+from tests.engine.conftest import load_recipe
 from torch import nn
 
 from detectory.core.distributed import get_rank, get_world_size, synchronize
 from detectory.engine import ShardedCheckpointer, SimpleTrainer, launch, shard_model, train
-
-from ..conftest import load_recipe
 
 
 class Blocks(nn.Module):

@@ -12,6 +12,8 @@ import weakref
 import pytest
 import torch
 import torch.distributed as dist
+from tests.engine.conftest import load_recipe
+from tests.engine.toy_recipe import augment
 from torch import nn
 
 from detectory.core.distributed import all_gather, get_rank, get_world_size
@@ -29,9 +31,6 @@ from detectory.engine import (
 )
 from detectory.engine.distributed.rendezvous import fresh_store
 from detectory.engine.hooks import NaNFinder
-
-from ..conftest import load_recipe
-from ..toy_recipe import augment
 
 
 class Mean(nn.Linear):

@@ -7,14 +7,13 @@ import math
 
 import pytest
 import torch
+from tests.engine.toy_recipe import augment, make_dataset
 from torch import nn
 
 from detectory.core.checkpoint import Checkpointer
 from detectory.core.config import LazyCall
 from detectory.core.events import get_event_storage
 from detectory.engine import HookBase, SimpleTrainer, TrainerBase, hooks, train, validation_losses
-
-from ..toy_recipe import augment, make_dataset
 
 
 class Idle(TrainerBase):

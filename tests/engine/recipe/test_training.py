@@ -6,14 +6,13 @@ import sys
 
 import pytest
 import torch
+from tests.engine.conftest import RECIPE
 from torch import nn
 
 from detectory.core.config import LazyCall, LazyConfig
 from detectory.core.events import JSONWriter
 from detectory.engine import scale_to_world_size, synchronize_batch_norm, train
 from detectory.modeling.layers import NaiveSyncBatchNorm
-
-from ..conftest import RECIPE
 
 FULL_DISK = """
 import resource, signal, sys

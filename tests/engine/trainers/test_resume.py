@@ -7,12 +7,11 @@ import time
 
 import pytest
 import torch
+from tests.engine.conftest import run_recipe
+from tests.engine.toy_recipe import augment
 
 from detectory.core.config import LazyCall
 from detectory.engine import TrainingInterrupted, train
-
-from ..conftest import run_recipe
-from ..toy_recipe import augment
 
 
 def losses(log):
