@@ -27,5 +27,5 @@ def test_anchors_are_no_part_of_a_checkpoint():
 
 
 def test_rejects_anchor_settings_for_another_number_of_levels():
-    with pytest.raises(ValueError, match="each of 3 strides"):
+    with pytest.raises(ValueError, match="each of the 3 strides"):
         DefaultAnchorGenerator(sizes=[[32], [64]], aspect_ratios=[1.0], strides=[4, 8, 16])

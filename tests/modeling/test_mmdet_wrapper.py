@@ -59,7 +59,7 @@ def test_mmdet_backbone_names_its_outputs():
 
     shapes = [ShapeSpec(channels=3, stride=1)] * 2
     assert list(MMDetBackbone(Two(), output_shapes=shapes)(IMAGE)) == ["out0", "out1"]
-    with pytest.raises(ValueError, match="expected 1 maps"):
+    with pytest.raises(ValueError, match="expected a list of 1 feature maps"):
         MMDetBackbone(Two(), output_shapes=shapes[:1])(IMAGE)
 
 

@@ -1,4 +1,4 @@
-"""Anchors: the boxes that a dense head starts from."""
+"""Anchor generators: grids of reference boxes for dense heads."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from torch import Tensor, nn
 from detectory.structures import Boxes, RotatedBoxes
 
 
-def _per_level(values: Sequence, levels: int, name: str) -> list:
-    """Return one list of numbers a level; a single one, nested or not, serves all levels."""
+def _per_level(values: Sequence, num_levels: int, name: str) -> list:
+    """Return one list of numbers per level; a single list, nested or not, is used for all levels."""
     nested = [list(row) for row in values] if values and isinstance(values[0], Sequence) else [list(values)]
     if name != "angles" and not all(row and min(row) > 0 for row in nested):
         raise ValueError(f"anchor generator: {name} must be lists of positive numbers, got {values}")
     if len(nested) == 1:
-        nested = nested * levels
-    if len(nested) != levels:
+        nested = nested * num_levels
+    if len(nested) != num_levels:
         raise ValueError(
-            f"anchor generator: {name} must have one list or one for each of {levels} strides, got {nested}"
+            f"anchor generator: {name} must be one list, or one list for each of the {num_levels} strides, got {nested}"
         )
     return nested
 
 
 class _GridAnchors(nn.Module, metaclass=ABCMeta):
-    """Anchors of one cell, repeated over every cell of every level."""
+    """The anchors of one grid cell, repeated in every cell of every level."""
 
     box_dim: int
 
@@ -40,50 +40,51 @@ class _GridAnchors(nn.Module, metaclass=ABCMeta):
         self.offset = offset
         self.num_features = len(self.strides)
         for i, cell in enumerate(cells):
-            # Made from arguments, hence no part of a checkpoint.
+            # Not persistent: the anchors follow from the arguments and are not part of Detectron2's checkpoints.
             self.register_buffer(f"_cell_anchors_{i}", cell, persistent=False)
 
     @property
     def cell_anchors(self) -> list[Tensor]:
-        """Anchors around the origin, one tensor `(A, box_dim)` a level."""
+        """The anchors of one cell relative to its anchor point, `(A, box_dim)` for each level."""
         return [getattr(self, f"_cell_anchors_{i}") for i in range(self.num_features)]
 
     @property
     def num_anchors(self) -> list[int]:
-        """Anchors of one cell, for every level."""
+        """The number of anchors per cell, for each level."""
         return [len(cell) for cell in self.cell_anchors]
 
-    @property
-    def num_cell_anchors(self) -> list[int]:
-        """Older name of `num_anchors`."""
-        return self.num_anchors
-
     def _grids(self, features: Sequence[Tensor]) -> list[Tensor]:
-        """Place the cell's anchors on every cell: row by row, all anchors of a cell together."""
+        """Repeat the cell anchors over the grids of all levels, row by row; the `A` anchors of a cell are adjacent."""
         if len(features) != self.num_features:
-            raise ValueError(f"{type(self).__name__}: got {len(features)} feature maps for {self.num_features} strides")
+            raise ValueError(
+                f"{type(self).__name__}: expected {self.num_features} feature maps, one per stride, got {len(features)}"
+            )
         grids = []
         for feature, stride, cell in zip(features, self.strides, self.cell_anchors, strict=True):
             height, width = feature.shape[-2:]
             y = (torch.arange(height, dtype=cell.dtype, device=feature.device) + self.offset) * stride
             x = (torch.arange(width, dtype=cell.dtype, device=feature.device) + self.offset) * stride
             y, x = torch.meshgrid(y, x, indexing="ij")  # (H, W)
-            grids.append(self._place(torch.stack((x, y), dim=-1).reshape(-1, 1, 2), cell.to(feature.device)))
+            centers = torch.stack((x, y), dim=-1).reshape(-1, 1, 2)  # (H * W, 1, 2)
+            grids.append(self._place(centers, cell.to(feature.device)))
         return grids
 
     @abstractmethod
     def _place(self, centers: Tensor, cell: Tensor) -> Tensor:
-        """Return the anchors `(H * W * A, box_dim)` of a cell's anchors around `centers` `(H * W, 1, 2)`."""
+        """Shift the anchors `cell` `(A, box_dim)` to all `centers` `(H * W, 1, 2)`; return `(H * W * A, box_dim)`."""
 
 
 class DefaultAnchorGenerator(_GridAnchors):
-    """Anchors of every size and aspect ratio around every cell.
+    """Axis-aligned anchors of all combinations of size and aspect ratio in every grid cell.
 
     Args:
-        sizes: Square roots of areas in pixels; one list for all levels, or one for each.
-        aspect_ratios: Heights divided by widths; likewise.
+        sizes: Anchor sizes in pixels (square roots of the areas): one list per level, or one list for all levels.
+        aspect_ratios: Ratios of height to width: one list per level, or one list for all levels.
         strides: Stride of every level in pixels.
-        offset: Where in its cell the first anchor is centred, in cells: 0 is the corner, 0.5 the middle.
+        offset: Position of the anchor centers within their cells, in [0, 1): 0 is the top left corner, 0.5 the center.
+
+    Raises:
+        ValueError: If an argument is invalid or does not match the number of strides.
 
     Source: Ren et al., "Faster R-CNN", 2015, section 3.1.1.
     """
@@ -107,9 +108,16 @@ class DefaultAnchorGenerator(_GridAnchors):
     def generate_cell_anchors(
         sizes: Sequence[float] = (32, 64, 128, 256, 512), aspect_ratios: Sequence[float] = (0.5, 1, 2)
     ) -> Tensor:
-        """Return the anchors `(A, 4)` around the origin, all ratios of the first size first.
+        """Return the anchors of one cell, centered on the origin.
 
-        An anchor of size `s` and ratio `r` has area `s**2` and height `r` times its width.
+        An anchor of size `s` and aspect ratio `r` has the area `s ** 2` and the width `s / sqrt(r)`.
+
+        Args:
+            sizes: Square roots of the anchor areas, in pixels.
+            aspect_ratios: Ratios of height to width.
+
+        Returns:
+            `(A, 4)` float32 boxes, `A = len(sizes) * len(aspect_ratios)`; the aspect ratio varies fastest.
         """
         rows = []
         for size, ratio in product(sizes, aspect_ratios):
@@ -122,10 +130,10 @@ class DefaultAnchorGenerator(_GridAnchors):
         """Return the anchors of every level.
 
         Args:
-            features: One map `(B, C, H, W)` a level; only its size counts.
+            features: One feature map `(B, C, H, W)` per level; only height, width and device are used.
 
         Returns:
-            One `Boxes` of `H * W * A` anchors a level, the same for every image.
+            `Boxes` of `H * W * A` anchors for each level, shared by all images of the batch.
         """
         return [Boxes(grid) for grid in self._grids(features)]
 
@@ -134,16 +142,19 @@ class DefaultAnchorGenerator(_GridAnchors):
 
 
 class RotatedAnchorGenerator(_GridAnchors):
-    """Anchors of every size, aspect ratio and angle around every cell.
+    """Rotated anchors of all combinations of size, aspect ratio and angle in every grid cell.
 
     Args:
-        sizes: Square roots of areas in pixels; one list for all levels, or one for each.
-        aspect_ratios: Heights divided by widths; likewise.
+        sizes: Anchor sizes in pixels (square roots of the areas): one list per level, or one list for all levels.
+        aspect_ratios: Ratios of height to width: one list per level, or one list for all levels.
         strides: Stride of every level in pixels.
-        angles: Degrees, counter-clockwise; likewise.
-        offset: Where in its cell the first anchor is centred, in cells.
+        angles: Counter-clockwise angles in degrees: one list per level, or one list for all levels.
+        offset: Position of the anchor centers within their cells, in [0, 1): 0 is the top left corner, 0.5 the center.
 
-    Source: Ma et al., "Arbitrary-Oriented Scene Text Detection via Rotation Proposals", 2018.
+    Raises:
+        ValueError: If an argument is invalid or does not match the number of strides.
+
+    Source: Ma et al., "Arbitrary-Oriented Scene Text Detection via Rotation Proposals", 2018, section III-C.
     """
 
     box_dim = 5
@@ -169,7 +180,16 @@ class RotatedAnchorGenerator(_GridAnchors):
         aspect_ratios: Sequence[float] = (0.5, 1, 2),
         angles: Sequence[float] = (-90, -60, -30, 0, 30, 60, 90),
     ) -> Tensor:
-        """Return the anchors `(A, 5)` around the origin: size by size, ratio by ratio, angle by angle."""
+        """Return the anchors of one cell, centered on the origin.
+
+        Args:
+            sizes: Square roots of the anchor areas, in pixels.
+            aspect_ratios: Ratios of height to width.
+            angles: Counter-clockwise angles in degrees.
+
+        Returns:
+            `(A, 5)` float32 boxes `(cx, cy, width, height, angle)`; the angle varies fastest, the size slowest.
+        """
         rows = []
         for size, ratio, angle in product(sizes, aspect_ratios, angles):
             width = math.sqrt(size**2 / ratio)
@@ -177,9 +197,10 @@ class RotatedAnchorGenerator(_GridAnchors):
         return torch.tensor(rows)
 
     def forward(self, features: Sequence[Tensor]) -> list[RotatedBoxes]:
-        """Return one `RotatedBoxes` of `H * W * A` anchors a level for maps `(B, C, H, W)`."""
+        """Return `RotatedBoxes` of `H * W * A` anchors for each level; see `DefaultAnchorGenerator.forward`."""
         return [RotatedBoxes(grid) for grid in self._grids(features)]
 
     def _place(self, centers: Tensor, cell: Tensor) -> Tensor:
-        moved = centers + cell[:, :2]  # (HW, A, 2)
-        return torch.cat((moved, cell[:, 2:].expand(len(moved), -1, -1)), dim=-1).reshape(-1, 5)
+        anchor_centers = centers + cell[:, :2]  # (H * W, A, 2)
+        sizes_and_angles = cell[:, 2:].expand(len(centers), -1, -1)  # (H * W, A, 3)
+        return torch.cat((anchor_centers, sizes_and_angles), dim=-1).reshape(-1, 5)

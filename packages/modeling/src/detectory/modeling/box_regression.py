@@ -1,4 +1,4 @@
-"""From a box and a prediction to a better box, and back."""
+"""Box regression: encoding of boxes as deltas, decoding, and the regression losses."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from detectory.core.suggestions import nearest
 from detectory.modeling.layers import ciou_loss, diou_loss, giou_loss, smooth_l1_loss
 from detectory.structures import Boxes, RotatedBoxes
 
-#: A predicted box is at most 1000 / 16 times as wide or high as the box it starts from.
+#: Default limit of `dw` and `dh`: a decoded box is at most 1000 / 16 = 62.5 times as wide or high as its source box.
 SCALE_CLAMP = math.log(1000.0 / 16)
 
 
 def _centers_and_sizes(boxes: Tensor) -> tuple[Tensor, Tensor]:
-    """Return centres and sizes, both `(…, 2)`, of boxes `(…, 4)`."""
+    """Return the centers and sizes, both `(…, 2)`, of boxes `(…, 4)`."""
     sizes = boxes[..., 2:] - boxes[..., :2]
     return boxes[..., :2] + 0.5 * sizes, sizes
 
 
 class Box2BoxTransform:
-    """The transform of R-CNN: move the centre by a share of the size, scale the size by an exponential.
+    """The box parametrization of R-CNN: `dx, dy` relative to the box size, `dw, dh` on a log scale.
 
     Args:
-        weights: Factors of `(dx, dy, dw, dh)`, chosen so that targets have about unit variance.
-        scale_clamp: Largest `dw` and `dh` that are applied.
+        weights: Factors of `(dx, dy, dw, dh)`, usually the inverse standard deviations of the regression targets.
+        scale_clamp: Maximum of the predicted `dw` and `dh`, so that their exponential cannot overflow.
 
     Source: Girshick et al., "Rich Feature Hierarchies", 2014, appendix C.
     """
@@ -37,49 +37,59 @@ class Box2BoxTransform:
         self.scale_clamp = scale_clamp
 
     def get_deltas(self, src_boxes: Tensor, target_boxes: Tensor) -> Tensor:
-        """Return `(N, 4)` deltas that take `src_boxes` to `target_boxes`, both `(N, 4)`.
+        """Return the deltas that transform `src_boxes` into `target_boxes`.
+
+        Args:
+            src_boxes: `(N, 4)` boxes, for example proposals or anchors.
+            target_boxes: `(N, 4)` boxes, for example ground truth.
+
+        Returns:
+            `(N, 4)` deltas: `apply_deltas(get_deltas(src_boxes, target_boxes), src_boxes)` equals `target_boxes` unless
+            clamped.
 
         Raises:
-            ValueError: for a source box without width or height (not looked at while compiling).
+            ValueError: If a source box has no positive width and height. Not checked while compiling.
         """
         centers, sizes = _centers_and_sizes(src_boxes)
         target_centers, target_sizes = _centers_and_sizes(target_boxes)
         if not torch.compiler.is_compiling() and not bool((sizes > 0).all()):
             raise ValueError("Box2BoxTransform.get_deltas: src_boxes must have positive width and height")
         weights = src_boxes.new_tensor(self.weights)
-        moves = (target_centers - centers) / sizes
-        return torch.cat((moves, torch.log(target_sizes / sizes)), dim=-1) * weights
+        shifts = (target_centers - centers) / sizes
+        return torch.cat((shifts, torch.log(target_sizes / sizes)), dim=-1) * weights
 
     def apply_deltas(self, deltas: Tensor, boxes: Tensor) -> Tensor:
-        """Apply `k` class-specific deltas to each box.
+        """Apply `k` deltas, for example one per class, to each box.
 
         Args:
-            deltas: `(N, k * 4)`; taken as float32, half precision cannot hold pixel coordinates.
+            deltas: `(N, k * 4)`. Converted to float32, as half precision cannot represent pixel coordinates above 2048.
             boxes: `(N, 4)`.
 
         Returns:
-            `(N, k * 4)`, float32.
+            `(N, k * 4)` float32 boxes.
         """
-        return moved_boxes(deltas, boxes, list(self.weights), self.scale_clamp)
+        return decode_boxes(deltas, boxes, list(self.weights), self.scale_clamp)
 
 
-def moved_boxes(deltas: Tensor, boxes: Tensor, weights: list[float], scale_clamp: float) -> Tensor:
-    """Do what `Box2BoxTransform.apply_deltas` does, in the words of TorchScript."""
+def decode_boxes(deltas: Tensor, boxes: Tensor, weights: list[float], scale_clamp: float) -> Tensor:
+    """Return the result of `Box2BoxTransform.apply_deltas`; a free function, for TorchScript."""
     shape = deltas.shape
     factors = torch.tensor(weights, dtype=torch.float32, device=deltas.device)
-    deltas = deltas.float().reshape(shape[0], shape[1] // 4, 4) / factors
-    centers, sizes = _centers_and_sizes(boxes.to(deltas.dtype).unsqueeze(1))
+    deltas = deltas.float().reshape(shape[0], shape[1] // 4, 4) / factors  # (N, k, 4)
+    centers, sizes = _centers_and_sizes(boxes.to(deltas.dtype).unsqueeze(1))  # both (N, 1, 2)
     centers = deltas[..., :2] * sizes + centers
-    half = 0.5 * torch.exp(deltas[..., 2:].clamp(max=scale_clamp)) * sizes
-    return torch.cat((centers - half, centers + half), dim=-1).reshape(shape)
+    half_sizes = 0.5 * torch.exp(deltas[..., 2:].clamp(max=scale_clamp)) * sizes
+    return torch.cat((centers - half_sizes, centers + half_sizes), dim=-1).reshape(shape)
 
 
 class Box2BoxTransformRotated:
-    """`Box2BoxTransform` with a turn: the fifth delta is an angle in radians, boxes keep degrees.
+    """The box parametrization of R-CNN, extended by an angle delta in radians. The angles of boxes are in degrees.
 
     Args:
         weights: Factors of `(dx, dy, dw, dh, da)`.
-        scale_clamp: Largest `dw` and `dh` that are applied.
+        scale_clamp: Maximum of the predicted `dw` and `dh`.
+
+    Source: Ma et al., "Arbitrary-Oriented Scene Text Detection via Rotation Proposals", 2018, section III-B.
     """
 
     def __init__(self, weights: Sequence[float], scale_clamp: float = SCALE_CLAMP) -> None:
@@ -87,24 +97,35 @@ class Box2BoxTransformRotated:
         self.scale_clamp = scale_clamp
 
     def get_deltas(self, src_boxes: Tensor, target_boxes: Tensor) -> Tensor:
-        """Return `(N, 5)` deltas that take `src_boxes` to `target_boxes`, both `(N, 5)`.
+        """Return the deltas that transform `src_boxes` into `target_boxes`.
+
+        Args:
+            src_boxes: `(N, 5)` boxes `(cx, cy, width, height, angle)`.
+            target_boxes: `(N, 5)` boxes.
+
+        Returns:
+            `(N, 5)` deltas; before weighting, the angle delta is in [-π, π).
 
         Raises:
-            ValueError: for a source box without width or height (not looked at while compiling).
+            ValueError: If a source box has no positive width and height. Not checked while compiling.
         """
         sizes = src_boxes[..., 2:4]
         if not torch.compiler.is_compiling() and not bool((sizes > 0).all()):
             raise ValueError("Box2BoxTransformRotated.get_deltas: src_boxes must have positive width and height")
-        moves = (target_boxes[..., :2] - src_boxes[..., :2]) / sizes
+        shifts = (target_boxes[..., :2] - src_boxes[..., :2]) / sizes
         scales = torch.log(target_boxes[..., 2:4] / sizes)
-        turn = _wrap_degrees(target_boxes[..., 4:] - src_boxes[..., 4:]) * math.pi / 180
-        return torch.cat((moves, scales, turn), dim=-1) * src_boxes.new_tensor(self.weights)
+        rotation = _wrap_degrees(target_boxes[..., 4:] - src_boxes[..., 4:]) * math.pi / 180
+        return torch.cat((shifts, scales, rotation), dim=-1) * src_boxes.new_tensor(self.weights)
 
     def apply_deltas(self, deltas: Tensor, boxes: Tensor) -> Tensor:
-        """Apply `k` class-specific deltas `(N, k * 5)` to boxes `(N, 5)`.
+        """Apply `k` deltas, for example one per class, to each box.
+
+        Args:
+            deltas: `(N, k * 5)`.
+            boxes: `(N, 5)`.
 
         Returns:
-            `(N, k * 5)`, angles in `[-180, 180)` degrees.
+            `(N, k * 5)` boxes with angles in [-180, 180) degrees.
         """
         shape = deltas.shape
         deltas = deltas.reshape(shape[0], shape[1] // 5, 5) / deltas.new_tensor(self.weights)
@@ -116,15 +137,16 @@ class Box2BoxTransformRotated:
 
 
 def _wrap_degrees(angles: Tensor) -> Tensor:
-    """Bring angles into `[-180, 180)`."""
+    """Map angles to the equivalent ones in [-180, 180)."""
     return (angles + 180.0) % 360.0 - 180.0
 
 
 class Box2BoxTransformLinear:
-    """Distances from a box's centre to the four sides of the target, as FCOS predicts them.
+    """The box parametrization of FCOS: distances from the box center to the four sides of the target.
 
     Args:
-        normalize_by_size: Divide the distances by the source box's size, which a level's stride sets.
+        normalize_by_size: Whether to divide the distances by the size of the source box, which is the stride of its
+            level.
 
     Source: Tian et al., "FCOS", 2019, equation 1.
     """
@@ -133,18 +155,28 @@ class Box2BoxTransformLinear:
         self.normalize_by_size = normalize_by_size
 
     def get_deltas(self, src_boxes: Tensor, target_boxes: Tensor) -> Tensor:
-        """Return distances `(…, 4)` to left, top, right and bottom of `target_boxes` `(…, 4)`.
+        """Return the distances from the centers of `src_boxes` to the sides of `target_boxes`.
 
-        They are negative where the source box's centre lies outside the target.
+        Args:
+            src_boxes: `(…, 4)` boxes.
+            target_boxes: `(…, 4)` boxes.
+
+        Returns:
+            `(…, 4)` distances to the left, top, right and bottom. Negative if the center is outside the target.
         """
         centers, sizes = _centers_and_sizes(src_boxes)
         deltas = torch.cat((centers - target_boxes[..., :2], target_boxes[..., 2:] - centers), dim=-1)
         return deltas / torch.cat((sizes, sizes), dim=-1) if self.normalize_by_size else deltas
 
     def apply_deltas(self, deltas: Tensor, boxes: Tensor) -> Tensor:
-        """Return the boxes `(N, 4)` whose sides lie `deltas` away from the centres of `boxes`.
+        """Return the boxes with the given distances from the centers of `boxes` to their sides.
 
-        Negative distances count as zero: a box is never inside out.
+        Args:
+            deltas: `(N, 4)` distances. Negative distances count as 0, so that `x1 <= x2` and `y1 <= y2`.
+            boxes: `(N, 4)`.
+
+        Returns:
+            `(N, 4)` float32 boxes.
         """
         deltas = deltas.float().clamp(min=0)
         centers, sizes = _centers_and_sizes(boxes.to(deltas.dtype))
@@ -165,28 +197,30 @@ def dense_box_regression_loss(
     box_reg_loss_type: str = "smooth_l1",
     smooth_l1_beta: float = 0.0,
 ) -> Tensor:
-    """Sum the regression loss of a dense head over its foreground anchors.
+    """Return the regression loss of a dense head, summed over the foreground anchors.
 
     Args:
-        anchors: Boxes of every level, together `R` anchors of `D` numbers.
-        box2box_transform: What the head's numbers mean.
-        pred_anchor_deltas: `(B, H * W * A, D)` for every level.
-        gt_boxes: `(R, D)` matched boxes for every image.
-        fg_mask: Bool `(B, R)`, the anchors that count.
-        box_reg_loss_type: `"smooth_l1"` compares deltas; `"giou"`, `"diou"` and `"ciou"` compare boxes.
-        smooth_l1_beta: Where `"smooth_l1"` turns linear; 0 is plain L1.
+        anchors: The anchors of each level, `R` in total; boxes of `D` coordinates.
+        box2box_transform: Parametrization of the deltas.
+        pred_anchor_deltas: Predicted deltas of each level, `(B, H * W * A, D)`.
+        gt_boxes: The matched ground-truth boxes of each image, `(R, D)`.
+        fg_mask: `(B, R)` bool, True for foreground anchors.
+        box_reg_loss_type: `"smooth_l1"` compares deltas; `"giou"`, `"diou"` and `"ciou"` compare decoded boxes.
+        smooth_l1_beta: Threshold between the quadratic and the linear part of smooth L1; 0 is plain L1.
 
     Returns:
         A scalar.
 
     Raises:
-        ValueError: for an unknown loss.
+        ValueError: If `box_reg_loss_type` is unknown.
     """
-    flat = torch.cat([a if isinstance(a, Tensor) else a.tensor for a in anchors])  # (R, D)
+    all_anchors = torch.cat([level if isinstance(level, Tensor) else level.tensor for level in anchors])  # (R, D)
+    # Gather the foreground rows first: decoding and losses of the other anchors, most of them, would be wasted.
     image, anchor = fg_mask.nonzero(as_tuple=True)
-    predicted = torch.cat(list(pred_anchor_deltas), dim=1)[image, anchor]
-    wanted = torch.stack(list(gt_boxes))[image, anchor]
-    return box_regression_loss(flat[anchor], box2box_transform, predicted, wanted, box_reg_loss_type, smooth_l1_beta)
+    deltas = torch.cat(list(pred_anchor_deltas), dim=1)[image, anchor]
+    targets = torch.stack(list(gt_boxes))[image, anchor]
+    boxes = all_anchors[anchor]
+    return box_regression_loss(boxes, box2box_transform, deltas, targets, box_reg_loss_type, smooth_l1_beta)
 
 
 def box_regression_loss(
@@ -197,19 +231,31 @@ def box_regression_loss(
     box_reg_loss_type: str,
     smooth_l1_beta: float,
 ) -> Tensor:
-    """Sum the regression loss of `deltas` `(N, D)`, that move `boxes`, towards `targets`; types as above."""
-    if known_box_loss(box_reg_loss_type) == "smooth_l1":
+    """Return the regression loss of paired boxes and deltas, summed over the boxes.
+
+    Args:
+        boxes: `(N, D)` source boxes.
+        box2box_transform: Parametrization of the deltas.
+        deltas: `(N, D)` predicted deltas relative to `boxes`.
+        targets: `(N, D)` target boxes.
+        box_reg_loss_type: See `dense_box_regression_loss`.
+        smooth_l1_beta: See `dense_box_regression_loss`.
+
+    Returns:
+        A scalar.
+    """
+    if check_box_reg_loss_type(box_reg_loss_type) == "smooth_l1":
         return smooth_l1_loss(deltas, box2box_transform.get_deltas(boxes, targets), smooth_l1_beta, "sum")
     return BOX_LOSSES[box_reg_loss_type](box2box_transform.apply_deltas(deltas, boxes), targets, reduction="sum")
 
 
-def known_box_loss(name: str) -> str:
-    """Return the name of a box regression loss.
+def check_box_reg_loss_type(name: str) -> str:
+    """Return `name` if it is the name of a box regression loss.
 
     Raises:
-        ValueError: there is no such loss.
+        ValueError: If it is not.
     """
-    known = ["smooth_l1", *BOX_LOSSES]
+    known = ("smooth_l1", *BOX_LOSSES)
     if name not in known:
         raise ValueError(f"unknown box_reg_loss_type {name!r}; {nearest(name, known)}")
     return name

@@ -1,4 +1,4 @@
-"""Region features from the levels of a pyramid."""
+"""Pooling of region features from the levels of a feature pyramid."""
 
 from __future__ import annotations
 
@@ -22,17 +22,20 @@ def assign_boxes_to_levels(
     canonical_box_size: int,
     canonical_level: int,
 ) -> Tensor:
-    """Choose for every box the level whose stride suits its size.
+    """Assign every box to the pyramid level that suits its size.
+
+    A box of area `canonical_box_size ** 2` is assigned to `canonical_level`; each doubling of the side moves a box one
+    level up. Boxes outside the range of levels are assigned to the first or the last one.
 
     Args:
-        box_lists: Boxes of each image, `R` in all.
-        min_level: Finest level, `log2` of its stride.
-        max_level: Coarsest level.
-        canonical_box_size: Side in pixels of a square that belongs to `canonical_level`.
-        canonical_level: Its level.
+        box_lists: The boxes of each image, `R` in total.
+        min_level: `log2` of the stride of the finest level.
+        max_level: `log2` of the stride of the coarsest level.
+        canonical_box_size: Side length in pixels, see above.
+        canonical_level: `log2` of a stride, see above.
 
     Returns:
-        `(R,)` int64, counted from `min_level`.
+        `(R,)` int64 level indices, starting from 0 for `min_level`.
 
     Source: Lin et al., "Feature Pyramid Networks", 2017, equation 1.
     """
@@ -42,28 +45,37 @@ def assign_boxes_to_levels(
 
 
 def convert_boxes_to_pooler_format(box_lists: list[Boxes]) -> Tensor:
-    """Return the boxes of all images as rows `(image index, box…)`: `(R, 5)`, or `(R, 6)` if rotated."""
+    """Concatenate the boxes of all images into rows of image index and box.
+
+    Args:
+        box_lists: The boxes of each image, `R` in total.
+
+    Returns:
+        `(R, 5)` rows `(image index, x1, y1, x2, y2)`, or `(R, 6)` for rotated boxes.
+    """
     boxes = torch.cat([boxes.tensor for boxes in box_lists])
     index: list[Tensor] = []
-    for i, one in enumerate(box_lists):
-        index.append(one.tensor.new_full((one.tensor.shape[0], 1), float(i)))
+    for i, image_boxes in enumerate(box_lists):
+        index.append(image_boxes.tensor.new_full((image_boxes.tensor.shape[0], 1), float(i)))
     return torch.cat((torch.cat(index), boxes), dim=1)
 
 
 class ROIPooler(nn.Module):
-    """Pool every region from the level that suits its size.
+    """Region pooling from a feature pyramid: each region is pooled from the level that suits its size.
 
     Args:
-        output_size: Side, or `(height, width)`, of the output.
-        scales: Cells for one image pixel of every level: 1 / stride, each half of the one before.
-        sampling_ratio: Samples along each side of a bin, 0 for as many as there are cells.
-        pooler_type: `"ROIAlignV2"` (pixel centres at half-integers), `"ROIAlign"` (the older shift),
-            `"ROIAlignRotated"` or `"ROIPool"`.
-        canonical_box_size: Side in pixels of a square that belongs to `canonical_level`.
-        canonical_level: `log2` of the stride of that level.
+        output_size: `(height, width)` of the output, or its side length.
+        scales: Scale of every level relative to the image, 1 / stride, from fine to coarse. Each is half of the
+            previous one.
+        sampling_ratio: Samples per bin along each side; 0 chooses the number adaptively, about one sample per feature
+            cell.
+        pooler_type: `"ROIAlignV2"` (pixel centers at half-integer coordinates), `"ROIAlign"` (without the half-pixel
+            shift, for older checkpoints), `"ROIAlignRotated"` or `"ROIPool"`.
+        canonical_box_size: Side length in pixels of the boxes that belong to `canonical_level`.
+        canonical_level: `log2` of the stride of the level that boxes of the canonical size belong to.
 
     Raises:
-        ValueError: for an unknown type, or scales that are not halves of each other.
+        ValueError: If `pooler_type` is unknown, or `scales` are not consecutive powers of two.
     """
 
     def __init__(
@@ -78,7 +90,7 @@ class ROIPooler(nn.Module):
         super().__init__()
         size = (output_size, output_size) if isinstance(output_size, int) else tuple(output_size)
         if len(size) != 2:
-            raise ValueError(f"ROIPooler: output_size must be one or two numbers, got {output_size}")
+            raise ValueError(f"ROIPooler: output_size must be one or two integers, got {output_size}")
         self.output_size = size
         self.scales = tuple(scales)
         self.sampling_ratio = sampling_ratio
@@ -87,7 +99,9 @@ class ROIPooler(nn.Module):
         self.canonical_level = canonical_level
         levels = [-math.log2(scale) for scale in self.scales]
         if levels != [round(levels[0]) + i for i in range(len(levels))]:
-            raise ValueError(f"ROIPooler: scales must be powers of two, each half of the one before, got {self.scales}")
+            raise ValueError(
+                f"ROIPooler: scales must be powers of two, each half of the previous one, got {self.scales}"
+            )
         self.min_level, self.max_level = int(levels[0]), int(levels[-1])
         self.level_poolers = nn.ModuleList(self._pooler(scale) for scale in self.scales)
 
@@ -99,22 +113,27 @@ class ROIPooler(nn.Module):
             return ROIAlignRotated(size, scale, samples)
         if self.pooler_type == "ROIPool":
             return ROIPool(size, scale)
-        raise ValueError(f"ROIPooler: unknown type {self.pooler_type!r}; {nearest(self.pooler_type, POOLER_TYPES)}")
+        raise ValueError(
+            f"ROIPooler: unknown pooler_type {self.pooler_type!r}; {nearest(self.pooler_type, POOLER_TYPES)}"
+        )
 
     def forward(self, x: list[Tensor], box_lists: list[Boxes]) -> Tensor:
-        """Pool the boxes of a batch.
+        """Pool the regions of a batch.
 
         Args:
-            x: One map `(B, C, H, W)` for each scale.
-            box_lists: Boxes of each of the `B` images, in image pixels.
+            x: One feature map `(B, C, H, W)` per scale.
+            box_lists: The boxes of each of the `B` images, in image pixels, `R` in total.
 
         Returns:
-            `(R, C, height, width)`, the regions of all images in order.
+            `(R, C, height, width)`, in the order of the boxes.
+
+        Raises:
+            ValueError: If the number of feature maps or of box lists is wrong.
         """
         if len(x) != len(self.level_poolers) or len(box_lists) != x[0].shape[0]:
-            scales, images = len(self.level_poolers), x[0].shape[0]
             raise ValueError(
-                f"ROIPooler: got {len(x)} maps for {scales} scales, and {len(box_lists)} box lists for {images} images"
+                f"ROIPooler: expected {len(self.level_poolers)} feature maps and {x[0].shape[0]} box lists,"
+                f" got {len(x)} and {len(box_lists)}"
             )
         rois = convert_boxes_to_pooler_format(box_lists)
         if len(self.level_poolers) == 1:
@@ -125,6 +144,6 @@ class ROIPooler(nn.Module):
         height, width = self.output_size
         pooled = x[0].new_zeros((rois.shape[0], x[0].shape[1], height, width))
         for level, pooler in enumerate(self.level_poolers):
-            rows = (levels == level).nonzero().squeeze(1)
-            pooled.index_put_([rows], pooler(x[level], rois[rows]))
+            indices = (levels == level).nonzero().squeeze(1)
+            pooled.index_put_([indices], pooler(x[level], rois[indices]))
         return pooled

@@ -1,4 +1,4 @@
-"""From the model's resolution to the wanted one."""
+"""Rescaling of model outputs to the original image size."""
 
 from __future__ import annotations
 
@@ -11,19 +11,24 @@ from detectory.structures import Instances, ROIMasks
 def detector_postprocess(
     results: Instances, output_height: int, output_width: int, mask_threshold: float = 0.5
 ) -> Instances:
-    """Scale detections from the size that the model saw to the wanted size.
+    """Rescale the detections of one image from the model's input size to the requested output size.
 
-    Boxes are scaled and clipped, detections without area dropped, region masks `pred_masks` pasted into the
-    image and keypoints scaled.
+    Boxes are scaled and clipped to the image, detections with an empty box are removed, mask probabilities inside the
+    boxes (`pred_masks`) are pasted into the image and binarized, and keypoints are scaled.
 
     Args:
-        results: Detections in an image of `results.image_size`; has `pred_boxes` or `proposal_boxes`.
-        output_height: Height of the result in pixels.
-        output_width: Width of the result in pixels.
-        mask_threshold: Probability from which on a pixel belongs to a mask.
+        results: Detections in an image of size `results.image_size`, with `pred_boxes` or `proposal_boxes`. Not
+            modified.
+        output_height: Height of the output in pixels.
+        output_width: Width of the output in pixels.
+        mask_threshold: Minimum probability of a mask pixel.
 
     Returns:
-        New `Instances`; `pred_masks` is bool `(N, output_height, output_width)`.
+        New `Instances` of size `(output_height, output_width)`; `pred_masks` is bool `(N, output_height,
+        output_width)`.
+
+    Raises:
+        ValueError: If `results` have no boxes.
     """
     scale_x = output_width / results.image_size[1]
     scale_y = output_height / results.image_size[0]
@@ -31,7 +36,7 @@ def detector_postprocess(
     name = "pred_boxes" if scaled.has("pred_boxes") else "proposal_boxes"
     if not scaled.has(name):
         raise ValueError(
-            f"detector_postprocess: results need pred_boxes or proposal_boxes, got {list(results.get_fields())}"
+            f"detector_postprocess: results must have pred_boxes or proposal_boxes, got {list(results.get_fields())}"
         )
     boxes = scaled.get(name).clone()
     boxes.scale(scale_x, scale_y)
@@ -39,6 +44,7 @@ def detector_postprocess(
     scaled.set(name, boxes)
     scaled = scaled[boxes.nonempty()]
     if scaled.has("pred_masks"):
+        # After the boxes have been clipped: a mask covers exactly its own box, whatever the aspect ratio of the box.
         masks = scaled.pred_masks
         masks = masks if isinstance(masks, ROIMasks) else ROIMasks(masks[:, 0])
         scaled.pred_masks = masks.to_bitmasks(scaled.get(name), output_height, output_width, mask_threshold).tensor
@@ -48,18 +54,19 @@ def detector_postprocess(
 
 
 def sem_seg_postprocess(result: Tensor, img_size: tuple[int, int], output_height: int, output_width: int) -> Tensor:
-    """Cut the padding off a semantic prediction and resize it.
+    """Remove the padding from the semantic logits of one image, and resize them bilinearly.
 
     Args:
         result: Logits `(K, H, W)` at the size of the padded batch.
-        img_size: `(height, width)` of the image inside it.
-        output_height: Height of the result in pixels.
-        output_width: Width of the result in pixels.
+        img_size: `(height, width)` of the image without padding.
+        output_height: Height of the output in pixels.
+        output_width: Width of the output in pixels.
 
     Returns:
-        Logits `(K, output_height, output_width)`, resized bilinearly.
+        Logits `(K, output_height, output_width)`.
     """
     result = result[:, : img_size[0], : img_size[1]]
-    # The strides of a batch whose channels come last: `result[None]` would have others, and be copied before resizing.
+    # Equals `result[None]`, but keeps a channels-last result a channels-last batch: the strides of `result[None]` match
+    # neither memory format, and `interpolate` would copy the tensor first.
     result = result.permute(1, 2, 0)[None].permute(0, 3, 1, 2)
     return F.interpolate(result, size=(output_height, output_width), mode="bilinear", align_corners=False)[0]

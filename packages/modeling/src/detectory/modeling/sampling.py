@@ -1,4 +1,4 @@
-"""Which labelled boxes a loss looks at."""
+"""Random sampling of foreground and background labels for the losses."""
 
 from __future__ import annotations
 
@@ -9,17 +9,19 @@ from torch import Tensor
 def subsample_labels(
     labels: Tensor, num_samples: int, positive_fraction: float, bg_label: int
 ) -> tuple[Tensor, Tensor]:
-    """Draw positives and negatives at random, positives up to their share, negatives for the rest.
+    """Sample foreground and background indices at random, at most `num_samples` in total.
+
+    At most `num_samples * positive_fraction` (rounded down) of the samples are positive; negatives fill the rest.
 
     Args:
-        labels: `(N,)`: -1 is ignored, `bg_label` is negative, anything else is positive.
-        num_samples: Most samples of both kinds together.
-        positive_fraction: Largest share of positives in `num_samples`.
-        bg_label: The negative label.
+        labels: `(N,)` integer labels: -1 is ignored, `bg_label` is negative, every other value is positive.
+        num_samples: Maximum number of samples.
+        positive_fraction: Maximum fraction of positive samples, in [0, 1].
+        bg_label: The label of the background.
 
     Returns:
-        Indices of the positives and of the negatives, int64, in random order. Fewer than
-        `num_samples` where there are not enough negatives.
+        The indices of the sampled positives and of the sampled negatives, two int64 tensors in random order. Together
+        they have fewer than `num_samples` elements if there are not enough negatives.
     """
     positive = ((labels != -1) & (labels != bg_label)).nonzero().squeeze(1)
     negative = (labels == bg_label).nonzero().squeeze(1)
@@ -29,7 +31,11 @@ def subsample_labels(
 
 
 def check_sampling(owner: str, batch_size_per_image: int, positive_fraction: float) -> None:
-    """Raise ValueError, in the name of `owner`, for a number of samples or a share that cannot be drawn."""
+    """Check the sampling arguments of the class named `owner`.
+
+    Raises:
+        ValueError: If `batch_size_per_image` is not positive, or `positive_fraction` is outside [0, 1].
+    """
     if batch_size_per_image < 1:
         raise ValueError(f"{owner}: batch_size_per_image must be positive, got {batch_size_per_image}")
     if not 0 <= positive_fraction <= 1:
@@ -37,4 +43,5 @@ def check_sampling(owner: str, batch_size_per_image: int, positive_fraction: flo
 
 
 def _draw(indices: Tensor, count: int) -> Tensor:
+    """Return `count` elements of `indices`, drawn without replacement."""
     return indices[torch.randperm(len(indices), device=indices.device)[:count]]

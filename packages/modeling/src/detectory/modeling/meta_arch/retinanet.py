@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from detectory import ops
 from detectory.modeling.backbone import Backbone
-from detectory.modeling.box_regression import Box2BoxTransform, dense_box_regression_loss, known_box_loss
+from detectory.modeling.box_regression import Box2BoxTransform, check_box_reg_loss_type, dense_box_regression_loss
 from detectory.modeling.matcher import Matcher
 from detectory.structures import Boxes, ImageList, Instances, pairwise_iou
 
@@ -81,7 +81,7 @@ class RetinaNet(DenseDetector):
         self.focal_loss_alpha = focal_loss_alpha
         self.focal_loss_gamma = focal_loss_gamma
         self.smooth_l1_beta = smooth_l1_beta
-        self.box_reg_loss_type = known_box_loss(box_reg_loss_type)
+        self.box_reg_loss_type = check_box_reg_loss_type(box_reg_loss_type)
         self.test_score_thresh = test_score_thresh
         self.test_topk_candidates = test_topk_candidates
         self.test_nms_thresh = test_nms_thresh

@@ -1,4 +1,4 @@
-"""Networks that propose where objects may be."""
+"""Region proposal networks for axis-aligned and rotated boxes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The small network that slides over every level."""
+"""Convolutional head of the region proposal network."""
 
 from __future__ import annotations
 
@@ -11,13 +11,17 @@ from detectory.modeling.layers import Conv2d, init_predictor
 
 
 class StandardRPNHead(nn.Module):
-    """3×3 convolutions shared by all levels, then one 1×1 convolution for scores and one for deltas.
+    """RPN head: 3×3 convolutions, then a 1×1 convolution for objectness logits and one for deltas, shared by all
+    levels.
 
     Args:
-        in_channels: Channels of every level.
-        num_anchors: Anchors of a cell.
-        box_dim: Numbers of a box's delta: 4, or 5 if rotated.
-        conv_dims: Channels of each hidden convolution; -1 keeps those of its input.
+        in_channels: Channels of every feature map.
+        num_anchors: Anchors per cell, `A`.
+        box_dim: Coordinates of a box, `D`: 4, or 5 for rotated boxes.
+        conv_dims: Output channels of each 3×3 convolution; -1 keeps the number of input channels.
+
+    Raises:
+        ValueError: If an element of `conv_dims` is neither positive nor -1.
 
     Source: Ren et al., "Faster R-CNN", 2015, section 3.1.
     """
@@ -28,14 +32,14 @@ class StandardRPNHead(nn.Module):
         super().__init__()
         channels = in_channels
         layers: list[nn.Conv2d] = []
-        for wanted in conv_dims:
-            if wanted == 0 or wanted < -1:
+        for dim in conv_dims:
+            if dim == 0 or dim < -1:
                 raise ValueError(f"StandardRPNHead: conv_dims must be positive or -1, got {list(conv_dims)}")
-            out_channels = channels if wanted == -1 else wanted
+            out_channels = channels if dim == -1 else dim
             layers.append(Conv2d(channels, out_channels, 3, padding=1, activation=nn.ReLU()))
             channels = out_channels
         if len(layers) == 1:
-            # Published checkpoints name a single convolution without a number.
+            # Detectron2's checkpoints name a single convolution `conv`, several ones `conv.conv0`, `conv.conv1`, ….
             self.conv: nn.Module = layers[0]
         else:
             self.conv = nn.Sequential(OrderedDict((f"conv{i}", layer) for i, layer in enumerate(layers)))
@@ -45,6 +49,6 @@ class StandardRPNHead(nn.Module):
             init_predictor(layer, std=0.01)
 
     def forward(self, features: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
-        """Map levels `(B, C, H, W)` to logits `(B, A, H, W)` and deltas `(B, A * box_dim, H, W)`."""
+        """Map each feature map `(B, C, H, W)` to logits `(B, A, H, W)` and deltas `(B, A * D, H, W)`."""
         hidden = [self.conv(x) for x in features]
         return [self.objectness_logits(x) for x in hidden], [self.anchor_deltas(x) for x in hidden]

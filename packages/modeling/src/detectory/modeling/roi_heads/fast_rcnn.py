@@ -12,7 +12,7 @@ from detectory.modeling.box_regression import (
     Box2BoxTransform,
     Box2BoxTransformRotated,
     box_regression_loss,
-    known_box_loss,
+    check_box_reg_loss_type,
 )
 from detectory.modeling.layers import ShapeSpec, cross_entropy
 from detectory.structures import Instances
@@ -84,7 +84,7 @@ class FastRCNNOutputLayers(nn.Module):
         self.test_topk_per_image = test_topk_per_image
         self.cls_agnostic_bbox_reg = cls_agnostic_bbox_reg
         self.smooth_l1_beta = smooth_l1_beta
-        self.box_reg_loss_type = known_box_loss(box_reg_loss_type)
+        self.box_reg_loss_type = check_box_reg_loss_type(box_reg_loss_type)
         names = ("loss_cls", "loss_box_reg")
         self.loss_weight = dict(loss_weight) if isinstance(loss_weight, Mapping) else dict.fromkeys(names, loss_weight)
         self.use_fed_loss = use_fed_loss

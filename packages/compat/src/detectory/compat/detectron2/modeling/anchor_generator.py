@@ -67,6 +67,7 @@ class DefaultAnchorGenerator(native.DefaultAnchorGenerator):
     """`detectory.modeling.anchor_generator.DefaultAnchorGenerator`, from arguments or a config."""
 
     __init__ = configurable(native.DefaultAnchorGenerator.__init__)
+    num_cell_anchors = native.DefaultAnchorGenerator.num_anchors
 
     def __prepare_scriptable__(self) -> nn.Module:
         """Return what `torch.jit.script` compiles; a subclass stands for itself."""
@@ -88,6 +89,7 @@ class RotatedAnchorGenerator(native.RotatedAnchorGenerator):
     """`detectory.modeling.anchor_generator.RotatedAnchorGenerator`, from arguments or a config."""
 
     __init__ = configurable(native.RotatedAnchorGenerator.__init__)
+    num_cell_anchors = native.RotatedAnchorGenerator.num_anchors
 
     @classmethod
     def from_config(cls, cfg: CfgNode, input_shape: list[ShapeSpec]) -> dict[str, Any]:

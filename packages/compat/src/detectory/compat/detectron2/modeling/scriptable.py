@@ -16,9 +16,9 @@ from torch.nn import functional as F
 from detectory.compat.detectron2.layers.nms import batched_nms
 from detectory.modeling import meta_arch, proposal_generator, roi_heads
 from detectory.modeling.anchor_generator import DefaultAnchorGenerator
-from detectory.modeling.box_regression import Box2BoxTransform, moved_boxes
+from detectory.modeling.box_regression import Box2BoxTransform, decode_boxes
 from detectory.modeling.layers import fast_layout
-from detectory.modeling.proposal_generator.proposals import take_rows
+from detectory.modeling.proposal_generator.proposals import gather_rows
 from detectory.modeling.proposal_generator.rpn import flatten_cells
 from detectory.structures import Boxes, ImageList, Instances, heatmaps_to_keypoints
 
@@ -82,8 +82,8 @@ class ScriptableRPN(nn.Module):
             level_logits = flatten_cells(logits[i], 1).squeeze(2)
             score, index = level_logits.topk(min(level_logits.shape[1], self.pre_nms_topk), dim=1)
             chosen = anchors[i].tensor[index]  # (B, k, 4)
-            moves = take_rows(flatten_cells(deltas[i], 4), index).flatten(0, 1)
-            moved = moved_boxes(moves, chosen.flatten(0, 1), self.weights, self.scale_clamp)
+            moves = gather_rows(flatten_cells(deltas[i], 4), index).flatten(0, 1)
+            moved = decode_boxes(moves, chosen.flatten(0, 1), self.weights, self.scale_clamp)
             boxes.append(moved.reshape(chosen.shape))
             scores.append(score)
             numbers.append(torch.full([score.shape[1]], i, dtype=torch.int64, device=score.device))
@@ -178,7 +178,7 @@ class _BoxDetector(nn.Module):
     def _detect(self, vectors: Tensor, proposals: list[Instances]) -> list[Instances]:
         scores, deltas = self.box_predictor(vectors)
         regions = torch.cat([one.proposal_boxes.tensor for one in proposals])
-        boxes = moved_boxes(deltas, regions, self.weights, self.scale_clamp)
+        boxes = decode_boxes(deltas, regions, self.weights, self.scale_clamp)
         probabilities = scores.sigmoid() if self.use_sigmoid else F.softmax(scores, dim=-1)
         counts = [one.proposal_boxes.tensor.shape[0] for one in proposals]
         image_boxes, image_scores = boxes.split(counts), probabilities.split(counts)

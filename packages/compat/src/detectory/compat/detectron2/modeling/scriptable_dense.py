@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from detectory.compat.detectron2.layers.nms import batched_nms
 from detectory.compat.detectron2.modeling.scriptable import normalized_batch, numbers_of
 from detectory.modeling import meta_arch
-from detectory.modeling.box_regression import moved_boxes
+from detectory.modeling.box_regression import decode_boxes
 from detectory.modeling.layers import fast_layout
 from detectory.modeling.proposal_generator.rpn import flatten_cells
 from detectory.structures import Boxes, Instances
@@ -77,7 +77,7 @@ class ScriptableRetinaNet(nn.Module):
         anchor, label = entries[:, 0], entries[:, 1]
         score, order = confidence[anchor, label].topk(min(anchor.shape[0], self.candidates))
         anchor, label = anchor[order], label[order]
-        return moved_boxes(deltas[anchor], anchors[anchor], self.weights, self.scale_clamp), score, label
+        return decode_boxes(deltas[anchor], anchors[anchor], self.weights, self.scale_clamp), score, label
 
     def _best(self, boxes: Tensor, scores: Tensor, labels: Tensor, image_size: tuple[int, int]) -> Instances:
         keep = batched_nms(boxes, scores, labels, self.nms_thresh)[: self.detections]
