@@ -3,8 +3,6 @@
 Environments are made by uv, whose hard links make a further one cost about a second.
 """
 
-from __future__ import annotations
-
 import hashlib
 import os
 import re

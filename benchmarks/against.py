@@ -8,8 +8,6 @@ both. The exit code is 1 when the 95 % interval of an operator's median ratio li
 -- --against REF` builds both wheels and calls this.
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 import os
@@ -44,7 +42,7 @@ class Build:
         if folder.resolve() not in loaded.resolve().parents:
             raise RuntimeError(f"against: {wheel} was to be measured, but {loaded} was imported")
 
-    def __enter__(self) -> Build:
+    def __enter__(self) -> "Build":
         return self
 
     def __exit__(

@@ -1,7 +1,5 @@
 """Two threads, fixed seeds, and the versions of everything measured in the JSON that pytest-benchmark writes."""
 
-from __future__ import annotations
-
 import pytest
 import torch
 from benchmarks.machine import versions

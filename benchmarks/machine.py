@@ -1,7 +1,5 @@
 """What a figure depends on: the machine, how fast it moves bytes and multiplies, and the versions of everything."""
 
-from __future__ import annotations
-
 import functools
 import importlib.metadata
 import os

@@ -1,7 +1,5 @@
 """Times of two builds in interleaved pairs, and what they say about the ratio, however times are distributed."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from typing import Any, Protocol

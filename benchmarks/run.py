@@ -11,8 +11,6 @@ floor (`ops/bench_operators.py`) make a second table: the floor, whether bytes o
 it. A comparison with another commit is `nox -s benchmark -- --against REF` (`against.py`).
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 import subprocess

@@ -5,8 +5,6 @@
 Change what you like. `detectory train` does the same with full checkpoints, resuming, writers and more.
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 import time

@@ -1,7 +1,5 @@
 """What the tests of all packages share: seeds, devices and the folder of real data."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 import random

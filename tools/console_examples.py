@@ -8,8 +8,6 @@ session, a package and its extras, a module and a script exist. A comment above 
 * `<!-- run slowly -->`: as the first, but only where `DETECTORY_SLOW_EXAMPLES=1`; else they are checked.
 """
 
-from __future__ import annotations
-
 import doctest
 import importlib.metadata
 import importlib.util

@@ -1,7 +1,5 @@
 """A griffe extension that makes docstrings read well on the site: roles such as ```nms` ``, and examples."""
 
-from __future__ import annotations
-
 import re
 from typing import Any
 

@@ -5,8 +5,6 @@ in `console` blocks are checked (`console_examples.py`); `<!-- run -->` above su
 they print. Each page runs in an empty working directory, so that an example may write files.
 """
 
-from __future__ import annotations
-
 import os
 import tempfile
 from pathlib import Path

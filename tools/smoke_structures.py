@@ -4,8 +4,6 @@ Run by the Python of an environment into which torch and then the wheel were ins
 reach, where anything but NumPy and the operators came along, and where a result is wrong.
 """
 
-from __future__ import annotations
-
 import re
 import shutil
 from importlib import metadata

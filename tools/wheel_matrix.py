@@ -7,8 +7,6 @@ must be able to use a wheel that was built beside a CUDA one. Each gets a fresh 
 0 when every row passed.
 """
 
-from __future__ import annotations
-
 import argparse
 import os
 import shutil

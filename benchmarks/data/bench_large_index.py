@@ -4,8 +4,6 @@ The peers: parsing the JSON file alone (what every reader that does not keep an 
 that are kept pickled in one buffer.
 """
 
-from __future__ import annotations
-
 import importlib.util
 import json
 import os

@@ -4,8 +4,6 @@ The peer is the way Detectron2 does it, written plainly: Pillow decodes and resi
 every annotation is transformed by itself.
 """
 
-from __future__ import annotations
-
 import copy
 import os
 from pathlib import Path

@@ -9,8 +9,6 @@ The empty stub costs what five losses, their gradients and SGD cost torch, some 
 microsecond of the trainer; 20 ms is the order of a fast detector's step.
 """
 
-from __future__ import annotations
-
 import importlib.util
 import itertools
 import json

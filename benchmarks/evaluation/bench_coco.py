@@ -3,8 +3,6 @@
 Boxes at the density of COCO: 2,060 images, about 18,000 objects and 113,000 detections; masks on 60 images.
 """
 
-from __future__ import annotations
-
 import contextlib
 import io
 import sys

@@ -1,7 +1,5 @@
 """Panoptic quality of 100 pairs of PNG files beside plain NumPy: COCO's pictures repeated, predictions shifted."""
 
-from __future__ import annotations
-
 import json
 import os
 import sys

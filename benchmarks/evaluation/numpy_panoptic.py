@@ -1,7 +1,5 @@
 """Panoptic quality in plain NumPy after the paper, one image after the other: the peer of the benchmark."""
 
-from __future__ import annotations
-
 import json
 from collections import defaultdict
 

@@ -3,8 +3,6 @@
 usage: python -m benchmarks.evaluation.peak_memory detectory|pycocotools ANNOTATIONS RESULTS bbox|segm
 """
 
-from __future__ import annotations
-
 import contextlib
 import io
 import sys

@@ -1,7 +1,5 @@
 """A dataset of COCO's density with a detector's results, as files."""
 
-from __future__ import annotations
-
 import json
 
 import numpy as np

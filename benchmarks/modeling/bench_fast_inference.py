@@ -1,7 +1,5 @@
 """`optimize_for_inference` on other architectures, 480×640: each beside the same model as it was built."""
 
-from __future__ import annotations
-
 import copy
 
 import pytest

@@ -1,7 +1,5 @@
 """Training steps of Mask R-CNN R-50-FPN on a GPU: bfloat16, 16 images of 800 x 1088 that lie there already."""
 
-from __future__ import annotations
-
 import pytest
 import torch
 from gpu_training import our_step, torchvision_step

@@ -1,7 +1,5 @@
 """Mask R-CNN R-50-FPN on 480×640, inference and a training step, beside torchvision's with the same weights."""
 
-from __future__ import annotations
-
 import copy
 
 import pytest

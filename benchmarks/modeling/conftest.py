@@ -1,7 +1,5 @@
 """The folder's own helpers can be imported by name."""
 
-from __future__ import annotations
-
 import sys
 from pathlib import Path
 

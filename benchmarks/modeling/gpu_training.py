@@ -5,8 +5,6 @@ usage: gpu_training.py [--batch 16] [--height 800] [--width 1088] [--steps 5]
 Run on a machine with a GPU, it profiles our step: the kernels that take longest, and how long the GPU waits.
 """
 
-from __future__ import annotations
-
 import argparse
 from collections.abc import Callable
 

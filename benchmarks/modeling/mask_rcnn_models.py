@@ -1,7 +1,5 @@
 """Mask R-CNN R-50-FPN in Detectory, and torchvision's with the same weights."""
 
-from __future__ import annotations
-
 import torch
 import torchvision
 from torch import nn

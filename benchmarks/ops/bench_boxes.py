@@ -1,7 +1,5 @@
 """IoU of all pairs of boxes."""
 
-from __future__ import annotations
-
 import pytest
 import torch
 import torchvision

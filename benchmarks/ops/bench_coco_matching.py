@@ -1,7 +1,5 @@
 """Matching of a data set: 500 images, 10 categories, 10 thresholds, 4 area ranges, up to 100 detections an image."""
 
-from __future__ import annotations
-
 import contextlib
 import io
 

@@ -1,7 +1,5 @@
 """The operators beside torchvision's on a CUDA device: `nox -s gpu` prints the table."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import pytest

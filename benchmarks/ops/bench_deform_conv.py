@@ -1,7 +1,5 @@
 """Deformable convolution v2, 256 channels, 3 x 3, on two maps of 50 x 68."""
 
-from __future__ import annotations
-
 import pytest
 import torch
 import torchvision

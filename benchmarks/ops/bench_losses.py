@@ -1,7 +1,5 @@
 """The focal loss of all anchors of a batch: 200,000 anchors, 80 classes."""
 
-from __future__ import annotations
-
 import pytest
 import torch
 import torchvision

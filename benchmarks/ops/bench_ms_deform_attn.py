@@ -1,7 +1,5 @@
 """Multi-scale deformable attention at the size of an encoder. Its peer is plain torch: `grid_sample` for each level."""
 
-from __future__ import annotations
-
 import pytest
 import torch
 from benchmarks.ops.inputs import attention

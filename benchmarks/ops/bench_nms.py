@@ -1,7 +1,5 @@
 """Suppression of 100 to 10,000 boxes: one class, and 80 classes in one call."""
 
-from __future__ import annotations
-
 import pytest
 import torch
 import torchvision

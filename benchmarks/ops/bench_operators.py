@@ -1,7 +1,5 @@
 """Every operator against its floor: the time to move its bytes, or to do its operations, on this machine."""
 
-from __future__ import annotations
-
 import pytest
 from benchmarks.machine import floor
 from benchmarks.ops.operators import OPERATORS, size_in_bytes

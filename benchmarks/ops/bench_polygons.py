@@ -1,7 +1,5 @@
 """Ground-truth polygons to masks, run lengths and targets of the mask loss."""
 
-from __future__ import annotations
-
 import numpy as np
 import pycocotools.mask
 import pytest

@@ -1,7 +1,5 @@
 """Run lengths of 100 masks of 800 x 1200 pixels: ellipses of all sizes with wavy outlines, or noise at its worst."""
 
-from __future__ import annotations
-
 import faster_coco_eval.core.mask
 import hotcoco
 import numpy as np

@@ -1,7 +1,5 @@
 """RoIAlign of 512 regions, 256 channels, 7 x 7 bins, adaptive sampling."""
 
-from __future__ import annotations
-
 import pytest
 import torch
 import torchvision

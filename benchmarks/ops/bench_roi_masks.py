@@ -1,7 +1,5 @@
 """From predicted 28 x 28 masks to COCO results: 100 instances in a picture of 800 x 1200."""
 
-from __future__ import annotations
-
 import multiprocessing
 import sys
 from pathlib import Path

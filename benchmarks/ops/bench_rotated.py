@@ -1,7 +1,5 @@
 """Rotated operators. They have no peer on PyPI: torchvision's upright ones are measured beside them as a yardstick."""
 
-from __future__ import annotations
-
 import pytest
 import torch
 import torchvision

@@ -1,7 +1,5 @@
 """3x3 convolutions of 256 channels: a map of a pyramid, and the regions of a mask head, beside torch's (oneDNN)."""
 
-from __future__ import annotations
-
 import pytest
 import torch
 from torch.nn import functional as F

@@ -1,7 +1,5 @@
 """Inputs that several benchmarks of the operators share, the same in every process."""
 
-from __future__ import annotations
-
 import numpy as np
 import torch
 

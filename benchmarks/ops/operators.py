@@ -5,8 +5,6 @@ result written once, and the operations that the result cannot do without are do
 and, where the work depends on them, the values at hand; the counts err on the low side.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any

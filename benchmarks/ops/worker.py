@@ -4,8 +4,6 @@ It reads one JSON line for each request and answers with one: `{"operator": name
 long and is answered by `{"median": seconds}`, or by `{"error": text}` where this build has not got the operator.
 """
 
-from __future__ import annotations
-
 import json
 import sys
 import time

@@ -1,7 +1,5 @@
 """100 instances with masks, boxes and labels on 800 x 1200, beside the same drawn on matplotlib's Agg canvas."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg

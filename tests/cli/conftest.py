@@ -1,7 +1,5 @@
 """Fixtures of the commands' tests."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import pytest

@@ -1,7 +1,5 @@
 """What holds for every command: its help, its errors, its exit codes, its completion."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

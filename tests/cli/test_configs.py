@@ -1,7 +1,5 @@
 """`detectory config`: what is shown is what is used, what is converted builds the same."""
 
-from __future__ import annotations
-
 import json
 
 import pytest

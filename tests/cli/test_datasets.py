@@ -1,7 +1,5 @@
 """`detectory data`: the commands on small datasets of every format, and on real photographs."""
 
-from __future__ import annotations
-
 import json
 
 import numpy as np

@@ -1,7 +1,5 @@
 """The demo's generated dataset keeps what it promises."""
 
-from __future__ import annotations
-
 import json
 
 import numpy as np

@@ -1,7 +1,5 @@
 """`detectory eval` on files: a table, metrics.json and the report."""
 
-from __future__ import annotations
-
 import json
 
 import pytest

@@ -1,7 +1,5 @@
 """`detectory benchmark` measures the model that is named, as it is asked to."""
 
-from __future__ import annotations
-
 import json
 
 import pytest

@@ -1,7 +1,5 @@
 """`detectory env`: names what is wrong here, and what mends it."""
 
-from __future__ import annotations
-
 import importlib.metadata
 import json
 

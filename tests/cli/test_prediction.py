@@ -1,7 +1,5 @@
 """`detectory predict` on images, videos and names of the zoo, with a model that finds one bright square."""
 
-from __future__ import annotations
-
 import json
 import os
 import signal

@@ -1,7 +1,5 @@
 """`detectory zoo`: what is published is told, what is not is said to be unknown."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 

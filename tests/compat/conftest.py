@@ -1,7 +1,5 @@
 """A small dataset, and a config that trains on it in a second."""
 
-from __future__ import annotations
-
 import json
 
 import numpy as np

@@ -1,7 +1,5 @@
 """CfgNode: access, freezing, merging."""
 
-from __future__ import annotations
-
 import copy
 import pickle
 

@@ -1,7 +1,5 @@
 """The snippets of Detectron2's tutorials "Yacs Configs" and "Lazy Configs", paths changed."""
 
-from __future__ import annotations
-
 import sys
 
 import pytest

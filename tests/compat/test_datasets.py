@@ -1,7 +1,5 @@
 """Built-in datasets under another root, and the scripts that draw annotations."""
 
-from __future__ import annotations
-
 import json
 
 import pytest

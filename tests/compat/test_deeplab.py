@@ -1,7 +1,5 @@
 """DeepLab's parts, and what other projects take from them."""
 
-from __future__ import annotations
-
 import math
 
 import pytest

@@ -1,7 +1,5 @@
 """DefaultTrainer and DefaultPredictor on a small dataset, as the tutorials use them."""
 
-from __future__ import annotations
-
 import json
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Detectron's weights and its way to count pixels."""
 
-from __future__ import annotations
-
 import pytest
 import torch
 from tests.modeling import tiny_models

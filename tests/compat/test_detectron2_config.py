@@ -1,7 +1,5 @@
 """The default config, its versions, the YAML configs of the model zoo and ``configurable``."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Evaluators and their helpers under Detectron2's module paths."""
 
-from __future__ import annotations
-
 import contextlib
 import copy
 import io

@@ -1,7 +1,5 @@
 """``import detectron2`` resolves to the compat package, in a process of its own."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 

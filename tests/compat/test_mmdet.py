@@ -1,7 +1,5 @@
 """State dicts of MMDetection's versions fit models of ours."""
 
-from __future__ import annotations
-
 import pytest
 import torch
 from torchvision.models import resnet18

@@ -1,7 +1,5 @@
 """The model zoo by Detectron2's names: files of Python configs, and the parts that they share."""
 
-from __future__ import annotations
-
 import gzip
 import json
 from pathlib import Path

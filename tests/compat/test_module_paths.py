@@ -1,7 +1,5 @@
 """Every module path of Detectron2 has every name that its own tests and projects import, and the documented ones."""
 
-from __future__ import annotations
-
 import importlib
 import inspect
 import json

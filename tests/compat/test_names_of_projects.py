@@ -1,7 +1,5 @@
 """Names that projects import from Detectron2 and fvcore beside the documented ones."""
 
-from __future__ import annotations
-
 import importlib
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Models built from configs have Detectron2's state dicts, and give its measured outputs, losses and gradients."""
 
-from __future__ import annotations
-
 import gzip
 import importlib.util
 import json

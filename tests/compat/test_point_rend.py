@@ -1,7 +1,5 @@
 """PointRend: features of points, and masks refined point by point."""
 
-from __future__ import annotations
-
 import pytest
 import torch
 

@@ -1,7 +1,5 @@
 """YAML of configs is read without executing anything."""
 
-from __future__ import annotations
-
 import pytest
 import yaml
 

@@ -1,7 +1,5 @@
 """Programs written for Detectron2 run unchanged, and its tools have their flags here."""
 
-from __future__ import annotations
-
 import importlib.util
 import json
 import subprocess

@@ -1,7 +1,5 @@
 """The same seed gives the weights, samples and losses that were measured with Detectron2 (torch's CPU generator)."""
 
-from __future__ import annotations
-
 import pytest
 import torch
 

@@ -1,7 +1,5 @@
 """Scripting of structures, functions, layers and modules whose parts hand `Instances` to each other."""
 
-from __future__ import annotations
-
 import pytest
 import torch
 from torch import nn

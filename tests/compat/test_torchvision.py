@@ -1,7 +1,5 @@
 """torchvision's detectors and our twins of them give the same outputs."""
 
-from __future__ import annotations
-
 import pytest
 import torch
 from torchvision.models import detection

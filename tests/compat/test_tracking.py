@@ -1,7 +1,5 @@
 """Trackers and test-time augmentation from arguments and configs; rotated boxes' overlaps in pycocotools' frame."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 import torch

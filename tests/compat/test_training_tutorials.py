@@ -1,7 +1,5 @@
 """What the tutorials "Training" and "Evaluation" show, and the documented hooks, with the module's path changed."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 

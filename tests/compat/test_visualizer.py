@@ -1,7 +1,5 @@
 """The visualizer under Detectron2's module path, and what subclasses of other projects call of it."""
 
-from __future__ import annotations
-
 from types import SimpleNamespace
 
 import numpy as np

@@ -1,7 +1,5 @@
 """The snippets of Detectron2's tutorials "Write Models", "Use Models" and "Extend the Defaults", paths changed."""
 
-from __future__ import annotations
-
 import pytest
 import torch
 from omegaconf import OmegaConf

@@ -1,7 +1,5 @@
 """Settings of the right type and a wrong value: the model is refused as it is built, by the argument's name."""
 
-from __future__ import annotations
-
 import pytest
 import torch
 

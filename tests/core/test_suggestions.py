@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 from detectory.core.suggestions import nearest, nearest_names
 
 

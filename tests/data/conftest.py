@@ -1,7 +1,5 @@
 """A small COCO dataset on disk, and catalogs that forget what a test registered."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """What a dataset may do to a training: one clear error with its cause, or a sample left out and counted."""
 
-from __future__ import annotations
-
 import json
 import os
 import re

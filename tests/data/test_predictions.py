@@ -1,7 +1,5 @@
 """Predictions travel through LabelMe and YOLO files by way of records."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 import torch

@@ -1,7 +1,5 @@
 """What the tutorials on datasets, loaders and augmentations show works with the module's path changed."""
 
-from __future__ import annotations
-
 import copy
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """What tests of the engine share: a recipe that trains in a second, and a way to run it in a process of its own."""
 
-from __future__ import annotations
-
 import multiprocessing
 import os
 import sys

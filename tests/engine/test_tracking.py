@@ -1,7 +1,5 @@
 """Trackers give the same object the same number from frame to frame."""
 
-from __future__ import annotations
-
 import builtins
 
 import numpy as np

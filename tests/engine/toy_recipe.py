@@ -1,7 +1,5 @@
 """A recipe that trains in a second: noisy two-value regression with dropout and random augmentation."""
 
-from __future__ import annotations
-
 import os
 import random
 import signal

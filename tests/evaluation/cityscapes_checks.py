@@ -1,7 +1,5 @@
 """Comparison of one random Cityscapes split with the official scripts."""
 
-from __future__ import annotations
-
 import numpy as np
 import torch
 from cityscapes_scenes import NAMES, THINGS, official_instances, official_labels, random_labels, write_scenes

@@ -1,7 +1,5 @@
 """Small random street scenes with predictions, and what the official scripts say of them."""
 
-from __future__ import annotations
-
 import os
 from unittest import mock
 

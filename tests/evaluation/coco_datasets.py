@@ -1,7 +1,5 @@
 """Small random datasets with detections in COCO's format, and pycocotools' figures for them."""
 
-from __future__ import annotations
-
 import contextlib
 import copy
 import io

@@ -1,7 +1,5 @@
 """Model outputs that match COCO results, proposals near objects, and a loop that runs an evaluator."""
 
-from __future__ import annotations
-
 import numpy as np
 import torch
 from pycocotools import mask as mask_api

@@ -1,7 +1,5 @@
 """Datasets that evaluators are tried on."""
 
-from __future__ import annotations
-
 import sys
 import uuid
 from pathlib import Path

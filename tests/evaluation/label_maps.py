@@ -1,7 +1,5 @@
 """Random label maps and a slow search for boundary pixels."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

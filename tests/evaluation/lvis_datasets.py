@@ -1,7 +1,5 @@
 """Random LVIS datasets and the metrics of the `lvis` package."""
 
-from __future__ import annotations
-
 import copy
 import logging
 

@@ -1,7 +1,5 @@
 """Random panoptic segmentations and a slow computation of panoptic quality."""
 
-from __future__ import annotations
-
 import json
 import math
 

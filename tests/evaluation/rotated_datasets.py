@@ -1,7 +1,5 @@
 """Random datasets of rotated boxes and the metrics of pycocotools with rotated IoU."""
 
-from __future__ import annotations
-
 import contextlib
 import copy
 import io

@@ -1,7 +1,5 @@
 """Running a model over a dataset."""
 
-from __future__ import annotations
-
 import logging
 from types import SimpleNamespace
 

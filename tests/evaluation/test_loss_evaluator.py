@@ -1,7 +1,5 @@
 """Losses on data that the model is not trained on."""
 
-from __future__ import annotations
-
 import pytest
 import torch
 from torch import nn

@@ -1,7 +1,5 @@
 """Pascal VOC's average precision: matching step by step, both metrics, files."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 import torch

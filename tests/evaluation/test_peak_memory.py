@@ -1,7 +1,5 @@
 """Memory: no more than pycocotools takes, and half a million masks well below 2 GB."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 from pathlib import Path

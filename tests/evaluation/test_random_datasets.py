@@ -1,7 +1,5 @@
 """Five hundred random sets a metric without one difference: crowds, ignored, empty images, ties, many detections."""
 
-from __future__ import annotations
-
 import copy
 import math
 from pathlib import Path

@@ -1,7 +1,5 @@
 """RunLengths: masks as one text are the masks that went in."""
 
-from __future__ import annotations
-
 import pickle
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Semantic segmentation: counts of pixels and of boundaries, pixel by pixel."""
 
-from __future__ import annotations
-
 import json
 import math
 

@@ -1,7 +1,5 @@
 """Two processes with uneven shares, some images twice: the figures of one process, and no tensor is pickled."""
 
-from __future__ import annotations
-
 import copyreg
 import tempfile
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Random Pascal VOC boxes, annotation files, and a slow matching over sets of pixels."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from detectory.evaluation.pascal_voc import (

@@ -1,7 +1,5 @@
 """Small models of every meta-architecture, with random weights that yield confident, distinct predictions."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The Caffe2 export API raises errors that name the replacement."""
 
-from __future__ import annotations
-
 import pytest
 
 from detectory.export import Caffe2Model, Caffe2Tracer, add_export_config

@@ -1,7 +1,5 @@
 """Flattening of nested inputs and outputs, and `TracingAdapter`."""
 
-from __future__ import annotations
-
 import pytest
 import torch
 

@@ -1,7 +1,5 @@
 """The ONNX translations of Detectory's operators return the same results as the operators."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import pytest

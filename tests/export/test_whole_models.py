@@ -1,7 +1,5 @@
 """Whole models: exported, loaded and compared with the original."""
 
-from __future__ import annotations
-
 import numpy as np
 import onnx
 import pytest

@@ -1,7 +1,5 @@
 """A dataset of a few small images on disk, and a recipe small enough to train in a test."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Eight real photographs with all of their annotations, for models that learn them by heart."""
 
-from __future__ import annotations
-
 import json
 from collections import defaultdict
 

@@ -1,7 +1,5 @@
 """Models of each kind that two CPU cores train from random weights: the zoo's with ResNet-18 and 64 channels."""
 
-from __future__ import annotations
-
 from detectory import zoo
 from detectory.cli.demo.recipe import demo_recipe
 from detectory.core.config import LazyCall

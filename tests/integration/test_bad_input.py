@@ -1,7 +1,5 @@
 """Every kind of bad input ends in one clear message, exit code 1, and nothing half-written."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable
 from pathlib import Path

@@ -3,8 +3,6 @@
 The budget: 300 iterations of four photographs, at most ten minutes of one CPU core. Measured: box AP50 89.
 """
 
-from __future__ import annotations
-
 import os
 
 import pytest

@@ -1,7 +1,5 @@
 """The commands one after the other, as a newcomer types them: train, predict with the run, evaluate the run."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """The demo from a folder to its page, with too few iterations to learn anything."""
 
-from __future__ import annotations
-
 import json
 
 import pytest

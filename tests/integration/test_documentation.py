@@ -1,7 +1,5 @@
 """What the pages link to exists, and the site's navigation names every page."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Packages import only the siblings that the design names, and require exactly those."""
 
-from __future__ import annotations
-
 import ast
 import re
 import sys

@@ -1,7 +1,5 @@
 """A detector's training that is killed again and again ends as if nobody had killed it."""
 
-from __future__ import annotations
-
 import multiprocessing
 import os
 import random

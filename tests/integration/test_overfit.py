@@ -1,7 +1,5 @@
 """Models of four kinds learn real photographs by heart: every part of training works, from files to the metric."""
 
-from __future__ import annotations
-
 import os
 
 import pytest

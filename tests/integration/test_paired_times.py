@@ -1,7 +1,5 @@
 """What the comparison of two builds (`benchmarks/paired.py`) concludes from paired times."""
 
-from __future__ import annotations
-
 import random
 
 import pytest

@@ -1,7 +1,5 @@
 """The example of a training loop runs as it is written."""
 
-from __future__ import annotations
-
 import importlib.util
 import json
 from pathlib import Path

@@ -1,7 +1,5 @@
 """`detectory train` in two processes: a detector that is whole in each of them, and one that is divided."""
 
-from __future__ import annotations
-
 import json
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """A detector in two processes, or with two batches of one update, learns the mean of what each shard teaches."""
 
-from __future__ import annotations
-
 import pytest
 import torch
 

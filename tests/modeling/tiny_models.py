@@ -1,7 +1,5 @@
 """Detectors small enough to run in milliseconds, from plain constructors."""
 
-from __future__ import annotations
-
 import torch
 
 from detectory.modeling.anchor_generator import DefaultAnchorGenerator, RotatedAnchorGenerator

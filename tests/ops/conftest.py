@@ -1,7 +1,5 @@
 """Boxes for the operators' tests, and what it takes to compile and export an operator with sizes left open."""
 
-from __future__ import annotations
-
 import pytest
 import torch
 

@@ -7,8 +7,6 @@ RuntimeError; everything else it must survive: run this on a build with DETECTOR
 the first access out of bounds or undefined operation. The seed of each call is printed when it fails otherwise.
 """
 
-from __future__ import annotations
-
 import argparse
 import faulthandler
 import random

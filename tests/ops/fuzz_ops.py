@@ -7,8 +7,6 @@ with itself on a contiguous copy ends the run with the seed that found it. `nox 
 AddressSanitizer and UndefinedBehaviorSanitizer.
 """
 
-from __future__ import annotations
-
 import argparse
 import random
 import time

@@ -1,7 +1,5 @@
 """Pairwise overlaps against loops over pairs."""
 
-from __future__ import annotations
-
 import pytest
 import torch
 from hypothesis import given

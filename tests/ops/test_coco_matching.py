@@ -1,7 +1,5 @@
 """Matching against COCO's rule as loops, box overlaps against pycocotools."""
 
-from __future__ import annotations
-
 import numpy as np
 import pycocotools.mask as coco
 import pytest

@@ -1,7 +1,5 @@
 """Deformable convolution against a loop over taps, and against an ordinary convolution where offsets are 0."""
 
-from __future__ import annotations
-
 import pytest
 import torch
 from hypothesis import given, settings

@@ -1,7 +1,5 @@
 """What the compiled libraries may need of the process they are loaded into, and what happens when one is absent."""
 
-from __future__ import annotations
-
 import os
 import re
 import shutil

@@ -1,7 +1,5 @@
 """The focal loss against its formula in plain torch."""
 
-from __future__ import annotations
-
 import pytest
 import torch
 from hypothesis import given, settings

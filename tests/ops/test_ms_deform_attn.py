@@ -1,7 +1,5 @@
 """Multi-scale deformable attention against torch's grid_sample, level by level."""
 
-from __future__ import annotations
-
 import pytest
 import torch
 from hypothesis import given

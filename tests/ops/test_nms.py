@@ -1,7 +1,5 @@
 """Greedy suppression against a loop that follows the definition word by word."""
 
-from __future__ import annotations
-
 import pytest
 import torch
 from hypothesis import given

@@ -1,7 +1,5 @@
 """Samples of features at points."""
 
-from __future__ import annotations
-
 import pytest
 import torch
 

@@ -1,7 +1,5 @@
 """Polygons against pycocotools, to the bit."""
 
-from __future__ import annotations
-
 import numpy as np
 import pycocotools.mask as coco
 import pytest

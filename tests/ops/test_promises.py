@@ -1,7 +1,5 @@
 """What every operator on tensors promises: errors that name function and argument, traces, autocast, determinism."""
 
-from __future__ import annotations
-
 import contextlib
 import re
 

@@ -1,7 +1,5 @@
 """RoIAlign against a loop over bins, samples and neighbours."""
 
-from __future__ import annotations
-
 import math
 
 import pytest

@@ -1,7 +1,5 @@
 """Rotated RoIAlign against a loop over samples, and against the upright one."""
 
-from __future__ import annotations
-
 import math
 
 import pytest

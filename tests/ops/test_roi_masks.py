@@ -1,7 +1,5 @@
 """Pasted masks against grid_sample, and their run lengths against pasting and encoding."""
 
-from __future__ import annotations
-
 import pytest
 import torch
 from hypothesis import given, settings

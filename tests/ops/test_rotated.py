@@ -1,7 +1,5 @@
 """Rotated boxes against polygon clipping, edge by edge."""
 
-from __future__ import annotations
-
 import math
 
 import pytest

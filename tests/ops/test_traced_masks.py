@@ -1,7 +1,5 @@
 """Mask, matching and loss operators before torch's tracers: opcheck, one graph, export with open sizes."""
 
-from __future__ import annotations
-
 import pytest
 import torch
 

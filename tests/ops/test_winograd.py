@@ -1,7 +1,5 @@
 """Winograd's convolution against the plain one in float64."""
 
-from __future__ import annotations
-
 import pytest
 import torch
 from hypothesis import given, settings

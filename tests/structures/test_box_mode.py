@@ -1,7 +1,5 @@
 """Every conversion between the ways to write a box."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 import torch

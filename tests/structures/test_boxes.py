@@ -1,7 +1,5 @@
 """Boxes: rows of a tensor with the geometry of an image."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 import torch

@@ -1,7 +1,5 @@
 """Instances come back from other libraries' formats as they went."""
 
-from __future__ import annotations
-
 import sys
 from types import SimpleNamespace
 

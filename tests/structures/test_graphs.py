@@ -1,7 +1,5 @@
 """Structures inside graphs: torch.export, torch.compile, torch.jit, and as pytrees."""
 
-from __future__ import annotations
-
 import pytest
 import torch
 from torch.utils import _pytree as pytree

@@ -1,7 +1,5 @@
 """Images of different sizes in one padded tensor."""
 
-from __future__ import annotations
-
 import pytest
 import torch
 from hypothesis import given

@@ -1,7 +1,5 @@
 """Instances: columns of equal length."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 import torch

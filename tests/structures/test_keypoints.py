@@ -1,7 +1,5 @@
 """Keypoints, and heatmaps as their inverse."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 import torch

@@ -1,7 +1,5 @@
 """Bitmaps, polygons and ROI masks."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 import torch

@@ -1,7 +1,5 @@
 """Boxes against boxes, judged by arithmetic on two boxes at a time."""
 
-from __future__ import annotations
-
 import pytest
 import torch
 

@@ -1,7 +1,5 @@
 """The names that Detectron2's documentation promises, and the methods of each."""
 
-from __future__ import annotations
-
 import inspect
 
 import pytest

@@ -1,7 +1,5 @@
 """Rotated boxes, checked against corners turned one by one."""
 
-from __future__ import annotations
-
 import math
 
 import pytest

@@ -4,8 +4,6 @@
 commit them: they are what the tests hold the visualizer to.
 """
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Callable
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Primitives, labels and colours."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

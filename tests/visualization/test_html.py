@@ -1,7 +1,5 @@
 """Pages: one file, nothing outside it, and text that stays text."""
 
-from __future__ import annotations
-
 import base64
 import io
 import re

@@ -1,7 +1,5 @@
 """Masks as pixels, polygons and run lengths; their outlines and regions."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

@@ -1,7 +1,5 @@
 """Plots: what they show of the data, and that they are XML."""
 
-from __future__ import annotations
-
 import math
 import re
 import xml.etree.ElementTree as ElementTree

@@ -1,7 +1,5 @@
 """Pictures look as those that a person has looked at: structural similarity to the references."""
 
-from __future__ import annotations
-
 import json
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Colours follow objects over the frames of a video."""
 
-from __future__ import annotations
-
 from types import SimpleNamespace
 
 import numpy as np

@@ -1,7 +1,5 @@
 """The visualizer: every kind of input is drawn where it is, and nothing else changes."""
 
-from __future__ import annotations
-
 from types import SimpleNamespace
 
 import numpy as np

@@ -1,7 +1,5 @@
 """The table of published weights."""
 
-from __future__ import annotations
-
 import pytest
 
 from detectory.zoo import get_checkpoint_url, get_config, list_models, published_model, published_models

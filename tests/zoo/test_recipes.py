@@ -1,7 +1,5 @@
 """Every recipe has the key tree and the values of Detectron2's Python configs."""
 
-from __future__ import annotations
-
 import gzip
 import json
 from functools import partial

@@ -1,7 +1,5 @@
 """Every recipe's model detects in a picture and learns from one: finite losses, a gradient for all that is trained."""
 
-from __future__ import annotations
-
 import pytest
 import torch
 

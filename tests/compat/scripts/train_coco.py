@@ -1,7 +1,5 @@
 """A training program as Detectron2's tutorials teach it; it knows nothing of Detectory."""
 
-from __future__ import annotations
-
 import os
 import random
 import sys

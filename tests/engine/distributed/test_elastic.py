@@ -1,7 +1,5 @@
 """torchrun starts a training again when one of its processes was killed, and lets it save when it is told to leave."""
 
-from __future__ import annotations
-
 import json
 import os
 import signal

@@ -1,7 +1,5 @@
 """Models divided among two processes, and their checkpoints."""
 
-from __future__ import annotations
-
 import pickle
 import re
 import resource

@@ -1,7 +1,5 @@
 """Moving average, early stopping, validation losses and the search for NaN."""
 
-from __future__ import annotations
-
 import itertools
 import math
 

@@ -1,7 +1,5 @@
 """Predictor takes files and arrays, one or many, and answers in the original picture's pixels."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 import torch

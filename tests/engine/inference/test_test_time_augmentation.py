@@ -1,7 +1,5 @@
 """Detections of augmented pictures come back into the picture, merged by suppression, their masks averaged."""
 
-from __future__ import annotations
-
 import pytest
 import torch
 from PIL import Image

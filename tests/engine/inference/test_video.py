@@ -1,7 +1,5 @@
 """Videos come back as they were written, and what cannot be read says why."""
 
-from __future__ import annotations
-
 import sys
 
 import numpy as np

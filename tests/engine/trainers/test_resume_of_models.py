@@ -1,7 +1,5 @@
 """What a detector averages over batches continues after an interruption, though no state dict has it."""
 
-from __future__ import annotations
-
 import itertools
 
 import pytest

@@ -1,7 +1,5 @@
 """Cityscapes' figures equal those of the official scripts."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 import torch

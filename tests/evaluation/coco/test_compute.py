@@ -1,7 +1,5 @@
 """COCO's metrics equal those of pycocotools, and wrong files are refused."""
 
-from __future__ import annotations
-
 import copy
 import dataclasses
 import gzip

@@ -1,7 +1,5 @@
 """Matches of `ops.coco_match` accumulate to pycocotools' curves, to the last digit."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 import torch

@@ -1,7 +1,5 @@
 """COCOEvaluator: the same figures for a dataset as for its files, streamed, merged and saved."""
 
-from __future__ import annotations
-
 import json
 import math
 

@@ -1,7 +1,5 @@
 """Ground truth files as people write them: what does not matter is not looked at, what is broken is named."""
 
-from __future__ import annotations
-
 import pytest
 from coco_datasets import random_set, write
 

@@ -1,7 +1,5 @@
 """LVIS's metrics equal those of its own package."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Recall of proposals, against a loop that anybody can read."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 import torch

@@ -1,7 +1,5 @@
 """RotatedCOCOEvaluator: COCO's figures with the overlap of rotated boxes."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 import torch

@@ -1,7 +1,5 @@
 """Panoptic quality equals a slow reading of the paper, crowds and unlabelled pixels included."""
 
-from __future__ import annotations
-
 import json
 
 import numpy as np

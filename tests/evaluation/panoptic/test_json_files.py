@@ -1,7 +1,5 @@
 """Panoptic files as people and tools write them: what does not matter is not looked at, what is broken is named."""
 
-from __future__ import annotations
-
 import json
 
 import pytest

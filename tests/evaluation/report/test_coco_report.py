@@ -1,7 +1,5 @@
 """The report: one page that needs no other file."""
 
-from __future__ import annotations
-
 import json
 import re
 

@@ -1,7 +1,5 @@
 """What became of each detection and each object."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from coco_datasets import random_set

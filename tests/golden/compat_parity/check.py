@@ -6,8 +6,6 @@ For each model `run` compares
 3. the training losses with sampling made deterministic (every anchor and proposal is kept).
 """
 
-from __future__ import annotations
-
 import gzip
 import json
 import sys

@@ -1,7 +1,5 @@
 """Models of Detectron2's zoo, written with plain constructors; each is named as its golden measurement."""
 
-from __future__ import annotations
-
 import functools
 
 from torch import nn

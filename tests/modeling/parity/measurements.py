@@ -1,7 +1,5 @@
 """Run a model as Detectron2 was run for the golden measurements, and match what comes out."""
 
-from __future__ import annotations
-
 import gzip
 import importlib.util
 import json

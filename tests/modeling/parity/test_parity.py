@@ -1,7 +1,5 @@
 """Every architecture gives Detectron2's numbers for the same weights and images."""
 
-from __future__ import annotations
-
 import copy
 
 import numpy as np

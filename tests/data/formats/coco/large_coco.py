@@ -1,7 +1,5 @@
 """A COCO file as large as ``instances_train2017.json``: the small one's photos again and again under new ids."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """A dataset of COCO's size: 118,287 images with 860,001 annotations costs a worker next to no memory."""
 
-from __future__ import annotations
-
 import json
 import subprocess
 import sys

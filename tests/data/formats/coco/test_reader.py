@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import pytest
 
 from detectory.data import DatasetCatalog, DatasetError, MetadataCatalog, register_coco_instances

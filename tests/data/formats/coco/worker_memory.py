@@ -3,8 +3,6 @@
 Arguments: start method, annotation file of COCO's format or ``-`` for a dataset of one record, number of epochs.
 """
 
-from __future__ import annotations
-
 import json
 import multiprocessing
 import sys

@@ -1,7 +1,5 @@
 """The command `detectory`: train, evaluate, predict, check data, and a demonstration of all of it."""
 
-from __future__ import annotations
-
 from detectory.cli.app import main
 
 __all__ = ["main"]

@@ -1,7 +1,5 @@
 """The group of commands: imports a command when it is called, turns errors into one line and an exit code."""
 
-from __future__ import annotations
-
 import importlib
 import os
 import sys

@@ -1,7 +1,5 @@
 """What the command line says about an error, in one line, and the exit code that it leaves with."""
 
-from __future__ import annotations
-
 import click
 
 FAILED, WRONG_USAGE, OUR_FAULT, INTERRUPTED = 1, 2, 70, 130

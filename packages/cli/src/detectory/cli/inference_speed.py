@@ -1,7 +1,5 @@
 """Times a model on pictures of random numbers."""
 
-from __future__ import annotations
-
 import platform
 import statistics
 import time

@@ -1,7 +1,5 @@
 """What is wrong with an installation, each with what mends it."""
 
-from __future__ import annotations
-
 import importlib.metadata
 import os
 import shutil

@@ -1,7 +1,5 @@
 """Figures as JSON that every reader accepts, in a file or on the standard output."""
 
-from __future__ import annotations
-
 import json
 import math
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Options and arguments that several commands share, so that they are named, explained and completed alike."""
 
-from __future__ import annotations
-
 import importlib.util
 import json
 import re

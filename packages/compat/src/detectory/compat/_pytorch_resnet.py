@@ -1,7 +1,5 @@
 """What files of torchvision and MMDetection share: names in a ResNet, and anchors ratio by ratio."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Mapping
 

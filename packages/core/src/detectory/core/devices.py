@@ -1,7 +1,5 @@
 """Parsing and checking of device names."""
 
-from __future__ import annotations
-
 import torch
 
 

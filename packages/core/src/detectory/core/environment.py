@@ -1,7 +1,5 @@
 """What machine, interpreter and libraries a run uses, for reports and bug reports."""
 
-from __future__ import annotations
-
 import importlib.metadata
 import os
 import platform

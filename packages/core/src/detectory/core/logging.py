@@ -1,7 +1,5 @@
 """Loggers with one setting for the whole toolkit, messages that appear only sometimes, and small tables."""
 
-from __future__ import annotations
-
 import atexit
 import functools
 import logging

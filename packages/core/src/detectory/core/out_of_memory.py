@@ -1,7 +1,5 @@
 """A second and a third try for functions that run out of GPU memory."""
 
-from __future__ import annotations
-
 import contextlib
 import functools
 import logging

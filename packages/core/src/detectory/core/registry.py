@@ -1,7 +1,5 @@
 """A registry maps names to objects, so that a config file can name a class that other code defines."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar, cast
 

@@ -1,7 +1,5 @@
 """Seeds of all random generators."""
 
-from __future__ import annotations
-
 import os
 import random
 from datetime import datetime

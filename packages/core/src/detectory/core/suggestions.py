@@ -1,7 +1,5 @@
 """Nearest known names, so that an error about an unknown name says what was probably meant."""
 
-from __future__ import annotations
-
 import difflib
 from collections.abc import Iterable
 

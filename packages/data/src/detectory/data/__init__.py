@@ -1,7 +1,5 @@
 """Dataset catalogs, readers, augmentations, samplers and loaders."""
 
-from __future__ import annotations
-
 from . import builtin, formats, images, mapping, samplers, transforms, validation
 from .catalog import DatasetCatalog, Metadata, MetadataCatalog
 from .lists import DatasetFromList, MapDataset, PackedList, ToIterableDataset

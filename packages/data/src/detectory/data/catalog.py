@@ -1,7 +1,5 @@
 """Datasets and their metadata by name."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from types import SimpleNamespace
 from typing import Any
@@ -137,7 +135,7 @@ class Metadata(SimpleNamespace):
         """Return a copy of all attributes; changing it changes nothing here."""
         return dict(self.__dict__)
 
-    def set(self, **kwargs: Any) -> Metadata:
+    def set(self, **kwargs: Any) -> "Metadata":
         """Set several attributes and return the metadata.
 
         Raises:

@@ -1,7 +1,5 @@
 """Weights of classes for federated losses."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import torch

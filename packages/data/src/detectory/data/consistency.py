@@ -1,7 +1,5 @@
 """Whether datasets that are used together agree."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from .catalog import MetadataCatalog

@@ -1,7 +1,5 @@
 """Datasets made of lists: packed into one buffer, mapped by a function, sharded over workers."""
 
-from __future__ import annotations
-
 import copy
 import io
 import logging

@@ -1,7 +1,5 @@
 """Predictions as records of the standard format, so that what writes datasets writes them, and what reads them back."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Register datasets of the formats that this package reads."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Sequence
 from typing import Any

@@ -1,7 +1,5 @@
 """Put datasets together for training or evaluation."""
 
-from __future__ import annotations
-
 import logging
 import os
 import textwrap

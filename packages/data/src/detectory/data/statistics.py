@@ -1,7 +1,5 @@
 """Figures of a dataset: classes, sizes, areas, imbalance."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any

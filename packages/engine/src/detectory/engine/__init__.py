@@ -1,7 +1,5 @@
 """Trainer, hooks, schedules, launch, predictor, test-time augmentation and tracking."""
 
-from __future__ import annotations
-
 from detectory.engine import hooks, tracking
 from detectory.engine.distributed import (
     DEFAULT_TIMEOUT,

@@ -1,7 +1,5 @@
 """Evaluators for boxes, masks, keypoints, panoptic and semantic segmentation."""
 
-from __future__ import annotations
-
 from .cityscapes import CityscapesEvaluator, CityscapesInstanceEvaluator, CityscapesSemSegEvaluator
 from .coco import (
     COCOEvaluator,

@@ -1,7 +1,5 @@
 """Detections of many images as columns: compact while they are collected, and COCO's result format when written."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -39,7 +37,7 @@ class Detections:
         return len(self.scores)
 
     @classmethod
-    def from_instances(cls, image_id: Any, instances: Instances) -> Detections:
+    def from_instances(cls, image_id: Any, instances: Instances) -> "Detections":
         """Take a model's predictions for one image; masks become RLEs at once.
 
         Args:
@@ -71,7 +69,7 @@ class Detections:
         )
 
     @classmethod
-    def concatenate(cls, parts: Iterable[Detections]) -> Detections:
+    def concatenate(cls, parts: Iterable["Detections"]) -> "Detections":
         """Join detections; a column stays only where every part has it. Parts without detections do not count."""
         parts = [part for part in parts if len(part)]
         if not parts:
@@ -89,7 +87,7 @@ class Detections:
         all_masks = RunLengths.concatenate(masks) if len(masks) == len(parts) else None
         return cls(ids, categories, scores, joined("boxes"), all_masks, joined("keypoints"))
 
-    def chosen(self, indices: np.ndarray) -> Detections:
+    def chosen(self, indices: np.ndarray) -> "Detections":
         """The detections of these positions."""
         boxes = None if self.boxes is None else self.boxes[indices]
         masks = None if self.masks is None else self.masks.chosen(indices)

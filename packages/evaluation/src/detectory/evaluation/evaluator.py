@@ -1,7 +1,5 @@
 """What every evaluator can do, and several of them as one."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any
 

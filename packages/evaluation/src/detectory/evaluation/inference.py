@@ -1,7 +1,5 @@
 """Runs a model over a dataset, hands its outputs to evaluators and measures where the time goes."""
 
-from __future__ import annotations
-
 import datetime
 import logging
 import time

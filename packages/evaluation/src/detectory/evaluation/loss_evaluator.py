@@ -1,7 +1,5 @@
 """The losses of a model on data that it is not trained on."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager

@@ -3,8 +3,6 @@
 Source: Everingham et al., "The Pascal Visual Object Classes Challenge", IJCV 2010 and 2015.
 """
 
-from __future__ import annotations
-
 import logging
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Mapping, Sequence

@@ -1,7 +1,5 @@
 """Writes predictions to files image by image, so that no more than one image's entries are in memory."""
 
-from __future__ import annotations
-
 import json
 import os
 import pickle

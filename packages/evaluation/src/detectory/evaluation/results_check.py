@@ -1,7 +1,5 @@
 """Results as lines to paste into a spreadsheet, and results against what was expected of them."""
 
-from __future__ import annotations
-
 import logging
 import math
 from collections.abc import Mapping, Sequence

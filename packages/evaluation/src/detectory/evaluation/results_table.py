@@ -1,7 +1,5 @@
 """Metrics as plain-text tables."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping, Sequence
 

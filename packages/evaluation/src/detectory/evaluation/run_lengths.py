@@ -1,7 +1,5 @@
 """Masks of many detections as one text of run lengths, which takes far less memory than a dict for each mask."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
@@ -44,7 +42,7 @@ class RunLengths(Sequence[Mapping[str, Any]]):
     sizes: np.ndarray
 
     @classmethod
-    def of(cls, masks: Iterable[Mapping[str, Any]]) -> RunLengths:
+    def of(cls, masks: Iterable[Mapping[str, Any]]) -> "RunLengths":
         """Pack COCO RLEs, whose counts may be bytes, text or a list of numbers."""
         if isinstance(masks, cls):
             return masks
@@ -56,7 +54,7 @@ class RunLengths(Sequence[Mapping[str, Any]]):
         return cls(b"".join(texts), offsets, np.array(sizes, dtype=np.int32).reshape(-1, 2))
 
     @classmethod
-    def concatenate(cls, parts: Sequence[RunLengths]) -> RunLengths:
+    def concatenate(cls, parts: Sequence["RunLengths"]) -> "RunLengths":
         """Join masks; there must be at least one part."""
         lengths = np.concatenate([np.diff(part.offsets) for part in parts])
         sizes = np.concatenate([part.sizes for part in parts])
@@ -68,8 +66,8 @@ class RunLengths(Sequence[Mapping[str, Any]]):
     @overload
     def __getitem__(self, index: int) -> dict[str, Any]: ...
     @overload
-    def __getitem__(self, index: slice) -> RunLengths: ...
-    def __getitem__(self, index: int | slice) -> dict[str, Any] | RunLengths:
+    def __getitem__(self, index: slice) -> "RunLengths": ...
+    def __getitem__(self, index: int | slice) -> "dict[str, Any] | RunLengths":
         if isinstance(index, slice):
             return self.chosen(np.arange(len(self))[index])
         place = range(len(self))[index]
@@ -83,7 +81,7 @@ class RunLengths(Sequence[Mapping[str, Any]]):
             size = shared.setdefault((height, width), [height, width])
             yield {"size": size, "counts": self.text[cuts[place] : cuts[place + 1]]}
 
-    def chosen(self, indices: np.ndarray) -> RunLengths:
+    def chosen(self, indices: np.ndarray) -> "RunLengths":
         """The masks of these positions."""
         firsts, lasts = self.offsets[:-1][indices], self.offsets[1:][indices]
         text = b"".join(self.text[a:b] for a, b in zip(firsts.tolist(), lasts.tolist(), strict=True))

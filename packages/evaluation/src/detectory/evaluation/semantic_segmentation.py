@@ -1,7 +1,5 @@
 """Evaluates semantic segmentations: IoU and accuracy of classes, of pixels and of boundaries."""
 
-from __future__ import annotations
-
 import json
 import logging
 import math

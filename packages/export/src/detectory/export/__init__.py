@@ -1,7 +1,5 @@
 """Export of models to ONNX and torch.export, verified against eager inference."""
 
-from __future__ import annotations
-
 from detectory.export.agreement import Agreement, ExportDisagreement, Tolerance
 from detectory.export.caffe2 import Caffe2Model, Caffe2Tracer, add_export_config
 from detectory.export.exported_model import ExportedModel

@@ -1,7 +1,5 @@
 """`Agreement` between an exported model and its original, and the `Tolerance` allowed."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 

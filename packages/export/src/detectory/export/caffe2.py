@@ -3,8 +3,6 @@
 Caffe2 was removed from PyTorch.
 """
 
-from __future__ import annotations
-
 from typing import Any, NoReturn
 
 _REPLACEMENT = (

@@ -1,7 +1,5 @@
 """Comparison of the predictions of two models, image by image."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

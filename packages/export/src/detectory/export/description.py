@@ -1,7 +1,5 @@
 """Metadata stored next to an exported graph: tensor names, channel order, image sizes and thresholds."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -50,7 +48,7 @@ class Description:
         return json.dumps(asdict(self))
 
     @classmethod
-    def from_json(cls, text: str, path: str) -> Description:
+    def from_json(cls, text: str, path: str) -> "Description":
         """Parse a description.
 
         Args:

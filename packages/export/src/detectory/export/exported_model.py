@@ -1,7 +1,5 @@
 """`ExportedModel`: an exported graph with the interface of the original model."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from typing import Any
 

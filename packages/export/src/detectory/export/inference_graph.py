@@ -3,8 +3,6 @@
 Post-processing is left out, because it resizes masks and heatmaps to an output size that the graph does not know.
 """
 
-from __future__ import annotations
-
 import copy
 from collections.abc import Callable
 from typing import Any

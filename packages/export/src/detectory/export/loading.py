@@ -1,7 +1,5 @@
 """`load`: exported files as predictors."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 

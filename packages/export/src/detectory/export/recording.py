@@ -1,7 +1,5 @@
 """Recording of an `InferenceGraph` with `torch.export`."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import torch

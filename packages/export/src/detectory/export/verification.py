@@ -1,7 +1,5 @@
 """`verify`: compare an exported file or model with the original."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Sequence
 from typing import Any

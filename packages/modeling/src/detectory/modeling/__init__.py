@@ -4,8 +4,6 @@ The submodules are the places to look: `layers`, `backbone`, `anchor_generator`,
 `sampling`, `poolers`, `proposal_generator`, `roi_heads`, `meta_arch`, `postprocessing`, `analysis`.
 """
 
-from __future__ import annotations
-
 from .backbone import FPN, Backbone, ResNet
 from .layers import ShapeSpec
 from .meta_arch import (

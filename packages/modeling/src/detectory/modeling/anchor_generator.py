@@ -1,7 +1,5 @@
 """Anchor generators: grids of reference boxes for dense heads."""
 
-from __future__ import annotations
-
 import math
 from abc import ABCMeta, abstractmethod
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """Box regression: encoding of boxes as deltas, decoding, and the regression losses."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 

@@ -1,7 +1,5 @@
 """Preparing a trained model for inference only."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import torch

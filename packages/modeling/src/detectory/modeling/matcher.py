@@ -1,7 +1,5 @@
 """Assignment of ground-truth boxes to predictions."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 

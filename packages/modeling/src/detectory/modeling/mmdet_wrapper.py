@@ -3,8 +3,6 @@
 The package `mmdet` is needed only to build a module from its config dictionary, and to pass masks in training.
 """
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -1,7 +1,5 @@
 """Pooling of region features from the levels of a feature pyramid."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 

@@ -1,7 +1,5 @@
 """Rescaling of model outputs to the original image size."""
 
-from __future__ import annotations
-
 from torch import Tensor
 from torch.nn import functional as F
 

@@ -1,7 +1,5 @@
 """Random sampling of foreground and background labels for the losses."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 

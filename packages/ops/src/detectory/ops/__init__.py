@@ -1,7 +1,5 @@
 """Detection operators in C++ and CUDA, each also registered as `torch.ops.detectory.<name>`."""
 
-from __future__ import annotations
-
 from detectory.ops.boxes import pairwise_giou, pairwise_ioa, pairwise_iou
 from detectory.ops.coco_matching import coco_match, grouped_box_iou
 from detectory.ops.deform_conv import deform_conv2d

@@ -1,7 +1,5 @@
 """Checks of arguments that the operators' Python faces share; each message names function, argument and what came."""
 
-from __future__ import annotations
-
 import torch
 
 from detectory.ops._library import cuda_absence

@@ -1,7 +1,5 @@
 """What happens when deterministic algorithms are asked for and a CUDA kernel adds in any order."""
 
-from __future__ import annotations
-
 import warnings
 
 import torch

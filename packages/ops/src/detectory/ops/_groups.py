@@ -1,7 +1,5 @@
 """Checks of the grouped arguments that the evaluation operators share."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import torch

@@ -1,7 +1,5 @@
 """Loads the compiled operators and remembers why the CUDA ones are absent, where they are."""
 
-from __future__ import annotations
-
 import importlib.machinery
 import sys
 from collections.abc import Iterable

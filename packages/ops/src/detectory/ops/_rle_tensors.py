@@ -5,8 +5,6 @@ other (column-major pixels, background first), and int64 `offsets` (N + 1): mask
 `counts[offsets[n]:offsets[n + 1]]`. COCO's compressed strings travel the same way, as flat uint8 and offsets.
 """
 
-from __future__ import annotations
-
 import ctypes
 from collections.abc import Iterable, Mapping, Sequence, Sized
 

@@ -5,8 +5,6 @@ CUDA, in float16, bfloat16, float32 and float64 (half types are computed in floa
 autocast they compute in float32.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

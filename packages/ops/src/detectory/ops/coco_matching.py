@@ -9,8 +9,6 @@ Overlaps are flat: the (detections, ground truths) block of each group, row-majo
 Source: Lin et al., "Microsoft COCO: Common Objects in Context", ECCV 2014, and the evaluation rules of its web site.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import torch

@@ -1,7 +1,5 @@
 """Deformable convolution, versions 1 and 2, trainable on the CPU too."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import torch

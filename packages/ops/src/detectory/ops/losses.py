@@ -1,7 +1,5 @@
 """Losses that are computed in one pass over their input."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import torch

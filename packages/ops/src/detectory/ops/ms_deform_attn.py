@@ -1,7 +1,5 @@
 """Multi-scale deformable attention."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import torch

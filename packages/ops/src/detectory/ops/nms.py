@@ -1,7 +1,5 @@
 """Greedy non-maximum suppression of upright boxes, over one class or many."""
 
-from __future__ import annotations
-
 import torch
 
 from detectory.ops._arguments import check_same_device, check_tensor

@@ -4,8 +4,6 @@ Built from torch's `grid_sample`: a kernel of our own would do the same reads in
 the coordinates, which are few beside the features.
 """
 
-from __future__ import annotations
-
 import torch
 
 from detectory.ops._arguments import check_same_device, check_tensor

@@ -7,8 +7,6 @@ finite. All functions work on the CPU, on torch's threads where there are many o
 Source: the rasterisation of Lin et al., "Microsoft COCO: Common Objects in Context", ECCV 2014 (mask API).
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

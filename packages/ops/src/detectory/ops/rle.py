@@ -11,8 +11,6 @@ masks in column-major pixel order, background first) and `offsets` (N + 1, int64
 Source: Lin et al., "Microsoft COCO: Common Objects in Context", ECCV 2014, and its annotation format.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 
 import torch

@@ -1,7 +1,5 @@
 """RoIAlign: features of a region, resampled to a fixed grid of bins."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import torch

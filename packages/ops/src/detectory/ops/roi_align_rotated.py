@@ -1,7 +1,5 @@
 """RoIAlign for rotated regions."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import torch

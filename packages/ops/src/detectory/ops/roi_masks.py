@@ -5,8 +5,6 @@ are interpolated linearly and outside of it they are 0, as `torch.nn.functional.
 `align_corners=False`. Values are computed in float32 whatever the input's dtype.
 """
 
-from __future__ import annotations
-
 import torch
 
 from detectory.ops._arguments import check_same_device, check_tensor

@@ -4,8 +4,6 @@ A rotated box is `(cx, cy, w, h, angle)`: centre, sides, and degrees counter-clo
 points down. Angles need not be normalised. Everything is computed in float64, whatever the dtype.
 """
 
-from __future__ import annotations
-
 import torch
 
 from detectory.ops._arguments import check_same, check_tensor

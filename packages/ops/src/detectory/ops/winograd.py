@@ -1,7 +1,5 @@
 """3x3 convolutions of trained networks with a quarter of the multiplications, on the CPU."""
 
-from __future__ import annotations
-
 import torch
 from torch.nn import functional as F
 

@@ -1,7 +1,5 @@
 """Boxes, masks, keypoints, instances and image batches as typed tensors."""
 
-from __future__ import annotations
-
 from .bit_masks import BitMasks
 from .box_mode import BoxMode
 from .boxes import Boxes

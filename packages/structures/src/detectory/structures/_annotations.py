@@ -5,8 +5,6 @@ supports neither unions of this size nor dotted names such as `torch.device` the
 that it knows.
 """
 
-from __future__ import annotations
-
 from typing import TYPE_CHECKING
 
 import torch

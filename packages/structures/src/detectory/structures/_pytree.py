@@ -1,7 +1,5 @@
 """How a structure becomes a torch pytree, so that it crosses `torch.export`, `torch.compile` and `torch.func`."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from typing import Any
 

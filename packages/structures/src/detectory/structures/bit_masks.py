@@ -1,7 +1,5 @@
 """Masks of one image's objects as bitmaps of the image's size."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
 
@@ -18,7 +16,7 @@ from .boxes import Boxes, box_tensor
 class _MasksInsideBoxes(Protocol):
     """The method of `ROIMasks` that `BitMasks` needs, without an import that would be circular."""
 
-    def to_bitmasks(self, boxes: Boxes | torch.Tensor, height: int, width: int) -> BitMasks: ...
+    def to_bitmasks(self, boxes: Boxes | torch.Tensor, height: int, width: int) -> "BitMasks": ...
 
 
 class BitMasks:
@@ -52,11 +50,11 @@ class BitMasks:
         """Where the tensor is."""
         return self.tensor.device
 
-    def to(self, *args: Any, **kwargs: Any) -> BitMasks:
+    def to(self, *args: Any, **kwargs: Any) -> "BitMasks":
         """Return the masks on another device; the dtype stays bool."""
         return BitMasks(self.tensor.to(*args, **kwargs))
 
-    def __getitem__(self, item: Index) -> BitMasks:
+    def __getitem__(self, item: Index) -> "BitMasks":
         """Select masks; an int gives one mask, a slice shares storage.
 
         Args:
@@ -84,7 +82,7 @@ class BitMasks:
         return self.tensor.flatten(1).any(dim=1)
 
     @staticmethod
-    def from_polygon_masks(polygon_masks: Iterable[Sequence[np.ndarray]], height: int, width: int) -> BitMasks:
+    def from_polygon_masks(polygon_masks: Iterable[Sequence[np.ndarray]], height: int, width: int) -> "BitMasks":
         """Rasterise polygons by COCO's rule.
 
         Args:
@@ -98,7 +96,7 @@ class BitMasks:
     @staticmethod
     def from_roi_masks(
         roi_masks: _MasksInsideBoxes, height: int, width: int, boxes: Boxes | torch.Tensor | None = None
-    ) -> BitMasks:
+    ) -> "BitMasks":
         """Paste masks that live inside boxes into the image, thresholded at 0.5.
 
         Args:
@@ -139,7 +137,7 @@ class BitMasks:
         return Boxes(torch.stack([x1, y1, x2, y2], dim=1))
 
     @staticmethod
-    def cat(bitmasks_list: list[BitMasks]) -> BitMasks:
+    def cat(bitmasks_list: list["BitMasks"]) -> "BitMasks":
         """Join masks of one image size.
 
         Raises:

@@ -1,7 +1,5 @@
 """The ways in which five or four numbers describe a box, and conversions between them."""
 
-from __future__ import annotations
-
 import math
 from enum import IntEnum, unique
 from typing import Any, TypeVar
@@ -28,7 +26,7 @@ class BoxMode(IntEnum):
     """`(x_center, y_center, width, height, angle)` in pixels and degrees, counter-clockwise."""
 
     @staticmethod
-    def convert(box: Rows, from_mode: BoxMode, to_mode: BoxMode, image_size: tuple[int, int] | None = None) -> Rows:
+    def convert(box: Rows, from_mode: "BoxMode", to_mode: "BoxMode", image_size: tuple[int, int] | None = None) -> Rows:
         """Write boxes in another mode.
 
         A rotated box becomes its horizontal hull. Whole numbers stay whole where the formula allows.

@@ -1,7 +1,5 @@
 """Axis-aligned boxes of one image."""
 
-from __future__ import annotations
-
 import numpy as np
 import torch
 
@@ -33,11 +31,11 @@ class Boxes:
             tensor = tensor.reshape(0, 4)
         self.tensor = tensor
 
-    def clone(self) -> Boxes:
+    def clone(self) -> "Boxes":
         """Return boxes with a copy of the tensor."""
         return Boxes(self.tensor.clone())
 
-    def to(self, device: Device) -> Boxes:
+    def to(self, device: Device) -> "Boxes":
         """Return the boxes on `device`; the dtype stays float32."""
         return Boxes(self.tensor.to(device=device))
 
@@ -63,7 +61,7 @@ class Boxes:
         x1, y1, x2, y2 = self.tensor.unbind(dim=1)
         return (x2 - x1 > threshold) & (y2 - y1 > threshold)
 
-    def __getitem__(self, item: Index) -> Boxes:
+    def __getitem__(self, item: Index) -> "Boxes":
         """Select rows; an int gives one box, a slice shares storage.
 
         Args:
@@ -109,7 +107,7 @@ class Boxes:
         self.tensor = torch.stack([x1 * scale_x, y1 * scale_y, x2 * scale_x, y2 * scale_y], dim=1)
 
     @classmethod
-    def cat(cls, boxes_list: list[Boxes]) -> Boxes:
+    def cat(cls, boxes_list: list["Boxes"]) -> "Boxes":
         """Join lists of boxes into one; of no lists, zero boxes.
 
         Raises:

@@ -1,7 +1,5 @@
 """Images of different sizes in one padded tensor."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from functools import reduce
 from typing import Any
@@ -49,7 +47,7 @@ class ImageList:
         return f"ImageList(tensor of shape {tuple(self.tensor.shape)}, image_sizes={self.image_sizes})"
 
     @torch.jit.unused
-    def to(self, *args: Any, **kwargs: Any) -> ImageList:
+    def to(self, *args: Any, **kwargs: Any) -> "ImageList":
         """Return a list with `tensor.to(*args, **kwargs)`."""
         return ImageList(self.tensor.to(*args, **kwargs), self.image_sizes)
 
@@ -64,7 +62,7 @@ class ImageList:
         size_divisibility: int = 0,
         pad_value: float = 0.0,
         padding_constraints: dict[str, int] | None = None,
-    ) -> ImageList:
+    ) -> "ImageList":
         """Pad images to one size and stack them.
 
         Args:
@@ -91,7 +89,7 @@ class ImageList:
         size_divisibility: int,
         pad_value: float,
         padding_constraints: dict[str, int] | None,
-    ) -> ImageList:
+    ) -> "ImageList":
         _check_images(tensors)
         constraints = dict(padding_constraints or {})
         unknown = constraints.keys() - {"square_size", "size_divisibility"}

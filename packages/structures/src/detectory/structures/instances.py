@@ -1,7 +1,5 @@
 """What is known about the objects in one image."""
 
-from __future__ import annotations
-
 import difflib
 import itertools
 from collections.abc import Iterable, Iterator
@@ -129,7 +127,7 @@ class Instances:
         """Return the fields by name; changing the dict changes the object."""
         return self._fields
 
-    def to(self, *args: Any, **kwargs: Any) -> Instances:
+    def to(self, *args: Any, **kwargs: Any) -> "Instances":
         """Return a copy with `field.to(*args, **kwargs)` for every field that has a method `to`."""
         moved = Instances(self._image_size)
         for name, value in self._fields.items():
@@ -166,7 +164,7 @@ class Instances:
         raise TypeError("Instances: not iterable, its fields are columns; use instances[i], i in range(len(instances))")
 
     @staticmethod
-    def cat(instance_lists: list[Instances]) -> Instances:
+    def cat(instance_lists: list["Instances"]) -> "Instances":
         """Join the objects of one image into one list, in the given order.
 
         Args:

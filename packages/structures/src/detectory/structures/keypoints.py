@@ -1,7 +1,5 @@
 """Keypoints of one image's objects, and the heatmaps that a keypoint head learns and predicts."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np
@@ -35,7 +33,7 @@ class Keypoints:
     def __len__(self) -> int:
         return self.tensor.shape[0]
 
-    def to(self, *args: Any, **kwargs: Any) -> Keypoints:
+    def to(self, *args: Any, **kwargs: Any) -> "Keypoints":
         """Return the keypoints on another device; the dtype stays float32."""
         return Keypoints(self.tensor.to(*args, **kwargs))
 
@@ -67,7 +65,7 @@ class Keypoints:
         valid = ((cells >= 0) & (cells < heatmap_size)).all(dim=2) & (visibility > 0)
         return torch.where(valid, cells[..., 1] * heatmap_size + cells[..., 0], 0), valid
 
-    def __getitem__(self, item: Index) -> Keypoints:
+    def __getitem__(self, item: Index) -> "Keypoints":
         """Select objects; an int gives one object, a slice shares storage.
 
         Args:
@@ -81,7 +79,7 @@ class Keypoints:
         return f"Keypoints(num_instances={len(self)})"
 
     @staticmethod
-    def cat(keypoints_list: list[Keypoints]) -> Keypoints:
+    def cat(keypoints_list: list["Keypoints"]) -> "Keypoints":
         """Join the objects.
 
         Raises:

@@ -1,7 +1,5 @@
 """Comparisons of every box with every box."""
 
-from __future__ import annotations
-
 import torch
 
 from detectory import ops

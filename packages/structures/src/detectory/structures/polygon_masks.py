@@ -1,7 +1,5 @@
 """Masks of one image's objects as polygons."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -40,7 +38,7 @@ class PolygonMasks:
         """The CPU."""
         return torch.device("cpu")
 
-    def to(self, *_args: Any, **_kwargs: Any) -> PolygonMasks:
+    def to(self, *_args: Any, **_kwargs: Any) -> "PolygonMasks":
         """Return the object itself: polygons stay on the CPU."""
         return self
 
@@ -54,7 +52,7 @@ class PolygonMasks:
         """Yield the polygons of one object at a time."""
         return iter(self.polygons)
 
-    def __getitem__(self, item: Index) -> PolygonMasks:
+    def __getitem__(self, item: Index) -> "PolygonMasks":
         """Select objects.
 
         Args:
@@ -117,7 +115,7 @@ class PolygonMasks:
         return ops.rasterize_polygons_within_boxes(self.polygons, rows, mask_size)
 
     @staticmethod
-    def cat(polymasks_list: list[PolygonMasks]) -> PolygonMasks:
+    def cat(polymasks_list: list["PolygonMasks"]) -> "PolygonMasks":
         """Join the objects.
 
         Raises:

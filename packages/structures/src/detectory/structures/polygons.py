@@ -1,7 +1,5 @@
 """Polygons of one object: area and rasterisation."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

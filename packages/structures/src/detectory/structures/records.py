@@ -9,8 +9,6 @@ are plain dicts and may contain additional keys, for example custom annotation f
 Source: Detectron2's documentation, "Use Custom Datasets" and "Use Models".
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import TypedDict
 

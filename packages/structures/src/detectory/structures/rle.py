@@ -1,7 +1,5 @@
 """Decoding of run-length encoded (RLE) masks."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

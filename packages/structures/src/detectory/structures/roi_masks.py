@@ -1,7 +1,5 @@
 """Masks that live inside boxes, as a mask head predicts them."""
 
-from __future__ import annotations
-
 import torch
 
 from detectory import ops
@@ -32,14 +30,14 @@ class ROIMasks:
         """Where the tensor is."""
         return self.tensor.device
 
-    def to(self, device: torch.device) -> ROIMasks:
+    def to(self, device: torch.device) -> "ROIMasks":
         """Return the masks on `device`."""
         return ROIMasks(self.tensor.to(device))
 
     def __len__(self) -> int:
         return self.tensor.shape[0]
 
-    def __getitem__(self, item: Index) -> ROIMasks:
+    def __getitem__(self, item: Index) -> "ROIMasks":
         """Select masks; an int gives one mask, a slice shares storage.
 
         Args:
@@ -74,7 +72,7 @@ class ROIMasks:
         return BitMasks(ops.paste_masks(self.tensor, tensor, (height, width), threshold))
 
     @staticmethod
-    def cat(roi_masks_list: list[ROIMasks]) -> ROIMasks:
+    def cat(roi_masks_list: list["ROIMasks"]) -> "ROIMasks":
         """Join masks of equal side.
 
         Raises:

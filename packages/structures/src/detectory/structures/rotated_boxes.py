@@ -1,7 +1,5 @@
 """Rotated boxes of one image."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np
@@ -37,11 +35,11 @@ class RotatedBoxes(Boxes):
             tensor = tensor.reshape(0, 5)
         self.tensor = tensor
 
-    def clone(self) -> RotatedBoxes:
+    def clone(self) -> "RotatedBoxes":
         """Return boxes with a copy of the tensor."""
         return RotatedBoxes(self.tensor.clone())
 
-    def to(self, device: torch.device) -> RotatedBoxes:
+    def to(self, device: torch.device) -> "RotatedBoxes":
         """Return the boxes on `device`; the dtype stays float32."""
         return RotatedBoxes(self.tensor.to(device=device))
 
@@ -77,7 +75,7 @@ class RotatedBoxes(Boxes):
         """Return a bool tensor (N,): both sides are longer than `threshold`."""
         return (self.tensor[:, 2] > threshold) & (self.tensor[:, 3] > threshold)
 
-    def __getitem__(self, item: Index) -> RotatedBoxes:
+    def __getitem__(self, item: Index) -> "RotatedBoxes":
         """Select rows; an int gives one box, a slice shares storage.
 
         Args:
@@ -127,7 +125,7 @@ class RotatedBoxes(Boxes):
         self.tensor = torch.stack([cx * scale_x, cy * scale_y, width, height, angle], dim=1)
 
     @classmethod
-    def cat(cls, boxes_list: list[RotatedBoxes]) -> RotatedBoxes:  # type: ignore[override]
+    def cat(cls, boxes_list: list["RotatedBoxes"]) -> "RotatedBoxes":  # type: ignore[override]
         """Join lists of rotated boxes into one; of no lists, zero boxes.
 
         Raises:

@@ -1,7 +1,5 @@
 """Draws detections, masks, keypoints and segmentations on images."""
 
-from __future__ import annotations
-
 from .generic_mask import GenericMask
 from .palette import colormap, random_color, random_colors
 from .picture import VisImage

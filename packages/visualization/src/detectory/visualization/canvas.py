@@ -5,8 +5,6 @@ bounding box, through which Pillow pastes the colour. Polygons and lines get the
 averaging; masks by softening their border.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache

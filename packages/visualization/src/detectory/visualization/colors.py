@@ -1,7 +1,5 @@
 """What people write for a colour, as red, green and blue; lighter, darker and slightly different ones."""
 
-from __future__ import annotations
-
 import colorsys
 from collections.abc import Sequence
 

@@ -1,7 +1,5 @@
 """The connected regions of a mask and the place in it where text reads best."""
 
-from __future__ import annotations
-
 import numpy as np
 from PIL import Image
 

@@ -1,7 +1,5 @@
 """The outlines of a mask, as polygons along the borders of its pixels."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

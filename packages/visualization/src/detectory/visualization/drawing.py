@@ -1,7 +1,5 @@
 """The primitives of a visualizer: text, boxes, circles, lines, masks and polygons on one picture."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from typing import Any

@@ -1,7 +1,5 @@
 """One object's mask, given as polygons, as pixels or as run lengths, in whichever form is asked for."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any

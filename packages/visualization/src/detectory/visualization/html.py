@@ -1,7 +1,5 @@
 """Self-contained HTML pages: figures, sortable tables, plots and galleries in one file that works offline."""
 
-from __future__ import annotations
-
 import base64
 import io
 import json
@@ -59,19 +57,19 @@ class Page:
         self.jpeg_quality = jpeg_quality
         self._parts: list[str] = []
 
-    def heading(self, text: str) -> Page:
+    def heading(self, text: str) -> "Page":
         """Start a section."""
         return self._add(f"<h2>{escape(text)}</h2>")
 
-    def text(self, paragraph: str) -> Page:
+    def text(self, paragraph: str) -> "Page":
         """Add a paragraph of plain text."""
         return self._add(f"<p>{escape(paragraph)}</p>")
 
-    def code(self, text: str) -> Page:
+    def code(self, text: str) -> "Page":
         """Add text with its line breaks, in a fixed-width font."""
         return self._add(f"<pre>{escape(text)}</pre>")
 
-    def cards(self, figures: Mapping[str, str | float]) -> Page:
+    def cards(self, figures: Mapping[str, str | float]) -> "Page":
         """Add a row of large numbers: name to number or text."""
         cards = "".join(
             f'<div class="card"><b>{escape(_cell(value))}</b><span>{escape(name)}</span></div>'
@@ -87,7 +85,7 @@ class Page:
         caption: str = "",
         sortable: bool = True,
         scroll: bool = False,
-    ) -> Page:
+    ) -> "Page":
         """Add a table that sorts by a click on a column's name.
 
         Args:
@@ -117,7 +115,7 @@ class Page:
             table = f'<div class="scroll" tabindex="0">{table}</div>'
         return self._add(f'<div class="panel">{table}{note}</div>')
 
-    def plots(self, *svgs: str) -> Page:
+    def plots(self, *svgs: str) -> "Page":
         """Add plots side by side, as many in a row as there is room for; see `detectory.visualization.plots`."""
         return self._add('<div class="plots">' + "".join(f'<div class="panel">{s}</div>' for s in svgs) + "</div>")
 
@@ -128,7 +126,7 @@ class Page:
         sort_by: Sequence[str] = (),
         filter_by: str = "",
         tile_width: int = 280,
-    ) -> Page:
+    ) -> "Page":
         """Add pictures in a grid; a click shows one large.
 
         Args:
@@ -179,7 +177,7 @@ class Page:
             Path(partial).unlink(missing_ok=True)
         return path
 
-    def _add(self, part: str) -> Page:
+    def _add(self, part: str) -> "Page":
         self._parts.append(part)
         return self
 

@@ -1,7 +1,5 @@
 """Which keypoints of one instance are joined by lines."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Where labels go: beside or inside their object, inside the picture, and not over each other."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

@@ -1,7 +1,5 @@
 """A palette of 80 colours that are told apart easily, and colours at random from it."""
 
-from __future__ import annotations
-
 import numpy as np
 
 # Chosen greedily: each colour is the one farthest from those before it in Oklab (lightness weighted 0.8), among

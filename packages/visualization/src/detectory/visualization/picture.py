@@ -1,7 +1,5 @@
 """The picture that a visualizer draws on, and arrays of every kind as RGB."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 

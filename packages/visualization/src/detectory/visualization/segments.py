@@ -1,7 +1,5 @@
 """The parts of a panoptic segmentation, the ids in its PNG files, and what is written beside objects."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any

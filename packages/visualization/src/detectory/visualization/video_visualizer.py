@@ -1,7 +1,5 @@
 """Draws predictions on the frames of a video, with colours that follow the objects."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any

@@ -1,7 +1,5 @@
 """Draws what models predict and what datasets hold: instances, keypoints, semantic and panoptic segmentations."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from enum import Enum, unique
 from typing import Any

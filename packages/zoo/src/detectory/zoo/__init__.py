@@ -1,7 +1,5 @@
 """Recipes, published weights and figures of the model zoo."""
 
-from __future__ import annotations
-
 from detectory.zoo.model_zoo import get, get_checkpoint_url, get_config, list_models
 from detectory.zoo.published import PublishedModel, published_model, published_models
 

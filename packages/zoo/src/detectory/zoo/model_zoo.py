@@ -1,7 +1,5 @@
 """Find, describe and build the models of the zoo by name."""
 
-from __future__ import annotations
-
 from fnmatch import fnmatch
 
 import torch

@@ -4,8 +4,6 @@ The figures and addresses are those that Detectron2's model zoo publishes. Hash,
 table; they stay None until somebody vouches for them.
 """
 
-from __future__ import annotations
-
 import functools
 import json
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """`detectory benchmark`: how fast a model is on this machine."""
 
-from __future__ import annotations
-
 import click
 
 from detectory.cli.options import device_option, json_option, recipe_argument

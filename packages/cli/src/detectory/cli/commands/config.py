@@ -1,7 +1,5 @@
 """`detectory config`: shows, compares and converts recipes and Detectron2's YAML configs."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import click

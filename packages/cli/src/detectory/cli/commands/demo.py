@@ -1,7 +1,5 @@
 """`detectory demo`: all of it on a small scale, ending in a page."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import click

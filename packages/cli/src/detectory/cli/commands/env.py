@@ -1,7 +1,5 @@
 """`detectory env`: what is installed here, and what is wrong with it."""
 
-from __future__ import annotations
-
 import click
 
 from detectory.cli.options import json_option

@@ -1,7 +1,5 @@
 """`detectory eval`: the figures of a run, of a recipe with weights, or of a results file, and a report on them."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -101,7 +99,7 @@ def format_results(results: dict[str, Any]) -> str:
     return "\n".join("  ".join(line).rstrip() for line in lines)
 
 
-def evaluate_files(annotations: Path, predictions: Path) -> CocoEvaluation:
+def evaluate_files(annotations: Path, predictions: Path) -> "CocoEvaluation":
     """Evaluate a results file for every kind of result that its entries hold.
 
     Raises:
@@ -112,7 +110,7 @@ def evaluate_files(annotations: Path, predictions: Path) -> CocoEvaluation:
     return evaluate_all(annotations, predictions)
 
 
-def write_report(evaluation: CocoEvaluation, output: Path, title: str, images: Path | None) -> None:
+def write_report(evaluation: "CocoEvaluation", output: Path, title: str, images: Path | None) -> None:
     """Write report.html."""
     from detectory.evaluation.report import write_coco_report
 

@@ -1,7 +1,5 @@
 """`detectory plot`: the curves of one or more runs, as a page or a picture."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import click

@@ -1,7 +1,5 @@
 """`detectory predict`: annotated pictures and videos, and a COCO-results JSON."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import click

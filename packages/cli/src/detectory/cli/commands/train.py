@@ -1,7 +1,5 @@
 """`detectory train`: trains a recipe, or a Detectron2 YAML config."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

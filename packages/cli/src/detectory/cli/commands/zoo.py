@@ -1,7 +1,5 @@
 """`detectory zoo`: which models there are, what was measured with them, and their files."""
 
-from __future__ import annotations
-
 import click
 
 from detectory.cli.options import json_option, recipe_argument

@@ -1,7 +1,5 @@
 """Notes with which arguments objects were made, so that what a config builds can be described without the config."""
 
-from __future__ import annotations
-
 import inspect
 import sys
 from collections.abc import Callable, Iterable
@@ -53,7 +51,7 @@ class CallRecorder:
         self._calls: dict[int, Call] = {}
         self._running: dict[int, Call] = {}
 
-    def __enter__(self) -> CallRecorder:
+    def __enter__(self) -> "CallRecorder":
         self._before = sys.getprofile()
         sys.setprofile(self._notice)
         return self

@@ -1,7 +1,5 @@
 """Turns noted calls into a tree of calls and plain values: what a recipe is."""
 
-from __future__ import annotations
-
 import dataclasses
 import inspect
 from typing import Any

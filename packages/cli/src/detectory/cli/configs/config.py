@@ -1,7 +1,5 @@
 """Configs of both kinds, recipes and Detectron2's YAML, as the commands `config show` and `config diff` need them."""
 
-from __future__ import annotations
-
 import inspect
 import math
 from collections.abc import Sequence
@@ -33,7 +31,7 @@ class Config:
     content: Any
 
     @classmethod
-    def load(cls, name: str, overrides: Sequence[str] = ()) -> Config:
+    def load(cls, name: str, overrides: Sequence[str] = ()) -> "Config":
         """Load a zoo's name, a file, or the folder of a run, and apply `KEY=VALUE` arguments.
 
         Raises:
@@ -50,7 +48,7 @@ class Config:
         """Whether this is a recipe, and not a `CfgNode`."""
         return isinstance(self.content, DictConfig)
 
-    def as_recipe(self) -> Config:
+    def as_recipe(self) -> "Config":
         """Return the recipe that a YAML config converts to; a recipe is returned as it is."""
         if self.is_recipe:
             return self

@@ -1,7 +1,5 @@
 """A Detectron2 YAML config as a recipe: model, loaders, optimizer, schedule and training options."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import torch

@@ -1,7 +1,5 @@
 """Writes a tree of calls as the source of a recipe."""
 
-from __future__ import annotations
-
 import importlib
 from typing import Any
 

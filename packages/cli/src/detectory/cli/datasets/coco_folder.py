@@ -1,7 +1,5 @@
 """Finds the parts of a folder in COCO layout: annotation files and the images that each belongs to."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,7 +30,7 @@ class CocoFolder:
     classes: tuple[str, ...]
 
     @classmethod
-    def find(cls, folder: Path) -> CocoFolder:
+    def find(cls, folder: Path) -> "CocoFolder":
         """Look into a folder.
 
         Raises:

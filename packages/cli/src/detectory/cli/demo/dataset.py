@@ -1,7 +1,5 @@
 """Generates a COCO-format dataset of textured shapes over crops of photographs: JPEG files and a JSON on disk."""
 
-from __future__ import annotations
-
 import json
 import math
 from collections.abc import Callable

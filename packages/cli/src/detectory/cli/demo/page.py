@@ -1,7 +1,5 @@
 """The demo's page: loss curves, AP before and after, ground truth beside predictions, what the export gave."""
 
-from __future__ import annotations
-
 import json
 from collections import defaultdict
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """The demo from data to page: make or find a dataset, evaluate, train, evaluate, predict, export, write the page."""
 
-from __future__ import annotations
-
 import shutil
 import sys
 import time

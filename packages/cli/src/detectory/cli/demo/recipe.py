@@ -1,7 +1,5 @@
 """The demo's recipe: a Mask R-CNN with ResNet-18 and a narrow FPN, which two CPU cores train from nothing."""
 
-from __future__ import annotations
-
 import torch
 from omegaconf import DictConfig
 

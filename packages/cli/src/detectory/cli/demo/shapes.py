@@ -1,7 +1,5 @@
 """Textured shapes: five classes of polygons, drawn anti-aliased with jittered colours onto photographs."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

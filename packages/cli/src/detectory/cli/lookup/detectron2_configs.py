@@ -1,7 +1,5 @@
 """Detectron2's YAML configs on the command line: they go through `detectory.compat.detectron2`."""
 
-from __future__ import annotations
-
 import json
 import tempfile
 from collections.abc import Sequence

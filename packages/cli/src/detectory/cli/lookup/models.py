@@ -1,7 +1,5 @@
 """Builds the model that a person names, whichever way: a recipe, a Detectron2 YAML config, or the folder of a run."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Turns what a person names on the command line into a config: a recipe of the zoo, a file, the folder of a run."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace

@@ -1,7 +1,5 @@
 """Models of the zoo as a person sees them: recipes and YAML configs with what is published about them."""
 
-from __future__ import annotations
-
 import sys
 from dataclasses import asdict, dataclass
 from fnmatch import fnmatch

@@ -1,7 +1,5 @@
 """Draws the annotations of dataset dicts on their images."""
 
-from __future__ import annotations
-
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,7 +9,7 @@ if TYPE_CHECKING:
     from detectory.visualization import VisImage
 
 
-def drawn_record(record: dict[str, Any], metadata: Metadata, longest: int | None = None) -> VisImage:
+def drawn_record(record: dict[str, Any], metadata: "Metadata", longest: int | None = None) -> "VisImage":
     """Draw boxes, masks, keypoints, semantic labels or panoptic segments of a record.
 
     Args:

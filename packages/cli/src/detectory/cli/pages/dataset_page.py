@@ -1,7 +1,5 @@
 """Figures of datasets as a table for the terminal and as one HTML page with plots and samples."""
 
-from __future__ import annotations
-
 import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -22,7 +20,7 @@ MOST_BARS = 20
 COLUMNS = ("class", "images", "objects", "share %", "small", "medium", "large", "median side", "crowds")
 
 
-def class_rows(statistics: DatasetStatistics) -> list[list[str | float | None]]:
+def class_rows(statistics: "DatasetStatistics") -> list[list[str | float | None]]:
     """One row a class, the most frequent first; see `COLUMNS`. The median side is the root of the median area."""
     total = max(statistics.objects, 1)
     return [
@@ -41,7 +39,7 @@ def class_rows(statistics: DatasetStatistics) -> list[list[str | float | None]]:
     ]
 
 
-def summary(statistics: DatasetStatistics) -> dict[str, str | float]:
+def summary(statistics: "DatasetStatistics") -> dict[str, str | float]:
     """The figures of the whole dataset."""
     with_objects = len(statistics.classes) - len(statistics.missing_classes)
     figures: dict[str, str | float] = {
@@ -68,9 +66,9 @@ def text_table(columns: Sequence[str], rows: Iterable[Sequence[str | float | Non
 def add_dataset(
     page: Page,
     title: str,
-    statistics: DatasetStatistics,
+    statistics: "DatasetStatistics",
     samples: Iterable[tuple[dict[str, Any], Any]],
-    metadata: Metadata,
+    metadata: "Metadata",
 ) -> None:
     """Add a dataset's cards, plots, table of classes and gallery to a page.
 
@@ -99,7 +97,7 @@ def add_dataset(
         page.gallery(items, sort_by=["objects", "classes", "smallest side"], filter_by="most frequent class")
 
 
-def _class_plots(statistics: DatasetStatistics) -> list[str]:
+def _class_plots(statistics: "DatasetStatistics") -> list[str]:
     ordered = sorted((one for one in statistics.classes if one.objects), key=lambda one: -one.objects)
     first, title = ordered[:MOST_BARS], "Objects of each class"
     if len(ordered) <= MOST_BARS:
@@ -111,7 +109,7 @@ def _class_plots(statistics: DatasetStatistics) -> list[str]:
     return [bar_plot({one.name: one.objects for one in first}, title=title, x_label="objects"), other]
 
 
-def _plots(statistics: DatasetStatistics) -> list[str]:
+def _plots(statistics: "DatasetStatistics") -> list[str]:
     sides = np.sqrt(statistics.areas.clip(min=1))
     heights, widths = statistics.image_sizes.T if len(statistics.image_sizes) else (np.zeros(0), np.zeros(0))
     ratios = statistics.box_sizes[:, 0] / statistics.box_sizes[:, 1].clip(min=1e-6)
@@ -139,21 +137,21 @@ def _plots(statistics: DatasetStatistics) -> list[str]:
     return found
 
 
-def _class_counts(record: dict[str, Any], metadata: Metadata) -> Counter[str]:
+def _class_counts(record: dict[str, Any], metadata: "Metadata") -> Counter[str]:
     names = metadata.get("thing_classes") or metadata.get("stuff_classes") or []
     parts = record.get("annotations") or record.get("segments_info") or []
     numbers = [part["category_id"] for part in parts]
     return Counter(names[number] if number < len(names) else str(number) for number in numbers)
 
 
-def _caption(record: dict[str, Any], metadata: Metadata) -> str:
+def _caption(record: dict[str, Any], metadata: "Metadata") -> str:
     counts = _class_counts(record, metadata).most_common(6)
     found = ", ".join(f"{count} {name}" for name, count in counts) or "no objects"
     size = f"{record['width']} x {record['height']}" if "width" in record and "height" in record else ""
     return " · ".join(part for part in (str(record.get("image_id", "")), size, found) if part)
 
 
-def _keys(record: dict[str, Any], metadata: Metadata) -> dict[str, str | float]:
+def _keys(record: dict[str, Any], metadata: "Metadata") -> dict[str, str | float]:
     counts = _class_counts(record, metadata)
     size = (record["height"], record["width"]) if "height" in record and "width" in record else None
     sides = [math.sqrt(object_area(part, size)) for part in record.get("annotations", []) if "bbox" in part]

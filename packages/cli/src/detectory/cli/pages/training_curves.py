@@ -1,7 +1,5 @@
 """The scalars of runs, read from metrics.json and drawn one plot a subject."""
 
-from __future__ import annotations
-
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence

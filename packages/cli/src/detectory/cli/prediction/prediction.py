@@ -1,7 +1,5 @@
 """Runs a predictor over images, videos and cameras, and writes what it finds."""
 
-from __future__ import annotations
-
 import glob
 import json
 import sys
@@ -54,16 +52,16 @@ class Prediction:
         self.unreadable = 0
         self._window: Window | None = None
         if show:
-            from detectory.engine.inference.window import Window
+            from detectory.engine.inference import window
 
             try:
-                self._window = Window("detectory predict")
+                self._window = window.Window("detectory predict")
             except RuntimeError as error:
                 raise click.ClickException(f"--show: {error}") from error
         output.mkdir(parents=True, exist_ok=True)
         self._start = time.perf_counter()
 
-    def __enter__(self) -> Prediction:
+    def __enter__(self) -> "Prediction":
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:

@@ -1,7 +1,5 @@
 """Detectron, the first: its weights, and its way to count pixels."""
 
-from __future__ import annotations
-
 from .legacy_layers import LegacyAnchorGenerator, LegacyBox2BoxTransform, use_legacy_layers
 from .weights import convert_weights
 

@@ -1,7 +1,5 @@
 """Boxes as Detectron counted them: a box from pixel 3 to pixel 5 is three pixels wide."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Weights of Detectron's models."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 from torch import Tensor

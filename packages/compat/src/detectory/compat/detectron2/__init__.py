@@ -3,8 +3,6 @@
 `install()` makes `import detectron2` resolve to this package, so that an unchanged project runs.
 """
 
-from __future__ import annotations
-
 from detectory.compat.detectron2._install import install
 
 __all__ = ["install"]

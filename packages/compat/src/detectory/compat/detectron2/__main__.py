@@ -1,7 +1,5 @@
 """Run a script or module that was written for Detectron2: `python -m detectory.compat.detectron2 SCRIPT …`."""
 
-from __future__ import annotations
-
 import runpy
 import sys
 from pathlib import Path

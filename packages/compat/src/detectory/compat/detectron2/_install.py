@@ -1,7 +1,5 @@
 """`import detectron2` made to resolve to this package."""
 
-from __future__ import annotations
-
 import importlib
 import importlib.abc
 import importlib.machinery

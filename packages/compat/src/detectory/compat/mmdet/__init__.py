@@ -1,7 +1,5 @@
 """MMDetection's detectors: their weights, and models of ours for them."""
 
-from __future__ import annotations
-
 from .models import PlainP6P7, build_model
 from .weights import convert_state_dict, is_version_1
 

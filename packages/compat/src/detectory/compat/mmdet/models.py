@@ -1,7 +1,5 @@
 """Detectors of ours for the weights of MMDetection."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 from omegaconf import DictConfig, open_dict

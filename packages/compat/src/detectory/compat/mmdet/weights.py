@@ -1,7 +1,5 @@
 """State dicts of MMDetection's detectors with a ResNet-FPN, of its versions 1, 2 and 3, renamed and reordered."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 import torch

@@ -1,7 +1,5 @@
 """torchvision's detectors: their weights, and models of ours with the same outputs."""
 
-from __future__ import annotations
-
 from .anchors import TorchvisionAnchorGenerator
 from .models import from_torchvision
 from .weights import convert_state_dict

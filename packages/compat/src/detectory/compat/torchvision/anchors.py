@@ -1,7 +1,5 @@
 """torchvision's anchors."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Our twin of a detector of torchvision."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from omegaconf import DictConfig, open_dict

@@ -1,7 +1,5 @@
 """State dicts of torchvision's detectors with a ResNet-FPN, renamed and reordered."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 import torch

@@ -1,7 +1,5 @@
 """`CfgNode` under yacs' module path: the same class as fvcore's."""
 
-from __future__ import annotations
-
 from detectory.compat.fvcore.common.config import CfgNode
 
 __all__ = ["CfgNode", "load_cfg"]

@@ -1,7 +1,5 @@
 """Checkpoints: atomic saving, exact resuming, safe reading of foreign files, matching of names."""
 
-from __future__ import annotations
-
 from detectory.core.checkpoint.caffe2_names import convert_basic_names, convert_caffe2_names
 from detectory.core.checkpoint.checkpointer import Checkpointer, unwrap, write_checkpoint
 from detectory.core.checkpoint.detection_checkpointer import DetectionCheckpointer

@@ -4,8 +4,6 @@ Caffe2 writes `res2_0_branch2a_bn_s` where the module is `res2.0.conv1.norm.weig
 background as class 0; here it is the last class, so that the rows of classifiers move with the names.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 

@@ -1,7 +1,5 @@
 """Checkpointer saves a model and other objects so that nothing is lost, and loads them again."""
 
-from __future__ import annotations
-
 import logging
 import os
 from collections.abc import MutableMapping

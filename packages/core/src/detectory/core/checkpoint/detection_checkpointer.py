@@ -1,7 +1,5 @@
 """DetectionCheckpointer also reads Detectron2's and Caffe2's model files, and shares what only one process has."""
 
-from __future__ import annotations
-
 import logging
 import os
 from typing import Any

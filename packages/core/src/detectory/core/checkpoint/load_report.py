@@ -1,7 +1,5 @@
 """What was loaded into a model and what was not, as a table for people."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 

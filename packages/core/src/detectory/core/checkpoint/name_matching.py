@@ -1,7 +1,5 @@
 """Matching of a checkpoint's names to a model's when they differ by a prefix, such as `backbone.bottom_up.`"""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Collection, Mapping, MutableMapping
 from typing import Any

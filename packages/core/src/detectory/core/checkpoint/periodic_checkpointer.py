@@ -1,7 +1,5 @@
 """Checkpoints every so many iterations, of which the newest are kept."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """Safe readers of checkpoint files: `.pth`/`.pt`, `.pkl`, `.pyth` and `.safetensors`."""
 
-from __future__ import annotations
-
 import os
 import pickle
 import re

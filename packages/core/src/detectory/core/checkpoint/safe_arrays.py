@@ -5,8 +5,6 @@ they must not, and the process dies. The stand-ins here only take down what the 
 then makes the arrays from it.
 """
 
-from __future__ import annotations
-
 import contextlib
 import math
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """An unpickler that builds arrays, tensors and plain containers and refuses to call anything else."""
 
-from __future__ import annotations
-
 import importlib
 import io
 import os

@@ -1,7 +1,5 @@
 """Configs as trees of lazy calls: describe objects, edit the description, build them."""
 
-from __future__ import annotations
-
 from detectory.core.config.dotted_path import dotted_path, locate
 from detectory.core.config.instantiate import instantiate
 from detectory.core.config.lazy_call import LazyCall

@@ -1,7 +1,5 @@
 """Reading of config files: Python files whose relative imports name sibling config files, and YAML files."""
 
-from __future__ import annotations
-
 import builtins
 from collections.abc import Mapping, Sequence
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Objects and their dotted paths: `torch.nn.Conv2d` names a class, `package.module.Class.method` a method."""
 
-from __future__ import annotations
-
 import importlib
 from collections.abc import Callable
 from typing import Any

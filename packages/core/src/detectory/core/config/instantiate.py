@@ -1,7 +1,5 @@
 """instantiate makes the calls that a config node describes."""
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Mapping
 from typing import Any

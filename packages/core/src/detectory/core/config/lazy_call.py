@@ -1,7 +1,5 @@
 """LazyCall describes a call as an omegaconf node that can be edited, saved and made later."""
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any

@@ -1,7 +1,5 @@
 """LazyConfig loads, saves, overrides and prints configs."""
 
-from __future__ import annotations
-
 import importlib
 import inspect
 import io

@@ -1,7 +1,5 @@
 """Overrides such as `model.roi_heads.num_classes=3` that a command line gives to a config."""
 
-from __future__ import annotations
-
 import re
 from typing import Any
 

@@ -1,7 +1,5 @@
 """A config written as the Python calls that it describes, for people to read."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Checks of argument names against the signature of what a config node calls."""
 
-from __future__ import annotations
-
 import inspect
 from collections.abc import Callable, Iterable
 from typing import Any

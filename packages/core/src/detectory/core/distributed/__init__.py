@@ -1,7 +1,5 @@
 """Ranks, process groups and collectives of a distributed run."""
 
-from __future__ import annotations
-
 from detectory.core.distributed.collective_errors import (
     CollectiveError,
     forget_store,

@@ -1,7 +1,5 @@
 """What a person reads when processes lose each other: which collective, in which process, and who did not answer."""
 
-from __future__ import annotations
-
 import contextlib
 import time
 from collections.abc import Iterator

@@ -3,8 +3,6 @@
 Every function also works without a process group, as if there were one process of rank 0.
 """
 
-from __future__ import annotations
-
 import weakref
 from typing import Any
 

@@ -3,8 +3,6 @@
 Everything works without a process group too: then there is one process of rank 0.
 """
 
-from __future__ import annotations
-
 import os
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Events of a training: a storage for scalars, pictures and histograms, and writers that take them from it."""
 
-from __future__ import annotations
-
 from detectory.core.events.event_storage import EventStorage, get_event_storage, has_event_storage
 from detectory.core.events.event_writer import EventWriter
 from detectory.core.events.history_buffer import HistoryBuffer

@@ -1,7 +1,5 @@
 """EventStorage: where models and trainers put what they measure, and from where writers take it."""
 
-from __future__ import annotations
-
 import contextlib
 from collections.abc import Iterator
 from typing import Any
@@ -11,7 +9,7 @@ import torch
 
 from detectory.core.events.history_buffer import HistoryBuffer
 
-_open_storages: list[EventStorage] = []
+_open_storages: list["EventStorage"] = []
 
 
 def has_event_storage() -> bool:
@@ -19,7 +17,7 @@ def has_event_storage() -> bool:
     return bool(_open_storages)
 
 
-def get_event_storage() -> EventStorage:
+def get_event_storage() -> "EventStorage":
     """Return the innermost open `EventStorage`.
 
     Raises:
@@ -210,7 +208,7 @@ class EventStorage:
         finally:
             self._prefix = outer
 
-    def __enter__(self) -> EventStorage:
+    def __enter__(self) -> "EventStorage":
         _open_storages.append(self)
         return self
 

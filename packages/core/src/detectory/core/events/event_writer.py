@@ -1,7 +1,5 @@
 """What every writer of events has in common."""
 
-from __future__ import annotations
-
 from abc import ABC, abstractmethod
 
 import numpy as np

@@ -1,7 +1,5 @@
 """The past values of one scalar, and smoothed views of them."""
 
-from __future__ import annotations
-
 from collections import deque
 from itertools import islice
 from statistics import fmean, median

@@ -1,7 +1,5 @@
 """Scalars as JSON lines."""
 
-from __future__ import annotations
-
 import json
 import math
 import os

@@ -1,7 +1,5 @@
 """One line in the log with what a person wants to know of a running training."""
 
-from __future__ import annotations
-
 import datetime
 import logging
 import time

@@ -1,7 +1,5 @@
 """Scalars and pictures for MLflow."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from detectory.core.events.event_storage import get_event_storage

@@ -1,7 +1,5 @@
 """Scalars, pictures and histograms for TensorBoard."""
 
-from __future__ import annotations
-
 from functools import cached_property, partial
 from typing import Any
 

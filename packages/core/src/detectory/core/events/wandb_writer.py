@@ -1,7 +1,5 @@
 """Scalars and pictures for Weights & Biases."""
 
-from __future__ import annotations
-
 import os
 from typing import Any
 

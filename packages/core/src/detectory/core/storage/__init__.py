@@ -1,7 +1,5 @@
 """Files: verified downloads with a cache, one face for paths and addresses, writes that are whole or not at all."""
 
-from __future__ import annotations
-
 from detectory.core.storage.atomic_file import atomic_write
 from detectory.core.storage.download import DownloadError, download, file_sha256, hash_in_name
 from detectory.core.storage.paths import (

@@ -1,7 +1,5 @@
 """Downloads that are verified, resumed after a break, tried on several mirrors and shared by many processes."""
 
-from __future__ import annotations
-
 import contextlib
 import hashlib
 import http.client

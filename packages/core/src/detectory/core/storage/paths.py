@@ -1,7 +1,5 @@
 """Paths and addresses under one face: local files, https://, file://, detectron2:// and hf:// give a local path."""
 
-from __future__ import annotations
-
 import hashlib
 import os
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The datasets that are known without registration, and where their files are expected."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Callable, Sequence
 from contextvars import ContextVar

@@ -1,7 +1,5 @@
 """Make the files that some built-in datasets need from those that their authors publish."""
 
-from __future__ import annotations
-
 import json
 import logging
 import os

@@ -1,7 +1,5 @@
 """Readers and writers of dataset formats."""
 
-from __future__ import annotations
-
 from .cityscapes import load_cityscapes_instances, load_cityscapes_panoptic, load_cityscapes_semantic
 from .coco.index import CocoIndex, open_coco_index
 from .coco.reader import load_coco_json

@@ -1,7 +1,5 @@
 """Cityscapes: instances, semantic labels and panoptic segments of street scenes."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Turn YOLO, LabelMe and Pascal VOC folders into COCO files."""
 
-from __future__ import annotations
-
 import json
 import os
 from collections.abc import Sequence

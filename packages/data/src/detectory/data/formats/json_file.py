@@ -1,7 +1,5 @@
 """Read a JSON file of annotations, or say clearly why not."""
 
-from __future__ import annotations
-
 import contextlib
 import gc
 import json

@@ -1,7 +1,5 @@
 """LVIS: COCO's photos with more than a thousand classes."""
 
-from __future__ import annotations
-
 import os
 from collections import defaultdict
 from collections.abc import Sequence

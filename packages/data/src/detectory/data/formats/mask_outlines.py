@@ -1,7 +1,5 @@
 """Outlines of masks as polygons."""
 
-from __future__ import annotations
-
 import numpy as np
 
 

@@ -1,7 +1,5 @@
 """Datasets for semantic segmentation: a label image for each photo."""
 
-from __future__ import annotations
-
 import logging
 import os
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Find out what a path or a name stands for, whatever the format, and load it."""
 
-from __future__ import annotations
-
 import mmap
 import os
 from collections.abc import Iterable, Sequence

@@ -1,7 +1,5 @@
 """Write records of the standard format as YOLO, Pascal VOC and LabelMe folders."""
 
-from __future__ import annotations
-
 import json
 import os
 from collections.abc import Iterator, Sequence

@@ -1,7 +1,5 @@
 """Read image files into arrays."""
 
-from __future__ import annotations
-
 from .reading import (
     ImageReadError,
     SizeMismatchError,

@@ -1,7 +1,5 @@
 """Image files in folders."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")

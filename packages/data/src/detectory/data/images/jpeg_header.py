@@ -1,7 +1,5 @@
 """Look into the header of a JPEG file."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 # Markers that start a frame: all of C0 to CF but DHT, JPG and DAC.

@@ -1,7 +1,5 @@
 """Read images of any kind into arrays, quickly and with limits."""
 
-from __future__ import annotations
-
 import functools
 import io
 import logging

@@ -1,7 +1,5 @@
 """Batches for training and evaluation."""
 
-from __future__ import annotations
-
 from .aspect_ratio import AspectRatioGroupedDataset
 from .build import (
     build_batch_data_loader,

@@ -1,7 +1,5 @@
 """Batches of images that lie or stand alike."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Build the data loaders for training and for evaluation."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Random numbers that belong to one sample, whatever process makes it."""
 
-from __future__ import annotations
-
 import hashlib
 import random
 from collections.abc import Iterator

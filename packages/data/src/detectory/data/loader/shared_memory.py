@@ -1,7 +1,5 @@
 """Carry samples from worker processes in shared memory that is used over and over."""
 
-from __future__ import annotations
-
 import io
 import itertools
 import pickle
@@ -16,7 +14,7 @@ from torch.utils.data import get_worker_info
 SLOT_BYTES = 8 << 20
 _ALIGNMENT = 64
 _numbers = itertools.count()
-_open_slots: weakref.WeakValueDictionary[int, SharedSlots] = weakref.WeakValueDictionary()
+_open_slots: weakref.WeakValueDictionary[int, "SharedSlots"] = weakref.WeakValueDictionary()
 
 
 class _TensorPickler(pickle.Pickler):

@@ -1,7 +1,5 @@
 """The endless loader of training batches, which goes on at the very sample after a resume."""
 
-from __future__ import annotations
-
 import math
 import signal
 from collections.abc import Callable, Iterable, Iterator

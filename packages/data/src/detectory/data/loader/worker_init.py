@@ -1,7 +1,5 @@
 """What a worker process of a loader does as it starts."""
 
-from __future__ import annotations
-
 import functools
 import os
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """Turn dataset records into training samples."""
 
-from __future__ import annotations
-
 from .annotations import (
     annotations_to_instances,
     annotations_to_instances_rotated,

@@ -1,7 +1,5 @@
 """Transform annotations and gather them into Instances."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

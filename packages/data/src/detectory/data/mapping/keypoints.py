@@ -1,7 +1,5 @@
 """Keypoints under transforms."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

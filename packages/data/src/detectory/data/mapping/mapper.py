@@ -1,7 +1,5 @@
 """From a dataset dict to what a model takes."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

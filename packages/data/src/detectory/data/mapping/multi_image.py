@@ -1,7 +1,5 @@
 """Augmentations that put several images into one sample: mosaic, mixup, copy-paste."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -53,12 +51,14 @@ class Scene:
         """`(height, width)`."""
         return self.image.shape[0], self.image.shape[1]
 
-    def moved(self, transforms: TransformList, keypoint_hflip_indices: Sequence[int] | None = None) -> Scene:
+    def moved(self, transforms: TransformList, keypoint_hflip_indices: Sequence[int] | None = None) -> "Scene":
         """Apply transforms to the image and to its objects; objects whose boxes become empty are left out."""
         image = transforms.apply_image(self.image)
         return Scene(image, self._moved_annotations(transforms, image.shape[:2], keypoint_hflip_indices))
 
-    def augmented(self, augmentations: AugmentationList, keypoint_hflip_indices: Sequence[int] | None = None) -> Scene:
+    def augmented(
+        self, augmentations: AugmentationList, keypoint_hflip_indices: Sequence[int] | None = None
+    ) -> "Scene":
         """Apply augmentations to the image and to its objects."""
         given = AugInput(self.image)
         transforms = augmentations(given)

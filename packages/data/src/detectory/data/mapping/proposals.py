@@ -1,7 +1,5 @@
 """Precomputed object proposals, as Fast R-CNN uses them."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

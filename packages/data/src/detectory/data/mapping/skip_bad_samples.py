@@ -1,7 +1,5 @@
 """Leave out samples whose files or annotations are bad, and count them."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Callable
 from typing import Any

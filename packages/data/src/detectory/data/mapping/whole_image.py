@@ -1,7 +1,5 @@
 """Transform the annotations of a whole image at once."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

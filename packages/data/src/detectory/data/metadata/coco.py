@@ -1,7 +1,5 @@
 """Names and colours of the built-in datasets' classes."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from .facts import fact_file

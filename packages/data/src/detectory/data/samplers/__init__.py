@@ -1,7 +1,5 @@
 """Samplers: which samples come in which order, shared among processes, with a place that can be saved."""
 
-from __future__ import annotations
-
 from .grouped_batches import GroupedBatchSampler
 from .inference import InferenceSampler
 from .stream import InfiniteSampler

@@ -1,7 +1,5 @@
 """Batches of indices whose samples belong to one group."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 
 from torch.utils.data import BatchSampler, Sampler

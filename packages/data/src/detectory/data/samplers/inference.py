@@ -1,7 +1,5 @@
 """The sampler for evaluation: every sample exactly once."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Any
 

@@ -1,7 +1,5 @@
 """What all training samplers share: an endless stream whose place can be saved."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Any
 

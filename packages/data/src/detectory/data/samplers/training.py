@@ -1,7 +1,5 @@
 """Samplers for training: uniform, a subset, repeated by category frequency, weighted, mixed by dataset."""
 
-from __future__ import annotations
-
 import math
 from collections import Counter
 from collections.abc import Iterable, Sequence

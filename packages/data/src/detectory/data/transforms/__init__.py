@@ -1,7 +1,5 @@
 """Transforms and augmentations: images and what lies on them, changed together."""
 
-from __future__ import annotations
-
 from .affine import AffineTransform, GridSampleTransform, RotationTransform
 from .augmentation import AugInput, Augmentation, AugmentationList, apply_augmentations
 from .colors import BlendTransform, ColorTransform, PILColorTransform

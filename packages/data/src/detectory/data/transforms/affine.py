@@ -1,7 +1,5 @@
 """Rotations, general affine maps and free-form sampling."""
 
-from __future__ import annotations
-
 import numpy as np
 import torch
 from torch.nn import functional

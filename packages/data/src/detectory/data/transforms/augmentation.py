@@ -1,7 +1,5 @@
 """Augmentations: policies, often random, that make transforms."""
 
-from __future__ import annotations
-
 import inspect
 from collections.abc import Sequence
 from typing import Any
@@ -49,7 +47,7 @@ class Augmentation:
             names.append(parameter.name)
         return tuple(names)
 
-    def __call__(self, aug_input: AugInput) -> Transform:
+    def __call__(self, aug_input: "AugInput") -> Transform:
         """Augment an input in place.
 
         Args:
@@ -118,7 +116,7 @@ class AugmentationList(Augmentation):
     def __init__(self, augs: Sequence[Augmentation | Transform]) -> None:
         self.augs = [as_augmentation(item) for item in augs]
 
-    def __call__(self, aug_input: AugInput) -> TransformList:
+    def __call__(self, aug_input: "AugInput") -> TransformList:
         """Augment an input in place and return the transforms in order."""
         return TransformList([augmentation(aug_input) for augmentation in self.augs])
 

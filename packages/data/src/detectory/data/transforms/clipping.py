@@ -1,7 +1,5 @@
 """Cut polygons by a rectangle."""
 
-from __future__ import annotations
-
 import numpy as np
 
 

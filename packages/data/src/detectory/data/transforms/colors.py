@@ -1,7 +1,5 @@
 """Photometric transforms: pixels change, places do not."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Cut windows out of images, and pad them."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from .clipping import polygon_in_rectangle

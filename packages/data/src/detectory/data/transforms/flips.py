@@ -1,7 +1,5 @@
 """Mirror images and what lies on them."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from .transform import Transform, as_float_coords

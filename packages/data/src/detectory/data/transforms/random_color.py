@@ -1,7 +1,5 @@
 """Augmentations of colours."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from .augmentation import Augmentation

@@ -1,7 +1,5 @@
 """Augmentations that cut windows out of images."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from .augmentation import Augmentation, AugmentationList

@@ -1,7 +1,5 @@
 """Augmentations that flip, rotate or apply something by chance."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

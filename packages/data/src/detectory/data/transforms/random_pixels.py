@@ -1,7 +1,5 @@
 """Augmentations of pixels by Pillow's operations: hue, posterize, solarize, equalize, contrast, grey, blur."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from functools import partial
 from typing import Any

@@ -1,7 +1,5 @@
 """Augmentations that resize."""
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Sequence
 

@@ -1,7 +1,5 @@
 """Change the size of arrays: antialiased for photos as Pillow does it, by index for labels."""
 
-from __future__ import annotations
-
 import numpy as np
 import torch
 from PIL import Image

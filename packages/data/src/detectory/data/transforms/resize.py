@@ -1,7 +1,5 @@
 """Transforms that change the size of an image."""
 
-from __future__ import annotations
-
 import numpy as np
 import torch
 from PIL import Image

@@ -1,7 +1,5 @@
 """Any pipeline of torchvision.transforms.v2 as an augmentation."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The contract of a deterministic transform, and sequences of transforms."""
 
-from __future__ import annotations
-
 import inspect
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -81,7 +79,7 @@ class Transform:
         moved = self.apply_coords(np.concatenate([np.asarray(polygon).reshape(-1, 2) for polygon in polygons]))
         return np.split(moved, np.cumsum([len(polygon) for polygon in polygons[:-1]]))
 
-    def inverse(self) -> Transform:
+    def inverse(self) -> "Transform":
         """Make the transform that undoes the change of coordinates; photometric changes are not undone.
 
         Raises:
@@ -174,15 +172,15 @@ class TransformList(Transform):
             return lambda data: self._apply(data, name)
         return super().__getattribute__(name)
 
-    def __add__(self, other: Transform) -> TransformList:
+    def __add__(self, other: Transform) -> "TransformList":
         """Apply `other` after this list."""
         return TransformList([*self.transforms, other])
 
-    def __radd__(self, other: Transform) -> TransformList:
+    def __radd__(self, other: Transform) -> "TransformList":
         """Apply `other` before this list."""
         return TransformList([other, *self.transforms])
 
-    def __iadd__(self, other: Transform) -> TransformList:
+    def __iadd__(self, other: Transform) -> "TransformList":
         """Append `other`, flattened when it is a list."""
         self.transforms.extend(TransformList([other]).transforms)
         return self
@@ -199,7 +197,7 @@ class TransformList(Transform):
         """Go through the transforms in order."""
         return iter(self.transforms)
 
-    def inverse(self) -> TransformList:
+    def inverse(self) -> "TransformList":
         """Undo every transform, the last one first."""
         return TransformList([transform.inverse() for transform in reversed(self.transforms)])
 

@@ -1,7 +1,5 @@
 """Find all problems of a dataset in one run, whatever its format."""
 
-from __future__ import annotations
-
 from .dataset import check_dataset
 
 __all__ = ["check_dataset"]

@@ -1,7 +1,5 @@
 """The problems of annotation files in COCO's and in LVIS's format."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from typing import Any
 

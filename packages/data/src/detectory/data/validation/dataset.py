@@ -1,7 +1,5 @@
 """Find all problems of a dataset in one run."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Callable, Iterator
 

@@ -1,7 +1,5 @@
 """The problems of datasets that have an annotation file for each image: Pascal VOC, YOLO, LabelMe."""
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Callable, Iterator
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The problems of one image file, and of its size against its record."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """The problems of annotation files in COCO's panoptic format, and of their PNG files."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """The problems of dataset dicts: of a registered dataset or of a JSON file of such dicts."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Iterator
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Process launch, DDP, FSDP, sharded checkpoints and synchronised batch normalisation."""
 
-from __future__ import annotations
-
 from detectory.engine.distributed.ddp import create_ddp_model
 from detectory.engine.distributed.fsdp import shard_model
 from detectory.engine.distributed.launcher import DEFAULT_TIMEOUT, launch

@@ -1,7 +1,5 @@
 """DistributedDataParallel wrapper with optional gradient compression."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import torch

@@ -1,7 +1,5 @@
 """FSDP2: parameters, gradients and the optimizer's state divided among processes, for backbones that are large."""
 
-from __future__ import annotations
-
 import weakref
 from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase

@@ -1,7 +1,5 @@
 """Start of the processes of one training, and their process group."""
 
-from __future__ import annotations
-
 import contextlib
 import datetime
 import gc

@@ -1,7 +1,5 @@
 """A part of the meeting store that belongs to this start of the processes alone."""
 
-from __future__ import annotations
-
 import time
 import uuid
 from datetime import timedelta

@@ -1,7 +1,5 @@
 """Checkpoints of models that are divided among processes: each writes its part, while the training goes on."""
 
-from __future__ import annotations
-
 import contextlib
 import dataclasses
 import enum

@@ -1,7 +1,5 @@
 """Batch normalisation over all processes instead of each one's own images."""
 
-from __future__ import annotations
-
 import torch
 from torch import nn
 

@@ -1,7 +1,5 @@
 """Hooks: what a training does besides its iterations."""
 
-from __future__ import annotations
-
 from detectory.engine.hooks.callback import CallbackHook
 from detectory.engine.hooks.checkpoints import BestCheckpointer, PeriodicCheckpointer
 from detectory.engine.hooks.early_stopping import EarlyStopping

@@ -1,7 +1,5 @@
 """A hook made of functions."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

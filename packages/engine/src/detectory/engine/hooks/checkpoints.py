@@ -1,7 +1,5 @@
 """Checkpoints during a training: every so often, and of the best model."""
 
-from __future__ import annotations
-
 import contextlib
 import json
 import logging

@@ -1,7 +1,5 @@
 """An end of the training when a metric no longer gets better."""
 
-from __future__ import annotations
-
 import math
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Evaluation during a training."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from typing import Any
 

@@ -1,7 +1,5 @@
 """How long iterations take."""
 
-from __future__ import annotations
-
 import datetime
 import logging
 import time

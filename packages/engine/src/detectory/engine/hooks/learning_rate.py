@@ -1,7 +1,5 @@
 """The learning rate, changed after every iteration."""
 
-from __future__ import annotations
-
 import warnings
 from collections import Counter
 from typing import Any

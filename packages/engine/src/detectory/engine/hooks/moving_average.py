@@ -4,8 +4,6 @@ Source: Polyak and Juditsky, "Acceleration of Stochastic Approximation by Averag
 first iterations is that of TensorFlow's ExponentialMovingAverage.
 """
 
-from __future__ import annotations
-
 import contextlib
 from collections.abc import Iterator
 from typing import Any

@@ -1,7 +1,5 @@
 """Where a NaN comes from."""
 
-from __future__ import annotations
-
 import logging
 import os
 from pathlib import Path

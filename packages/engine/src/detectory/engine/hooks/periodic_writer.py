@@ -1,7 +1,5 @@
 """Writing of events every so many iterations."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from detectory.core.events import EventWriter

@@ -3,8 +3,6 @@
 Source: Wu and Johnson, "Rethinking 'Batch' in BatchNorm", 2021, section 3.
 """
 
-from __future__ import annotations
-
 import itertools
 import logging
 from collections.abc import Iterable, Iterator

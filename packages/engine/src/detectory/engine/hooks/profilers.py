@@ -1,7 +1,5 @@
 """Profiles of some iterations, and of memory."""
 
-from __future__ import annotations
-
 import logging
 import os
 from collections.abc import Callable, Iterable

@@ -1,7 +1,5 @@
 """A live line at the bottom of the terminal."""
 
-from __future__ import annotations
-
 import sys
 import time
 from typing import Any

@@ -1,7 +1,5 @@
 """An orderly end when the system asks the process to leave."""
 
-from __future__ import annotations
-
 import signal
 import threading
 from typing import Any

@@ -1,7 +1,5 @@
 """Prediction for images, folders and videos, and test-time augmentation."""
 
-from __future__ import annotations
-
 from detectory.engine.inference.predictor import Predictor, instances_of
 from detectory.engine.inference.test_time_augmentation import DatasetMapperTTA, GeneralizedRCNNWithTTA
 

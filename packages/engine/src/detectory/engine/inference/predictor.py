@@ -1,7 +1,5 @@
 """Predictor runs a model on pictures as they come: files, folders' files, arrays; one by one or in batches."""
 
-from __future__ import annotations
-
 import itertools
 import os
 from collections.abc import Iterable, Iterator, Sequence

@@ -1,7 +1,5 @@
 """Test-time augmentation: detect in several sizes and a mirror image of a picture, and merge what was found."""
 
-from __future__ import annotations
-
 import contextlib
 import itertools
 from collections.abc import Callable, Iterator, Sequence

@@ -1,7 +1,5 @@
 """Videos in and out: frames of files and cameras as RGB arrays, and annotated frames as a file."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 import signal
@@ -75,7 +73,7 @@ class VideoReader:
         """Close the file or the camera."""
         self._container.close()
 
-    def __enter__(self) -> VideoReader:
+    def __enter__(self) -> "VideoReader":
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -138,7 +136,7 @@ class VideoWriter:
         else:
             self._part.unlink(missing_ok=True)
 
-    def __enter__(self) -> VideoWriter:
+    def __enter__(self) -> "VideoWriter":
         return self
 
     def __exit__(

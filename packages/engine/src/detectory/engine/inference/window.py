@@ -1,7 +1,5 @@
 """A window that shows pictures, by Python's own tkinter."""
 
-from __future__ import annotations
-
 import time
 from typing import Any
 

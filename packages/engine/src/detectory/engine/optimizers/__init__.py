@@ -1,7 +1,5 @@
 """Parameter groups and gradient clipping for torch's optimizers."""
 
-from __future__ import annotations
-
 from detectory.engine.optimizers.gradient_clipping import clip_gradients
 from detectory.engine.optimizers.parameter_groups import get_default_optimizer_params
 

@@ -1,7 +1,5 @@
 """Clipping of gradients before each update."""
 
-from __future__ import annotations
-
 from typing import Any, Literal
 
 import torch

@@ -1,7 +1,5 @@
 """Parameter groups of an optimizer: which learning rate and weight decay each parameter gets."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from typing import Any
 

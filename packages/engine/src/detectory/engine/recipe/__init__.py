@@ -1,7 +1,5 @@
 """Training from a recipe: settings, preflight checks, default writers and validation losses."""
 
-from __future__ import annotations
-
 from detectory.engine.recipe.linear_scaling import scale_to_world_size
 from detectory.engine.recipe.preflight import check_processes
 from detectory.engine.recipe.training import Evaluation, TrainingInterrupted, train

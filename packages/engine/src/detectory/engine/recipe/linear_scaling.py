@@ -1,7 +1,5 @@
 """A recipe's settings for another number of processes than it was written for."""
 
-from __future__ import annotations
-
 import copy
 import logging
 

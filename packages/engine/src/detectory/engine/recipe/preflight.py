@@ -1,7 +1,5 @@
 """A look at all processes before they train together: what differs would fail later, or never be noticed."""
 
-from __future__ import annotations
-
 import os
 import platform
 import re

@@ -1,7 +1,5 @@
 """The settings in `config.train` of a recipe: a wrong one is told before anything is built."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Mapping
 from pathlib import Path

@@ -1,7 +1,5 @@
 """train runs a recipe: a config whose nodes describe the model, the data, the optimizer and the schedule."""
 
-from __future__ import annotations
-
 import contextlib
 import copy
 import logging

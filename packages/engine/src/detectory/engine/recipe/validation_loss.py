@@ -1,7 +1,5 @@
 """The losses of a model on data that it does not learn from."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from typing import Any
 

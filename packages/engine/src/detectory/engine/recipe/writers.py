@@ -1,7 +1,5 @@
 """The writers that a training has unless it is told otherwise."""
 
-from __future__ import annotations
-
 import importlib.util
 import logging
 import os

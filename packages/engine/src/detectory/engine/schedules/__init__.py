@@ -1,7 +1,5 @@
 """Schedules of the learning rate: functions of the training's progress, warm-up, and what applies them."""
 
-from __future__ import annotations
-
 from detectory.engine.schedules.lr_multiplier import LRMultiplier
 from detectory.engine.schedules.param_schedulers import (
     CompositeParamScheduler,

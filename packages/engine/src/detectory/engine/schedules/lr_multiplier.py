@@ -1,7 +1,5 @@
 """A torch scheduler that multiplies the optimizer's learning rates by a schedule's value."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import torch

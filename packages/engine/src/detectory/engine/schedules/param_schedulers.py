@@ -1,7 +1,5 @@
 """Schedules: functions from the progress of a training, in [0, 1), to a factor of the learning rate."""
 
-from __future__ import annotations
-
 import bisect
 import itertools
 import math

@@ -1,7 +1,5 @@
 """A slow start before another schedule."""
 
-from __future__ import annotations
-
 from detectory.engine.schedules.param_schedulers import (
     CompositeParamScheduler,
     ConstantParamScheduler,

@@ -1,7 +1,5 @@
 """Identities of objects in the frames of a video."""
 
-from __future__ import annotations
-
 from detectory.engine.tracking.bbox_iou import BBoxIOUTracker
 from detectory.engine.tracking.hungarian import (
     LARGE_COST_VALUE,

@@ -1,7 +1,5 @@
 """A tracker that pairs the boxes that overlap most."""
 
-from __future__ import annotations
-
 from detectory.engine.tracking.pairs import create_prediction_pairs
 from detectory.engine.tracking.tracker import BoxTracker
 from detectory.structures import Instances, pairwise_iou

@@ -1,7 +1,5 @@
 """Trackers that pair all boxes of two frames at once, at the least cost."""
 
-from __future__ import annotations
-
 from abc import abstractmethod
 from typing import Any
 

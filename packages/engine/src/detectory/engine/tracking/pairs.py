@@ -1,7 +1,5 @@
 """Which boxes of two frames overlap."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import torch

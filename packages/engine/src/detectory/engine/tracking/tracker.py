@@ -1,7 +1,5 @@
 """What every tracker keeps from one frame to the next."""
 
-from __future__ import annotations
-
 import copy
 from abc import ABCMeta, abstractmethod
 from typing import Any

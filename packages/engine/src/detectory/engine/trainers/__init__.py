@@ -1,7 +1,5 @@
 """Training loop, hook interface, and trainers in full and mixed precision."""
 
-from __future__ import annotations
-
 from detectory.engine.trainers.amp_trainer import AMPTrainer
 from detectory.engine.trainers.simple_trainer import SimpleTrainer
 from detectory.engine.trainers.training_loop import HookBase, TrainerBase

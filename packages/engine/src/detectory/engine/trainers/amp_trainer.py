@@ -1,7 +1,5 @@
 """AMPTrainer: SimpleTrainer in mixed precision."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The state of all random generators of a process, taken and put back."""
 
-from __future__ import annotations
-
 import contextlib
 import random
 from collections.abc import Iterator
@@ -20,7 +18,7 @@ class RandomState(NamedTuple):
     cuda: list[torch.Tensor]
 
     @classmethod
-    def take(cls) -> RandomState:
+    def take(cls) -> "RandomState":
         """Take the states of Python's, NumPy's and torch's generators, the GPUs' included."""
         cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else []
         return cls(random.getstate(), np.random.get_state(), torch.random.get_rng_state(), cuda)

@@ -1,7 +1,5 @@
 """SimpleTrainer: one model, one loss, one optimizer, one source of data."""
 
-from __future__ import annotations
-
 import contextlib
 import logging
 import math

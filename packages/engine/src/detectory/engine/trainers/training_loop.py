@@ -1,7 +1,5 @@
 """The training loop and its hooks, without any assumption about what is trained."""
 
-from __future__ import annotations
-
 import logging
 import weakref
 from collections.abc import Sequence

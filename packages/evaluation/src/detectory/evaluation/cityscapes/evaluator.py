@@ -1,7 +1,5 @@
 """Evaluates instances and semantic labels on Cityscapes by its own metrics."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path

@@ -4,8 +4,6 @@ Source: Cordts et al., "The Cityscapes Dataset for Semantic Urban Scene Understa
 label definitions.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

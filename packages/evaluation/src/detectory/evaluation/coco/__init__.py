@@ -1,7 +1,5 @@
 """COCO evaluation of boxes, masks, keypoints, rotated boxes and proposals, and LVIS evaluation."""
 
-from __future__ import annotations
-
 from .compute import CocoSettings, coco_metrics
 from .evaluator import COCOEvaluator, evaluate_coco_results
 from .ground_truth import CocoGroundTruth

@@ -3,8 +3,6 @@
 Source: Lin et al., "Microsoft COCO: Common Objects in Context", 2014, and the evaluation page of its web site.
 """
 
-from __future__ import annotations
-
 import contextlib
 import copy
 import io

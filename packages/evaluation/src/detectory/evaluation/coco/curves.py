@@ -1,7 +1,5 @@
 """From matches to COCO's curves: precision at 101 recalls, the recall reached, and the scores there."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

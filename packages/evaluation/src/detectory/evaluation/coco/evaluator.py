@@ -1,7 +1,5 @@
 """Evaluates boxes, masks and keypoints by COCO's metrics, for any dataset."""
 
-from __future__ import annotations
-
 import logging
 import math
 import os

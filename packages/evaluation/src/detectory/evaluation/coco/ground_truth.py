@@ -1,7 +1,5 @@
 """The ground truth of an evaluation: a COCO annotation file, or any dataset in the standard format turned into one."""
 
-from __future__ import annotations
-
 import json
 import os
 from collections.abc import Mapping, Sequence

@@ -4,8 +4,6 @@ Source: Gupta et al., "LVIS: A Dataset for Large Vocabulary Instance Segmentatio
 Dave et al., "Evaluating Large-Vocabulary Object Detectors: The Devil is in the Details", 2021.
 """
 
-from __future__ import annotations
-
 import contextlib
 import io
 import math

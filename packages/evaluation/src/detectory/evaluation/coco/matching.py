@@ -1,7 +1,5 @@
 """Detections and objects sorted into groups of one image and one category, the form in which `ops.coco_match` works."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -66,7 +64,7 @@ class CocoObjects:
     boxes: np.ndarray
 
     @classmethod
-    def of(cls, truth: CocoGroundTruth) -> CocoObjects:
+    def of(cls, truth: CocoGroundTruth) -> "CocoObjects":
         """Read the columns; boxes of four and of five numbers together become five.
 
         Raises:

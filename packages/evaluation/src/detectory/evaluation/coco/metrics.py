@@ -1,7 +1,5 @@
 """What an evaluation gives: COCO's averages of precision and recall, and the curves that they are of."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass

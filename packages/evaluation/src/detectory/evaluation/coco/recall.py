@@ -3,8 +3,6 @@
 Source: Hosang et al., "What Makes for Effective Detection Proposals?", 2015 (average recall), with COCO's areas.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any

@@ -1,7 +1,5 @@
 """COCO results files: read, and refused with the entry's index where they are wrong."""
 
-from __future__ import annotations
-
 import json
 import math
 import mmap

@@ -1,7 +1,5 @@
 """Evaluates rotated boxes by COCO's metrics; the angle itself does not count, only the overlap does."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

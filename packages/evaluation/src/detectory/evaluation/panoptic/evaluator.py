@@ -3,8 +3,6 @@
 Source: Kirillov et al., "Panoptic Segmentation", CVPR 2019.
 """
 
-from __future__ import annotations
-
 import io
 import json
 import logging

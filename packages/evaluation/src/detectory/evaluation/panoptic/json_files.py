@@ -1,7 +1,5 @@
 """Panoptic JSON files for an engine that is strict: checked, cut to what counts, images named by integers."""
 
-from __future__ import annotations
-
 import json
 import os
 from collections.abc import Mapping

@@ -1,7 +1,5 @@
 """HTML report of a COCO evaluation: metrics, curves, error types and example images."""
 
-from __future__ import annotations
-
 from .coco_evaluation import CocoEvaluation, evaluate_all
 from .coco_report import write_coco_report
 

@@ -1,7 +1,5 @@
 """Measures COCO results of any tool for every kind of result that they hold, and sorts out their errors."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

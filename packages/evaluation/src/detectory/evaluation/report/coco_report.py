@@ -1,7 +1,5 @@
 """An evaluation as one page: figures, tables by class, curves, kinds of errors and pictures of them."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 from typing import Any

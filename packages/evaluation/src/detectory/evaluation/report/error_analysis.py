@@ -4,8 +4,6 @@ Source of the kinds of errors: Hoiem et al., "Diagnosing Error in Object Detecto
 General Toolbox for Identifying Object Detection Errors", ECCV 2020.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any

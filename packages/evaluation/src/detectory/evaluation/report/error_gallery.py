@@ -1,7 +1,5 @@
 """Pictures of what a detector got wrong: tiles around single errors, and whole pictures with many of them."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace

@@ -1,7 +1,5 @@
 """The part of a report that tells what went wrong: kinds of errors, calibration, confusions and pictures."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from detectory.visualization.html import GalleryItem, Page

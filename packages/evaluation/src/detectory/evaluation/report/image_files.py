@@ -1,7 +1,5 @@
 """Finds the pictures that an annotation file speaks of."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Mapping
 from pathlib import Path

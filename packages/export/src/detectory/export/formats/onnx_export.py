@@ -1,7 +1,5 @@
 """`export_onnx`: write models as ONNX files."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Sequence
 from typing import Any

@@ -4,8 +4,6 @@ onnxscript traces each function, so that its calls become nodes of the ONNX grap
 operator schemas.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

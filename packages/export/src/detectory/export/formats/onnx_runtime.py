@@ -1,7 +1,5 @@
 """`OnnxGraph`: an ONNX model run by onnxruntime."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 

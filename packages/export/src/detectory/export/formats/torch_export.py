@@ -1,7 +1,5 @@
 """`export_torch`: write models as torch.export programs (`.pt2`)."""
 
-from __future__ import annotations
-
 import io
 import os
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """Loading of torch.export programs (`.pt2`)."""
 
-from __future__ import annotations
-
 import io
 from collections.abc import Sequence
 

@@ -1,7 +1,5 @@
 """Support for `torch.jit.trace`: flat inputs and outputs, and readable dumps of traced models."""
 
-from __future__ import annotations
-
 from detectory.export.torchscript.dump import dump_torchscript_IR
 from detectory.export.torchscript.flatten import flatten_to_tuple
 from detectory.export.torchscript.tracing_adapter import TracingAdapter

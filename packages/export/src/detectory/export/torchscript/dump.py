@@ -1,7 +1,5 @@
 """`dump_torchscript_IR`: the code and graph of a TorchScript model as text files."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """Flattening of nested model inputs and outputs to tuples, and the schemas that rebuild them."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar
@@ -20,7 +18,7 @@ class Schema:
     """
 
     @classmethod
-    def flatten(cls, obj: Any) -> tuple[tuple[Any, ...], Schema]:
+    def flatten(cls, obj: Any) -> "tuple[tuple[Any, ...], Schema]":
         """Return the leaves of `obj` and the schema that rebuilds it."""
         return (obj,), cls()
 

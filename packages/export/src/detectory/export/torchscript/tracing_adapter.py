@@ -1,7 +1,5 @@
 """`TracingAdapter`: a model with flat tuples of tensors as inputs and outputs, as `torch.jit.trace` requires."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

@@ -1,7 +1,5 @@
 """What a model costs: parameters, multiply-adds, activations."""
 
-from __future__ import annotations
-
 from .activations import ActivationCountAnalysis, activation_count
 from .flops import FlopCountAnalysis, flop_count
 from .model_table import flop_count_str, flop_count_table

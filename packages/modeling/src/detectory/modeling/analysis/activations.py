@@ -1,7 +1,5 @@
 """How many numbers a model's convolutions and matrix products put out."""
 
-from __future__ import annotations
-
 from collections import Counter
 from typing import Any
 

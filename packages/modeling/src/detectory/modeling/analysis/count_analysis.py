@@ -1,7 +1,5 @@
 """What analyses that run a model once have in common: counts by module and operator."""
 
-from __future__ import annotations
-
 from abc import ABC, abstractmethod
 from collections import Counter
 from typing import Any

@@ -1,7 +1,5 @@
 """How many floating-point operations a model needs, by operator and by module."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Callable
 from typing import Any

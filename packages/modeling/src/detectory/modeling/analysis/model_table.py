@@ -1,7 +1,5 @@
 """Parameters, operations and activations of every module side by side."""
 
-from __future__ import annotations
-
 from torch import nn
 
 from .activations import ActivationCountAnalysis

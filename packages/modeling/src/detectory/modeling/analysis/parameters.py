@@ -1,7 +1,5 @@
 """How many parameters a model has."""
 
-from __future__ import annotations
-
 from collections import Counter
 
 from torch import nn

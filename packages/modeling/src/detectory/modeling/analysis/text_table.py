@@ -1,7 +1,5 @@
 """Text output of the model analyses: Markdown tables and numbers with units."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 

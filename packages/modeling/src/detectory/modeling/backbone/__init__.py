@@ -1,7 +1,5 @@
 """Backbones: networks from an image to named feature maps."""
 
-from __future__ import annotations
-
 from .backbone import Backbone
 from .fpn import FPN, LastLevelMaxPool, LastLevelP6P7
 from .mvit import MViT

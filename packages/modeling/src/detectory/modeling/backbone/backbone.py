@@ -1,7 +1,5 @@
 """The contract of every backbone."""
 
-from __future__ import annotations
-
 from abc import ABCMeta, abstractmethod
 
 from torch import Tensor, nn

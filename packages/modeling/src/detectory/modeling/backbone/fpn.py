@@ -1,7 +1,5 @@
 """Feature pyramid network."""
 
-from __future__ import annotations
-
 import itertools
 import math
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """Multiscale vision transformer, version 2."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 
 import torch

@@ -1,7 +1,5 @@
 """AnyNet and RegNet as backbones."""
 
-from __future__ import annotations
-
 import math
 from collections import Counter
 from collections.abc import Sequence
@@ -167,7 +165,7 @@ class AnyNet(Backbone):
                 outputs[name] = x
         return outputs
 
-    def freeze(self, freeze_at: int = 0) -> AnyNet:
+    def freeze(self, freeze_at: int = 0) -> "AnyNet":
         """Stop training the first stages: 1 freezes the stem, 2 the stem and `s1`, and so on.
 
         Returns:

@@ -3,8 +3,6 @@
 Source: Radosavovic et al., "Designing Network Design Spaces", 2020; Hu et al., "Squeeze-and-Excitation", 2018.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 from torch import Tensor, nn

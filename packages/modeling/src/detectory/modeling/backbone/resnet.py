@@ -1,7 +1,5 @@
 """ResNet as a backbone."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 
@@ -110,7 +108,7 @@ class ResNet(Backbone):
         }
         return shapes | {"linear": ShapeSpec(channels=self.num_classes)} if "linear" in self._out_features else shapes
 
-    def freeze(self, freeze_at: int = 0) -> ResNet:
+    def freeze(self, freeze_at: int = 0) -> "ResNet":
         """Stop training the first stages; their batch norms become frozen ones.
 
         Args:

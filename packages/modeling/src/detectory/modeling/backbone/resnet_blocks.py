@@ -4,8 +4,6 @@ Source: He et al., "Deep Residual Learning", 2016, figure 5; Xie et al., "ResNeX
 Dai et al., 2017, and Zhu et al., 2019 (deformable).
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import torch

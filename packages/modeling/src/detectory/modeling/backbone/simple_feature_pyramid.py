@@ -1,7 +1,5 @@
 """A pyramid from a single map."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from typing import Any

@@ -1,7 +1,5 @@
 """Swin transformer."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 
 import torch
@@ -217,7 +215,7 @@ class SwinTransformer(Backbone):
             for parameter in module.parameters():
                 parameter.requires_grad = False
 
-    def train(self, mode: bool = True) -> SwinTransformer:
+    def train(self, mode: bool = True) -> "SwinTransformer":
         """Switch to training, but leave frozen stages in inference."""
         super().train(mode)
         self._freeze_stages()

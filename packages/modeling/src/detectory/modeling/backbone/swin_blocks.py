@@ -3,8 +3,6 @@
 Source: Liu et al., "Swin Transformer", 2021, sections 3.1 and 3.2.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import torch

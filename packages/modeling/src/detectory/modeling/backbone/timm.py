@@ -1,7 +1,5 @@
 """Any model of the timm library as a backbone."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Layers that the transformer backbones share: patches, MLP, position embeddings and windows."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Sequence
 

@@ -1,7 +1,5 @@
 """Plain vision transformer for detection."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 
 import torch

@@ -1,7 +1,5 @@
 """Layers that detection models are made of."""
 
-from __future__ import annotations
-
 from .aspp import ASPP
 from .blocks import CNNBlockBase, DepthwiseSeparableConv2d
 from .convolution import Conv2d

@@ -1,7 +1,5 @@
 """Atrous spatial pyramid pooling."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from copy import deepcopy
 

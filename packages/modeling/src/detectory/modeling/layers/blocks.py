@@ -1,7 +1,5 @@
 """The contract of a convolutional block, and the depthwise separable convolution."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 from torch import Tensor, nn
@@ -27,7 +25,7 @@ class CNNBlockBase(nn.Module):
         self.out_channels = out_channels
         self.stride = stride
 
-    def freeze(self) -> CNNBlockBase:
+    def freeze(self) -> "CNNBlockBase":
         """Stop training: no parameter wants a gradient, every batch norm becomes a frozen one.
 
         Returns:

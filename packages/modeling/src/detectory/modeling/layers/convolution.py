@@ -1,7 +1,5 @@
 """A convolution together with the norm and the activation behind it."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

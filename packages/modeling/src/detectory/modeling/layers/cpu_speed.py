@@ -1,7 +1,5 @@
 """Layouts and products that CPUs run faster; elsewhere, and while a graph is recorded, nothing changes."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F

@@ -1,7 +1,5 @@
 """Deformable convolutions, with and without modulation."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from typing import Any

@@ -1,7 +1,5 @@
 """Batch normalisation whose statistics and scale never change."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from typing import Any
 

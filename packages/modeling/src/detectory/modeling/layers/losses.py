@@ -1,7 +1,5 @@
 """Losses between boxes and between scores."""
 
-from __future__ import annotations
-
 import math
 from typing import Any
 

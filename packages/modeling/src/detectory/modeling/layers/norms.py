@@ -1,7 +1,5 @@
 """Normalisation layers by name, and the two that torch lacks."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Modules that cut regions out of one feature map and bring them to one size."""
 
-from __future__ import annotations
-
 import math
 
 import torch

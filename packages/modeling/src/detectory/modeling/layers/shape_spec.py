@@ -1,7 +1,5 @@
 """What a module says about the tensors it takes or gives."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Initial values of weights as the detection papers' Caffe2 code drew them."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from torch import nn

@@ -1,7 +1,5 @@
 """3×3 convolutions of models that are only run, with fewer multiplications."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import torch

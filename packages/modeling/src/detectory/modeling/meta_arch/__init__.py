@@ -1,7 +1,5 @@
 """Meta-architectures: whole models, from a batch of images to losses or results."""
 
-from __future__ import annotations
-
 from .dense_detector import DenseDetector
 from .dense_head import FCOSHead, RetinaNetHead
 from .fcos import FCOS

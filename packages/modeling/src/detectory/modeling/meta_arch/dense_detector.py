@@ -1,7 +1,5 @@
 """What one-stage detectors share."""
 
-from __future__ import annotations
-
 from abc import abstractmethod
 from collections.abc import Sequence
 from typing import Any

@@ -1,7 +1,5 @@
 """The two towers of convolutions that RetinaNet and FCOS put on every level."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from typing import Any

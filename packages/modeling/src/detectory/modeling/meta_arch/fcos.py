@@ -1,7 +1,5 @@
 """FCOS."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import torch

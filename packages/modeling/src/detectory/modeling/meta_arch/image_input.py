@@ -1,7 +1,5 @@
 """What every meta-architecture does with its input images."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

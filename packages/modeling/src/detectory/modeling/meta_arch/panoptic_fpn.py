@@ -1,7 +1,5 @@
 """Panoptic feature pyramid network."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

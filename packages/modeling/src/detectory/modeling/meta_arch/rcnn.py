@@ -1,7 +1,5 @@
 """Two-stage detectors: propose regions, then look at each."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """RetinaNet."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import torch

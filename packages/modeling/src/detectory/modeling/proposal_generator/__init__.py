@@ -1,7 +1,5 @@
 """Region proposal networks for axis-aligned and rotated boxes."""
 
-from __future__ import annotations
-
 from .proposals import (
     add_ground_truth_to_proposals,
     add_ground_truth_to_proposals_single_image,

@@ -1,7 +1,5 @@
 """Selection of proposals, and addition of the ground truth to them."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Sequence
 from typing import Any

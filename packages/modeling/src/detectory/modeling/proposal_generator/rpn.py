@@ -1,7 +1,5 @@
 """Region proposal network (RPN)."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 

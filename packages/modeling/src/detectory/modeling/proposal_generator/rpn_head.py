@@ -1,7 +1,5 @@
 """Convolutional head of the region proposal network."""
 
-from __future__ import annotations
-
 from collections import OrderedDict
 from collections.abc import Sequence
 

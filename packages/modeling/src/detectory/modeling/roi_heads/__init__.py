@@ -1,7 +1,5 @@
 """Heads that predict classes, boxes, masks and keypoints of proposed regions."""
 
-from __future__ import annotations
-
 from .box_head import FastRCNNConvFCHead
 from .box_inference import fast_rcnn_inference, fast_rcnn_inference_single_image
 from .cascade_rcnn import CascadeROIHeads

@@ -1,7 +1,5 @@
 """From pooled region features to a vector a region."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import torch

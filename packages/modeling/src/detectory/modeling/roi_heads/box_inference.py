@@ -1,7 +1,5 @@
 """From class probabilities and boxes of regions to detections."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from torch import Tensor

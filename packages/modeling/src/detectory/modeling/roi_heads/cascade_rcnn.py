@@ -1,7 +1,5 @@
 """Cascade R-CNN: heads in a row, each refining the boxes of the one before."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any
 

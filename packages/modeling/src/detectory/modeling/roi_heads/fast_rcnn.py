@@ -1,7 +1,5 @@
 """The last layer of Fast R-CNN: classes and boxes of regions."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 
 import torch

@@ -1,7 +1,5 @@
 """Losses for vocabularies so large that no image is labelled for all of it."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 from torch.nn import functional as F

@@ -1,7 +1,5 @@
 """The mask branch of Mask R-CNN."""
 
-from __future__ import annotations
-
 from abc import ABCMeta, abstractmethod
 from collections.abc import Sequence
 from typing import Any

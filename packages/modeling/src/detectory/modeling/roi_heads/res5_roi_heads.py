@@ -1,7 +1,5 @@
 """ROI heads of the C4 models: the last stage of the backbone runs on every region."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """What all ROI heads share: matching proposals with ground truth and sampling them."""
 
-from __future__ import annotations
-
 from abc import ABCMeta, abstractmethod
 from collections.abc import Mapping, Sequence
 

@@ -1,7 +1,5 @@
 """Fast R-CNN for rotated boxes."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """ROI heads where every task pools its own features."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any
 

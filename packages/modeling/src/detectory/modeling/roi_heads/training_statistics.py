@@ -1,7 +1,5 @@
 """Figures about the heads' work that go to the event storage, where one is active."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 

@@ -1,7 +1,5 @@
 """Instances to and from the formats of other libraries: torchvision, supervision, COCO's results."""
 
-from __future__ import annotations
-
 from .coco_results import from_coco_results
 from .supervision import from_supervision, to_supervision
 from .torchvision import from_torchvision, to_torchvision

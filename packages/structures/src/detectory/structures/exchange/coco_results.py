@@ -1,7 +1,5 @@
 """COCO's result format: one dictionary a detection."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The fields that every format shares, whether they are predictions or ground truth."""
 
-from __future__ import annotations
-
 import torch
 
 from detectory.structures import BitMasks, Boxes, Instances, PolygonMasks, RotatedBoxes

@@ -1,7 +1,5 @@
 """The `Detections` of the library supervision (Roboflow)."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

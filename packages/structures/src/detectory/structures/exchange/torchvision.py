@@ -1,7 +1,5 @@
 """Torchvision's dictionaries: what its detectors take as targets and give as predictions."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 import torch

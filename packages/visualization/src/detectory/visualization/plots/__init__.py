@@ -1,7 +1,5 @@
 """Plots as self-contained SVG strings: they need no plotting library and scale in a page."""
 
-from __future__ import annotations
-
 from .bars import bar_plot, histogram_plot
 from .lines import line_plot, precision_recall_plot
 from .matrix import matrix_plot

@@ -1,7 +1,5 @@
 """The frame of a plot: ranges, ticks, grid, labels and legend, as pieces of SVG."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass

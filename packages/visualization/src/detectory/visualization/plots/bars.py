@@ -1,7 +1,5 @@
 """Bars: one number a name, or how often values occur."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping, Sequence
 

@@ -1,7 +1,5 @@
 """Curves: anything over iterations, precision over recall."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 

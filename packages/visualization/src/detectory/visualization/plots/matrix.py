@@ -1,7 +1,5 @@
 """A matrix of counts or fractions as coloured cells: a confusion matrix, say."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from html import escape
 

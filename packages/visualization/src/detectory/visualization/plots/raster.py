@@ -1,7 +1,5 @@
 """Plots as pixels, for places that show no SVG."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from xml.etree import ElementTree

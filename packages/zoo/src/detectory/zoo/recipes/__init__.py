@@ -1,7 +1,5 @@
 """Recipes: whole descriptions of a model, its data and its training, one module for each family."""
 
-from __future__ import annotations
-
 from importlib import import_module
 
 from detectory.core.suggestions import nearest

@@ -3,8 +3,6 @@
 Source: Cai and Vasconcelos, "Cascade R-CNN: Delving into High Quality Object Detection", 2018.
 """
 
-from __future__ import annotations
-
 from omegaconf import DictConfig
 
 from detectory.core.config import LazyCall

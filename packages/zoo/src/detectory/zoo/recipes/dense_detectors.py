@@ -4,8 +4,6 @@ Source: Lin et al., "Focal Loss for Dense Object Detection", 2017; Tian et al., 
 Object Detection", 2019.
 """
 
-from __future__ import annotations
-
 from omegaconf import DictConfig
 
 from detectory.core.config import LazyCall

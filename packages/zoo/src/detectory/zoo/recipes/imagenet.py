@@ -5,8 +5,6 @@ torchvision and the data package are named by dotted path: the description can b
 Source: Goyal et al., "Accurate, Large Minibatch SGD: Training ImageNet in 1 Hour", 2017 (schedule).
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from typing import Any
 

@@ -3,8 +3,6 @@
 Source: He et al., "Mask R-CNN", 2017, section 5.
 """
 
-from __future__ import annotations
-
 from omegaconf import DictConfig
 
 from detectory.core.config import LazyCall

@@ -3,8 +3,6 @@
 The targets are named by dotted path, so that a model can be built where data and evaluation are not installed.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf

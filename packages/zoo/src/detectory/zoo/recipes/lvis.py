@@ -3,8 +3,6 @@
 Source: Zhou et al., "Probabilistic two-stage detection", 2021 (federated loss).
 """
 
-from __future__ import annotations
-
 import logging
 
 import torch

@@ -3,8 +3,6 @@
 The values are those of MMDetection 2's own `mask_rcnn_r50_fpn`.
 """
 
-from __future__ import annotations
-
 from omegaconf import DictConfig
 
 from detectory.core.config import LazyCall

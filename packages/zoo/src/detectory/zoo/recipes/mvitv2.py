@@ -5,8 +5,6 @@ The recipes of `MViTv2/` are those of its paper, the ones of `ViTDet/` those of 
 Source: Li et al., "MViTv2: Improved Multiscale Vision Transformers for Classification and Detection", 2022.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from functools import partial
 

@@ -3,8 +3,6 @@
 Source: Ghiasi et al., "Simple Copy-Paste is a Strong Data Augmentation Method", 2021, the baselines.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 from omegaconf import DictConfig

@@ -3,8 +3,6 @@
 Source: Kirillov et al., "Panoptic Feature Pyramid Networks", 2019.
 """
 
-from __future__ import annotations
-
 from omegaconf import DictConfig
 
 from detectory.core.config import LazyCall

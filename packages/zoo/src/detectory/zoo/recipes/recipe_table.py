@@ -1,7 +1,5 @@
 """The table of recipes by name, which the family modules fill."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 from omegaconf import DictConfig

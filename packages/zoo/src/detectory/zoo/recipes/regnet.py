@@ -4,8 +4,6 @@ Source: Dollár et al., "Fast and Accurate Model Scaling", 2021; Radosavovic et 
 2020.
 """
 
-from __future__ import annotations
-
 from omegaconf import DictConfig
 
 from detectory.core.config import LazyCall

@@ -4,8 +4,6 @@ Source: Liu et al., "Swin Transformer", 2021; settings of Li et al., "Exploring 
 Object Detection", 2022.
 """
 
-from __future__ import annotations
-
 from omegaconf import DictConfig
 
 from detectory.core.config import LazyCall

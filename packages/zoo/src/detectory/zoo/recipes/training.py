@@ -3,8 +3,6 @@
 The targets of the engine are named by dotted path, so that a model can be built where the engine is not installed.
 """
 
-from __future__ import annotations
-
 import torch
 from omegaconf import DictConfig
 

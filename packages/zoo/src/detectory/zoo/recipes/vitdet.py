@@ -3,8 +3,6 @@
 Source: Li et al., "Exploring Plain Vision Transformer Backbones for Object Detection", 2022.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from functools import partial
 

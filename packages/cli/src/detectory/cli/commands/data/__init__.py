@@ -1,7 +1,5 @@
 """`detectory data`: looks into datasets, converts and prepares them."""
 
-from __future__ import annotations
-
 import importlib
 
 import click

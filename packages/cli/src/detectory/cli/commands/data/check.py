@@ -1,7 +1,5 @@
 """`detectory data check`: every problem of a dataset."""
 
-from __future__ import annotations
-
 from dataclasses import asdict
 
 import click

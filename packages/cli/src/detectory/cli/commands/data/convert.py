@@ -1,7 +1,5 @@
 """`detectory data convert`: from any format to COCO, YOLO, Pascal VOC or LabelMe."""
 
-from __future__ import annotations
-
 import os
 import shutil
 from collections.abc import Sequence

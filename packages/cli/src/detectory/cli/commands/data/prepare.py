@@ -1,7 +1,5 @@
 """`detectory data prepare`: the files that some built-in datasets need beside those that their authors publish."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import click

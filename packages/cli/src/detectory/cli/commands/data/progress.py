@@ -1,7 +1,5 @@
 """A bar on the standard error for functions that report (done, total)."""
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager

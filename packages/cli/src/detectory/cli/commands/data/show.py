@@ -1,7 +1,5 @@
 """`detectory data show`: images with their annotations drawn on them."""
 
-from __future__ import annotations
-
 import random
 import sys
 from pathlib import Path

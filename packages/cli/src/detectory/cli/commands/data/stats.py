@@ -1,7 +1,5 @@
 """`detectory data stats`: what a dataset holds, as a table and as one HTML page."""
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -93,7 +91,7 @@ def chosen_sources(path: str, images: str | None, only: str) -> list[Any]:
 
 
 def _drawn(
-    records: Any, statistics: DatasetStatistics, metadata: Any, samples: int, seed: int
+    records: Any, statistics: "DatasetStatistics", metadata: Any, samples: int, seed: int
 ) -> Iterator[tuple[dict[str, Any], Any]]:
     """Yield chosen records with their pictures; in the place of a picture that failed, the error, which is printed."""
     from detectory.cli.pages.annotated_image import drawn_record
@@ -110,7 +108,7 @@ def _drawn(
                 yield record, error
 
 
-def _as_json(statistics: DatasetStatistics) -> dict[str, Any]:
+def _as_json(statistics: "DatasetStatistics") -> dict[str, Any]:
     from dataclasses import asdict
 
     return {

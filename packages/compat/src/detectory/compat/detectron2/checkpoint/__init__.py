@@ -1,7 +1,5 @@
 """Checkpoints under Detectron2's module path."""
 
-from __future__ import annotations
-
 from detectory.compat.detectron2.checkpoint import catalog
 from detectory.core.checkpoint import Checkpointer, DetectionCheckpointer, PeriodicCheckpointer
 

@@ -1,7 +1,5 @@
 """Names of Caffe2's checkpoints, under Detectron2's module path."""
 
-from __future__ import annotations
-
 import itertools
 
 import torch

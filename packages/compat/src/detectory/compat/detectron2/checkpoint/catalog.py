@@ -1,7 +1,5 @@
 """Addresses of Detectron 1's weights behind `catalog://` names."""
 
-from __future__ import annotations
-
 import functools
 import json
 from importlib import resources

@@ -1,7 +1,5 @@
 """Configs: YAML trees (`CfgNode`) and lazily built Python descriptions (`LazyConfig`)."""
 
-from __future__ import annotations
-
 from detectory.compat.detectron2.config.compat import downgrade_config, upgrade_config
 from detectory.compat.detectron2.config.config import CfgNode, configurable, get_cfg, global_cfg, set_global_cfg
 from detectory.compat.detectron2.config.instantiate import instantiate

@@ -1,7 +1,5 @@
 """`configurable`: let a function or constructor be called with a config instead of its arguments."""
 
-from __future__ import annotations
-
 import functools
 import inspect
 from collections.abc import Callable

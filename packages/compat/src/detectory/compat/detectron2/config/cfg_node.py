@@ -1,7 +1,5 @@
 """Detectron2's `CfgNode`: fvcore's, with versions."""
 
-from __future__ import annotations
-
 import logging
 
 from detectory.compat.fvcore.common.config import CfgNode as UnversionedCfgNode

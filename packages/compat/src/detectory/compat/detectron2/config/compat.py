@@ -4,8 +4,6 @@ Version 1 renamed `MODEL.RPN_HEAD.NAME`, version 2 a batch of keys. A downgrade 
 the old version, so that an old file can be merged; it does not keep what the old version could not say.
 """
 
-from __future__ import annotations
-
 import logging
 from typing import ClassVar
 

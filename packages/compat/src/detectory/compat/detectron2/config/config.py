@@ -1,7 +1,5 @@
 """The config object of Detectron2's YAML front end."""
 
-from __future__ import annotations
-
 from detectory.compat.detectron2.config._configurable import configurable
 from detectory.compat.detectron2.config.cfg_node import CfgNode
 

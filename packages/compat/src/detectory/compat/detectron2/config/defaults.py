@@ -3,8 +3,6 @@
 Keys that end in `_TRAIN` or `_TEST` hold for training or for inference only.
 """
 
-from __future__ import annotations
-
 from detectory.compat.detectron2.config.cfg_node import CfgNode
 from detectory.compat.detectron2.config.model_defaults import MODEL
 

@@ -1,7 +1,5 @@
 """`instantiate` under Detectron2's module path."""
 
-from __future__ import annotations
-
 import dataclasses
 from typing import Any
 

@@ -1,7 +1,5 @@
 """`LazyCall` and `LazyConfig` under Detectron2's module path."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from dataclasses import is_dataclass
 from typing import Any

@@ -1,7 +1,5 @@
 """Defaults of the config's `MODEL` section."""
 
-from __future__ import annotations
-
 MODEL = {
     "META_ARCHITECTURE": "GeneralizedRCNN",
     "DEVICE": "cuda",

@@ -1,7 +1,5 @@
 """Datasets, augmentations and loaders under Detectron2's module path."""
 
-from __future__ import annotations
-
 from detectory.compat.detectron2.data import datasets, detection_utils, samplers, transforms
 from detectory.compat.detectron2.data.build import (
     build_batch_data_loader,

@@ -1,7 +1,5 @@
 """How fast a dataset is read, mapped and moved between processes."""
 
-from __future__ import annotations
-
 import itertools
 import logging
 import time

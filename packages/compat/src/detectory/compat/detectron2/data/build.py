@@ -1,7 +1,5 @@
 """Data loaders, from arguments or a config."""
 
-from __future__ import annotations
-
 import random
 from collections.abc import Callable, Sequence
 from typing import Any

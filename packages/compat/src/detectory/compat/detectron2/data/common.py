@@ -1,7 +1,5 @@
 """Datasets over lists and functions, under Detectron2's module path."""
 
-from __future__ import annotations
-
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any

@@ -1,7 +1,5 @@
 """The mapper of Detectron2's dataset format, from arguments or a config."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from detectory.compat.detectron2.config import CfgNode, configurable

@@ -1,7 +1,5 @@
 """What mappers are made of, under Detectron2's module path."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from PIL import Image, ImageOps

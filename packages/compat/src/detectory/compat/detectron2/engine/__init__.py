@@ -1,7 +1,5 @@
 """Training and prediction under Detectron2's module path."""
 
-from __future__ import annotations
-
 from detectory.compat.detectron2.engine import hooks
 from detectory.compat.detectron2.engine.defaults import (
     DefaultPredictor,

@@ -1,7 +1,5 @@
 """The standard training and prediction of a config."""
 
-from __future__ import annotations
-
 import argparse
 import logging
 import os

@@ -1,7 +1,5 @@
 """Hooks under Detectron2's module path."""
 
-from __future__ import annotations
-
 import os
 
 from detectory.compat.fvcore.common.timer import Timer

@@ -1,7 +1,5 @@
 """Trainers without a config, under Detectron2's module path."""
 
-from __future__ import annotations
-
 from detectory.engine import AMPTrainer, HookBase, SimpleTrainer, TrainerBase
 
 __all__ = ["AMPTrainer", "HookBase", "SimpleTrainer", "TrainerBase"]

@@ -1,7 +1,5 @@
 """Settings of a config for another number of workers."""
 
-from __future__ import annotations
-
 import logging
 
 from detectory.compat.detectron2.config import CfgNode

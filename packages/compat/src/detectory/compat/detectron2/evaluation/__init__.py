@@ -1,7 +1,5 @@
 """Evaluators under Detectron2's module path."""
 
-from __future__ import annotations
-
 from detectory.compat.detectron2.evaluation.cityscapes_evaluation import (
     CityscapesInstanceEvaluator,
     CityscapesSemSegEvaluator,

@@ -1,7 +1,5 @@
 """Cityscapes' evaluation under Detectron2's module path."""
 
-from __future__ import annotations
-
 from detectory.evaluation import CityscapesEvaluator, CityscapesInstanceEvaluator, CityscapesSemSegEvaluator
 
 __all__ = ["CityscapesEvaluator", "CityscapesInstanceEvaluator", "CityscapesSemSegEvaluator"]

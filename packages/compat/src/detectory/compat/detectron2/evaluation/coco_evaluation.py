@@ -1,7 +1,5 @@
 """COCO's evaluation under Detectron2's module path."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The frame of evaluation, under Detectron2's module path."""
 
-from __future__ import annotations
-
 from detectory.evaluation import DatasetEvaluator, DatasetEvaluators, inference_context, inference_on_dataset
 
 __all__ = ["DatasetEvaluator", "DatasetEvaluators", "inference_context", "inference_on_dataset"]

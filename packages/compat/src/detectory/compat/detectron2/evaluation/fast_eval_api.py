@@ -1,7 +1,5 @@
 """pycocotools' evaluation with a faster matching, under Detectron2's module path."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

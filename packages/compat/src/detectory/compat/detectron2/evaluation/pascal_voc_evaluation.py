@@ -1,7 +1,5 @@
 """Pascal VOC's evaluation under Detectron2's module path."""
 
-from __future__ import annotations
-
 from collections import defaultdict
 from pathlib import Path
 from typing import Any

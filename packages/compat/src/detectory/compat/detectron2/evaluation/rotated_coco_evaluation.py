@@ -1,7 +1,5 @@
 """Rotated boxes' evaluation under Detectron2's module path."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Semantic segmentation's evaluation under Detectron2's module path."""
 
-from __future__ import annotations
-
 from detectory.evaluation import SemSegEvaluator, load_image_into_numpy_array
 
 __all__ = ["SemSegEvaluator", "load_image_into_numpy_array"]

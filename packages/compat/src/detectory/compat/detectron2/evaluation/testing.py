@@ -1,7 +1,5 @@
 """Results as text, and their check, under Detectron2's module path."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

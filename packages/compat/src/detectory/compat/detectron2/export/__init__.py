@@ -1,7 +1,5 @@
 """Export under Detectron2's module path; the library's own export is `detectory.export`."""
 
-from __future__ import annotations
-
 from detectory.compat.detectron2.export.flatten import TracingAdapter
 from detectory.compat.detectron2.export.torchscript import scripting_with_instances
 from detectory.export import (

@@ -1,7 +1,5 @@
 """Flattening of inputs and outputs under Detectron2's module path."""
 
-from __future__ import annotations
-
 from torch import Tensor
 
 from detectory.export.torchscript import tracing_adapter as native

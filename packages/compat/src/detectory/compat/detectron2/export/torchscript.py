@@ -1,7 +1,5 @@
 """Scripting of models whose parts hand `Instances` to each other."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Mapping
 from typing import Any

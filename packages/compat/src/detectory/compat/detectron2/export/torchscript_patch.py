@@ -1,7 +1,5 @@
 """What TorchScript needs while a model is scripted or traced."""
 
-from __future__ import annotations
-
 import contextlib
 import inspect
 import itertools

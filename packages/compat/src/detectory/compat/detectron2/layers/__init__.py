@@ -1,7 +1,5 @@
 """Layers under Detectron2's module path."""
 
-from __future__ import annotations
-
 from detectory.compat.detectron2.layers.aspp import ASPP
 from detectory.compat.detectron2.layers.batch_norm import (
     CycleBatchNormList,

@@ -1,7 +1,5 @@
 """Norms under Detectron2's module path."""
 
-from __future__ import annotations
-
 from detectory.modeling.layers import CycleBatchNormList, FrozenBatchNorm2d, LayerNorm, NaiveSyncBatchNorm, get_norm
 
 __all__ = ["CycleBatchNormList", "FrozenBatchNorm2d", "LayerNorm", "NaiveSyncBatchNorm", "get_norm"]

@@ -1,7 +1,5 @@
 """Deformable convolutions under Detectron2's module path."""
 
-from __future__ import annotations
-
 from torch import Tensor
 
 from detectory import ops

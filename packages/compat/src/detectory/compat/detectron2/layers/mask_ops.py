@@ -1,7 +1,5 @@
 """Pasting of masks under Detectron2's module path."""
 
-from __future__ import annotations
-
 import numpy as np
 import torch
 from PIL import Image

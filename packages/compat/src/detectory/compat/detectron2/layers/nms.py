@@ -1,7 +1,5 @@
 """Non-maximum suppression under Detectron2's module path, also for scripted code."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 

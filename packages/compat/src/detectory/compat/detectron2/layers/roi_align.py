@@ -1,7 +1,5 @@
 """Aligned region pooling under Detectron2's module path."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import torch

@@ -1,7 +1,5 @@
 """Aligned pooling of rotated regions under Detectron2's module path."""
 
-from __future__ import annotations
-
 from torch import Tensor
 
 from detectory.modeling.layers import ROIAlignRotated

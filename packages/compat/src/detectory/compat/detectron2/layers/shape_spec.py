@@ -1,7 +1,5 @@
 """The shape of a feature map under Detectron2's module path."""
 
-from __future__ import annotations
-
 from detectory.modeling.layers import ShapeSpec
 
 __all__ = ["ShapeSpec"]

@@ -1,7 +1,5 @@
 """Wrappers that Detectron2 puts around torch; most do what torch does by itself today."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Configs and weights by Detectron2's config names."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

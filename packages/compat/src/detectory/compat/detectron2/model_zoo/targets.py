@@ -1,7 +1,5 @@
 """Native descriptions turned to Detectron2's: each target by the module path that Detectron2 has for it."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Models: registries, builders and the classes they know."""
 
-from __future__ import annotations
-
 from detectory.compat.detectron2.layers import ShapeSpec
 from detectory.compat.detectron2.modeling.anchor_generator import ANCHOR_GENERATOR_REGISTRY, build_anchor_generator
 from detectory.compat.detectron2.modeling.backbone import (

@@ -1,7 +1,5 @@
 """Anchor generators and their registry."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import torch

@@ -1,7 +1,5 @@
 """Box regression under Detectron2's module path."""
 
-from __future__ import annotations
-
 from detectory.modeling.box_regression import Box2BoxTransform, Box2BoxTransformLinear, Box2BoxTransformRotated
 from detectory.modeling.box_regression import dense_box_regression_loss as _dense_box_regression_loss
 

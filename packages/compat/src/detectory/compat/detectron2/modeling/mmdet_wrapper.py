@@ -1,7 +1,5 @@
 """MMDetection's models under Detectron2's module path."""
 
-from __future__ import annotations
-
 from detectory.modeling.mmdet_wrapper import MMDetBackbone, MMDetDetector
 
 __all__ = ["MMDetBackbone", "MMDetDetector"]

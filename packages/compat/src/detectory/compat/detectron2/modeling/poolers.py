@@ -1,7 +1,5 @@
 """Region poolers under Detectron2's module path."""
 
-from __future__ import annotations
-
 from detectory.modeling.poolers import ROIPooler, assign_boxes_to_levels, convert_boxes_to_pooler_format
 
 __all__ = ["ROIPooler", "assign_boxes_to_levels", "convert_boxes_to_pooler_format"]

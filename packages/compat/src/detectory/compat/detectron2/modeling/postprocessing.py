@@ -1,7 +1,5 @@
 """Post-processing under Detectron2's module path."""
 
-from __future__ import annotations
-
 from detectory.modeling.postprocessing import detector_postprocess, sem_seg_postprocess
 
 __all__ = ["detector_postprocess", "sem_seg_postprocess"]

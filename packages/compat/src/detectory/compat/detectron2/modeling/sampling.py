@@ -1,7 +1,5 @@
 """Sampling of labels under Detectron2's module path."""
 
-from __future__ import annotations
-
 from detectory.modeling.sampling import subsample_labels
 
 __all__ = ["subsample_labels"]

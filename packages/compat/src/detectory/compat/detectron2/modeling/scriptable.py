@@ -5,8 +5,6 @@ by name, settings of inference only. `detectory.compat.detectron2.export.scripti
 of `Instances`.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import torch

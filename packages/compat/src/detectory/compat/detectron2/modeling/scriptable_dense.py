@@ -1,7 +1,5 @@
 """What `torch.jit.script` compiles in place of RetinaNet, in inference."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor, nn
 

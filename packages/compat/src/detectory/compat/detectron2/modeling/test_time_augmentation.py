@@ -1,7 +1,5 @@
 """Test-time augmentation, from arguments or a config."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

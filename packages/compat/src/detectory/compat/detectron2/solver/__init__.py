@@ -1,7 +1,5 @@
 """Optimizers and schedules under Detectron2's module path."""
 
-from __future__ import annotations
-
 from detectory.compat.detectron2.solver.build import build_lr_scheduler, build_optimizer, get_default_optimizer_params
 from detectory.compat.detectron2.solver.lr_scheduler import (
     LRMultiplier,

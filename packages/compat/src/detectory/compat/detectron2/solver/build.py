@@ -1,7 +1,5 @@
 """Optimizers and schedules from a config."""
 
-from __future__ import annotations
-
 from collections import defaultdict
 from enum import Enum
 from typing import Any, TypeVar

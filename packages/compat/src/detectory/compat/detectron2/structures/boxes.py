@@ -1,7 +1,5 @@
 """Boxes under Detectron2's module path."""
 
-from __future__ import annotations
-
 from detectory.structures import (
     Boxes,
     BoxMode,

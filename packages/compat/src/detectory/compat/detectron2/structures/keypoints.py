@@ -1,7 +1,5 @@
 """Keypoints under Detectron2's module path."""
 
-from __future__ import annotations
-
 from detectory.structures import Keypoints, heatmaps_to_keypoints
 
 __all__ = ["Keypoints", "heatmaps_to_keypoints"]

@@ -1,7 +1,5 @@
 """Masks under Detectron2's module path."""
 
-from __future__ import annotations
-
 from detectory.structures import (
     BitMasks,
     PolygonMasks,

@@ -1,7 +1,5 @@
 """Rotated boxes under Detectron2's module path."""
 
-from __future__ import annotations
-
 from detectory.structures import RotatedBoxes
 from detectory.structures import pairwise_iou_rotated as pairwise_iou
 

@@ -4,8 +4,6 @@ The flags are those of Detectron2's demo: pictures or a pattern of pictures, a v
 the config behind `--opts`. Without `--output` a window shows what was found.
 """
 
-from __future__ import annotations
-
 import argparse
 import contextlib
 import glob

@@ -3,8 +3,6 @@
 The flags are those of Detectron2's program of this name.
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 import logging

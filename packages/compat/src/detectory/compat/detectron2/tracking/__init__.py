@@ -1,7 +1,5 @@
 """Trackers, from arguments or a config."""
 
-from __future__ import annotations
-
 from detectory.compat.detectron2.tracking.base_tracker import (
     TRACKER_HEADS_REGISTRY,
     BaseTracker,

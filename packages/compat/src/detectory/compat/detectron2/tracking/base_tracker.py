@@ -1,7 +1,5 @@
 """The base of trackers, and their registry."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from detectory.compat.detectron2.config import CfgNode

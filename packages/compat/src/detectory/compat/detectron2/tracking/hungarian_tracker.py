@@ -1,7 +1,5 @@
 """The base of trackers that solve an assignment problem, under Detectron2's module path."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Pairs of boxes under Detectron2's module path."""
 
-from __future__ import annotations
-
 from detectory.engine.tracking import create_prediction_pairs
 
 __all__ = ["create_prediction_pairs"]

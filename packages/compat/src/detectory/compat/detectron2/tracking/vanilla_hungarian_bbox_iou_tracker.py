@@ -1,7 +1,5 @@
 """A tracker under Detectron2's module path."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from detectory.compat.detectron2.config import CfgNode, configurable

@@ -1,7 +1,5 @@
 """What a model costs, under Detectron2's module path."""
 
-from __future__ import annotations
-
 from collections import defaultdict
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The report of machine and libraries, under Detectron2's module path."""
 
-from __future__ import annotations
-
 import os
 import sys
 

@@ -1,7 +1,5 @@
 """Colours under Detectron2's module path."""
 
-from __future__ import annotations
-
 from detectory.visualization import colormap, random_color, random_colors
 
 __all__ = ["colormap", "random_color", "random_colors"]

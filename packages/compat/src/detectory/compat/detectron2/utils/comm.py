@@ -1,7 +1,5 @@
 """Exchange between processes, under Detectron2's module path."""
 
-from __future__ import annotations
-
 from detectory.core.distributed import (
     all_gather,
     create_local_process_group,

@@ -1,7 +1,5 @@
 """Stand-ins for what an optional package would bring."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any, NoReturn
 

@@ -1,7 +1,5 @@
 """Seeds and versions, under Detectron2's module path."""
 
-from __future__ import annotations
-
 import importlib
 import importlib.util
 import os

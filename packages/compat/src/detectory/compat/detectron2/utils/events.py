@@ -1,7 +1,5 @@
 """Events of a training, under Detectron2's module path."""
 
-from __future__ import annotations
-
 import logging
 
 from detectory.core import events as native

@@ -1,7 +1,5 @@
 """Paths and addresses, under Detectron2's module path."""
 
-from __future__ import annotations
-
 from iopath.common.file_io import PathHandler
 
 from detectory.core.storage import Detectron2ModelHandler as Detectron2Handler

@@ -1,7 +1,5 @@
 """Loggers under Detectron2's module path."""
 
-from __future__ import annotations
-
 import functools
 import logging
 

@@ -1,7 +1,5 @@
 """Another try when a GPU's memory is full."""
 
-from __future__ import annotations
-
 import contextlib
 import functools
 import logging

@@ -1,7 +1,5 @@
 """Registries, and objects by dotted path."""
 
-from __future__ import annotations
-
 import sys
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Objects that pickle cannot take, carried to other processes."""
 
-from __future__ import annotations
-
 from typing import Any
 
 __all__ = ["PicklableWrapper"]

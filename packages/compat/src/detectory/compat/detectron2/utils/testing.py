@@ -1,7 +1,5 @@
 """What Detectron2's own tests, and those of projects, use."""
 
-from __future__ import annotations
-
 import importlib.util
 import io
 import os

@@ -1,7 +1,5 @@
 """Comparison of torch's version."""
 
-from __future__ import annotations
-
 import torch
 
 __all__ = ["min_torch_version"]

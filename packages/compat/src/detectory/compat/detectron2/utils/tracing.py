@@ -1,7 +1,5 @@
 """Whether code runs under torch.fx."""
 
-from __future__ import annotations
-
 import torch
 import torch.fx._symbolic_trace
 

@@ -1,7 +1,5 @@
 """Drawing under Detectron2's module path."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Timing of a function for several arguments."""
 
-from __future__ import annotations
-
 import sys
 import time
 from collections.abc import Callable

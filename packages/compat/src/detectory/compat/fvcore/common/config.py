@@ -1,7 +1,5 @@
 """`CfgNode`: a tree of settings with attribute access, fixed keys and types, merged from YAML files and lists."""
 
-from __future__ import annotations
-
 import ast
 import copy
 import logging
@@ -195,7 +193,7 @@ class CfgNode(dict):
         loaded = self.load_yaml_with_base(str(cfg_filename), allow_unsafe)
         self.merge_from_other_cfg(type(self)(loaded))
 
-    def merge_from_other_cfg(self, cfg_other: CfgNode) -> None:
+    def merge_from_other_cfg(self, cfg_other: "CfgNode") -> None:
         """Take over the values of `cfg_other`.
 
         Raises:
@@ -236,7 +234,7 @@ class CfgNode(dict):
             node[last] = _coerced(decoded, node[last], full_key)
 
     @classmethod
-    def load_cfg(cls, cfg_file_obj_or_str: IO[str] | str) -> CfgNode:
+    def load_cfg(cls, cfg_file_obj_or_str: IO[str] | str) -> "CfgNode":
         """Build a config from YAML text or an open YAML file.
 
         Raises:

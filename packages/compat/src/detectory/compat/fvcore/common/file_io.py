@@ -1,7 +1,5 @@
 """Paths and addresses under fvcore's module path."""
 
-from __future__ import annotations
-
 from iopath.common.file_io import PathHandler
 
 from detectory.core.storage import path_manager

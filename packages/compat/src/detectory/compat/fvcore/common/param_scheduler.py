@@ -1,7 +1,5 @@
 """Schedules under fvcore's module path."""
 
-from __future__ import annotations
-
 from detectory.engine import schedules as native
 from detectory.engine.schedules import (
     CompositeParamScheduler,

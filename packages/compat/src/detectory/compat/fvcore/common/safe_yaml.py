@@ -4,8 +4,6 @@ Config files of the field carry two Python tags: tuples, and `!!python/object/ap
 expression. Both are understood; every other Python tag is refused by name.
 """
 
-from __future__ import annotations
-
 import ast
 import operator
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """A timer that can pause."""
 
-from __future__ import annotations
-
 from time import perf_counter
 
 __all__ = ["Timer"]

@@ -1,7 +1,5 @@
 """Losses, initialisation and analysis under fvcore's module path."""
 
-from __future__ import annotations
-
 from detectory.compat.fvcore.nn.activation_count import ActivationCountAnalysis, activation_count
 from detectory.compat.fvcore.nn.flop_count import FlopCountAnalysis, flop_count
 from detectory.compat.fvcore.nn.focal_loss import (

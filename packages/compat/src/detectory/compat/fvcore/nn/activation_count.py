@@ -1,7 +1,5 @@
 """Activations under fvcore's module path."""
 
-from __future__ import annotations
-
 from collections import Counter, defaultdict
 from collections.abc import Mapping
 from typing import Any

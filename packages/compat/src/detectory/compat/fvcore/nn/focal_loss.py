@@ -1,7 +1,5 @@
 """Focal losses under fvcore's module path."""
 
-from __future__ import annotations
-
 from torch import Tensor
 from torch.nn import functional as F
 

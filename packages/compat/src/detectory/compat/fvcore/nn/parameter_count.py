@@ -1,7 +1,5 @@
 """Numbers of parameters under fvcore's module path."""
 
-from __future__ import annotations
-
 from detectory.modeling.analysis import parameter_count, parameter_count_table
 
 __all__ = ["parameter_count", "parameter_count_table"]

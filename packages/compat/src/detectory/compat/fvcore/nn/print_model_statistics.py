@@ -1,7 +1,5 @@
 """Tables of costs under fvcore's module path."""
 
-from __future__ import annotations
-
 from detectory.modeling.analysis import flop_count_str, flop_count_table
 
 __all__ = ["flop_count_str", "flop_count_table"]

@@ -1,7 +1,5 @@
 """Initialisation of weights under fvcore's module path."""
 
-from __future__ import annotations
-
 from detectory.modeling.layers import c2_msra_fill, c2_xavier_fill
 
 __all__ = ["c2_msra_fill", "c2_xavier_fill"]

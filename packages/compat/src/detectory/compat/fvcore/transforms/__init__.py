@@ -1,7 +1,5 @@
 """Transforms under fvcore's module path."""
 
-from __future__ import annotations
-
 from detectory.compat.fvcore.transforms.transform import (
     BlendTransform,
     CropTransform,

@@ -1,7 +1,5 @@
 """Transforms under fvcore's module path."""
 
-from __future__ import annotations
-
 from detectory.data.transforms import (
     BlendTransform,
     CropTransform,

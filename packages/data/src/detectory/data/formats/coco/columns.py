@@ -1,7 +1,5 @@
 """COCO's annotations as columns: what an index file holds, gathered without a Python object for each annotation."""
 
-from __future__ import annotations
-
 import json
 from array import array
 from collections.abc import Iterable

@@ -1,7 +1,5 @@
 """COCO annotations as a memory-mapped file: loaded in a moment, shared by all processes."""
 
-from __future__ import annotations
-
 import json
 import os
 from collections.abc import Iterator, Sequence
@@ -87,7 +85,7 @@ class CocoIndex(Sequence):
             annotation["keypoints"] = arrays["keypoints"][first:last].tolist()
         return annotation
 
-    def without_empty(self) -> CocoIndex:
+    def without_empty(self) -> "CocoIndex":
         """Leave out images that have no annotation but crowds, without making records."""
         arrays = self._index.arrays
         useful = np.concatenate([[0], np.cumsum(arrays["iscrowd"] == 0)])

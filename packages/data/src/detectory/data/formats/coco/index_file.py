@@ -1,7 +1,5 @@
 """A file of named arrays that processes map instead of reading: the form in which datasets are cached."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import mmap

@@ -1,7 +1,5 @@
 """Read a large JSON file value by value, a piece of its text at a time."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Iterator

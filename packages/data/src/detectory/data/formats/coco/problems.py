@@ -1,7 +1,5 @@
 """The rules of COCO's annotation format: each function yields what breaks them."""
 
-from __future__ import annotations
-
 import itertools
 import math
 import re

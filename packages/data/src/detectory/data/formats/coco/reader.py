@@ -1,7 +1,5 @@
 """Datasets in COCO's format: instances, keypoints."""
 
-from __future__ import annotations
-
 import logging
 import os
 from collections import defaultdict

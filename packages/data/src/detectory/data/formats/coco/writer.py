@@ -1,7 +1,5 @@
 """Write any registered dataset as a COCO file."""
 
-from __future__ import annotations
-
 import datetime
 import json
 import logging

@@ -1,3 +1,1 @@
 """LabelMe's JSON format."""
-
-from __future__ import annotations

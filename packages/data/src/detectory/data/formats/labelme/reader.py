@@ -1,7 +1,5 @@
 """Datasets in LabelMe's format: a JSON file of shapes for each image."""
 
-from __future__ import annotations
-
 import math
 import os
 from collections.abc import Iterator, Sequence

@@ -1,7 +1,5 @@
 """The way in which panoptic PNG files write segment ids as colours."""
 
-from __future__ import annotations
-
 import os
 
 import numpy as np

@@ -1,7 +1,5 @@
 """COCO's panoptic datasets, in both ways: one numbering for things and stuff, or two."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import PurePath

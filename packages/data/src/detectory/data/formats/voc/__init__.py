@@ -1,3 +1,1 @@
 """Pascal VOC's XML format."""
-
-from __future__ import annotations

@@ -1,7 +1,5 @@
 """Pascal VOC: one XML file for each image."""
 
-from __future__ import annotations
-
 import math
 import os
 from collections.abc import Iterator, Sequence

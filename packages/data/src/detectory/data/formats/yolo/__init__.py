@@ -1,3 +1,1 @@
 """YOLO's text format."""
-
-from __future__ import annotations

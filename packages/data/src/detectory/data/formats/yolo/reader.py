@@ -1,7 +1,5 @@
 """Datasets in YOLO's format: a text file of labels for each image."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Published facts on datasets as JSON files: class names, colours, ids, counts."""
 
-from __future__ import annotations
-
 import functools
 import json
 from importlib.resources import files

@@ -1,7 +1,5 @@
 """Readers of dataset formats under Detectron2's module path."""
 
-from __future__ import annotations
-
 from detectory.data import (
     register_coco_instances,
     register_coco_panoptic,

@@ -1,7 +1,5 @@
 """Pictures of a dataset's annotations, by which a person sees whether it is read rightly."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path

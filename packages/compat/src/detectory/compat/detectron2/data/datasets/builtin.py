@@ -1,7 +1,5 @@
 """The built-in datasets under another root; under the default one they are known without registration."""
 
-from __future__ import annotations
-
 import re
 from functools import partial
 

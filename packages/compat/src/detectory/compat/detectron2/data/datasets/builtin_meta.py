@@ -1,7 +1,5 @@
 """Classes, colours and keypoints of the built-in datasets under Detectron2's module path; read when asked for."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Cityscapes' panoptic sets under Detectron2's module path."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from detectory.compat.detectron2.data.datasets.builtin import register_all_cityscapes_panoptic

@@ -1,7 +1,5 @@
 """COCO's datasets under Detectron2's module path."""
 
-from __future__ import annotations
-
 import argparse
 
 from detectory.compat.detectron2.data.datasets._pictures import draw_records

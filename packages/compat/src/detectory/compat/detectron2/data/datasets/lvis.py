@@ -1,7 +1,5 @@
 """LVIS under Detectron2's module path."""
 
-from __future__ import annotations
-
 import argparse
 from typing import Any
 

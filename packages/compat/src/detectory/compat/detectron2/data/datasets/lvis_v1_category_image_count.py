@@ -1,7 +1,5 @@
 """In how many images of LVIS v1's training set each class appears."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from detectory.data.formats import get_lvis_instances_meta

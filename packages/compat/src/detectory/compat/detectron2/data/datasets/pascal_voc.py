@@ -1,7 +1,5 @@
 """Pascal VOC under Detectron2's module path."""
 
-from __future__ import annotations
-
 from detectory.data import register_pascal_voc
 from detectory.data.formats import load_voc_instances
 from detectory.data.formats.voc.reader import VOC_CLASSES

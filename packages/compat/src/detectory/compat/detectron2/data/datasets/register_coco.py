@@ -1,7 +1,5 @@
 """Registration of COCO files under the module path of Detectron2's first versions."""
 
-from __future__ import annotations
-
 from detectory.data import register_coco_instances, register_coco_panoptic_separated
 
 __all__ = ["register_coco_instances", "register_coco_panoptic_separated"]

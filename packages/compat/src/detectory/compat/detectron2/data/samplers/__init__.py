@@ -1,7 +1,5 @@
 """Samplers under Detectron2's module path."""
 
-from __future__ import annotations
-
 from detectory.data.samplers import (
     GroupedBatchSampler,
     InferenceSampler,

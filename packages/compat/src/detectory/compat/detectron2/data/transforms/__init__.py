@@ -1,7 +1,5 @@
 """Transforms and augmentations under Detectron2's module path."""
 
-from __future__ import annotations
-
 from detectory.compat.detectron2.data.transforms.augmentation import (
     StandardAugInput,
     TransformGen,

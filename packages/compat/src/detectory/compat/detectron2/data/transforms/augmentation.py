@@ -1,7 +1,5 @@
 """The frame of augmentations, under Detectron2's module path, with its older names."""
 
-from __future__ import annotations
-
 from detectory.data.transforms import AugInput, Augmentation, AugmentationList, apply_augmentations
 
 __all__ = [

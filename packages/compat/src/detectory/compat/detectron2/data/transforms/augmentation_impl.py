@@ -1,7 +1,5 @@
 """Augmentations under Detectron2's module path."""
 
-from __future__ import annotations
-
 from detectory.data import transforms as native
 from detectory.data.transforms import (
     Augmentation,

@@ -1,7 +1,5 @@
 """Transforms under Detectron2's module path."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from detectory.data.transforms import (

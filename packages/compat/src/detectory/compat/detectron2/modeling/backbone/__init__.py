@@ -1,7 +1,5 @@
 """Backbones and their registry."""
 
-from __future__ import annotations
-
 from detectory.compat.detectron2.modeling.backbone.backbone import Backbone
 from detectory.compat.detectron2.modeling.backbone.build import BACKBONE_REGISTRY, build_backbone
 from detectory.compat.detectron2.modeling.backbone.fpn import FPN

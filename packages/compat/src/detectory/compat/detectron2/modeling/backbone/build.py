@@ -1,7 +1,5 @@
 """The registry of backbones."""
 
-from __future__ import annotations
-
 from detectory.compat.detectron2.config import CfgNode
 from detectory.compat.detectron2.layers import ShapeSpec
 from detectory.compat.detectron2.utils.registry import Registry

@@ -1,7 +1,5 @@
 """Feature pyramids, and those that a config describes."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from itertools import pairwise
 

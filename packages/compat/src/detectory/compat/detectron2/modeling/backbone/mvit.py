@@ -1,7 +1,5 @@
 """MViTv2 under Detectron2's module path."""
 
-from __future__ import annotations
-
 from detectory.modeling.backbone.mvit import MultiScaleAttention, MultiScaleBlock, MViT, attention_pool
 
 __all__ = ["MViT", "MultiScaleAttention", "MultiScaleBlock", "attention_pool"]

@@ -1,7 +1,5 @@
 """RegNets under Detectron2's module path, and the functions they are described by."""
 
-from __future__ import annotations
-
 import math
 
 from torch import nn

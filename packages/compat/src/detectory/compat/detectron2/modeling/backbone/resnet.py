@@ -1,7 +1,5 @@
 """ResNets, and the one that a config describes."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from detectory.compat.detectron2.config import CfgNode

@@ -1,7 +1,5 @@
 """Swin transformers under Detectron2's module path."""
 
-from __future__ import annotations
-
 from torch import Tensor
 
 from detectory.modeling.backbone import SwinTransformer

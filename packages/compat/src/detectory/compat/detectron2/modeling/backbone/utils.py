@@ -1,7 +1,5 @@
 """Parts of vision transformers under Detectron2's module path."""
 
-from __future__ import annotations
-
 from torch import Tensor
 
 from detectory.modeling.backbone.transformer_layers import (

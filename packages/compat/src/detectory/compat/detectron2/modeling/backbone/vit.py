@@ -1,7 +1,5 @@
 """Plain vision transformers under Detectron2's module path."""
 
-from __future__ import annotations
-
 from detectory.modeling.backbone import SimpleFeaturePyramid, ViT, get_vit_lr_decay_rate
 from detectory.modeling.backbone.vit import Attention, Block, ResBottleneckBlock
 

@@ -1,7 +1,5 @@
 """Meta-architectures and their registries."""
 
-from __future__ import annotations
-
 from detectory.compat.detectron2.modeling.meta_arch.build import META_ARCH_REGISTRY, build_model
 from detectory.compat.detectron2.modeling.meta_arch.dense_detector import DenseDetector
 from detectory.compat.detectron2.modeling.meta_arch.fcos import FCOS

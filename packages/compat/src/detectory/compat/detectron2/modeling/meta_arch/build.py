@@ -1,7 +1,5 @@
 """The registry of meta-architectures."""
 
-from __future__ import annotations
-
 import torch
 from torch import nn
 

@@ -1,7 +1,5 @@
 """The frame of dense detectors under Detectron2's module path."""
 
-from __future__ import annotations
-
 from torch import Tensor
 
 from detectory.modeling.meta_arch import DenseDetector

@@ -1,7 +1,5 @@
 """R-CNNs of two stages, and proposals alone."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from torch import nn

@@ -1,7 +1,5 @@
 """Semantic segmentation."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from torch import nn

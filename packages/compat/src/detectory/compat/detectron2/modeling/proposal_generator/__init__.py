@@ -1,7 +1,5 @@
 """Proposal generators and their registries."""
 
-from __future__ import annotations
-
 from detectory.compat.detectron2.modeling.proposal_generator.build import (
     PROPOSAL_GENERATOR_REGISTRY,
     build_proposal_generator,

@@ -1,7 +1,5 @@
 """The registry of proposal generators."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from detectory.compat.detectron2.config import CfgNode

@@ -1,7 +1,5 @@
 """The region proposal network and its heads."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from torch import nn

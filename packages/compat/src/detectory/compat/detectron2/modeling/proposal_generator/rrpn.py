@@ -1,7 +1,5 @@
 """The region proposal network of rotated boxes."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from detectory.compat.detectron2.config import CfgNode, configurable

@@ -1,7 +1,5 @@
 """ROI heads and their registries."""
 
-from __future__ import annotations
-
 from detectory.compat.detectron2.modeling.roi_heads.box_head import (
     ROI_BOX_HEAD_REGISTRY,
     FastRCNNConvFCHead,

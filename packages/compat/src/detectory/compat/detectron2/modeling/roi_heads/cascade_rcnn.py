@@ -1,7 +1,5 @@
 """Cascaded ROI heads."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from detectory.compat.detectron2.config import CfgNode, configurable

@@ -1,7 +1,5 @@
 """The last layer of box heads."""
 
-from __future__ import annotations
-
 from functools import partial
 from typing import Any
 

@@ -1,7 +1,5 @@
 """ROI heads and their registry."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from torch import nn

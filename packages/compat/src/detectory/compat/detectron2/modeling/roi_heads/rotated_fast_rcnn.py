@@ -1,7 +1,5 @@
 """ROI heads of rotated boxes."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from detectory.compat.detectron2.config import CfgNode, configurable

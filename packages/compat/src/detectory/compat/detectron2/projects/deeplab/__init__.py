@@ -1,7 +1,5 @@
 """DeepLab: semantic segmentation with atrous convolutions, and the schedule that many projects take from it."""
 
-from __future__ import annotations
-
 from detectory.compat.detectron2.projects.deeplab.build_solver import build_lr_scheduler
 from detectory.compat.detectron2.projects.deeplab.config import add_deeplab_config
 from detectory.compat.detectron2.projects.deeplab.loss import DeepLabCE

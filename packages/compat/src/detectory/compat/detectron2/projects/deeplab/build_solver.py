@@ -1,7 +1,5 @@
 """The schedule that a config of DeepLab names."""
 
-from __future__ import annotations
-
 import torch
 from torch.optim.lr_scheduler import LRScheduler
 

@@ -1,7 +1,5 @@
 """Settings that DeepLab adds to a config."""
 
-from __future__ import annotations
-
 from detectory.compat.detectron2.config import CfgNode
 
 __all__ = ["add_deeplab_config"]

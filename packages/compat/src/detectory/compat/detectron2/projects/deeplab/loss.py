@@ -1,7 +1,5 @@
 """Cross-entropy of the hardest pixels."""
 
-from __future__ import annotations
-
 from torch import Tensor, nn
 from torch.nn import functional as F
 

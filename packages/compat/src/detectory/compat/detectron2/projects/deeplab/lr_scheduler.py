@@ -1,7 +1,5 @@
 """A learning rate that falls as a power of the part of the training that is left."""
 
-from __future__ import annotations
-
 import torch
 from torch.optim.lr_scheduler import LRScheduler
 

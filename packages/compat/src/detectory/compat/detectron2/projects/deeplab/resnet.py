@@ -1,7 +1,5 @@
 """The ResNet of DeepLab: a deeper stem, dilated last stages."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from torch import Tensor

@@ -1,7 +1,5 @@
 """The heads of DeepLabV3 and DeepLabV3+."""
 
-from __future__ import annotations
-
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any

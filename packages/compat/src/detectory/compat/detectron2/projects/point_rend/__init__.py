@@ -1,7 +1,5 @@
 """PointRend: masks refined point by point where they are uncertain."""
 
-from __future__ import annotations
-
 from detectory.compat.detectron2.projects.point_rend.color_augmentation import ColorAugSSDTransform
 from detectory.compat.detectron2.projects.point_rend.config import add_pointrend_config
 from detectory.compat.detectron2.projects.point_rend.mask_head import (

@@ -1,7 +1,5 @@
 """The changes of colour that SSD was trained with, which many projects take from PointRend."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -3,8 +3,6 @@
 Source: Kirillov et al., "PointRend: Image Segmentation as Rendering", CVPR 2020, sections 3 and 4.1.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any
 

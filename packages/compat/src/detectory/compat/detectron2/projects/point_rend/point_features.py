@@ -3,8 +3,6 @@
 Source: Kirillov et al., "PointRend: Image Segmentation as Rendering", CVPR 2020, section 3.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Keypoint R-CNN, ResNet-50-FPN, 12 epochs."""
 
-from __future__ import annotations
-
 from detectory.compat.detectron2.model_zoo.targets import recipe_parts
 
 dataloader, lr_multiplier, model, optimizer, train = recipe_parts("COCO-Keypoints/keypoint_rcnn_R_50_FPN_1x.py")

@@ -1,7 +1,5 @@
 """Schedules of 12 epochs on COCO in batches of 16, and multiples."""
 
-from __future__ import annotations
-
 from detectory.compat.detectron2.model_zoo.targets import with_compat_targets
 from detectory.zoo.recipes.training import steps_of_coco
 

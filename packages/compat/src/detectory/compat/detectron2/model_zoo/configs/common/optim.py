@@ -1,7 +1,5 @@
 """The two optimizers of the configs."""
 
-from __future__ import annotations
-
 from detectory.compat.detectron2.model_zoo.targets import with_compat_targets
 from detectory.zoo.recipes.training import adamw, sgd
 

@@ -1,7 +1,5 @@
 """What the training programs read from `train`."""
 
-from __future__ import annotations
-
 from detectory.zoo.recipes.training import train_options
 
 train = train_options("")

@@ -1,7 +1,5 @@
 """Mask R-CNN, ResNet-101-FPN, 100 epochs from random weights with large-scale jitter."""
 
-from __future__ import annotations
-
 from detectory.compat.detectron2.model_zoo.targets import recipe_parts
 
 dataloader, lr_multiplier, model, optimizer, train = recipe_parts("new_baselines/mask_rcnn_R_101_FPN_100ep_LSJ.py")

@@ -1,7 +1,5 @@
 """Mask R-CNN, RegNetY-4GF-FPN, 200 epochs from random weights with large-scale jitter."""
 
-from __future__ import annotations
-
 from detectory.compat.detectron2.model_zoo.targets import recipe_parts
 
 dataloader, lr_multiplier, model, optimizer, train = recipe_parts(

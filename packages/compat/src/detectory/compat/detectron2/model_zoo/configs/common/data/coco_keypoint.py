@@ -1,7 +1,5 @@
 """Loaders and evaluator of COCO's people with 17 keypoints."""
 
-from __future__ import annotations
-
 from detectory.compat.detectron2.model_zoo.targets import with_compat_targets
 from detectory.zoo.recipes.loaders import keypoint_loaders
 

@@ -1,7 +1,5 @@
 """Loaders and evaluators of COCO's things and stuff."""
 
-from __future__ import annotations
-
 from detectory.compat.detectron2.model_zoo.targets import with_compat_targets
 from detectory.zoo.recipes.loaders import panoptic_loaders
 

@@ -1,7 +1,5 @@
 """Mean and deviation of ImageNet's pixels, in the two orders of channels and two ranges."""
 
-from __future__ import annotations
-
 from detectory.zoo.recipes.mask_rcnn import BGR_MEAN, RGB_MEAN, RGB_STD
 
 constants = {

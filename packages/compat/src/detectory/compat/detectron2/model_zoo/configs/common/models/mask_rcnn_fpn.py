@@ -1,7 +1,5 @@
 """Mask R-CNN with a ResNet-50-FPN."""
 
-from __future__ import annotations
-
 from detectory.compat.detectron2.model_zoo.targets import with_compat_targets
 from detectory.zoo.recipes.mask_rcnn import mask_rcnn_fpn
 

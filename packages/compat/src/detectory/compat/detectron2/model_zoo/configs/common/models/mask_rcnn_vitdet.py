@@ -1,7 +1,5 @@
 """Mask R-CNN on a ViT-B with a simple feature pyramid."""
 
-from __future__ import annotations
-
 from detectory.compat.detectron2.model_zoo.targets import with_compat_targets
 from detectory.zoo.recipes.vitdet import BASE, mask_rcnn_vitdet
 

@@ -1,7 +1,5 @@
 """Panoptic FPN with a ResNet-50."""
 
-from __future__ import annotations
-
 from detectory.compat.detectron2.model_zoo.targets import with_compat_targets
 from detectory.zoo.recipes.panoptic_fpn import panoptic_fpn
 
