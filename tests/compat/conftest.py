@@ -1,4 +1,4 @@
-"""A small dataset, and a config that trains on it in a second."""
+"""A small dataset and a config that trains on it in a second."""
 
 import json
 
@@ -13,12 +13,12 @@ from detectory.compat.detectron2.data.datasets import register_coco_instances
 
 @pytest.fixture
 def dataset(tmp_path):
-    """A COCO dataset of four pictures with one bright rectangle each, registered as "rectangles"."""
+    """A COCO dataset of four images with one bright rectangle each, registered as "rectangles"."""
     images, annotations = [], []
     for i in range(1, 5):
-        picture = np.zeros((64, 96, 3), np.uint8)
-        picture[8 * i : 8 * i + 24, 10 : 10 + 12 * i] = 255
-        Image.fromarray(picture).save(tmp_path / f"{i}.png")
+        image = np.zeros((64, 96, 3), np.uint8)
+        image[8 * i : 8 * i + 24, 10 : 10 + 12 * i] = 255
+        Image.fromarray(image).save(tmp_path / f"{i}.png")
         images.append({"id": i, "file_name": f"{i}.png", "height": 64, "width": 96})
         box = [10, 8 * i, 12 * i, 24]
         annotations.append({"id": i, "image_id": i, "category_id": 1, "bbox": box, "area": box[2] * 24, "iscrowd": 0})

@@ -1,4 +1,4 @@
-"""CfgNode: access, freezing, merging."""
+"""Access, freezing and merging of CfgNode."""
 
 import copy
 import pickle
@@ -14,12 +14,12 @@ def node():
     return CfgNode({"A": {"B": 1, "C": [1, 2]}, "NAME": "x", "RATE": 0.5})
 
 
-def test_keys_are_attributes_at_every_depth(node):
+def test_keys_are_attributes_at_every_level(node):
     node.A.B = 7
     assert (node.A.B, node["A"]["C"]) == (7, [1, 2])
 
 
-def test_unknown_attribute_names_the_nearest(node):
+def test_unknown_attribute_error_suggests_the_nearest_key(node):
     with pytest.raises(AttributeError, match=r"'NAMME'.*'NAME'"):
         _ = node.NAMME
 
@@ -29,12 +29,12 @@ def test_assigned_dictionaries_become_nodes(node):
     assert node.NEW.X.Y == 3
 
 
-def test_rejects_values_that_yaml_cannot_hold(node):
+def test_rejects_values_that_yaml_cannot_represent(node):
     with pytest.raises(TypeError, match=r"'NEW'.*object"):
         node.NEW = object()
 
 
-def test_frozen_node_refuses_assignment_below_too(node):
+def test_freezing_applies_to_child_nodes(node):
     node.freeze()
     with pytest.raises(AttributeError, match=r"frozen"):
         node.A.B = 2
@@ -43,7 +43,7 @@ def test_frozen_node_refuses_assignment_below_too(node):
     assert node.A.B == 2
 
 
-def test_computed_keys_are_set_once_even_when_frozen(node):
+def test_computed_keys_can_be_set_once_even_if_frozen(node):
     node.freeze()
     node.COMPUTED_SIZE = 3
     with pytest.raises(KeyError, match=r"COMPUTED_SIZE"):
@@ -58,11 +58,11 @@ def test_copies_are_equal_and_independent(node, copied):
     assert node.A.B == 1
 
 
-def test_dump_is_yaml_that_loads_to_the_same_tree(node):
+def test_dump_can_be_loaded_to_an_equal_tree(node):
     assert CfgNode.load_cfg(node.dump()) == node
 
 
-def test_dump_is_read_by_omegaconf(node):
+def test_omegaconf_reads_a_dump(node):
     assert OmegaConf.create(node.dump()).A.C[1] == 2
 
 
@@ -74,7 +74,7 @@ def test_dump_is_read_by_omegaconf(node):
     ],
     ids=["text", "number"],
 )
-def test_list_sets_values_by_dotted_key(node, entries, expected):
+def test_merge_from_list_sets_values_by_dotted_key(node, entries, expected):
     node.merge_from_list(entries)
     assert expected == node.A.B
 
@@ -82,14 +82,14 @@ def test_list_sets_values_by_dotted_key(node, entries, expected):
 @pytest.mark.parametrize(
     ("key", "value", "expected"),
     [("A.C", "(3, 4)", [3, 4]), ("RATE", "1", 1.0), ("NAME", "a-b", "a-b"), ("NAME", None, None)],
-    ids=["tuple to list", "integer to float", "text that is no literal", "none"],
+    ids=["tuple to list", "integer to float", "text that is not a literal", "none"],
 )
-def test_merged_values_take_the_type_of_the_default(node, key, value, expected):
+def test_merged_values_are_converted_to_the_type_of_the_default(node, key, value, expected):
     node.merge_from_list([key, value])
     *_, last = key.split(".")
-    found = (node.A if key.startswith("A.") else node)[last]
-    assert found == expected
-    assert type(found) is type(expected)
+    merged = (node.A if key.startswith("A.") else node)[last]
+    assert merged == expected
+    assert type(merged) is type(expected)
 
 
 @pytest.mark.parametrize(
@@ -116,17 +116,17 @@ def test_rejects_a_list_of_odd_length(node):
         node.merge_from_list(["A.B"])
 
 
-def test_unknown_keys_merge_where_new_ones_are_allowed(node):
+def test_new_keys_are_merged_if_allowed(node):
     node.A.set_new_allowed(True)
     node.merge_from_other_cfg(CfgNode({"A": {"D": {"E": "5"}}}))
     assert node.A.D.E == "5"
 
 
-def test_deprecated_keys_are_ignored_and_renamed_ones_refused(node):
+def test_deprecated_keys_are_ignored_and_renamed_keys_rejected(node):
     node.register_deprecated_key("A.OLD")
     node.register_renamed_key("A.GONE", "A.B", message="see the notes")
     node.merge_from_other_cfg(CfgNode({"A": {"OLD": 1}}))
-    with pytest.raises(KeyError, match=r"'A\.B' now.*see the notes"):
+    with pytest.raises(KeyError, match=r"renamed to 'A\.B'.*see the notes"):
         node.merge_from_other_cfg(CfgNode({"A": {"GONE": 1}}))
 
 
@@ -138,7 +138,7 @@ def test_base_files_merge_in_order(node, tmp_path):
     assert (node.A.B, node.A.C, node.NAME) == (6, [9], "top")
 
 
-def test_file_that_is_no_mapping_is_named(node, tmp_path):
+def test_rejects_a_file_that_is_not_a_mapping(node, tmp_path):
     (tmp_path / "list.yaml").write_text("- 1\n")
     with pytest.raises(ValueError, match=r"list\.yaml.*mapping"):
         node.merge_from_file(str(tmp_path / "list.yaml"))

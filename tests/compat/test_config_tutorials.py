@@ -1,4 +1,4 @@
-"""The snippets of Detectron2's tutorials "Yacs Configs" and "Lazy Configs", paths changed."""
+"""Snippets of Detectron2's tutorials "Yacs Configs" and "Lazy Configs", with adapted module paths."""
 
 import sys
 
@@ -29,7 +29,7 @@ from detectory.compat.detectron2.projects.point_rend import add_pointrend_config
 PYRAMID, SCALES = ["p2", "p3", "p4", "p5"], [1 / 4, 1 / 8, 1 / 16, 1 / 32]
 
 
-def test_yaml_config_is_extended_merged_and_printed(tmp_path):
+def test_yaml_config_can_be_extended_merged_and_dumped(tmp_path):
     (tmp_path / "base.yaml").write_text("MODEL:\n  WEIGHTS: base.pkl\n  MASK_ON: true\n")
     (tmp_path / "my_cfg.yaml").write_text("_BASE_: base.yaml\nMODEL:\n  WEIGHTS: own.pkl\nOWN_KEY: 7\n")
     cfg = get_cfg()
@@ -40,14 +40,14 @@ def test_yaml_config_is_extended_merged_and_printed(tmp_path):
     assert "WEIGHTS: weights.pth" in cfg.dump()
 
 
-def test_yaml_config_is_overwritten_by_the_command_line():
+def test_command_line_overrides_a_yaml_config():
     flags = ["--config-file", "config.yaml", "MODEL.WEIGHTS", "/path/to/weights", "INPUT.MIN_SIZE_TEST", "1000"]
     args, cfg = default_argument_parser().parse_args(flags), get_cfg()
     cfg.merge_from_list(args.opts)
     assert (cfg.MODEL.WEIGHTS, cfg.INPUT.MIN_SIZE_TEST) == ("/path/to/weights", 1000)
 
 
-def test_yaml_config_takes_the_settings_of_a_project(tmp_path):
+def test_yaml_config_accepts_project_settings(tmp_path):
     cfg = get_cfg()
     add_pointrend_config(cfg)
     (tmp_path / "point_rend.yaml").write_text("MODEL:\n  POINT_HEAD:\n    NUM_CLASSES: 19\n")
@@ -55,14 +55,14 @@ def test_yaml_config_takes_the_settings_of_a_project(tmp_path):
     assert (cfg.MODEL.POINT_HEAD.NUM_CLASSES, cfg.MODEL.POINT_HEAD.TRAIN_NUM_POINTS) == (19, 196)
 
 
-def test_python_config_is_an_omegaconf_dictionary(tmp_path):
+def test_python_config_loads_as_an_omegaconf_dictionary(tmp_path):
     (tmp_path / "config.py").write_text("a = dict(x=1, y=2, z=dict(xx=1))\nb = dict(x=3, y=4)\n")
     cfg = LazyConfig.load(str(tmp_path / "config.py"))
     assert cfg.a.z.xx == 1
     assert set(cfg) == {"a", "b"}
 
 
-def test_python_config_imports_its_neighbours(tmp_path):
+def test_python_config_imports_sibling_files(tmp_path):
     (tmp_path / "base.py").write_text("model = dict(depth=50)\n")
     (tmp_path / "config.py").write_text("from .base import model\n\nmodel.depth = 101\n")
     assert LazyConfig.load(str(tmp_path / "config.py")).model.depth == 101
@@ -81,7 +81,7 @@ def my_app(tmp_path, monkeypatch):
     sys.modules.pop("my_app")
 
 
-def test_call_is_described_and_made_later(my_app):
+def test_lazy_call_is_executed_by_instantiate(my_app):
     cfg = L(my_app.Trainer)(optimizer=L(my_app.Optimizer)(lr=0.01, algo="SGD"))
     cfg.optimizer.lr = 0.02
     trainer = instantiate(cfg)
@@ -89,14 +89,14 @@ def test_call_is_described_and_made_later(my_app):
     assert (trainer.optimizer.lr, trainer.optimizer.algo) == (0.02, "SGD")
 
 
-def test_described_call_is_saved_with_its_paths(my_app, tmp_path):
+def test_lazy_call_is_saved_with_its_dotted_path(my_app, tmp_path):
     LazyConfig.save(L(my_app.Trainer)(optimizer=L(my_app.Optimizer)(lr=0.01, algo="SGD")), str(tmp_path / "saved.yaml"))
     described = {"_target_": "my_app.Optimizer", "lr": 0.01, "algo": "SGD"}
     assert LazyConfig.load(str(tmp_path / "saved.yaml")) == {"_target_": "my_app.Trainer", "optimizer": described}
     assert instantiate(LazyConfig.load(str(tmp_path / "saved.yaml"))).optimizer.algo == "SGD"
 
 
-def described_backbone():
+def lazy_backbone():
     bottom_up = L(ResNet)(
         stem=L(BasicStem)(in_channels=3, out_channels=64, norm="FrozenBN"),
         stages=L(ResNet.make_default_stages)(depth=50, stride_in_1x1=True, norm="FrozenBN"),
@@ -106,7 +106,7 @@ def described_backbone():
     return L(FPN)(bottom_up=bottom_up, in_features=inputs, out_channels=256, top_block=top)
 
 
-def described_proposals():
+def lazy_proposal_generator():
     return L(RPN)(
         in_features=[*PYRAMID, "p6"],
         head=L(StandardRPNHead)(in_channels=256, num_anchors=3),
@@ -126,7 +126,7 @@ def described_proposals():
     )
 
 
-def described_heads():
+def lazy_roi_heads():
     pooler = {"scales": SCALES, "sampling_ratio": 0, "pooler_type": "ROIAlignV2"}
     shape = ShapeSpec(channels=256, height=7, width=7)
     return L(StandardROIHeads)(
@@ -153,11 +153,11 @@ def described_heads():
     )
 
 
-def test_a_full_mask_rcnn_is_described():
+def test_a_complete_mask_rcnn_can_be_written_as_lazy_calls():
     model = L(GeneralizedRCNN)(
-        backbone=described_backbone(),
-        proposal_generator=described_proposals(),
-        roi_heads=described_heads(),
+        backbone=lazy_backbone(),
+        proposal_generator=lazy_proposal_generator(),
+        roi_heads=lazy_roi_heads(),
         pixel_mean=[103.530, 116.280, 123.675],
         pixel_std=[1.0, 1.0, 1.0],
         input_format="BGR",
@@ -169,7 +169,7 @@ def test_a_full_mask_rcnn_is_described():
     assert {name: value.shape for name, value in built.state_dict().items()} == shapes
 
 
-def test_one_value_is_changed_for_all_heads():
-    model = L(GeneralizedRCNN)(roi_heads=described_heads())
+def test_an_interpolated_value_changes_in_all_heads():
+    model = L(GeneralizedRCNN)(roi_heads=lazy_roi_heads())
     LazyConfig.apply_overrides(model, ["roi_heads.num_classes=3"])
     assert (model.roi_heads.mask_head.num_classes, model.roi_heads.box_predictor.num_classes) == (3, 3)

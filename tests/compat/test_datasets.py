@@ -1,4 +1,4 @@
-"""Built-in datasets under another root, and the scripts that draw annotations."""
+"""Built-in datasets under another root, and scripts that draw annotations."""
 
 import json
 
@@ -37,7 +37,7 @@ def coco_root(tmp_path):
     return tmp_path
 
 
-def test_builtin_datasets_move_to_a_root(coco_root):
+def test_builtin_datasets_can_be_registered_under_another_root(coco_root):
     builtin.register_all_coco(str(coco_root))
     records = DatasetCatalog.get("coco_2017_val")
     assert [record["file_name"] for record in records] == [str(coco_root / "coco/val2017/a.jpg")]
@@ -55,7 +55,7 @@ def test_builtin_datasets_move_to_a_root(coco_root):
         (builtin.register_all_ade20k, "ade20k_sem_seg_val"),
     ],
 )
-def test_every_family_moves(tmp_path, register, name):
+def test_every_dataset_family_can_be_registered_under_another_root(tmp_path, register, name):
     usual = MetadataCatalog.get(name).as_dict()
     register(str(tmp_path))
     moved = MetadataCatalog.get(name).as_dict()
@@ -67,15 +67,15 @@ def test_annotations_are_drawn(coco_root):
     file = coco_root / "coco/annotations/instances_val2017.json"
     images = coco_root / "coco/val2017"
     coco.main([str(file), str(images), "drawn_dataset", "--output", str(coco_root / "drawn")])
-    with Image.open(coco_root / "drawn/a.jpg") as picture:
-        assert picture.size == (64, 48)
-        assert max(high for _, high in picture.getextrema()) > 50
+    with Image.open(coco_root / "drawn/a.jpg") as image:
+        assert image.size == (64, 48)
+        assert max(high for _, high in image.getextrema()) > 50
 
 
-def test_panoptic_files_of_cityscapes_are_paired(tmp_path):
-    photo = tmp_path / "images/aachen/aachen_000_leftImg8bit.png"
-    photo.parent.mkdir(parents=True)
-    photo.touch()
+def test_cityscapes_panoptic_files_are_paired(tmp_path):
+    image = tmp_path / "images/aachen/aachen_000_leftImg8bit.png"
+    image.parent.mkdir(parents=True)
+    image.touch()
     entry = {"image_id": "aachen_000", "file_name": "aachen_000_panoptic.png", "segments_info": [{"id": 7}]}
-    found = get_cityscapes_panoptic_files(str(tmp_path / "images"), "labels", {"annotations": [entry]})
-    assert found == [(str(photo), "labels/aachen_000_panoptic.png", [{"id": 7}])]
+    files = get_cityscapes_panoptic_files(str(tmp_path / "images"), "labels", {"annotations": [entry]})
+    assert files == [(str(image), "labels/aachen_000_panoptic.png", [{"id": 7}])]

@@ -1,4 +1,4 @@
-"""DeepLab's parts, and what other projects take from them."""
+"""DeepLab components."""
 
 import math
 
@@ -51,7 +51,7 @@ def test_a_segmentor_trains_and_predicts(cfg, head, crop):
 
 
 @pytest.mark.parametrize("depthwise", [False, True])
-def test_the_decoder_alone_returns_the_refined_map(depthwise):
+def test_head_without_classes_returns_the_decoder_features(depthwise):
     shapes = {name: ShapeSpec(channels=8, stride=stride) for name, stride in (("res5", 16), ("res3", 8), ("res2", 4))}
     head = DeepLabV3PlusHead(
         shapes,
@@ -79,16 +79,16 @@ def test_dilations_keep_the_resolution(cfg, dilations, stride):
 @pytest.mark.parametrize(
     ("key", "value"), [("DEPTH", 18), ("STEM_TYPE", "wide"), ("RES4_DILATION", 2)], ids=["depth", "stem", "dilation"]
 )
-def test_rejects_what_does_not_fit(cfg, key, value):
+def test_rejects_incompatible_settings(cfg, key, value):
     cfg.MODEL.RESNETS[key] = value
     with pytest.raises(ValueError, match=f"MODEL.RESNETS.{key}"):
         build_resnet_deeplab_backbone(cfg, ShapeSpec(channels=3))
 
 
-def test_the_loss_is_the_mean_of_the_hardest_pixels():
+def test_loss_is_the_mean_over_the_hardest_pixels():
     logits = torch.zeros(1, 2, 1, 4)
     logits[0, 0, 0] = torch.tensor([4.0, -1, 0, -9])
-    labels = torch.tensor([[[0, 0, 0, -1]]])  # the last one is ignored
+    labels = torch.tensor([[[0, 0, 0, -1]]])  # the last pixel is ignored
     hardest = math.log1p(math.exp(1))
     assert DeepLabCE(-1, 0.25)(logits, labels).item() == pytest.approx(hardest)
     half = DeepLabCE(-1, 0.5)(logits, labels, torch.tensor([[[1.0, 0, 1, 1]]])).item()
@@ -96,7 +96,7 @@ def test_the_loss_is_the_mean_of_the_hardest_pixels():
 
 
 @pytest.mark.parametrize(("ending", "last"), [(0.0, 0.1**0.5), (0.5, 0.5)])
-def test_the_rate_falls_as_a_power_after_the_warm_up(cfg, ending, last):
+def test_learning_rate_decays_polynomially_after_the_warm_up(cfg, ending, last):
     cfg.SOLVER.LR_SCHEDULER_NAME, cfg.SOLVER.MAX_ITER, cfg.SOLVER.WARMUP_ITERS = "WarmupPolyLR", 10, 2
     cfg.SOLVER.POLY_LR_POWER, cfg.SOLVER.POLY_LR_CONSTANT_ENDING, cfg.SOLVER.WARMUP_FACTOR = 0.5, ending, 0.2
     optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
@@ -109,6 +109,6 @@ def test_the_rate_falls_as_a_power_after_the_warm_up(cfg, ending, last):
     assert rates[-1] == pytest.approx(last)
 
 
-def test_other_schedules_are_those_of_detectron2(cfg):
+def test_other_schedulers_are_detectron2s(cfg):
     optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
     assert type(build_lr_scheduler(cfg, optimizer)).__name__ == "LRMultiplier"

@@ -1,4 +1,4 @@
-"""DefaultTrainer and DefaultPredictor on a small dataset, as the tutorials use them."""
+"""DefaultTrainer and DefaultPredictor on a small dataset."""
 
 import json
 
@@ -55,15 +55,15 @@ def test_trains_evaluates_and_saves(cfg):
 class UndecidedTrainer(DefaultTrainer):
     @classmethod
     def build_evaluator(cls, cfg, dataset_name):
-        raise NotImplementedError(f"nothing evaluates {dataset_name}")
+        raise NotImplementedError(f"no evaluator for {dataset_name}")
 
 
-@pytest.mark.parametrize("kind", [DefaultTrainer, UndecidedTrainer])
-def test_a_test_set_without_evaluator_is_told_and_left_out(cfg, caplog, kind):
+@pytest.mark.parametrize("trainer_class", [DefaultTrainer, UndecidedTrainer])
+def test_a_test_dataset_without_evaluator_is_skipped_with_a_warning(cfg, caplog, trainer_class):
     name = cfg.DATASETS.TEST[0]
     with pytest.raises(NotImplementedError, match=name):
-        kind.build_evaluator(cfg, name)
-    assert kind.test(cfg, nn.Identity()) == {}
+        trainer_class.build_evaluator(cfg, name)
+    assert trainer_class.test(cfg, nn.Identity()) == {}
     assert any(f"{name} is not evaluated: " in record.message for record in caplog.records)
 
 
@@ -77,7 +77,7 @@ def trained(cfg, until, resume=False):
     return trainer.model.state_dict()
 
 
-def test_resumes_to_the_weights_of_the_uninterrupted_training(cfg):
+def test_resumed_training_equals_uninterrupted_training(cfg):
     whole = trained(cfg, until=3)
     cfg.OUTPUT_DIR += "_interrupted"
     trained(cfg, until=2)
@@ -85,7 +85,7 @@ def test_resumes_to_the_weights_of_the_uninterrupted_training(cfg):
     assert all(torch.equal(whole[name], resumed[name]) for name in whole)
 
 
-def test_own_augmentations_through_a_mapper(cfg):
+def test_custom_augmentations_are_passed_through_a_mapper(cfg):
     from detectory.compat.detectron2.data import transforms as T
 
     class OwnTrainer(DefaultTrainer):
@@ -98,7 +98,7 @@ def test_own_augmentations_through_a_mapper(cfg):
     assert [tuple(item["image"].shape) for item in batch] == [(3, 32, 32)] * 2
 
 
-def test_predictor_takes_an_array_in_bgr(cfg):
+def test_predictor_accepts_a_bgr_array(cfg):
     predictor = DefaultPredictor(cfg)
     instances = predictor(np.zeros((50, 70, 3), np.uint8))["instances"]
     assert instances.image_size == (50, 70)
@@ -112,13 +112,13 @@ def test_setup_saves_the_config(cfg, tmp_path):
     assert again.dump() == cfg.dump()
 
 
-def test_argument_parser_leaves_settings_to_the_config(cfg):
+def test_argument_parser_collects_config_settings(cfg):
     arguments = default_argument_parser().parse_args(["--num-gpus", "2", "SOLVER.BASE_LR", "0.1"])
     cfg.merge_from_list(arguments.opts)
     assert (arguments.num_gpus, cfg.SOLVER.BASE_LR) == (2, 0.1)
 
 
-def test_settings_scale_with_the_workers(cfg):
+def test_settings_are_scaled_with_the_number_of_workers(cfg):
     cfg.SOLVER.REFERENCE_WORLD_SIZE, cfg.SOLVER.IMS_PER_BATCH, cfg.SOLVER.MAX_ITER = 8, 16, 90
     scaled = DefaultTrainer.auto_scale_workers(cfg, 16)
     assert (scaled.SOLVER.IMS_PER_BATCH, scaled.SOLVER.BASE_LR, scaled.SOLVER.MAX_ITER) == (32, 0.002, 45)
@@ -131,7 +131,7 @@ def train_in_process(cfg, json_file, images):
 
 
 @pytest.mark.slow
-def test_two_processes_train_and_evaluate_with_settings_for_two(cfg, tmp_path):
+def test_two_processes_train_and_evaluate_with_scaled_settings(cfg, tmp_path):
     cfg.SOLVER.REFERENCE_WORLD_SIZE, cfg.SOLVER.MAX_ITER, cfg.TEST.EVAL_PERIOD = 1, 4, 2
     launch(train_in_process, 2, dist_url="auto", args=(cfg, str(tmp_path / "rectangles.json"), str(tmp_path)))
     lines = [json.loads(line) for line in (tmp_path / "output" / "metrics.json").read_text().splitlines()]

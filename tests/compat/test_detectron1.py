@@ -1,4 +1,4 @@
-"""Detectron's weights and its way to count pixels."""
+"""Detectron 1's weights and pixel-inclusive boxes."""
 
 import pytest
 import torch
@@ -13,9 +13,9 @@ from detectory.compat.detectron1 import (
 )
 
 
-def test_anchors_are_those_of_faster_rcnn():
+def test_anchors_equal_the_published_ones_of_faster_rcnn():
     generator = LegacyAnchorGenerator(sizes=[[128, 256]], aspect_ratios=[0.5, 1.0, 2.0], strides=[16])
-    # Ren et al. published these for boxes of 16 pixels, scaled 8 and 16 times.
+    # Published by Ren et al. for base boxes of 16 pixels at scales 8 and 16.
     wanted = [
         [-84, -40, 99, 55],
         [-56, -56, 71, 71],
@@ -29,7 +29,7 @@ def test_anchors_are_those_of_faster_rcnn():
     assert torch.equal(second, generator.cell_anchors[0] + torch.tensor([16.0, 0, 16, 0]))
 
 
-def test_deltas_scale_the_pixels_of_a_box():
+def test_deltas_refer_to_pixel_inclusive_widths():
     transform, box = LegacyBox2BoxTransform((1, 1, 1, 1)), torch.tensor([[10.0, 20.0, 19.0, 29.0]])
     assert torch.equal(transform.apply_deltas(torch.zeros(1, 4), box), box)
     doubled = transform.apply_deltas(torch.tensor([[0.0, 0.0, 2.0, 2.0]]), box)
@@ -37,7 +37,7 @@ def test_deltas_scale_the_pixels_of_a_box():
     assert torch.allclose(sides, 10 * torch.tensor([2.0, 2.0]).exp())
 
 
-def test_deltas_are_undone():
+def test_applying_deltas_inverts_computing_them():
     transform = LegacyBox2BoxTransform((10, 10, 5, 5))
     source, target = torch.tensor([[10.0, 20.0, 19.0, 49.0]]), torch.tensor([[5.0, 22.0, 33.0, 41.0]])
     assert torch.allclose(transform.apply_deltas(transform.get_deltas(source, target), source), target, atol=1e-4)
@@ -46,7 +46,7 @@ def test_deltas_are_undone():
 @pytest.mark.parametrize(
     "build", [tiny_models.rcnn, tiny_models.retinanet, lambda: tiny_models.rcnn(tiny_models.cascade_heads())]
 )
-def test_models_get_legacy_layers_and_keep_their_weights(build):
+def test_models_are_switched_to_legacy_layers_without_changing_weights(build):
     model = build().eval()
     names, image = list(model.state_dict()), {"image": torch.zeros(3, 64, 96)}
     assert use_legacy_layers(model) is model
@@ -54,16 +54,16 @@ def test_models_get_legacy_layers_and_keep_their_weights(build):
     assert all(not module.aligned for module in model.modules() if hasattr(module, "aligned"))
     with torch.no_grad():
         model([image])
-    with pytest.raises(ValueError, match="no box deltas"):
+    with pytest.raises(ValueError, match="must have box deltas"):
         use_legacy_layers(model)
 
 
-def test_models_without_boxes_have_no_legacy():
-    with pytest.raises(ValueError, match="Linear has no box deltas"):
+def test_rejects_models_without_boxes():
+    with pytest.raises(ValueError, match="must have box deltas, got Linear"):
         use_legacy_layers(nn.Linear(1, 1))
 
 
-def test_c4_anchors_are_reordered_and_those_of_a_pyramid_stay():
+def test_anchors_are_reordered_for_c4_but_not_for_fpn():
     order = torch.arange(15.0)
     c4 = convert_weights({"rpn_cls_logits_b": order, "conv_rpn_b": order})
     assert c4["proposal_generator.rpn_head.objectness_logits.bias"].tolist()[:4] == [0, 5, 10, 1]

@@ -1,4 +1,4 @@
-"""The default config, its versions, the YAML configs of the model zoo and ``configurable``."""
+"""Default config, config versions, YAML configs of the model zoo, and `configurable`."""
 
 import json
 from pathlib import Path
@@ -23,31 +23,31 @@ CONFIGS = json.loads((GOLDEN / "compat_yaml_configs.json").read_text())
 
 
 def flat(node, prefix=""):
-    found = {}
+    leaves = {}
     for key, value in node.items():
         if isinstance(value, CfgNode):
-            found |= flat(value, f"{prefix}{key}.")
+            leaves |= flat(value, f"{prefix}{key}.")
         else:
-            found[prefix + key] = json.loads(json.dumps(value))
-    return found
+            leaves[prefix + key] = json.loads(json.dumps(value))
+    return leaves
 
 
-def test_defaults_are_those_of_detectron2():
+def test_defaults_equal_detectron2s():
     assert flat(get_cfg()) == DEFAULTS
 
 
 @pytest.mark.parametrize("name", sorted(CONFIGS))
-def test_yaml_config_has_the_published_values(name):
+def test_yaml_config_has_detectron2s_values(name):
     assert flat(model_zoo.get_config(name)) == DEFAULTS | CONFIGS[name]
 
 
-def test_defaults_come_as_fresh_copies():
+def test_get_cfg_returns_a_fresh_copy():
     get_cfg().MODEL.WEIGHTS = "changed"
     assert get_cfg().MODEL.WEIGHTS == ""
 
 
 @pytest.mark.parametrize("version", [0, 1])
-def test_downgrade_and_upgrade_give_the_same_config(version):
+def test_upgrading_a_downgraded_config_restores_it(version):
     cfg = get_cfg()
     cfg.USER_ARG = 1
     assert upgrade_config(downgrade_config(cfg, version)) == cfg
@@ -62,7 +62,7 @@ def test_downgrade_and_upgrade_give_the_same_config(version):
     ],
     ids=["version 0", "no version, old key", "moved anchors"],
 )
-def test_old_files_are_upgraded_while_loading(tmp_path, text, key, expected):
+def test_files_of_old_versions_are_upgraded_when_loaded(tmp_path, text, key, expected):
     (tmp_path / "old.yaml").write_text(text)
     cfg = get_cfg()
     cfg.merge_from_file(str(tmp_path / "old.yaml"))
@@ -84,7 +84,7 @@ def test_rejects_an_unknown_key_of_a_file(tmp_path):
         get_cfg().merge_from_file(str(tmp_path / "typo.yaml"))
 
 
-def test_global_config_points_to_the_given_one():
+def test_set_global_cfg_copies_the_keys():
     set_global_cfg(get_cfg())
     assert global_cfg.GLOBAL.HACK == 1.0
 
@@ -117,11 +117,11 @@ class LegacyHead(Head):
         (lambda cfg: LegacyHead(cfg), (5, 2, "legacy")),
     ],
 )
-def test_configurable_constructor_takes_arguments_or_a_config(build, expected):
+def test_configurable_constructor_accepts_arguments_or_a_config(build, expected):
     assert build(CfgNode({"SIZE": 5})).all == expected
 
 
-def test_configurable_function_takes_arguments_or_a_config():
+def test_configurable_function_accepts_arguments_or_a_config():
     @configurable(from_config=lambda cfg: {"a": cfg.A})
     def double(a, b=0):
         return 2 * a + b
@@ -146,5 +146,5 @@ def test_rejects_configurable_on_anything_but_a_constructor(wrong):
 
 
 def test_rejects_from_config_without_cfg_first():
-    with pytest.raises(TypeError, match=r"'cfg' as its first"):
+    with pytest.raises(TypeError, match=r"first argument must be 'cfg'"):
         configurable(from_config=lambda a: {})(lambda a: a)(CfgNode())

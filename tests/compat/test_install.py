@@ -1,4 +1,4 @@
-"""``import detectron2`` resolves to the compat package, in a process of its own."""
+"""Resolution of `import detectron2` to the compat package, in child processes."""
 
 import subprocess
 import sys
@@ -34,7 +34,7 @@ def test_imports_resolve(code):
     assert result.returncode == 0, result.stderr
 
 
-def test_a_missing_module_is_a_missing_module():
+def test_a_missing_submodule_raises_module_not_found():
     result = run_installed("import detectron2.nothing")
     assert "No module named 'detectron2.nothing'" in result.stderr
 
@@ -46,20 +46,20 @@ def test_refuses_to_replace_an_imported_detectron2():
         "sys.modules['detectron2'].__file__ = 'elsewhere'\n"
         "from detectory.compat.detectron2 import install; install()",
     )
-    assert "another detectron2 is imported already: elsewhere" in result.stderr
+    assert "another detectron2 has already been imported from elsewhere" in result.stderr
 
 
 def test_unchanged_script_runs_with_its_arguments(tmp_path):
-    (tmp_path / "beside.py").write_text("NAME = 'beside'\n")
+    (tmp_path / "neighbour.py").write_text("NAME = 'neighbour'\n")
     script = tmp_path / "script.py"
     script.write_text(
-        "import sys, beside\nfrom detectron2.config import get_cfg\n"
-        "if __name__ == '__main__':\n    print(beside.NAME, sys.argv[1:], get_cfg().VERSION)\n"
+        "import sys, neighbour\nfrom detectron2.config import get_cfg\n"
+        "if __name__ == '__main__':\n    print(neighbour.NAME, sys.argv[1:], get_cfg().VERSION)\n"
     )
     result = run("-m", "detectory.compat.detectron2", str(script), "--flag", "x")
-    assert result.stdout == "beside ['--flag', 'x'] 2\n", result.stderr
+    assert result.stdout == "neighbour ['--flag', 'x'] 2\n", result.stderr
 
 
 @pytest.mark.parametrize(("arguments", "code"), [(["--help"], 0), ([], 2), (["absent.py"], 2)])
-def test_command_line_explains_itself(arguments, code):
+def test_command_line_prints_usage(arguments, code):
     assert run("-m", "detectory.compat.detectron2", *arguments).returncode == code

@@ -1,4 +1,4 @@
-"""State dicts of MMDetection's versions fit models of ours."""
+"""Conversion of MMDetection's state dicts."""
 
 import pytest
 import torch
@@ -11,7 +11,7 @@ CLASSES, CHANNELS = 4, (64, 128, 256, 512)
 
 
 def layer(name, outputs, *inputs):
-    weight = torch.full((outputs, *inputs), 0.001)  # random numbers of so many take a second
+    weight = torch.full((outputs, *inputs), 0.001)  # filling with random numbers would take a second
     return {f"{name}.weight": weight, f"{name}.bias": torch.randn(outputs) * 0.01}
 
 
@@ -26,7 +26,7 @@ def pyramid(stages, extra=0):
 
 
 def mask_rcnn(version):
-    """What MMDetection saves of a Mask R-CNN with a ResNet-18."""
+    """State dict of MMDetection's Mask R-CNN with a ResNet-18."""
     head, rows = ("", 1) if version == 1 else ("roi_head.", 0)
     state = pyramid(CHANNELS) | layer("rpn_head.rpn_conv", 256, 256, 3, 3)
     state |= layer("rpn_head.rpn_cls", 3, 256, 1, 1) | layer("rpn_head.rpn_reg", 12, 256, 1, 1)
@@ -42,9 +42,9 @@ def mask_rcnn(version):
 
 def retinanet():
     state = pyramid(CHANNELS[1:], extra=2)
-    for kind in ("cls", "reg"):
+    for branch in ("cls", "reg"):
         for i in range(4):
-            state |= layer(f"bbox_head.{kind}_convs.{i}.conv", 256, 256, 3, 3)
+            state |= layer(f"bbox_head.{branch}_convs.{i}.conv", 256, 256, 3, 3)
     state |= layer("bbox_head.retina_cls", 9 * CLASSES, 256, 3, 3)
     return state | layer("bbox_head.retina_reg", 36, 256, 3, 3)
 
@@ -55,7 +55,7 @@ def detect(model):
         return model([{"image": image}])[0]["instances"]
 
 
-def test_files_of_all_versions_fit_one_model():
+def test_state_dicts_of_all_versions_load_into_the_same_model():
     old, new, newest = (convert_state_dict(mask_rcnn(version)) for version in (1, 2, 3))
     assert [(k, v.shape) for k, v in old.items()] == [(k, v.shape) for k, v in new.items()]
     assert list(new) == list(newest)
@@ -63,7 +63,7 @@ def test_files_of_all_versions_fit_one_model():
     assert not is_version_1(mask_rcnn(2))
 
 
-def test_background_of_version_1_becomes_the_last_class():
+def test_background_class_of_version_1_is_moved_to_the_end():
     state = mask_rcnn(1)
     converted = convert_state_dict(state)
     scores, boxes = (state[f"bbox_head.{name}.bias"] for name in ("fc_cls", "fc_reg"))
@@ -74,19 +74,19 @@ def test_background_of_version_1_becomes_the_last_class():
 
 
 @pytest.mark.slow
-def test_mask_rcnn_runs_with_the_rules_of_its_version():
+def test_mask_rcnn_uses_the_box_convention_of_its_version():
     new, old = build_model(mask_rcnn(2)), build_model(mask_rcnn(1), style="caffe")
     assert (new.input_format, old.input_format) == ("RGB", "BGR")
     assert new.roi_heads.num_classes == old.roi_heads.num_classes == CLASSES
     assert not isinstance(new.proposal_generator.box2box_transform, LegacyBox2BoxTransform)
     assert isinstance(old.roi_heads.box_predictor.box2box_transform, LegacyBox2BoxTransform)
     assert detect(new).has("pred_masks")
-    # Version 1 has whole corners around the middle of the first stride's four pixels.
+    # Version 1 rounds corners and centres anchors on the first four pixels.
     cell = old.proposal_generator.anchor_generator.cell_anchors[0]
     assert torch.equal(cell[1], torch.tensor([-14.0, -14.0, 17.0, 17.0]))
 
 
-def test_retinanet_has_its_anchors_size_by_size():
+def test_retinanet_anchors_are_reordered_to_size_major():
     state = retinanet()
     model = build_model(state)
     theirs = state["bbox_head.retina_cls.bias"].view(3, 3, CLASSES)  # ratios, sizes
@@ -99,7 +99,7 @@ def test_retinanet_has_its_anchors_size_by_size():
 
 
 @pytest.mark.slow
-def test_cascade_has_a_box_head_for_each_stage():
+def test_cascade_has_one_box_head_per_stage():
     state = {k: v for k, v in mask_rcnn(2).items() if "roi_head" not in k}
     for i in range(3):
         head = f"roi_head.bbox_head.{i}."
@@ -111,10 +111,10 @@ def test_cascade_has_a_box_head_for_each_stage():
     assert detect(model).has("scores")
 
 
-def test_rejects_files_of_other_models():
-    with pytest.raises(ValueError, match=r"'roi_head.mask_head.0.upsample.bias' is no entry"):
+def test_rejects_state_dicts_of_other_architectures():
+    with pytest.raises(ValueError, match=r"'roi_head.mask_head.0.upsample.bias' is not an entry"):
         convert_state_dict({"roi_head.mask_head.0.upsample.bias": torch.zeros(1)})
     with pytest.raises(ValueError, match="style must be 'pytorch' or 'caffe', got 'tf'"):
         build_model({}, style="tf")
-    with pytest.raises(ValueError, match=r"lacks \['roi_heads.mask_head.deconv.weight'"):
+    with pytest.raises(ValueError, match=r"missing \['roi_heads.mask_head.deconv.weight'"):
         build_model({k: v for k, v in mask_rcnn(2).items() if "upsample" not in k})

@@ -1,4 +1,4 @@
-"""The model zoo by Detectron2's names: files of Python configs, and the parts that they share."""
+"""Python configs of the model zoo and their shared modules."""
 
 import gzip
 import json
@@ -15,7 +15,7 @@ from detectory.core.config import locate
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "zoo_python_configs.json.gz"
 FACTS = json.loads(gzip.decompress(GOLDEN.read_bytes()))
-# Those of ViTDet and MViTv2 are files of projects in Detectron2, and names only here.
+# ViTDet and MViTv2 configs belong to Detectron2's projects and are only available by name.
 WITH_FILES = [name for name in sorted(FACTS) if not name.startswith(("ViTDet", "MViTv2"))]
 CONFIGS = model_zoo.model_zoo.CONFIGS
 IN_BOTH = [name[:-3] for name in WITH_FILES if (CONFIGS / name).with_suffix(".yaml").is_file()]
@@ -23,7 +23,7 @@ MODELS = sorted(path.name for path in (CONFIGS / "common" / "models").glob("*.py
 
 
 @pytest.mark.parametrize("name", WITH_FILES)
-def test_python_config_is_a_file_with_the_parts_of_detectron2(name):
+def test_python_config_file_has_detectron2s_parts(name):
     config = LazyConfig.load(model_zoo.get_config_file(name))
     assert set(config) == set(FACTS[name])
     assert config.train.max_iter == FACTS[name]["train"]["max_iter"]
@@ -31,7 +31,7 @@ def test_python_config_is_a_file_with_the_parts_of_detectron2(name):
 
 
 def built_both_ways(stem, device):
-    """The models of the YAML and of the Python config of one name."""
+    """Build the models of the YAML and the Python config with the same name."""
     recipe, config = model_zoo.get_config(f"{stem}.py"), model_zoo.get_config(f"{stem}.yaml")
     config.MODEL.DEVICE, config.MODEL.WEIGHTS = device, ""
     with torch.device(device):
@@ -39,7 +39,7 @@ def built_both_ways(stem, device):
 
 
 @pytest.mark.parametrize("stem", IN_BOTH)
-def test_both_configs_of_a_name_have_the_same_parameters(stem):
+def test_yaml_and_python_configs_have_the_same_parameters(stem):
     first, second = ({key: value.shape for key, value in m.state_dict().items()} for m in built_both_ways(stem, "meta"))
     assert first == second
 
@@ -54,7 +54,7 @@ def test_shared_model_builds(name):
     assert sum(parameter.numel() for parameter in model.parameters()) > 2e7
 
 
-def test_shared_cascade_has_three_plain_box_heads():
+def test_shared_cascade_has_three_box_heads():
     config = model_zoo.get_config("common/models/cascade_rcnn.py")
     with torch.device("meta"):
         heads = instantiate(config.model).roi_heads
@@ -65,7 +65,7 @@ def test_shared_cascade_has_three_plain_box_heads():
 
 
 @pytest.mark.parametrize(("times", "steps"), [(1, (2 / 3, 8 / 9)), (2, (2 / 3, 8 / 9)), (3, (7 / 9, 25 / 27))])
-def test_shared_schedules_step_down_twice(times, steps):
+def test_shared_schedules_decay_twice(times, steps):
     schedule = instantiate(model_zoo.get_config("common/coco_schedule.py")[f"lr_multiplier_{times}x"])
     assert [schedule(where) for where in (steps[0] - 1e-4, steps[0] + 1e-4)] == [1.0, 0.1]
     assert [schedule(where) for where in (steps[1] - 1e-4, steps[1] + 1e-4)] == [0.1, 0.01]
@@ -73,7 +73,7 @@ def test_shared_schedules_step_down_twice(times, steps):
 
 
 @pytest.mark.parametrize("name", ["SGD", "AdamW"])
-def test_shared_optimizers_take_a_model(name):
+def test_shared_optimizers_accept_a_model(name):
     description = model_zoo.get_config("common/optim.py")[name]
     description.params.model = torch.nn.Linear(2, 3)
     assert type(instantiate(description)).__name__ == name
@@ -84,12 +84,12 @@ def test_shared_loaders_have_three_parts(name):
     assert set(model_zoo.get_config(f"common/data/{name}.py").dataloader) == {"train", "test", "evaluator"}
 
 
-def test_shared_constants_are_of_both_orders_of_channels():
+def test_shared_constants_have_both_channel_orders():
     constants = model_zoo.get_config("common/data/constants.py").constants
     assert constants.imagenet_rgb256_mean == list(reversed(constants.imagenet_bgr256_mean))
 
 
-def test_a_config_beside_others_imports_them(tmp_path):
+def test_a_config_imports_sibling_files(tmp_path):
     path = tmp_path / "mine.py"
     path.write_text(
         "from detectron2 import model_zoo\n"
@@ -101,20 +101,20 @@ def test_a_config_beside_others_imports_them(tmp_path):
     assert (config.model.roi_heads.mask_head.num_classes, config.train.max_iter) == (3, 90_000)
 
 
-def test_a_model_comes_with_random_weights():
+def test_models_are_randomly_initialised_by_default():
     model = model_zoo.get("Misc/scratch_mask_rcnn_R_50_FPN_3x_gn.yaml", trained=False, device="cpu")
     assert isinstance(model, GeneralizedRCNN)
     assert isinstance(model.backbone, FPN)
 
 
 @pytest.mark.parametrize("name", ["Invalid/config.yaml", "Invalid/config.py"])
-def test_unknown_names_are_runtime_errors(name):
+def test_unknown_names_raise_runtime_errors(name):
     with pytest.raises(RuntimeError, match=r"Invalid/config"):
         model_zoo.get(name)
 
 
 @pytest.mark.parametrize("suffix", ["yaml", "py"])
-def test_address_of_published_weights(suffix):
+def test_checkpoint_url(suffix):
     address = model_zoo.get_checkpoint_url(f"COCO-InstanceSegmentation/mask_rcnn_R_50_FPN_1x.{suffix}")
     folder, file = address.rsplit("/", 1)
     assert folder.endswith("/detectron2/COCO-InstanceSegmentation/mask_rcnn_R_50_FPN_1x/137260431")

@@ -1,4 +1,4 @@
-"""Every module path of Detectron2 has every name that its own tests and projects import, and the documented ones."""
+"""Presence of Detectron2's modules, names and documented signatures."""
 
 import importlib
 import inspect
@@ -14,16 +14,16 @@ DOCUMENTED = json.loads((GOLDEN / "compat_api_inventory.json").read_text())
 
 def missing_names(module, names):
     try:
-        found = importlib.import_module(f"detectory.compat.{module}")
+        imported = importlib.import_module(f"detectory.compat.{module}")
     except ModuleNotFoundError as error:
         if not str(error.name).startswith("detectory.compat"):
             raise
         return sorted(names)
-    return [name for name in names if not _has(found, module, name)]
+    return [name for name in names if not _has(imported, module, name)]
 
 
-def _has(found, module, name):
-    if hasattr(found, name):
+def _has(imported, module, name):
+    if hasattr(imported, name):
         return True
     try:
         importlib.import_module(f"detectory.compat.{module}.{name}")
@@ -43,16 +43,18 @@ def parameters_of(obj):
 
 
 @pytest.mark.parametrize("module", sorted(PATHS))
-def test_module_has_the_names_of_detectron2(module):
+def test_module_has_detectron2s_names(module):
     assert missing_names(module, sorted(PATHS[module])) == []
 
 
 @pytest.mark.parametrize("entry", DOCUMENTED, ids=lambda entry: f"{entry['module']}.{entry['name']}")
-def test_documented_symbol_has_its_parameters_and_methods(entry):
-    found = getattr(importlib.import_module(f"detectory.compat.{entry['module']}"), entry["name"])
-    takes = parameters_of(found) if "params" in entry and callable(found) else None
-    lacking = (
-        [] if takes is None else [name for name in entry["params"] if name not in {*takes, "args", "kwargs", "kwds"}]
+def test_documented_symbol_has_the_documented_parameters_and_methods(entry):
+    imported = getattr(importlib.import_module(f"detectory.compat.{entry['module']}"), entry["name"])
+    accepted = parameters_of(imported) if "params" in entry and callable(imported) else None
+    missing = (
+        []
+        if accepted is None
+        else [name for name in entry["params"] if name not in {*accepted, "args", "kwargs", "kwds"}]
     )
-    lacking += [name for name in entry.get("methods", []) if not hasattr(found, name)]
-    assert lacking == []
+    missing += [name for name in entry.get("methods", []) if not hasattr(imported, name)]
+    assert missing == []

@@ -1,4 +1,4 @@
-"""Names that projects import from Detectron2 and fvcore beside the documented ones."""
+"""Undocumented names that projects import from Detectron2 and fvcore."""
 
 import importlib
 
@@ -37,27 +37,27 @@ NAMES = {
 
 
 @pytest.mark.parametrize("module", NAMES)
-def test_a_module_has_what_projects_take_from_it(module):
-    found = importlib.import_module(f"detectory.compat.{module}")
-    assert [name for name in NAMES[module] if not hasattr(found, name)] == []
+def test_module_has_the_names_used_by_projects(module):
+    imported = importlib.import_module(f"detectory.compat.{module}")
+    assert [name for name in NAMES[module] if not hasattr(imported, name)] == []
 
 
-def test_constants_of_built_in_datasets_have_their_documented_sizes():
+def test_builtin_dataset_constants_have_the_expected_sizes():
     names = ["COCO_CATEGORIES", "CITYSCAPES_CATEGORIES", "ADE20K_SEM_SEG_CATEGORIES", "COCO_PERSON_KEYPOINT_NAMES"]
     assert [len(getattr(builtin_meta, name)) for name in names] == [133, 19, 150, 17]
     assert builtin_meta._get_builtin_metadata("coco")["thing_classes"][:2] == ["person", "bicycle"]
     assert len(builtin_meta._get_builtin_metadata("cityscapes")["thing_classes"]) == 8
 
 
-def test_an_unknown_family_of_datasets_is_named():
-    with pytest.raises(KeyError, match="no built-in metadata for 'cocoa'"):
+def test_rejects_an_unknown_dataset_family():
+    with pytest.raises(KeyError, match="unknown dataset 'cocoa'"):
         builtin_meta._get_builtin_metadata("cocoa")
     with pytest.raises(AttributeError, match="no attribute 'COCOA'"):
         builtin_meta.COCOA  # noqa: B018
 
 
 @pytest.mark.parametrize("groups", [1, 2])
-def test_deformable_convolutions_without_offsets_are_plain_ones(groups):
+def test_deformable_convolution_with_zero_offsets_is_a_convolution(groups):
     x, weight = torch.rand(2, 4, 6, 7), torch.rand(6, 4 // groups, 3, 3)
     offset, ones = torch.zeros(2, 18, 6, 7), torch.ones(2, 9, 6, 7)
     plain = torch.nn.functional.conv2d(x, weight, padding=1, groups=groups)
@@ -65,63 +65,65 @@ def test_deformable_convolutions_without_offsets_are_plain_ones(groups):
     torch.testing.assert_close(modulated_deform_conv(x, offset, ones, weight, None, 1, 1, 1, groups), plain)
 
 
-def test_groups_that_the_shapes_contradict_are_refused():
+def test_rejects_groups_that_contradict_the_shapes():
     x, weight = torch.rand(2, 4, 6, 7), torch.rand(6, 2, 3, 3)
-    with pytest.raises(ValueError, match=r"deform_conv: weight .* groups=1 of 4 channels"):
+    with pytest.raises(ValueError, match=r"deform_conv: weight must have 4 input channels"):
         deform_conv(x, torch.zeros(2, 18, 6, 7), weight, 1, 1)
     with pytest.raises(ValueError, match="offset must have 36 channels for deformable_groups=2, got 18"):
         deform_conv(x, torch.zeros(2, 18, 6, 7), weight, 1, 1, 1, 2, 2)
 
 
-def test_pictures_are_turned_as_their_entry_says():
-    picture = Image.new("RGB", (6, 4))
-    picture.getexif()[274] = 6
-    assert detection_utils._apply_exif_orientation(picture).size == (4, 6)
+def test_images_are_rotated_according_to_exif():
+    image = Image.new("RGB", (6, 4))
+    image.getexif()[274] = 6
+    assert detection_utils._apply_exif_orientation(image).size == (4, 6)
 
 
-def test_images_of_every_class_of_lvis_are_counted():
+def test_lvis_image_counts_cover_every_class():
     counts = lvis_v1_category_image_count.LVIS_CATEGORY_IMAGE_COUNT
     assert (len(counts), counts[0]["id"], set(counts[0])) == (1203, 1, {"id", "image_count"})
     with pytest.raises(AttributeError, match="no attribute 'COUNT'"):
         lvis_v1_category_image_count.COUNT  # noqa: B018
 
 
-def test_cells_are_placed_row_by_row():
+def test_grid_offsets_are_row_major():
     x, y = _create_grid_offsets((2, 3), 4, 0.5, torch.zeros(1))
     assert (x.tolist(), y.tolist()) == ([2, 6, 10, 2, 6, 10], [2, 2, 2, 6, 6, 6])
 
 
-def test_strides_of_a_pyramid_double():
+def test_rejects_fpn_strides_that_do_not_double():
     _assert_strides_are_log2_contiguous([4, 8, 16])
     with pytest.raises(AssertionError, match="got 8 and 32"):
         _assert_strides_are_log2_contiguous([4, 8, 32])
 
 
 def scene_of_two_squares():
-    truth = COCO()
+    ground_truth = COCO()
     squares = [{"id": i, "image_id": i, "category_id": 1, "bbox": [0, 0, 9, 9], "area": 81} for i in (1, 2)]
     polygon = {"segmentation": [[0, 0, 9, 0, 9, 9, 0, 9]], "iscrowd": 0}
     images = [{"id": i, "height": 20, "width": 20} for i in (1, 2)]
     annotations = [square | polygon for square in squares]
-    truth.dataset = {"images": images, "categories": [{"id": 1, "name": "a"}], "annotations": annotations}
-    truth.createIndex()
+    ground_truth.dataset = {"images": images, "categories": [{"id": 1, "name": "a"}], "annotations": annotations}
+    ground_truth.createIndex()
     mask = np.zeros((20, 20), np.uint8, order="F")
     mask[:9, :9] = 1
-    found = {"image_id": 1, "category_id": 1, "score": 0.9, "bbox": [0, 0, 9, 9], "segmentation": encode(mask)}
-    return truth, [found]
+    detections = {"image_id": 1, "category_id": 1, "score": 0.9, "bbox": [0, 0, 9, 9], "segmentation": encode(mask)}
+    return ground_truth, [detections]
 
 
 @pytest.mark.parametrize("iou_type", ["bbox", "segm"])
 @pytest.mark.parametrize("limits", [None, [1, 10, 50]])
-def test_results_are_evaluated_with_classes_of_pycocotools(iou_type, limits):
-    truth, found = scene_of_two_squares()
-    only_first = _evaluate_predictions_on_coco(truth, found, iou_type, img_ids=[1], max_dets_per_image=limits)
+def test_predictions_are_evaluated_with_pycocotools_classes(iou_type, limits):
+    ground_truth, detections = scene_of_two_squares()
+    only_first = _evaluate_predictions_on_coco(
+        ground_truth, detections, iou_type, img_ids=[1], max_dets_per_image=limits
+    )
     assert only_first.stats[0] == pytest.approx(1)
-    both = _evaluate_predictions_on_coco(truth, found, iou_type, max_dets_per_image=limits)
+    both = _evaluate_predictions_on_coco(ground_truth, detections, iou_type, max_dets_per_image=limits)
     assert both.stats[0] == pytest.approx(51 / 101)
 
 
-def test_colours_of_ssd_change_and_places_do_not():
+def test_ssd_augmentation_changes_colours_but_not_coordinates():
     image = np.random.default_rng(0).integers(0, 256, (8, 9, 3), dtype=np.uint8)
     transform = ColorAugSSDTransform("RGB")
     changed = [transform.apply_image(image) for _ in range(20)]
@@ -134,7 +136,7 @@ def test_colours_of_ssd_change_and_places_do_not():
 
 
 @pytest.mark.parametrize("order", ["BGR", "RGB"])
-def test_hue_turns_in_the_order_of_the_channels(order, monkeypatch):
+def test_hue_change_respects_the_channel_order(order, monkeypatch):
     monkeypatch.setattr(np.random, "random", lambda: 0.4)
     monkeypatch.setattr(np.random, "uniform", lambda low, high: {-60: 60, -32: 0}.get(low, 1))
     red = np.zeros((1, 1, 3), np.uint8)

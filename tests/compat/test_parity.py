@@ -1,4 +1,4 @@
-"""Models built from configs have Detectron2's state dicts, and give its measured outputs, losses and gradients."""
+"""Parity of config-built models with Detectron2: state dicts, outputs, losses and gradients."""
 
 import gzip
 import importlib.util
@@ -43,13 +43,13 @@ def check():
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_state_dict_has_the_names_and_shapes_of_detectron2(name):
+def test_state_dict_has_detectron2s_names_and_shapes(name):
     state = {key: list(value.shape) for key, value in build_on_meta(name).state_dict().items()}
     assert state == golden_of(name)["state"]
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_as_many_parameters_are_trained_as_in_detectron2(name):
+def test_number_of_trainable_parameters_equals_detectron2s(name):
     trained = sum(p.numel() for p in build_on_meta(name).parameters() if p.requires_grad)
     assert trained == golden_of(name)["trainable"]
 
@@ -57,7 +57,7 @@ def test_as_many_parameters_are_trained_as_in_detectron2(name):
 @pytest.mark.parametrize(
     "name", [name if name in FIRST else pytest.param(name, marks=pytest.mark.slow) for name in NAMES]
 )
-def test_outputs_losses_and_gradients_are_those_of_detectron2(check, name):
+def test_outputs_losses_and_gradients_equal_detectron2s(check, name):
     agrees, line = check.run(name, FOLDER, losses=True)
     assert agrees, line
 

@@ -1,4 +1,4 @@
-"""Programs written for Detectron2 run unchanged, and its tools have their flags here."""
+"""Unchanged Detectron2 programs, and tools with Detectron2's flags."""
 
 import importlib.util
 import json
@@ -24,7 +24,7 @@ SMALL = [
 @pytest.mark.slow
 def test_a_tutorial_training_script_runs_unchanged(test_data, tmp_path):
     if importlib.util.find_spec("cv2") is None:
-        pytest.skip("the script reads pictures with OpenCV: pip install opencv-python-headless")
+        pytest.skip("the script reads images with OpenCV: pip install opencv-python-headless")
     command = ["-m", "detectory.compat.detectron2", str(SCRIPT), str(test_data / "coco"), str(tmp_path)]
     result = subprocess.run([sys.executable, *command], capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr[-2000:]
@@ -40,7 +40,7 @@ def config_file(tmp_path):
     return str(path)
 
 
-def test_train_tool_reads_the_flags_of_detectron2(config_file):
+def test_train_net_accepts_detectron2s_flags(config_file):
     flags = ["--config-file", config_file, "--num-gpus", "0", "--eval-only", "--resume", "SOLVER.MAX_ITER", "7"]
     args = train_net.default_argument_parser().parse_args(flags)
     cfg = train_net.setup(args)
@@ -48,21 +48,21 @@ def test_train_tool_reads_the_flags_of_detectron2(config_file):
     assert cfg.is_frozen()
 
 
-def test_train_tool_chooses_the_evaluator_of_the_dataset(config_file):
+def test_train_net_selects_the_evaluator_of_the_dataset(config_file):
     args = train_net.default_argument_parser().parse_args(["--config-file", config_file])
     cfg = train_net.setup(args)
     names = ("voc_2007_test", "lvis_v1_val", "coco_2017_val")
-    found = [type(train_net.build_evaluator(cfg, name)).__name__ for name in names]
-    assert found == ["PascalVOCDetectionEvaluator", "LVISEvaluator", "COCOEvaluator"]
+    evaluators = [type(train_net.build_evaluator(cfg, name)).__name__ for name in names]
+    assert evaluators == ["PascalVOCDetectionEvaluator", "LVISEvaluator", "COCOEvaluator"]
 
 
-def test_train_tool_names_a_dataset_without_evaluator(config_file):
+def test_train_net_reports_a_dataset_without_evaluator(config_file):
     cfg = train_net.setup(train_net.default_argument_parser().parse_args(["--config-file", config_file]))
-    with pytest.raises(ValueError, match="dataset 'unheard_of' has evaluator_type None"):
+    with pytest.raises(ValueError, match=r"'unheard_of': evaluator_type must be one of .* got None"):
         train_net.build_evaluator(cfg, "unheard_of")
 
 
-def test_demo_tool_draws_pictures(config_file, tmp_path):
+def test_demo_draws_images(config_file, tmp_path):
     for name in ("a.png", "b.png"):
         Image.new("RGB", (64, 48), "gray").save(tmp_path / name)
     flags = ["--config-file", config_file, "--input", str(tmp_path / "*.png"), "--output", str(tmp_path / "drawn")]
@@ -71,10 +71,10 @@ def test_demo_tool_draws_pictures(config_file, tmp_path):
 
 
 @pytest.mark.parametrize("flags", [["--webcam"], ["--video-input", "square.mp4"]], ids=["webcam", "video"])
-def test_demo_tool_draws_videos(config_file, tmp_path, monkeypatch, flags):
+def test_demo_draws_videos(config_file, tmp_path, monkeypatch, flags):
     from detectory.engine.inference import video
 
-    pytest.importorskip("av", reason="videos: pip install 'detectory-engine[video]'")
+    pytest.importorskip("av", reason="video support: pip install 'detectory-engine[video]'")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(video, "_camera", lambda number: ("testsrc=size=64x48:rate=5:duration=0.6", "lavfi"))
     with video.VideoWriter("square.mp4", 5) as writer:
@@ -87,21 +87,21 @@ def test_demo_tool_draws_videos(config_file, tmp_path, monkeypatch, flags):
         assert [frame.shape for frame in drawn] == [(48, 64, 3)] * 3
 
 
-def test_demo_tool_without_output_needs_a_display(config_file, tmp_path, monkeypatch):
+def test_demo_without_output_needs_a_display(config_file, tmp_path, monkeypatch):
     monkeypatch.delenv("DISPLAY", raising=False)
     Image.new("RGB", (64, 48)).save(tmp_path / "a.png")
-    with pytest.raises(SystemExit, match=r"demo: a window needs .*; or give --output"):
+    with pytest.raises(SystemExit, match=r"demo: a window needs .*; use --output instead"):
         demo.run(["--config-file", config_file, "--input", str(tmp_path / "a.png")])
 
 
-def test_demo_tool_says_that_there_is_no_picture(config_file, tmp_path):
+def test_demo_reports_a_missing_image(config_file, tmp_path):
     flags = ["--config-file", config_file, "--input", str(tmp_path / "*.jpg"), "--output", str(tmp_path)]
-    with pytest.raises(SystemExit, match="no picture at"):
+    with pytest.raises(SystemExit, match="no image found at"):
         demo.run(flags)
 
 
 @pytest.mark.slow
-def test_train_tool_trains_and_then_evaluates(config_file, tmp_path):
+def test_train_net_trains_and_evaluates(config_file, tmp_path):
     images, annotations = [], []
     for i in (1, 2):
         Image.new("RGB", (64, 48), "gray").save(tmp_path / f"{i}.png")

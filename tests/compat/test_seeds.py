@@ -1,4 +1,4 @@
-"""The same seed gives the weights, samples and losses that were measured with Detectron2 (torch's CPU generator)."""
+"""Reproduction of Detectron2's weights, samples and losses from the same seed (torch's CPU generator)."""
 
 import pytest
 import torch
@@ -23,7 +23,7 @@ def losses_of_proposals(cfg, truth):
     return proposals, {name: value.item() for name, value in losses.items()}
 
 
-def test_rpn_has_the_measured_losses_and_proposals():
+def test_rpn_reproduces_losses_and_proposals():
     truth = Instances((15, 15), gt_boxes=Boxes(torch.tensor([[1.0, 1, 3, 3], [2, 2, 6, 6]])))
     proposals, losses = losses_of_proposals(get_cfg(), truth)
     assert losses == pytest.approx({"loss_rpn_cls": 0.08011703193, "loss_rpn_loc": 0.101470276}, rel=1e-5)
@@ -31,7 +31,7 @@ def test_rpn_has_the_measured_losses_and_proposals():
     torch.testing.assert_close(proposals[0].proposal_boxes.tensor, expected, atol=1e-4, rtol=0)
 
 
-def test_rotated_rpn_has_the_measured_losses():
+def test_rotated_rpn_reproduces_losses():
     cfg = get_cfg()
     cfg.MODEL.PROPOSAL_GENERATOR.NAME, cfg.MODEL.ANCHOR_GENERATOR.NAME = "RRPN", "RotatedAnchorGenerator"
     cfg.MODEL.ANCHOR_GENERATOR.SIZES, cfg.MODEL.ANCHOR_GENERATOR.ASPECT_RATIOS = [[32, 64]], [[0.25, 1]]
@@ -46,7 +46,7 @@ def image_truth(boxes, classes):
     return Instances((15, 15), gt_boxes=Boxes(torch.tensor(boxes)), gt_classes=torch.tensor(classes), gt_masks=masks)
 
 
-def test_roi_heads_have_the_measured_losses():
+def test_roi_heads_reproduce_losses():
     torch.manual_seed(121)
     cfg = get_cfg()
     cfg.MODEL.ROI_BOX_HEAD.NAME, cfg.MODEL.ROI_BOX_HEAD.NUM_FC = "FastRCNNConvFCHead", 2

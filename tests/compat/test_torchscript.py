@@ -1,4 +1,4 @@
-"""Scripting of structures, functions, layers and modules whose parts hand `Instances` to each other."""
+"""Scripting of structures, functions, layers, and modules that pass `Instances` to each other."""
 
 import pytest
 import torch
@@ -67,7 +67,7 @@ def test_boxes_are_scripted_and_saved():
     assert scripted(torch.tensor([[0.0, 0, 2, 3]])).tolist() == [6]
 
 
-def test_boxes_are_joined_in_scripted_code():
+def test_boxes_are_concatenated_in_scripted_code():
     def twice(x: torch.Tensor):
         boxes = Boxes(x)
         return boxes.cat([boxes, boxes])
@@ -76,14 +76,14 @@ def test_boxes_are_joined_in_scripted_code():
     assert torch.equal(torch.jit.script(twice)(data).tensor, torch.cat([data, data]))
 
 
-def test_image_lists_are_made_and_read_in_scripted_code():
+def test_image_lists_are_created_and_indexed_in_scripted_code():
     def padded(images: list[torch.Tensor]):
         return ImageList.from_tensors(images, 10)
 
     images = [torch.rand(10, 20), torch.rand(12, 22)]
-    expected, found = padded(images), torch.jit.script(padded)(images)
-    assert torch.equal(expected.tensor, found.tensor)
-    assert all(torch.equal(expected[i], found[i]) for i in range(len(expected)))
+    expected, detections = padded(images), torch.jit.script(padded)(images)
+    assert torch.equal(expected.tensor, detections.tensor)
+    assert all(torch.equal(expected[i], detections[i]) for i in range(len(expected)))
 
 
 def test_matcher_is_scripted_as_a_class():
@@ -113,13 +113,13 @@ def test_functions_are_scripted():
     assert torch.jit.script(T.ResizeShortestEdge.get_output_shape)(10, 30, 80, 133) == (44, 133)
 
 
-def test_rotated_suppression_is_scripted():
+def test_rotated_nms_is_scripted():
     rotated = torch.cat([random_boxes(20), torch.rand(20, 1) * 90], dim=1)
     scripted = torch.jit.script(nms_rotated)
     assert torch.equal(scripted(rotated, torch.arange(20.0), 0.3), nms_rotated(rotated, torch.arange(20.0), 0.3))
 
 
-def test_overlap_of_rotated_boxes_is_scripted():
+def test_rotated_iou_is_scripted():
     rotated = torch.cat([random_boxes(20), torch.rand(20, 1) * 90], dim=1)
     assert torch.equal(torch.jit.script(pairwise_iou_rotated)(rotated, rotated), pairwise_iou_rotated(rotated, rotated))
 
@@ -130,7 +130,7 @@ def test_anchors_are_scripted():
     assert torch.equal(torch.jit.script(generator)(features)[0].tensor, generator(features)[0].tensor)
 
 
-def test_pyramid_is_scripted_and_keeps_its_names():
+def test_fpn_is_scripted_with_its_feature_names():
     cfg = get_cfg()
     cfg.MODEL.RESNETS.DEPTH, cfg.MODEL.RESNETS.RES2_OUT_CHANNELS, cfg.MODEL.FPN.OUT_CHANNELS = 18, 64, 16
     cfg.MODEL.RESNETS.OUT_FEATURES = cfg.MODEL.FPN.IN_FEATURES = ["res2", "res3", "res4", "res5"]
@@ -152,10 +152,10 @@ def batch_of_regions():
 def test_rpn_is_scripted():
     rpn = RPN(get_cfg(), {"res4": ShapeSpec(channels=16, stride=16)}).eval()
     images, features, _ = batch_of_regions()
-    found, losses = scripting_with_instances(rpn, FIELDS)(images, features)
+    detections, losses = scripting_with_instances(rpn, FIELDS)(images, features)
     expected, _ = rpn(images, features)
     assert losses == {}
-    for a, b in zip(expected, found, strict=True):
+    for a, b in zip(expected, detections, strict=True):
         assert_instances_allclose(a, convert_scripted_instances(b), rtol=0)
 
 
@@ -167,8 +167,8 @@ def test_roi_heads_with_masks_are_scripted():
     images, features, regions = batch_of_regions()
     fields = FIELDS | {"pred_boxes": "Boxes", "scores": "Tensor", "pred_classes": "Tensor", "pred_masks": "Tensor"}
     with freeze_training_mode(heads), patch_instances(fields) as scriptable:
-        found, _ = torch.jit.script(heads)(images, features, [scriptable.from_instances(one) for one in regions])
-    for a, b in zip(heads(images, features, regions)[0], found, strict=True):
+        detections, _ = torch.jit.script(heads)(images, features, [scriptable.from_instances(one) for one in regions])
+    for a, b in zip(heads(images, features, regions)[0], detections, strict=True):
         assert len(a) > 0
         assert_instances_allclose(a, convert_scripted_instances(b), rtol=0)
 
@@ -184,9 +184,9 @@ def test_detector_is_scripted_for_images_of_any_size(name):
     fields = FIELDS | {"pred_boxes": "Boxes", "scores": "Tensor", "pred_classes": "Tensor", "pred_masks": "Tensor"}
     inputs = [{"image": torch.rand(3, 64, 70) * 255}, {"image": torch.rand(3, 40, 50) * 255}]
     with torch.no_grad():
-        found = scripting_with_instances(model, fields).inference(inputs, do_postprocess=False)
+        detections = scripting_with_instances(model, fields).inference(inputs, do_postprocess=False)
         expected = model.inference(inputs, do_postprocess=False)
-    for a, b in zip(expected, found, strict=True):
+    for a, b in zip(expected, detections, strict=True):
         assert len(a) > 0
         assert_instances_allclose(a, convert_scripted_instances(b), rtol=1e-4)
 
@@ -200,14 +200,14 @@ def test_retinanet_is_scripted_for_images_of_any_size():
     fields = {"pred_boxes": "Boxes", "scores": "Tensor", "pred_classes": "Tensor"}
     inputs = [{"image": torch.rand(3, 64, 70) * 255}, {"image": torch.rand(3, 40, 50) * 255}]
     with torch.no_grad():
-        found, expected = scripting_with_instances(model, fields)(inputs), model(inputs)
-    for item, a, b in zip(inputs, expected, found, strict=True):
+        detections, expected = scripting_with_instances(model, fields)(inputs), model(inputs)
+    for item, a, b in zip(inputs, expected, detections, strict=True):
         b = detector_postprocess(convert_scripted_instances(b), *item["image"].shape[1:])
         assert len(b) > 0
         assert_instances_allclose(a["instances"], b, rtol=1e-4)
 
 
-def test_a_subclass_is_not_scripted_as_its_base():
+def test_subclasses_are_not_scripted_as_their_base():
     class Doubled(KRCNNConvDeconvUpsampleHead):
         def layers(self, x):
             return 2 * super().layers(x)
@@ -218,11 +218,11 @@ def test_a_subclass_is_not_scripted_as_its_base():
 
 def test_keypoint_head_is_scripted():
     head = KRCNNConvDeconvUpsampleHead(ShapeSpec(channels=8), num_keypoints=17, conv_dims=[8]).eval()
-    features, found = torch.randn(4, 8, 14, 14), Instances((15, 15), pred_boxes=Boxes(random_boxes(4, 15)))
+    features, detections = torch.randn(4, 8, 14, 14), Instances((15, 15), pred_boxes=Boxes(random_boxes(4, 15)))
     fields = {"pred_boxes": "Boxes", "pred_keypoints": "Tensor", "pred_keypoint_heatmaps": "Tensor"}
     with patch_instances(fields) as scriptable, freeze_training_mode(head):
-        scripted = torch.jit.script(head)(features, [scriptable.from_instances(found)])[0]
-    torch.testing.assert_close(scripted.pred_keypoints, head(features, [found])[0].pred_keypoints)
+        scripted = torch.jit.script(head)(features, [scriptable.from_instances(detections)])[0]
+    torch.testing.assert_close(scripted.pred_keypoints, head(features, [detections])[0].pred_keypoints)
 
 
 def test_resnet_is_scripted():
@@ -241,18 +241,18 @@ def test_fields_are_attributes_of_scripted_instances():
     with patch_instances(FIELDS) as scriptable:
         scripted = torch.jit.script(Shifted())
         given = proposals()[:1]
-        found = scripted(scriptable.from_instances(given))
-    assert torch.equal(found, given.proposal_boxes.tensor + given.objectness_logits)
+        detections = scripted(scriptable.from_instances(given))
+    assert torch.equal(detections, given.proposal_boxes.tensor + given.objectness_logits)
 
 
-def test_scripted_instances_are_selected():
+def test_scripted_instances_support_indexing():
     with patch_instances(FIELDS) as scriptable:
         kept = torch.jit.script(Kept())(scriptable.from_instances(proposals()))
     assert kept.objectness_logits.tolist() == [1, 2]
     assert (len(kept), kept.image_size) == (2, (4, 5))
 
 
-def test_scripted_code_makes_instances_and_joins_them():
+def test_scripted_code_creates_and_concatenates_instances():
     def joined(x: torch.Tensor):
         few, other = Instances((4, 5), objectness_logits=x), Instances((4, 5), proposal_boxes=Boxes(x))
         return few.cat([few, few]), other.cat([other, other])
@@ -265,27 +265,27 @@ def test_scripted_code_makes_instances_and_joins_them():
     assert not first.has("proposal_boxes")
 
 
-def test_scripted_instances_have_a_length_when_they_have_a_field():
+def test_scripted_instances_have_a_length_if_a_field_is_set():
     class Length(nn.Module):
         def forward(self, x: Instances):
             return len(x)
 
     with patch_instances(FIELDS) as scriptable:
         scripted, given = torch.jit.script(Length()), scriptable((4, 5))
-        with pytest.raises(torch.jit.Error, match="no field says how many"):
+        with pytest.raises(torch.jit.Error, match="no field is set"):
             scripted(given)
         given.objectness_logits = torch.zeros(3)
         assert scripted(given) == 3
 
 
-def test_a_module_that_could_not_be_scripted_can_be_with_other_fields():
+def test_scripting_succeeds_with_other_fields_after_a_failure():
     with pytest.raises(torch.jit.frontend.NotSupportedError):
         torch.jit.script(Masked())
     with patch_instances({"mask": "Tensor"}) as scriptable:
         assert torch.jit.script(Masked())(scriptable((4, 5), mask=torch.ones(2))).tolist() == [1, 1]
 
 
-def test_fields_change_from_block_to_block():
+def test_each_block_has_its_own_fields():
     with patch_instances(FIELDS):
         torch.jit.script(Shifted())
     with pytest.raises(torch.jit.frontend.NotSupportedError):
@@ -314,7 +314,7 @@ def test_rejects_a_field_of_an_unknown_type():
         torch.jit.script(Masked())
 
 
-def test_frozen_mode_leaves_training_code_out():
+def test_frozen_mode_omits_training_code():
     class Branch(nn.Module):
         def forward(self, x: torch.Tensor):
             if self.training:
@@ -334,8 +334,8 @@ def test_keypoint_head_is_traced_for_any_number_of_boxes():
             self.head = KRCNNConvDeconvUpsampleHead(shape, num_keypoints=17, conv_dims=(4,))
 
         def forward(self, x, first, second):
-            found = [Instances((100, 100), pred_boxes=Boxes(boxes)) for boxes in (first, second)]
-            return tuple(one.pred_keypoints for one in self.head(x, found))
+            detections = [Instances((100, 100), pred_boxes=Boxes(boxes)) for boxes in (first, second)]
+            return tuple(one.pred_keypoints for one in self.head(x, detections))
 
     def inputs(a, b):
         return torch.randn(a + b, 4, 14, 14), random_boxes(a), random_boxes(b)
@@ -346,7 +346,7 @@ def test_keypoint_head_is_traced_for_any_number_of_boxes():
         torch.testing.assert_close(traced(*given), model(*given))
 
 
-def test_adapter_with_constants_takes_its_own_tensors_only():
+def test_adapter_with_constants_rejects_other_tensors():
     class First(nn.Module):
         def forward(self, x, _number):
             return x

@@ -1,4 +1,4 @@
-"""torchvision's detectors and our twins of them give the same outputs."""
+"""Equality of torchvision's detectors and the converted models."""
 
 import pytest
 import torch
@@ -11,13 +11,13 @@ from detectory.compat.torchvision import convert_state_dict, from_torchvision
 SIZE = (200, 264)
 
 
-def small(kind, **kwargs):
-    """torchvision's model with a ResNet-18 and random weights that are sure of something."""
+def small(builder, **kwargs):
+    """torchvision model with a ResNet-18 and random weights that produce confident scores."""
     settings = {"weights": None, "trainable_layers": 3}
-    if kind is detection.RetinaNet:
+    if builder is detection.RetinaNet:
         settings |= {"returned_layers": [2, 3, 4], "extra_blocks": LastLevelP6P7(256, 256)}
     backbone = resnet_fpn_backbone(backbone_name="resnet18", **settings)
-    model = kind(backbone, min_size=min(SIZE), max_size=max(SIZE), **kwargs)
+    model = builder(backbone, min_size=min(SIZE), max_size=max(SIZE), **kwargs)
     for name, weight in model.named_parameters():
         factors = {"cls_score": 2, "mask_fcn_logits": 6, "kps_score_lowres": 6, "bbox_pred": 3, "cls_logits": 30}
         weight.data *= factors.get(name.split(".")[-2], 1) if name.endswith("weight") else 1
@@ -28,7 +28,7 @@ def small(kind, **kwargs):
 
 
 def outputs(model):
-    """Return torchvision's detections with region masks, and ours of the twin."""
+    """Return the detections of torchvision, with region masks, and of the converted model."""
     image = torch.randint(0, 256, (3, *SIZE), dtype=torch.uint8)
     twin = from_torchvision(model)
     with torch.no_grad():
@@ -38,7 +38,7 @@ def outputs(model):
 
 
 def counterparts(theirs, ours, first_class):
-    """Return for each of torchvision's detections the index of ours; all must have one."""
+    """Return the index of our detection for each of torchvision's; every detection must have one."""
     assert len(ours) == len(theirs["boxes"]) > 10
     far = (theirs["boxes"][:, None] - ours.pred_boxes.tensor).abs().amax(dim=-1)
     far += 100 * (theirs["scores"][:, None] - ours.scores).abs()
@@ -47,23 +47,23 @@ def counterparts(theirs, ours, first_class):
     return far.argmin(dim=1)
 
 
-def test_mask_rcnn_finds_what_torchvision_finds():
+def test_mask_rcnn_detections_equal_torchvisions():
     theirs, ours = outputs(small(detection.MaskRCNN, num_classes=5, box_detections_per_img=20))
     match = counterparts(theirs, ours, first_class=1)
-    # torchvision pastes into boxes of whole pixels, which moves the rims a little.
+    # torchvision pastes masks into integer boxes, which shifts their borders slightly.
     same = (theirs["masks"][:, 0] >= 0.5) == ours.pred_masks[match]
     assert 0.02 < ours.pred_masks.float().mean() < 0.9
     assert same.float().mean() > 0.97
 
 
 @pytest.mark.slow
-def test_faster_rcnn_finds_what_torchvision_finds():
+def test_faster_rcnn_detections_equal_torchvisions():
     theirs, ours = outputs(small(detection.FasterRCNN, num_classes=5))
     counterparts(theirs, ours, first_class=1)
 
 
 @pytest.mark.slow
-def test_keypoint_rcnn_finds_what_torchvision_finds():
+def test_keypoint_rcnn_detections_equal_torchvisions():
     model = small(detection.KeypointRCNN, num_classes=2, num_keypoints=5, box_detections_per_img=20)
     theirs, ours = outputs(model)
     match = counterparts(theirs, ours, first_class=1)
@@ -71,13 +71,13 @@ def test_keypoint_rcnn_finds_what_torchvision_finds():
     assert (distance < 0.1).float().mean() > 0.95
 
 
-def test_retinanet_finds_what_torchvision_finds():
-    # Without suppression: torchvision clips boxes before it, which changes overlaps at the rim of the image.
+def test_retinanet_detections_equal_torchvisions():
+    # NMS is disabled because torchvision clips boxes before it, which changes IoUs at the image border.
     theirs, ours = outputs(small(detection.RetinaNet, num_classes=5, nms_thresh=1.0))
     counterparts(theirs, ours, first_class=0)
 
 
-def test_names_of_older_files_are_known():
+def test_names_of_older_files_are_converted():
     older = {
         "backbone.fpn.inner_blocks.0.weight": torch.zeros(1),
         "rpn.head.conv.bias": torch.zeros(1),
@@ -92,8 +92,8 @@ def test_names_of_older_files_are_known():
     ]
 
 
-def test_rejects_what_has_no_twin():
-    with pytest.raises(ValueError, match=r"'rpn.head.conv.1.0.weight' is no entry"):
+def test_rejects_unsupported_models():
+    with pytest.raises(ValueError, match=r"'rpn.head.conv.1.0.weight' is not an entry"):
         convert_state_dict({"rpn.head.conv.1.0.weight": torch.zeros(1)})
     with pytest.raises(TypeError, match=r"must be one of KeypointRCNN, .* got Linear"):
         from_torchvision(torch.nn.Linear(1, 1))

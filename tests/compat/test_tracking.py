@@ -1,4 +1,4 @@
-"""Trackers and test-time augmentation from arguments and configs; rotated boxes' overlaps in pycocotools' frame."""
+"""Trackers, test-time augmentation and rotated-box evaluation."""
 
 import numpy as np
 import pytest
@@ -19,7 +19,7 @@ def frame(*boxes):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_tracker_of_a_config_follows_boxes(name):
+def test_tracker_built_from_a_config_follows_boxes(name):
     pytest.importorskip("scipy")
     tracker = build_tracker_head(CfgNode({"TRACKER_HEADS": {"TRACKER_NAME": name, **SETTINGS}}))
     assert tracker.update(frame([101.0, 101, 200, 200], [301.0, 301, 450, 450])).ID == [0, 1]
@@ -32,21 +32,21 @@ def test_tracker_is_built_by_its_dotted_path():
     assert (tracker._video_height, tracker._max_num_instances) == (600, 7)
 
 
-def test_hungarian_base_says_what_a_subclass_must_define():
+def test_hungarian_base_class_requires_build_cost_matrix():
     tracker = BaseHungarianTracker(video_height=600, video_width=800)
     tracker.update(frame([0.0, 0, 9, 9]))
     with pytest.raises(NotImplementedError, match="must define build_cost_matrix"):
         tracker.update(frame([0.0, 0, 9, 9]))
 
 
-def test_augmenting_mapper_reads_the_config():
+def test_tta_mapper_reads_the_config():
     cfg = get_cfg()
     cfg.TEST.AUG.MIN_SIZES, cfg.TEST.AUG.FLIP = (48, 64), True
     found = DatasetMapperTTA(cfg)({"image": torch.zeros(3, 48, 64, dtype=torch.uint8), "height": 48, "width": 64})
     assert [tuple(entry["image"].shape) for entry in found] == [(3, 48, 64)] * 2 + [(3, 64, 85)] * 2
 
 
-def test_augmenting_model_takes_the_config_first():
+def test_tta_model_accepts_the_config_first():
     cfg = get_cfg()
     cfg.MODEL.DEVICE, cfg.TEST.AUG.MIN_SIZES = "meta", (32,)
     with torch.device("meta"):
@@ -56,7 +56,7 @@ def test_augmenting_model_takes_the_config_first():
     assert augmented.cfg is not cfg
 
 
-def test_rotated_boxes_are_compared_by_their_overlap():
+def test_rotated_boxes_are_matched_by_rotated_iou():
     evaluation = RotatedCOCOeval(iouType="bbox")
     truths = [{"bbox": [10, 10, 8, 4, 30], "iscrowd": 0}, {"bbox": [0, 0, 4, 4], "iscrowd": 0}]
     found = [{"bbox": [2, 2, 4, 4, 90], "score": 0.5}, {"bbox": [10, 10, 8, 4, 30], "score": 0.9}]

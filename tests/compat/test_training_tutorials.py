@@ -1,4 +1,4 @@
-"""What the tutorials "Training" and "Evaluation" show, and the documented hooks, with the module's path changed."""
+"""Snippets of the tutorials "Training" and "Evaluation", and the documented hooks, with adapted module paths."""
 
 import json
 from pathlib import Path
@@ -49,7 +49,7 @@ def metrics(cfg):
     return [json.loads(line) for line in (Path(cfg.OUTPUT_DIR) / "metrics.json").read_text().splitlines()]
 
 
-def test_a_training_loop_of_ones_own(cfg):
+def test_custom_training_loop(cfg):
     model = build_model(cfg).train()
     optimizer = build_optimizer(cfg, model)
     scheduler = build_lr_scheduler(cfg, optimizer)
@@ -73,14 +73,14 @@ def test_a_training_loop_of_ones_own(cfg):
     assert checkpointer.get_checkpoint_file().endswith("model_final.pth")
 
 
-def test_a_hook_says_hello(cfg, capsys):
+def test_custom_hook_is_called(cfg, capsys):
     trainer = DefaultTrainer(cfg)
     trainer.register_hooks([HelloHook()])
     trainer.train()
     assert "Hello at iteration 0!" in capsys.readouterr().out
 
 
-def test_a_metric_of_the_model_reaches_the_writers(cfg):
+def test_metrics_logged_by_the_model_reach_the_writers(cfg):
     class OwnTrainer(DefaultTrainer):
         @classmethod
         def build_model(cls, cfg):
@@ -93,7 +93,7 @@ def test_a_metric_of_the_model_reaches_the_writers(cfg):
     assert metrics(cfg)[-1]["some_accuracy"] == 0.5
 
 
-def test_evaluation_by_hand(cfg):
+def test_manual_evaluation_loop(cfg):
     model, loader, evaluator = build_model(cfg).eval(), build_detection_test_loader(cfg, "rectangles"), Counter()
     evaluator.reset()
     with torch.no_grad():
@@ -122,12 +122,12 @@ def batches():
         yield torch.rand(4, 2)
 
 
-@pytest.mark.parametrize("kind", [SimpleTrainer, AMPTrainer])
-def test_the_documented_hooks_work_together(kind, tmp_path):
+@pytest.mark.parametrize("task", [SimpleTrainer, AMPTrainer])
+def test_the_documented_hooks_work_together(task, tmp_path):
     model, called = Fit(), []
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-    arguments = {"precision": torch.bfloat16} if kind is AMPTrainer else {}
-    trainer = kind(model, batches(), optimizer, **arguments)
+    arguments = {"precision": torch.bfloat16} if task is AMPTrainer else {}
+    trainer = task(model, batches(), optimizer, **arguments)
     checkpointer = DetectionCheckpointer(model, str(tmp_path), trainer=trainer)
     first = lambda trainer: trainer.iter == 1  # noqa: E731
     trainer.register_hooks(
@@ -149,4 +149,4 @@ def test_the_documented_hooks_work_together(kind, tmp_path):
     assert {"model_0000001.pth", "model_best.pth", "model_final.pth"} <= {path.name for path in tmp_path.glob("*.pth")}
     written = [json.loads(line) for line in (tmp_path / "metrics.json").read_text().splitlines()]
     assert {"time", "data_time", "lr", "total_loss", "accuracy"} <= set().union(*written)
-    assert all(list((tmp_path / kind).iterdir()) for kind in ("autograd", "torch"))
+    assert all(list((tmp_path / task).iterdir()) for task in ("autograd", "torch"))

@@ -1,4 +1,4 @@
-"""The visualizer under Detectron2's module path, and what subclasses of other projects call of it."""
+"""Visualizer helpers used by subclasses in other projects."""
 
 from types import SimpleNamespace
 
@@ -19,18 +19,18 @@ def two_leaves():
 
 
 @pytest.mark.parametrize(("jittering", "is_same"), [(False, True), (True, False)])
-def test_objects_of_a_class_have_its_colour_without_jittering(jittering, is_same):
+def test_class_colours_are_exact_without_jittering(jittering, is_same):
     visualizer = Visualizer(np.zeros((40, 60, 3), np.uint8), GREEN, instance_mode=ColorMode.SEGMENTATION)
     picture = visualizer.draw_instance_predictions(two_leaves(), jittering=jittering).get_image()
     assert np.array_equal(picture[28, 8], picture[28, 52]) is is_same
 
 
-def test_nothing_to_draw_is_drawn_as_nothing():
+def test_empty_predictions_leave_the_image_unchanged():
     visualizer = Visualizer(np.zeros((40, 60, 3), np.uint8))
     assert not visualizer.overlay_rotated_instances(boxes=[]).get_image().any()
 
 
-def test_colours_change_as_asked():
+def test_brightness_of_a_colour_is_changed():
     visualizer = Visualizer(np.zeros((4, 6, 3), np.uint8))
     assert visualizer._change_color_brightness((0.5, 0.5, 0.5), 0.5) == pytest.approx((0.75, 0.75, 0.75))
     near = np.array(visualizer._jitter((0.5, 0.5, 0.5)))
@@ -44,7 +44,7 @@ def test_values_are_converted_to_arrays_and_masks():
     assert [mask.area() for mask in visualizer._convert_masks(two_leaves().pred_masks)] == [600, 600]
 
 
-def test_gray_is_the_mean_of_the_channels_outside_of_a_mask():
+def test_grayscale_image_keeps_colours_inside_the_mask():
     visualizer = Visualizer(np.full((4, 6, 3), (30, 60, 90), np.uint8))
     picture = visualizer._create_grayscale_image(np.arange(6) < np.full((4, 1), 2))
     assert picture[0, :3].tolist() == [[30, 60, 90], [30, 60, 90], [60, 60, 60]]

@@ -1,4 +1,4 @@
-"""The snippets of Detectron2's tutorials "Write Models", "Use Models" and "Extend the Defaults", paths changed."""
+"""Snippets of the tutorials "Write Models", "Use Models" and "Extend the Defaults", with adapted module paths."""
 
 import pytest
 import torch
@@ -79,7 +79,7 @@ class MyStandardROIHeads(StandardROIHeads):
         super().__init__(cfg, input_shape, box_predictor=MyRCNNOutput(cfg, ShapeSpec(channels=64)))
 
 
-def test_model_finds_a_registered_backbone(inputs):
+def test_registered_backbone_is_built_by_name(inputs):
     cfg = small_config()
     cfg.MODEL.BACKBONE.NAME = "ToyBackbone"
     cfg.MODEL.RPN.IN_FEATURES = cfg.MODEL.ROI_HEADS.IN_FEATURES = ["conv1"]
@@ -89,7 +89,7 @@ def test_model_finds_a_registered_backbone(inputs):
         assert model(inputs)[0]["instances"].image_size == (128, 192)
 
 
-def test_rejects_a_registered_backbone_that_is_none():
+def test_rejects_a_registered_backbone_that_is_not_a_backbone():
     @BACKBONE_REGISTRY.register(name="no_backbone")
     def build(cfg, input_shape):
         return nn.Identity()
@@ -100,14 +100,14 @@ def test_rejects_a_registered_backbone_that_is_none():
         build_backbone(cfg)
 
 
-def test_unknown_name_in_a_config_lists_the_nearest():
+def test_unknown_name_in_a_config_suggests_the_nearest():
     cfg = small_config()
     cfg.MODEL.ROI_HEADS.NAME = "StandardRoiHeads"
     with pytest.raises(KeyError, match=r"StandardROIHeads"):
         build_model(cfg)
 
 
-def test_a_head_may_be_replaced_beside_the_config():
+def test_a_head_can_be_passed_in_addition_to_the_config():
     cfg = small_config()
     shapes = build_backbone(cfg).output_shape()
     predictor = MyRCNNOutput(cfg, ShapeSpec(channels=64))
@@ -115,7 +115,7 @@ def test_a_head_may_be_replaced_beside_the_config():
     assert (heads.box_predictor, heads.batch_size_per_image) == (predictor, 7)
 
 
-def test_a_registered_variant_is_built_from_the_config():
+def test_registered_variant_is_built_from_the_config():
     cfg = small_config()
     cfg.MODEL.ROI_HEADS.NAME = "MyStandardROIHeads"
     heads = build_model(cfg).roi_heads
@@ -123,7 +123,7 @@ def test_a_registered_variant_is_built_from_the_config():
     assert isinstance(heads.box_predictor, MyRCNNOutput)
 
 
-def test_config_and_arguments_mix():
+def test_config_and_arguments_can_be_combined():
     cfg = small_config()
     shapes = build_backbone(cfg).output_shape()
     heads = StandardROIHeads(cfg, shapes, batch_size_per_image=666)
@@ -132,7 +132,7 @@ def test_config_and_arguments_mix():
     assert model.pixel_std.flatten().tolist() == [57.0] * 3
 
 
-def test_a_subclass_may_override_one_head():
+def test_subclass_can_override_one_head():
     class NoBoxHead(StandardROIHeads):
         @classmethod
         def _init_mask_head(cls, cfg, input_shape):
@@ -218,7 +218,7 @@ def test_training_returns_losses_under_an_event_storage():
     assert "rpn/num_pos_anchors" in storage.latest()
 
 
-def test_model_is_executed_in_parts(inputs):
+def test_model_can_be_executed_in_parts(inputs):
     model = build_model(small_config()).eval()
     images = ImageList.from_tensors([inputs[0]["image"]], model.backbone.size_divisibility)
     with torch.no_grad():

@@ -1,4 +1,4 @@
-"""Settings of the right type and a wrong value: the model is refused as it is built, by the argument's name."""
+"""Rejection of config settings with invalid values when a model is built."""
 
 import pytest
 import torch
@@ -10,7 +10,7 @@ MASK, RETINANET = "COCO-InstanceSegmentation/mask_rcnn_R_50_FPN_1x.yaml", "COCO-
 WRONG = [
     (MASK, "ANCHOR_GENERATOR.SIZES", [], r"sizes must be lists of positive numbers, got \[\]"),
     (MASK, "ANCHOR_GENERATOR.ASPECT_RATIOS", [0], r"aspect_ratios must be lists of positive numbers, got \[0\]"),
-    (MASK, "RESNETS.DEFORM_ON_PER_STAGE", [True], r"DEFORM_ON_PER_STAGE must say true or false for each of 4 stages"),
+    (MASK, "RESNETS.DEFORM_ON_PER_STAGE", [True], r"DEFORM_ON_PER_STAGE must be four booleans"),
     (MASK, "RESNETS.NORM", "GroupNorm", "unknown norm 'GroupNorm'"),
     (MASK, "RPN.BBOX_REG_LOSS_TYPE", "glou", "unknown box_reg_loss_type 'glou'; did you mean 'giou'"),
     (MASK, "RPN.BATCH_SIZE_PER_IMAGE", 0, "RPN: batch_size_per_image must be positive, got 0"),
@@ -30,7 +30,7 @@ WRONG = [
 
 
 @pytest.mark.parametrize(("name", "key", "value", "message"), WRONG, ids=[key for _, key, _, _ in WRONG])
-def test_a_wrong_setting_is_refused_by_name(name, key, value, message):
+def test_rejects_invalid_settings_by_name(name, key, value, message):
     cfg = model_zoo.get_config(name)
     cfg.merge_from_list([f"MODEL.{key}", value, "MODEL.DEVICE", "meta"])
     with torch.device("meta"), pytest.raises(ValueError, match=message):

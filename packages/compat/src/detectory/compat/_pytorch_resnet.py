@@ -1,4 +1,4 @@
-"""What files of torchvision and MMDetection share: names in a ResNet, and anchors ratio by ratio."""
+"""Conversions shared by torchvision and MMDetection: ResNet parameter names and anchor order."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -9,12 +9,12 @@ from detectory.modeling.backbone.resnet import BLOCKS_PER_STAGE
 
 
 def resnet_name(name: str) -> str | None:
-    """Return our name of an entry of torchvision's ResNet, `layer1.0.bn2.weight`; None for what is no part of it."""
+    """Return our name for an entry of torchvision's ResNet such as `layer1.0.bn2.weight`, or None for other entries."""
     if match := re.fullmatch(r"(conv1|bn1)\.(\w+)", name):
         return f"stem.conv1.{'norm.' if match[1] == 'bn1' else ''}{match[2]}"
     if match := re.fullmatch(r"layer([1-4])\.(\d+)\.(conv|bn)(\d)\.(\w+)", name):
-        stage, block, kind, number, entry = match.groups()
-        return f"res{int(stage) + 1}.{block}.conv{number}.{'norm.' if kind == 'bn' else ''}{entry}"
+        stage, block, layer, number, entry = match.groups()
+        return f"res{int(stage) + 1}.{block}.conv{number}.{'norm.' if layer == 'bn' else ''}{entry}"
     if match := re.fullmatch(r"layer([1-4])\.(\d+)\.downsample\.([01])\.(\w+)", name):
         stage, block, part, entry = match.groups()
         return f"res{int(stage) + 1}.{block}.shortcut.{'norm.' if part == '1' else ''}{entry}"
@@ -22,15 +22,15 @@ def resnet_name(name: str) -> str | None:
 
 
 def resnet_depth(names: Iterable[str]) -> int:
-    """Return the depth of a ResNet from our names of its entries.
+    """Return the depth of a ResNet, given our names of its parameters.
 
     Raises:
-        ValueError: no published depth has these numbers of blocks.
+        ValueError: If no published depth has these numbers of blocks.
     """
-    found = [re.search(r"\bres([2-5])\.(\d+)\.conv(\d)\.weight", name) for name in names]
-    blocks = {(int(match[1]), int(match[2])) for match in found if match}
+    matches = [re.search(r"\bres([2-5])\.(\d+)\.conv(\d)\.weight", name) for name in names]
+    blocks = {(int(match[1]), int(match[2])) for match in matches if match}
     counts = tuple(sum(stage == k for stage, _ in blocks) for k in range(2, 6))
-    bottlenecks = any(match and match[3] == "3" for match in found)
+    bottlenecks = any(match and match[3] == "3" for match in matches)
     for depth, known in BLOCKS_PER_STAGE.items():
         if tuple(known) == counts and (depth >= 50) == bottlenecks:
             return depth
@@ -38,34 +38,34 @@ def resnet_depth(names: Iterable[str]) -> int:
 
 
 def sizes_before_ratios(tensor: Tensor, sizes: int, ratios: int) -> Tensor:
-    """Reorder the output channels of a dense head whose anchors come ratio by ratio, as ours come size by size.
+    """Reorder the output channels of a dense head from ratio-major to size-major anchors.
 
     Args:
         tensor: Weight or bias, `(ratios * sizes * n, …)`.
-        sizes: anchors' sizes of a cell.
-        ratios: Their aspect ratios.
+        sizes: Number of anchor sizes per cell.
+        ratios: Number of aspect ratios per cell.
     """
     split = tensor.reshape(ratios, sizes, -1, *tensor.shape[1:])
     return split.transpose(0, 1).reshape(tensor.shape)
 
 
 def renamed(state: Mapping[str, Tensor], rules: Iterable[tuple[str, str]], source: str) -> dict[str, Tensor]:
-    """Rename every entry by the first rule that fits it entirely.
+    """Rename every entry by the first rule that matches its whole name.
 
     Args:
         state: Tensors by name.
-        rules: Patterns and replacements.
-        source: Who asks, for the message.
+        rules: Regular expressions and their replacements.
+        source: Name of the caller, used in error messages.
 
     Raises:
-        ValueError: no rule knows an entry, or two entries get one name.
+        ValueError: If an entry matches no rule, or two entries get the same name.
     """
     compiled = [(re.compile(pattern), replacement) for pattern, replacement in rules]
     result: dict[str, Tensor] = {}
     for name, tensor in state.items():
         fitting = next(((match, r) for p, r in compiled if (match := p.fullmatch(name))), None)
         if fitting is None:
-            raise ValueError(f"{source}: '{name}' is no entry of a model that can be converted")
+            raise ValueError(f"{source}: '{name}' is not an entry of a model that can be converted")
         target = fitting[0].expand(fitting[1])
         if target in result:
             raise ValueError(f"{source}: '{name}' and another entry would both become '{target}'")
@@ -74,7 +74,7 @@ def renamed(state: Mapping[str, Tensor], rules: Iterable[tuple[str, str]], sourc
 
 
 def split_backbone(state: Mapping[str, Tensor], prefix: str) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-    """Return the ResNet behind `prefix` under our names, and the other entries under their own."""
+    """Return the ResNet under `prefix`, renamed to our names, and the remaining entries unchanged."""
     resnet: dict[str, Tensor] = {}
     others: dict[str, Tensor] = {}
     for name, tensor in state.items():

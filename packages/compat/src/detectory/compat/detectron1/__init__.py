@@ -1,4 +1,4 @@
-"""Detectron, the first: its weights, and its way to count pixels."""
+"""Detectron 1: weight conversion and its pixel-inclusive box convention."""
 
 from .legacy_layers import LegacyAnchorGenerator, LegacyBox2BoxTransform, use_legacy_layers
 from .weights import convert_weights

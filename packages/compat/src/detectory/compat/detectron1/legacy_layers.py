@@ -1,4 +1,4 @@
-"""Boxes as Detectron counted them: a box from pixel 3 to pixel 5 is three pixels wide."""
+"""Detectron 1's boxes, which include the last pixel: a box from pixel 3 to pixel 5 is three pixels wide."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -12,9 +12,9 @@ from detectory.modeling.layers import ROIAlign
 
 
 class LegacyBox2BoxTransform(Box2BoxTransform):
-    """The transform of R-CNN on boxes whose corners are pixels that belong to them: a width is `x2 - x1 + 1`.
+    """R-CNN's box transform for corners that are pixels inside the box, so that a width is `x2 - x1 + 1`.
 
-    Args are those of `Box2BoxTransform`.
+    Takes the arguments of `Box2BoxTransform`.
     """
 
     def get_deltas(self, src_boxes: Tensor, target_boxes: Tensor) -> Tensor:
@@ -27,21 +27,21 @@ class LegacyBox2BoxTransform(Box2BoxTransform):
 
 
 def _with_last_pixel(boxes: Tensor, pixels: int) -> Tensor:
-    """Move the lower right corners of boxes `(…, k * 4)` by some pixels."""
+    """Move the lower right corners of boxes `(…, k * 4)` by `pixels`."""
     moves = boxes.new_tensor([0, 0, pixels, pixels]).repeat(boxes.shape[-1] // 4)
     return boxes + moves
 
 
 class LegacyAnchorGenerator(DefaultAnchorGenerator):
-    """Anchors that start from a box of one stride, with sides rounded to whole pixels before they are scaled.
+    """Anchors derived from a box of one stride, with sides rounded to whole pixels before scaling.
 
-    They are centred on the middle of the first stride's pixels, `(stride - 1) / 2`, and their corners are pixels.
+    Anchors are centred on the middle of the first cell, `(stride - 1) / 2`, and their corners are pixel indices.
 
     Args:
         sizes: As for `DefaultAnchorGenerator`.
-        aspect_ratios: Likewise.
-        strides: Likewise.
-        round_sides: Detectron's way, widths and heights are rounded; else MMDetection 1.x's: corners are.
+        aspect_ratios: As for `DefaultAnchorGenerator`.
+        strides: As for `DefaultAnchorGenerator`.
+        round_sides: Round widths and heights, as Detectron does; if false, round corners, as MMDetection 1.x does.
     """
 
     def __init__(
@@ -58,12 +58,12 @@ class LegacyAnchorGenerator(DefaultAnchorGenerator):
 
 
 def _legacy_cell(cell: Tensor, stride: int, round_sides: bool) -> Tensor:
-    """Return the legacy anchors with the sizes and ratios of exact anchors `(A, 4)`."""
+    """Return the legacy equivalents of exact anchors `(A, 4)`."""
     exact = cell.double()
     sides = exact[:, 2:] - exact[:, :2]
     size, ratio = sides.prod(dim=1).sqrt(), sides[:, 1] / sides[:, 0]
     if round_sides:
-        # The sides of a box of one stride's area, then scaled: 23 by 12 pixels where 22.6 by 11.3 would be exact.
+        # A box with the area of one stride, rounded and then scaled: 23 x 12 pixels instead of the exact 22.6 x 11.3.
         width = (stride / ratio.sqrt()).round()
         height = (width * ratio).round()
         scale = size / stride
@@ -75,20 +75,20 @@ def _legacy_cell(cell: Tensor, stride: int, round_sides: bool) -> Tensor:
 
 
 def use_legacy_layers(model: Any, round_sides: bool = True) -> Any:
-    """Let a model count pixels as Detectron and MMDetection 1.x did, in place.
+    """Switch a model in place to the box convention of Detectron and MMDetection 1.x.
 
-    Anchors are quantised, box deltas belong to widths with the last pixel, and regions are pooled without the shift by
-    half a pixel. Suppression and the limits of boxes keep to the present rule: there one pixel is negligible.
+    Anchors are quantised, box deltas refer to widths that include the last pixel, and regions are pooled without the
+    half-pixel shift. NMS and clipping keep the current convention; the difference of one pixel is negligible there.
 
     Args:
-        model: A two-stage detector or RetinaNet (a module); weights stay as they are.
+        model: A two-stage detector or a RetinaNet. Its weights are not changed.
         round_sides: As for `LegacyAnchorGenerator`.
 
     Returns:
         The same model.
 
     Raises:
-        ValueError: the model has no box deltas, or counts that way already.
+        ValueError: If the model has no box deltas, or already uses this convention.
     """
     changed = 0
     for module in model.modules():
@@ -103,7 +103,7 @@ def use_legacy_layers(model: Any, round_sides: bool = True) -> Any:
         if isinstance(module, ROIAlign):
             module.aligned = False
     if not changed:
-        raise ValueError(f"use_legacy_layers: {type(model).__name__} has no box deltas that the rule could apply to")
+        raise ValueError(f"use_legacy_layers: model must have box deltas, got {type(model).__name__}")
     return model
 
 

@@ -1,4 +1,4 @@
-"""Weights of Detectron's models."""
+"""Conversion of Detectron 1's weights."""
 
 from collections.abc import Mapping
 
@@ -7,25 +7,25 @@ from torch import Tensor
 from detectory.compat._pytorch_resnet import sizes_before_ratios
 from detectory.core.checkpoint.caffe2_names import convert_caffe2_names
 
-#: Aspect ratios of the anchors of all Detectron's models.
+#: Aspect ratios of the anchors in all Detectron models.
 RATIOS = 3
 
 
 def convert_weights(blobs: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Convert the blobs of one of Detectron's `.pkl` files.
+    """Convert the blobs of a Detectron `.pkl` file.
 
-    The names are ends of ours, as `DetectionCheckpointer` matches them; it reads these files itself, but leaves
-    the anchors of C4 models in Detectron's order.
+    The returned names are suffixes of our parameter names, as `DetectionCheckpointer` matches them. The checkpointer
+    reads these files by itself, but leaves the anchors of C4 models in Detectron's order.
 
     Args:
-        blobs: Tensors by name, without the momenta.
+        blobs: Tensors by name, without momentum buffers.
 
     Returns:
-        Tensors by name: the background's rows moved or gone, and the anchors of a proposal network with several sizes
-        on one map size by size.
+        Tensors by name. Background rows are moved to the end or removed, and the anchors of an RPN with several sizes
+            on one feature map are reordered to size-major.
 
     Raises:
-        ValueError: two blobs would get the same name.
+        ValueError: If two blobs would get the same name.
     """
     state, origins = convert_caffe2_names(blobs)
     for name, tensor in state.items():

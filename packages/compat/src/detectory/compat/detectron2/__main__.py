@@ -1,4 +1,4 @@
-"""Run a script or module that was written for Detectron2: `python -m detectory.compat.detectron2 SCRIPT …`."""
+"""Command line that runs programs written for Detectron2: `python -m detectory.compat.detectron2 SCRIPT …`."""
 
 import runpy
 import sys
@@ -14,7 +14,7 @@ Runs a program that imports detectron2; the imports resolve to Detectory.
 
 
 def main() -> None:
-    """Run what the command line says with its own arguments."""
+    """Run the script or module named on the command line with its own arguments."""
     arguments = sys.argv[1:]
     if not arguments or arguments[0] in ("-h", "--help") or arguments == ["-m"]:
         sys.stdout.write(_USAGE)
@@ -26,7 +26,7 @@ def main() -> None:
         return
     script = Path(arguments[0])
     if not script.is_file():
-        sys.stderr.write(f"no such script: {script}\n")
+        sys.stderr.write(f"script not found: {script}\n")
         raise SystemExit(2)
     sys.argv = arguments
     sys.path[0] = str(script.parent)

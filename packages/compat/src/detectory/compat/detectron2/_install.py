@@ -1,4 +1,4 @@
-"""`import detectron2` made to resolve to this package."""
+"""Import hook that resolves `import detectron2` to this package."""
 
 import importlib
 import importlib.abc
@@ -8,8 +8,8 @@ import sys
 from collections.abc import Sequence
 from types import ModuleType
 
-# The names that other programs import, and where they are here. Packages that are installed keep their names, but
-# detectron2 is what install() is asked to replace.
+# Top-level names and the packages they resolve to. fvcore and yacs are left alone if they are installed; detectron2
+# is always replaced because the caller of install() requested it.
 _ALIASES = {
     "detectron2": "detectory.compat.detectron2",
     "fvcore": "detectory.compat.fvcore",
@@ -18,14 +18,14 @@ _ALIASES = {
 
 
 class _AliasLoader(importlib.abc.Loader):
-    """Hands out a module that is imported under another name."""
+    """Loader that returns an already importable module under a second name."""
 
     def __init__(self, target: str) -> None:
         self._target = target
 
     def create_module(self, spec: importlib.machinery.ModuleSpec) -> ModuleType:
         module = importlib.import_module(self._target)
-        # The import system writes the spec of the alias into the module; the module's own stays with the loader.
+        # The import system overwrites the module's __spec__ with that of the alias, so the loader keeps the original.
         self._own = module.__spec__, module.__loader__, module.__package__
         return module
 
@@ -34,7 +34,7 @@ class _AliasLoader(importlib.abc.Loader):
 
 
 class _AliasFinder(importlib.abc.MetaPathFinder):
-    """Finds `<alias>.x.y` as `<target>.x.y`: the same module object under both names."""
+    """Finder that maps `<alias>.x.y` to `<target>.x.y`, the same module object under both names."""
 
     def __init__(self, aliases: dict[str, str]) -> None:
         self.aliases = aliases
@@ -47,34 +47,36 @@ class _AliasFinder(importlib.abc.MetaPathFinder):
         if root not in self.aliases:
             return None
         name = f"{self.aliases[root]}{dot}{rest}"
-        found = importlib.util.find_spec(name)
-        if found is None:
+        spec = importlib.util.find_spec(name)
+        if spec is None:
             return None
-        is_package = found.submodule_search_locations is not None
+        is_package = spec.submodule_search_locations is not None
         return importlib.util.spec_from_loader(fullname, _AliasLoader(name), is_package=is_package)
 
 
 def imported_as(module: str) -> str:
-    """Return the name by which unchanged programs import a module of this package; before `install`, its own."""
+    """Return the name under which unchanged programs import a module; before `install`, its own name."""
     if not any(isinstance(finder, _AliasFinder) for finder in sys.meta_path):
         return module
-    own = _ALIASES["detectron2"]
-    return f"detectron2{module.removeprefix(own)}" if module == own or module.startswith(f"{own}.") else module
+    package = _ALIASES["detectron2"]
+    return (
+        f"detectron2{module.removeprefix(package)}" if module == package or module.startswith(f"{package}.") else module
+    )
 
 
 def install() -> None:
-    """Let `import detectron2`, and all below it, resolve to `detectory.compat.detectron2`.
+    """Make `import detectron2` and its submodules resolve to `detectory.compat.detectron2`.
 
-    `fvcore` and `yacs` resolve to their parts here too, where they are not installed. Objects are the same under
-    both names. Calling it again changes nothing.
+    `fvcore` and `yacs` resolve to their counterparts in this package unless they are installed. Both names refer to
+    the same objects. Repeated calls have no effect.
 
     Raises:
-        RuntimeError: another `detectron2` was imported before.
+        RuntimeError: If another `detectron2` has already been imported.
     """
     imported = sys.modules.get("detectron2")
     ours = importlib.import_module(_ALIASES["detectron2"])
     if imported not in (None, ours):
-        raise RuntimeError(f"install: another detectron2 is imported already: {imported.__file__}")
+        raise RuntimeError(f"install: another detectron2 has already been imported from {imported.__file__}")
     if any(isinstance(finder, _AliasFinder) for finder in sys.meta_path):
         return
     aliases = {

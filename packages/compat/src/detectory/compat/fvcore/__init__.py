@@ -1,1 +1,1 @@
-"""The documented symbols of fvcore, on Detectory's library."""
+"""fvcore's documented symbols on Detectory."""

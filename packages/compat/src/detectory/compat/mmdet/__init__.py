@@ -1,4 +1,4 @@
-"""MMDetection's detectors: their weights, and models of ours for them."""
+"""MMDetection: conversion of weights, and matching Detectory models."""
 
 from .models import PlainP6P7, build_model
 from .weights import convert_state_dict, is_version_1

@@ -1,4 +1,4 @@
-"""Detectors of ours for the weights of MMDetection."""
+"""Detectory models for MMDetection's weights."""
 
 from collections.abc import Mapping
 
@@ -19,7 +19,7 @@ BGR = {"pixel_mean": [103.53, 116.28, 123.675], "pixel_std": [1.0, 1.0, 1.0], "i
 
 
 class PlainP6P7(LastLevelP6P7):
-    """Two more levels without an activation between them, as MMDetection's pyramid has them."""
+    """FPN levels P6 and P7 without an activation in between, as in MMDetection."""
 
     def forward(self, x: Tensor) -> list[Tensor]:
         """Map `(B, in_channels, H, W)` to P6 and P7."""
@@ -28,20 +28,20 @@ class PlainP6P7(LastLevelP6P7):
 
 
 def build_model(state: Mapping[str, Tensor], style: str = "pytorch", version_1: bool | None = None) -> nn.Module:
-    """Build the detector of ours that a state dict of MMDetection belongs to, with its weights.
+    """Build the detector that matches an MMDetection state dict, and load its weights.
 
     Args:
-        state: Of a Faster, Mask or Cascade R-CNN or a RetinaNet with a ResNet-FPN.
-        style: Of the ResNet: `"pytorch"` has strides in 3 by 3 convolutions and takes RGB images, `"caffe"` has
-            them in 1 by 1 convolutions and takes BGR images.
-        version_1: Whether MMDetection 1.x trained it, whose anchors and boxes are Detectron's. By default the names
-            tell; those of RetinaNet do not, it counts as newer.
+        state: State dict of a Faster, Mask or Cascade R-CNN or a RetinaNet with a ResNet-FPN.
+        style: ResNet variant: `"pytorch"` has strides in 3×3 convolutions and RGB input, `"caffe"` has strides in 1×1
+            convolutions and BGR input.
+        version_1: Whether the model was trained with MMDetection 1.x, which used Detectron's anchors and boxes. By
+            default detected from the parameter names; a RetinaNet is assumed to be newer.
 
     Returns:
         The model in evaluation mode.
 
     Raises:
-        ValueError: another style, or a state dict of another model.
+        ValueError: If the style is unknown, or the state dict belongs to another architecture.
     """
     if style not in ("pytorch", "caffe"):
         raise ValueError(f"build_model: style must be 'pytorch' or 'caffe', got {style!r}")
@@ -55,7 +55,7 @@ def build_model(state: Mapping[str, Tensor], style: str = "pytorch", version_1: 
     missing, unexpected = model.load_state_dict(converted, strict=False)
     missing = [name for name in missing if not name.endswith("num_batches_tracked")]
     if missing or unexpected:
-        raise ValueError(f"build_model: the state dict lacks {missing[:3]} and has {unexpected[:3]} besides")
+        raise ValueError(f"build_model: state dict does not match: missing {missing[:3]}, unexpected {unexpected[:3]}")
     if is_version_1(state) if version_1 is None else version_1:
         use_legacy_layers(model, round_sides=False)
     return model.eval()

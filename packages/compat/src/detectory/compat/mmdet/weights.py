@@ -1,4 +1,4 @@
-"""State dicts of MMDetection's detectors with a ResNet-FPN, of its versions 1, 2 and 3, renamed and reordered."""
+"""Conversion of state dicts of MMDetection 1, 2 and 3 (detectors with a ResNet-FPN)."""
 
 from collections.abc import Mapping
 
@@ -10,20 +10,20 @@ from detectory.compat._pytorch_resnet import renamed, sizes_before_ratios, split
 _RPN, _MASK = "proposal_generator.rpn_head", "roi_heads.mask_head"
 _HEADS = r"(?:roi_head\.)?"
 
-#: Anchors of RetinaNet: three sizes with three ratios each.
+#: RetinaNet has three anchor sizes with three aspect ratios each.
 RETINANET_SIZES = RETINANET_RATIOS = 3
 
 
 def is_version_1(state: Mapping[str, Tensor]) -> bool:
-    """Return whether a two-stage detector was saved by MMDetection 1.x, which counts the background as class 0.
+    """Return whether a two-stage detector was saved by MMDetection 1.x, in which class 0 is the background.
 
-    RetinaNet has no background, its files are alike in all versions.
+    RetinaNet has no background class, and its state dicts are equal in all versions.
     """
     return any((name.startswith("bbox_head.") and ".fc_" in name) or name.startswith("bbox_head.fc_") for name in state)
 
 
 def is_retinanet(state: Mapping[str, Tensor]) -> bool:
-    """Return whether a file holds a RetinaNet."""
+    """Return whether a state dict belongs to a RetinaNet."""
     return "bbox_head.retina_cls.weight" in state
 
 
@@ -42,7 +42,7 @@ def _rules(state: Mapping[str, Tensor]) -> list[tuple[str, str]]:
         (r"rpn_head\.rpn_conv\.(\w+)", rf"{_RPN}.conv.\1"),
         (r"rpn_head\.rpn_cls\.(\w+)", rf"{_RPN}.objectness_logits.\1"),
         (r"rpn_head\.rpn_reg\.(\w+)", rf"{_RPN}.anchor_deltas.\1"),
-        # A cascade's heads are numbered.
+        # The heads of a cascade are numbered.
         *[
             (rf"{_HEADS}bbox_head\.(?:(\d)\.)?{theirs}\.(\w+)", ours)
             for theirs, ours in (
@@ -56,8 +56,8 @@ def _rules(state: Mapping[str, Tensor]) -> list[tuple[str, str]]:
         (rf"{_HEADS}mask_head\.upsample\.(\w+)", rf"{_MASK}.deconv.\1"),
         (rf"{_HEADS}mask_head\.conv_logits\.(\w+)", rf"{_MASK}.predictor.\1"),
         *[
-            (rf"bbox_head\.{kind}_convs\.{i}\.conv\.(\w+)", rf"head.{ours}_subnet.{2 * i}.\1")
-            for kind, ours in (("cls", "cls"), ("reg", "bbox"))
+            (rf"bbox_head\.{branch}_convs\.{i}\.conv\.(\w+)", rf"head.{ours}_subnet.{2 * i}.\1")
+            for branch, ours in (("cls", "cls"), ("reg", "bbox"))
             for i in range(4)
         ],
         (r"bbox_head\.retina_cls\.(\w+)", r"head.cls_score.\1"),
@@ -69,21 +69,22 @@ def convert_state_dict(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Convert the state dict of a Faster, Mask or Cascade R-CNN or a RetinaNet with a ResNet-FPN.
 
     Args:
-        state: MMDetection's, of any version; that it is one of 1.x shows in its names.
+        state: State dict of any MMDetection version; 1.x is detected from its names.
 
     Returns:
-        Tensors by the names of our models with the same parts. Of 1.x the background, there class 0, is the last class
-        of the box predictor, and no class of the box deltas and the masks.
+        Tensors by the parameter names of the equivalent Detectory model. The background of 1.x, class 0, becomes the
+        last
+            class of the box predictor and is removed from box deltas and masks.
 
     Raises:
-        ValueError: an entry is none of these models', for example a mask head for each stage of a cascade.
+        ValueError: If an entry does not belong to these models, such as a separate mask head per cascade stage.
     """
     version_1 = is_version_1(state)
     kept = {name: tensor for name, tensor in state.items() if not name.startswith("data_preprocessor.")}
     resnet, others = split_backbone(kept, "backbone.")
-    found = renamed(others, _rules(others), "convert_state_dict")
-    for name, tensor in found.items():
-        # A head that is not numbered leaves an empty number.
+    renamed_entries = renamed(others, _rules(others), "convert_state_dict")
+    for name, tensor in renamed_entries.items():
+        # Heads outside a cascade have an empty number.
         plain = name.replace("..", ".")
         resnet[plain] = _without_background(plain, tensor) if version_1 else tensor
         if name.startswith(("head.cls_score.", "head.bbox_pred.")):
@@ -92,7 +93,7 @@ def convert_state_dict(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _without_background(name: str, tensor: Tensor) -> Tensor:
-    """Move the background's rows of 1.x to the end, or drop them."""
+    """Move the background rows of 1.x to the end, or remove them."""
     if ".cls_score." in name:
         return torch.cat((tensor[1:], tensor[:1]))
     if ".bbox_pred." in name and tensor.shape[0] > 4:

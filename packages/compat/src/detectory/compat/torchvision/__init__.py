@@ -1,4 +1,4 @@
-"""torchvision's detectors: their weights, and models of ours with the same outputs."""
+"""torchvision: conversion of detector weights, and matching Detectory models."""
 
 from .anchors import TorchvisionAnchorGenerator
 from .models import from_torchvision

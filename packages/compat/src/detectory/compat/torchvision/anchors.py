@@ -11,12 +11,12 @@ from detectory.structures import Boxes
 
 
 class TorchvisionAnchorGenerator(DefaultAnchorGenerator):
-    """Anchors with corners at whole pixels, whose strides divide the padded image by the size of each map.
+    """Anchors with integer corners and strides computed as padded image size divided by feature map size.
 
-    A map of 13 cells over 800 pixels has a stride of 61 pixels then, not of 64.
+    For example, 13 cells over 800 pixels have a stride of 61 pixels instead of 64.
 
     Args:
-        kwargs: As for `DefaultAnchorGenerator`; the first stride tells the size of the padded image.
+        kwargs: As for `DefaultAnchorGenerator`; the first stride determines the size of the padded image.
     """
 
     def __init__(self, **kwargs: Any) -> None:

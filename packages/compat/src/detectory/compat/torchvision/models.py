@@ -1,4 +1,4 @@
-"""Our twin of a detector of torchvision."""
+"""Detectory models equivalent to torchvision's detectors."""
 
 from typing import Any
 
@@ -22,48 +22,48 @@ _RECIPES = {
 
 
 def from_torchvision(model: nn.Module) -> nn.Module:
-    """Build the detector of ours that gives the same outputs, with the same weights.
+    """Build a detector with the same weights and outputs as a torchvision detector.
 
-    Its inputs are ours: RGB images from 0 to 255, which it does not resize. Classes are counted from 0: torchvision's
-    class 1 is class 0; only RetinaNet, which has no background, keeps its numbers. RetinaNet's boxes are clipped to the
-    image after suppression, not before it: of two that overlap at the rim the other one may stay.
+    Inputs follow our conventions: RGB images in [0, 255], not resized. Class ids start at 0: torchvision's class 1 is
+    class 0, except for RetinaNet, which has no background class and keeps its ids. RetinaNet's boxes are clipped to the
+    image after NMS instead of before, so NMS may keep a different box of two that overlap at the image border.
 
     Args:
-        model: torchvision's `FasterRCNN`, `MaskRCNN`, `KeypointRCNN` or `RetinaNet` with a ResNet-FPN and its anchors
-            as `fasterrcnn_resnet50_fpn`, `maskrcnn_resnet50_fpn`, `keypointrcnn_resnet50_fpn` and
-            `retinanet_resnet50_fpn` build it. Its thresholds and limits are taken over.
+        model: torchvision's `FasterRCNN`, `MaskRCNN`, `KeypointRCNN` or `RetinaNet` with a ResNet-FPN and the anchors
+            of `fasterrcnn_resnet50_fpn`, `maskrcnn_resnet50_fpn`, `keypointrcnn_resnet50_fpn` or
+            `retinanet_resnet50_fpn`. Its thresholds and limits are used.
 
     Returns:
         A `GeneralizedRCNN` or `RetinaNet` in evaluation mode.
 
     Raises:
-        TypeError: another class of model.
-        ValueError: a model of such a class with other parts.
+        TypeError: If the model is of another class.
+        ValueError: If the model is of a supported class but has other components.
     """
     source: Any = model
-    kind = type(source).__name__
-    if kind not in _RECIPES:
-        raise TypeError(f"from_torchvision: model must be one of {', '.join(_RECIPES)}, got {kind}")
+    class_name = type(source).__name__
+    if class_name not in _RECIPES:
+        raise TypeError(f"from_torchvision: model must be one of {', '.join(_RECIPES)}, got {class_name}")
     state = convert_state_dict(source.state_dict())
-    config = zoo.get_config(_RECIPES[kind]).model
+    config = zoo.get_config(_RECIPES[class_name]).model
     with open_dict(config):
         _set_backbone(config, source, resnet_depth(state))
-        if kind == "RetinaNet":
+        if class_name == "RetinaNet":
             _set_retinanet(config, source)
         else:
-            _set_two_stages(config, source, kind)
-    twin = instantiate(config)
-    missing, unexpected = twin.load_state_dict(state, strict=False)
+            _set_two_stages(config, source, class_name)
+    converted = instantiate(config)
+    missing, unexpected = converted.load_state_dict(state, strict=False)
     missing = [name for name in missing if not name.endswith("num_batches_tracked")]
     if missing or unexpected:
         raise ValueError(
-            f"from_torchvision: this {kind} has other parts than a plain one:"
-            f" without {missing[:3]}, and with {unexpected[:3]}"
+            f"from_torchvision: {class_name} differs from the supported architecture:"
+            f" missing {missing[:3]}, unexpected {unexpected[:3]}"
         )
-    for module in twin.modules():
+    for module in converted.modules():
         if isinstance(module, FrozenBatchNorm2d):
             module.eps = source.backbone.body.bn1.eps
-    return twin.eval()
+    return converted.eval()
 
 
 def _set_backbone(config: DictConfig, source: Any, depth: int) -> None:
@@ -74,7 +74,7 @@ def _set_backbone(config: DictConfig, source: Any, depth: int) -> None:
     config.input_format = "RGB"
 
 
-def _set_two_stages(config: DictConfig, source: Any, kind: str) -> None:
+def _set_two_stages(config: DictConfig, source: Any, class_name: str) -> None:
     heads, proposals = config.roi_heads, config.proposal_generator
     proposals.anchor_generator._target_ = TorchvisionAnchorGenerator
     theirs = source.rpn
@@ -85,10 +85,10 @@ def _set_two_stages(config: DictConfig, source: Any, kind: str) -> None:
     heads.box_predictor.test_score_thresh = source.roi_heads.score_thresh
     heads.box_predictor.test_nms_thresh = source.roi_heads.nms_thresh
     heads.box_predictor.test_topk_per_image = source.roi_heads.detections_per_img
-    if kind == "FasterRCNN":
+    if class_name == "FasterRCNN":
         for part in ("mask_in_features", "mask_pooler", "mask_head"):
             del heads[part]
-    if kind == "KeypointRCNN":
+    if class_name == "KeypointRCNN":
         heads.keypoint_head.num_keypoints = source.roi_heads.keypoint_predictor.kps_score_lowres.out_channels
     for name in ("box_pooler", "mask_pooler", "keypoint_pooler"):
         if name in heads:
@@ -99,7 +99,7 @@ def _set_two_stages(config: DictConfig, source: Any, kind: str) -> None:
 def _set_retinanet(config: DictConfig, source: Any) -> None:
     classes = source.head.classification_head.num_classes
     config.num_classes = classes
-    # torchvision's sizes are whole numbers.
+    # torchvision truncates sizes to integers.
     sizes = [[float(int(x * 2 ** (k / 3))) for k in range(3)] for x in (32, 64, 128, 256, 512)]
     config.anchor_generator = LazyCall(TorchvisionAnchorGenerator)(
         sizes=sizes, aspect_ratios=[0.5, 1.0, 2.0], strides=[8, 16, 32, 64, 128], offset=0.0

@@ -1,4 +1,4 @@
-"""State dicts of torchvision's detectors with a ResNet-FPN, renamed and reordered."""
+"""Conversion of state dicts of torchvision's detectors with a ResNet-FPN."""
 
 from collections.abc import Mapping
 
@@ -7,20 +7,20 @@ from torch import Tensor
 
 from detectory.compat._pytorch_resnet import renamed, sizes_before_ratios, split_backbone
 
-#: Anchors of RetinaNet: three sizes with three ratios each.
+#: RetinaNet has three anchor sizes with three aspect ratios each.
 RETINANET_SIZES = RETINANET_RATIOS = 3
 
 _RPN, _BOX, _MASK = "proposal_generator.rpn_head", "roi_heads.box_predictor", "roi_heads.mask_head"
 
 
 def _rules(first_level: int) -> list[tuple[str, str]]:
-    """Return patterns and replacements; older files lack a `.0` behind the convolutions."""
+    """Return regular expressions and replacements; files of older versions lack `.0` after the convolutions."""
     levels = [
         (rf"backbone\.fpn\.{theirs}_blocks\.{i}(?:\.0)?\.(\w+)", rf"backbone.fpn_{ours}{first_level + i}.\1")
         for theirs, ours in (("inner", "lateral"), ("layer", "output"))
         for i in range(4)
     ]
-    # Convolutions of a Sequential: numbered one by one with an activation inside, or every other in older files.
+    # Convolutions in a Sequential: consecutive numbers with nested activations, or every other number in older files.
     dense = [
         (rf"head\.{theirs}_head\.conv\.{number}\.(\w+)", rf"head.{ours}_subnet.{2 * i}.\1")
         for theirs, ours in (("classification", "cls"), ("regression", "bbox"))
@@ -58,22 +58,22 @@ def _rules(first_level: int) -> list[tuple[str, str]]:
 def convert_state_dict(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Convert the state dict of a Faster, Mask or Keypoint R-CNN or a RetinaNet with a ResNet-FPN.
 
-    torchvision counts the background as class 0: here it is the last class of the box predictor, and no class of the
-    box deltas and the masks. RetinaNet keeps all its classes, the useless class 0 as well.
+    torchvision's background, class 0, becomes the last class of the box predictor and is removed from box deltas and
+    masks. RetinaNet keeps all its classes, including the unused class 0.
 
     Args:
-        state: torchvision's, of `fasterrcnn_resnet50_fpn` and its like, of any version.
+        state: State dict of `fasterrcnn_resnet50_fpn` and similar models, of any torchvision version.
 
     Returns:
-        Tensors by the names of our models with the same parts.
+        Tensors by the parameter names of the equivalent Detectory model.
 
     Raises:
-        ValueError: an entry is none of these models', such as those of the second versions (`…_v2`) with their norms.
+        ValueError: If an entry does not belong to these models, such as the norms of the second versions (`…_v2`).
     """
     resnet, others = split_backbone(state, "backbone.body.")
     inner = {name.split(".")[3] for name in others if name.startswith("backbone.fpn.inner_blocks.")}
-    found = renamed(others, _rules(first_level=6 - len(inner)), "convert_state_dict")
-    return resnet | {name: _reordered(name, tensor) for name, tensor in found.items()}
+    renamed_entries = renamed(others, _rules(first_level=6 - len(inner)), "convert_state_dict")
+    return resnet | {name: _reordered(name, tensor) for name, tensor in renamed_entries.items()}
 
 
 def _reordered(name: str, tensor: Tensor) -> Tensor:

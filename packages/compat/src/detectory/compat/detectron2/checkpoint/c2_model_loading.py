@@ -1,4 +1,4 @@
-"""Names of Caffe2's checkpoints, under Detectron2's module path."""
+"""Parameter names of Caffe2 checkpoints, under Detectron2's module path."""
 
 import itertools
 
@@ -14,17 +14,17 @@ __all__ = ["align_and_update_state_dicts", "convert_basic_c2_names", "convert_c2
 def align_and_update_state_dicts(
     model_state_dict: dict[str, torch.Tensor], ckpt_state_dict: dict[str, torch.Tensor], c2_conversion: bool = True
 ) -> dict[str, torch.Tensor]:
-    """Return the checkpoint's tensors under the model's names where they match by their endings.
+    """Return the checkpoint's tensors under the model's names, matched by longest suffix.
 
     Args:
-        model_state_dict: The model's tensors.
-        ckpt_state_dict: The checkpoint's.
-        c2_conversion: Translate Caffe2's names first.
+        model_state_dict: The model's state dict.
+        ckpt_state_dict: The checkpoint's state dict.
+        c2_conversion: Translate Caffe2's names before matching.
     """
     return match_state_dict(model_state_dict, ckpt_state_dict, caffe2_conversion=c2_conversion)
 
 
 def _longest_common_prefix_str(names: list[str]) -> str:
-    """Return the longest text that all names begin with."""
+    """Return the longest common prefix of the names."""
     letters = itertools.takewhile(lambda column: len(set(column)) == 1, zip(*names, strict=False))
     return "".join(column[0] for column in letters)

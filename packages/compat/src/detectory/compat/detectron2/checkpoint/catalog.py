@@ -1,4 +1,4 @@
-"""Addresses of Detectron 1's weights behind `catalog://` names."""
+"""URLs of Detectron 1's weights, addressed by `catalog://` names."""
 
 import functools
 import json
@@ -21,22 +21,22 @@ def _paths() -> dict[str, str]:
 
 
 class ModelCatalog:
-    """Addresses by name: `"ImageNetPretrained/FAIR/R-50-GN"`, `"Caffe2Detectron/COCO/35858933/…"`."""
+    """URLs by name, such as `"ImageNetPretrained/FAIR/R-50-GN"` or `"Caffe2Detectron/COCO/35858933/…"`."""
 
     @staticmethod
     def get(name: str) -> str:
-        """Return the address of the weights of this name.
+        """Return the URL of the weights with this name.
 
         Raises:
-            RuntimeError: the catalog does not have it; the message lists the nearest names.
+            RuntimeError: If the catalog does not contain the name; the message lists the nearest names.
         """
         if name not in _paths():
-            raise RuntimeError(f"the model catalog has no '{name}', {nearest(name, _paths())}")
+            raise RuntimeError(f"ModelCatalog.get: the catalog does not contain '{name}', {nearest(name, _paths())}")
         return _PREFIX + _paths()[name]
 
 
 class ModelCatalogHandler(PathHandler):
-    """Lets paths that begin with `catalog://` be files."""
+    """Path handler that opens `catalog://` paths as files."""
 
     PREFIX = "catalog://"
 
@@ -50,7 +50,7 @@ class ModelCatalogHandler(PathHandler):
     def _open(self, path: str, mode: str = "r", buffering: int = -1, **kwargs: Any) -> Any:
         del buffering
         if "w" in mode or "a" in mode:
-            raise OSError(f"{path}: files of the catalog cannot be written")
+            raise OSError(f"{path}: files of the catalog are read-only")
         return open(self._get_local_path(path), mode, **kwargs)
 
 

@@ -1,4 +1,4 @@
-"""Configs: YAML trees (`CfgNode`) and lazily built Python descriptions (`LazyConfig`)."""
+"""Configs: YAML trees (`CfgNode`) and lazily built Python configs (`LazyConfig`)."""
 
 from detectory.compat.detectron2.config.compat import downgrade_config, upgrade_config
 from detectory.compat.detectron2.config.config import CfgNode, configurable, get_cfg, global_cfg, set_global_cfg

@@ -1,4 +1,4 @@
-"""`configurable`: let a function or constructor be called with a config instead of its arguments."""
+"""The decorator `configurable`, for functions and constructors that accept a config instead of their arguments."""
 
 import functools
 import inspect
@@ -17,20 +17,20 @@ def configurable(init_func: Call) -> Call: ...
 @overload
 def configurable(init_func: None = None, *, from_config: Call) -> Callable[[Call], Call]: ...
 def configurable(init_func: Call | None = None, *, from_config: Call | None = None) -> Any:
-    """Decorate `__init__`, or any function, so that its first argument may be a config.
+    """Decorate `__init__` or a function so that it can be called with a config.
 
-    A call with a `CfgNode` (or omegaconf's `DictConfig`) first, or as keyword `cfg`, goes through
-    `from_config`, which turns the config into keyword arguments. Those that `from_config` does not know are
-    passed on and win.
+    A call that passes a `CfgNode` (or omegaconf's `DictConfig`) as the first argument or as keyword `cfg` goes through
+    `from_config`, which translates the config into keyword arguments. Keyword arguments of the call that `from_config`
+    does not accept override the translated ones.
 
     Args:
-        init_func: An `__init__`; its class needs a classmethod `from_config(cls, cfg, …)`.
-        from_config: The translation for a plain function, used as `@configurable(from_config=…)`.
+        init_func: An `__init__` whose class has a classmethod `from_config(cls, cfg, …)`.
+        from_config: The translation for a plain function, passed as `@configurable(from_config=…)`.
 
     Raises:
-        TypeError: the decorator is used on something else, or `from_config` is no function whose first argument is
-            `cfg`.
-        AttributeError: the class has no `from_config`; raised by every call.
+        TypeError: If the decorator is applied to anything else, or `from_config` is not a function whose first argument
+            is `cfg`.
+        AttributeError: On every call, if the class has no `from_config`.
 
     Example:
         >>> class Head:
@@ -47,7 +47,9 @@ def configurable(init_func: Call | None = None, *, from_config: Call | None = No
     """
     if init_func is not None:
         if not inspect.isfunction(init_func) or from_config is not None or init_func.__name__ != "__init__":
-            raise TypeError("configurable: decorate __init__ with @configurable, functions with from_config=…")
+            raise TypeError(
+                "configurable: use @configurable on __init__, or @configurable(from_config=…) on a function"
+            )
         return _configurable_init(init_func)
     if from_config is None:
         return configurable
@@ -61,9 +63,9 @@ def _configurable_init(init_func: Call) -> Call:
     def wrapped(self: Any, *args: Any, **kwargs: Any) -> None:
         translate = getattr(type(self), "from_config", None)
         if translate is None:
-            raise AttributeError(f"{type(self).__name__} is configurable and needs a classmethod 'from_config'")
+            raise AttributeError(f"{type(self).__name__}: a configurable class must have a classmethod 'from_config'")
         if not inspect.ismethod(translate):
-            raise TypeError(f"{type(self).__name__}.from_config must be a classmethod")
+            raise TypeError(f"{type(self).__name__}: from_config must be a classmethod")
         if _called_with_config(args, kwargs):
             init_func(self, **_arguments_from_config(translate, args, kwargs))
         else:
@@ -88,11 +90,11 @@ def _called_with_config(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
 
 
 def _arguments_from_config(translate: Call, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
-    """Call `from_config` with what it knows and add the rest of the keyword arguments to its answer."""
+    """Call `from_config` with the arguments it accepts, then override its result with the remaining ones."""
     parameters = inspect.signature(translate).parameters
     if next(iter(parameters), None) != "cfg":
         name = getattr(translate, "__qualname__", repr(translate))
-        raise TypeError(f"{name} must take 'cfg' as its first argument, it takes {list(parameters)}")
+        raise TypeError(f"{name}: the first argument must be 'cfg', got {list(parameters)}")
     variadic = {inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD}
     if any(parameter.kind in variadic for parameter in parameters.values()):
         return dict(translate(*args, **kwargs))

@@ -1,39 +1,37 @@
-"""Detectron2's `CfgNode`: fvcore's, with versions."""
+"""Detectron2's `CfgNode`: fvcore's class with config versions."""
 
 import logging
 
+from detectory.compat.detectron2.config.compat import LATEST_VERSION, downgrade_config, guess_version, upgrade_config
 from detectory.compat.fvcore.common.config import CfgNode as UnversionedCfgNode
 
-logger = logging.getLogger(__name__)
+_logger = logging.getLogger(__name__)
 
 
 class CfgNode(UnversionedCfgNode):
-    """A `detectory.compat.fvcore.common.config.CfgNode` that merges files of older config versions too.
+    """A `detectory.compat.fvcore.common.config.CfgNode` that can merge files of older config versions.
 
-    Files are read without executing anything; `allow_unsafe=True` in `merge_from_file` and
-    `load_yaml_with_base` hands them to PyYAML's unsafe loader.
+    Files are read without executing code; with `allow_unsafe=True`, `merge_from_file` and `load_yaml_with_base` use
+    PyYAML's unsafe loader.
     """
 
     def merge_from_file(self, cfg_filename: str, allow_unsafe: bool = False) -> None:
-        """Merge a YAML file and its bases; one of an older version is upgraded on the way.
+        """Merge a YAML file and its bases, upgrading a file of an older version.
 
         Raises:
-            ValueError: this config is not of the latest version, or the file is of a later one.
-            KeyError: the file has a key that this config does not know.
+            ValueError: If this config is not of the latest version, or the file is of a later version.
+            KeyError: If the file contains an unknown key.
         """
-        from detectory.compat.detectron2.config.compat import downgrade_config, guess_version, upgrade_config
-        from detectory.compat.detectron2.config.defaults import _C
-
         loaded = type(self)(self.load_yaml_with_base(str(cfg_filename), allow_unsafe=allow_unsafe))
-        if self.get("VERSION") != _C.VERSION:
-            raise ValueError(f"merge_from_file: a config of version {_C.VERSION} is needed, got {self.get('VERSION')}")
+        if self.get("VERSION") != LATEST_VERSION:
+            raise ValueError(f"merge_from_file: config VERSION must be {LATEST_VERSION}, got {self.get('VERSION')}")
         version = loaded["VERSION"] if "VERSION" in loaded else guess_version(loaded, str(cfg_filename))
         if version > self.VERSION:
-            raise ValueError(f"{cfg_filename}: config version {version} is later than {self.VERSION}")
+            raise ValueError(f"{cfg_filename}: config version must be at most {self.VERSION}, got {version}")
         if version == self.VERSION:
             self.merge_from_other_cfg(loaded)
             return
-        logger.warning("%s is a config of version %d, taken as version %d", cfg_filename, version, self.VERSION)
+        _logger.warning("%s: upgrading config version %d to %d", cfg_filename, version, self.VERSION)
         old = downgrade_config(self, to_version=version)
         old.merge_from_other_cfg(loaded)
         upgraded = upgrade_config(old)
@@ -41,5 +39,5 @@ class CfgNode(UnversionedCfgNode):
         self.update(upgraded)
 
     def dump(self, *args: object, **kwargs: object) -> str:
-        """Return the config as YAML text; arguments go to `yaml.safe_dump`."""
+        """Return the config as YAML text; arguments are passed to `yaml.safe_dump`."""
         return super().dump(*args, **kwargs)

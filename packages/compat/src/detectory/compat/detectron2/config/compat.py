@@ -1,7 +1,7 @@
-"""Versions of the config: keys that were renamed, upwards and downwards.
+"""Conversion between config versions.
 
-Version 1 renamed `MODEL.RPN_HEAD.NAME`, version 2 a batch of keys. A downgrade only has to bring back the defaults of
-the old version, so that an old file can be merged; it does not keep what the old version could not say.
+Version 1 renamed `MODEL.RPN_HEAD.NAME`; version 2 renamed a batch of keys. A downgrade only restores the defaults of
+the old version so that an old file can be merged; settings that the old version cannot express are lost.
 """
 
 import logging
@@ -11,18 +11,18 @@ from detectory.compat.fvcore.common.config import CfgNode
 
 __all__ = ["ConverterV1", "ConverterV2", "downgrade_config", "guess_version", "upgrade_config"]
 
-logger = logging.getLogger(__name__)
+_logger = logging.getLogger(__name__)
 
 
 def upgrade_config(cfg: CfgNode, to_version: int | None = None) -> CfgNode:
-    """Return a copy of `cfg` in a newer version (the latest by default).
+    """Return a copy of `cfg` converted to a newer version, by default the latest.
 
     Raises:
-        ValueError: `cfg` is newer than `to_version`, or there is no such version.
+        ValueError: If `cfg` is newer than `to_version`, or `to_version` does not exist.
     """
-    target = len(_CONVERTERS) if to_version is None else to_version
-    if not cfg.VERSION <= target <= len(_CONVERTERS):
-        raise ValueError(f"upgrade_config: cannot go from version {cfg.VERSION} to {target}")
+    target = LATEST_VERSION if to_version is None else to_version
+    if not cfg.VERSION <= target <= LATEST_VERSION:
+        raise ValueError(f"upgrade_config: cannot convert version {cfg.VERSION} to {target}")
     upgraded = cfg.clone()
     for version in range(upgraded.VERSION, target):
         _CONVERTERS[version].upgrade(upgraded)
@@ -31,13 +31,13 @@ def upgrade_config(cfg: CfgNode, to_version: int | None = None) -> CfgNode:
 
 
 def downgrade_config(cfg: CfgNode, to_version: int) -> CfgNode:
-    """Return a copy of `cfg` in an older version.
+    """Return a copy of `cfg` converted to an older version.
 
     Raises:
-        ValueError: `cfg` is older than `to_version`, or there is no such version.
+        ValueError: If `cfg` is older than `to_version`, or `to_version` does not exist.
     """
     if not 0 <= to_version <= cfg.VERSION:
-        raise ValueError(f"downgrade_config: cannot go from version {cfg.VERSION} to {to_version}")
+        raise ValueError(f"downgrade_config: cannot convert version {cfg.VERSION} to {to_version}")
     downgraded = cfg.clone()
     for version in range(downgraded.VERSION, to_version, -1):
         _CONVERTERS[version - 1].downgrade(downgraded)
@@ -46,22 +46,21 @@ def downgrade_config(cfg: CfgNode, to_version: int) -> CfgNode:
 
 
 def guess_version(cfg: CfgNode, filename: str) -> int:
-    """Guess the version of a partial config that does not say it: 1 where keys of that version stand, else the latest.
+    """Guess the version of a partial config without `VERSION`: 1 if it contains keys of version 1, else the latest.
 
     Args:
-        cfg: What the file holds.
-        filename: For the message that tells the guess.
+        cfg: Content of the file.
+        filename: File name for the log message.
     """
     if _has(cfg, "MODEL.WEIGHT") or _has(cfg, "TEST.AUG_ON"):
-        logger.warning("%s has no VERSION, taken for version 1 by its keys", filename)
+        _logger.warning("%s: VERSION is missing, assuming version 1 because of its keys", filename)
         return 1
-    latest = len(_CONVERTERS)
-    logger.warning("%s has no VERSION, taken for the latest, %d", filename, latest)
-    return latest
+    _logger.warning("%s: VERSION is missing, assuming the latest, %d", filename, LATEST_VERSION)
+    return LATEST_VERSION
 
 
 class _Converter:
-    """One step between versions: pairs of old and new key."""
+    """A step between two versions: pairs of old and new key."""
 
     RENAME: ClassVar[list[tuple[str, str]]] = []
 
@@ -79,13 +78,13 @@ class _Converter:
 
 
 class ConverterV1(_Converter):
-    """Between version 0 and 1."""
+    """Conversion between versions 0 and 1."""
 
     RENAME: ClassVar[list[tuple[str, str]]] = [("MODEL.RPN_HEAD.NAME", "MODEL.RPN.HEAD_NAME")]
 
 
 class ConverterV2(_Converter):
-    """Between version 1 and 2."""
+    """Conversion between versions 1 and 2."""
 
     RENAME: ClassVar[list[tuple[str, str]]] = [
         ("MODEL.WEIGHT", "MODEL.WEIGHTS"),
@@ -113,7 +112,7 @@ class ConverterV2(_Converter):
 
     @classmethod
     def upgrade(cls, cfg: CfgNode) -> None:
-        """Rename, and move the anchors of the model's own section to `MODEL.ANCHOR_GENERATOR`."""
+        """Rename keys, and move the anchors of the model's own section to `MODEL.ANCHOR_GENERATOR`."""
         super().upgrade(cfg)
         section, other = ("RETINANET", "RPN") if cfg.MODEL.META_ARCHITECTURE == "RetinaNet" else ("RPN", "RETINANET")
         for key in ("ASPECT_RATIOS", "SIZES"):
@@ -123,7 +122,7 @@ class ConverterV2(_Converter):
 
     @classmethod
     def downgrade(cls, cfg: CfgNode) -> None:
-        """Rename back, and give both RPN and RetinaNet the anchors."""
+        """Rename keys back, and copy the anchors to both RPN and RetinaNet."""
         super().downgrade(cfg)
         for key in ("ASPECT_RATIOS", "SIZES"):
             _rename(cfg, f"MODEL.ANCHOR_GENERATOR.{key}", f"MODEL.RPN.ANCHOR_{key}")
@@ -132,6 +131,8 @@ class ConverterV2(_Converter):
 
 
 _CONVERTERS: list[type[_Converter]] = [ConverterV1, ConverterV2]
+
+LATEST_VERSION = len(_CONVERTERS)
 
 
 def _has(cfg: CfgNode, full_key: str) -> bool:
@@ -144,7 +145,7 @@ def _has(cfg: CfgNode, full_key: str) -> bool:
 
 
 def _rename(cfg: CfgNode, old: str, new: str) -> None:
-    """Move a value, if there; sections that it leaves empty go, sections that it needs come."""
+    """Move a value if present, removing sections that become empty and creating missing ones."""
     if not _has(cfg, old):
         return
     *old_parents, old_last = old.split(".")

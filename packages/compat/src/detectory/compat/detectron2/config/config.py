@@ -2,6 +2,7 @@
 
 from detectory.compat.detectron2.config._configurable import configurable
 from detectory.compat.detectron2.config.cfg_node import CfgNode
+from detectory.compat.detectron2.config.defaults import _C
 
 __all__ = ["CfgNode", "configurable", "get_cfg", "global_cfg", "set_global_cfg"]
 
@@ -10,15 +11,13 @@ global_cfg = CfgNode()
 
 def get_cfg() -> CfgNode:
     """Return a fresh copy of the default config."""
-    from detectory.compat.detectron2.config.defaults import _C
-
     return _C.clone()
 
 
 def set_global_cfg(cfg: CfgNode) -> None:
-    """Let `global_cfg` hold the keys of `cfg`.
+    """Copy the keys of `cfg` into `global_cfg`.
 
-    Code that cannot be handed a config may then read `global_cfg.KEY`. Meant for quick experiments.
+    Code without access to a config can then read `global_cfg.KEY`. Intended for quick experiments only.
     """
     global_cfg.clear()
     global_cfg.update(cfg)

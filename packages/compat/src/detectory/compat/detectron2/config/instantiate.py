@@ -9,13 +9,13 @@ __all__ = ["dump_dataclass", "instantiate"]
 
 
 def dump_dataclass(obj: Any) -> dict[str, Any]:
-    """Return a data class's object as the dictionary that `instantiate` builds it from, nested ones included.
+    """Convert a dataclass instance to the dictionary from which `instantiate` rebuilds it, nested instances included.
 
     Raises:
-        TypeError: `obj` is no object of a data class.
+        TypeError: If `obj` is not a dataclass instance.
     """
     if not dataclasses.is_dataclass(obj) or isinstance(obj, type):
-        raise TypeError(f"dump_dataclass: expected an object of a data class, got {obj!r}")
+        raise TypeError(f"dump_dataclass: obj must be a dataclass instance, got {obj!r}")
     described: dict[str, Any] = {"_target_": dotted_path(type(obj))}
     for field in dataclasses.fields(obj):
         value = getattr(obj, field.name)

@@ -11,10 +11,10 @@ __all__ = ["LazyCall", "LazyConfig"]
 
 
 class LazyCall(native.LazyCall):
-    """The library's `LazyCall` that takes any argument, as Detectron2's does; `instantiate` refuses wrong ones."""
+    """A `LazyCall` that accepts any argument, as Detectron2's does; `instantiate` rejects invalid ones."""
 
     def _as_value(self, target: Callable[..., Any]) -> Any:
-        # An object until the config is saved; omegaconf would take a data class for a schema.
+        # Wrapped in an object until the config is saved; omegaconf would treat a dataclass as a schema.
         return super()._as_value(target) if is_dataclass(target) else target
 
     def _check(self, target: Callable[..., Any], arguments: Mapping[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""How fast a dataset is read, mapped and moved between processes."""
+"""Benchmarks of data loading: reading, mapping and inter-process transfer."""
 
 import itertools
 import logging
@@ -12,29 +12,29 @@ from detectory.data.samplers import TrainingSampler
 
 __all__ = ["DataLoaderBenchmark", "Timer", "iter_benchmark"]
 
-logger = logging.getLogger(__name__)
+_logger = logging.getLogger(__name__)
 
 
 def iter_benchmark(
     iterator: Iterable[Any], num_iter: int, warmup: int = 5, max_time_seconds: float = 60
 ) -> tuple[float, list[float]]:
-    """Time the items of an iterator.
+    """Measure the time per item of an iterator.
 
     Args:
-        iterator: What is timed.
-        num_iter: How many items, after the warm-up.
-        warmup: Items that do not count.
-        max_time_seconds: Stop earlier after this time.
+        iterator: The iterator to measure.
+        num_iter: Maximum number of measured items.
+        warmup: Number of items to skip before measuring.
+        max_time_seconds: Maximum duration of the measurement.
 
     Returns:
-        The average time of an item in seconds, and the time of each.
+        The mean time per item and the time of each item, in seconds.
 
     Raises:
-        ValueError: the iterator ends in the warm-up.
+        ValueError: If the iterator ends during the warm-up.
     """
     source = iter(iterator)
     if sum(1 for _ in itertools.islice(source, warmup)) < warmup:
-        raise ValueError(f"iter_benchmark: the iterator has fewer than {warmup + 1} items")
+        raise ValueError(f"iter_benchmark: iterator must have at least {warmup + 1} items")
     times: list[float] = []
     timer = Timer()
     while len(times) < num_iter and timer.seconds() < max_time_seconds:
@@ -43,20 +43,20 @@ def iter_benchmark(
             break
         times.append(time.perf_counter() - start)
     if not times:
-        raise ValueError(f"iter_benchmark: the iterator has fewer than {warmup + 1} items")
+        raise ValueError(f"iter_benchmark: iterator must have at least {warmup + 1} items")
     return sum(times) / len(times), times
 
 
 class DataLoaderBenchmark:
-    """Times the parts of a training loader, one by one and together.
+    """Measures the stages of a training loader separately and together.
 
     Args:
-        dataset: The samples, a list or a torch dataset.
-        mapper: The function of each sample.
-        sampler: Order of the samples, endless; random by default.
-        total_batch_size: Samples of a batch.
-        num_workers: Processes that load.
-        max_time_seconds: Limit of each measurement.
+        dataset: The samples, as a list or a torch dataset.
+        mapper: Function applied to each sample.
+        sampler: Infinite sampler of indices; random by default.
+        total_batch_size: Samples per batch.
+        num_workers: Number of worker processes.
+        max_time_seconds: Maximum duration of each measurement.
     """
 
     def __init__(
@@ -76,37 +76,37 @@ class DataLoaderBenchmark:
         self.num_workers = num_workers
         self.max_time_seconds = max_time_seconds
 
-    def _measure(self, iterator: Iterable[Any], num_iter: int, warmup: int, what: str) -> float:
+    def _measure(self, iterator: Iterable[Any], num_iter: int, warmup: int, name: str) -> float:
         average, times = iter_benchmark(iterator, num_iter, warmup, self.max_time_seconds)
-        logger.info("%s: %.4f s each, %.1f a second, over %d", what, average, 1 / max(average, 1e-9), len(times))
+        _logger.info("%s: %.4f s each, %.1f per second, %d measured", name, average, 1 / max(average, 1e-9), len(times))
         return average
 
     def benchmark_dataset(self, num_iter: int, warmup: int = 5) -> float:
-        """Return the seconds that reading a raw sample takes."""
+        """Return the mean time to read a raw sample, in seconds."""
         return self._measure((self.dataset[index] for index in self.sampler), num_iter, warmup, "raw samples")
 
     def benchmark_mapper(self, num_iter: int, warmup: int = 5) -> float:
-        """Return the seconds that reading and mapping a sample take in this process."""
+        """Return the mean time to read and map a sample in this process, in seconds."""
         mapped = MapDataset(self.dataset, self.mapper)
         return self._measure((mapped[index] for index in self.sampler), num_iter, warmup, "mapped samples")
 
     def benchmark_workers(self, num_iter: int, warmup: int = 10) -> dict[int, float]:
-        """Return the seconds of a batch, by the number of processes: none, and as many as given."""
+        """Return the mean time per batch in seconds by number of workers: 0 and `num_workers`."""
         counts = sorted({0, self.num_workers})
         return {count: self._measure(self._loader(count), num_iter, warmup, f"{count} workers") for count in counts}
 
     def benchmark_IPC(self, num_iter: int, warmup: int = 10) -> float:
-        """Return the seconds that moving a mapped batch out of worker processes takes, without reading and mapping."""
+        """Return the mean time in seconds to transfer a mapped batch from a worker process."""
         mapped = MapDataset(self.dataset, self.mapper)
         sample = mapped[next(iter(self.sampler))]
         repeated = MapDataset(DatasetFromList([0] * 1000, serialize=False), lambda _: sample)
         loader = build_batch_data_loader(
             repeated, TrainingSampler(1000), self.total_batch_size, num_workers=max(self.num_workers, 1)
         )
-        return self._measure(loader, num_iter, warmup, "exchange between processes")
+        return self._measure(loader, num_iter, warmup, "inter-process transfer")
 
     def benchmark_distributed(self, num_iter: int, warmup: int = 10) -> float:
-        """Return the seconds of a batch as the training would load it."""
+        """Return the mean time per batch of the training loader, in seconds."""
         return self._measure(self._loader(self.num_workers), num_iter, warmup, "batches")
 
     def _loader(self, num_workers: int) -> Iterable[Any]:

@@ -1,4 +1,4 @@
-"""Data loaders, from arguments or a config."""
+"""Data loaders built from arguments or a config."""
 
 import random
 from collections.abc import Callable, Sequence
@@ -54,7 +54,7 @@ def _training_sampler(cfg: CfgNode, dataset: Sequence[Any]) -> Any:
         return RepeatFactorTrainingSampler(factors)
     if name == "RandomSubsetTrainingSampler":
         if "RANDOM_SUBSET_RATIO" not in cfg.DATALOADER:
-            raise ValueError("RandomSubsetTrainingSampler needs the config key DATALOADER.RANDOM_SUBSET_RATIO")
+            raise ValueError("DATALOADER.RANDOM_SUBSET_RATIO must be set for RandomSubsetTrainingSampler")
         return RandomSubsetTrainingSampler(len(dataset), cfg.DATALOADER.RANDOM_SUBSET_RATIO)
     known = ("TrainingSampler", "RepeatFactorTrainingSampler", "RandomSubsetTrainingSampler")
     raise ValueError(f"DATALOADER.SAMPLER_TRAIN: unknown sampler {name!r}, {nearest(name, known)}")
@@ -103,7 +103,7 @@ build_detection_test_loader = configurable(from_config=_test_loader_from_config)
 
 
 def worker_init_reset_seed(worker_id: int) -> None:
-    """Seed the generators of a worker process anew; for loaders that are built by hand."""
+    """Reseed the random generators of a worker process; a `worker_init_fn` for manually built loaders."""
     seed = (torch.initial_seed() + worker_id) % 2**31
     random.seed(seed)
     np.random.seed(seed)

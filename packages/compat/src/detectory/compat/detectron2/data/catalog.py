@@ -1,4 +1,4 @@
-"""Catalogs of datasets under Detectron2's module path."""
+"""Dataset catalogs under Detectron2's module path."""
 
 from detectory.data import DatasetCatalog, Metadata, MetadataCatalog
 

@@ -1,4 +1,4 @@
-"""Datasets over lists and functions, under Detectron2's module path."""
+"""Dataset wrappers under Detectron2's module path."""
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
@@ -22,7 +22,7 @@ _serializers: list[Callable[[Sequence[Any]], Sequence[Any]]] = []
 
 
 class MapDataset(_MapDataset):
-    """The library's dataset with a function, of which any can be sent to another process, lambdas too."""
+    """A mapped dataset that pickles any function, including lambdas."""
 
     def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, bytes]]:
         return _restored, (self._dataset, cloudpickle.dumps(self._map_func))
@@ -33,13 +33,13 @@ def _restored(dataset: Any, pickled_function: bytes) -> MapDataset:
 
 
 class DatasetFromList(_DatasetFromList):
-    """A dataset of a list.
+    """A dataset backed by a list.
 
     Args:
         lst: The samples.
-        copy: Hand out copies, so that a mapper may change them.
-        serialize: Keep samples in one block of bytes that worker processes share; or a function that takes the list
-            and returns a sequence to keep instead.
+        copy: Return copies, so that a mapper may modify them.
+        serialize: Store the samples in one block of bytes shared by worker processes, or a function that converts the
+            list into the sequence to store.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class DatasetFromList(_DatasetFromList):
 
 @contextlib.contextmanager
 def set_default_dataset_from_list_serialize_method(func: Callable[[Sequence[Any]], Sequence[Any]]) -> Iterator[None]:
-    """Let every `DatasetFromList` that is made inside the block keep its list as `func` returns it."""
+    """Store the list of every `DatasetFromList` created inside the block as returned by `func`."""
     _serializers.append(func)
     try:
         yield

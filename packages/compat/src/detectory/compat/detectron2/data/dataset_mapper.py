@@ -1,4 +1,4 @@
-"""The mapper of Detectron2's dataset format, from arguments or a config."""
+"""The mapper of Detectron2's dataset format, built from arguments or a config."""
 
 from typing import Any
 
@@ -11,13 +11,13 @@ __all__ = ["DatasetMapper"]
 
 
 class DatasetMapper(_DatasetMapper):
-    """`detectory.data.DatasetMapper`, from arguments or as `DatasetMapper(cfg, is_train=True)`."""
+    """A `detectory.data.DatasetMapper` that can also be built as `DatasetMapper(cfg, is_train=True)`."""
 
     __init__ = configurable(_DatasetMapper.__init__)
 
     @classmethod
     def from_config(cls, cfg: CfgNode, is_train: bool = True) -> dict[str, Any]:
-        """Return the arguments that `INPUT`, `MODEL` and `DATASETS` say."""
+        """Read the arguments from `INPUT`, `MODEL` and `DATASETS`."""
         augmentations = detection_utils.build_augmentation(cfg, is_train)
         described: dict[str, Any] = {
             "is_train": is_train,
@@ -29,7 +29,7 @@ class DatasetMapper(_DatasetMapper):
         }
         if cfg.INPUT.CROP.ENABLED and is_train:
             augmentations.insert(0, T.RandomCrop(cfg.INPUT.CROP.TYPE, cfg.INPUT.CROP.SIZE))
-            described["recompute_boxes"] = cfg.MODEL.MASK_ON  # a crop cuts objects, their boxes shrink
+            described["recompute_boxes"] = cfg.MODEL.MASK_ON  # a crop truncates objects, so their boxes shrink
         if cfg.MODEL.KEYPOINT_ON:
             described["keypoint_hflip_indices"] = detection_utils.create_keypoint_hflip_indices(cfg.DATASETS.TRAIN)
         if cfg.MODEL.LOAD_PROPOSALS:

@@ -1,4 +1,4 @@
-"""What mappers are made of, under Detectron2's module path."""
+"""Building blocks of dataset mappers under Detectron2's module path."""
 
 from typing import Any
 
@@ -50,17 +50,17 @@ __all__ = [
 
 
 def _apply_exif_orientation(image: Image.Image) -> Image.Image:
-    """Return the picture turned as its EXIF entry says; mappers of projects that open files by themselves call it."""
+    """Return the image rotated according to its EXIF orientation, for mappers that open files themselves."""
     return ImageOps.exif_transpose(image)
 
 
 def gen_crop_transform_with_instance(
     crop_size: tuple[int, int], image_size: tuple[int, int], instance: dict[str, Any]
 ) -> T.CropTransform:
-    """Draw a window that contains the centre of an instance's box; arguments as of the library's function.
+    """Draw a crop window that contains the centre of an instance's box; see the native function for the arguments.
 
     Raises:
-        AssertionError: the window does not fit into the image, or the centre lies outside.
+        AssertionError: If the window does not fit into the image, or the centre is outside the image.
     """
     try:
         return mapping.gen_crop_transform_with_instance(crop_size, image_size, instance)
@@ -69,7 +69,7 @@ def gen_crop_transform_with_instance(
 
 
 def build_augmentation(cfg: CfgNode, is_train: bool) -> list[T.Augmentation]:
-    """Return the resize, and for training the flip, that `INPUT` says."""
+    """Build the resize, and in training the flip, configured by `INPUT`."""
     settings = cfg.INPUT
     if not is_train:
         return [T.ResizeShortestEdge(settings.MIN_SIZE_TEST, settings.MAX_SIZE_TEST, "choice")]

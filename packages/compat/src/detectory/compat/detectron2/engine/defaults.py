@@ -1,4 +1,4 @@
-"""The standard training and prediction of a config."""
+"""Default training and prediction with a config."""
 
 import argparse
 import logging
@@ -46,10 +46,10 @@ __all__ = [
 
 
 def default_argument_parser(epilog: str | None = None) -> argparse.ArgumentParser:
-    """Return a parser of the arguments that training scripts share.
+    """Return a parser of the arguments shared by training scripts.
 
     Args:
-        epilog: Text below the help; examples of calls by default.
+        epilog: Text shown below the help; usage examples by default.
     """
     script = sys.argv[0]
     examples = f"""examples:
@@ -58,28 +58,26 @@ def default_argument_parser(epilog: str | None = None) -> argparse.ArgumentParse
   several machines:   {script} --machine-rank 0 --num-machines 2 --dist-url tcp://ADDRESS:PORT [--other-flags]
                       {script} --machine-rank 1 --num-machines 2 --dist-url tcp://ADDRESS:PORT [--other-flags]"""
     parser = argparse.ArgumentParser(epilog=epilog or examples, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--config-file", default="", metavar="FILE", help="path of the config")
-    parser.add_argument("--resume", action="store_true", help="continue from the last checkpoint of the output folder")
-    parser.add_argument("--eval-only", action="store_true", help="evaluate, do not train")
-    parser.add_argument("--num-gpus", type=int, default=1, help="GPUs of each machine")
+    parser.add_argument("--config-file", default="", metavar="FILE", help="path of the config file")
+    parser.add_argument("--resume", action="store_true", help="resume from the last checkpoint in the output folder")
+    parser.add_argument("--eval-only", action="store_true", help="evaluate without training")
+    parser.add_argument("--num-gpus", type=int, default=1, help="number of GPUs per machine")
     parser.add_argument("--num-machines", type=int, default=1, help="number of machines")
-    parser.add_argument("--machine-rank", type=int, default=0, help="number of this machine, from 0")
-    parser.add_argument("--dist-url", default="auto", help="where the processes meet, see detectory.engine.launch")
-    parser.add_argument(
-        "opts", nargs=argparse.REMAINDER, default=None, help="settings that change the config: KEY VALUE"
-    )
+    parser.add_argument("--machine-rank", type=int, default=0, help="rank of this machine, from 0")
+    parser.add_argument("--dist-url", default="auto", help="rendezvous URL, see detectory.engine.launch")
+    parser.add_argument("opts", nargs=argparse.REMAINDER, default=None, help="config settings to override: KEY VALUE …")
     return parser
 
 
 def default_setup(cfg: CfgNode | DictConfig, args: argparse.Namespace) -> None:
-    """Do what comes before every training or evaluation.
+    """Set up the process for training or evaluation.
 
-    Set up loggers, log environment, arguments and config, save the config in the output folder, seed the random
-    generators and set what `CUDNN_BENCHMARK` and `FLOAT32_PRECISION` say.
+    Configures logging, logs environment, arguments and config, saves the config in the output folder, seeds the random
+    generators and applies `CUDNN_BENCHMARK` and `FLOAT32_PRECISION`.
 
     Args:
-        cfg: A config of either kind.
-        args: What `default_argument_parser` found.
+        cfg: A `CfgNode` or lazy config.
+        args: Arguments parsed by `default_argument_parser`.
     """
     output_dir = _setting(cfg, "OUTPUT_DIR", "output_dir", "train.output_dir", default=None)
     rank = comm.get_rank()
@@ -87,7 +85,7 @@ def default_setup(cfg: CfgNode | DictConfig, args: argparse.Namespace) -> None:
         PathManager.mkdirs(output_dir)
     setup_logger(output_dir, distributed_rank=rank, name="fvcore")
     logger = setup_logger(output_dir, distributed_rank=rank)
-    logger.info("rank of this process: %d, processes: %d", rank, comm.get_world_size())
+    logger.info("rank %d, world size %d", rank, comm.get_world_size())
     logger.info("environment:\n%s", collect_env_info())
     logger.info("arguments: %s", args)
     if getattr(args, "config_file", ""):
@@ -100,7 +98,7 @@ def default_setup(cfg: CfgNode | DictConfig, args: argparse.Namespace) -> None:
                 file.write(cfg.dump())
         else:
             LazyConfig.save(cfg, path)
-        logger.info("the whole config is saved as %s", path)
+        logger.info("full config saved to %s", path)
     seed = _setting(cfg, "SEED", "train.seed", default=-1)
     seed_all_rng(None if seed is None or seed < 0 else seed + rank)
     if not getattr(args, "eval_only", False):
@@ -111,7 +109,7 @@ def default_setup(cfg: CfgNode | DictConfig, args: argparse.Namespace) -> None:
 
 
 def _setting(cfg: Any, *keys: str, default: Any) -> Any:
-    """Return the first of `keys` that a config of either kind has."""
+    """Return the first of `keys` that a `CfgNode` or lazy config contains."""
     for key in keys:
         if isinstance(cfg, CfgNode):
             if "." not in key and key in cfg:
@@ -122,16 +120,17 @@ def _setting(cfg: Any, *keys: str, default: Any) -> Any:
 
 
 class DefaultPredictor:
-    """Runs the model of a config on one image after the other.
+    """Runs the model of a config on one image at a time.
 
-    Weights come from `MODEL.WEIGHTS`, the resize from `INPUT`, the names of classes from the first of
-    `DATASETS.TEST`. For batches, files and folders see `detectory.engine.inference.predictor.Predictor`.
+    Weights are loaded from `MODEL.WEIGHTS`, images are resized according to `INPUT`, and class names come from the
+    first dataset of `DATASETS.TEST`. For batches, files and folders use
+    `detectory.engine.inference.predictor.Predictor`.
 
     Args:
         cfg: The config.
 
     Attributes:
-        metadata: Of the first of `DATASETS.TEST`.
+        metadata: Metadata of the first dataset of `DATASETS.TEST`.
     """
 
     def __init__(self, cfg: CfgNode) -> None:
@@ -147,10 +146,10 @@ class DefaultPredictor:
             raise ValueError(f"DefaultPredictor: INPUT.FORMAT must be 'RGB' or 'BGR', got {self.input_format!r}")
 
     def __call__(self, original_image: np.ndarray) -> dict[str, Any]:
-        """Return the model's output for one image.
+        """Return the model's output for an image.
 
         Args:
-            original_image: `(H, W, 3)`, in BGR.
+            original_image: `(H, W, 3)`, BGR.
         """
         image = original_image[:, :, ::-1] if self.input_format == "RGB" else original_image
         height, width = original_image.shape[:2]
@@ -161,15 +160,15 @@ class DefaultPredictor:
 
 
 class DefaultTrainer(TrainerBase):
-    """Trains the model of a config with standard parts, each made by a method that a subclass may override.
+    """Trains the model of a config with default components, each built by a method that subclasses may override.
 
     Args:
         cfg: The config.
 
     Attributes:
-        cfg: A copy of the config, scaled to the number of workers, see `auto_scale_workers`.
-        checkpointer: Saves and loads model, optimizer and schedule.
-        scheduler: Of the learning rate.
+        cfg: Copy of the config, scaled to the number of workers by `auto_scale_workers`.
+        checkpointer: Saves and loads model, optimizer and scheduler.
+        scheduler: Learning rate scheduler.
     """
 
     def __init__(self, cfg: CfgNode) -> None:
@@ -193,7 +192,7 @@ class DefaultTrainer(TrainerBase):
 
     @property
     def model(self) -> nn.Module:
-        """The model, perhaps wrapped for several processes."""
+        """The model, wrapped in `DistributedDataParallel` if there are several processes."""
         return self._trainer.model
 
     @model.setter
@@ -219,23 +218,23 @@ class DefaultTrainer(TrainerBase):
         self._trainer.optimizer = value
 
     def resume_or_load(self, resume: bool = True) -> None:
-        """Continue from the last checkpoint of the output folder, else load `MODEL.WEIGHTS`.
+        """Resume from the last checkpoint in the output folder, or load `MODEL.WEIGHTS`.
 
         Args:
-            resume: Whether to look for a checkpoint; with one, model, optimizer, schedule and iteration continue.
+            resume: Look for a checkpoint, and if there is one restore model, optimizer, scheduler and iteration.
         """
         self.checkpointer.resume_or_load(self.cfg.MODEL.WEIGHTS, resume=resume)
         if resume and self.checkpointer.has_checkpoint():
             self.start_iter = self.iter + 1
 
     def build_hooks(self) -> list[Any]:
-        """Return the standard hooks: timer, schedule, precise batch norm, checkpoints, evaluation, writers.
+        """Build the default hooks: timer, scheduler, precise batch norm, checkpoints, evaluation and writers.
 
-        Override this to leave out some or to add others: `return [*super().build_hooks(), MyHook()]`.
+        Override to remove or add hooks: `return [*super().build_hooks(), MyHook()]`.
         """
         cfg = self.cfg.clone()
         cfg.defrost()
-        cfg.DATALOADER.NUM_WORKERS = 0  # the batches of precise batch norm are few
+        cfg.DATALOADER.NUM_WORKERS = 0  # precise batch norm reads only a few batches
         precise = cfg.TEST.PRECISE_BN
         found: list[Any] = [hooks.IterationTimer(), hooks.LRScheduler()]
         if precise.ENABLED and _has_batch_norm(self.model):
@@ -254,14 +253,14 @@ class DefaultTrainer(TrainerBase):
         return found
 
     def build_writers(self) -> list[Any]:
-        """Return the writers of events: the log, a JSON file, TensorBoard."""
+        """Build the event writers: log, JSON file and TensorBoard."""
         return default_writers(self.cfg.OUTPUT_DIR, self.max_iter)
 
     def train(self) -> Mapping[str, Any] | None:  # type: ignore[override]
         """Train from `start_iter` to `SOLVER.MAX_ITER`.
 
         Returns:
-            The results of the last evaluation, checked against `TEST.EXPECTED_RESULTS`; None without an evaluation.
+            Results of the last evaluation, verified against `TEST.EXPECTED_RESULTS`; None if nothing was evaluated.
         """
         super().train(self.start_iter, self.max_iter)
         results = getattr(self, "_last_eval_results", None)
@@ -272,28 +271,28 @@ class DefaultTrainer(TrainerBase):
         return results
 
     def run_step(self) -> None:
-        """Run one iteration."""
+        """Run one training iteration."""
         self._trainer.iter = self.iter
         self._trainer.run_step()
 
     def after_backward(self) -> None:
-        """Let hooks see the gradients."""
+        """Call the hooks that inspect gradients."""
         super().after_backward()
 
     def before_train(self) -> None:
-        """Prepare the inner trainer, then the hooks."""
+        """Call `before_train` of the inner trainer, then of the hooks."""
         self._trainer.storage, self._trainer.max_iter = self.storage, self.max_iter
         self._trainer.after_backward = super().after_backward  # type: ignore[method-assign]
         self._trainer.before_train()
         super().before_train()
 
     def after_train(self) -> None:
-        """End the inner trainer, then the hooks."""
+        """Call `after_train` of the inner trainer, then of the hooks."""
         self._trainer.after_train()
         super().after_train()
 
     def synchronize_state(self) -> None:
-        """Gather what each process has to save."""
+        """Collect the state that is saved by every process."""
         self._trainer.iter = self.iter
         self._trainer.synchronize_state()
 
@@ -304,43 +303,43 @@ class DefaultTrainer(TrainerBase):
         return state
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Continue from a state that `state_dict` returned."""
+        """Restore a state returned by `state_dict`."""
         super().load_state_dict(state_dict)
         self._trainer.load_state_dict(state_dict["_trainer"])
 
     @classmethod
     def build_model(cls, cfg: CfgNode) -> nn.Module:
-        """Build the model, by default with `build_model`."""
+        """Build the model with `build_model`."""
         model = build_model(cfg)
         logging.getLogger(__name__).info("model:\n%s", model)
         return model
 
     @classmethod
     def build_optimizer(cls, cfg: CfgNode, model: nn.Module) -> torch.optim.Optimizer:
-        """Build the optimizer, by default with `build_optimizer`."""
+        """Build the optimizer with `build_optimizer`."""
         return build_optimizer(cfg, model)
 
     @classmethod
     def build_lr_scheduler(cls, cfg: CfgNode, optimizer: torch.optim.Optimizer) -> Any:
-        """Build the schedule, by default with `build_lr_scheduler`."""
+        """Build the learning rate scheduler with `build_lr_scheduler`."""
         return build_lr_scheduler(cfg, optimizer)
 
     @classmethod
     def build_train_loader(cls, cfg: CfgNode) -> Any:
-        """Build the training loader, by default with `build_detection_train_loader`."""
+        """Build the training loader with `build_detection_train_loader`."""
         return build_detection_train_loader(cfg)
 
     @classmethod
     def build_test_loader(cls, cfg: CfgNode, dataset_name: str) -> Any:
-        """Build the loader of a test set, by default with `build_detection_test_loader`."""
+        """Build the loader of a test dataset with `build_detection_test_loader`."""
         return build_detection_test_loader(cfg, dataset_name)
 
     @classmethod
     def build_evaluator(cls, cfg: CfgNode, dataset_name: str) -> DatasetEvaluator | None:
-        """Return the evaluator of a test set: override this, or hand evaluators to `test`.
+        """Return the evaluator of a test dataset. Override this, or pass evaluators to `test`.
 
         Raises:
-            NotImplementedError: there is none; `test` then warns and goes on.
+            NotImplementedError: If not overridden; `test` then logs a warning and skips the dataset.
         """
         raise NotImplementedError(
             f"no evaluator for {dataset_name}: override {cls.__name__}.build_evaluator, or pass evaluators to test"
@@ -353,24 +352,26 @@ class DefaultTrainer(TrainerBase):
         model: nn.Module,
         evaluators: DatasetEvaluator | list[DatasetEvaluator] | None = None,
     ) -> dict[str, Any]:
-        """Evaluate a model on all of `DATASETS.TEST`.
+        """Evaluate a model on every dataset of `DATASETS.TEST`.
 
         Args:
             cfg: The config.
-            model: The model.
-            evaluators: One for each test set; by default what `build_evaluator` returns.
+            model: The model to evaluate.
+            evaluators: One evaluator per test dataset; built by `build_evaluator` by default.
 
         Returns:
-            The results by test set; those of the only one directly.
+            Results by dataset, or the results themselves if there is a single dataset.
 
         Raises:
-            ValueError: there are not as many evaluators as test sets.
+            ValueError: If the number of evaluators differs from the number of test datasets.
         """
         logger = logging.getLogger(__name__)
         if isinstance(evaluators, DatasetEvaluator):
             evaluators = [evaluators]
         if evaluators is not None and len(evaluators) != len(cfg.DATASETS.TEST):
-            raise ValueError(f"test: {len(cfg.DATASETS.TEST)} test sets need as many evaluators, got {len(evaluators)}")
+            raise ValueError(
+                f"test: expected {len(cfg.DATASETS.TEST)} evaluators, one per dataset, got {len(evaluators)}"
+            )
         results: dict[str, Any] = {}
         for index, name in enumerate(cfg.DATASETS.TEST):
             try:

@@ -40,7 +40,7 @@ __all__ = [
 
 
 class BestCheckpointer(native.BestCheckpointer):
-    """The library's hook for any checkpointer with a `save`; a training still resumes from the last file."""
+    """A `BestCheckpointer` for any checkpointer with a `save` method; resuming still uses the last checkpoint."""
 
     def _save(self, iteration: int) -> None:
         last = self._checkpointer.get_checkpoint_file()

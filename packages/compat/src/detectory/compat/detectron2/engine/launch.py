@@ -1,4 +1,4 @@
-"""Start of processes under Detectron2's module path."""
+"""Launching of distributed processes under Detectron2's module path."""
 
 from detectory.engine import DEFAULT_TIMEOUT, launch
 

@@ -1,4 +1,4 @@
-"""Trainers without a config, under Detectron2's module path."""
+"""Trainers that do not need a config, under Detectron2's module path."""
 
 from detectory.engine import AMPTrainer, HookBase, SimpleTrainer, TrainerBase
 

@@ -1,24 +1,24 @@
-"""Settings of a config for another number of workers."""
+"""Scaling of config settings to another number of workers."""
 
 import logging
 
 from detectory.compat.detectron2.config import CfgNode
 
-logger = logging.getLogger(__name__)
+_logger = logging.getLogger(__name__)
 
 
 def auto_scale_workers(cfg: CfgNode, num_workers: int) -> CfgNode:
-    """Return the config for `num_workers` when `SOLVER.REFERENCE_WORLD_SIZE` says that it is meant for others.
+    """Return the config scaled from `SOLVER.REFERENCE_WORLD_SIZE` to `num_workers` workers.
 
-    The batch of each worker stays: batch size and learning rate grow with the workers, iterations, steps, warm-up and
-    periods shrink. `REFERENCE_WORLD_SIZE` becomes `num_workers`; at 0 the config comes back as it is.
+    The batch size per worker is kept: total batch size and learning rate grow with the number of workers, while
+    iterations, steps, warm-up and periods shrink. `REFERENCE_WORLD_SIZE` becomes `num_workers`; 0 disables scaling.
 
     Args:
-        cfg: The config, which is not changed.
-        num_workers: Workers that train.
+        cfg: The config; not modified.
+        num_workers: Number of training processes.
 
     Raises:
-        ValueError: the batch does not divide by the workers that the config is meant for.
+        ValueError: If the batch size is not divisible by the reference world size.
 
     Source: Goyal et al., "Accurate, Large Minibatch SGD: Training ImageNet in 1 Hour", 2017.
     """
@@ -27,8 +27,8 @@ def auto_scale_workers(cfg: CfgNode, num_workers: int) -> CfgNode:
         return cfg
     if cfg.SOLVER.IMS_PER_BATCH % reference:
         raise ValueError(
-            f"auto_scale_workers: SOLVER.IMS_PER_BATCH {cfg.SOLVER.IMS_PER_BATCH} does not divide by "
-            f"SOLVER.REFERENCE_WORLD_SIZE {reference}"
+            f"auto_scale_workers: SOLVER.IMS_PER_BATCH must be divisible by SOLVER.REFERENCE_WORLD_SIZE {reference}, "
+            f"got {cfg.SOLVER.IMS_PER_BATCH}"
         )
     scaled = cfg.clone()
     frozen = scaled.is_frozen()
@@ -43,8 +43,8 @@ def auto_scale_workers(cfg: CfgNode, num_workers: int) -> CfgNode:
     solver.CHECKPOINT_PERIOD = round(solver.CHECKPOINT_PERIOD / scale)
     scaled.TEST.EVAL_PERIOD = round(scaled.TEST.EVAL_PERIOD / scale)
     solver.REFERENCE_WORLD_SIZE = num_workers
-    logger.info(
-        "settings for %d workers: batch %d, learning rate %g, %d iterations, warm-up %d",
+    _logger.info(
+        "config scaled to %d workers: batch size %d, learning rate %g, %d iterations, warm-up %d",
         num_workers,
         solver.IMS_PER_BATCH,
         solver.BASE_LR,

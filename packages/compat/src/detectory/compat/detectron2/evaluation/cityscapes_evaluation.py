@@ -1,4 +1,4 @@
-"""Cityscapes' evaluation under Detectron2's module path."""
+"""Cityscapes evaluators under Detectron2's module path."""
 
 from detectory.evaluation import CityscapesEvaluator, CityscapesInstanceEvaluator, CityscapesSemSegEvaluator
 

@@ -1,4 +1,4 @@
-"""COCO's evaluation under Detectron2's module path."""
+"""COCO evaluators under Detectron2's module path."""
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
@@ -17,11 +17,11 @@ _AREAS = ("all", "small", "medium", "large")
 
 
 class UnknownCategoryError(ValueError, AssertionError):
-    """A model predicted a class that the dataset does not have; scripts catch it as either."""
+    """Error for a predicted class outside the dataset, an `AssertionError` for scripts that expect Detectron2's."""
 
 
 class COCOEvaluator(evaluation.COCOEvaluator):
-    """The library's evaluator, whose error for an unknown class is an `AssertionError` too."""
+    """A `COCOEvaluator` whose error for an unknown class is also an `AssertionError`."""
 
     def _check_classes(self, predictions: Iterable[Detections]) -> None:
         try:
@@ -31,18 +31,18 @@ class COCOEvaluator(evaluation.COCOEvaluator):
 
 
 class COCOevalMaxDets(COCOeval):
-    """pycocotools' `COCOeval` whose summary takes the average precision at the last of any `params.maxDets`."""
+    """pycocotools' `COCOeval` whose summary supports any `params.maxDets`."""
 
     def summarize(self) -> None:
-        """Fill `stats` with COCO's twelve figures of boxes or masks and print them.
+        """Compute COCO's twelve box or mask metrics into `stats` and print them.
 
         Raises:
-            RuntimeError: nothing was accumulated, or the figures are of keypoints.
+            RuntimeError: If nothing was accumulated, or the metrics are keypoint metrics.
         """
         if not self.eval:
-            raise RuntimeError("COCOevalMaxDets.summarize: run accumulate() first")
+            raise RuntimeError("COCOevalMaxDets.summarize: call accumulate() first")
         if self.params.iouType == "keypoints":
-            raise RuntimeError("COCOevalMaxDets.summarize: keypoints have one limit, use pycocotools' COCOeval")
+            raise RuntimeError("COCOevalMaxDets.summarize: use pycocotools' COCOeval for keypoints")
         limits = list(self.params.maxDets)
         precisions = [(0, None), (0, 0.5), (0, 0.75), (1, None), (2, None), (3, None)]
         recalls = [(0, limit) for limit in range(len(limits))] + [(area, len(limits) - 1) for area in (1, 2, 3)]
@@ -72,31 +72,31 @@ def _evaluate_predictions_on_coco(
     img_ids: Sequence[int] | None = None,
     max_dets_per_image: Sequence[int] | None = None,
 ) -> COCOeval:
-    """Evaluate results of COCO's format with pycocotools' classes; evaluators of projects call it.
+    """Evaluate results in COCO format with pycocotools or a compatible class.
 
     Args:
         coco_gt: The ground truth.
-        coco_results: One entry a detection; not empty.
+        coco_results: One entry per detection; not empty.
         iou_type: `"bbox"`, `"segm"` or `"keypoints"`.
-        kpt_oks_sigmas: One for each keypoint; COCO's by default.
-        cocoeval_fn: Makes the evaluation of the ground truth, the results and the type.
-        img_ids: Evaluate these images only.
-        max_dets_per_image: Three limits or more; COCO's by default.
+        kpt_oks_sigmas: One value per keypoint; COCO's by default.
+        cocoeval_fn: Constructor called with ground truth, results and type.
+        img_ids: Images to evaluate; all by default.
+        max_dets_per_image: At least three limits; COCO's by default.
 
     Returns:
-        The evaluation, summarised.
+        The summarized evaluation.
 
     Raises:
-        ValueError: no results, or fewer than three limits.
+        ValueError: If `coco_results` is empty, or there are fewer than three limits.
     """
     if not coco_results:
         raise ValueError("_evaluate_predictions_on_coco: coco_results must not be empty")
     if iou_type == "segm":
-        # With boxes in the results, pycocotools takes the area of the box for that of the mask.
+        # If results contain boxes, pycocotools uses the box area instead of the mask area.
         coco_results = [{key: value for key, value in entry.items() if key != "bbox"} for entry in coco_results]
     limits = [1, 10, 100] if max_dets_per_image is None else list(max_dets_per_image)
     if len(limits) < 3:
-        raise ValueError(f"_evaluate_predictions_on_coco: max_dets_per_image needs three limits, got {limits}")
+        raise ValueError(f"_evaluate_predictions_on_coco: max_dets_per_image must have three limits, got {limits}")
     make = COCOevalMaxDets if limits[2] != 100 and iou_type != "keypoints" else cocoeval_fn
     result = make(coco_gt, coco_gt.loadRes(coco_results), iou_type)
     if iou_type != "keypoints":
@@ -112,6 +112,6 @@ def _evaluate_predictions_on_coco(
 
 
 def _mean_known(values: np.ndarray) -> float:
-    """The mean of what is known; -1, as COCO writes it, where nothing is."""
+    """Return the mean of the known values, or -1 if there are none, as COCO does."""
     known = values[values > -1]
     return float(known.mean()) if known.size else -1.0

@@ -1,4 +1,4 @@
-"""The frame of evaluation, under Detectron2's module path."""
+"""Evaluator interface and loop under Detectron2's module path."""
 
 from detectory.evaluation import DatasetEvaluator, DatasetEvaluators, inference_context, inference_on_dataset
 

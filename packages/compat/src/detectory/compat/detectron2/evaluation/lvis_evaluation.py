@@ -1,4 +1,4 @@
-"""LVIS's evaluation under Detectron2's module path."""
+"""LVIS evaluator under Detectron2's module path."""
 
 from detectory.evaluation import LVISEvaluator
 

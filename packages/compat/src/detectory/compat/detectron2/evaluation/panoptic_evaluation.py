@@ -1,4 +1,4 @@
-"""Panoptic quality under Detectron2's module path."""
+"""Panoptic evaluator under Detectron2's module path."""
 
 from detectory.evaluation import COCOPanopticEvaluator
 

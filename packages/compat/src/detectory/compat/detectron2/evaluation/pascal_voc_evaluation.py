@@ -1,4 +1,4 @@
-"""Pascal VOC's evaluation under Detectron2's module path."""
+"""Pascal VOC evaluator under Detectron2's module path."""
 
 from collections import defaultdict
 from pathlib import Path
@@ -16,11 +16,11 @@ _CORNERS = ("xmin", "ymin", "xmax", "ymax")
 
 
 def parse_rec(filename: str) -> list[dict[str, Any]]:
-    """Read one of VOC's XML files.
+    """Read a VOC annotation file.
 
     Returns:
-        For each object `name`, `pose`, `truncated`, `difficult` and `bbox`, four whole numbers that start
-        at 1 and of which the last ones belong to the object.
+        One dictionary per object with `name`, `pose`, `truncated`, `difficult` and `bbox`, four one-based inclusive
+            integers.
     """
     return [
         {
@@ -37,12 +37,12 @@ def parse_rec(filename: str) -> list[dict[str, Any]]:
 def _corner(filename: str, element: ElementTree.Element, name: str) -> int:
     text = element.findtext(f"bndbox/{name}")
     if text is None:
-        raise ValueError(f"parse_rec: {filename}: object {element.findtext('name')!r} lacks bndbox/{name}")
+        raise ValueError(f"{filename}: object {element.findtext('name')!r}: bndbox/{name} is missing")
     return int(float(text))
 
 
 def voc_ap(rec: np.ndarray, prec: np.ndarray, use_07_metric: bool = False) -> float:
-    """Return the average precision of a curve; arguments as of `voc_average_precision`."""
+    """Return the average precision of a curve; see `voc_average_precision`."""
     return voc_average_precision(np.asarray(rec), np.asarray(prec), use_07_metric)
 
 
@@ -54,28 +54,28 @@ def voc_eval(
     ovthresh: float = 0.5,
     use_07_metric: bool = False,
 ) -> tuple[np.ndarray, np.ndarray, float]:
-    """Evaluate one class by files as VOC's development kit has them.
+    """Evaluate one class from files in the layout of VOC's development kit.
 
     Args:
-        detpath: Results; `detpath.format(classname)` has lines of image, score, xmin, ymin, xmax and ymax.
+        detpath: Results; `detpath.format(classname)` contains lines of image, score, xmin, ymin, xmax and ymax.
         annopath: Annotations; `annopath.format(image)` is an XML file.
-        imagesetfile: One image a line.
+        imagesetfile: One image name per line.
         classname: The class.
-        ovthresh: IoU above which a detection finds an object.
-        use_07_metric: The metric of 2007.
+        ovthresh: Minimum IoU of a match.
+        use_07_metric: Use VOC 2007's 11-point metric.
 
     Returns:
-        Recall and precision behind every detection, best first, and the average precision.
+        Recall and precision after each detection in descending score order, and the average precision.
     """
-    truth = {}
+    ground_truth = {}
     for image in Path(imagesetfile).read_text(encoding="utf-8").split():
-        objects = [found for found in parse_rec(annopath.format(image)) if found["name"] == classname]
-        boxes = np.array([found["bbox"] for found in objects], dtype=float).reshape(-1, 4)
-        truth[image] = VocObjects(boxes, np.array([found["difficult"] for found in objects], dtype=bool))
-    found: dict[str, list[list[float]]] = defaultdict(list)
+        objects = [entry for entry in parse_rec(annopath.format(image)) if entry["name"] == classname]
+        boxes = np.array([entry["bbox"] for entry in objects], dtype=float).reshape(-1, 4)
+        ground_truth[image] = VocObjects(boxes, np.array([entry["difficult"] for entry in objects], dtype=bool))
+    detections: dict[str, list[list[float]]] = defaultdict(list)
     for line in Path(detpath.format(classname)).read_text(encoding="utf-8").splitlines():
         image, *numbers = line.split()
-        found[image].append([0.0, *map(float, numbers)])
-    rows = {image: np.array(lines) for image, lines in found.items()}
-    recall, precision = voc_precision_recall(truth, rows, ovthresh)
+        detections[image].append([0.0, *map(float, numbers)])
+    rows = {image: np.array(lines) for image, lines in detections.items()}
+    recall, precision = voc_precision_recall(ground_truth, rows, ovthresh)
     return recall, precision, voc_ap(recall, precision, use_07_metric)

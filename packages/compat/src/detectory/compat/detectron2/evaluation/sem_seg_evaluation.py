@@ -1,4 +1,4 @@
-"""Semantic segmentation's evaluation under Detectron2's module path."""
+"""Semantic segmentation evaluator under Detectron2's module path."""
 
 from detectory.evaluation import SemSegEvaluator, load_image_into_numpy_array
 

@@ -1,4 +1,4 @@
-"""Results as text, and their check, under Detectron2's module path."""
+"""Printing and verification of results under Detectron2's module path."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -14,10 +14,10 @@ def verify_results(cfg: CfgNode, results: Mapping[str, Any]) -> bool:
     """Compare results with `TEST.EXPECTED_RESULTS`.
 
     Returns:
-        True when all are met.
+        True if all expectations are met.
 
     Raises:
-        SystemExit: one is not, with code 1, so that a script that tests accuracy fails.
+        SystemExit: With code 1 if an expectation is not met, so that accuracy tests fail.
     """
     if not native.verify_results(cfg.TEST.EXPECTED_RESULTS, results):
         raise SystemExit(1)

@@ -1,4 +1,4 @@
-"""Export under Detectron2's module path; the library's own export is `detectory.export`."""
+"""Export under Detectron2's module path; the native export is `detectory.export`."""
 
 from detectory.compat.detectron2.export.flatten import TracingAdapter
 from detectory.compat.detectron2.export.torchscript import scripting_with_instances

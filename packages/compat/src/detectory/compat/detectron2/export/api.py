@@ -1,4 +1,4 @@
-"""The names of Caffe2's export; each raises an error that says what took its place."""
+"""Names of the removed Caffe2 export; each raises an error that names its replacement."""
 
 from detectory.export import Caffe2Model, Caffe2Tracer, add_export_config
 

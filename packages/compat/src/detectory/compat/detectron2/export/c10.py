@@ -1,4 +1,4 @@
-"""A name of Caffe2's export, which raises an error that says what took its place."""
+"""A name of the removed Caffe2 export, which raises an error that names its replacement."""
 
 from detectory.export.caffe2 import Caffe2RPN
 

@@ -28,18 +28,18 @@ __all__ = [
 
 
 class TracingAdapter(native.TracingAdapter):
-    """The library's adapter, strict about inputs that are no tensors: it takes the tensors that it was made with only.
+    """A `TracingAdapter` that with `allow_non_tensor` only accepts the tensors it was created with.
 
     Raises:
-        ValueError: with `allow_non_tensor`, when called with other tensors than `flattened_inputs`.
+        ValueError: On a call with other tensors than `flattened_inputs`, if `allow_non_tensor` is set.
     """
 
     def forward(self, *args: Tensor) -> tuple[Tensor, ...]:
-        """Call the model with rebuilt inputs and return the tensors of its outputs."""
+        """Call the model with the rebuilt inputs and return the output tensors."""
         own = self.flattened_inputs
         if self.allow_non_tensor and (len(args) != len(own) or any(a is not b for a, b in zip(args, own, strict=True))):
             raise ValueError(
-                "TracingAdapter: made with allow_non_tensor=True it cannot generalize to other inputs, "
-                "call it with its flattened_inputs"
+                "TracingAdapter: with allow_non_tensor=True the adapter cannot generalize to other inputs, "
+                "call it with flattened_inputs"
             )
         return super().forward(*args)

@@ -1,4 +1,4 @@
-"""Scripting of models whose parts hand `Instances` to each other."""
+"""Scripting of models that pass `Instances` between modules."""
 
 import os
 from collections.abc import Mapping
@@ -19,19 +19,19 @@ __all__ = [
 
 
 def scripting_with_instances(model: nn.Module, fields: Mapping[str, Any]) -> torch.jit.ScriptModule:
-    """Script a model in which `Instances` have certain fields.
+    """Script a model whose `Instances` have a fixed set of fields.
 
-    Backbones, RPN, ROI heads, mask and keypoint heads and a `GeneralizedRCNN` of them can be scripted; it then
-    has `inference(inputs, do_postprocess=False)`. Other detectors are exported by
-    `detectory.export.export_torch` or traced through `TracingAdapter`.
+    Backbones, RPN, ROI heads, mask and keypoint heads, and a `GeneralizedRCNN` built from them can be scripted; the
+    scripted model has `inference(inputs, do_postprocess=False)`. Export other detectors with
+    `detectory.export.export_torch`, or trace them through `TracingAdapter`.
 
     Args:
-        model: In evaluation mode.
-        fields: Type of every field, see `patch_instances`.
+        model: The model, in evaluation mode.
+        fields: Type of every field; see `patch_instances`.
 
     Raises:
-        ValueError: the model is training.
-        RuntimeError: TorchScript cannot compile it; the message shows the place.
+        ValueError: If the model is in training mode.
+        RuntimeError: If TorchScript cannot compile the model; the message points to the source line.
     """
     if model.training:
         raise ValueError("scripting_with_instances: the model must be in evaluation mode")
@@ -42,7 +42,7 @@ def scripting_with_instances(model: nn.Module, fields: Mapping[str, Any]) -> tor
 def export_torchscript_with_instances(
     model: nn.Module, fields: Mapping[str, Any], path: str | os.PathLike[str] | None = None
 ) -> torch.jit.ScriptModule:
-    """Script a model as `scripting_with_instances` does, and save it where a path is given."""
+    """Script a model with `scripting_with_instances`, and save it if `path` is given."""
     scripted = scripting_with_instances(model, fields)
     if path is not None:
         torch.jit.save(scripted, os.fspath(path))

@@ -1,4 +1,4 @@
-"""What TorchScript needs while a model is scripted or traced."""
+"""Patches that TorchScript needs while a model is scripted or traced."""
 
 import contextlib
 import inspect
@@ -22,15 +22,15 @@ _TYPES: dict[str, Any] = {"Tensor": torch.Tensor, "Boxes": Boxes, "RotatedBoxes"
 
 
 def patch_nonscriptable_classes() -> None:
-    """Do nothing: the library's classes that can be scripted need no change."""
+    """Do nothing: the scriptable classes of the library need no patches."""
 
 
 @contextlib.contextmanager
 def freeze_training_mode(model: nn.Module) -> Iterator[None]:
-    """Let `training` be a constant of the model's classes, so that scripting leaves out what never runs.
+    """Declare `training` as a constant of the model's classes, so that scripting omits the code of the other mode.
 
     Args:
-        model: In the mode that it shall have.
+        model: The model, already in its final mode.
     """
     classes = {type(module) for module in model.modules()}
     with contextlib.ExitStack() as stack:
@@ -42,10 +42,10 @@ def freeze_training_mode(model: nn.Module) -> Iterator[None]:
 
 @contextlib.contextmanager
 def patch_builtin_len(modules: Sequence[ModuleType | str] = ()) -> Iterator[None]:
-    """Let `len(x)` be `x.__len__()`, which stays a recorded number while `torch.jit.trace` runs.
+    """Replace `len(x)` by `x.__len__()`, which `torch.jit.trace` records as a dynamic value.
 
     Args:
-        modules: Where besides the library's models and structures.
+        modules: Modules to patch in addition to the library's models and structures.
     """
     chosen = [sys.modules[module] if isinstance(module, str) else module for module in modules]
     ours = ("detectory.modeling.", "detectory.structures.")
@@ -62,23 +62,23 @@ def _recorded_len(obj: Any) -> Any:
 
 @contextlib.contextmanager
 def patch_instances(fields: Mapping[str, Any]) -> Iterator[type]:
-    """Let `Instances` in scripted code be a class with these fields, as TorchScript's classes have fixed ones.
+    """Replace `Instances` in scripted code by a class with these fields, because TorchScript classes are static.
 
     Args:
         fields: Type of every field: `torch.Tensor`, `Boxes` or `RotatedBoxes`, or their names.
 
     Yields:
-        The class, whose static method `from_instances` turns `Instances` into it; it is made of `image_size` and
-        fields by name, has the fields as attributes, `has`, `to`, `cat` (of an object), `len()` and indexing by
-        a tensor.
+        The class. Its constructor takes `image_size` and the fields by keyword. It has the fields as attributes, `has`,
+            `to`, `cat`, `len()`, indexing by a tensor, and the static method `from_instances` that converts an
+            `Instances`.
 
     Raises:
-        ValueError: a field is of another type, or has a name that no attribute can have.
+        ValueError: If a field has an unsupported type, or its name is not a valid attribute name.
     """
     _forget_scripted_types()
     cls = _class_with(fields)
     torch.jit.script(cls)
-    # TorchScript looks for the type of Instances by this name, and takes the class for scripted already.
+    # TorchScript resolves the type of Instances by this name and treats the class as already scripted.
     name = torch._jit_internal._qualified_name(cls)
     with (
         mock.patch.object(Instances, "_jit_override_qualname", name, create=True),
@@ -91,22 +91,22 @@ def patch_instances(fields: Mapping[str, Any]) -> Iterator[type]:
 
 
 def _forget_scripted_types() -> None:
-    """Let a module that was scripted with other fields be looked at anew."""
+    """Clear TorchScript's caches, so that a module scripted with other fields is compiled again."""
     torch.jit._recursive.concrete_type_store = torch.jit._recursive.ConcreteTypeStore()
     torch.jit._state._jit_caching_layer.clear()
 
 
 def _class_with(fields: Mapping[str, Any]) -> type:
-    types = {name: kind if isinstance(kind, str) else kind.__name__ for name, kind in fields.items()}
-    for name, kind in types.items():
-        if kind not in _TYPES:
-            raise ValueError(f"patch_instances: field {name!r} must be one of {', '.join(_TYPES)}, got {kind}")
+    types = {name: t if isinstance(t, str) else t.__name__ for name, t in fields.items()}
+    for name, type_name in types.items():
+        if type_name not in _TYPES:
+            raise ValueError(f"patch_instances: field {name!r} must be one of {', '.join(_TYPES)}, got {type_name}")
         if not name.isidentifier() or name.startswith("_"):
-            raise ValueError(f"patch_instances: {name!r} cannot be the name of a field")
+            raise ValueError(f"patch_instances: field name must be a public identifier, got {name!r}")
     number = next(_number)
     module = ModuleType(f"detectory_scripted_instances_{number}")
     source = _source_of(f"ScriptedInstances{number}", types)
-    # TorchScript reads a class's source through these two.
+    # TorchScript finds the source of a class through linecache and __file__.
     file = f"<{module.__name__}>"
     linecache.cache[file] = (len(source), None, source.splitlines(keepends=True), file)
     sys.modules[module.__name__] = module
@@ -119,33 +119,36 @@ def _class_with(fields: Mapping[str, Any]) -> type:
 
 
 def _converted(cls: Any, types: Mapping[str, str], instances: Instances) -> Any:
-    found = cls(instances.image_size)
+    converted = cls(instances.image_size)
     for name, value in instances.get_fields().items():
         if name not in types:
-            raise ValueError(f"from_instances: no field {name!r}, there are {', '.join(types)}")
-        setattr(found, f"_{name}", value)
-    return found
+            raise ValueError(f"from_instances: unknown field {name!r}, expected one of {', '.join(types)}")
+        setattr(converted, f"_{name}", value)
+    return converted
 
 
 def _source_of(name: str, types: Mapping[str, str]) -> str:
-    """Write the class; TorchScript compiles source, it does not look at objects."""
-    arguments = "".join(f", {field}: Optional[{kind}] = None" for field, kind in types.items())
+    """Return the source of the class, which TorchScript compiles."""
+    arguments = "".join(f", {field}: Optional[{type_name}] = None" for field, type_name in types.items())
     lines = [
         f"class {name}:",
         f"    def __init__(self, image_size: Tuple[int, int]{arguments}):",
         "        self.image_size = image_size",
         f"        self._field_names: List[str] = {list(types)!r}",
-        *(f"        self._{field} = torch.jit.annotate(Optional[{kind}], {field})" for field, kind in types.items()),
-        *(line for field, kind in types.items() for line in _property_lines(field, kind)),
+        *(
+            f"        self._{field} = torch.jit.annotate(Optional[{type_name}], {field})"
+            for field, type_name in types.items()
+        ),
+        *(line for field, type_name in types.items() for line in _property_lines(field, type_name)),
         "    def has(self, name: str) -> bool:",
         *(f"        if name == {field!r}: return self._{field} is not None" for field in types),
         "        return False",
         "    def __len__(self) -> int:",
     ]
-    for field, kind in types.items():
-        length = "value.shape[0]" if kind == "Tensor" else "value.tensor.shape[0]"
+    for field, type_name in types.items():
+        length = "value.shape[0]" if type_name == "Tensor" else "value.tensor.shape[0]"
         lines += [f"        value = self._{field}", "        if value is not None:", f"            return {length}"]
-    lines += ["        raise NotImplementedError('Instances: no field says how many there are')"]
+    lines += ["        raise NotImplementedError('Instances: no field is set, the length is unknown')"]
     for method, argument, change in (
         ("to", "device: torch.device", "value.to(device)"),
         ("__getitem__", "item: torch.Tensor", "value[item]"),
@@ -165,36 +168,36 @@ def _source_of(name: str, types: Mapping[str, str]) -> str:
 
 
 def _empty(name: str, like: str, types: Mapping[str, str]) -> str:
-    """Write the call that makes an object without fields; the class's own code does not know its defaults."""
+    """Return a constructor call without fields; scripted code cannot use default arguments of its own class."""
     return f"{name}({', '.join([f'{like}.image_size', *('None' for _ in types)])})"
 
 
-def _property_lines(field: str, kind: str) -> list[str]:
+def _property_lines(field: str, type_name: str) -> list[str]:
     return [
         "    @property",
-        f"    def {field}(self) -> {kind}:",
+        f"    def {field}(self) -> {type_name}:",
         f"        value = self._{field}",
         "        assert value is not None",
         "        return value",
         f"    @{field}.setter",
-        f"    def {field}(self, value: {kind}) -> None:",
+        f"    def {field}(self, value: {type_name}) -> None:",
         f"        self._{field} = value",
     ]
 
 
 def _cat_lines(name: str, types: Mapping[str, str]) -> list[str]:
-    """Write the method that joins lists of objects with the fields of the first."""
+    """Return the source of `cat`, which concatenates the fields set in the first object."""
     lines = [
         f"    def cat(self, instances: List[{name!r}]) -> {name!r}:",
         f"        joined = {_empty(name, 'instances[0]', types)}",
     ]
-    for field, kind in types.items():
-        join = f"torch.cat(all_{field})" if kind == "Tensor" else f"all_{field}[0].cat(all_{field})"
+    for field, type_name in types.items():
+        join = f"torch.cat(all_{field})" if type_name == "Tensor" else f"all_{field}[0].cat(all_{field})"
         lines += [
             f"        if instances[0]._{field} is not None:",
-            f"            all_{field} = torch.jit.annotate(List[{kind}], [])",
-            "            for one in instances:",
-            f"                all_{field}.append(one.{field})",
+            f"            all_{field} = torch.jit.annotate(List[{type_name}], [])",
+            "            for x in instances:",
+            f"                all_{field}.append(x.{field})",
             f"            joined._{field} = {join}",
         ]
     return [*lines, "        return joined"]

@@ -1,4 +1,4 @@
-"""Atrous pyramid pooling under Detectron2's module path."""
+"""Atrous spatial pyramid pooling under Detectron2's module path."""
 
 from detectory.modeling.layers import ASPP
 

@@ -1,4 +1,4 @@
-"""Norms under Detectron2's module path."""
+"""Normalization layers under Detectron2's module path."""
 
 from detectory.modeling.layers import CycleBatchNormList, FrozenBatchNorm2d, LayerNorm, NaiveSyncBatchNorm, get_norm
 

@@ -21,21 +21,21 @@ def deform_conv(
     deformable_groups: int = 1,
     im2col_step: int = 64,
 ) -> Tensor:
-    """Convolve with moved taps; see `detectory.ops.deform_conv2d`, which reads both groups from the shapes.
+    """Apply a deformable convolution; see `detectory.ops.deform_conv2d`.
 
     Args:
         input: `(B, C, H, W)`.
         offset: `(B, 2 * deformable_groups * KH * KW, OH, OW)`.
         weight: `(OC, C / groups, KH, KW)`.
-        stride: Of the output grid.
-        padding: Zeros around the input.
-        dilation: Distance of taps.
-        groups: Of the convolution.
-        deformable_groups: Of channels with offsets of their own.
-        im2col_step: Accepted for Detectron2's sake; nothing depends on it.
+        stride: Stride of the convolution.
+        padding: Zero padding of the input.
+        dilation: Spacing between kernel elements.
+        groups: Number of convolution groups.
+        deformable_groups: Number of channel groups with separate offsets.
+        im2col_step: Ignored; accepted for compatibility.
 
     Raises:
-        ValueError: the shapes say other groups.
+        ValueError: If the shapes contradict `groups` or `deformable_groups`.
     """
     del im2col_step
     _check_groups("deform_conv", input, offset, weight, groups, deformable_groups)
@@ -54,22 +54,22 @@ def modulated_deform_conv(
     groups: int = 1,
     deformable_groups: int = 1,
 ) -> Tensor:
-    """Convolve with moved and weighted taps; arguments as of `deform_conv`.
+    """Apply a modulated deformable convolution.
 
     Args:
-        input: As of `deform_conv`.
-        offset: As of `deform_conv`.
-        mask: `(B, deformable_groups * KH * KW, OH, OW)`.
-        weight: As of `deform_conv`.
+        input: As for `deform_conv`.
+        offset: As for `deform_conv`.
+        mask: Modulation, `(B, deformable_groups * KH * KW, OH, OW)`.
+        weight: As for `deform_conv`.
         bias: `(OC,)` or None.
-        stride: As of `deform_conv`.
-        padding: As of `deform_conv`.
-        dilation: As of `deform_conv`.
-        groups: As of `deform_conv`.
-        deformable_groups: As of `deform_conv`.
+        stride: As for `deform_conv`.
+        padding: As for `deform_conv`.
+        dilation: As for `deform_conv`.
+        groups: As for `deform_conv`.
+        deformable_groups: As for `deform_conv`.
 
     Raises:
-        ValueError: the shapes say other groups.
+        ValueError: If the shapes contradict `groups` or `deformable_groups`.
     """
     _check_groups("modulated_deform_conv", input, offset, weight, groups, deformable_groups)
     return ops.deform_conv2d(input, offset, weight, bias, stride, padding, dilation, mask)
@@ -80,7 +80,7 @@ def _check_groups(
 ) -> None:
     taps = weight.shape[2] * weight.shape[3]
     if weight.shape[1] * groups != input.shape[1]:
-        raise ValueError(f"{name}: weight {tuple(weight.shape)} has not groups={groups} of {input.shape[1]} channels")
+        raise ValueError(f"{name}: weight must have {input.shape[1] // groups} input channels, got {weight.shape[1]}")
     if offset.shape[1] != 2 * deformable_groups * taps:
         raise ValueError(
             f"{name}: offset must have {2 * deformable_groups * taps} channels for deformable_groups="

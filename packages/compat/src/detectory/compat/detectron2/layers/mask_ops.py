@@ -1,4 +1,4 @@
-"""Pasting of masks under Detectron2's module path."""
+"""Mask pasting under Detectron2's module path."""
 
 import numpy as np
 import torch
@@ -12,16 +12,16 @@ __all__ = ["pad_masks", "paste_mask_in_image_old", "paste_masks_in_image", "scal
 
 
 def paste_masks_in_image(masks: Tensor, boxes: Tensor, image_shape: tuple[int, int], threshold: float = 0.5) -> Tensor:
-    """Paste the masks of boxes into an image.
+    """Paste box-aligned masks into an image.
 
     Args:
         masks: `(N, M, M)`, probabilities.
-        boxes: `N` boxes in the image, a tensor or `Boxes`; scripted code takes a tensor.
+        boxes: `N` boxes in image coordinates, a tensor or `Boxes`; only a tensor in scripted code.
         image_shape: `(height, width)` in pixels.
-        threshold: Pixels from here on belong to the mask; a negative one keeps soft masks.
+        threshold: Minimum value of mask pixels; if negative, soft masks are returned.
 
     Returns:
-        `(N, height, width)`, bool; uint8 of 0 to 255 for a negative `threshold`.
+        `(N, height, width)`, bool, or uint8 in [0, 255] if `threshold` is negative.
     """
     if torch.jit.is_scripting():
         return torch.ops.detectory.paste_masks(masks, boxes, image_shape[0], image_shape[1], threshold)
@@ -31,19 +31,19 @@ def paste_masks_in_image(masks: Tensor, boxes: Tensor, image_shape: tuple[int, i
 
 
 def paste_mask_in_image_old(mask: Tensor, box: Tensor, img_h: int, img_w: int, threshold: float) -> Tensor:
-    """Paste one mask as Detectron 1 did: resized with Pillow to whole pixels, box ends rounded.
+    """Paste one mask with Detectron 1's method: boxes are rounded and the mask is resized with Pillow.
 
     Args:
         mask: `(M, M)`, probabilities.
         box: `(4,)`.
         img_h: Height of the image.
         img_w: Width of the image.
-        threshold: As in `paste_masks_in_image`.
+        threshold: As for `paste_masks_in_image`.
 
     Returns:
         `(img_h, img_w)`, uint8.
     """
-    x0, y0, x1, y1 = (int(value) for value in box.to(torch.int64))  # the last pixel belongs to the box
+    x0, y0, x1, y1 = (int(value) for value in box.to(torch.int64))  # x1 and y1 are inclusive
     size = (max(x1 - x0 + 1, 1), max(y1 - y0 + 1, 1))
     resized = Image.fromarray(mask.cpu().float().numpy()).resize(size, resample=Image.Resampling.BILINEAR)
     values = torch.from_numpy(np.array(resized))
@@ -56,13 +56,13 @@ def paste_mask_in_image_old(mask: Tensor, box: Tensor, img_h: int, img_w: int, t
 
 
 def pad_masks(masks: Tensor, padding: int) -> tuple[Tensor, float]:
-    """Surround masks `(N, M, M)` by zeros; return them and the factor by which they grew."""
+    """Pad masks `(N, M, M)` with zeros; return the padded masks and the scale factor."""
     size = masks.shape[-1]
     return torch.nn.functional.pad(masks, (padding,) * 4), float(size + 2 * padding) / size
 
 
 def scale_boxes(boxes: Tensor, scale: float) -> Tensor:
-    """Return boxes `(N, 4)` with `scale` times the size around the same centres."""
+    """Scale boxes `(N, 4)` about their centres."""
     centre = (boxes[:, :2] + boxes[:, 2:]) / 2
     half = (boxes[:, 2:] - boxes[:, :2]) / 2 * scale
     return torch.cat([centre - half, centre + half], dim=1)

@@ -1,4 +1,4 @@
-"""Non-maximum suppression under Detectron2's module path, also for scripted code."""
+"""Non-maximum suppression under Detectron2's module path, scriptable."""
 
 import torch
 from torch import Tensor
@@ -10,7 +10,7 @@ __all__ = ["batched_nms", "batched_nms_rotated", "nms", "nms_rotated"]
 
 
 def batched_nms(boxes: Tensor, scores: Tensor, idxs: Tensor, iou_threshold: float) -> Tensor:
-    """Suppress boxes of each group; arguments and result as of `detectory.ops.batched_nms`."""
+    """Apply NMS within each group of boxes; see `detectory.ops.batched_nms`."""
     if torch.jit.is_scripting():
         return torch.ops.detectory.batched_nms(boxes.float(), scores, idxs, iou_threshold)
 
@@ -18,7 +18,7 @@ def batched_nms(boxes: Tensor, scores: Tensor, idxs: Tensor, iou_threshold: floa
 
 
 def nms_rotated(boxes: Tensor, scores: Tensor, iou_threshold: float) -> Tensor:
-    """Suppress rotated boxes; arguments and result as of `detectory.ops.nms_rotated`."""
+    """Apply NMS to rotated boxes; see `detectory.ops.nms_rotated`."""
     if torch.jit.is_scripting():
         return torch.ops.detectory.nms_rotated(boxes, scores, iou_threshold)
 

@@ -1,4 +1,4 @@
-"""Aligned region pooling under Detectron2's module path."""
+"""ROIAlign under Detectron2's module path."""
 
 from collections.abc import Sequence
 
@@ -19,20 +19,20 @@ def roi_align(
     sampling_ratio: int = -1,
     aligned: bool = False,
 ) -> Tensor:
-    """Pool regions, with torchvision's arguments and defaults.
+    """Apply ROIAlign with torchvision's arguments and defaults.
 
     Args:
         input: `(B, C, H, W)`.
-        boxes: `(R, 5)` with the image's index first, or the boxes `(R, 4)` of each image.
-        output_size: Side, or height and width, of the output.
-        spatial_scale: Cells for one unit of the boxes.
-        sampling_ratio: Samples along each side of a bin; not positive: as many as there are cells.
-        aligned: Pixel centres at half-integers.
+        boxes: `(R, 5)` with the image index first, or a list of boxes `(R, 4)` per image.
+        output_size: Output side length, or height and width.
+        spatial_scale: Feature cells per box unit.
+        sampling_ratio: Samples per bin side; if not positive, one per cell.
+        aligned: Use half-pixel centres.
 
     Returns:
         `(R, C, height, width)`.
     """
     if not isinstance(boxes, Tensor):
-        boxes = torch.cat([torch.cat([one.new_full((len(one), 1), i), one], dim=1) for i, one in enumerate(boxes)])
+        boxes = torch.cat([torch.cat([x.new_full((len(x), 1), i), x], dim=1) for i, x in enumerate(boxes)])
     size = (output_size, output_size) if isinstance(output_size, int) else output_size
     return ops.roi_align(input, boxes, size, spatial_scale, max(sampling_ratio, 0), aligned)

@@ -1,4 +1,4 @@
-"""Aligned pooling of rotated regions under Detectron2's module path."""
+"""Rotated ROIAlign under Detectron2's module path."""
 
 from torch import Tensor
 
@@ -10,5 +10,5 @@ __all__ = ["ROIAlignRotated", "roi_align_rotated"]
 def roi_align_rotated(
     input: Tensor, boxes: Tensor, output_size: tuple[int, int], spatial_scale: float, sampling_ratio: int
 ) -> Tensor:
-    """Pool the rotated regions `(R, 6)` of a batch; see `ROIAlignRotated` for the arguments."""
+    """Pool rotated regions `(R, 6)`; see `ROIAlignRotated`."""
     return ROIAlignRotated(output_size, spatial_scale, sampling_ratio)(input, boxes)

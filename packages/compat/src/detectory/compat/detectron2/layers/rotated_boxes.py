@@ -1,4 +1,4 @@
-"""Overlap of rotated boxes under Detectron2's module path, also for scripted code."""
+"""IoU of rotated boxes under Detectron2's module path, scriptable."""
 
 import torch
 from torch import Tensor
@@ -9,7 +9,7 @@ __all__ = ["pairwise_iou_rotated"]
 
 
 def pairwise_iou_rotated(boxes1: Tensor, boxes2: Tensor) -> Tensor:
-    """Return the IoU of every pair; arguments and result as of `detectory.ops.pairwise_iou_rotated`."""
+    """Return the pairwise IoU of rotated boxes; see `detectory.ops.pairwise_iou_rotated`."""
     if torch.jit.is_scripting():
         return torch.ops.detectory.pairwise_iou_rotated(boxes1.detach(), boxes2.detach())
 

@@ -1,4 +1,4 @@
-"""The shape of a feature map under Detectron2's module path."""
+"""`ShapeSpec` under Detectron2's module path."""
 
 from detectory.modeling.layers import ShapeSpec
 

@@ -1,4 +1,4 @@
-"""Wrappers that Detectron2 puts around torch; most do what torch does by itself today."""
+"""Detectron2's wrappers of torch layers and functions; current torch covers most of them."""
 
 from collections.abc import Callable
 from typing import Any
@@ -28,18 +28,18 @@ __all__ = [
 
 
 def cat(tensors: list[Tensor] | tuple[Tensor, ...], dim: int = 0) -> Tensor:
-    """Return `torch.cat`, and the tensor itself where there is only one.
+    """Concatenate tensors, returning a single tensor without a copy.
 
     Raises:
-        TypeError: `tensors` is no list or tuple.
+        TypeError: If `tensors` is not a list or tuple.
     """
     if not isinstance(tensors, list | tuple):
-        raise TypeError(f"cat: expected a list or tuple of tensors, got {type(tensors).__name__}")
+        raise TypeError(f"cat: tensors must be a list or tuple, got {type(tensors).__name__}")
     return tensors[0] if len(tensors) == 1 else torch.cat(tensors, dim)
 
 
 def empty_input_loss_func_wrapper(loss_func: Callable[..., Tensor]) -> Callable[..., Tensor]:
-    """Return `loss_func` with a mean over nothing that is zero, connected to its input, instead of NaN."""
+    """Wrap a loss so that its mean over an empty target is a differentiable zero instead of NaN."""
 
     def loss(input: Tensor, target: Tensor, *, reduction: str = "mean", **kwargs: Any) -> Tensor:
         if target.numel() == 0 and reduction == "mean":
@@ -50,27 +50,27 @@ def empty_input_loss_func_wrapper(loss_func: Callable[..., Tensor]) -> Callable[
 
 
 def nonzero_tuple(x: Tensor) -> tuple[Tensor, ...]:
-    """Return one tensor of indices for each dimension: `x.nonzero(as_tuple=True)`, a scalar taken as one element."""
+    """Return `x.nonzero(as_tuple=True)`, treating a scalar as a tensor of one element."""
     return (x.unsqueeze(0) if x.dim() == 0 else x).nonzero(as_tuple=True)
 
 
 def shapes_to_tensor(x: list[Any], device: torch.device | None = None) -> Tensor:
-    """Return integers, or the scalar tensors that sizes are while tracing, as one int64 tensor."""
+    """Convert integers, or scalar tensors recorded by a tracer, to an int64 tensor."""
     if any(isinstance(size, Tensor) for size in x):
         return torch.stack([torch.as_tensor(size, device=device) for size in x])
     return torch.as_tensor(x, device=device)
 
 
 def move_device_like(src: Tensor, dst: Tensor) -> Tensor:
-    """Return `src` on the device of `dst`."""
+    """Move `src` to the device of `dst`."""
     return src.to(dst.device)
 
 
 def check_if_dynamo_compiling() -> bool:
-    """Say whether `torch.compile` is tracing this call."""
+    """Return whether `torch.compile` is tracing the call."""
     return torch.compiler.is_compiling()
 
 
 def disable_torch_compiler(func: Callable[..., Any]) -> Callable[..., Any]:
-    """Return `func` so that `torch.compile` runs it as it is."""
+    """Exclude a function from `torch.compile`."""
     return torch.compiler.disable(func)

@@ -1,4 +1,4 @@
-"""Configs and weights by Detectron2's config names."""
+"""Configs and weights of the model zoo under Detectron2's config names."""
 
 from pathlib import Path
 from typing import Any
@@ -16,26 +16,26 @@ CONFIGS = Path(__file__).parent / "configs"
 
 
 def get_config_file(config_path: str) -> str:
-    """Return the path of a config's file.
+    """Return the path of a config file.
 
     Args:
-        config_path: E.g. `"COCO-InstanceSegmentation/mask_rcnn_R_50_FPN_1x.yaml"`.
+        config_path: Name such as `"COCO-InstanceSegmentation/mask_rcnn_R_50_FPN_1x.yaml"`.
 
     Raises:
-        RuntimeError: the zoo has no such file; the message lists the nearest names.
+        RuntimeError: If the zoo does not contain the file; the message lists the nearest names.
     """
     path = CONFIGS / config_path
     if not path.is_file():
         known = [str(p.relative_to(CONFIGS)) for p in CONFIGS.rglob("*") if p.suffix in (".yaml", ".py")]
-        raise RuntimeError(f"{config_path} is not in the model zoo, {nearest(config_path, known)}")
+        raise RuntimeError(f"get_config_file: {config_path} is not in the model zoo, {nearest(config_path, known)}")
     return str(path)
 
 
 def get_checkpoint_url(config_path: str) -> str:
-    """Return where the weights trained with a config are.
+    """Return the URL of the weights trained with a config.
 
     Raises:
-        RuntimeError: nobody published any; the message lists the nearest names.
+        RuntimeError: If weights were not published; the message lists the nearest names.
     """
     try:
         return published_model(config_path).url
@@ -47,30 +47,30 @@ def get_config(config_path: str, trained: bool = False) -> Any:
     """Return a config: a `CfgNode` for `.yaml`, an omegaconf tree for `.py`.
 
     Args:
-        config_path: The config's name.
-        trained: Let the config's weights be those trained with it, instead of those that training starts from.
+        config_path: Name of the config.
+        trained: Set the weights to those trained with the config instead of the initial ones.
 
     Raises:
-        RuntimeError: the zoo has no such config, or nobody published its weights.
+        RuntimeError: If the zoo does not contain the config, or its weights were not published.
     """
     if config_path.endswith(".yaml"):
         return _yaml_config(config_path, trained)
     if config_path.endswith(".py"):
         return _python_config(config_path, trained)
-    raise RuntimeError(f"a config's name ends in .yaml or .py, got {config_path!r}")
+    raise RuntimeError(f"get_config: config_path must end in .yaml or .py, got {config_path!r}")
 
 
 def get(config_path: str, trained: bool = False, device: str | None = None) -> nn.Module:
     """Build the model of a config.
 
     Args:
-        config_path: The config's name.
-        trained: Load the weights trained with it (downloaded once); else those that training starts from, if the
-            config names any and they are only initial ones: random weights.
-        device: Overrides the config's; the CPU is taken where the config says CUDA and there is none.
+        config_path: Name of the config.
+        trained: Load the weights trained with the config (downloaded once). Otherwise the model is randomly
+            initialised, unless the config refers to weights other than a pre-trained backbone.
+        device: Override the config's device; by default the CPU replaces an unavailable GPU.
 
     Raises:
-        RuntimeError: the zoo has no such config, or nobody published its weights.
+        RuntimeError: If the zoo does not contain the config, or its weights were not published.
     """
     from detectory.compat.detectron2.checkpoint import DetectionCheckpointer
     from detectory.compat.detectron2.modeling import build_model

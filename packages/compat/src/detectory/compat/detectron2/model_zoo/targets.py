@@ -1,4 +1,4 @@
-"""Native descriptions turned to Detectron2's: each target by the module path that Detectron2 has for it."""
+"""Translation of the targets in native recipes to Detectron2's module paths."""
 
 from collections.abc import Callable
 from typing import Any
@@ -69,7 +69,7 @@ _FVCORE = {"MultiStepParamScheduler": "detectory.compat.fvcore.common.param_sche
 
 
 def compat_path(target: str | Callable[..., Any]) -> str | None:
-    """Return where Detectron2 has a target of this library: a dotted path under `compat`, or None.
+    """Return the dotted path of a native target under `compat`, or None if Detectron2 has no such name.
 
     Example:
         >>> compat_path("detectory.modeling.backbone.resnet.ResNet.make_stage")
@@ -87,12 +87,12 @@ def compat_path(target: str | Callable[..., Any]) -> str | None:
 
 
 def with_compat_targets(config: DictConfig) -> DictConfig:
-    """Return a copy of a native config whose targets are Detectron2's names, so that `isinstance` holds for them."""
+    """Return a copy of a native config with Detectron2's targets, so that `isinstance` checks hold."""
     return DictConfig(_renamed(OmegaConf.to_container(config, resolve=False)), flags={"allow_objects": True})
 
 
 def recipe_parts(name: str) -> tuple[DictConfig, ...]:
-    """Return the parts of a native recipe with Detectron2's targets, in the order of their names."""
+    """Return the parts of a native recipe with Detectron2's targets, sorted by name."""
     config = with_compat_targets(get_config(name))
     return tuple(config[part] for part in sorted(config))
 

@@ -1,4 +1,4 @@
-"""Models: registries, builders and the classes they know."""
+"""Models: registries, builders and registered classes."""
 
 from detectory.compat.detectron2.layers import ShapeSpec
 from detectory.compat.detectron2.modeling.anchor_generator import ANCHOR_GENERATOR_REGISTRY, build_anchor_generator

@@ -26,13 +26,13 @@ ANCHOR_GENERATOR_REGISTRY = Registry("ANCHOR_GENERATOR")
 def _create_grid_offsets(
     size: tuple[int, int], stride: int, offset: float, target_device_tensor: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Return the x and y of every cell of a map, row by row; anchor generators of projects call it.
+    """Return the x and y coordinates of every cell of a feature map, in row-major order.
 
     Args:
-        size: `(height, width)` of the map.
-        stride: Pixels of a cell.
-        offset: Place in a cell, 0.5 for its middle.
-        target_device_tensor: The result lies where this does.
+        size: `(height, width)` of the feature map.
+        stride: Cell size in pixels.
+        offset: Position inside a cell as a fraction of the stride, 0.5 for the centre.
+        target_device_tensor: Tensor whose device is used.
     """
     height, width = size
     device = target_device_tensor.device
@@ -42,10 +42,10 @@ def _create_grid_offsets(
 
 
 class BufferList(nn.Module):
-    """A list of tensors that move with their module and are no part of its checkpoint.
+    """A list of non-persistent buffers.
 
     Args:
-        buffers: The tensors.
+        buffers: The tensors; they move with the module and are not saved in checkpoints.
     """
 
     def __init__(self, buffers: list[Tensor]) -> None:
@@ -62,18 +62,18 @@ class BufferList(nn.Module):
 
 @ANCHOR_GENERATOR_REGISTRY.register()
 class DefaultAnchorGenerator(native.DefaultAnchorGenerator):
-    """`detectory.modeling.anchor_generator.DefaultAnchorGenerator`, from arguments or a config."""
+    """`detectory.modeling.anchor_generator.DefaultAnchorGenerator` that can also be built from a config."""
 
     __init__ = configurable(native.DefaultAnchorGenerator.__init__)
     num_cell_anchors = native.DefaultAnchorGenerator.num_anchors
 
     def __prepare_scriptable__(self) -> nn.Module:
-        """Return what `torch.jit.script` compiles; a subclass stands for itself."""
+        """Return the scriptable equivalent of this class; subclasses are scripted as they are."""
         return ScriptableAnchors(self) if type(self) is DefaultAnchorGenerator else self
 
     @classmethod
     def from_config(cls, cfg: CfgNode, input_shape: list[ShapeSpec]) -> dict[str, Any]:
-        """Return the arguments that `MODEL.ANCHOR_GENERATOR` says, strides from the feature maps."""
+        """Read the arguments from `MODEL.ANCHOR_GENERATOR`, strides from the feature maps."""
         return {
             "sizes": cfg.MODEL.ANCHOR_GENERATOR.SIZES,
             "aspect_ratios": cfg.MODEL.ANCHOR_GENERATOR.ASPECT_RATIOS,
@@ -84,14 +84,14 @@ class DefaultAnchorGenerator(native.DefaultAnchorGenerator):
 
 @ANCHOR_GENERATOR_REGISTRY.register()
 class RotatedAnchorGenerator(native.RotatedAnchorGenerator):
-    """`detectory.modeling.anchor_generator.RotatedAnchorGenerator`, from arguments or a config."""
+    """`detectory.modeling.anchor_generator.RotatedAnchorGenerator` that can also be built from a config."""
 
     __init__ = configurable(native.RotatedAnchorGenerator.__init__)
     num_cell_anchors = native.RotatedAnchorGenerator.num_anchors
 
     @classmethod
     def from_config(cls, cfg: CfgNode, input_shape: list[ShapeSpec]) -> dict[str, Any]:
-        """Return the arguments that `MODEL.ANCHOR_GENERATOR` says, strides from the feature maps."""
+        """Read the arguments from `MODEL.ANCHOR_GENERATOR`, strides from the feature maps."""
         return {
             **DefaultAnchorGenerator.from_config(cfg, input_shape),
             "angles": cfg.MODEL.ANCHOR_GENERATOR.ANGLES,
@@ -99,5 +99,5 @@ class RotatedAnchorGenerator(native.RotatedAnchorGenerator):
 
 
 def build_anchor_generator(cfg: CfgNode, input_shape: list[ShapeSpec]) -> Any:
-    """Build the generator that `MODEL.ANCHOR_GENERATOR.NAME` names for feature maps of these shapes."""
+    """Build the generator named by `MODEL.ANCHOR_GENERATOR.NAME` for feature maps of these shapes."""
     return ANCHOR_GENERATOR_REGISTRY.get(cfg.MODEL.ANCHOR_GENERATOR.NAME)(cfg, input_shape)

@@ -1,4 +1,4 @@
-"""MMDetection's models under Detectron2's module path."""
+"""MMDetection wrappers under Detectron2's module path."""
 
 from detectory.modeling.mmdet_wrapper import MMDetBackbone, MMDetDetector
 

@@ -1,4 +1,4 @@
-"""Region poolers under Detectron2's module path."""
+"""ROI pooler under Detectron2's module path."""
 
 from detectory.modeling.poolers import ROIPooler, assign_boxes_to_levels, convert_boxes_to_pooler_format
 

@@ -1,8 +1,8 @@
-"""What `torch.jit.script` compiles in place of modules that hand `Instances` to each other, in inference.
+"""Scriptable inference-only equivalents of modules that pass `Instances` to each other.
 
-Each class takes a module's parts and does what it does, in the words that TorchScript knows: parts in lists instead of
-by name, settings of inference only. `detectory.compat.detectron2.export.scripting_with_instances` says the fields
-of `Instances`.
+`torch.jit.script` compiles each class in place of the module from which it takes its parameters. Submodules are kept
+in lists instead of by name, and only inference settings are kept. The fields of `Instances` are fixed by
+`detectory.compat.detectron2.export.scripting_with_instances`.
 """
 
 from typing import Any
@@ -32,7 +32,7 @@ __all__ = [
 
 
 class ScriptableAnchors(nn.Module):
-    """The anchors of a `DefaultAnchorGenerator`."""
+    """Anchors of a `DefaultAnchorGenerator`."""
 
     def __init__(self, generator: DefaultAnchorGenerator) -> None:
         super().__init__()
@@ -55,27 +55,27 @@ class ScriptableAnchors(nn.Module):
 
 
 class ScriptableRPN(nn.Module):
-    """The proposals of an `RPN` with upright anchors."""
+    """Proposals of an `RPN` with axis-aligned anchors."""
 
     def __init__(self, rpn: proposal_generator.RPN) -> None:
         super().__init__()
         self.rpn_head = rpn.rpn_head
         self.anchor_generator = rpn.anchor_generator
         self.in_features = list(rpn.in_features)
-        self.weights, self.scale_clamp = numbers_of(rpn.box2box_transform, "RPN")
+        self.weights, self.scale_clamp = transform_parameters(rpn.box2box_transform, "RPN")
         self.pre_nms_topk, self.post_nms_topk = rpn.pre_nms_topk[False], rpn.post_nms_topk[False]
         self.nms_thresh, self.min_box_size = float(rpn.nms_thresh), float(rpn.min_box_size)
 
     def forward(
         self, images: ImageList, features: dict[str, Tensor], gt_instances: list[Instances] | None = None
     ) -> tuple[list[Instances], dict[str, Tensor]]:
-        """Return the proposals of every image, and no losses."""
+        """Return the proposals of every image, and an empty dictionary of losses."""
         levels = [features[name] for name in self.in_features]
         anchors = self.anchor_generator(levels)
         logits, deltas = self.rpn_head(levels)
         boxes: list[Tensor] = []
         scores: list[Tensor] = []
-        numbers: list[Tensor] = []
+        levels_of_boxes: list[Tensor] = []
         for i in range(len(levels)):
             level_logits = flatten_cells(logits[i], 1).squeeze(2)
             score, index = level_logits.topk(min(level_logits.shape[1], self.pre_nms_topk), dim=1)
@@ -84,12 +84,12 @@ class ScriptableRPN(nn.Module):
             moved = decode_boxes(moves, chosen.flatten(0, 1), self.weights, self.scale_clamp)
             boxes.append(moved.reshape(chosen.shape))
             scores.append(score)
-            numbers.append(torch.full([score.shape[1]], i, dtype=torch.int64, device=score.device))
-        found = self._suppress(
-            torch.cat(boxes, dim=1), torch.cat(scores, dim=1), torch.cat(numbers), images.image_sizes
+            levels_of_boxes.append(torch.full([score.shape[1]], i, dtype=torch.int64, device=score.device))
+        proposals = self._suppress(
+            torch.cat(boxes, dim=1), torch.cat(scores, dim=1), torch.cat(levels_of_boxes), images.image_sizes
         )
         losses: dict[str, Tensor] = {}
-        return found, losses
+        return proposals, losses
 
     def _suppress(
         self, boxes: Tensor, scores: Tensor, levels: Tensor, image_sizes: list[tuple[int, int]]
@@ -107,7 +107,7 @@ class ScriptableRPN(nn.Module):
 
 
 class ScriptableMaskHead(nn.Module):
-    """The masks of a `MaskRCNNConvUpsampleHead`."""
+    """Masks of a `MaskRCNNConvUpsampleHead`."""
 
     def __init__(self, head: roi_heads.MaskRCNNConvUpsampleHead) -> None:
         super().__init__()
@@ -124,21 +124,21 @@ class ScriptableMaskHead(nn.Module):
         if self.is_shared:
             logits = self.predictor(x)
         else:
-            classes = torch.cat([found.pred_classes for found in instances])
+            classes = torch.cat([per_image.pred_classes for per_image in instances])
             bias = self.predictor.bias
             weight = self.predictor.weight[classes].flatten(1)
             logits = torch.einsum("rchw,rc->rhw", x, weight)
             if bias is not None:
                 logits = logits + bias[classes].unsqueeze(1).unsqueeze(2)
             logits = logits.unsqueeze(1)
-        masks = logits.float().sigmoid().split([len(found) for found in instances])
-        for i, found in enumerate(instances):
-            found.pred_masks = masks[i]
+        masks = logits.float().sigmoid().split([len(per_image) for per_image in instances])
+        for i, per_image in enumerate(instances):
+            per_image.pred_masks = masks[i]
         return instances
 
 
 class ScriptableKeypointHead(nn.Module):
-    """The keypoints of a `KRCNNConvDeconvUpsampleHead`."""
+    """Keypoints of a `KRCNNConvDeconvUpsampleHead`."""
 
     def __init__(self, head: roi_heads.KRCNNConvDeconvUpsampleHead) -> None:
         super().__init__()
@@ -152,37 +152,37 @@ class ScriptableKeypointHead(nn.Module):
         for conv in self.convs:
             x = conv(x)
         x = F.interpolate(self.score_lowres(x), scale_factor=self.up_scale, mode="bilinear", align_corners=False)
-        boxes = torch.cat([found.pred_boxes.tensor for found in instances])
+        boxes = torch.cat([per_image.pred_boxes.tensor for per_image in instances])
         points = heatmaps_to_keypoints(x, boxes)
         points = torch.cat([points[:, :, :2], points[:, :, 3:]], dim=2)
-        counts = [len(found) for found in instances]
+        counts = [len(per_image) for per_image in instances]
         image_points, image_heats = points.split(counts), x.split(counts)
-        for i, found in enumerate(instances):
-            found.pred_keypoints, found.pred_keypoint_heatmaps = image_points[i], image_heats[i]
+        for i, per_image in enumerate(instances):
+            per_image.pred_keypoints, per_image.pred_keypoint_heatmaps = image_points[i], image_heats[i]
         return instances
 
 
 class _BoxDetector(nn.Module):
-    """The detections of a `FastRCNNOutputLayers`."""
+    """Detections of a `FastRCNNOutputLayers`."""
 
     def __init__(self, predictor: roi_heads.FastRCNNOutputLayers, name: str) -> None:
         super().__init__()
         self.box_predictor = predictor
-        self.weights, self.scale_clamp = numbers_of(predictor.box2box_transform, name)
+        self.weights, self.scale_clamp = transform_parameters(predictor.box2box_transform, name)
         self.use_sigmoid = bool(predictor.use_sigmoid_ce)
         self.score_thresh, self.nms_thresh = float(predictor.test_score_thresh), float(predictor.test_nms_thresh)
         self.topk = int(predictor.test_topk_per_image)
 
     def _detect(self, vectors: Tensor, proposals: list[Instances]) -> list[Instances]:
         scores, deltas = self.box_predictor(vectors)
-        regions = torch.cat([one.proposal_boxes.tensor for one in proposals])
+        regions = torch.cat([per_image.proposal_boxes.tensor for per_image in proposals])
         boxes = decode_boxes(deltas, regions, self.weights, self.scale_clamp)
         probabilities = scores.sigmoid() if self.use_sigmoid else F.softmax(scores, dim=-1)
-        counts = [one.proposal_boxes.tensor.shape[0] for one in proposals]
+        counts = [per_image.proposal_boxes.tensor.shape[0] for per_image in proposals]
         image_boxes, image_scores = boxes.split(counts), probabilities.split(counts)
         results: list[Instances] = []
-        for i, one in enumerate(proposals):
-            results.append(self._best(image_boxes[i], image_scores[i], one.image_size))
+        for i, per_image in enumerate(proposals):
+            results.append(self._best(image_boxes[i], image_scores[i], per_image.image_size))
         return results
 
     def _best(self, boxes: Tensor, scores: Tensor, image_size: tuple[int, int]) -> Instances:
@@ -200,7 +200,7 @@ class _BoxDetector(nn.Module):
 
 
 class ScriptableROIHeads(_BoxDetector):
-    """The detections of `StandardROIHeads`."""
+    """Detections of `StandardROIHeads`."""
 
     def __init__(self, heads: roi_heads.StandardROIHeads) -> None:
         super().__init__(heads.box_predictor, "StandardROIHeads")
@@ -220,22 +220,26 @@ class ScriptableROIHeads(_BoxDetector):
         proposals: list[Instances],
         targets: list[Instances] | None = None,
     ) -> tuple[list[Instances], dict[str, Tensor]]:
-        """Return the detections of every image, and no losses."""
+        """Return the detections of every image, and an empty dictionary of losses."""
         maps = [features[name] for name in self.box_in_features]
-        pooled = self.box_pooler(maps, [one.proposal_boxes for one in proposals])
-        found = self._detect(self.box_head(pooled), proposals)
+        pooled = self.box_pooler(maps, [per_image.proposal_boxes for per_image in proposals])
+        detections = self._detect(self.box_head(pooled), proposals)
         if self.mask_head is not None:
             maps = [features[name] for name in self.mask_in_features]
-            found = self.mask_head(self.mask_pooler(maps, [one.pred_boxes for one in found]), found)
+            detections = self.mask_head(
+                self.mask_pooler(maps, [per_image.pred_boxes for per_image in detections]), detections
+            )
         if self.keypoint_head is not None:
             maps = [features[name] for name in self.keypoint_in_features]
-            found = self.keypoint_head(self.keypoint_pooler(maps, [one.pred_boxes for one in found]), found)
+            detections = self.keypoint_head(
+                self.keypoint_pooler(maps, [per_image.pred_boxes for per_image in detections]), detections
+            )
         losses: dict[str, Tensor] = {}
-        return found, losses
+        return detections, losses
 
 
 class ScriptableRes5Heads(_BoxDetector):
-    """The detections of `Res5ROIHeads`."""
+    """Detections of `Res5ROIHeads`."""
 
     def __init__(self, heads: roi_heads.Res5ROIHeads) -> None:
         super().__init__(heads.box_predictor, "Res5ROIHeads")
@@ -250,25 +254,29 @@ class ScriptableRes5Heads(_BoxDetector):
         proposals: list[Instances],
         targets: list[Instances] | None = None,
     ) -> tuple[list[Instances], dict[str, Tensor]]:
-        """Return the detections of every image, and no losses."""
-        regions = self._regions(features, [one.proposal_boxes for one in proposals])
-        found = self._detect(regions.mean(dim=[2, 3]), proposals)
+        """Return the detections of every image, and an empty dictionary of losses."""
+        regions = self._regions(features, [per_image.proposal_boxes for per_image in proposals])
+        detections = self._detect(regions.mean(dim=[2, 3]), proposals)
         if self.mask_head is not None:
-            found = self.mask_head(self._regions(features, [one.pred_boxes for one in found]), found)
+            detections = self.mask_head(
+                self._regions(features, [per_image.pred_boxes for per_image in detections]), detections
+            )
         losses: dict[str, Tensor] = {}
-        return found, losses
+        return detections, losses
 
     def _regions(self, features: dict[str, Tensor], boxes: list[Boxes]) -> Tensor:
         return self.res5(fast_layout(self.pooler([features[name] for name in self.in_features], boxes)))
 
 
 class ScriptableRCNN(nn.Module):
-    """The detections of a `GeneralizedRCNN`, in the resolution that the model sees."""
+    """Detections of a `GeneralizedRCNN`, at the resolution of its input."""
 
     def __init__(self, model: meta_arch.GeneralizedRCNN) -> None:
         super().__init__()
         if model.proposal_generator is None or model.backbone.padding_constraints.get("square_size", 0):
-            raise TypeError("GeneralizedRCNN: scripting needs a proposal generator and a backbone that pads no square")
+            raise TypeError(
+                "GeneralizedRCNN: scripting needs a proposal generator, and a backbone without square padding"
+            )
         self.backbone, self.proposal_generator = model.backbone, model.proposal_generator
         self.roi_heads = model.roi_heads
         self.divisibility = int(model.backbone.size_divisibility)
@@ -288,9 +296,11 @@ class ScriptableRCNN(nn.Module):
         detected_instances: list[Instances] | None = None,
         do_postprocess: bool = True,
     ) -> list[Instances]:
-        """Return the detections of every image; results are scaled outside of scripted code."""
+        """Return the detections of every image; rescaling to the original size is left to the caller."""
         if do_postprocess or detected_instances is not None:
-            raise RuntimeError("GeneralizedRCNN.inference: scripted it takes do_postprocess=False and no known boxes")
+            raise RuntimeError(
+                "GeneralizedRCNN.inference: scripted models need do_postprocess=False and no detected_instances"
+            )
         images = normalized_batch(batched_inputs, self.pixel_mean, self.pixel_std, self.divisibility)
         features = self.backbone(fast_layout(images.tensor))
         proposals = self.proposal_generator(images, features, None)[0]
@@ -298,13 +308,13 @@ class ScriptableRCNN(nn.Module):
 
 
 def normalized_batch(inputs: list[dict[str, Tensor]], mean: Tensor, std: Tensor, divisibility: int) -> ImageList:
-    """Return the pictures of a batch, normalised and padded to one size."""
+    """Normalise the images of a batch and pad them to one size."""
     pictures = [(item["image"].to(mean.device) - mean) / std for item in inputs]
     return ImageList.from_tensors(pictures, divisibility)
 
 
-def numbers_of(transform: object, name: str) -> tuple[list[float], float]:
-    """Return the weights and the clamp of a `Box2BoxTransform`, which `name` has."""
+def transform_parameters(transform: object, name: str) -> tuple[list[float], float]:
+    """Return the weights and the scale clamp of a `Box2BoxTransform` that belongs to `name`."""
     if not isinstance(transform, Box2BoxTransform):
         raise TypeError(f"{name}: only Box2BoxTransform can be scripted, got {type(transform).__name__}")
     return [float(weight) for weight in transform.weights], float(transform.scale_clamp)

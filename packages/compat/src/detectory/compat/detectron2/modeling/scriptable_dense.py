@@ -1,10 +1,10 @@
-"""What `torch.jit.script` compiles in place of RetinaNet, in inference."""
+"""Scriptable inference-only equivalent of RetinaNet."""
 
 import torch
 from torch import Tensor, nn
 
 from detectory.compat.detectron2.layers.nms import batched_nms
-from detectory.compat.detectron2.modeling.scriptable import normalized_batch, numbers_of
+from detectory.compat.detectron2.modeling.scriptable import normalized_batch, transform_parameters
 from detectory.modeling import meta_arch
 from detectory.modeling.box_regression import decode_boxes
 from detectory.modeling.layers import fast_layout
@@ -15,7 +15,7 @@ __all__ = ["ScriptableRetinaNet", "ScriptableRetinaNetHead"]
 
 
 class ScriptableRetinaNetHead(nn.Module):
-    """The logits and deltas of a `RetinaNetHead`."""
+    """Logits and deltas of a `RetinaNetHead`."""
 
     def __init__(self, head: meta_arch.RetinaNetHead) -> None:
         super().__init__()
@@ -30,16 +30,16 @@ class ScriptableRetinaNetHead(nn.Module):
 
 
 class ScriptableRetinaNet(nn.Module):
-    """The detections of a `RetinaNet`, in the resolution that the model sees."""
+    """Detections of a `RetinaNet`, at the resolution of its input."""
 
     def __init__(self, model: meta_arch.RetinaNet) -> None:
         super().__init__()
         if model.backbone.padding_constraints.get("square_size", 0):
-            raise TypeError("RetinaNet: scripting needs a backbone that pads no square")
+            raise TypeError("RetinaNet: scripting needs a backbone without square padding")
         self.backbone, self.head, self.anchor_generator = model.backbone, model.head, model.anchor_generator
         self.in_features = list(model.head_in_features)
         self.num_classes = int(model.num_classes)
-        self.weights, self.scale_clamp = numbers_of(model.box2box_transform, "RetinaNet")
+        self.weights, self.scale_clamp = transform_parameters(model.box2box_transform, "RetinaNet")
         self.score_thresh, self.nms_thresh = float(model.test_score_thresh), float(model.test_nms_thresh)
         self.candidates, self.detections = int(model.test_topk_candidates), int(model.max_detections_per_image)
         self.divisibility = int(model.backbone.size_divisibility)
@@ -49,7 +49,7 @@ class ScriptableRetinaNet(nn.Module):
         self.register_buffer("pixel_std", model.pixel_std, False)
 
     def forward(self, batched_inputs: list[dict[str, Tensor]]) -> list[Instances]:
-        """Return the detections of every image; results are scaled outside of scripted code."""
+        """Return the detections of every image; rescaling to the original size is left to the caller."""
         images = normalized_batch(batched_inputs, self.pixel_mean, self.pixel_std, self.divisibility)
         maps = self.backbone(fast_layout(images.tensor))
         features = [maps[name] for name in self.in_features]

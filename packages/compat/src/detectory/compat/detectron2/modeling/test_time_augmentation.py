@@ -1,4 +1,4 @@
-"""Test-time augmentation, from arguments or a config."""
+"""Test-time augmentation, built from arguments or a config."""
 
 from collections.abc import Callable
 from typing import Any
@@ -13,25 +13,25 @@ __all__ = ["DatasetMapperTTA", "GeneralizedRCNNWithTTA", "HFlipTransform", "NoOp
 
 
 class DatasetMapperTTA(native.DatasetMapperTTA):
-    """`detectory.engine.DatasetMapperTTA`, from arguments or a config."""
+    """`detectory.engine.DatasetMapperTTA` that can also be built from a config."""
 
     __init__ = configurable(native.DatasetMapperTTA.__init__)
 
     @classmethod
     def from_config(cls, cfg: CfgNode) -> dict[str, Any]:
-        """Return the arguments that `TEST.AUG` says."""
+        """Read the arguments from `TEST.AUG`."""
         settings = cfg.TEST.AUG
         return {"min_sizes": settings.MIN_SIZES, "max_size": settings.MAX_SIZE, "flip": settings.FLIP}
 
 
 class GeneralizedRCNNWithTTA(native.GeneralizedRCNNWithTTA):
-    """`detectory.engine.GeneralizedRCNNWithTTA`, called as Detectron2's.
+    """A `detectory.engine.GeneralizedRCNNWithTTA` with Detectron2's signature.
 
     Args:
-        cfg: The model's config; `TEST.AUG` says the augmentations where there is no mapper.
+        cfg: Config of the model; `TEST.AUG` describes the augmentations if `tta_mapper` is not given.
         model: The model.
-        tta_mapper: Makes the inputs of an input.
-        batch_size: How many go through the model together.
+        tta_mapper: Maps an input to its augmented versions.
+        batch_size: Number of augmented images per forward pass.
     """
 
     def __init__(

@@ -1,1 +1,1 @@
-"""Parts of Detectron2's research projects."""
+"""Components of Detectron2's research projects."""

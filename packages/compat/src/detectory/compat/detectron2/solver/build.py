@@ -1,4 +1,4 @@
-"""Optimizers and schedules from a config."""
+"""Optimizers and learning rate schedulers built from a config."""
 
 from collections import defaultdict
 from enum import Enum
@@ -44,22 +44,22 @@ class GradientClipType(Enum):
 
 
 def maybe_add_gradient_clipping(cfg: CfgNode, optimizer: OptimizerOrClass) -> OptimizerOrClass:
-    """Let an optimizer, or all of a class, clip gradients before each step if `SOLVER.CLIP_GRADIENTS` says so.
+    """Add gradient clipping to an optimizer or optimizer class if `SOLVER.CLIP_GRADIENTS` enables it.
 
     Args:
         cfg: The config.
-        optimizer: An optimizer, which is changed, or a class of optimizers, of which a subclass is returned.
+        optimizer: An optimizer, which is modified, or an optimizer class, which is subclassed.
     """
     settings = cfg.SOLVER.CLIP_GRADIENTS
     if not settings.ENABLED:
         return optimizer
-    kind: Any = GradientClipType(settings.CLIP_TYPE).value
+    clip_type: Any = GradientClipType(settings.CLIP_TYPE).value
     if isinstance(optimizer, torch.optim.Optimizer):
-        return clip_gradients(optimizer, kind, settings.CLIP_VALUE, settings.NORM_TYPE)
+        return clip_gradients(optimizer, clip_type, settings.CLIP_VALUE, settings.NORM_TYPE)
 
     def __init__(self: Any, *args: Any, **kwargs: Any) -> None:
         optimizer.__init__(self, *args, **kwargs)
-        clip_gradients(self, kind, settings.CLIP_VALUE, settings.NORM_TYPE)
+        clip_gradients(self, clip_type, settings.CLIP_VALUE, settings.NORM_TYPE)
 
     return type(f"{optimizer.__name__}WithGradientClip", (optimizer,), {"__init__": __init__})
 
@@ -85,10 +85,10 @@ def build_optimizer(cfg: CfgNode, model: torch.nn.Module) -> torch.optim.Optimiz
 
 
 def build_lr_scheduler(cfg: CfgNode, optimizer: torch.optim.Optimizer) -> torch.optim.lr_scheduler.LRScheduler:
-    """Build the schedule that `SOLVER.LR_SCHEDULER_NAME` names, with a warm-up.
+    """Build the schedule named by `SOLVER.LR_SCHEDULER_NAME`, with a warm-up.
 
     Raises:
-        ValueError: an unknown name.
+        ValueError: If the name is unknown.
     """
     settings = cfg.SOLVER
     schedule = WarmupParamScheduler(
@@ -118,7 +118,7 @@ def _schedule(settings: CfgNode) -> ParamScheduler:
 
 
 def _expand_param_groups(params: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return one group for each parameter; what later groups set wins."""
+    """Return one group per parameter; later groups override earlier ones."""
     expanded: dict[torch.nn.Parameter, dict[str, Any]] = defaultdict(dict)
     for group in params:
         settings = {key: value for key, value in group.items() if key != "params"}
@@ -128,7 +128,7 @@ def _expand_param_groups(params: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def reduce_param_groups(params: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return groups of the same settings as one; optimizers are faster with few groups."""
+    """Merge groups with equal settings, because optimizers are faster with fewer groups."""
     groups: dict[tuple[Any, ...], list[torch.nn.Parameter]] = defaultdict(list)
     for group in _expand_param_groups(params):
         settings = tuple((key, value) for key, value in group.items() if key != "params")

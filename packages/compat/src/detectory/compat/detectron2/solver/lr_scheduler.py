@@ -1,4 +1,4 @@
-"""Schedules of the learning rate."""
+"""Learning rate schedulers."""
 
 import math
 from bisect import bisect_right
@@ -29,31 +29,31 @@ __all__ = [
 
 
 def _get_warmup_factor_at_iter(method: str, iteration: int, warmup_iters: int, warmup_factor: float) -> float:
-    """Return the factor of the learning rate during the warm-up, 1 after it."""
+    """Return the warm-up factor of the learning rate, 1 after the warm-up."""
     if iteration >= warmup_iters:
         return 1.0
     if method == "constant":
         return warmup_factor
     if method == "linear":
-        share = iteration / warmup_iters
-        return warmup_factor * (1 - share) + share
+        progress = iteration / warmup_iters
+        return warmup_factor * (1 - progress) + progress
     raise ValueError(f"warmup_method must be 'constant' or 'linear', got {method!r}")
 
 
 class WarmupMultiStepLR(LRScheduler):
-    """Steps down at milestones after a warm-up; `WarmupParamScheduler` serves any schedule.
+    """Multi-step decay after a warm-up; `WarmupParamScheduler` supports any schedule.
 
     Args:
         optimizer: The optimizer.
-        milestones: Ascending iterations.
-        gamma: Factor at each of them.
+        milestones: Iterations of the decays, ascending.
+        gamma: Factor per milestone.
         warmup_factor: Factor at iteration 0.
-        warmup_iters: Length of the warm-up.
+        warmup_iters: Number of warm-up iterations.
         warmup_method: `"linear"` or `"constant"`.
-        last_epoch: The iteration run last, -1 for none.
+        last_epoch: Last completed iteration, or -1.
 
     Raises:
-        ValueError: the milestones do not ascend.
+        ValueError: If the milestones are not ascending.
     """
 
     def __init__(
@@ -67,28 +67,28 @@ class WarmupMultiStepLR(LRScheduler):
         last_epoch: int = -1,
     ) -> None:
         if list(milestones) != sorted(milestones):
-            raise ValueError(f"WarmupMultiStepLR: milestones must ascend, got {milestones}")
+            raise ValueError(f"WarmupMultiStepLR: milestones must be ascending, got {milestones}")
         self.milestones, self.gamma = milestones, gamma
         self.warmup_factor, self.warmup_iters, self.warmup_method = warmup_factor, warmup_iters, warmup_method
         super().__init__(optimizer, last_epoch)
 
     def get_lr(self) -> list[float | torch.Tensor]:
-        """Return the rate of each parameter group."""
+        """Return the learning rate of each parameter group."""
         warmup = _get_warmup_factor_at_iter(self.warmup_method, self.last_epoch, self.warmup_iters, self.warmup_factor)
         steps = self.gamma ** bisect_right(self.milestones, self.last_epoch)
         return [base * warmup * steps for base in self.base_lrs]
 
 
 class WarmupCosineLR(LRScheduler):
-    """Falls along half a cosine to zero after a warm-up; `WarmupParamScheduler` serves any schedule.
+    """Cosine decay to zero after a warm-up; `WarmupParamScheduler` supports any schedule.
 
     Args:
         optimizer: The optimizer.
-        max_iters: Iterations in all.
+        max_iters: Total number of iterations.
         warmup_factor: Factor at iteration 0.
-        warmup_iters: Length of the warm-up.
+        warmup_iters: Number of warm-up iterations.
         warmup_method: `"linear"` or `"constant"`.
-        last_epoch: The iteration run last, -1 for none.
+        last_epoch: Last completed iteration, or -1.
     """
 
     def __init__(
@@ -105,7 +105,7 @@ class WarmupCosineLR(LRScheduler):
         super().__init__(optimizer, last_epoch)
 
     def get_lr(self) -> list[float | torch.Tensor]:
-        """Return the rate of each parameter group."""
+        """Return the learning rate of each parameter group."""
         warmup = _get_warmup_factor_at_iter(self.warmup_method, self.last_epoch, self.warmup_iters, self.warmup_factor)
         cosine = 0.5 * (1.0 + math.cos(math.pi * self.last_epoch / self.max_iters))
         return [base * warmup * cosine for base in self.base_lrs]

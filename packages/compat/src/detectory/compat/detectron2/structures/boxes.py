@@ -21,4 +21,4 @@ __all__ = [
     "pairwise_point_box_distance",
 ]
 
-matched_boxlist_iou = matched_pairwise_iou  # its older name
+matched_boxlist_iou = matched_pairwise_iou  # name used by early Detectron2 versions

@@ -1,4 +1,4 @@
-"""Batches of images under Detectron2's module path."""
+"""Image batches under Detectron2's module path."""
 
 from detectory.structures import ImageList
 

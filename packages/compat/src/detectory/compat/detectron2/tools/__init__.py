@@ -1,1 +1,1 @@
-"""Programs with the flags of Detectron2's tools."""
+"""Command-line tools with the flags of Detectron2's tools."""

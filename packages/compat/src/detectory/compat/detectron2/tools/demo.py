@@ -1,7 +1,7 @@
-"""Draw what a model finds: `python -m detectory.compat.detectron2.tools.demo --config-file … --input … --output …`.
+"""Command line that draws predictions: `python -m detectory.compat.detectron2.tools.demo --config-file … --input …`.
 
-The flags are those of Detectron2's demo: pictures or a pattern of pictures, a video or a camera as input, settings of
-the config behind `--opts`. Without `--output` a window shows what was found.
+Flags are those of Detectron2's demo: image files or a glob pattern, a video or a camera as input, and config
+settings after `--opts`. Predictions are shown in a window unless `--output` is given.
 """
 
 import argparse
@@ -28,25 +28,25 @@ from detectory.engine.inference.window import Window
 
 __all__ = ["draw", "draw_frame", "get_parser", "run", "setup_cfg"]
 
-logger = logging.getLogger("detectron2.tools.demo")
+_logger = logging.getLogger("detectron2.tools.demo")
 
 
 def get_parser() -> argparse.ArgumentParser:
-    """Return the parser of the demo's flags."""
-    parser = argparse.ArgumentParser(description="Draw what a model of a YAML config finds in pictures and videos.")
-    parser.add_argument("--config-file", required=True, metavar="FILE", help="path of the config")
+    """Build the parser of the demo's flags."""
+    parser = argparse.ArgumentParser(description="Draw the predictions of a YAML config's model on images and videos.")
+    parser.add_argument("--config-file", required=True, metavar="FILE", help="path of the config file")
     source = parser.add_mutually_exclusive_group(required=True)
-    source.add_argument("--input", nargs="+", help="pictures, or one pattern such as 'folder/*.jpg'")
+    source.add_argument("--input", nargs="+", help="image files, or a pattern such as 'folder/*.jpg'")
     source.add_argument("--video-input", metavar="FILE", help="a video")
-    source.add_argument("--webcam", action="store_true", help="the first camera, until Ctrl-C")
-    parser.add_argument("--output", help="a folder, or a file where there is one picture or a video; default: a window")
-    parser.add_argument("--confidence-threshold", type=float, default=0.5, help="least score that is drawn")
-    parser.add_argument("--opts", nargs=argparse.REMAINDER, default=[], help="settings of the config: KEY VALUE")
+    source.add_argument("--webcam", action="store_true", help="read the first camera until Ctrl-C")
+    parser.add_argument("--output", help="output folder, or file for a single image or video; default: a window")
+    parser.add_argument("--confidence-threshold", type=float, default=0.5, help="minimum score of drawn instances")
+    parser.add_argument("--opts", nargs=argparse.REMAINDER, default=[], help="config settings to override: KEY VALUE …")
     return parser
 
 
 def setup_cfg(args: argparse.Namespace) -> CfgNode:
-    """Return the config that the flags say, frozen; the threshold counts for every kind of head."""
+    """Build the frozen config from the flags; the confidence threshold applies to every type of head."""
     cfg = get_cfg()
     cfg.merge_from_file(args.config_file)
     if not torch.cuda.is_available():
@@ -60,45 +60,45 @@ def setup_cfg(args: argparse.Namespace) -> CfgNode:
 
 
 def draw(cfg: CfgNode, predictor: DefaultPredictor, path: str) -> tuple[VisImage, int | None]:
-    """Return the picture with what was found drawn on it, and how many objects: None where no objects are predicted."""
+    """Draw the predictions for an image; return the drawing and the number of instances, None if not predicted."""
     image = read_image(path, format="BGR")
-    found = predictor(image)
+    outputs = predictor(image)
     visualizer = Visualizer(image[:, :, ::-1], _metadata(cfg), instance_mode=ColorMode.IMAGE)
-    if "panoptic_seg" in found:
-        segments, described = found["panoptic_seg"]
+    if "panoptic_seg" in outputs:
+        segments, described = outputs["panoptic_seg"]
         return visualizer.draw_panoptic_seg_predictions(segments.cpu(), described), len(described)
-    if "sem_seg" in found:
-        visualizer.draw_sem_seg(found["sem_seg"].argmax(dim=0).cpu())
-    if "instances" not in found:
+    if "sem_seg" in outputs:
+        visualizer.draw_sem_seg(outputs["sem_seg"].argmax(dim=0).cpu())
+    if "instances" not in outputs:
         return visualizer.output, None
-    instances = found["instances"].to("cpu")
+    instances = outputs["instances"].to("cpu")
     return visualizer.draw_instance_predictions(instances), len(instances)
 
 
 def draw_frame(visualizer: VideoVisualizer, predictor: DefaultPredictor, frame: np.ndarray) -> VisImage:
-    """Return a frame of a video, (H, W, 3) uint8 RGB, with what was found drawn on it."""
-    found: dict[str, Any] = predictor(np.ascontiguousarray(frame[:, :, ::-1]))
-    if "panoptic_seg" in found:
-        segments, described = found["panoptic_seg"]
+    """Draw the predictions for a video frame `(H, W, 3)`, uint8 RGB."""
+    outputs: dict[str, Any] = predictor(np.ascontiguousarray(frame[:, :, ::-1]))
+    if "panoptic_seg" in outputs:
+        segments, described = outputs["panoptic_seg"]
         return visualizer.draw_panoptic_seg_predictions(frame, segments.cpu(), described)
-    if "instances" in found:
-        return visualizer.draw_instance_predictions(frame, found["instances"].to("cpu"))
-    return visualizer.draw_sem_seg(frame, found["sem_seg"].argmax(dim=0).cpu())
+    if "instances" in outputs:
+        return visualizer.draw_instance_predictions(frame, outputs["instances"].to("cpu"))
+    return visualizer.draw_sem_seg(frame, outputs["sem_seg"].argmax(dim=0).cpu())
 
 
 def run(argv: list[str] | None = None) -> None:
-    """Draw every picture, or every frame of a video, and say how many objects were found in a picture.
+    """Draw the predictions for every image or video frame, and log the number of instances per image.
 
     Raises:
-        SystemExit: there is no picture, or many and the output is a file, or no display; the message says so.
+        SystemExit: If there is no input image, several images have a single output file, or there is no display.
     """
     args = get_parser().parse_args(sys.argv[1:] if argv is None else argv)
     setup_logger(name="detectron2")
-    paths = [] if args.input is None else _pictures(args)
+    paths = [] if args.input is None else _image_paths(args)
     try:
         window = None if args.output else Window("demo")
     except RuntimeError as error:
-        raise SystemExit(f"demo: {error}; or give --output") from error
+        raise SystemExit(f"demo: {error}; use --output instead") from error
     cfg = setup_cfg(args)
     predictor = DefaultPredictor(cfg)
     if args.input is None:
@@ -108,27 +108,27 @@ def run(argv: list[str] | None = None) -> None:
     if args.output:
         (Path(args.output).parent if is_file else Path(args.output)).mkdir(parents=True, exist_ok=True)
     for path in paths:
-        picture, count = draw(cfg, predictor, path)
-        logger.info("%s: %s", path, "finished" if count is None else f"detected {count} instances")
+        drawn, count = draw(cfg, predictor, path)
+        _logger.info("%s: %s", path, "finished" if count is None else f"detected {count} instances")
         if window is None:
-            picture.save(args.output if is_file else os.path.join(args.output, os.path.basename(path)))
-        elif not window.show(picture.get_image(), wait=True):
+            drawn.save(args.output if is_file else os.path.join(args.output, os.path.basename(path)))
+        elif not window.show(drawn.get_image(), wait=True):
             return
 
 
-def _pictures(args: argparse.Namespace) -> list[str]:
+def _image_paths(args: argparse.Namespace) -> list[str]:
     paths = sorted(glob.glob(os.path.expanduser(args.input[0]))) if len(args.input) == 1 else args.input
     if not paths:
-        raise SystemExit(f"demo: no picture at {args.input[0]}")
+        raise SystemExit(f"demo: no image found at {args.input[0]}")
     if len(paths) > 1 and args.output and os.path.splitext(args.output)[1]:
-        raise SystemExit(f"demo: --output must be a folder for {len(paths)} pictures, got {args.output}")
+        raise SystemExit(f"demo: --output must be a folder for {len(paths)} images, got {args.output}")
     return paths
 
 
 def _run_video(
     cfg: CfgNode, predictor: DefaultPredictor, source: str | int, output: str | None, window: Window | None
 ) -> None:
-    """Draw a video, or what a camera (a number) gives until Ctrl-C, to a file or a window."""
+    """Draw a video, or a camera stream (a number) until Ctrl-C, to a file or a window."""
     visualizer = VideoVisualizer(_metadata(cfg), ColorMode.IMAGE)
     with contextlib.ExitStack() as open_files:
         reader = open_files.enter_context(VideoReader(source))

@@ -1,6 +1,6 @@
-"""Train or evaluate a model of a YAML config: `python -m detectory.compat.detectron2.tools.train_net …`.
+"""Command line that trains or evaluates a YAML config: `python -m detectory.compat.detectron2.tools.train_net …`.
 
-The flags are those of Detectron2's program of this name.
+Flags are those of Detectron2's `train_net.py`.
 """
 
 import argparse
@@ -34,18 +34,18 @@ from detectory.compat.detectron2.utils import comm
 
 __all__ = ["Trainer", "build_evaluator", "main", "setup"]
 
-logger = logging.getLogger("detectron2.tools.train_net")
+_logger = logging.getLogger("detectron2.tools.train_net")
 
 
 def build_evaluator(cfg: CfgNode, dataset_name: str, output_folder: str | None = None) -> DatasetEvaluator:
-    """Return the evaluator that the dataset's metadata name by `evaluator_type`.
+    """Build the evaluator selected by the dataset's metadata `evaluator_type`.
 
     Raises:
-        ValueError: the dataset says none that is known.
+        ValueError: If `evaluator_type` is missing or unknown.
     """
     folder = output_folder or os.path.join(cfg.OUTPUT_DIR, "inference")
-    kind = MetadataCatalog.get(dataset_name).get("evaluator_type")
-    made: dict[str, Any] = {
+    evaluator_type = MetadataCatalog.get(dataset_name).get("evaluator_type")
+    builders: dict[str, Any] = {
         "coco": lambda: [COCOEvaluator(dataset_name, output_dir=folder)],
         "lvis": lambda: [LVISEvaluator(dataset_name, output_dir=folder)],
         "pascal_voc": lambda: [PascalVOCDetectionEvaluator(dataset_name)],
@@ -63,25 +63,26 @@ def build_evaluator(cfg: CfgNode, dataset_name: str, output_folder: str | None =
             COCOPanopticEvaluator(dataset_name, folder),
         ],
     }
-    if kind not in made:
+    if evaluator_type not in builders:
         raise ValueError(
-            f"build_evaluator: dataset {dataset_name!r} has evaluator_type {kind!r}, not one of {sorted(made)}"
+            f"build_evaluator: {dataset_name!r}: evaluator_type must be one of {sorted(builders)}, "
+            f"got {evaluator_type!r}"
         )
-    evaluators = made[kind]()
+    evaluators = builders[evaluator_type]()
     return evaluators[0] if len(evaluators) == 1 else DatasetEvaluators(evaluators)
 
 
 class Trainer(DefaultTrainer):
-    """The default trainer with the evaluators of the built-in datasets."""
+    """Default trainer with the evaluators of the built-in datasets."""
 
     @classmethod
     def build_evaluator(cls, cfg: CfgNode, dataset_name: str) -> DatasetEvaluator:
-        """Return the evaluator of the dataset."""
+        """Build the evaluator of a dataset."""
         return build_evaluator(cfg, dataset_name)
 
     @classmethod
     def test_with_TTA(cls, cfg: CfgNode, model: torch.nn.Module) -> dict[str, Any]:
-        """Evaluate with test-time augmentation; the results' names end in `_TTA`."""
+        """Evaluate with test-time augmentation; result keys are suffixed with `_TTA`."""
         folder = os.path.join(cfg.OUTPUT_DIR, "inference_TTA")
         evaluators = [build_evaluator(cfg, name, folder) for name in cfg.DATASETS.TEST]
         results = cls.test(cfg, GeneralizedRCNNWithTTA(cfg, model), evaluators)
@@ -89,7 +90,7 @@ class Trainer(DefaultTrainer):
 
 
 def setup(args: argparse.Namespace) -> CfgNode:
-    """Return the config that the flags say, frozen, after `default_setup`."""
+    """Build the frozen config from the flags and run `default_setup`."""
     cfg = get_cfg()
     if args.config_file:
         cfg.merge_from_file(args.config_file)
@@ -102,7 +103,7 @@ def setup(args: argparse.Namespace) -> CfgNode:
 
 
 def main(args: argparse.Namespace) -> Mapping[str, Any] | None:
-    """Train, or with `--eval-only` evaluate; return the results of the evaluation."""
+    """Train, or evaluate with `--eval-only`; return the evaluation results."""
     cfg = setup(args)
     if not args.eval_only:
         trainer = Trainer(cfg)
@@ -115,12 +116,12 @@ def main(args: argparse.Namespace) -> Mapping[str, Any] | None:
         results.update(Trainer.test_with_TTA(cfg, model))
     if comm.is_main_process():
         verify_results(cfg, results)
-        logger.info("results: %s", json.dumps(results))
+        _logger.info("results: %s", json.dumps(results))
     return results
 
 
 def run(argv: list[str] | None = None) -> None:
-    """Parse the flags and start as many processes as there shall be GPUs."""
+    """Parse the flags and launch one process per GPU."""
     args = default_argument_parser().parse_args(sys.argv[1:] if argv is None else argv)
     launch(
         main,

@@ -1,4 +1,4 @@
-"""Trackers, from arguments or a config."""
+"""Trackers built from arguments or a config."""
 
 from detectory.compat.detectron2.tracking.base_tracker import (
     TRACKER_HEADS_REGISTRY,

@@ -1,4 +1,4 @@
-"""The base of trackers, and their registry."""
+"""Tracker base class and registry."""
 
 from typing import Any
 
@@ -12,12 +12,12 @@ TRACKER_HEADS_REGISTRY = Registry("TRACKER_HEADS")
 
 
 def build_tracker_head(cfg: CfgNode) -> BaseTracker:
-    """Build the tracker that `TRACKER_HEADS.TRACKER_NAME` names."""
+    """Build the tracker named by `TRACKER_HEADS.TRACKER_NAME`."""
     return TRACKER_HEADS_REGISTRY.get(cfg.TRACKER_HEADS.TRACKER_NAME)(cfg)
 
 
 def tracker_arguments(cfg: CfgNode) -> dict[str, Any]:
-    """Return the arguments of a tracker that `TRACKER_HEADS` says; what it leaves out keeps its default."""
+    """Read tracker arguments from `TRACKER_HEADS`; missing keys keep their defaults."""
     names = (
         "video_height",
         "video_width",

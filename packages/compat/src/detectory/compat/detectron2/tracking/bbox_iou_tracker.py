@@ -1,4 +1,4 @@
-"""A tracker under Detectron2's module path."""
+"""IoU tracker under Detectron2's module path."""
 
 from typing import Any
 
@@ -11,11 +11,11 @@ __all__ = ["BBoxIOUTracker"]
 
 @TRACKER_HEADS_REGISTRY.register()
 class BBoxIOUTracker(native.BBoxIOUTracker):
-    """`detectory.engine.tracking.BBoxIOUTracker`, from arguments or a config."""
+    """`detectory.engine.tracking.BBoxIOUTracker` that can also be built from a config."""
 
     __init__ = configurable(native.BBoxIOUTracker.__init__)
 
     @classmethod
     def from_config(cls, cfg: CfgNode) -> dict[str, Any]:
-        """Return the arguments that `TRACKER_HEADS` says."""
+        """Read the arguments from `TRACKER_HEADS`."""
         return tracker_arguments(cfg)

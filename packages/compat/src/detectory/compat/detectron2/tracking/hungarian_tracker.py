@@ -1,4 +1,4 @@
-"""The base of trackers that solve an assignment problem, under Detectron2's module path."""
+"""Base class of trackers that solve an assignment problem, under Detectron2's module path."""
 
 from typing import Any
 
@@ -13,22 +13,22 @@ __all__ = ["BaseHungarianTracker"]
 
 
 class BaseHungarianTracker(native.BaseHungarianTracker):
-    """`detectory.engine.tracking.BaseHungarianTracker`, from arguments or a config.
+    """`detectory.engine.tracking.BaseHungarianTracker` that can also be built from a config.
 
-    It can be made as it is, but follows objects only in a subclass that says what a pair costs.
+    Can be instantiated, but tracks only in a subclass that defines `build_cost_matrix`.
     """
 
     __init__ = configurable(native.BaseHungarianTracker.__init__)
 
     @classmethod
     def from_config(cls, cfg: CfgNode) -> dict[str, Any]:
-        """Return the arguments that `TRACKER_HEADS` says."""
+        """Read the arguments from `TRACKER_HEADS`."""
         return tracker_arguments(cfg)
 
     def build_cost_matrix(self, instances: Instances, prev_instances: Instances) -> np.ndarray:
-        """Return what each pair costs.
+        """Return the cost of each pair.
 
         Raises:
-            NotImplementedError: the class does not define it.
+            NotImplementedError: Always; subclasses override the method.
         """
         raise NotImplementedError(f"{type(self).__name__} must define build_cost_matrix")

@@ -1,4 +1,4 @@
-"""Pairs of boxes under Detectron2's module path."""
+"""Box pairs of trackers under Detectron2's module path."""
 
 from detectory.engine.tracking import create_prediction_pairs
 

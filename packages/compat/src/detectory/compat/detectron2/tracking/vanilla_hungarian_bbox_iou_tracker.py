@@ -1,4 +1,4 @@
-"""A tracker under Detectron2's module path."""
+"""Hungarian tracker under Detectron2's module path."""
 
 from typing import Any
 
@@ -11,11 +11,11 @@ __all__ = ["VanillaHungarianBBoxIOUTracker"]
 
 @TRACKER_HEADS_REGISTRY.register()
 class VanillaHungarianBBoxIOUTracker(native.VanillaHungarianBBoxIOUTracker):
-    """`detectory.engine.tracking.VanillaHungarianBBoxIOUTracker`, from arguments or a config."""
+    """`detectory.engine.tracking.VanillaHungarianBBoxIOUTracker` that can also be built from a config."""
 
     __init__ = configurable(native.VanillaHungarianBBoxIOUTracker.__init__)
 
     @classmethod
     def from_config(cls, cfg: CfgNode) -> dict[str, Any]:
-        """Return the arguments that `TRACKER_HEADS` says."""
+        """Read the arguments from `TRACKER_HEADS`."""
         return tracker_arguments(cfg)

@@ -1,1 +1,1 @@
-"""What the rest uses: registries, communication, logging, events, drawing."""
+"""Registries, communication, logging, events and drawing."""

@@ -1,4 +1,4 @@
-"""What a model costs, under Detectron2's module path."""
+"""Model cost analysis under Detectron2's module path."""
 
 from collections import defaultdict
 from typing import Any
@@ -23,24 +23,24 @@ __all__ = [
     "parameter_count_table",
 ]
 
-# What fvcore calls an operator; the others have torch's name there too.
+# fvcore's operator names where they differ from torch's.
 _FVCORE_NAMES = {"convolution": "conv"}
 
 Inputs = list[dict[str, Any]]
 
 
 def flop_count_operators(model: nn.Module, inputs: Inputs) -> defaultdict[str, float]:
-    """Return the billions of multiply-adds of a detection model by operator.
+    """Count multiply-adds of a detection model by operator, in units of 1e9.
 
     Args:
         model: The model.
-        inputs: What it is called with: a list of dictionaries with `"image"`.
+        inputs: Model inputs, a list of dictionaries with `"image"`.
     """
     return _in_units(FlopCountAnalysis(model.eval(), (inputs,)).by_operator(), 1e9)
 
 
 def activation_count_operators(model: nn.Module, inputs: Inputs, **kwargs: Any) -> defaultdict[str, float]:
-    """Return the millions of output elements of a detection model by operator; arguments as above."""
+    """Count output elements of a detection model by operator, in units of 1e6; see `flop_count_operators`."""
     del kwargs
     return _in_units(ActivationCountAnalysis(model.eval(), (inputs,)).by_operator(), 1e6)
 
@@ -50,14 +50,14 @@ def _in_units(counts: dict[str, int], unit: float) -> defaultdict[str, float]:
 
 
 def find_unused_parameters(model: nn.Module, inputs: Any) -> list[str]:
-    """Return the names of parameters that get no gradient from the losses of these inputs.
+    """Return the names of parameters that receive no gradient from the losses of a batch.
 
     Args:
         model: A model in training mode.
         inputs: A training batch.
 
     Raises:
-        ValueError: the model is in evaluation mode.
+        ValueError: If the model is in evaluation mode.
     """
     if not model.training:
         raise ValueError("find_unused_parameters: the model must be in training mode")

@@ -1,4 +1,4 @@
-"""Exchange between processes, under Detectron2's module path."""
+"""Inter-process communication under Detectron2's module path."""
 
 from detectory.core.distributed import (
     all_gather,

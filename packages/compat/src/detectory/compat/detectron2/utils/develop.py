@@ -1,4 +1,4 @@
-"""Stand-ins for what an optional package would bring."""
+"""Placeholders for names of optional dependencies."""
 
 from collections.abc import Callable
 from typing import Any, NoReturn
@@ -12,12 +12,12 @@ def _explanation(name: str, dependency: str | list[str] | tuple[str, ...], messa
 
 
 def create_dummy_class(klass: str, dependency: str, message: str = "") -> type:
-    """Return a class that says at its first use which package is missing.
+    """Return a class that raises an error naming the missing package on first use.
 
     Args:
-        klass: The class's name.
-        dependency: The missing package.
-        message: What else to say.
+        klass: Name of the class.
+        dependency: Name of the missing package.
+        message: Additional text of the error.
     """
     text = _explanation(klass, dependency, message)
 
@@ -33,7 +33,7 @@ def create_dummy_class(klass: str, dependency: str, message: str = "") -> type:
 
 
 def create_dummy_func(func: str, dependency: str | list[str], message: str = "") -> Callable[..., NoReturn]:
-    """Return a function that says when called which package is missing; arguments as above."""
+    """Return a function that raises an error naming the missing package; see `create_dummy_class`."""
     text = _explanation(func, dependency, message)
 
     def absent(*_: Any, **__: Any) -> NoReturn:

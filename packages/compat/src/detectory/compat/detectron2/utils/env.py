@@ -1,4 +1,4 @@
-"""Seeds and versions, under Detectron2's module path."""
+"""Seeds and library versions, under Detectron2's module path."""
 
 import importlib
 import importlib.util
@@ -18,7 +18,7 @@ _done: list[bool] = []
 
 
 def setup_environment() -> None:
-    """Run, once in a process, `setup_environment` of the module that `$DETECTRON2_ENV_MODULE` names."""
+    """Run `setup_environment` of the module named by `$DETECTRON2_ENV_MODULE`, once per process."""
     custom = os.environ.get("DETECTRON2_ENV_MODULE")
     if custom and not _done:
         setup_custom_environment(custom)
@@ -26,10 +26,10 @@ def setup_environment() -> None:
 
 
 def setup_custom_environment(custom_module: str) -> None:
-    """Load a module by name or by path, and run its function `setup_environment`.
+    """Import a module by name or path and run its function `setup_environment`.
 
     Raises:
-        ImportError: the module has no such function.
+        ImportError: If the module cannot be imported or has no such function.
     """
     if custom_module.endswith(".py"):
         spec = importlib.util.spec_from_file_location("detectron2.utils.env.custom_module", custom_module)
@@ -45,12 +45,12 @@ def setup_custom_environment(custom_module: str) -> None:
 
 
 def fixup_module_metadata(module_name: str, namespace: dict[str, object], keys: list[str] | None = None) -> None:
-    """Let public objects of a namespace say that they come from `module_name`, wherever they are defined.
+    """Set `__module__` of a namespace's public objects to `module_name`.
 
     Args:
         module_name: The public module.
-        namespace: Its names and objects.
-        keys: Which of them; all without a leading underscore by default.
+        namespace: Namespace of the module.
+        keys: Names to change; by default all without a leading underscore.
     """
     seen: set[int] = set()
     for name in [key for key in namespace if not key.startswith("_")] if keys is None else keys:

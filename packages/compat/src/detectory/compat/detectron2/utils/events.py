@@ -1,4 +1,4 @@
-"""Events of a training, under Detectron2's module path."""
+"""Training events under Detectron2's module path."""
 
 import logging
 
@@ -26,7 +26,7 @@ __all__ = [
 
 
 class CommonMetricPrinter(native.CommonMetricPrinter):
-    """The library's printer, with a logger of Detectron2's name, to which programs attach what filters its lines."""
+    """A `CommonMetricPrinter` that logs under Detectron2's logger name, so that programs can filter its lines."""
 
     def __init__(self, max_iter: int | None = None, window_size: int = 20) -> None:
         super().__init__(max_iter, window_size)

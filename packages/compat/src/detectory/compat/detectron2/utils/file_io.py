@@ -1,4 +1,4 @@
-"""Paths and addresses, under Detectron2's module path."""
+"""Paths and URLs under Detectron2's module path."""
 
 from iopath.common.file_io import PathHandler
 

@@ -22,18 +22,18 @@ def setup_logger(
     enable_propagation: bool = False,
     configure_stdout: bool = True,
 ) -> logging.Logger:
-    """Let a logger write to the terminal and to a file.
+    """Add terminal and file handlers to a logger.
 
-    The default name stands for the library, whose own messages go the same way.
+    The default name includes the messages of Detectory's own loggers.
 
     Args:
-        output: A file (`.txt` or `.log`) or a folder, which gets `log.txt`.
+        output: A file (`.txt` or `.log`), or a folder in which `log.txt` is created.
         distributed_rank: The rank of this process.
-        color: Colour the terminal's lines.
+        color: Colour the terminal output.
         name: The logger's name.
-        abbrev_name: What the lines show instead of it; by default `d2` for `detectron2`.
-        enable_propagation: Hand messages to the root logger too.
-        configure_stdout: Write to the terminal at all.
+        abbrev_name: Abbreviation of the name in messages; by default `d2` for `detectron2`.
+        enable_propagation: Pass messages on to the root logger.
+        configure_stdout: Log to the terminal.
     """
     if abbrev_name is None:
         abbrev_name = name.replace(_NAME, "d2")

@@ -1,4 +1,4 @@
-"""Another try when a GPU's memory is full."""
+"""Retries after CUDA out-of-memory errors."""
 
 import contextlib
 import functools
@@ -10,15 +10,14 @@ import torch
 
 __all__ = ["retry_if_cuda_oom"]
 
-logger = logging.getLogger(__name__)
+_logger = logging.getLogger(__name__)
 
 
 def retry_if_cuda_oom(func: Callable[..., Any]) -> Callable[..., Any]:
-    """Return `func` so that it survives a full GPU.
+    """Wrap a function so that it is retried after a CUDA out-of-memory error.
 
-    When it raises torch's out-of-memory error, the cache is freed and it is called again; when that fails too, it is
-    called with its tensors on the CPU, and the outputs stay there. Only tensors that are arguments themselves move, not
-    those inside other objects, and `func` must not keep anything between calls.
+    The first retry follows after freeing the cache; the second one runs with the tensor arguments on the CPU and
+    returns CPU tensors. Only tensors that are direct arguments are moved. `func` must be stateless.
     """
 
     @functools.wraps(func)
@@ -28,7 +27,7 @@ def retry_if_cuda_oom(func: Callable[..., Any]) -> Callable[..., Any]:
         torch.cuda.empty_cache()
         with _forgiving_full_memory():
             return func(*args, **kwargs)
-        logger.warning("%s: the GPU's memory is full, running on the CPU", getattr(func, "__name__", func))
+        _logger.warning("%s: CUDA out of memory, retrying on the CPU", getattr(func, "__name__", func))
         on_cpu = [_to_cpu(value) for value in args]
         return func(*on_cpu, **{name: _to_cpu(value) for name, value in kwargs.items()})
 

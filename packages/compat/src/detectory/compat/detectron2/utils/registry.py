@@ -1,4 +1,4 @@
-"""Registries, and objects by dotted path."""
+"""Registries and objects located by dotted path."""
 
 import sys
 from typing import Any
@@ -13,7 +13,7 @@ _OURS = "detectory.compat.detectron2"
 
 
 def _convert_target_to_string(t: Any) -> str:
-    """Return the dotted path that `locate` finds `t` by, the shortest of Detectron2's where there is one."""
+    """Return the shortest dotted path by which `locate` finds `t`, preferring Detectron2's module paths."""
     path = dotted_path(t)
     if not path.startswith("detectory."):
         return path

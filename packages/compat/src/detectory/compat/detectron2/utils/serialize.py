@@ -1,4 +1,4 @@
-"""Objects that pickle cannot take, carried to other processes."""
+"""Pickling of lambdas and closures for other processes."""
 
 from typing import Any
 
@@ -6,12 +6,12 @@ __all__ = ["PicklableWrapper"]
 
 
 class PicklableWrapper:
-    """Wrap an object, such as a lambda, so that it pickles by way of `cloudpickle`.
+    """Wrapper that pickles an object, such as a lambda, with `cloudpickle`.
 
-    The wrapper behaves as the object: calls and attributes go to it.
+    Calls and attribute access are forwarded to the object.
 
     Args:
-        obj: The object.
+        obj: The object to wrap.
     """
 
     _obj: Any
@@ -25,11 +25,11 @@ class PicklableWrapper:
         try:
             import cloudpickle
         except ImportError as error:
-            raise ImportError("PicklableWrapper needs cloudpickle: pip install cloudpickle") from error
+            raise ImportError("PicklableWrapper: cloudpickle is not installed: pip install cloudpickle") from error
         return cloudpickle.loads, (cloudpickle.dumps(self._obj),)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Call the object."""
+        """Call the wrapped object."""
         return self._obj(*args, **kwargs)
 
     def __getattr__(self, name: str) -> Any:

@@ -1,4 +1,4 @@
-"""What Detectron2's own tests, and those of projects, use."""
+"""Test utilities used by Detectron2's own tests and by projects."""
 
 import importlib.util
 import io
@@ -40,7 +40,7 @@ __all__ = [
 
 
 def get_model_no_weights(config_path: str) -> nn.Module:
-    """Build the model of a config of the zoo with random weights, on the CPU where there is no GPU."""
+    """Build a model of the zoo with random weights, on the CPU if a GPU is unavailable."""
     config = model_zoo.get_config(config_path)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     if not isinstance(config, CfgNode):
@@ -52,18 +52,18 @@ def get_model_no_weights(config_path: str) -> nn.Module:
 
 
 def random_boxes(num_boxes: int, max_coord: int = 100, device: str = "cpu") -> Tensor:
-    """Return boxes `(num_boxes, 4)` that are at least one pixel wide and high and lie in `[0, max_coord]`."""
+    """Return random boxes `(num_boxes, 4)` in `[0, max_coord]`, at least one pixel wide and high."""
     boxes = torch.rand(num_boxes, 4, device=device) * (max_coord * 0.5)
-    boxes.clamp_(min=1.0)  # the second half is a size
+    boxes.clamp_(min=1.0)  # the last two columns are sizes
     boxes[:, 2:] += boxes[:, :2]
     return boxes
 
 
 def get_sample_coco_image(tensor: bool = True) -> Any:
-    """Return a photograph of COCO: the first of `coco_2017_val_100` or `coco_2017_val` here, else a downloaded one.
+    """Return a COCO image: the first of `coco_2017_val_100` or `coco_2017_val` if present, else a downloaded one.
 
     Args:
-        tensor: As `(3, H, W)` uint8 tensor; else as `(H, W, 3)` array, both in BGR.
+        tensor: Return a `(3, H, W)` uint8 tensor instead of an `(H, W, 3)` array; both are BGR.
     """
     path = None
     for name in ("coco_2017_val_100", "coco_2017_val"):
@@ -81,31 +81,31 @@ def get_sample_coco_image(tensor: bool = True) -> Any:
 
 
 def convert_scripted_instances(instances: Any) -> Instances:
-    """Return the `Instances` of a scripted object that keeps its fields in attributes `_<name>`."""
+    """Convert a scripted object with fields in attributes `_<name>` to `Instances`."""
     if isinstance(instances, Instances):
         return instances
-    found = Instances(instances.image_size)
+    converted = Instances(instances.image_size)
     for name in instances._field_names:
         value = getattr(instances, "_" + name, None)
         if value is not None:
-            found.set(name, value)
-    return found
+            converted.set(name, value)
+    return converted
 
 
 def assert_instances_allclose(
     input: Any, other: Any, *, rtol: float = 1e-5, msg: str = "", size_as_tensor: bool = False
 ) -> None:
-    """Assert that two `Instances` have equal sizes and close fields.
+    """Assert that two `Instances` have the same image size and close fields.
 
     Args:
-        input: The one.
-        other: The other.
-        rtol: Tolerance of numbers with a point, relative to the largest of a field.
-        msg: Begins the message.
-        size_as_tensor: Compare image sizes by value, where one is a tensor.
+        input: The first instances.
+        other: The second instances.
+        rtol: Tolerance of floating-point values, relative to the maximum of a field.
+        msg: Prefix of the error message.
+        size_as_tensor: Compare image sizes by value even if one is a tensor.
 
     Raises:
-        AssertionError: they differ; the message names the field.
+        AssertionError: If they differ; the message names the field.
     """
     first, second = convert_scripted_instances(input), convert_scripted_instances(other)
     begin = f"{msg}: " if msg else ""
@@ -114,33 +114,33 @@ def assert_instances_allclose(
     else:
         same = first.image_size == second.image_size
     if not same:
-        raise AssertionError(f"{begin}image_size is {first.image_size} against {second.image_size}")
+        raise AssertionError(f"{begin}image sizes differ: {first.image_size} and {second.image_size}")
     fields = sorted(first.get_fields())
     if fields != sorted(second.get_fields()):
-        raise AssertionError(f"{begin}fields are {fields} against {sorted(second.get_fields())}")
+        raise AssertionError(f"{begin}fields differ: {fields} and {sorted(second.get_fields())}")
     for name in fields:
-        one, two = _comparable(first.get(name)), _comparable(second.get(name))
-        if not _close(one, two, rtol):
-            raise AssertionError(f"{begin}the field '{name}' differs: {one} against {two}")
+        a, b = _comparable(first.get(name)), _comparable(second.get(name))
+        if not _close(a, b, rtol):
+            raise AssertionError(f"{begin}field '{name}' differs: {a} and {b}")
 
 
 def _comparable(value: Any) -> Any:
     return value.tensor if isinstance(value, Boxes | ROIMasks) else value
 
 
-def _close(one: Any, two: Any, rtol: float) -> bool:
-    if not isinstance(one, Tensor):
-        raise TypeError(f"assert_instances_allclose: cannot compare a {type(one).__name__}")
-    if one.shape != two.shape:
+def _close(a: Any, b: Any, rtol: float) -> bool:
+    if not isinstance(a, Tensor):
+        raise TypeError(f"assert_instances_allclose: unsupported field type {type(a).__name__}")
+    if a.shape != b.shape:
         return False
-    if not one.is_floating_point():
-        return bool((one == two).all())
-    largest = max(float(two.abs().max()), 1e-12) if two.numel() else 1.0
-    return bool((one - two).abs().max() <= rtol * largest) if one.numel() else True
+    if not a.is_floating_point():
+        return bool((a == b).all())
+    largest = max(float(b.abs().max()), 1e-12) if b.numel() else 1.0
+    return bool((a - b).abs().max() <= rtol * largest) if a.numel() else True
 
 
 def reload_script_model(module: torch.jit.ScriptModule) -> torch.jit.ScriptModule:
-    """Return a scripted module after saving and loading it."""
+    """Save and reload a scripted module."""
     buffer = io.BytesIO()
     torch.jit.save(module, buffer)
     buffer.seek(0)
@@ -148,7 +148,7 @@ def reload_script_model(module: torch.jit.ScriptModule) -> torch.jit.ScriptModul
 
 
 def reload_lazy_config(cfg: Any) -> Any:
-    """Return a lazy config after saving it as YAML and loading that."""
+    """Save a lazy config as YAML and reload it."""
     with tempfile.TemporaryDirectory(prefix="lazy_config") as folder:
         path = os.path.join(folder, "config.yaml")
         LazyConfig.save(cfg, path)
@@ -156,7 +156,7 @@ def reload_lazy_config(cfg: Any) -> Any:
 
 
 def has_dynamic_axes(onnx_model: Any) -> bool:
-    """Say whether every output of an ONNX model has at least one axis whose size is not fixed."""
+    """Return whether every output of an ONNX model has a dynamic dimension."""
     outputs = onnx_model.graph.output
     return all(any(not axis.dim_value > 0 for axis in output.type.tensor_type.shape.dim) for output in outputs)
 
@@ -164,20 +164,20 @@ def has_dynamic_axes(onnx_model: Any) -> bool:
 def register_custom_op_onnx_export(
     opname: str, symbolic_fn: Callable[..., Any], opset_version: int, min_version: str
 ) -> None:
-    """Register the export of an operator with torch's TorchScript exporter, for torch below `min_version`.
+    """Register an ONNX symbolic function with torch's TorchScript exporter, if torch is older than `min_version`.
 
     Args:
-        opname: E.g. `"::unsqueeze"`.
-        symbolic_fn: Builds the graph.
-        opset_version: Of ONNX.
-        min_version: Torch from here on exports the operator by itself; `"0"` for none does.
+        opname: Name such as `"::unsqueeze"`.
+        symbolic_fn: The symbolic function.
+        opset_version: ONNX opset version.
+        min_version: First torch version that exports the operator itself; `"0"` if none does.
     """
     if _needs_registration(min_version):
         torch.onnx.register_custom_op_symbolic(opname, symbolic_fn, opset_version)
 
 
 def unregister_custom_op_onnx_export(opname: str, opset_version: int, min_version: str) -> None:
-    """Take back `register_custom_op_onnx_export`."""
+    """Undo `register_custom_op_onnx_export`."""
     if _needs_registration(min_version):
         torch.onnx.unregister_custom_op_symbolic(opname, opset_version)
 
@@ -190,7 +190,7 @@ def _needs_registration(min_version: str) -> bool:
 
 skipIfOnCPUCI = unittest.skipIf(
     os.environ.get("CI") is not None and not torch.cuda.is_available(),
-    "takes too long on a CI machine without a GPU",
+    "too slow on a CI machine without a GPU",
 )
 
 
@@ -198,12 +198,12 @@ SLOW_PUBLIC_CPU_TEST = skipIfOnCPUCI
 
 
 def is_onnx_installed() -> bool:
-    """Say whether the package `onnx` can be imported."""
+    """Return whether `onnx` is installed."""
     return importlib.util.find_spec("onnx") is not None
 
 
 def skipIfUnsupportedMinOpsetVersion(min_opset_version: int, current_opset_version: int | None = None) -> Any:
-    """Return a decorator that skips a test whose ONNX opset is too old."""
+    """Return a decorator that skips a test if the ONNX opset is too old."""
     current = (
         locate("detectory.export.STABLE_ONNX_OPSET_VERSION") if current_opset_version is None else current_opset_version
     )
@@ -211,17 +211,17 @@ def skipIfUnsupportedMinOpsetVersion(min_opset_version: int, current_opset_versi
 
 
 def skipIfUnsupportedMinTorchVersion(min_version: str) -> Any:
-    """Return a decorator that skips a test below this version of torch."""
+    """Return a decorator that skips a test if torch is too old."""
     from detectory.compat.detectron2.utils.torch_version_utils import min_torch_version
 
     return unittest.skipIf(not min_torch_version(min_version), f"needs torch {min_version}")
 
 
 def _pytorch1111_symbolic_opset9_to(g: Any, self: Any, *args: Any) -> Any:
-    """Export `aten::to` as torch does by itself today."""
+    """Export `aten::to` with torch's current symbolic function."""
     return locate("torch.onnx.symbolic_opset9.to")(g, self, *args)
 
 
 def _pytorch1111_symbolic_opset9_repeat_interleave(g: Any, self: Any, repeats: Any, dim: Any = None, *args: Any) -> Any:
-    """Export `aten::repeat_interleave` as torch does by itself today."""
+    """Export `aten::repeat_interleave` with torch's current symbolic function."""
     return locate("torch.onnx.symbolic_opset9.repeat_interleave")(g, self, repeats, dim, *args)

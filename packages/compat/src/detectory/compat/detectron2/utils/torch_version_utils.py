@@ -1,4 +1,4 @@
-"""Comparison of torch's version."""
+"""Comparison of torch versions."""
 
 import torch
 
@@ -6,6 +6,6 @@ __all__ = ["min_torch_version"]
 
 
 def min_torch_version(min_version: str) -> bool:
-    """Say whether the installed torch is at least this version, e.g. `"2.10"`."""
+    """Return whether the installed torch is at least the given version, such as `"2.10"`."""
     installed = [int(part) for part in torch.__version__.split("+")[0].split(".")[:2]]
     return installed >= [int(part) for part in min_version.split(".")[:2]]

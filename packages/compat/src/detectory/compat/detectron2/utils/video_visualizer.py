@@ -1,4 +1,4 @@
-"""Drawing on videos, under Detectron2's module path."""
+"""Video visualization under Detectron2's module path."""
 
 from detectory.visualization import VideoVisualizer
 

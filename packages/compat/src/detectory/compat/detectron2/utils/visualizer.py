@@ -1,4 +1,4 @@
-"""Drawing under Detectron2's module path."""
+"""Visualization under Detectron2's module path."""
 
 from typing import Any
 
@@ -32,9 +32,9 @@ _RED: Rgb = (1.0, 0.0, 0.0)
 
 
 class Visualizer(native.Visualizer):
-    """The library's visualizer, which fills masks with holes without a border, as Detectron2 does.
+    """A `Visualizer` that draws masks with holes without an outline, as Detectron2 does.
 
-    It also has the methods that subclasses in other projects call: `_jitter`, `_convert_boxes` and the like.
+    Provides the helper methods used by subclasses in other projects, such as `_jitter` and `_convert_boxes`.
     """
 
     cpu_device = torch.device("cpu")
@@ -52,28 +52,28 @@ class Visualizer(native.Visualizer):
         self.instance_mode = mode
 
     def _jitter(self, color: Color) -> tuple[float, ...]:
-        """Return a colour near this one, drawn at random."""
+        """Return a random colour close to the given one."""
         shift = np.random.uniform(-1, 1, 3)
         return tuple(np.clip(np.array(to_rgb(color)) + 0.5 * shift / np.linalg.norm(shift), 0, 1).tolist())
 
     def _change_color_brightness(self, color: Color, brightness_factor: float) -> Rgb:
-        """Return a colour whose lightness is the part `brightness_factor` (-1 to 1) higher."""
+        """Return a colour with its lightness changed by `brightness_factor`, in [-1, 1]."""
         return with_lightness(to_rgb(color), brightness_factor)
 
     def _convert_boxes(self, boxes: Any) -> np.ndarray:
-        """Return boxes, or their tensor, as an array `(N, 4)` or `(N, 5)`."""
+        """Convert boxes to an array `(N, 4)` or `(N, 5)`."""
         return _array(boxes)
 
     def _convert_keypoints(self, keypoints: Any) -> np.ndarray:
-        """Return keypoints, or their tensor, as an array `(N, K, 3)`."""
+        """Convert keypoints to an array `(N, K, 3)`."""
         return _array(keypoints)
 
     def _convert_masks(self, masks_or_polygons: Any) -> list[GenericMask]:
-        """Return masks of any kind as `GenericMask`."""
+        """Convert masks of any representation to `GenericMask`."""
         return generic_masks(masks_or_polygons, self.output.height, self.output.width)
 
     def _create_grayscale_image(self, mask: np.ndarray | None = None) -> np.ndarray:
-        """Return the picture in gray, in colour where `mask` (H, W) is true."""
+        """Return the image in grayscale, except for the pixels where `mask` `(H, W)` is true."""
         gray = np.repeat(self.img.astype(np.float32).mean(axis=2, keepdims=True), 3, axis=2)
         return gray if mask is None else np.where(mask[:, :, None], self.img, gray)
 

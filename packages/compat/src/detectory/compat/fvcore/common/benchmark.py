@@ -1,4 +1,4 @@
-"""Timing of a function for several arguments."""
+"""Benchmark of a function for several arguments."""
 
 import sys
 import time
@@ -16,14 +16,14 @@ def benchmark(
     num_iters: int | None = None,
     warmup_iters: int = 0,
 ) -> None:
-    """Print a table of how long a call takes for several arguments.
+    """Print a table of the run time of a function for several arguments.
 
     Args:
-        func: Takes arguments, prepares, and returns the call that is timed.
-        bm_name: What the table calls it.
-        kwargs_list: The arguments.
-        num_iters: Calls of each; by default as many as fit into two seconds.
-        warmup_iters: Calls before that do not count.
+        func: Prepares a run from keyword arguments and returns the callable to measure.
+        bm_name: Name of the benchmark in the table.
+        kwargs_list: Keyword arguments of each row.
+        num_iters: Number of measured calls; by default as many as fit into two seconds.
+        warmup_iters: Number of calls before the measurement.
     """
     lines = [f"{'benchmark':<40} {'mean ms':>10} {'min ms':>10} {'max ms':>10} {'calls':>7}"]
     for arguments in kwargs_list:

@@ -1,4 +1,4 @@
-"""`CfgNode`: a tree of settings with attribute access, fixed keys and types, merged from YAML files and lists."""
+"""`CfgNode`: a settings tree with attribute access, fixed keys and types, merged from YAML files and lists."""
 
 import ast
 import copy
@@ -16,24 +16,24 @@ from detectory.core.suggestions import nearest
 BASE_KEY = "_BASE_"
 _LEAVES = (tuple, list, str, int, float, bool, type(None))
 
-logger = logging.getLogger(__name__)
+_logger = logging.getLogger(__name__)
 Node = TypeVar("Node", bound="CfgNode")
 
 
 class CfgNode(dict):
-    """A dictionary whose keys are also attributes, whose values are leaves or further nodes.
+    """A dictionary with attribute access whose values are leaves or nested nodes.
 
-    Merging (`merge_from_file`, `merge_from_list`, `merge_from_other_cfg`) changes values of known
-    keys and checks their types; assignment (`cfg.A.B = 1`) may add keys. Leaves are numbers, strings, booleans,
-    `None`, lists and tuples.
+    Merging (`merge_from_file`, `merge_from_list`, `merge_from_other_cfg`) changes the values of existing keys and
+    checks their types; assignment (`cfg.A.B = 1`) can add keys. Leaves are numbers, strings, booleans, `None`, lists
+    and tuples.
 
     Args:
         init_dict: Keys and values; nested dictionaries become nodes.
-        key_list: Where in a larger tree this node stands, for messages.
-        new_allowed: Whether merging may add keys.
+        key_list: Path of this node in a larger tree, for error messages.
+        new_allowed: Allow merging to add keys.
 
     Raises:
-        TypeError: a value is no leaf; the message names its key.
+        TypeError: If a value is not a valid leaf; the message names its key.
     """
 
     IMMUTABLE: ClassVar[str] = "__immutable__"
@@ -52,14 +52,14 @@ class CfgNode(dict):
 
     @classmethod
     def _nodes_from(cls, source: Mapping[str, Any], parents: list[str]) -> dict[str, Any]:
-        found = {}
+        nodes = {}
         for key, value in source.items():
             path = [*parents, str(key)]
             if isinstance(value, Mapping) and not isinstance(value, CfgNode):
                 value = cls(value, key_list=path)
             _check_leaf(value, ".".join(path))
-            found[key] = value
-        return found
+            nodes[key] = value
+        return nodes
 
     # ------------------------------------------------------------------ access
 
@@ -77,7 +77,7 @@ class CfgNode(dict):
             self._set_computed(name, value)
             return
         if self.is_frozen():
-            raise AttributeError(f"the config is frozen: cannot set '{name}' to {value!r}, call defrost() first")
+            raise AttributeError(f"the config is frozen: cannot set '{name}' to {value!r}. Call defrost() first")
         self[name] = self._nodes_from({name: value}, [])[name]
 
     def __delattr__(self, name: str) -> None:
@@ -87,7 +87,7 @@ class CfgNode(dict):
 
     def _set_computed(self, name: str, value: Any) -> None:
         if name in self and self[name] != value:
-            raise KeyError(f"the computed key '{name}' is {self[name]!r} already, it cannot become {value!r}")
+            raise KeyError(f"the computed key '{name}' is already {self[name]!r}, cannot change it to {value!r}")
         self[name] = value
 
     def __str__(self) -> str:
@@ -109,29 +109,29 @@ class CfgNode(dict):
         return copy.deepcopy(self)
 
     def dump(self, **kwargs: Any) -> str:
-        """Return the tree as YAML text; further arguments go to `yaml.safe_dump`."""
+        """Return the tree as YAML text; arguments are passed to `yaml.safe_dump`."""
         return yaml.safe_dump(_plain(self), **kwargs)
 
     # ------------------------------------------------------------------ freezing
 
     def freeze(self) -> None:
-        """Refuse further assignment here and below."""
+        """Make the node and its children immutable."""
         self._set_everywhere(CfgNode.IMMUTABLE, True)
 
     def defrost(self) -> None:
-        """Allow assignment again, here and below."""
+        """Make the node and its children mutable."""
         self._set_everywhere(CfgNode.IMMUTABLE, False)
 
     def is_frozen(self) -> bool:
-        """Say whether assignment is refused."""
+        """Return whether the node is immutable."""
         return self.__dict__.get(CfgNode.IMMUTABLE, False)
 
     def set_new_allowed(self, is_new_allowed: bool) -> None:
-        """Set, here and below, whether merging may add keys."""
+        """Set for the node and its children whether merging can add keys."""
         self._set_everywhere(CfgNode.NEW_ALLOWED, is_new_allowed)
 
     def is_new_allowed(self) -> bool:
-        """Say whether merging may add keys."""
+        """Return whether merging can add keys."""
         return self.__dict__.get(CfgNode.NEW_ALLOWED, False)
 
     def _set_everywhere(self, flag: str, value: bool) -> None:
@@ -143,42 +143,42 @@ class CfgNode(dict):
     # ------------------------------------------------------------------ old keys
 
     def register_deprecated_key(self, key: str) -> None:
-        """Ignore `key` (`"A.B"`) with a warning when a file or list that is merged still has it."""
+        """Ignore `key` (`"A.B"`) with a warning if it is merged."""
         self.__dict__[CfgNode.DEPRECATED_KEYS].add(key)
 
     def register_renamed_key(self, old_name: str, new_name: str, message: str | None = None) -> None:
-        """Refuse `old_name` when it is merged, and say that it is called `new_name` now."""
+        """Reject `old_name` if it is merged, with an error that names `new_name`."""
         self.__dict__[CfgNode.RENAMED_KEYS][old_name] = (new_name, message)
 
     def key_is_deprecated(self, full_key: str) -> bool:
-        """Say whether `full_key` was registered as deprecated, with a warning if so."""
+        """Return whether `full_key` is deprecated, and log a warning if so."""
         if full_key not in self.__dict__[CfgNode.DEPRECATED_KEYS]:
             return False
-        logger.warning("the config key '%s' is deprecated and ignored", full_key)
+        _logger.warning("ignoring the deprecated config key '%s'", full_key)
         return True
 
     def key_is_renamed(self, full_key: str) -> bool:
-        """Say whether `full_key` was registered as renamed."""
+        """Return whether `full_key` was renamed."""
         return full_key in self.__dict__[CfgNode.RENAMED_KEYS]
 
     def raise_key_rename_error(self, full_key: str) -> None:
-        """Raise the `KeyError` that names the new key."""
+        """Raise the `KeyError` for a renamed key."""
         new_name, message = self.__dict__[CfgNode.RENAMED_KEYS][full_key]
         note = f" ({message})" if message else ""
-        raise KeyError(f"the config key '{full_key}' is called '{new_name}' now{note}")
+        raise KeyError(f"the config key '{full_key}' was renamed to '{new_name}'{note}")
 
     # ------------------------------------------------------------------ merging
 
     @classmethod
     def load_yaml_with_base(cls, filename: str, allow_unsafe: bool = False) -> dict[str, Any]:
-        """Load a YAML file over the files that its `_BASE_` names (one path or a list, relative to the file).
+        """Load a YAML file on top of its `_BASE_` files (one path or a list, relative to the file).
 
         Args:
-            filename: A path or URL that `detectory.core.storage.open_file` knows.
-            allow_unsafe: Use PyYAML's unsafe loader, which executes whatever the file says. Never for a file of others.
+            filename: A path or URL supported by `detectory.core.storage.open_file`.
+            allow_unsafe: Use PyYAML's unsafe loader, which executes code in the file. Only for trusted files.
 
         Raises:
-            ValueError: broken YAML, a refused tag, or a file that is no mapping; the message names the file.
+            ValueError: If the YAML is malformed, has a refused tag, or is not a mapping; the message names the file.
         """
         loaded = _load_mapping(filename, allow_unsafe)
         bases = loaded.pop(BASE_KEY, [])
@@ -194,29 +194,29 @@ class CfgNode(dict):
         self.merge_from_other_cfg(type(self)(loaded))
 
     def merge_from_other_cfg(self, cfg_other: "CfgNode") -> None:
-        """Take over the values of `cfg_other`.
+        """Merge the values of `cfg_other`.
 
         Raises:
-            KeyError: a key is unknown here (the message lists the nearest) or renamed.
-            ValueError: a value has another type than the one it replaces.
+            KeyError: If a key is unknown (the message lists the nearest) or renamed.
+            ValueError: If a value has a different type than the one it replaces.
         """
         if BASE_KEY in cfg_other:
-            raise KeyError(f"'{BASE_KEY}' is only understood in files, not in a config that is merged")
+            raise KeyError(f"'{BASE_KEY}' is only supported in files, not in a merged config")
         _merge(cfg_other, self, self, [])
 
     def merge_from_list(self, cfg_list: Iterable[Any]) -> None:
-        """Merge `["A.B", "1", "C", "[2, 3]"]`: keys and values in turn, values as text or as they are.
+        """Merge alternating keys and values such as `["A.B", "1", "C", "[2, 3]"]`; text values are parsed.
 
         Raises:
-            ValueError: an odd number of entries, or a value of another type.
-            KeyError: an unknown or renamed key.
+            ValueError: If the number of entries is odd, or a value has a different type.
+            KeyError: If a key is unknown or renamed.
         """
         entries = list(cfg_list)
         if len(entries) % 2:
             raise ValueError(f"merge_from_list: keys and values must alternate, got {len(entries)} entries: {entries}")
         for full_key, value in zip(entries[::2], entries[1::2], strict=True):
             if full_key == BASE_KEY:
-                raise KeyError(f"'{BASE_KEY}' is only understood in files, not in a list of settings")
+                raise KeyError(f"'{BASE_KEY}' is only supported in files, not in a list of settings")
             if self.key_is_deprecated(full_key):
                 continue
             if self.key_is_renamed(full_key):
@@ -238,11 +238,11 @@ class CfgNode(dict):
         """Build a config from YAML text or an open YAML file.
 
         Raises:
-            ValueError: the text is no YAML mapping, or a Python file (which would have to be executed).
+            ValueError: If the text is not a YAML mapping, or the file is a Python file, which is not executed.
         """
         source = getattr(cfg_file_obj_or_str, "name", "")
         if str(source).endswith((".py", ".pyc")):
-            raise ValueError(f"load_cfg: {source} is Python; load it with LazyConfig.load, or pass YAML")
+            raise ValueError(f"load_cfg: {source} is a Python file. Load it with LazyConfig.load, or pass YAML")
         loaded = load_yaml(cfg_file_obj_or_str)
         if not isinstance(loaded, dict):
             raise ValueError(f"load_cfg: expected a YAML mapping, got {type(loaded).__name__}")
@@ -250,7 +250,7 @@ class CfgNode(dict):
 
     @classmethod
     def _decode_cfg_value(cls, value: Any) -> Any:
-        """Return what text stands for as a Python literal, other text as it is, dictionaries as nodes."""
+        """Parse text as a Python literal if possible, and convert dictionaries to nodes."""
         if isinstance(value, Mapping) and not isinstance(value, CfgNode):
             return cls(value)
         if not isinstance(value, str):
@@ -267,7 +267,7 @@ def _check_leaf(value: Any, key: str) -> None:
 
 
 def _plain(value: Any) -> Any:
-    """Nodes as dictionaries and tuples as lists, for YAML."""
+    """Convert nodes to dictionaries and tuples to lists, for YAML."""
     if isinstance(value, Mapping):
         return {key: _plain(child) for key, child in value.items()}
     if isinstance(value, list | tuple):
@@ -296,7 +296,7 @@ def _relative_to(base: str, filename: str) -> str:
 
 
 def _overlay(source: Mapping[str, Any], target: dict[str, Any]) -> None:
-    """Write `source` over `target`, key by key where both have dictionaries."""
+    """Update `target` with `source`, recursively where both have dictionaries."""
     for key, value in source.items():
         if isinstance(value, dict) and isinstance(target.get(key), dict):
             _overlay(value, target[key])
@@ -326,7 +326,7 @@ def _merge(source: CfgNode, target: CfgNode, root: CfgNode, parents: list[str]) 
 
 
 def _coerced(new: Any, old: Any, full_key: str) -> Any:
-    """Return `new` in the type of `old`: lists for tuples and back, integers where numbers with a point stand."""
+    """Convert `new` to the type of `old`: between lists and tuples, and from integers to floats."""
     if type(new) is type(old) or new is None or old is None:
         return new
     if isinstance(old, CfgNode) and isinstance(new, CfgNode):
@@ -336,6 +336,5 @@ def _coerced(new: Any, old: Any, full_key: str) -> Any:
     if isinstance(old, float) and isinstance(new, int) and not isinstance(new, bool):
         return float(new)
     raise ValueError(
-        f"the config key '{full_key}' holds a {type(old).__name__} ({old!r}), "
-        f"it cannot take a {type(new).__name__} ({new!r})"
+        f"the config key '{full_key}' has type {type(old).__name__} ({old!r}), got {type(new).__name__} ({new!r})"
     )

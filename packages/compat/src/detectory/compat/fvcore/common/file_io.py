@@ -1,4 +1,4 @@
-"""Paths and addresses under fvcore's module path."""
+"""Paths and URLs under fvcore's module path."""
 
 from iopath.common.file_io import PathHandler
 

@@ -1,4 +1,4 @@
-"""Schedules under fvcore's module path."""
+"""Parameter schedulers under fvcore's module path."""
 
 from detectory.engine import schedules as native
 from detectory.engine.schedules import (
@@ -28,14 +28,14 @@ __all__ = [
 
 
 class StepWithFixedGammaParamScheduler(native.StepWithFixedGammaParamScheduler):
-    """The library's schedule, which fvcore ends with the last update.
+    """A `StepWithFixedGammaParamScheduler` that is undefined after the last update, as in fvcore.
 
     Raises:
-        IndexError: called behind the last update.
+        IndexError: If called after the last update.
     """
 
     def __call__(self, where: float) -> float:
-        """Return the value at `where`, which must lie below 1."""
+        """Return the value at `where`, which must be below 1."""
         if where >= 1.0:
             raise IndexError(f"StepWithFixedGammaParamScheduler: where must be below 1, got {where}")
         return super().__call__(where)

@@ -1,7 +1,7 @@
-"""YAML of config files, read without executing anything.
+"""YAML config files read without executing code.
 
-Config files of the field carry two Python tags: tuples, and `!!python/object/apply:eval` of an arithmetic
-expression. Both are understood; every other Python tag is refused by name.
+Config files in the field use two Python tags: tuples, and `!!python/object/apply:eval` with an arithmetic expression.
+Both are supported; every other Python tag is rejected by name.
 """
 
 import ast
@@ -27,10 +27,10 @@ _UNARY: dict[type[ast.unaryop], Callable[[Any], Any]] = {ast.UAdd: operator.pos,
 
 
 def evaluate_arithmetic(expression: str) -> Any:
-    """Evaluate an expression of numbers, lists, tuples, `+ - * / // % **`, `range` and comprehensions over them.
+    """Evaluate an expression of numbers, lists, tuples, `+ - * / // % **`, `range` and comprehensions.
 
     Raises:
-        ValueError: the expression has anything else in it (the message shows the part), or a huge power.
+        ValueError: If the expression contains anything else (the message quotes it), or an exponent is too large.
 
     Example:
         >>> evaluate_arithmetic("[[x, x * 2 ** 0.5] for x in [32, 64]]")
@@ -39,7 +39,7 @@ def evaluate_arithmetic(expression: str) -> Any:
     try:
         tree = ast.parse(expression.strip(), mode="eval")
     except SyntaxError as error:
-        raise ValueError(f"evaluate_arithmetic: {expression!r} is no expression: {error.msg}") from error
+        raise ValueError(f"evaluate_arithmetic: {expression!r} is not a valid expression: {error.msg}") from error
     return _evaluate(tree.body, {})
 
 
@@ -73,7 +73,7 @@ def _number(node: ast.expr, names: dict[str, Any]) -> float:
 
 def _apply(sign: ast.operator, left: float, right: float) -> float:
     if isinstance(sign, ast.Pow) and abs(right) > _LARGEST_EXPONENT:
-        raise ValueError(f"evaluate_arithmetic: the exponent {right} is above {_LARGEST_EXPONENT}")
+        raise ValueError(f"evaluate_arithmetic: exponents must be at most {_LARGEST_EXPONENT}, got {right}")
     return _BINARY[type(sign)](left, right)
 
 
@@ -90,7 +90,7 @@ def _iterated(node: ast.expr, names: dict[str, Any]) -> Any:
 
 
 class ConfigLoader(yaml.SafeLoader):
-    """PyYAML's safe loader, with tuples and arithmetic."""
+    """PyYAML's safe loader with tuples and arithmetic expressions."""
 
 
 def _construct_tuple(loader: ConfigLoader, node: yaml.SequenceNode) -> tuple[Any, ...]:
@@ -122,9 +122,9 @@ ConfigLoader.add_multi_constructor("tag:yaml.org,2002:python/", _refuse)
 
 
 def load_yaml(stream: Any) -> Any:
-    """Load one YAML document from text or a file object; see the module for what is understood.
+    """Load a YAML document from text or a file object; see the module for the supported tags.
 
     Raises:
-        yaml.YAMLError: broken YAML or a refused tag, with line and column.
+        yaml.YAMLError: If the YAML is malformed or has a refused tag, with line and column.
     """
     return yaml.load(stream, Loader=ConfigLoader)

@@ -1,4 +1,4 @@
-"""A timer that can pause."""
+"""A pausable timer."""
 
 from time import perf_counter
 
@@ -6,13 +6,13 @@ __all__ = ["Timer"]
 
 
 class Timer:
-    """Counts seconds from its making, without the pauses."""
+    """Counts seconds since its creation, excluding pauses."""
 
     def __init__(self) -> None:
         self.reset()
 
     def reset(self) -> None:
-        """Start again from zero."""
+        """Restart from zero."""
         self._start = perf_counter()
         self._paused: float | None = None
         self._total_paused = 0.0
@@ -22,21 +22,21 @@ class Timer:
         """Stop counting.
 
         Raises:
-            ValueError: the timer is paused already.
+            ValueError: If the timer is already paused.
         """
         if self._paused is not None:
-            raise ValueError("Timer.pause: the timer is paused already")
+            raise ValueError("Timer.pause: the timer is already paused")
         self._paused = perf_counter()
 
     def is_paused(self) -> bool:
-        """Say whether the timer is paused."""
+        """Return whether the timer is paused."""
         return self._paused is not None
 
     def resume(self) -> None:
-        """Count on.
+        """Continue counting.
 
         Raises:
-            ValueError: the timer is not paused.
+            ValueError: If the timer is not paused.
         """
         if self._paused is None:
             raise ValueError("Timer.resume: the timer is not paused")
@@ -45,10 +45,10 @@ class Timer:
         self._count_start += 1
 
     def seconds(self) -> float:
-        """Return the seconds so far, without pauses."""
+        """Return the elapsed seconds, excluding pauses."""
         end = perf_counter() if self._paused is None else self._paused
         return end - self._start - self._total_paused
 
     def avg_seconds(self) -> float:
-        """Return the seconds between a start and the pause that follows, on average."""
+        """Return the mean number of seconds between a start and the following pause."""
         return self.seconds() / self._count_start

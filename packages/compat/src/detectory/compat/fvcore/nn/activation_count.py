@@ -1,4 +1,4 @@
-"""Activations under fvcore's module path."""
+"""Activation counting under fvcore's module path."""
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping
@@ -15,17 +15,17 @@ __all__ = ["ActivationCountAnalysis", "activation_count"]
 def activation_count(
     model: nn.Module, inputs: tuple[Any, ...], supported_ops: Mapping[str, Any] | None = None
 ) -> tuple[defaultdict[str, float], Counter[str]]:
-    """Return millions of activations by operator, and the operators that were left out: none is known to be.
+    """Count activations by operator, in units of 1e6, and return an empty counter of skipped operators.
 
     Args:
         model: The model.
-        inputs: Arguments of its call.
-        supported_ops: fvcore's formulas for operators of a TorchScript graph. Counting looks at the operators that run
-            and has no such graph.
+        inputs: Arguments of the model.
+        supported_ops: Not supported: fvcore's handlers refer to operators of a TorchScript graph, which is not created
+            here.
 
     Raises:
-        ValueError: `supported_ops` is given.
+        ValueError: If `supported_ops` is given.
     """
     if supported_ops:
-        raise ValueError("activation_count: supported_ops is not known here, operators are counted as they run")
+        raise ValueError("activation_count: supported_ops is not supported, operators are counted as they are executed")
     return defaultdict(float, analysis.activation_count(model, inputs)), Counter()

@@ -1,4 +1,4 @@
-"""Multiply-adds under fvcore's module path."""
+"""FLOP counting under fvcore's module path."""
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping
@@ -15,17 +15,17 @@ __all__ = ["FlopCountAnalysis", "flop_count"]
 def flop_count(
     model: nn.Module, inputs: tuple[Any, ...], supported_ops: Mapping[str, Any] | None = None
 ) -> tuple[defaultdict[str, float], Counter[str]]:
-    """Return billions of multiply-adds by operator, and the operators that were left out: none is known to be.
+    """Count multiply-adds by operator, in units of 1e9, and return an empty counter of skipped operators.
 
     Args:
         model: The model.
-        inputs: Arguments of its call.
-        supported_ops: fvcore's formulas for operators of a TorchScript graph. Counting looks at the operators that run
-            and has no such graph.
+        inputs: Arguments of the model.
+        supported_ops: Not supported: fvcore's handlers refer to operators of a TorchScript graph, which is not created
+            here.
 
     Raises:
-        ValueError: `supported_ops` is given.
+        ValueError: If `supported_ops` is given.
     """
     if supported_ops:
-        raise ValueError("flop_count: supported_ops is not known here, operators are counted as they run")
+        raise ValueError("flop_count: supported_ops is not supported, operators are counted as they are executed")
     return defaultdict(float, analysis.flop_count(model, inputs)), Counter()

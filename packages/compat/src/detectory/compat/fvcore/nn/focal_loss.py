@@ -11,12 +11,12 @@ __all__ = ["sigmoid_focal_loss", "sigmoid_focal_loss_jit", "sigmoid_focal_loss_s
 def sigmoid_focal_loss_star(
     inputs: Tensor, targets: Tensor, alpha: float = -1, gamma: float = 1, reduction: str = "none"
 ) -> Tensor:
-    """Return the focal loss in the form that has no factor in front of the logarithm.
+    """Return the focal loss variant FL*, in which `gamma` scales the logits.
 
     Args:
         inputs: Logits of any shape.
         targets: 0 or 1, of the same shape.
-        alpha: Weight of the positive class; negative for none.
+        alpha: Weight of the positive class; negative disables the weighting.
         gamma: Slope of the logits.
         reduction: `"none"`, `"mean"` or `"sum"`.
 
@@ -31,6 +31,6 @@ def sigmoid_focal_loss_star(
     return {"none": loss, "mean": loss.mean(), "sum": loss.sum()}[reduction]
 
 
-# fvcore compiles these for speed; the operator needs no compiler.
+# fvcore scripts these for speed; the native operator is not scripted.
 sigmoid_focal_loss_jit = sigmoid_focal_loss
 sigmoid_focal_loss_star_jit = sigmoid_focal_loss_star

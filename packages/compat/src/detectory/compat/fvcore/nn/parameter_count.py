@@ -1,4 +1,4 @@
-"""Numbers of parameters under fvcore's module path."""
+"""Parameter counting under fvcore's module path."""
 
 from detectory.modeling.analysis import parameter_count, parameter_count_table
 

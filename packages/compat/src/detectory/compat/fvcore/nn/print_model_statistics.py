@@ -1,4 +1,4 @@
-"""Tables of costs under fvcore's module path."""
+"""Model statistics tables under fvcore's module path."""
 
 from detectory.modeling.analysis import flop_count_str, flop_count_table
 

@@ -1,4 +1,4 @@
-"""Smooth L1 under fvcore's module path."""
+"""Smooth L1 loss under fvcore's module path."""
 
 from detectory.modeling.layers import smooth_l1_loss
 

@@ -1,4 +1,4 @@
-"""Initialisation of weights under fvcore's module path."""
+"""Weight initialisation under fvcore's module path."""
 
 from detectory.modeling.layers import c2_msra_fill, c2_xavier_fill
 

@@ -2,7 +2,7 @@
 
 import argparse
 
-from detectory.compat.detectron2.data.datasets._pictures import draw_records
+from detectory.compat.detectron2.data.datasets._draw_records import draw_records
 from detectory.data import MetadataCatalog
 from detectory.data.formats import load_cityscapes_instances, load_cityscapes_semantic
 
@@ -10,17 +10,17 @@ __all__ = ["load_cityscapes_instances", "load_cityscapes_semantic", "main"]
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Draw Cityscapes' annotations, as `python -m detectron2.data.datasets.cityscapes IMAGES LABELS` does."""
+    """Draw Cityscapes annotations: `python -m detectron2.data.datasets.cityscapes IMAGES LABELS`."""
     parser = argparse.ArgumentParser(description="Draw the annotations of Cityscapes.")
     parser.add_argument("image_dir")
     parser.add_argument("gt_dir")
     parser.add_argument("--type", choices=["instance", "semantic"], default="instance")
-    parser.add_argument("--output", default="cityscapes-data-vis", help="folder for the pictures")
+    parser.add_argument("--output", default="cityscapes-data-vis", help="output folder")
     arguments = parser.parse_args(argv)
     load = {"instance": load_cityscapes_instances, "semantic": load_cityscapes_semantic}[arguments.type]
-    kind = {"instance": "instance_seg", "semantic": "sem_seg"}[arguments.type]
+    task = {"instance": "instance_seg", "semantic": "sem_seg"}[arguments.type]
     records = load(arguments.image_dir, arguments.gt_dir)
-    draw_records(records, MetadataCatalog.get(f"cityscapes_fine_{kind}_train"), arguments.output)
+    draw_records(records, MetadataCatalog.get(f"cityscapes_fine_{task}_train"), arguments.output)
 
 
 if __name__ == "__main__":

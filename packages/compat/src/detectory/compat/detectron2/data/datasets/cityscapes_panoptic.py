@@ -1,4 +1,4 @@
-"""Cityscapes' panoptic sets under Detectron2's module path."""
+"""Cityscapes panoptic datasets under Detectron2's module path."""
 
 from typing import Any
 
@@ -12,11 +12,11 @@ __all__ = ["get_cityscapes_panoptic_files", "load_cityscapes_panoptic", "registe
 def get_cityscapes_panoptic_files(
     image_dir: str, gt_dir: str, json_info: dict[str, Any]
 ) -> list[tuple[str, str, list[dict[str, Any]]]]:
-    """Return the photo, the panoptic PNG and the segments of every annotation.
+    """Return the image, the panoptic PNG and the segments of every annotation.
 
     Args:
         image_dir: For example `cityscapes/leftImg8bit/train`.
-        gt_dir: The folder of the PNG files.
-        json_info: What the annotation file holds.
+        gt_dir: Folder of the PNG files.
+        json_info: Content of the annotation file.
     """
     return panoptic_files(image_dir, gt_dir, json_info["annotations"], "get_cityscapes_panoptic_files")

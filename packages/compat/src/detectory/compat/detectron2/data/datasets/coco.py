@@ -1,8 +1,8 @@
-"""COCO's datasets under Detectron2's module path."""
+"""COCO datasets under Detectron2's module path."""
 
 import argparse
 
-from detectory.compat.detectron2.data.datasets._pictures import draw_records
+from detectory.compat.detectron2.data.datasets._draw_records import draw_records
 from detectory.data import MetadataCatalog, register_coco_instances
 from detectory.data.formats import convert_to_coco_dict, convert_to_coco_json, load_coco_json, load_sem_seg
 
@@ -17,12 +17,12 @@ __all__ = [
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Draw the annotations of a COCO file, as `python -m detectron2.data.datasets.coco JSON IMAGES NAME` does."""
+    """Draw the annotations of a COCO file: `python -m detectron2.data.datasets.coco JSON IMAGES NAME`."""
     parser = argparse.ArgumentParser(description="Draw the annotations of a COCO file.")
     parser.add_argument("json_file")
     parser.add_argument("image_root")
-    parser.add_argument("dataset_name", help="whose metadata name the classes")
-    parser.add_argument("--output", default="coco-data-vis", help="folder for the pictures")
+    parser.add_argument("dataset_name", help="dataset that provides the class names")
+    parser.add_argument("--output", default="coco-data-vis", help="output folder")
     arguments = parser.parse_args(argv)
     records = load_coco_json(arguments.json_file, arguments.image_root, arguments.dataset_name)
     draw_records(records, MetadataCatalog.get(arguments.dataset_name), arguments.output)

@@ -3,7 +3,7 @@
 import argparse
 from typing import Any
 
-from detectory.compat.detectron2.data.datasets._pictures import draw_records
+from detectory.compat.detectron2.data.datasets._draw_records import draw_records
 from detectory.data import MetadataCatalog, register_lvis_instances
 from detectory.data.formats import get_lvis_instances_meta, load_lvis_json
 
@@ -19,13 +19,13 @@ def _get_lvis_instances_meta_v1() -> dict[str, Any]:
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Draw the annotations of an LVIS file, as `python -m detectron2.data.datasets.lvis JSON IMAGES NAME N` does."""
+    """Draw the annotations of an LVIS file: `python -m detectron2.data.datasets.lvis JSON IMAGES NAME N`."""
     parser = argparse.ArgumentParser(description="Draw the annotations of an LVIS file.")
     parser.add_argument("json_file")
     parser.add_argument("image_root")
-    parser.add_argument("dataset_name", help="whose metadata name the classes")
-    parser.add_argument("limit", nargs="?", type=int, help="how many pictures; all by default")
-    parser.add_argument("--output", default="lvis-data-vis", help="folder for the pictures")
+    parser.add_argument("dataset_name", help="dataset that provides the class names")
+    parser.add_argument("limit", nargs="?", type=int, help="number of images; all by default")
+    parser.add_argument("--output", default="lvis-data-vis", help="output folder")
     arguments = parser.parse_args(argv)
     records = load_lvis_json(arguments.json_file, arguments.image_root, arguments.dataset_name)
     draw_records(records[: arguments.limit], MetadataCatalog.get(arguments.dataset_name), arguments.output)

@@ -1,4 +1,4 @@
-"""In how many images of LVIS v1's training set each class appears."""
+"""Number of training images per category of LVIS v1."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Registration of COCO files under the module path of Detectron2's first versions."""
+"""Registration of COCO files under the module path of early Detectron2 versions."""
 
 from detectory.data import register_coco_instances, register_coco_panoptic_separated
 

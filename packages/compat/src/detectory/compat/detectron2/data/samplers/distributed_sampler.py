@@ -1,4 +1,4 @@
-"""Samplers shared by processes, under Detectron2's module path."""
+"""Distributed samplers under Detectron2's module path."""
 
 from detectory.data.samplers import (
     InferenceSampler,

@@ -1,4 +1,4 @@
-"""Batches of groups, under Detectron2's module path."""
+"""Grouped batch sampler under Detectron2's module path."""
 
 from detectory.data.samplers import GroupedBatchSampler
 

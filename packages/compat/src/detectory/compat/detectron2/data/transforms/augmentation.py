@@ -1,4 +1,4 @@
-"""The frame of augmentations, under Detectron2's module path, with its older names."""
+"""Augmentation interfaces under Detectron2's module path, with their older names."""
 
 from detectory.data.transforms import AugInput, Augmentation, AugmentationList, apply_augmentations
 

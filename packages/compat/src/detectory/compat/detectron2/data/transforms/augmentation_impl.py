@@ -42,13 +42,13 @@ __all__ = [
 
 
 class RandomApply(native.RandomApply):
-    """The library's augmentation, which refuses a probability out of range as Detectron2 does.
+    """A `RandomApply` that raises Detectron2's exception for an invalid probability.
 
     Raises:
-        AssertionError: `prob` is not in [0, 1].
+        AssertionError: If `prob` is not in [0, 1].
     """
 
     def __init__(self, tfm_or_aug: Augmentation | Transform, prob: float = 0.5) -> None:
         if not 0.0 <= prob <= 1.0:
-            raise AssertionError(f"RandomApply: prob must lie in [0, 1], got {prob}")
+            raise AssertionError(f"RandomApply: prob must be in [0, 1], got {prob}")
         super().__init__(tfm_or_aug, prob)

@@ -9,14 +9,14 @@ BACKBONE_REGISTRY = Registry("BACKBONE")
 
 
 def build_backbone(cfg: CfgNode, input_shape: ShapeSpec | None = None) -> Backbone:
-    """Build the backbone that `MODEL.BACKBONE.NAME` names.
+    """Build the backbone named by `MODEL.BACKBONE.NAME`.
 
     Args:
         cfg: The config.
-        input_shape: Shape of the images; by default as many channels as `MODEL.PIXEL_MEAN` has numbers.
+        input_shape: Shape of the images; by default `MODEL.PIXEL_MEAN` determines the channels.
 
     Raises:
-        TypeError: what was registered under the name built something else than a `Backbone`.
+        TypeError: If the registered function or class does not return a `Backbone`.
     """
     if input_shape is None:
         input_shape = ShapeSpec(channels=len(cfg.MODEL.PIXEL_MEAN))

@@ -1,4 +1,4 @@
-"""Feature pyramids, and those that a config describes."""
+"""Feature pyramid networks and their builders."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -19,19 +19,19 @@ __all__ = [
 
 
 def _assert_strides_are_log2_contiguous(strides: Sequence[int]) -> None:
-    """Check what a pyramid needs of its levels; pyramids of projects call it.
+    """Check that each stride is twice the previous one.
 
     Raises:
-        AssertionError: a stride is not twice the one before.
+        AssertionError: If it is not.
     """
     for finer, coarser in pairwise(strides):
         if coarser != 2 * finer:
-            raise AssertionError(f"each stride must be twice the one before, got {finer} and {coarser}")
+            raise AssertionError(f"each stride must be twice the previous one, got {finer} and {coarser}")
 
 
 @BACKBONE_REGISTRY.register()
 def build_resnet_fpn_backbone(cfg: CfgNode, input_shape: ShapeSpec) -> FPN:
-    """Build a ResNet with a pyramid whose last level is pooled (p6)."""
+    """Build a ResNet-FPN whose last level is max-pooled (p6)."""
     return FPN(
         bottom_up=build_resnet_backbone(cfg, input_shape),
         in_features=cfg.MODEL.FPN.IN_FEATURES,
@@ -44,7 +44,7 @@ def build_resnet_fpn_backbone(cfg: CfgNode, input_shape: ShapeSpec) -> FPN:
 
 @BACKBONE_REGISTRY.register()
 def build_retinanet_resnet_fpn_backbone(cfg: CfgNode, input_shape: ShapeSpec) -> FPN:
-    """Build a ResNet with a pyramid whose last levels are convolutions of res5 (p6, p7)."""
+    """Build a ResNet-FPN whose last levels are convolutions of res5 (p6, p7)."""
     bottom_up = build_resnet_backbone(cfg, input_shape)
     out_channels = cfg.MODEL.FPN.OUT_CHANNELS
     return FPN(

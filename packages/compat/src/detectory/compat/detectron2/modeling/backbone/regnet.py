@@ -1,4 +1,4 @@
-"""RegNets under Detectron2's module path, and the functions they are described by."""
+"""RegNets under Detectron2's module path, and the functions that describe them."""
 
 import math
 
@@ -39,24 +39,24 @@ __all__ = [
 
 
 def conv2d(w_in: int, w_out: int, k: int, *, stride: int = 1, groups: int = 1, bias: bool = False) -> nn.Conv2d:
-    """Return a convolution that keeps the size but for its stride.
+    """Return a convolution padded to preserve the size, up to the stride.
 
     Raises:
-        ValueError: the kernel is even.
+        ValueError: If `k` is even.
     """
     return nn.Conv2d(w_in, w_out, k, stride=stride, padding=_padding(k, "conv2d"), groups=groups, bias=bias)
 
 
 def gap2d() -> nn.AdaptiveAvgPool2d:
-    """Return the mean over a map."""
+    """Return a global average pooling layer."""
     return nn.AdaptiveAvgPool2d((1, 1))
 
 
 def pool2d(k: int, *, stride: int = 1) -> nn.MaxPool2d:
-    """Return the largest value of a window; the size is kept but for the stride.
+    """Return a max pooling layer padded to preserve the size, up to the stride.
 
     Raises:
-        ValueError: the window is even.
+        ValueError: If `k` is even.
     """
     return nn.MaxPool2d(k, stride=stride, padding=_padding(k, "pool2d"))
 
@@ -68,7 +68,7 @@ def _padding(k: int, function: str) -> int:
 
 
 def init_weights(m: nn.Module) -> None:
-    """Initialise a layer: convolutions by their fan-out, norms as identity, linear layers small."""
+    """Initialise a layer: convolutions by fan-out, norms as identity, linear layers with a small deviation."""
     if isinstance(m, nn.Conv2d):
         fan_out = m.kernel_size[0] * m.kernel_size[1] * m.out_channels
         nn.init.normal_(m.weight, mean=0.0, std=math.sqrt(2.0 / fan_out))
@@ -83,10 +83,10 @@ def init_weights(m: nn.Module) -> None:
 def adjust_block_compatibility(
     ws: list[int], bs: list[float], gs: list[int]
 ) -> tuple[list[int], list[float], list[int]]:
-    """Change widths and groups of stages so that the bottleneck of each divides into its groups.
+    """Adjust widths and group widths so that each bottleneck width is divisible by its group width.
 
     Args:
-        ws: Widths.
+        ws: Stage widths.
         bs: Bottleneck ratios.
         gs: Group widths.
     """
@@ -104,26 +104,26 @@ def adjust_block_compatibility(
 def generate_regnet_parameters(
     w_a: float, w_0: float, w_m: float, d: int, q: int = 8
 ) -> tuple[list[int], list[int], int, int, list[float]]:
-    """Return what the numbers of a RegNet stand for.
+    """Compute stage widths and depths from RegNet's parameters.
 
     Args:
-        w_a: Slope of the widths, at least 0.
-        w_0: First width, a positive multiple of `q`.
-        w_m: Factor between widths, above 1.
+        w_a: Slope of the widths, non-negative.
+        w_0: Initial width, a positive multiple of `q`.
+        w_m: Multiplicative step of the widths, greater than 1.
         d: Number of blocks.
-        q: Widths are multiples of this.
+        q: Quantum of the widths.
 
     Returns:
-        Width and depth of each stage, the number of stages, the largest possible number of stages, and the width of
-        each block before rounding.
+        Width and depth per stage, the number of stages, the maximum number of stages, and the width per block before
+            quantisation.
 
     Raises:
-        ValueError: a number is out of its range.
+        ValueError: If a parameter is out of range.
 
     Source: Radosavovic et al., "Designing Network Design Spaces", 2020, equations 2 to 4.
     """
     if w_a < 0 or w_0 <= 0 or w_m <= 1 or w_0 % q:
-        raise ValueError(f"generate_regnet_parameters: no RegNet has w_a {w_a}, w_0 {w_0}, w_m {w_m}, q {q}")
+        raise ValueError(f"generate_regnet_parameters: invalid parameters w_a {w_a}, w_0 {w_0}, w_m {w_m}, q {q}")
     continuous = [w_0 + w_a * block for block in range(d)]
     exponents = [round(math.log(width / w_0) / math.log(w_m)) for width in continuous]
     rounded = [round(w_0 * w_m**exponent / q) * q for exponent in exponents]

@@ -1,4 +1,4 @@
-"""ResNets, and the one that a config describes."""
+"""ResNets and their builder."""
 
 from typing import Any
 
@@ -24,7 +24,7 @@ BLOCKS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 6, 3), 101: (3, 4, 23, 
 
 
 def make_stage(*args: Any, **kwargs: Any) -> list[CNNBlockBase]:
-    """Older name of `ResNet.make_stage`."""
+    """Build a stage with `ResNet.make_stage`; the function form of early Detectron2 versions."""
     return ResNet.make_stage(*args, **kwargs)
 
 
@@ -33,7 +33,7 @@ def build_resnet_backbone(cfg: CfgNode, input_shape: ShapeSpec) -> ResNet:
     """Build the ResNet or ResNeXt that `MODEL.RESNETS` and `MODEL.BACKBONE.FREEZE_AT` describe.
 
     Raises:
-        ValueError: an unknown depth or dilation, or depth 18 or 34 with what only bottleneck blocks have.
+        ValueError: If the depth or dilation is invalid, or depth 18 or 34 is combined with bottleneck-only settings.
     """
     settings = cfg.MODEL.RESNETS
     _check(settings)
@@ -41,7 +41,7 @@ def build_resnet_backbone(cfg: CfgNode, input_shape: ShapeSpec) -> ResNet:
     stages = []
     in_channels, out_channels = settings.STEM_OUT_CHANNELS, settings.RES2_OUT_CHANNELS
     bottleneck_channels = settings.NUM_GROUPS * settings.WIDTH_PER_GROUP
-    # All stages are made, and those behind the last output dropped: a seed then gives Detectron2's weights.
+    # Stages after the last output are built and dropped, so that a seed produces the same weights as in Detectron2.
     for index, stage in enumerate(range(2, 6)):
         dilated = stage == 5 and settings.RES5_DILATION == 2
         first_stride = 1 if index == 0 or dilated else 2
@@ -80,7 +80,7 @@ def _check(settings: CfgNode) -> None:
         raise ValueError(f"MODEL.RESNETS.RES5_DILATION must be 1 or 2, got {settings.RES5_DILATION}")
     if len(settings.DEFORM_ON_PER_STAGE) != 4:
         raise ValueError(
-            "MODEL.RESNETS.DEFORM_ON_PER_STAGE must say true or false for each of 4 stages,"
+            "MODEL.RESNETS.DEFORM_ON_PER_STAGE must be four booleans, one per stage,"
             f" got {settings.DEFORM_ON_PER_STAGE}"
         )
     if settings.DEPTH > 34:
@@ -90,4 +90,4 @@ def _check(settings: CfgNode) -> None:
         if settings[key] != value:
             raise ValueError(f"MODEL.RESNETS.{key} must be {value} for depth {settings.DEPTH}, got {settings[key]}")
     if any(settings.DEFORM_ON_PER_STAGE):
-        raise ValueError(f"MODEL.RESNETS.DEFORM_ON_PER_STAGE needs bottleneck blocks, depth {settings.DEPTH} has none")
+        raise ValueError(f"MODEL.RESNETS.DEFORM_ON_PER_STAGE is not supported for depth {settings.DEPTH}")

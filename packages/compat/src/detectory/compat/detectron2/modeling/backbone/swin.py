@@ -23,18 +23,18 @@ __all__ = [
 
 
 def window_partition(x: Tensor, window_size: int) -> Tensor:
-    """Cut `(B, H, W, C)`, whose sides are multiples of the window, to `(B * windows, window, window, C)`.
+    """Split `(B, H, W, C)` into windows `(B * num_windows, window_size, window_size, C)`.
 
     Raises:
-        ValueError: a side is no multiple of the window.
+        ValueError: If a side is not a multiple of `window_size`.
     """
     if x.shape[1] % window_size or x.shape[2] % window_size:
-        raise ValueError(f"window_partition: {tuple(x.shape[1:3])} must be multiples of window_size {window_size}")
+        raise ValueError(f"window_partition: sides must be multiples of {window_size}, got {tuple(x.shape[1:3])}")
     return _partition(x, window_size)[0]
 
 
 def window_reverse(windows: Tensor, window_size: int, H: int, W: int) -> Tensor:
-    """Put windows together again to `(B, H, W, C)`."""
+    """Merge windows into `(B, H, W, C)`."""
     rows, columns = H // window_size, W // window_size
     x = windows.reshape(-1, rows, columns, window_size, window_size, windows.shape[-1])
     return x.permute(0, 1, 3, 2, 4, 5).reshape(-1, H, W, windows.shape[-1])

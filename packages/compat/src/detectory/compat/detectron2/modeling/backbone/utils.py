@@ -1,4 +1,4 @@
-"""Parts of vision transformers under Detectron2's module path."""
+"""Components of vision transformers under Detectron2's module path."""
 
 from torch import Tensor
 
@@ -24,15 +24,15 @@ __all__ = [
 def add_decomposed_rel_pos(
     attn: Tensor, q: Tensor, rel_pos_h: Tensor, rel_pos_w: Tensor, q_size: tuple[int, int], k_size: tuple[int, int]
 ) -> Tensor:
-    """Add to attention logits what queries make of relative rows and columns.
+    """Add decomposed relative position embeddings to attention logits.
 
     Args:
-        attn: `(B, queries, keys)`.
+        attn: Logits `(B, queries, keys)`.
         q: `(B, queries, C)`.
-        rel_pos_h: Table of relative rows, `(length, C)`.
-        rel_pos_w: Table of relative columns.
-        q_size: Height and width of the queries.
-        k_size: Height and width of the keys.
+        rel_pos_h: Embeddings of relative heights, `(length, C)`.
+        rel_pos_w: Embeddings of relative widths, `(length, C)`.
+        q_size: `(height, width)` of the queries.
+        k_size: `(height, width)` of the keys.
 
     Source: Li et al., "MViTv2", 2022, equation 4.
     """

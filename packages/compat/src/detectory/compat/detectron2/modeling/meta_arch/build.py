@@ -10,6 +10,6 @@ META_ARCH_REGISTRY = Registry("META_ARCH")
 
 
 def build_model(cfg: CfgNode) -> nn.Module:
-    """Build the model that `MODEL.META_ARCHITECTURE` names, with random weights, on `MODEL.DEVICE`."""
+    """Build the model named by `MODEL.META_ARCHITECTURE`, with random weights, on `MODEL.DEVICE`."""
     model = META_ARCH_REGISTRY.get(cfg.MODEL.META_ARCHITECTURE)(cfg)
     return model.to(torch.device(cfg.MODEL.DEVICE))

@@ -1,4 +1,4 @@
-"""The frame of dense detectors under Detectron2's module path."""
+"""Dense detector interface under Detectron2's module path."""
 
 from torch import Tensor
 
@@ -8,12 +8,12 @@ __all__ = ["DenseDetector", "permute_to_N_HWA_K"]
 
 
 def permute_to_N_HWA_K(tensor: Tensor, K: int) -> Tensor:
-    """Bring a head's output `(B, A * K, H, W)` to `(B, H * W * A, K)`, the order of anchors.
+    """Reshape a head's output `(B, A * K, H, W)` to `(B, H * W * A, K)`, in anchor order.
 
     Raises:
-        ValueError: `tensor` does not have four dimensions, or its channels are no multiple of `K`.
+        ValueError: If `tensor` is not 4-D, or its channels are not divisible by `K`.
     """
     if tensor.dim() != 4 or tensor.shape[1] % K:
-        raise ValueError(f"permute_to_N_HWA_K: expected (B, A * {K}, H, W), got {tuple(tensor.shape)}")
+        raise ValueError(f"permute_to_N_HWA_K: tensor must be (B, A * {K}, H, W), got {tuple(tensor.shape)}")
     batch, _, height, width = tensor.shape
     return tensor.view(batch, -1, K, height, width).permute(0, 3, 4, 1, 2).reshape(batch, -1, K)

@@ -14,13 +14,13 @@ __all__ = ["PanopticFPN", "combine_semantic_and_instance_outputs"]
 
 @META_ARCH_REGISTRY.register()
 class PanopticFPN(GeneralizedRCNN, native.PanopticFPN):
-    """`detectory.modeling.meta_arch.PanopticFPN`, from arguments or a config."""
+    """`detectory.modeling.meta_arch.PanopticFPN` that can also be built from a config."""
 
     __init__ = configurable(native.PanopticFPN.__init__)
 
     @classmethod
     def from_config(cls, cfg: CfgNode) -> dict[str, Any]:
-        """Return the parts that the config names."""
+        """Build the parts named by the config."""
         described = super().from_config(cfg)
         combine = cfg.MODEL.PANOPTIC_FPN.COMBINE
         described |= {
@@ -36,7 +36,7 @@ class PanopticFPN(GeneralizedRCNN, native.PanopticFPN):
 
 
 def _scale_instance_losses(parts: dict[str, Any], weight: float) -> None:
-    """Multiply the weights of all losses of the proposal generator and the ROI heads."""
+    """Scale the loss weights of the proposal generator and the ROI heads."""
     for part in (parts["proposal_generator"], parts["roi_heads"]):
         for module in part.modules():
             current = getattr(module, "loss_weight", None)

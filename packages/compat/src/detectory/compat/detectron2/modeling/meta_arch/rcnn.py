@@ -1,4 +1,4 @@
-"""R-CNNs of two stages, and proposals alone."""
+"""Two-stage R-CNNs and proposal networks."""
 
 from typing import Any
 
@@ -17,17 +17,17 @@ __all__ = ["GeneralizedRCNN", "ProposalNetwork"]
 
 @META_ARCH_REGISTRY.register()
 class GeneralizedRCNN(native.GeneralizedRCNN):
-    """`detectory.modeling.meta_arch.GeneralizedRCNN`, from arguments or a config."""
+    """`detectory.modeling.meta_arch.GeneralizedRCNN` that can also be built from a config."""
 
     __init__ = configurable(native.GeneralizedRCNN.__init__)
 
     def __prepare_scriptable__(self) -> nn.Module:
-        """Return what `torch.jit.script` compiles; a subclass stands for itself."""
+        """Return the scriptable equivalent of this class; subclasses are scripted as they are."""
         return ScriptableRCNN(self) if type(self) is GeneralizedRCNN else self
 
     @classmethod
     def from_config(cls, cfg: CfgNode) -> dict[str, Any]:
-        """Return the parts that the config names."""
+        """Build the parts named by the config."""
         backbone = build_backbone(cfg)
         shapes = backbone.output_shape()
         return {
@@ -43,13 +43,13 @@ class GeneralizedRCNN(native.GeneralizedRCNN):
 
 @META_ARCH_REGISTRY.register()
 class ProposalNetwork(native.ProposalNetwork):
-    """`detectory.modeling.meta_arch.ProposalNetwork`, from arguments or a config."""
+    """`detectory.modeling.meta_arch.ProposalNetwork` that can also be built from a config."""
 
     __init__ = configurable(native.ProposalNetwork.__init__)
 
     @classmethod
     def from_config(cls, cfg: CfgNode) -> dict[str, Any]:
-        """Return the parts that the config names."""
+        """Build the parts named by the config."""
         backbone = build_backbone(cfg)
         return {
             "backbone": backbone,

@@ -19,25 +19,25 @@ __all__ = ["RetinaNet", "RetinaNetHead", "permute_to_N_HWA_K"]
 
 
 class RetinaNetHead(native.RetinaNetHead):
-    """`detectory.modeling.meta_arch.RetinaNetHead`, from arguments or a config."""
+    """`detectory.modeling.meta_arch.RetinaNetHead` that can also be built from a config."""
 
     __init__ = configurable(native.RetinaNetHead.__init__)
 
     def __prepare_scriptable__(self) -> nn.Module:
-        """Return what `torch.jit.script` compiles; a subclass stands for itself."""
+        """Return the scriptable equivalent of this class; subclasses are scripted as they are."""
         return ScriptableRetinaNetHead(self) if type(self) is RetinaNetHead else self
 
     @classmethod
     def from_config(cls, cfg: CfgNode, input_shape: list[ShapeSpec]) -> dict[str, Any]:
-        """Return the arguments that `MODEL.RETINANET` says.
+        """Read the arguments from `MODEL.RETINANET`.
 
         Raises:
-            ValueError: levels differ in their number of anchors.
+            ValueError: If the levels have different numbers of anchors.
         """
         settings = cfg.MODEL.RETINANET
         anchors = set(build_anchor_generator(cfg, input_shape).num_anchors)
         if len(anchors) != 1:
-            raise ValueError(f"RetinaNetHead: all levels need as many anchors, got {sorted(anchors)}")
+            raise ValueError(f"RetinaNetHead: all levels must have the same number of anchors, got {sorted(anchors)}")
         return {
             "input_shape": input_shape,
             "num_classes": settings.NUM_CLASSES,
@@ -50,17 +50,17 @@ class RetinaNetHead(native.RetinaNetHead):
 
 @META_ARCH_REGISTRY.register()
 class RetinaNet(native.RetinaNet):
-    """`detectory.modeling.meta_arch.RetinaNet`, from arguments or a config."""
+    """`detectory.modeling.meta_arch.RetinaNet` that can also be built from a config."""
 
     __init__ = configurable(native.RetinaNet.__init__)
 
     def __prepare_scriptable__(self) -> nn.Module:
-        """Return what `torch.jit.script` compiles; a subclass stands for itself."""
+        """Return the scriptable equivalent of this class; subclasses are scripted as they are."""
         return ScriptableRetinaNet(self) if type(self) is RetinaNet else self
 
     @classmethod
     def from_config(cls, cfg: CfgNode) -> dict[str, Any]:
-        """Return the parts that the config names and the arguments that `MODEL.RETINANET` says."""
+        """Build the parts named by the config and read `MODEL.RETINANET`."""
         settings = cfg.MODEL.RETINANET
         backbone = build_backbone(cfg)
         shapes = backbone.output_shape()

@@ -1,4 +1,4 @@
-"""Semantic segmentation."""
+"""Semantic segmentation models and heads."""
 
 from typing import Any
 
@@ -17,19 +17,19 @@ SEM_SEG_HEADS_REGISTRY = Registry("SEM_SEG_HEADS")
 
 
 def build_sem_seg_head(cfg: CfgNode, input_shape: dict[str, ShapeSpec]) -> nn.Module:
-    """Build the head that `MODEL.SEM_SEG_HEAD.NAME` names for the backbone's feature maps."""
+    """Build the head named by `MODEL.SEM_SEG_HEAD.NAME` for the backbone's feature maps."""
     return SEM_SEG_HEADS_REGISTRY.get(cfg.MODEL.SEM_SEG_HEAD.NAME)(cfg, input_shape)
 
 
 @META_ARCH_REGISTRY.register()
 class SemanticSegmentor(native.SemanticSegmentor):
-    """`detectory.modeling.meta_arch.SemanticSegmentor`, from arguments or a config."""
+    """`detectory.modeling.meta_arch.SemanticSegmentor` that can also be built from a config."""
 
     __init__ = configurable(native.SemanticSegmentor.__init__)
 
     @classmethod
     def from_config(cls, cfg: CfgNode) -> dict[str, Any]:
-        """Return the parts that the config names."""
+        """Build the parts named by the config."""
         backbone = build_backbone(cfg)
         return {
             "backbone": backbone,
@@ -41,13 +41,13 @@ class SemanticSegmentor(native.SemanticSegmentor):
 
 @SEM_SEG_HEADS_REGISTRY.register()
 class SemSegFPNHead(native.SemSegFPNHead):
-    """`detectory.modeling.meta_arch.SemSegFPNHead`, from arguments or a config."""
+    """`detectory.modeling.meta_arch.SemSegFPNHead` that can also be built from a config."""
 
     __init__ = configurable(native.SemSegFPNHead.__init__)
 
     @classmethod
     def from_config(cls, cfg: CfgNode, input_shape: dict[str, ShapeSpec]) -> dict[str, Any]:
-        """Return the arguments that `MODEL.SEM_SEG_HEAD` says."""
+        """Read the arguments from `MODEL.SEM_SEG_HEAD`."""
         settings = cfg.MODEL.SEM_SEG_HEAD
         return {
             "input_shape": {name: input_shape[name] for name in settings.IN_FEATURES},

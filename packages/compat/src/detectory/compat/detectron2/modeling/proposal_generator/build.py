@@ -10,7 +10,7 @@ PROPOSAL_GENERATOR_REGISTRY = Registry("PROPOSAL_GENERATOR")
 
 
 def build_proposal_generator(cfg: CfgNode, input_shape: dict[str, ShapeSpec]) -> Any:
-    """Build the generator that `MODEL.PROPOSAL_GENERATOR.NAME` names; None for `"PrecomputedProposals"`."""
+    """Build the generator named by `MODEL.PROPOSAL_GENERATOR.NAME`; None for `"PrecomputedProposals"`."""
     name = cfg.MODEL.PROPOSAL_GENERATOR.NAME
     if name == "PrecomputedProposals":
         return None

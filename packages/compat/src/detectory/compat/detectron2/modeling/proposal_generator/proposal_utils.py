@@ -1,4 +1,4 @@
-"""Selection of proposals under Detectron2's module path."""
+"""Proposal selection under Detectron2's module path."""
 
 from collections.abc import Sequence
 
@@ -16,7 +16,7 @@ __all__ = ["add_ground_truth_to_proposals", "add_ground_truth_to_proposals_singl
 
 
 def _is_tracing() -> bool:
-    """Say whether `torch.jit.trace` records the call; proposal generators of projects ask."""
+    """Return whether `torch.jit.trace` is recording."""
     return not torch.jit.is_scripting() and torch.jit.is_tracing()
 
 
@@ -30,7 +30,7 @@ def find_top_rpn_proposals(
     min_box_size: float,
     training: bool,
 ) -> list[Instances]:
-    """Choose the proposals of as many images as there are sizes; arguments as of the library's function."""
+    """Select the top proposals of every image; see the native function for the arguments."""
     count = len(image_sizes)
     return native.find_top_rpn_proposals(
         [level[:count] for level in proposals],

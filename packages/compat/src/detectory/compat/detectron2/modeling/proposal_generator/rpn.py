@@ -1,4 +1,4 @@
-"""The region proposal network and its heads."""
+"""Region proposal network and heads."""
 
 from typing import Any
 
@@ -20,13 +20,13 @@ RPN_HEAD_REGISTRY = Registry("RPN_HEAD")
 
 
 def build_rpn_head(cfg: CfgNode, input_shape: list[ShapeSpec]) -> nn.Module:
-    """Build the head that `MODEL.RPN.HEAD_NAME` names for feature maps of these shapes."""
+    """Build the head named by `MODEL.RPN.HEAD_NAME` for feature maps of these shapes."""
     return RPN_HEAD_REGISTRY.get(cfg.MODEL.RPN.HEAD_NAME)(cfg, input_shape)
 
 
 @RPN_HEAD_REGISTRY.register()
 class StandardRPNHead(native.StandardRPNHead):
-    """`detectory.modeling.proposal_generator.StandardRPNHead`, from arguments or a config."""
+    """`detectory.modeling.proposal_generator.StandardRPNHead` that can also be built from a config."""
 
     __init__ = configurable(native.StandardRPNHead.__init__)
 
@@ -35,14 +35,14 @@ class StandardRPNHead(native.StandardRPNHead):
         """Return the arguments for feature maps of these shapes.
 
         Raises:
-            ValueError: maps differ in channels, or cells in their number of anchors.
+            ValueError: If the levels differ in channels or in anchors per cell.
         """
         channels = {shape.channels for shape in input_shape}
         generator = build_anchor_generator(cfg, input_shape)
         anchors = set(generator.num_anchors)
         if len(channels) != 1 or len(anchors) != 1:
             raise ValueError(
-                "StandardRPNHead: all levels need the same channels and anchors, "
+                "StandardRPNHead: all levels must have the same channels and number of anchors, "
                 f"got channels {sorted(channels)} and anchors {sorted(anchors)}"
             )
         return {
@@ -55,17 +55,17 @@ class StandardRPNHead(native.StandardRPNHead):
 
 @PROPOSAL_GENERATOR_REGISTRY.register()
 class RPN(native.RPN):
-    """`detectory.modeling.proposal_generator.RPN`, from arguments or a config."""
+    """`detectory.modeling.proposal_generator.RPN` that can also be built from a config."""
 
     __init__ = configurable(native.RPN.__init__)
 
     def __prepare_scriptable__(self) -> nn.Module:
-        """Return what `torch.jit.script` compiles; a subclass stands for itself."""
+        """Return the scriptable equivalent of this class; subclasses are scripted as they are."""
         return ScriptableRPN(self) if type(self) is RPN else self
 
     @classmethod
     def from_config(cls, cfg: CfgNode, input_shape: dict[str, ShapeSpec]) -> dict[str, Any]:
-        """Return the arguments that `MODEL.RPN` says for the backbone's feature maps."""
+        """Read the arguments from `MODEL.RPN` for the backbone's feature maps."""
         settings = cfg.MODEL.RPN
         shapes = [input_shape[name] for name in settings.IN_FEATURES]
         return {

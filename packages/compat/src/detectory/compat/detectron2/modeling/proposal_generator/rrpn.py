@@ -1,4 +1,4 @@
-"""The region proposal network of rotated boxes."""
+"""Region proposal network for rotated boxes."""
 
 from typing import Any
 
@@ -15,12 +15,12 @@ __all__ = ["RRPN", "find_top_rrpn_proposals"]
 
 @PROPOSAL_GENERATOR_REGISTRY.register()
 class RRPN(RPN, native.RRPN):
-    """`detectory.modeling.proposal_generator.RRPN`, from arguments or a config."""
+    """`detectory.modeling.proposal_generator.RRPN` that can also be built from a config."""
 
     __init__ = configurable(native.RRPN.__init__)
 
     @classmethod
     def from_config(cls, cfg: CfgNode, input_shape: dict[str, ShapeSpec]) -> dict[str, Any]:
-        """Return the arguments of `RPN`, with a transform of rotated boxes."""
+        """Read the arguments of `RPN`, with a rotated box transform."""
         transform = Box2BoxTransformRotated(weights=cfg.MODEL.RPN.BBOX_REG_WEIGHTS)
         return {**super().from_config(cfg, input_shape), "box2box_transform": transform}

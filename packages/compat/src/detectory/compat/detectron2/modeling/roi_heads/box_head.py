@@ -16,13 +16,13 @@ ROI_BOX_HEAD_REGISTRY = Registry("ROI_BOX_HEAD")
 
 @ROI_BOX_HEAD_REGISTRY.register()
 class FastRCNNConvFCHead(native.FastRCNNConvFCHead):
-    """`detectory.modeling.roi_heads.FastRCNNConvFCHead`, from arguments or a config."""
+    """`detectory.modeling.roi_heads.FastRCNNConvFCHead` that can also be built from a config."""
 
     __init__ = configurable(native.FastRCNNConvFCHead.__init__)
 
     @classmethod
     def from_config(cls, cfg: CfgNode, input_shape: ShapeSpec) -> dict[str, Any]:
-        """Return the arguments that `MODEL.ROI_BOX_HEAD` says."""
+        """Read the arguments from `MODEL.ROI_BOX_HEAD`."""
         settings = cfg.MODEL.ROI_BOX_HEAD
         return {
             "input_shape": input_shape,
@@ -33,5 +33,5 @@ class FastRCNNConvFCHead(native.FastRCNNConvFCHead):
 
 
 def build_box_head(cfg: CfgNode, input_shape: ShapeSpec) -> nn.Module:
-    """Build the head that `MODEL.ROI_BOX_HEAD.NAME` names for region features of this shape."""
+    """Build the head named by `MODEL.ROI_BOX_HEAD.NAME` for region features of this shape."""
     return ROI_BOX_HEAD_REGISTRY.get(cfg.MODEL.ROI_BOX_HEAD.NAME)(cfg, input_shape)

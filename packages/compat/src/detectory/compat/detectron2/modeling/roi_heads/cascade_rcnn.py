@@ -1,4 +1,4 @@
-"""Cascaded ROI heads."""
+"""Cascade R-CNN's ROI heads."""
 
 from typing import Any
 
@@ -21,13 +21,13 @@ __all__ = ["CascadeROIHeads", "_ScaleGradient"]
 
 @ROI_HEADS_REGISTRY.register()
 class CascadeROIHeads(StandardROIHeads, native.CascadeROIHeads):
-    """`detectory.modeling.roi_heads.CascadeROIHeads`, from arguments or a config."""
+    """`detectory.modeling.roi_heads.CascadeROIHeads` that can also be built from a config."""
 
     __init__ = configurable(native.CascadeROIHeads.__init__)
 
     @classmethod
     def from_config(cls, cfg: CfgNode, input_shape: Shapes) -> dict[str, Any]:  # type: ignore[override]
-        """Return the arguments of `StandardROIHeads`, with one matcher a stage."""
+        """Read the arguments of `StandardROIHeads`, with one matcher per stage."""
         described = super().from_config(cfg, input_shape)
         del described["proposal_matcher"]
         return described
@@ -39,7 +39,7 @@ class CascadeROIHeads(StandardROIHeads, native.CascadeROIHeads):
             raise ValueError("CascadeROIHeads: MODEL.ROI_BOX_HEAD.CLS_AGNOSTIC_BBOX_REG must be True")
         if cascade.IOUS[0] != cfg.MODEL.ROI_HEADS.IOU_THRESHOLDS[0]:
             raise ValueError(
-                "CascadeROIHeads: the first of MODEL.ROI_BOX_CASCADE_HEAD.IOUS must be that of "
+                "CascadeROIHeads: the first of MODEL.ROI_BOX_CASCADE_HEAD.IOUS must equal "
                 f"MODEL.ROI_HEADS.IOU_THRESHOLDS, got {cascade.IOUS[0]} and {cfg.MODEL.ROI_HEADS.IOU_THRESHOLDS[0]}"
             )
         pooler, shape = _pooler_and_shape(cfg, cfg.MODEL.ROI_BOX_HEAD, input_shape)

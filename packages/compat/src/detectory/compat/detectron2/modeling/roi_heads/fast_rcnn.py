@@ -1,4 +1,4 @@
-"""The last layer of box heads."""
+"""Output layers of box heads."""
 
 from functools import partial
 from typing import Any
@@ -20,13 +20,13 @@ __all__ = [
 
 
 class FastRCNNOutputLayers(native.FastRCNNOutputLayers):
-    """`detectory.modeling.roi_heads.FastRCNNOutputLayers`, from arguments or a config."""
+    """`detectory.modeling.roi_heads.FastRCNNOutputLayers` that can also be built from a config."""
 
     __init__ = configurable(native.FastRCNNOutputLayers.__init__)
 
     @classmethod
     def from_config(cls, cfg: CfgNode, input_shape: ShapeSpec) -> dict[str, Any]:
-        """Return the arguments that `MODEL.ROI_BOX_HEAD`, `MODEL.ROI_HEADS` and `TEST` say."""
+        """Read the arguments from `MODEL.ROI_BOX_HEAD`, `MODEL.ROI_HEADS` and `TEST`."""
         settings = cfg.MODEL.ROI_BOX_HEAD
         return {
             "input_shape": input_shape,

@@ -24,16 +24,16 @@ ROI_KEYPOINT_HEAD_REGISTRY = Registry("ROI_KEYPOINT_HEAD")
 
 
 class BaseKeypointRCNNHead(native.BaseKeypointRCNNHead):
-    """`detectory.modeling.roi_heads.BaseKeypointRCNNHead`, from arguments or a config."""
+    """`detectory.modeling.roi_heads.BaseKeypointRCNNHead` that can also be built from a config."""
 
     __init__ = configurable(native.BaseKeypointRCNNHead.__init__)
 
     @classmethod
     def from_config(cls, cfg: CfgNode, input_shape: ShapeSpec | None = None) -> dict[str, Any]:
-        """Return the arguments that do not depend on the head's layers.
+        """Read the arguments that are independent of the head's layers.
 
-        Where the loss is not divided by the visible keypoints, it is divided by all that the sampled foreground of an
-        image could have.
+        Unless the loss is normalised by the number of visible keypoints, it is normalised by the maximum number of
+        keypoints of the sampled foreground regions.
         """
         del input_shape
         settings = cfg.MODEL.ROI_KEYPOINT_HEAD
@@ -48,17 +48,17 @@ class BaseKeypointRCNNHead(native.BaseKeypointRCNNHead):
 
 @ROI_KEYPOINT_HEAD_REGISTRY.register()
 class KRCNNConvDeconvUpsampleHead(BaseKeypointRCNNHead, native.KRCNNConvDeconvUpsampleHead):
-    """`detectory.modeling.roi_heads.KRCNNConvDeconvUpsampleHead`, from arguments or a config."""
+    """`detectory.modeling.roi_heads.KRCNNConvDeconvUpsampleHead` that can also be built from a config."""
 
     __init__ = configurable(native.KRCNNConvDeconvUpsampleHead.__init__)
 
     def __prepare_scriptable__(self) -> nn.Module:
-        """Return what `torch.jit.script` compiles; a subclass stands for itself."""
+        """Return the scriptable equivalent of this class; subclasses are scripted as they are."""
         return ScriptableKeypointHead(self) if type(self) is KRCNNConvDeconvUpsampleHead else self
 
     @classmethod
     def from_config(cls, cfg: CfgNode, input_shape: ShapeSpec | None = None) -> dict[str, Any]:
-        """Return the arguments that `MODEL.ROI_KEYPOINT_HEAD` says."""
+        """Read the arguments from `MODEL.ROI_KEYPOINT_HEAD`."""
         return {
             **super().from_config(cfg, input_shape),
             "input_shape": input_shape,
@@ -67,5 +67,5 @@ class KRCNNConvDeconvUpsampleHead(BaseKeypointRCNNHead, native.KRCNNConvDeconvUp
 
 
 def build_keypoint_head(cfg: CfgNode, input_shape: ShapeSpec) -> nn.Module:
-    """Build the head that `MODEL.ROI_KEYPOINT_HEAD.NAME` names for region features of this shape."""
+    """Build the head named by `MODEL.ROI_KEYPOINT_HEAD.NAME` for region features of this shape."""
     return ROI_KEYPOINT_HEAD_REGISTRY.get(cfg.MODEL.ROI_KEYPOINT_HEAD.NAME)(cfg, input_shape)

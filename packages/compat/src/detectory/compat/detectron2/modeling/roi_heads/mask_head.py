@@ -24,40 +24,40 @@ ROI_MASK_HEAD_REGISTRY = Registry("ROI_MASK_HEAD")
 
 
 class BaseMaskRCNNHead(native.BaseMaskRCNNHead):
-    """`detectory.modeling.roi_heads.BaseMaskRCNNHead`, from arguments or a config."""
+    """`detectory.modeling.roi_heads.BaseMaskRCNNHead` that can also be built from a config."""
 
     __init__ = configurable(native.BaseMaskRCNNHead.__init__)
 
     @classmethod
     def from_config(cls, cfg: CfgNode, input_shape: ShapeSpec | None = None) -> dict[str, Any]:
-        """Return the arguments that do not depend on the head's layers."""
+        """Read the arguments that are independent of the head's layers."""
         del input_shape
         return {"vis_period": cfg.VIS_PERIOD}
 
 
 @ROI_MASK_HEAD_REGISTRY.register()
 class MaskRCNNConvUpsampleHead(BaseMaskRCNNHead, native.MaskRCNNConvUpsampleHead):
-    """`detectory.modeling.roi_heads.MaskRCNNConvUpsampleHead`, from arguments or a config."""
+    """`detectory.modeling.roi_heads.MaskRCNNConvUpsampleHead` that can also be built from a config."""
 
     __init__ = configurable(native.MaskRCNNConvUpsampleHead.__init__)
 
     def __prepare_scriptable__(self) -> nn.Module:
-        """Return what `torch.jit.script` compiles; a subclass stands for itself."""
+        """Return the scriptable equivalent of this class; subclasses are scripted as they are."""
         return ScriptableMaskHead(self) if type(self) is MaskRCNNConvUpsampleHead else self
 
     @classmethod
     def from_config(cls, cfg: CfgNode, input_shape: ShapeSpec | None = None) -> dict[str, Any]:
-        """Return the arguments that `MODEL.ROI_MASK_HEAD` says."""
+        """Read the arguments from `MODEL.ROI_MASK_HEAD`."""
         settings = cfg.MODEL.ROI_MASK_HEAD
         return {
             **super().from_config(cfg, input_shape),
             "input_shape": input_shape,
-            "conv_dims": [settings.CONV_DIM] * (settings.NUM_CONV + 1),  # the last one is the deconvolution
+            "conv_dims": [settings.CONV_DIM] * (settings.NUM_CONV + 1),  # the last entry is the deconvolution
             "conv_norm": settings.NORM,
             "num_classes": 1 if settings.CLS_AGNOSTIC_MASK else cfg.MODEL.ROI_HEADS.NUM_CLASSES,
         }
 
 
 def build_mask_head(cfg: CfgNode, input_shape: ShapeSpec) -> nn.Module:
-    """Build the head that `MODEL.ROI_MASK_HEAD.NAME` names for region features of this shape."""
+    """Build the head named by `MODEL.ROI_MASK_HEAD.NAME` for region features of this shape."""
     return ROI_MASK_HEAD_REGISTRY.get(cfg.MODEL.ROI_MASK_HEAD.NAME)(cfg, input_shape)

@@ -34,18 +34,18 @@ Shapes = dict[str, ShapeSpec]
 
 
 def build_roi_heads(cfg: CfgNode, input_shape: Shapes) -> nn.Module:
-    """Build the heads that `MODEL.ROI_HEADS.NAME` names for the backbone's feature maps."""
+    """Build the heads named by `MODEL.ROI_HEADS.NAME` for the backbone's feature maps."""
     return ROI_HEADS_REGISTRY.get(cfg.MODEL.ROI_HEADS.NAME)(cfg, input_shape)
 
 
 class ROIHeads(native.ROIHeads):
-    """`detectory.modeling.roi_heads.ROIHeads`, from arguments or a config."""
+    """`detectory.modeling.roi_heads.ROIHeads` that can also be built from a config."""
 
     __init__ = configurable(native.ROIHeads.__init__)
 
     @classmethod
     def from_config(cls, cfg: CfgNode) -> dict[str, Any]:
-        """Return the arguments of sampling that `MODEL.ROI_HEADS` says."""
+        """Read the sampling arguments from `MODEL.ROI_HEADS`."""
         settings = cfg.MODEL.ROI_HEADS
         return {
             "batch_size_per_image": settings.BATCH_SIZE_PER_IMAGE,
@@ -58,24 +58,24 @@ class ROIHeads(native.ROIHeads):
 
 @ROI_HEADS_REGISTRY.register()
 class Res5ROIHeads(ROIHeads, native.Res5ROIHeads):
-    """`detectory.modeling.roi_heads.Res5ROIHeads`, from arguments or a config."""
+    """`detectory.modeling.roi_heads.Res5ROIHeads` that can also be built from a config."""
 
     __init__ = configurable(native.Res5ROIHeads.__init__)
 
     def __prepare_scriptable__(self) -> nn.Module:
-        """Return what `torch.jit.script` compiles; a subclass stands for itself."""
+        """Return the scriptable equivalent of this class; subclasses are scripted as they are."""
         return ScriptableRes5Heads(self) if type(self) is Res5ROIHeads else self
 
     @classmethod
     def from_config(cls, cfg: CfgNode, input_shape: Shapes) -> dict[str, Any]:  # type: ignore[override]
-        """Return the arguments; mask heads sit on the output of res5, keypoint heads do not exist here.
+        """Read the arguments. The mask head runs on the output of res5; keypoint heads are not supported.
 
         Raises:
-            ValueError: the config asks for keypoints, or names several feature maps.
+            ValueError: If the config enables keypoints or has several input features.
         """
         names = cfg.MODEL.ROI_HEADS.IN_FEATURES
         if cfg.MODEL.KEYPOINT_ON or len(names) != 1:
-            raise ValueError(f"Res5ROIHeads: takes one feature map and no keypoints, got maps {list(names)}")
+            raise ValueError(f"Res5ROIHeads: expected one input feature and no keypoints, got {list(names)}")
         settings = cfg.MODEL.ROI_BOX_HEAD
         described = super().from_config(cfg)
         described["in_features"] = names
@@ -94,10 +94,10 @@ class Res5ROIHeads(ROIHeads, native.Res5ROIHeads):
 
     @classmethod
     def _build_res5_block(cls, cfg: CfgNode) -> tuple[nn.Module, int]:
-        """Return the last stage of the backbone's ResNet, and its number of channels."""
+        """Build the last ResNet stage; return it and its number of output channels."""
         settings = cfg.MODEL.RESNETS
         if settings.DEFORM_ON_PER_STAGE[-1]:
-            raise ValueError("Res5ROIHeads: deformable convolution is not known in res5 of the heads")
+            raise ValueError("Res5ROIHeads: deformable convolution is not supported in res5")
         growth = 2**3
         out_channels = settings.RES2_OUT_CHANNELS * growth
         blocks = ResNet.make_stage(
@@ -116,21 +116,21 @@ class Res5ROIHeads(ROIHeads, native.Res5ROIHeads):
 
 @ROI_HEADS_REGISTRY.register()
 class StandardROIHeads(ROIHeads, native.StandardROIHeads):
-    """`detectory.modeling.roi_heads.StandardROIHeads`, from arguments or a config.
+    """`detectory.modeling.roi_heads.StandardROIHeads` that can also be built from a config.
 
-    A subclass may replace one head by overriding `_init_box_head`, `_init_mask_head` or `_init_keypoint_head`,
-    classmethods that turn the config into the arguments of that head.
+    A subclass may replace one head by overriding the classmethod `_init_box_head`, `_init_mask_head` or
+    `_init_keypoint_head`, which translates the config into the arguments of that head.
     """
 
     __init__ = configurable(native.StandardROIHeads.__init__)
 
     def __prepare_scriptable__(self) -> nn.Module:
-        """Return what `torch.jit.script` compiles; a subclass stands for itself."""
+        """Return the scriptable equivalent of this class; subclasses are scripted as they are."""
         return ScriptableROIHeads(self) if type(self) is StandardROIHeads else self
 
     @classmethod
     def from_config(cls, cfg: CfgNode, input_shape: Shapes) -> dict[str, Any]:  # type: ignore[override]
-        """Return the arguments of sampling and of all heads that the config turns on."""
+        """Read the sampling arguments and build all heads enabled by the config."""
         described = super().from_config(cfg)
         described["train_on_pred_boxes"] = cfg.MODEL.ROI_BOX_HEAD.TRAIN_ON_PRED_BOXES
         described.update(cls._init_box_head(cfg, input_shape))
@@ -173,13 +173,13 @@ class StandardROIHeads(ROIHeads, native.StandardROIHeads):
 
 
 def _pooler_and_shape(cfg: CfgNode, settings: CfgNode, input_shape: Shapes) -> tuple[ROIPooler | None, Any]:
-    """Return a head's pooler and the shape of its region features; without a pooler, the shapes of the maps."""
+    """Return a head's pooler and input shape; if `POOLER_TYPE` is empty, None and the shapes of the feature maps."""
     names = cfg.MODEL.ROI_HEADS.IN_FEATURES
     if not settings.POOLER_TYPE:
         return None, {name: input_shape[name] for name in names}
     channels = {input_shape[name].channels for name in names}
     if len(channels) != 1:
-        raise ValueError(f"StandardROIHeads: all feature maps need the same channels, got {sorted(channels)}")
+        raise ValueError(f"StandardROIHeads: all feature maps must have the same channels, got {sorted(channels)}")
     size = settings.POOLER_RESOLUTION
     pooler = ROIPooler(
         output_size=size,

@@ -1,4 +1,4 @@
-"""ROI heads of rotated boxes."""
+"""ROI heads for rotated boxes."""
 
 from typing import Any
 
@@ -24,20 +24,20 @@ __all__ = [
 
 
 class RotatedFastRCNNOutputLayers(FastRCNNOutputLayers, native.RotatedFastRCNNOutputLayers):
-    """`detectory.modeling.roi_heads.RotatedFastRCNNOutputLayers`, from arguments or a config."""
+    """`detectory.modeling.roi_heads.RotatedFastRCNNOutputLayers` that can also be built from a config."""
 
     __init__ = configurable(native.RotatedFastRCNNOutputLayers.__init__)
 
     @classmethod
     def from_config(cls, cfg: CfgNode, input_shape: Any) -> dict[str, Any]:
-        """Return the arguments, with a transform of rotated boxes."""
+        """Read the arguments of `FastRCNNOutputLayers`, with a rotated box transform."""
         transform = Box2BoxTransformRotated(weights=cfg.MODEL.ROI_BOX_HEAD.BBOX_REG_WEIGHTS)
         return {**super().from_config(cfg, input_shape), "box2box_transform": transform}
 
 
 @ROI_HEADS_REGISTRY.register()
 class RROIHeads(StandardROIHeads, native.RROIHeads):
-    """`detectory.modeling.roi_heads.RROIHeads`, from arguments or a config."""
+    """`detectory.modeling.roi_heads.RROIHeads` that can also be built from a config."""
 
     __init__ = configurable(native.RROIHeads.__init__)
 

@@ -1,4 +1,4 @@
-"""DeepLab: semantic segmentation with atrous convolutions, and the schedule that many projects take from it."""
+"""DeepLab: semantic segmentation with atrous convolutions, and its learning rate schedule."""
 
 from detectory.compat.detectron2.projects.deeplab.build_solver import build_lr_scheduler
 from detectory.compat.detectron2.projects.deeplab.config import add_deeplab_config

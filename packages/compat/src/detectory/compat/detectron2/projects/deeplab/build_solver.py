@@ -1,4 +1,4 @@
-"""The schedule that a config of DeepLab names."""
+"""Learning rate scheduler of DeepLab configs."""
 
 import torch
 from torch.optim.lr_scheduler import LRScheduler
@@ -11,7 +11,7 @@ __all__ = ["build_lr_scheduler"]
 
 
 def build_lr_scheduler(cfg: CfgNode, optimizer: torch.optim.Optimizer) -> LRScheduler:
-    """Build the schedule that `SOLVER.LR_SCHEDULER_NAME` names: `"WarmupPolyLR"` or one of Detectron2's."""
+    """Build the schedule named by `SOLVER.LR_SCHEDULER_NAME`: `"WarmupPolyLR"` or one of Detectron2's."""
     settings = cfg.SOLVER
     if settings.LR_SCHEDULER_NAME != "WarmupPolyLR":
         return build_schedule(cfg, optimizer)

@@ -1,4 +1,4 @@
-"""Settings that DeepLab adds to a config."""
+"""Config keys of DeepLab."""
 
 from detectory.compat.detectron2.config import CfgNode
 
@@ -6,8 +6,8 @@ __all__ = ["add_deeplab_config"]
 
 
 def add_deeplab_config(cfg: CfgNode) -> None:
-    """Add the keys of DeepLab's heads, backbone and schedule, with Detectron2's values, to a config in place."""
-    # A crop of which one class covers more than this share is drawn anew.
+    """Add the keys of DeepLab's heads, backbone and schedule to a config in place, with Detectron2's defaults."""
+    # A crop is redrawn if one class covers more than this fraction of it.
     cfg.INPUT.CROP.SINGLE_CATEGORY_MAX_AREA = 1.0
     cfg.SOLVER.POLY_LR_POWER = 0.9
     cfg.SOLVER.POLY_LR_CONSTANT_ENDING = 0.0

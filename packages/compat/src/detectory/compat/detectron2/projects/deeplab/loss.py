@@ -1,4 +1,4 @@
-"""Cross-entropy of the hardest pixels."""
+"""Cross-entropy with hard pixel mining."""
 
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -7,15 +7,15 @@ __all__ = ["DeepLabCE"]
 
 
 class DeepLabCE(nn.Module):
-    """The mean cross-entropy of the share of pixels where it is highest.
+    """Mean cross-entropy over the fraction of pixels with the highest loss.
 
     Args:
-        ignore_label: Label of pixels that count as zero.
-        top_k_percent_pixels: The share, in (0, 1]; 1 takes all.
-        weight: Factor of each class `(K,)`.
+        ignore_label: Label of ignored pixels; their loss is zero.
+        top_k_percent_pixels: The fraction, in (0, 1]; 1 selects all pixels.
+        weight: Weight per class, `(K,)`.
 
     Raises:
-        ValueError: the share is out of range.
+        ValueError: If `top_k_percent_pixels` is out of range.
 
     Source: Chen et al., "Panoptic-DeepLab", 2020, section 3.3.
     """
@@ -23,7 +23,7 @@ class DeepLabCE(nn.Module):
     def __init__(self, ignore_label: int = -1, top_k_percent_pixels: float = 1.0, weight: Tensor | None = None) -> None:
         super().__init__()
         if not 0 < top_k_percent_pixels <= 1:
-            raise ValueError(f"DeepLabCE: top_k_percent_pixels must lie in (0, 1], got {top_k_percent_pixels}")
+            raise ValueError(f"DeepLabCE: top_k_percent_pixels must be in (0, 1], got {top_k_percent_pixels}")
         self.top_k_percent_pixels = top_k_percent_pixels
         self.ignore_label = ignore_label
         self.weight: Tensor | None
@@ -35,7 +35,7 @@ class DeepLabCE(nn.Module):
         Args:
             logits: `(B, K, H, W)`.
             labels: Class ids `(B, H, W)`.
-            weights: Factor of every pixel `(B, H, W)`.
+            weights: Weight per pixel, `(B, H, W)`.
         """
         losses = F.cross_entropy(logits, labels, self.weight, ignore_index=self.ignore_label, reduction="none")
         losses = (losses if weights is None else losses * weights).flatten()

@@ -1,4 +1,4 @@
-"""A learning rate that falls as a power of the part of the training that is left."""
+"""Polynomial learning rate schedule with warm-up."""
 
 import torch
 from torch.optim.lr_scheduler import LRScheduler
@@ -9,17 +9,17 @@ __all__ = ["WarmupPolyLR"]
 
 
 class WarmupPolyLR(LRScheduler):
-    """Falls as `(1 - iteration / max_iters) ** power` after a warm-up.
+    """Learning rate `(1 - iteration / max_iters) ** power` after a warm-up.
 
     Args:
         optimizer: The optimizer.
-        max_iters: Iterations in all.
+        max_iters: Total number of iterations.
         warmup_factor: Factor at iteration 0.
-        warmup_iters: Length of the warm-up.
+        warmup_iters: Number of warm-up iterations.
         warmup_method: `"linear"` or `"constant"`.
-        last_epoch: The iteration run last, -1 for none.
+        last_epoch: Last completed iteration, or -1.
         power: The exponent.
-        constant_ending: After the warm-up the factor does not fall below this; 0 lets it fall to zero.
+        constant_ending: Minimum factor after the warm-up; 0 decays to zero.
     """
 
     def __init__(
@@ -38,9 +38,9 @@ class WarmupPolyLR(LRScheduler):
         super().__init__(optimizer, last_epoch)
 
     def get_lr(self) -> list[float | torch.Tensor]:
-        """Return the rate of each parameter group."""
+        """Return the learning rate of each parameter group."""
         warmup = _get_warmup_factor_at_iter(self.warmup_method, self.last_epoch, self.warmup_iters, self.warmup_factor)
-        # Programs that step once more at the very end would otherwise take a power of a negative number.
+        # Clamped because some programs take one more step after max_iters.
         left = max(1.0 - self.last_epoch / self.max_iters, 0.0) ** self.power
         if warmup == 1.0:
             left = max(left, self.constant_ending)

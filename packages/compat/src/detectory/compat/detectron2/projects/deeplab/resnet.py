@@ -1,4 +1,4 @@
-"""The ResNet of DeepLab: a deeper stem, dilated last stages."""
+"""DeepLab's ResNet, with a deeper stem and dilated last stages."""
 
 from typing import Any
 
@@ -18,12 +18,12 @@ _STAGES = ("res2", "res3", "res4", "res5")
 
 
 class DeepLabStem(CNNBlockBase):
-    """Three 3×3 convolutions, the first with stride 2, and a 3×3 max pooling with stride 2.
+    """Three 3×3 convolutions, the first with stride 2, and 3×3 max pooling with stride 2.
 
     Args:
-        in_channels: Channels of the image.
-        out_channels: Channels of the output; the first two convolutions have half of them.
-        norm: Norm behind every convolution.
+        in_channels: Channels of the images.
+        out_channels: Channels of the output; the first two convolutions have half as many.
+        norm: Norm after every convolution.
     """
 
     def __init__(self, in_channels: int = 3, out_channels: int = 128, norm: Any = "BN") -> None:
@@ -53,7 +53,7 @@ def build_resnet_deeplab_backbone(cfg: CfgNode, input_shape: ShapeSpec) -> ResNe
     """Build the dilated ResNet that `MODEL.RESNETS` and `MODEL.BACKBONE.FREEZE_AT` describe.
 
     Raises:
-        ValueError: a depth without bottleneck blocks, an unknown stem, or dilations that do not fit each other.
+        ValueError: If the depth has no bottleneck blocks, the stem is unknown, or the dilations are incompatible.
     """
     settings = cfg.MODEL.RESNETS
     _check(settings)
@@ -102,7 +102,7 @@ def _check(settings: CfgNode) -> None:
         raise ValueError(f"MODEL.RESNETS.DEPTH must be one of {depths} for DeepLab, got {settings.DEPTH}")
     if settings.STEM_TYPE not in ("basic", "deeplab"):
         raise ValueError(f"MODEL.RESNETS.STEM_TYPE must be 'basic' or 'deeplab', got {settings.STEM_TYPE!r}")
-    allowed = {1: (1, 2), 2: (4,)}  # a dilated stage lets the next one start where it ends
+    allowed = {1: (1, 2), 2: (4,)}  # the dilation of res5 continues from that of res4
     dilations = settings.RES4_DILATION, settings.RES5_DILATION
     if dilations[1] not in allowed.get(dilations[0], ()):
         raise ValueError(

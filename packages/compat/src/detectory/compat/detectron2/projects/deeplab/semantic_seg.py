@@ -1,4 +1,4 @@
-"""The heads of DeepLabV3 and DeepLabV3+."""
+"""Heads of DeepLabV3 and DeepLabV3+."""
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
@@ -17,23 +17,23 @@ __all__ = ["DeepLabV3Head", "DeepLabV3PlusHead"]
 
 
 class _DeepLabHead(nn.Module):
-    """What both heads share: the loss, and logits in the resolution of the input."""
+    """Loss and upsampling shared by both heads."""
 
     def __init__(self, common_stride: int, loss_weight: float, loss_type: str, ignore_value: int) -> None:
         super().__init__()
         self.common_stride, self.loss_weight, self.ignore_value = common_stride, loss_weight, ignore_value
-        shares = {"cross_entropy": None, "hard_pixel_mining": 0.2}
-        if loss_type not in shares:
-            raise ValueError(f"{type(self).__name__}: loss_type must be one of {list(shares)}, got {loss_type!r}")
+        fractions = {"cross_entropy": None, "hard_pixel_mining": 0.2}
+        if loss_type not in fractions:
+            raise ValueError(f"{type(self).__name__}: loss_type must be one of {list(fractions)}, got {loss_type!r}")
         self.loss_type = loss_type
-        share = shares[loss_type]
+        fraction = fractions[loss_type]
         self.loss: nn.Module = (
-            nn.CrossEntropyLoss(ignore_index=ignore_value) if share is None else DeepLabCE(ignore_value, share)
+            nn.CrossEntropyLoss(ignore_index=ignore_value) if fraction is None else DeepLabCE(ignore_value, fraction)
         )
 
     @abstractmethod
     def layers(self, features: Mapping[str, Tensor]) -> Tensor:
-        """Return logits at the common stride."""
+        """Return the logits at the common stride."""
 
     def forward(
         self, features: Mapping[str, Tensor], targets: Tensor | None = None
@@ -41,18 +41,18 @@ class _DeepLabHead(nn.Module):
         """Return logits `(B, K, H', W')` (None in training) and losses (empty in inference).
 
         Args:
-            features: Maps `(B, C, H, W)` by name.
-            targets: Class ids `(B, H', W')` in the resolution of the input, needed in training.
+            features: Feature maps `(B, C, H, W)` by name.
+            targets: Class ids `(B, H', W')` at the input resolution, required in training.
         """
         x = self.layers(features)
         if self.training:
             if targets is None:
-                raise ValueError(f"{type(self).__name__}: targets are needed in training")
+                raise ValueError(f"{type(self).__name__}: targets are required in training")
             return None, self.losses(x, targets)
         return self._to_input_resolution(x), {}
 
     def losses(self, predictions: Tensor, targets: Tensor) -> dict[str, Tensor]:
-        """Return `loss_sem_seg` of logits at the common stride."""
+        """Return `loss_sem_seg` for logits at the common stride."""
         loss = self.loss(self._to_input_resolution(predictions.float()), targets.long())
         return {"loss_sem_seg": loss * self.loss_weight}
 
@@ -61,11 +61,11 @@ class _DeepLabHead(nn.Module):
 
 
 def _pool_size(name: str, train_size: Sequence[int] | None, stride: int) -> tuple[int, int] | None:
-    """Return the window that covers a training crop at a stride, None where crops differ in size."""
+    """Return the pooling window that covers a training crop at a stride, or None if crops differ in size."""
     if train_size is None:
         return None
     if any(side % stride for side in train_size):
-        raise ValueError(f"{name}: the training crop {tuple(train_size)} must be divisible by the stride {stride}")
+        raise ValueError(f"{name}: train_size must be divisible by the stride {stride}, got {tuple(train_size)}")
     height, width = (side // stride for side in train_size)
     return height, width
 
@@ -86,20 +86,20 @@ def _predictor(channels: int, num_classes: int) -> Conv2d:
 
 @SEM_SEG_HEADS_REGISTRY.register()
 class DeepLabV3Head(_DeepLabHead):
-    """Classify the cells of one map after looking at it with several dilations.
+    """Semantic segmentation by atrous spatial pyramid pooling of one feature map.
 
     Args:
-        input_shape: Channels and stride of the one map by name.
-        aspp_channels: Channels of the dilated views.
+        input_shape: Name and shape of the feature map.
+        aspp_channels: Channels of each ASPP branch.
         aspp_dilations: The three dilations.
-        aspp_dropout: Share of outputs dropped in training.
+        aspp_dropout: Dropout rate in training.
         num_classes: `K`.
-        common_stride: Stride of the map.
-        norm: Norm behind every convolution.
-        train_size: `(height, width)` of training crops; the image's mean is taken of such windows.
-        loss_weight: Factor of the loss.
-        loss_type: `"cross_entropy"` or `"hard_pixel_mining"` (the hardest fifth).
-        ignore_value: Label of pixels that the loss does not look at.
+        common_stride: Stride of the feature map.
+        norm: Norm after every convolution.
+        train_size: `(height, width)` of training crops, the window of the image pooling branch.
+        loss_weight: Weight of the loss.
+        loss_type: `"cross_entropy"` or `"hard_pixel_mining"` (hardest 20 % of the pixels).
+        ignore_value: Label of ignored pixels.
         use_depthwise_separable_conv: Use depthwise separable 3×3 convolutions.
 
     Source: Chen et al., "Rethinking Atrous Convolution for Semantic Image Segmentation", 2017.
@@ -124,7 +124,7 @@ class DeepLabV3Head(_DeepLabHead):
     ) -> None:
         super().__init__(common_stride, loss_weight, loss_type, ignore_value)
         if len(input_shape) != 1:
-            raise ValueError(f"DeepLabV3Head: expected one feature map, got {list(input_shape)}")
+            raise ValueError(f"DeepLabV3Head: input_shape must contain one feature map, got {list(input_shape)}")
         self.in_features = list(input_shape)
         self.aspp = ASPP(
             input_shape[self.in_features[0]].channels,
@@ -140,31 +140,31 @@ class DeepLabV3Head(_DeepLabHead):
 
     @classmethod
     def from_config(cls, cfg: CfgNode, input_shape: Mapping[str, ShapeSpec]) -> dict[str, Any]:
-        """Return the arguments that `MODEL.SEM_SEG_HEAD` says."""
+        """Read the arguments from `MODEL.SEM_SEG_HEAD`."""
         return _shared_arguments(cfg, input_shape) | {"aspp_channels": cfg.MODEL.SEM_SEG_HEAD.ASPP_CHANNELS}
 
     def layers(self, features: Mapping[str, Tensor]) -> Tensor:
-        """Return logits `(B, K, H, W)` at the map's stride."""
+        """Return logits `(B, K, H, W)` at the stride of the feature map."""
         return self.predictor(self.aspp(features[self.in_features[0]]))
 
 
 @SEM_SEG_HEADS_REGISTRY.register()
 class DeepLabV3PlusHead(_DeepLabHead):
-    """Look at the coarsest map with several dilations, then refine by finer maps.
+    """Semantic segmentation by ASPP of the coarsest feature map and a decoder with the finer ones.
 
     Args:
-        input_shape: Channels and stride of every map by name.
-        project_channels: Channels to which each map but the coarsest is brought, finest first.
+        input_shape: Name and shape of every feature map.
+        project_channels: Projected channels of each feature map except the coarsest, finest first.
         aspp_dilations: The three dilations.
-        aspp_dropout: Share of outputs dropped in training.
-        decoder_channels: Channels behind every map, finest first; the last are those of the dilated views.
-        common_stride: Stride of the finest map.
-        norm: Norm behind every convolution; `""` gives them a bias instead.
-        train_size: `(height, width)` of training crops; the image's mean is taken of such windows.
-        loss_weight: Factor of the loss.
-        loss_type: `"cross_entropy"` or `"hard_pixel_mining"` (the hardest fifth).
-        ignore_value: Label of pixels that the loss does not look at.
-        num_classes: `K`; None for the refined map instead of logits.
+        aspp_dropout: Dropout rate in training.
+        decoder_channels: Decoder channels per feature map, finest first; the last entry is the ASPP channels.
+        common_stride: Stride of the finest feature map.
+        norm: Norm after every convolution; with `""` convolutions have a bias.
+        train_size: `(height, width)` of training crops, the window of the image pooling branch.
+        loss_weight: Weight of the loss.
+        loss_type: `"cross_entropy"` or `"hard_pixel_mining"` (hardest 20 % of the pixels).
+        ignore_value: Label of ignored pixels.
+        num_classes: `K`; None to return the decoder features instead of logits.
         use_depthwise_separable_conv: Use depthwise separable convolutions.
 
     Source: Chen et al., "Encoder-Decoder with Atrous Separable Convolution", 2018.
@@ -193,8 +193,9 @@ class DeepLabV3PlusHead(_DeepLabHead):
         counts = len(project_channels) + 1, len(decoder_channels)
         if counts != (len(input_shape),) * 2:
             raise ValueError(
-                f"DeepLabV3PlusHead: {len(input_shape)} maps need {len(input_shape) - 1} project_channels and "
-                f"{len(input_shape)} decoder_channels, got {list(project_channels)} and {list(decoder_channels)}"
+                f"DeepLabV3PlusHead: {len(input_shape)} feature maps need {len(input_shape) - 1} project_channels and "
+                f"{len(input_shape)} decoder_channels, "
+                f"got {list(project_channels)} and {list(decoder_channels)}"
             )
         self.decoder_only = num_classes is None
         coarsest = input_shape[self.in_features[-1]]
@@ -229,7 +230,7 @@ class DeepLabV3PlusHead(_DeepLabHead):
 
     @classmethod
     def from_config(cls, cfg: CfgNode, input_shape: Mapping[str, ShapeSpec]) -> dict[str, Any]:
-        """Return the arguments that `MODEL.SEM_SEG_HEAD` says."""
+        """Read the arguments from `MODEL.SEM_SEG_HEAD`."""
         settings = cfg.MODEL.SEM_SEG_HEAD
         refined = [settings.CONVS_DIM] * (len(settings.IN_FEATURES) - 1)
         return _shared_arguments(cfg, input_shape) | {
@@ -238,11 +239,11 @@ class DeepLabV3PlusHead(_DeepLabHead):
         }
 
     def forward(self, features: Mapping[str, Tensor], targets: Tensor | None = None) -> Any:
-        """Return logits and losses, as every head of semantic segmentation; without classes, the refined map."""
+        """Return logits and losses, or only the decoder features if `num_classes` is None."""
         return self.layers(features) if self.decoder_only else super().forward(features, targets)
 
     def layers(self, features: Mapping[str, Tensor]) -> Tensor:
-        """Return logits `(B, K, H, W)`, or the refined map, at the common stride."""
+        """Return logits `(B, K, H, W)`, or the decoder features, at the common stride."""
         *finer, coarsest = self.in_features
         y = self.decoder[coarsest]["project_conv"](features[coarsest])  # type: ignore[index]
         for name in reversed(finer):
@@ -286,7 +287,7 @@ def _convolution(in_channels: int, out_channels: int, size: int, norm: Any) -> C
 
 def _fusion(in_channels: int, out_channels: int, norm: Any, depthwise: bool) -> nn.Module:
     if depthwise:
-        # One 5×5 convolution of this kind looks as far as two of 3×3.
+        # One 5×5 depthwise separable convolution has the receptive field of two 3×3 convolutions.
         return DepthwiseSeparableConv2d(
             in_channels, out_channels, 5, 2, norm1=norm, activation1=F.relu, norm2=norm, activation2=F.relu
         )

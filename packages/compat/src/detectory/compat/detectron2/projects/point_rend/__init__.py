@@ -1,4 +1,4 @@
-"""PointRend: masks refined point by point where they are uncertain."""
+"""PointRend: point-wise refinement of uncertain mask regions."""
 
 from detectory.compat.detectron2.projects.point_rend.color_augmentation import ColorAugSSDTransform
 from detectory.compat.detectron2.projects.point_rend.config import add_pointrend_config

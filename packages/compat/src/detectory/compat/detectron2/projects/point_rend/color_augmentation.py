@@ -1,4 +1,4 @@
-"""The changes of colour that SSD was trained with, which many projects take from PointRend."""
+"""SSD's colour augmentation."""
 
 from typing import Any
 
@@ -11,21 +11,21 @@ __all__ = ["ColorAugSSDTransform"]
 
 
 class ColorAugSSDTransform(Transform):
-    """Change brightness, contrast, saturation and hue, each with a chance of a half; drawn anew for every image.
+    """Change brightness, contrast, saturation and hue at random, each with probability 0.5, for every image.
 
     Args:
         img_format: `"BGR"` or `"RGB"`.
-        brightness_delta: Largest step of brightness, of 255.
-        contrast_low: Least factor of contrast.
-        contrast_high: Largest factor of contrast.
-        saturation_low: Least factor of saturation.
-        saturation_high: Largest factor of saturation.
-        hue_delta: Largest step of hue, in units of 2 degrees.
+        brightness_delta: Maximum absolute change of brightness, in [0, 255].
+        contrast_low: Minimum contrast factor.
+        contrast_high: Maximum contrast factor.
+        saturation_low: Minimum saturation factor.
+        saturation_high: Maximum saturation factor.
+        hue_delta: Maximum absolute change of hue, in units of 2 degrees.
 
     Raises:
-        ValueError: another format.
+        ValueError: If `img_format` is not supported.
 
-    Source: Liu et al., "SSD: Single Shot MultiBox Detector", 2016, section 2.2; its order of steps is that of its code.
+    Source: Liu et al., "SSD: Single Shot MultiBox Detector", 2016, section 2.2, in the order of the published code.
     """
 
     def __init__(
@@ -47,7 +47,7 @@ class ColorAugSSDTransform(Transform):
         self.saturation_low, self.saturation_high = saturation_low, saturation_high
 
     def apply_image(self, img: np.ndarray, interp: Any = None) -> np.ndarray:
-        """Return the image `(H, W, 3)` of uint8 in other colours."""
+        """Augment a uint8 image `(H, W, 3)`."""
         del interp
         order = slice(None) if self.is_rgb else slice(None, None, -1)
         changed = _scaled(img[..., order], shift=self._drawn(-self.brightness_delta, self.brightness_delta, 0.0))
@@ -75,18 +75,18 @@ class ColorAugSSDTransform(Transform):
         return float(np.random.uniform(low, high)) if np.random.random() < 0.5 else neutral
 
     def apply_coords(self, coords: np.ndarray) -> np.ndarray:
-        """Return coordinates as they are."""
+        """Return the coordinates unchanged."""
         return coords
 
     def apply_segmentation(self, segmentation: np.ndarray) -> np.ndarray:
-        """Return a segmentation as it is."""
+        """Return the segmentation unchanged."""
         return segmentation
 
     def inverse(self) -> Transform:
-        """Return nothing to undo for coordinates; colours cannot be undone."""
+        """Return a no-op; colour changes cannot be inverted."""
         return NoOpTransform()
 
 
 def _scaled(values: np.ndarray, factor: float = 1.0, shift: float = 0.0) -> np.ndarray:
-    """Return `factor * values + shift` as uint8 in range."""
+    """Return `factor * values + shift`, clipped to uint8."""
     return np.clip(values.astype(np.float32) * factor + shift, 0, 255).astype(np.uint8)

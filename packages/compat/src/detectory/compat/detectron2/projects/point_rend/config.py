@@ -1,4 +1,4 @@
-"""Settings that PointRend adds to a config."""
+"""Config keys of PointRend."""
 
 from detectory.compat.detectron2.config import CfgNode
 
@@ -6,17 +6,17 @@ __all__ = ["add_pointrend_config"]
 
 
 def add_pointrend_config(cfg: CfgNode) -> None:
-    """Add the keys of PointRend's heads, with Detectron2's values, to a config in place."""
+    """Add the keys of PointRend's heads to a config in place, with Detectron2's defaults."""
     heads = cfg.MODEL.ROI_MASK_HEAD
     heads.FC_DIM = 1024
     heads.NUM_FC = 2
     heads.OUTPUT_SIDE_RESOLUTION = 7
-    heads.IN_FEATURES = ()  # maps of the coarse head; none: the finest one
+    heads.IN_FEATURES = ()  # features of the coarse head; empty selects the finest
     heads.POINT_HEAD_ON = False
     points = cfg.MODEL.POINT_HEAD = CfgNode()
     points.NAME = "StandardPointHead"
     points.NUM_CLASSES = 80
-    points.IN_FEATURES = ()  # maps of the point head; none: the finest one
+    points.IN_FEATURES = ()  # features of the point head; empty selects the finest
     points.TRAIN_NUM_POINTS = 14 * 14
     points.OVERSAMPLE_RATIO = 3
     points.IMPORTANCE_SAMPLE_RATIO = 0.75

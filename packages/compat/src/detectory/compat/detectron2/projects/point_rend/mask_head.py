@@ -1,4 +1,4 @@
-"""PointRend's mask head: a coarse mask of each region, refined where it is uncertain.
+"""PointRend's mask head: coarse masks refined at uncertain points.
 
 Source: Kirillov et al., "PointRend: Image Segmentation as Rendering", CVPR 2020, sections 3 and 4.1.
 """
@@ -37,7 +37,7 @@ Shapes = Mapping[str, ShapeSpec]
 
 
 def calculate_uncertainty(logits: Tensor, classes: Tensor) -> Tensor:
-    """Return how near the logit of each region's class is to zero, `(R, 1, ...)`; zero is the highest.
+    """Return the uncertainty `(R, 1, ...)` of each region's class logit; the maximum is 0, at the decision boundary.
 
     Args:
         logits: `(R, K or 1, ...)`.
@@ -47,24 +47,24 @@ def calculate_uncertainty(logits: Tensor, classes: Tensor) -> Tensor:
 
 
 def roi_mask_point_loss(mask_logits: Tensor, instances: Sequence[Instances], point_labels: Tensor) -> Tensor:
-    """Mean binary cross-entropy at the points of the mask of each region's class.
+    """Return the mean binary cross-entropy of the logits of each region's class at the sampled points.
 
     Args:
         mask_logits: `(R, K or 1, P)`.
-        instances: Of each image, with `gt_classes`.
-        point_labels: `(R, P)`, the ground truth at the points, between 0 and 1.
+        instances: Instances per image, with `gt_classes`.
+        point_labels: `(R, P)`, ground labels at the points, in [0, 1].
     """
     if mask_logits.shape[0] == 0:
         return mask_logits.sum() * 0
-    logits = class_channel(mask_logits, torch.cat([one.gt_classes for one in instances]))
+    logits = class_channel(mask_logits, torch.cat([x.gt_classes for x in instances]))
     return F.binary_cross_entropy_with_logits(logits, point_labels.to(logits.dtype))
 
 
-def _truth_at(instances: Sequence[Instances], points: Tensor) -> Tensor:
-    """Sample the ground truth masks of all images at points in image pixels `(R, P, 2)`: `(R, P)`."""
+def _sample_ground_truth(instances: Sequence[Instances], points: Tensor) -> Tensor:
+    """Sample the ground-labels masks of all images at points in image coordinates `(R, P, 2)`; return `(R, P)`."""
     labels = []
-    for one, own in zip(instances, points.split([len(one) for one in instances]), strict=True):
-        masks, (height, width) = one.gt_masks, one.image_size
+    for x, own in zip(instances, points.split([len(x) for x in instances]), strict=True):
+        masks, (height, width) = x.gt_masks, x.image_size
         if isinstance(masks, PolygonMasks):
             masks = BitMasks.from_polygon_masks(masks, height, width)
         bits = masks.tensor.to(points)
@@ -74,15 +74,15 @@ def _truth_at(instances: Sequence[Instances], points: Tensor) -> Tensor:
 
 
 class CoarseMaskHead(nn.Module):
-    """A small mask of each region by fully connected layers over a grid of points.
+    """Coarse mask prediction by fully connected layers over a grid of points.
 
     Args:
-        in_channels: Channels of the features.
-        num_classes: Masks of a region.
-        conv_dim: Channels behind the convolution that halves the grid.
-        fc_dim: Channels of each hidden layer.
-        num_fc: Hidden layers.
-        output_side_resolution: Rows and columns of the mask; the grid has twice as many.
+        in_channels: Channels of the input features.
+        num_classes: Number of masks per region.
+        conv_dim: Channels of the convolution that halves the grid.
+        fc_dim: Channels of the hidden layers.
+        num_fc: Number of hidden layers.
+        output_side_resolution: Side of the mask; the input grid is twice as large.
     """
 
     @configurable
@@ -118,7 +118,7 @@ class CoarseMaskHead(nn.Module):
 
     @classmethod
     def from_config(cls, cfg: CfgNode, input_shape: ShapeSpec) -> dict[str, Any]:
-        """Return the arguments that `MODEL.ROI_MASK_HEAD` says, for features of this shape."""
+        """Read the arguments from `MODEL.ROI_MASK_HEAD`, for features of the given shape."""
         settings = cfg.MODEL.ROI_MASK_HEAD
         return {
             "in_channels": input_shape.channels,
@@ -142,21 +142,21 @@ class CoarseMaskHead(nn.Module):
 
 @ROI_MASK_HEAD_REGISTRY.register()
 class PointRendMaskHead(nn.Module):
-    """Draws each region's mask as a picture is rendered: coarse first, then finer where it is uncertain.
+    """Predicts a coarse mask per region and refines it at uncertain points.
 
-    A mask head of `StandardROIHeads` with `MODEL.ROI_MASK_HEAD.POOLER_TYPE: ""`, which hands it the feature maps.
+    A mask head of `StandardROIHeads` with `MODEL.ROI_MASK_HEAD.POOLER_TYPE: ""`, so that it receives the feature maps.
 
     Args:
-        coarse_head: As `CoarseMaskHead`.
-        point_head: As `StandardPointHead`; None: the coarse masks are the result.
-        strides: Pixels for one cell of each map.
-        coarse_in_features: Maps that the coarse head sees, by name.
-        point_in_features: Maps that the point head sees.
-        train_num_points: Points of each region in training.
-        oversample_ratio: How many times as many random points are looked at.
-        importance_sample_ratio: Share of the points that are the most uncertain ones.
-        subdivision_steps: How often inference doubles the side of the mask.
-        subdivision_num_points: Points that each step decides anew.
+        coarse_head: A `CoarseMaskHead` or equivalent.
+        point_head: A `StandardPointHead` or equivalent; None disables the refinement.
+        strides: Stride of each feature map in pixels.
+        coarse_in_features: Names of the coarse head's feature maps.
+        point_in_features: Names of the point head's feature maps.
+        train_num_points: Points per region in training.
+        oversample_ratio: Oversampling factor of the candidate points.
+        importance_sample_ratio: Fraction of points selected by uncertainty.
+        subdivision_steps: Number of times inference doubles the mask resolution.
+        subdivision_num_points: Points refined per step.
     """
 
     @configurable
@@ -185,10 +185,10 @@ class PointRendMaskHead(nn.Module):
 
     @classmethod
     def from_config(cls, cfg: CfgNode, input_shape: Shapes) -> dict[str, Any]:
-        """Return the arguments that `MODEL.ROI_MASK_HEAD` and `MODEL.POINT_HEAD` say, for maps of these shapes.
+        """Read the arguments from `MODEL.ROI_MASK_HEAD` and `MODEL.POINT_HEAD`, for feature maps of the given shapes.
 
         Raises:
-            ValueError: the two disagree about the number of classes.
+            ValueError: If the two sections have different numbers of classes.
         """
         heads, points = cfg.MODEL.ROI_MASK_HEAD, cfg.MODEL.POINT_HEAD
         strides = {name: shape.stride for name, shape in input_shape.items()}
@@ -222,28 +222,29 @@ class PointRendMaskHead(nn.Module):
         """Predict masks.
 
         Args:
-            features: The maps of the batch by name.
-            instances: Of each image the regions: foreground proposals in training, detections in inference.
+            features: Feature maps of the batch by name.
+            instances: Regions per image: foreground proposals in training, detections in inference.
 
         Returns:
-            `loss_mask` and, with a point head, `loss_mask_point` in training; else `instances` with
-            `pred_masks` `(R, 1, S, S)` set.
+            In training `loss_mask` and, with a point head, `loss_mask_point`; in inference `instances` with
+            `pred_masks`
+                `(R, 1, S, S)`.
         """
-        boxes = [one.proposal_boxes if self.training else one.pred_boxes for one in instances]
+        boxes = [x.proposal_boxes if self.training else x.pred_boxes for x in instances]
         coarse = self._coarse(features, boxes)
         if self.training:
             losses = {"loss_mask": mask_rcnn_loss(coarse, instances)}
             if self.point_head is not None:
                 losses["loss_mask_point"] = self._point_loss(features, boxes, coarse, instances)
             return losses
-        classes = torch.cat([one.pred_classes for one in instances])
+        classes = torch.cat([x.pred_classes for x in instances])
         mask_rcnn_inference(self._refined(features, boxes, coarse, classes), instances)
         return instances
 
     def _coarse(self, features: Mapping[str, Tensor], boxes: Sequence[Boxes]) -> Tensor:
-        """Return coarse logits `(R, K, S, S)`, from features on a regular grid."""
+        """Return coarse logits `(R, K, S, S)` from features on a regular grid."""
         side = 2 * self.coarse_head.output_side_resolution
-        regions = torch.cat([one.tensor for one in boxes])
+        regions = torch.cat([x.tensor for x in boxes])
         grid = generate_regular_grid_point_coords(regions.shape[0], side, regions.device)
         sampled = self._at(features, self.coarse_in_features, boxes, grid)
         return self.coarse_head(sampled.view(regions.shape[0], sampled.shape[1], side, side))
@@ -261,7 +262,7 @@ class PointRendMaskHead(nn.Module):
         coarse: Tensor,
         instances: Sequence[Instances],
     ) -> Tensor:
-        classes = torch.cat([one.gt_classes for one in instances])
+        classes = torch.cat([x.gt_classes for x in instances])
         with torch.no_grad():
             points = get_uncertain_point_coords_with_randomness(
                 coarse,
@@ -270,14 +271,16 @@ class PointRendMaskHead(nn.Module):
                 self.oversample_ratio,
                 self.importance_sample_ratio,
             )
-            truth = _truth_at(instances, get_point_coords_wrt_image(torch.cat([one.tensor for one in boxes]), points))
+            labels = _sample_ground_truth(
+                instances, get_point_coords_wrt_image(torch.cat([x.tensor for x in boxes]), points)
+            )
         fine = self._at(features, self.point_in_features, boxes, points)
-        return roi_mask_point_loss(self.point_head(fine, point_sample(coarse, points)), instances, truth)
+        return roi_mask_point_loss(self.point_head(fine, point_sample(coarse, points)), instances, labels)
 
     def _refined(
         self, features: Mapping[str, Tensor], boxes: Sequence[Boxes], coarse: Tensor, classes: Tensor
     ) -> Tensor:
-        """Return the logits of each region's class, `(R, 1, S, S)`, point by point where uncertain."""
+        """Return refined logits `(R, 1, S, S)` of each region's class."""
         logits = class_channel(coarse, classes).unsqueeze(1)
         if self.point_head is None:
             return logits
@@ -285,7 +288,7 @@ class PointRendMaskHead(nn.Module):
             logits = F.interpolate(logits, scale_factor=2, mode="bilinear", align_corners=False)
             cells = (self.coarse_head.output_side_resolution * 2**step) ** 2
             if self.subdivision_num_points >= 4 * cells and step < self.subdivision_steps:
-                continue  # the next step decides all points of this one anew
+                continue  # the next step recomputes all points of this x
             indices, points = get_uncertain_point_coords_on_grid(-logits.abs(), self.subdivision_num_points)
             fine = self._at(features, self.point_in_features, boxes, points)
             decided = class_channel(self.point_head(fine, point_sample(coarse, points)), classes)  # (R, P)

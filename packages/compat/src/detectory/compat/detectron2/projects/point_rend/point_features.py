@@ -1,4 +1,4 @@
-"""Features at points of an image, chosen regularly or where a mask is uncertain.
+"""Point sampling of features, on a regular grid or at uncertain locations.
 
 Source: Kirillov et al., "PointRend: Image Segmentation as Rendering", CVPR 2020, section 3.
 """
@@ -23,11 +23,11 @@ __all__ = [
 
 
 def point_sample(input: Tensor, point_coords: Tensor, **kwargs: Any) -> Tensor:
-    """Sample maps at points; see `detectory.ops.point_sample`.
+    """Sample feature maps at points; see `detectory.ops.point_sample`.
 
     Args:
         input: `(B, C, H, W)`.
-        point_coords: `(B, P, 2)` or `(B, Hg, Wg, 2)`, x and y in `[0, 1]` of the map.
+        point_coords: `(B, P, 2)` or `(B, Hg, Wg, 2)`, normalised (x, y) in [0, 1].
         kwargs: `align_corners`.
 
     Returns:
@@ -37,32 +37,32 @@ def point_sample(input: Tensor, point_coords: Tensor, **kwargs: Any) -> Tensor:
 
 
 def generate_regular_grid_point_coords(R: int, side_size: int, device: torch.device | str) -> Tensor:
-    """Return the centres of a grid of `side_size` by `side_size` cells, `(R, side_size**2, 2)` in `[0, 1]`."""
+    """Return the cell centres of a `side_size` by `side_size` grid, `(R, side_size**2, 2)` in [0, 1]."""
     centres = (torch.arange(side_size, device=device, dtype=torch.float32) + 0.5) / side_size
     y, x = torch.meshgrid(centres, centres, indexing="ij")
     return torch.stack((x, y), dim=-1).reshape(1, -1, 2).repeat(R, 1, 1)
 
 
 def get_point_coords_wrt_image(boxes_coords: Tensor, point_coords: Tensor) -> Tensor:
-    """Return points in image pixels.
+    """Convert box-normalised points to image coordinates.
 
     Args:
         boxes_coords: Boxes `(R, 4)`.
-        point_coords: `(R, P, 2)` in `[0, 1]` of each box.
+        point_coords: `(R, P, 2)`, in [0, 1] relative to each box.
     """
     corner, opposite = boxes_coords[:, None, :2], boxes_coords[:, None, 2:]  # (R, 1, 2)
     return point_coords * (opposite - corner) + corner
 
 
 def get_uncertain_point_coords_on_grid(uncertainty_map: Tensor, num_points: int) -> tuple[Tensor, Tensor]:
-    """Choose the cells of a map whose uncertainty is highest.
+    """Select the most uncertain cells of a map.
 
     Args:
         uncertainty_map: `(B, 1, H, W)`.
-        num_points: How many; all cells where there are fewer.
+        num_points: Number of points, limited to the number of cells.
 
     Returns:
-        Indices of the cells, row by row, `(B, P)`; and their centres `(B, P, 2)`, x and y in `[0, 1]`.
+        Row-major cell indices `(B, P)`, and cell centres `(B, P, 2)`, normalised (x, y) in [0, 1].
     """
     height, width = uncertainty_map.shape[2:]
     indices = uncertainty_map.flatten(1).topk(min(height * width, num_points), dim=1).indices
@@ -78,20 +78,20 @@ def get_uncertain_point_coords_with_randomness(
     oversample_ratio: float,
     importance_sample_ratio: float,
 ) -> Tensor:
-    """Choose points for training: the most uncertain of many random ones, and some at random.
+    """Sample training points: the most uncertain of many random candidates, and some uniformly random points.
 
     Args:
         coarse_logits: `(B, C, H, W)`, or `(B, 1, H, W)` if class-agnostic.
         uncertainty_func: Maps logits `(B, C, P)` to uncertainties `(B, 1, P)`.
         num_points: `P`.
-        oversample_ratio: How many times `P` random points are looked at.
-        importance_sample_ratio: Share of the points that are the most uncertain ones.
+        oversample_ratio: Number of candidates as a multiple of `P`.
+        importance_sample_ratio: Fraction of points selected by uncertainty.
 
     Returns:
-        `(B, P, 2)` in `[0, 1]`.
+        `(B, P, 2)` in [0, 1].
 
     Raises:
-        ValueError: a ratio is out of range.
+        ValueError: If a ratio is out of range.
     """
     if oversample_ratio < 1 or not 0 <= importance_sample_ratio <= 1:
         raise ValueError(
@@ -100,7 +100,7 @@ def get_uncertain_point_coords_with_randomness(
         )
     batch = coarse_logits.shape[0]
     candidates = torch.rand(batch, int(num_points * oversample_ratio), 2, device=coarse_logits.device)
-    # Uncertainty is taken of the sampled logits: sampled uncertainties would miss a border between two certain cells.
+    # The uncertainty of sampled logits is used: sampled uncertainties would miss a boundary between two certain cells.
     uncertainty = uncertainty_func(point_sample(coarse_logits, candidates))
     count = int(importance_sample_ratio * num_points)
     best = uncertainty[:, 0].topk(count, dim=1).indices
@@ -112,22 +112,22 @@ def get_uncertain_point_coords_with_randomness(
 def point_sample_fine_grained_features(
     features_list: Sequence[Tensor], feature_scales: Sequence[float], boxes: Sequence[Boxes], point_coords: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Sample the maps of a batch at points of its boxes.
+    """Sample the feature maps of a batch at points of its boxes.
 
     Args:
-        features_list: Maps `(B, C_i, H_i, W_i)`.
-        feature_scales: Cells for one image pixel of each map.
-        boxes: Of each image, `R` in all.
-        point_coords: `(R, P, 2)` in `[0, 1]` of each box.
+        features_list: Feature maps `(B, C_i, H_i, W_i)`.
+        feature_scales: Cells per image pixel of each feature map.
+        boxes: Boxes per image, `R` in total.
+        point_coords: `(R, P, 2)`, in [0, 1] relative to each box.
 
     Returns:
-        `(R, sum of C_i, P)`, and the points in image pixels `(R, P, 2)`.
+        `(R, sum of C_i, P)`, and the points in image coordinates `(R, P, 2)`.
     """
-    counts = [one.tensor.shape[0] for one in boxes]
-    in_image = get_point_coords_wrt_image(torch.cat([one.tensor for one in boxes]), point_coords)
+    counts = [x.tensor.shape[0] for x in boxes]
+    in_image = get_point_coords_wrt_image(torch.cat([x.tensor for x in boxes]), point_coords)
     sampled = []
     for features, scale in zip(features_list, feature_scales, strict=True):
-        height, width = features.shape[2], features.shape[3]  # tensors while torch.jit.trace records
+        height, width = features.shape[2], features.shape[3]  # tensors under torch.jit.trace
         in_map = torch.stack((in_image[..., 0] * scale / width, in_image[..., 1] * scale / height), dim=-1)
         parts = [
             point_sample(features[i : i + 1], points[None]).squeeze(0).transpose(0, 1)  # (R_i, C, P)

@@ -1,4 +1,4 @@
-"""The network that decides single points of a mask.
+"""PointRend's point head.
 
 Source: Kirillov et al., "PointRend: Image Segmentation as Rendering", CVPR 2020, sections 3.3 and 4.1.
 """
@@ -21,15 +21,15 @@ POINT_HEAD_REGISTRY = Registry("POINT_HEAD")
 
 @POINT_HEAD_REGISTRY.register()
 class StandardPointHead(nn.Module):
-    """Fully connected layers that all points share, as convolutions over the points.
+    """Multilayer perceptron shared by all points, implemented as 1-D convolutions.
 
     Args:
-        in_channels: Channels of the fine features.
+        in_channels: Channels of the fine-grained features.
         num_classes: Channels of the coarse prediction.
-        fc_dim: Channels of each hidden layer.
-        num_fc: Hidden layers.
-        cls_agnostic_mask: Whether one mask serves all classes.
-        coarse_pred_each_layer: Whether every layer sees the coarse prediction again, not the first alone.
+        fc_dim: Channels of the hidden layers.
+        num_fc: Number of hidden layers.
+        cls_agnostic_mask: Predict one mask for all classes.
+        coarse_pred_each_layer: Append the coarse prediction to the input of every layer instead of only the first.
     """
 
     @configurable
@@ -58,7 +58,7 @@ class StandardPointHead(nn.Module):
 
     @classmethod
     def from_config(cls, cfg: CfgNode, input_shape: ShapeSpec) -> dict[str, Any]:
-        """Return the arguments that `MODEL.POINT_HEAD` says, for fine features of this shape."""
+        """Read the arguments from `MODEL.POINT_HEAD`, for fine-grained features of the given shape."""
         settings = cfg.MODEL.POINT_HEAD
         return {
             "in_channels": input_shape.channels,
@@ -70,7 +70,7 @@ class StandardPointHead(nn.Module):
         }
 
     def forward(self, fine_grained_features: Tensor, coarse_features: Tensor) -> Tensor:
-        """Map fine features `(R, C, P)` and coarse logits `(R, K, P)` to logits `(R, K or 1, P)`."""
+        """Map fine-grained features `(R, C, P)` and coarse logits `(R, K, P)` to logits `(R, K or 1, P)`."""
         x = torch.cat((fine_grained_features, coarse_features), dim=1)
         for layer in self.fc_layers:
             x = F.relu(layer(x))
@@ -80,5 +80,5 @@ class StandardPointHead(nn.Module):
 
 
 def build_point_head(cfg: CfgNode, input_shape: ShapeSpec) -> nn.Module:
-    """Build the head that `MODEL.POINT_HEAD.NAME` names for fine features of this shape."""
+    """Build the head named by `MODEL.POINT_HEAD.NAME` for fine features of this shape."""
     return POINT_HEAD_REGISTRY.get(cfg.MODEL.POINT_HEAD.NAME)(cfg, input_shape)
