@@ -10,12 +10,12 @@ def test_the_table_has_all_published_weights():
 
 
 @pytest.mark.parametrize("suffix", ["", ".py", ".yaml"])
-def test_address_is_found_with_and_without_suffix(suffix):
+def test_suffix_is_optional(suffix):
     url = get_checkpoint_url(f"COCO-InstanceSegmentation/mask_rcnn_R_50_FPN_3x{suffix}")
     assert url.endswith("/mask_rcnn_R_50_FPN_3x/137849600/model_final_f10217.pkl")
 
 
-def test_figures_are_numbers_and_what_nobody_published_is_none():
+def test_unpublished_properties_are_none():
     model = published_model("COCO-Detection/faster_rcnn_R_50_C4_1x")
     assert (model.published, model.seconds_per_image) == ({"box_ap": 35.7}, 0.102)
     assert (model.sha256, model.size, model.licence) == (None, None, None)
@@ -26,13 +26,13 @@ def test_trained_config_starts_from_the_published_weights():
     assert config.train.init_checkpoint == get_checkpoint_url("COCO-Keypoints/keypoint_rcnn_R_50_FPN_1x")
 
 
-@pytest.mark.parametrize("name", ["ViTDet/COCO/mask_rcnn_vitdet_b_100ep.py", "nothing"])
+@pytest.mark.parametrize("name", ["ViTDet/COCO/mask_rcnn_vitdet_b_100ep.py", "unknown"])
 def test_rejects_a_model_without_published_weights(name):
     with pytest.raises(KeyError, match=r"no weights are published"):
         get_checkpoint_url(name)
 
 
 def test_list_models_filters_by_pattern_and_weights():
-    found = list_models("new_baselines/*", trained=True)
-    assert len(found) == 12
-    assert all(name.startswith("new_baselines/") for name in found)
+    models = list_models("new_baselines/*", trained=True)
+    assert len(models) == 12
+    assert all(name.startswith("new_baselines/") for name in models)

@@ -14,19 +14,20 @@ from detectory.zoo import get_config
 from detectory.zoo.recipes import find_recipe, recipe_names
 
 GOLDEN = Path(__file__).parents[1] / "golden"
-FACTS = json.loads(gzip.decompress((GOLDEN / "zoo_python_configs.json.gz").read_bytes()))
+_PUBLISHED = json.loads(gzip.decompress((GOLDEN / "zoo_python_configs.json.gz").read_bytes()))
+FACTS = {name.removesuffix(".py"): config for name, config in _PUBLISHED.items()}
 STEM = "COCO-InstanceSegmentation/mask_rcnn_R_50_FPN_1x"
 
 
 def last_names(path):
-    """``Class`` or ``Class.method`` of a dotted path: what stays when a module moves."""
+    """Return `Class` or `Class.method` of a dotted path, which is independent of the module."""
     parts = path.removeprefix("None.").split(".")  # defined in the config file itself
     first = next((i for i, part in enumerate(parts) if part[:1].isupper()), len(parts) - 1)
     return parts[first:]
 
 
 def same_callable(ours, fact):
-    """Compare what a config calls by name; text that Detectron2 only prints (a lambda, a module) has no name."""
+    """Compare callables by name; Detectron2's lambdas and modules are only known as printed text, without a name."""
     if "<lambda>" in fact or fact.startswith(("ResNet(", "ToTensor")):
         return True
     if isinstance(ours, partial):
@@ -36,18 +37,18 @@ def same_callable(ours, fact):
     return last_names(ours if isinstance(ours, str) else dotted_path(ours)) == last_names(fact)
 
 
-def differences(ours, fact, place=""):
+def differences(ours, fact, path=""):
     if isinstance(ours, dict) and isinstance(fact, dict):
         # Shapes are data classes in Detectron2 and calls here.
         keys = set(ours) | set(fact) - {"_target_"} if "_target_" in fact else (set(ours) | set(fact)) - {"_target_"}
-        return [line for key in sorted(keys) for line in differences(ours.get(key), fact.get(key), f"{place}.{key}")]
+        return [line for key in sorted(keys) for line in differences(ours.get(key), fact.get(key), f"{path}.{key}")]
     if isinstance(ours, list) and isinstance(fact, list) and len(ours) == len(fact):
         pairs = enumerate(zip(ours, fact, strict=True))
-        return [line for i, (a, b) in pairs for line in differences(a, b, f"{place}[{i}]")]
-    is_call = isinstance(fact, str) and (callable(ours) or place.endswith("._target_") or not isinstance(ours, str))
+        return [line for i, (a, b) in pairs for line in differences(a, b, f"{path}[{i}]")]
+    is_call = isinstance(fact, str) and (callable(ours) or path.endswith("._target_") or not isinstance(ours, str))
     if (ours == fact and type(ours) is type(fact)) or (is_call and same_callable(ours, fact)):
         return []
-    return [f"{place}: {ours!r} for {fact!r}"]
+    return [f"{path}: {ours!r}, expected {fact!r}"]
 
 
 @pytest.mark.parametrize("name", sorted(FACTS))
@@ -60,11 +61,12 @@ def test_the_zoo_has_every_published_recipe():
     assert set(FACTS) <= set(recipe_names())
 
 
-def test_suffix_may_be_left_out():
-    assert get_config(STEM) == get_config(f"{STEM}.py")
+@pytest.mark.parametrize("suffix", [".py", ".yaml"])
+def test_suffix_is_optional(suffix):
+    assert get_config(STEM) == get_config(f"{STEM}{suffix}")
 
 
-def test_recipes_come_as_fresh_copies():
+def test_every_call_returns_a_new_config():
     get_config(STEM).model.roi_heads.num_classes = 3
     assert get_config(STEM).model.roi_heads.num_classes == 80
 
@@ -75,7 +77,7 @@ def test_one_override_reaches_all_heads():
     assert config.model.roi_heads.mask_head.num_classes == 3
 
 
-def test_rejects_an_unknown_recipe_and_names_the_nearest():
+def test_rejects_an_unknown_recipe_and_lists_the_nearest():
     with pytest.raises(KeyError, match=r"mask_rcnn_R_50_FPN_1x"):
         get_config("COCO-InstanceSegmentation/mask_rcnn_R50_FPN_1x.py")
 

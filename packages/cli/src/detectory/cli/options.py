@@ -39,15 +39,15 @@ def complete_recipe(_ctx: click.Context, _parameter: click.Parameter, incomplete
 
 
 def zoo_names() -> list[str]:
-    """Return the names of the zoo's recipes and of Detectron2's YAML configs, without importing either package."""
-    recipes: set[str] = set()
-    for file in _folder("detectory.zoo").glob("recipes/*.py"):
-        recipes.update(re.findall(r'^@recipe\("([^"]+)"\)', file.read_text(encoding="utf-8"), re.MULTILINE))
+    """Return names of the zoo's recipes, without suffix and without importing the zoo."""
+    names: set[str] = set()
+    for file in _folder("detectory.zoo").glob("recipes/**/*.py"):
+        names.update(re.findall(r'^@recipe\("([^"]+)"\)', file.read_text(encoding="utf-8"), re.MULTILINE))
     configs = _folder("detectory.compat") / "detectron2" / "model_zoo" / "configs"
-    yamls = {file.relative_to(configs).as_posix() for file in configs.glob("*/**/*.yaml") if "Base" not in file.stem}
+    names.update(file.relative_to(configs).with_suffix("").as_posix() for file in configs.glob("**/*.yaml"))
     rows = json.loads((_folder("detectory.zoo") / "weights.json").read_text(encoding="utf-8"))
-    recipes.update(f"{row['name']}.py" for row in rows if f"{row['name']}.yaml" not in yamls)
-    return sorted(recipes | yamls)
+    names.update(row["name"] for row in rows)
+    return sorted(names)
 
 
 def _folder(package: str) -> Path:

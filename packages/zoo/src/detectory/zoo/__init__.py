@@ -1,4 +1,4 @@
-"""Recipes, published weights and figures of the model zoo."""
+"""The model zoo: recipes, published weights and published metrics, by name."""
 
 from detectory.zoo.model_zoo import get, get_checkpoint_url, get_config, list_models
 from detectory.zoo.published import PublishedModel, published_model, published_models

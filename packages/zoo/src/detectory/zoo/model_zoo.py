@@ -1,4 +1,4 @@
-"""Find, describe and build the models of the zoo by name."""
+"""Lookup of the zoo's models by name: configs, models, weights."""
 
 from fnmatch import fnmatch
 
@@ -16,28 +16,29 @@ def get_config(name: str, trained: bool = False) -> DictConfig:
     """Return the whole config of a recipe: `model`, `dataloader`, `optimizer`, `lr_multiplier`, `train`.
 
     Args:
-        name: E.g. `"COCO-InstanceSegmentation/mask_rcnn_R_50_FPN_3x.py"`; the suffix may be left out.
-        trained: Let `train.init_checkpoint` be the published weights of the finished training.
+        name: Any name of Detectron2's model zoo, e.g. `"COCO-InstanceSegmentation/mask_rcnn_R_50_FPN_3x"`. A suffix
+            `.py` or `.yaml` is ignored: both select the same native recipe.
+        trained: Whether `train.init_checkpoint` is the published checkpoint instead of the initial weights.
 
     Raises:
-        KeyError: there is no such recipe, or nobody published its weights; the message lists the nearest names.
+        KeyError: If the recipe does not exist, or its weights are not published; the message lists the nearest names.
 
     Example:
-        >>> config = get_config("COCO-Detection/fcos_R_50_FPN_1x.py")
+        >>> config = get_config("COCO-Detection/fcos_R_50_FPN_1x")
         >>> config.model.num_classes, config.train.max_iter
         (80, 90000)
     """
-    config = find_recipe(f"{without_suffix(name)}.py")()
+    config = find_recipe(without_suffix(name))()
     if trained:
         config.train.init_checkpoint = get_checkpoint_url(name)
     return config
 
 
 def get_checkpoint_url(name: str) -> str:
-    """Return where the published weights of a config are.
+    """Return the URL of a model's published weights.
 
     Raises:
-        KeyError: nobody published any; the message lists the nearest names.
+        KeyError: If the weights are not published; the message lists the nearest names.
     """
     return published_model(name).url
 
@@ -46,12 +47,12 @@ def get(name: str, trained: bool = False, device: str | torch.device = "cpu") ->
     """Build a model of the zoo, in evaluation mode.
 
     Args:
-        name: The recipe's name.
-        trained: Load the published weights (downloaded once) instead of random ones.
-        device: Where the model goes; `"meta"` builds it without memory.
+        name: Name of the recipe, with or without suffix.
+        trained: Whether to load the published weights (downloaded once); otherwise the weights are random.
+        device: Device of the model; `"meta"` builds it without allocating memory.
 
     Raises:
-        KeyError: there is no such recipe, or nobody published its weights.
+        KeyError: If the recipe does not exist, or its weights are not published.
     """
     config = get_config(name, trained)
     with torch.device(device if str(device) == "meta" else "cpu"):
@@ -62,12 +63,12 @@ def get(name: str, trained: bool = False, device: str | torch.device = "cpu") ->
 
 
 def list_models(pattern: str = "*", trained: bool = False) -> dict[str, PublishedModel | None]:
-    """Return recipe names with their published weights.
+    """Return recipe names, without suffix, with their published weights.
 
     Args:
-        pattern: Shell pattern on the name, e.g. `"COCO-*/mask_rcnn_*"`.
-        trained: Only those with published weights.
+        pattern: Shell pattern of the name, e.g. `"COCO-*/mask_rcnn_*"`.
+        trained: Whether to return only recipes with published weights.
     """
     known = published_models()
-    found = {name: known.get(without_suffix(name)) for name in recipe_names() if fnmatch(name, f"{pattern}*")}
-    return {name: model for name, model in found.items() if model is not None or not trained}
+    models = {name: known.get(name) for name in recipe_names() if fnmatch(name, f"{pattern}*")}
+    return {name: model for name, model in models.items() if model is not None or not trained}

@@ -1,7 +1,7 @@
-"""The table of published weights: where they are and what was measured with them.
+"""The table of published weights and metrics.
 
-The figures and addresses are those that Detectron2's model zoo publishes. Hash, size and licence are not part of that
-table; they stay None until somebody vouches for them.
+URLs and metrics are from Detectron2's model zoo, which does not state hash, size and licence; these are None unless
+verified.
 """
 
 import functools
@@ -14,21 +14,21 @@ from detectory.core.suggestions import nearest
 
 @dataclass(frozen=True)
 class PublishedModel:
-    """Weights that somebody published.
+    """Published weights of a recipe.
 
     Attributes:
-        name: The config's name without suffix, e.g. `"COCO-Detection/faster_rcnn_R_50_FPN_1x"`.
-        url: Where the weights are.
-        published: Measured quality in percent, by `box_ap`, `mask_ap`, `keypoint_ap`, `box_ap50`, `pq` or
-            `proposal_ar`; empty where none was published.
+        name: Name of the recipe without suffix, e.g. `"COCO-Detection/faster_rcnn_R_50_FPN_1x"`.
+        url: URL of the weights.
+        published: Published metrics in percent: `box_ap`, `mask_ap`, `keypoint_ap`, `box_ap50`, `pq` or
+            `proposal_ar`; may be empty.
         schedule: Length of the training, e.g. `"3x"` or `"100 epochs"`.
-        seconds_per_iteration: Training, 16 images on 8 V100.
-        seconds_per_training_image: Training, for the long schedules.
-        seconds_per_image: Inference.
-        training_memory_gb: On each V100.
-        sha256: Of the file, if known.
-        size: Of the file in bytes, if known.
-        licence: If known.
+        seconds_per_iteration: Training time per iteration of 16 images on 8 V100 GPUs.
+        seconds_per_training_image: Training time per image, for the long schedules.
+        seconds_per_image: Inference time per image.
+        training_memory_gb: Training memory per V100 GPU.
+        sha256: Hash of the file, if known.
+        size: Size of the file in bytes, if known.
+        licence: Licence of the weights, if known.
     """
 
     name: str
@@ -52,17 +52,17 @@ def published_models() -> dict[str, PublishedModel]:
 
 
 def without_suffix(name: str) -> str:
-    """Return a config's name without `.py`, `.yaml` or `.yml`."""
+    """Remove the suffix `.py`, `.yaml` or `.yml` from a name."""
     for suffix in (".py", ".yaml", ".yml"):
         name = name.removesuffix(suffix)
     return name
 
 
 def published_model(name: str) -> PublishedModel:
-    """Return the published weights of a config's name, with suffix or without.
+    """Return the published weights of a recipe, by name with or without suffix.
 
     Raises:
-        KeyError: nobody published weights under this name; the message lists the nearest.
+        KeyError: If no weights are published under this name; the message lists the nearest names.
     """
     known = published_models()
     stem = without_suffix(name)

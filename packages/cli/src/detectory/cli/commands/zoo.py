@@ -12,8 +12,8 @@ def command() -> None:
     \b
     Examples:
       detectory zoo list '*mask_rcnn*' --trained
-      detectory zoo info COCO-Detection/retinanet_R_50_FPN_1x.py
-      detectory zoo download COCO-InstanceSegmentation/mask_rcnn_R_50_FPN_3x.py
+      detectory zoo info COCO-Detection/retinanet_R_50_FPN_1x
+      detectory zoo download COCO-InstanceSegmentation/mask_rcnn_R_50_FPN_3x
     """
 
 
@@ -24,8 +24,8 @@ def command() -> None:
 def list_(pattern: str, trained: bool, as_json: bool) -> None:
     """List models and their published figures.
 
-    PATTERN is a part of the name, or a shell pattern on it. A name that ends in .py is a native recipe, one that ends
-    in .yaml a config of Detectron2. Figures are in percent, on the dataset that the name says, as published.
+    PATTERN is a part of the name, or a shell pattern on it. Every listed name builds a native model; a suffix .py
+    or .yaml is optional. Metrics are in percent, as published for the dataset in the name.
 
     \b
     Examples:
@@ -60,8 +60,8 @@ def info(name: str, as_json: bool) -> None:
 
     \b
     Examples:
-      detectory zoo info COCO-Detection/retinanet_R_50_FPN_1x.py
-      detectory zoo info COCO-Keypoints/keypoint_rcnn_R_50_FPN_3x.yaml --json
+      detectory zoo info COCO-Detection/retinanet_R_50_FPN_1x
+      detectory zoo info COCO-Keypoints/keypoint_rcnn_R_50_FPN_3x --json
     """
     from detectory.cli.json_output import print_json
     from detectory.cli.lookup.zoo_models import entry_of
@@ -86,8 +86,8 @@ def download(names: tuple[str, ...], as_json: bool) -> None:
 
     \b
     Examples:
-      detectory zoo download COCO-Detection/retinanet_R_50_FPN_1x.py
-      detectory zoo download COCO-Detection/retinanet_R_50_FPN_{1x,3x}.yaml --json
+      detectory zoo download COCO-Detection/retinanet_R_50_FPN_1x
+      detectory zoo download COCO-Detection/retinanet_R_50_FPN_{1x,3x} --json
     """
     from detectory.cli.json_output import print_json
     from detectory.cli.lookup.zoo_models import entry_of

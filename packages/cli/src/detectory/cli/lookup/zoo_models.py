@@ -9,12 +9,11 @@ from typing import Any
 import click
 import torch
 
-from detectory.cli.lookup import detectron2_configs
-from detectory.cli.options import zoo_names
 from detectory.core.config import instantiate
 from detectory.core.storage import cached_path, download, file_sha256, mirrors
 from detectory.core.suggestions import nearest
 from detectory.zoo import PublishedModel, get_config, published_models
+from detectory.zoo.published import without_suffix
 from detectory.zoo.recipes import recipe_names
 
 _LABELS = {
@@ -32,7 +31,7 @@ class ZooEntry:
     """A model of the zoo.
 
     Attributes:
-        name: With the suffix `.py` or `.yaml`.
+        name: Name of the recipe, without suffix.
         published: Its weights, None where nobody published any.
     """
 
@@ -97,39 +96,29 @@ class ZooEntry:
 
     def _parameters(self) -> int:
         with torch.device("meta"):
-            if self.name.endswith(".yaml"):
-                from detectory.compat.detectron2.modeling import build_model
-
-                model = build_model(detectron2_configs.load(self.name, ["MODEL.DEVICE=meta"], keep_device=True))
-            else:
-                model = instantiate(get_config(self.name).model)
+            model = instantiate(get_config(self.name).model)
         return sum(parameter.numel() for parameter in model.parameters())
 
 
 def entries(pattern: str = "*") -> list[ZooEntry]:
-    """Return the models whose name contains `pattern`, or matches it as a shell pattern; recipes first."""
+    """Return the models whose name contains `pattern`, or matches it as a shell pattern, sorted by name."""
     known = published_models()
-    recipes = recipe_names()
-    yamls = [name for name in zoo_names() if name.endswith(".yaml")]
-    chosen = [name for name in (*recipes, *yamls) if pattern in name or fnmatch(name, f"{pattern}*")]
-    return [ZooEntry(name, known.get(_stem(name))) for name in chosen]
+    pattern = without_suffix(pattern)
+    names = [name for name in recipe_names() if pattern in name or fnmatch(name, f"{pattern}*")]
+    return [ZooEntry(name, known.get(name)) for name in names]
 
 
 def entry_of(name: str) -> ZooEntry:
     """Return the model of a name, with suffix or without.
 
     Raises:
-        KeyError: there is none; the message lists the nearest.
+        KeyError: If the model does not exist; the message lists the nearest names.
     """
-    found = {entry.name: entry for entry in entries()}
-    for candidate in (name, f"{name}.py", f"{name}.yaml"):
-        if candidate in found:
-            return found[candidate]
-    raise KeyError(f"no model '{name}' in the zoo: {nearest(name, found)}")
-
-
-def _stem(name: str) -> str:
-    return name.rpartition(".")[0]
+    models = {entry.name: entry for entry in entries()}
+    stem = without_suffix(name)
+    if stem not in models:
+        raise KeyError(f"no model '{name}' in the zoo: {nearest(stem, models)}")
+    return models[stem]
 
 
 def _recorded_hash(path: Path) -> str | None:

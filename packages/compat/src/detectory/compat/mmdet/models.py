@@ -10,7 +10,7 @@ from detectory.compat._pytorch_resnet import resnet_depth
 from detectory.compat.detectron1 import use_legacy_layers
 from detectory.core.config import LazyCall, instantiate
 from detectory.modeling.backbone import LastLevelP6P7
-from detectory.zoo.recipes.cascade import make_cascade
+from detectory.zoo.parts.cascade import make_cascade
 
 from .weights import convert_state_dict, is_retinanet, is_version_1
 

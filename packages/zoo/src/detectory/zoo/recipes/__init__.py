@@ -1,4 +1,4 @@
-"""Recipes: whole descriptions of a model, its data and its training, one module for each family."""
+"""Recipes: complete configs of a model, its data and its training, one module per family."""
 
 from importlib import import_module
 
@@ -9,24 +9,30 @@ __all__ = ["find_recipe", "recipe_names"]
 
 _FAMILIES = (
     "mask_rcnn",
+    "faster_rcnn",
     "dense_detectors",
     "keypoint_rcnn",
     "panoptic_fpn",
+    "cascade_rcnn",
+    "normalized_mask_rcnn",
+    "lvis",
     "regnet",
     "new_baselines",
-    "vitdet",
-    "swin",
-    "mvitv2",
+    "transformers.vitdet",
+    "transformers.swin",
+    "transformers.mvitv2",
     "mmdet_mask_rcnn",
     "imagenet",
 )
 
 
 def find_recipe(name: str) -> Recipe:
-    """Return the recipe of this name, e.g. `"COCO-Detection/fcos_R_50_FPN_1x.py"`; families are imported as needed.
+    """Return a recipe by name without suffix, e.g. `"COCO-Detection/fcos_R_50_FPN_1x"`.
+
+    Families are imported on demand.
 
     Raises:
-        KeyError: there is none; the message lists the nearest.
+        KeyError: If the recipe does not exist; the message lists the nearest names.
     """
     for family in _FAMILIES:
         import_module(f"{__name__}.{family}")
@@ -36,7 +42,7 @@ def find_recipe(name: str) -> Recipe:
 
 
 def recipe_names() -> list[str]:
-    """Return the names of all recipes, sorted."""
+    """Return the sorted names of all recipes, without suffix."""
     for family in _FAMILIES:
         import_module(f"{__name__}.{family}")
     return sorted(RECIPES)

@@ -1,8 +1,11 @@
-"""Detectors without a proposal stage: RetinaNet and FCOS.
+"""One-stage detectors: RetinaNet and FCOS.
 
 Source: Lin et al., "Focal Loss for Dense Object Detection", 2017; Tian et al., "FCOS: Fully Convolutional One-Stage
 Object Detection", 2019.
 """
+
+from dataclasses import replace
+from functools import partial
 
 from omegaconf import DictConfig
 
@@ -13,10 +16,10 @@ from detectory.modeling.box_regression import Box2BoxTransform
 from detectory.modeling.layers import ShapeSpec
 from detectory.modeling.matcher import Matcher
 from detectory.modeling.meta_arch import FCOS, FCOSHead, RetinaNet, RetinaNetHead
-from detectory.zoo.recipes.loaders import coco_loaders
-from detectory.zoo.recipes.mask_rcnn import BGR_MEAN, RESNET_50, resnet
-from detectory.zoo.recipes.recipe_table import recipe, whole_config
-from detectory.zoo.recipes.training import sgd, steps_1x, train_options
+from detectory.zoo.parts.config import resnet_config
+from detectory.zoo.parts.loaders import coco_loaders
+from detectory.zoo.parts.resnet import BGR_MEAN, R_50, R_101, UNIT_STD, ResNetVariant, resnet
+from detectory.zoo.recipes.recipe_table import RECIPES, recipe
 
 _STAGES = ("res3", "res4", "res5")
 _LEVELS = ["p3", "p4", "p5", "p6", "p7"]
@@ -32,7 +35,7 @@ def _pyramid(**top_block: object) -> DictConfig:
 
 
 def retinanet() -> DictConfig:
-    """Return RetinaNet with a ResNet-50-FPN, nine anchors a cell."""
+    """Return RetinaNet on a ResNet-50-FPN, with nine anchors per location."""
     return LazyCall(RetinaNet)(
         backbone=_pyramid(in_channels=2048),
         head=LazyCall(RetinaNetHead)(
@@ -55,13 +58,13 @@ def retinanet() -> DictConfig:
         focal_loss_alpha=0.25,
         focal_loss_gamma=2.0,
         pixel_mean=BGR_MEAN,
-        pixel_std=[1.0, 1.0, 1.0],
+        pixel_std=UNIT_STD,
         input_format="BGR",
     )
 
 
 def fcos() -> DictConfig:
-    """Return FCOS with a ResNet-50-FPN."""
+    """Return FCOS on a ResNet-50-FPN."""
     return LazyCall(FCOS)(
         backbone=_pyramid(in_channels=256, in_feature="p5"),
         head=LazyCall(FCOSHead)(
@@ -78,27 +81,21 @@ def fcos() -> DictConfig:
         test_score_thresh=0.2,
         test_nms_thresh=0.6,
         pixel_mean=BGR_MEAN,
-        pixel_std=[1.0, 1.0, 1.0],
+        pixel_std=UNIT_STD,
     )
 
 
-def _trained_1x(model: DictConfig) -> DictConfig:
-    return whole_config(
-        model=model,
-        dataloader=coco_loaders(masks=False),
-        optimizer=sgd(lr=0.01),
-        lr_multiplier=steps_1x(),
-        train=train_options(RESNET_50),
-    )
+def _retinanet(variant: ResNetVariant, times: int = 1) -> DictConfig:
+    return resnet_config(retinanet(), variant, times, coco_loaders(masks=False), lr=0.01)
 
 
-@recipe("COCO-Detection/retinanet_R_50_FPN_1x.py")
-def retinanet_r50_fpn_1x() -> DictConfig:
-    """RetinaNet, ResNet-50-FPN, 12 epochs."""
-    return _trained_1x(retinanet())
+for _name, _variant, _times in (("R_50", R_50, 1), ("R_50", R_50, 3), ("R_101", R_101, 3)):
+    RECIPES[f"COCO-Detection/retinanet_{_name}_FPN_{_times}x"] = partial(_retinanet, _variant, _times)
+
+RECIPES["Base-RetinaNet"] = partial(_retinanet, replace(R_50, weights=""))
 
 
-@recipe("COCO-Detection/fcos_R_50_FPN_1x.py")
+@recipe("COCO-Detection/fcos_R_50_FPN_1x")
 def fcos_r50_fpn_1x() -> DictConfig:
     """FCOS, ResNet-50-FPN, 12 epochs."""
-    return _trained_1x(fcos())
+    return resnet_config(fcos(), dataloader=coco_loaders(masks=False), lr=0.01)

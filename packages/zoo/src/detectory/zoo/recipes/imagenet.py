@@ -1,6 +1,7 @@
-"""ImageNet classification with torchvision's ResNet-50: the trainer serves any model that returns a dict of losses.
+"""ImageNet classification with torchvision's ResNet-50.
 
-torchvision and the data package are named by dotted path: the description can be read without them.
+An example of training a model other than a detector: any model that returns a dict of losses can be trained.
+torchvision and detectory-data are dotted paths, so that the config can be read without them.
 
 Source: Goyal et al., "Accurate, Large Minibatch SGD: Training ImageNet in 1 Hour", 2017 (schedule).
 """
@@ -14,15 +15,16 @@ from torch import Tensor, nn
 
 from detectory.core.config import LazyCall, locate
 from detectory.core.distributed import all_gather
-from detectory.zoo.recipes.recipe_table import recipe, whole_config
-from detectory.zoo.recipes.training import train_options
+from detectory.zoo.parts.config import whole_config
+from detectory.zoo.parts.training import train_options
+from detectory.zoo.recipes.recipe_table import recipe
 
 _MEAN, _STD = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
 _TRANSFORMS = "torchvision.transforms"
 
 
 class ClassificationNet(nn.Module):
-    """A classifier as the trainer calls it: losses in training, class scores else.
+    """A classifier with the interface of the trainer: losses in training, class scores otherwise.
 
     Args:
         model: Maps images `(B, 3, H, W)` to scores `(B, K)`.
@@ -34,11 +36,11 @@ class ClassificationNet(nn.Module):
 
     @property
     def device(self) -> torch.device:
-        """Where the parameters are."""
+        """Device of the parameters."""
         return next(self.model.parameters()).device
 
     def forward(self, inputs: tuple[Tensor, Tensor]) -> dict[str, Tensor] | Tensor:
-        """Return `{"loss_cls": …}` in training, else the scores `(B, K)` of a batch of images and labels."""
+        """Return `{"loss_cls": …}` in training, otherwise the scores `(B, K)`, for a batch of images and labels."""
         images, labels = inputs
         scores = self.model(images.to(self.device))
         if self.training:
@@ -47,32 +49,32 @@ class ClassificationNet(nn.Module):
 
 
 class ClassificationAcc:
-    """Share of images whose best class is right, in the form of an evaluator."""
+    """Evaluator of the classification accuracy."""
 
     def __init__(self) -> None:
         self.reset()
 
     def reset(self) -> None:
-        """Forget all images."""
-        self.right = self.total = 0
+        """Discard all accumulated results."""
+        self.correct = self.total = 0
 
     def process(self, inputs: tuple[Tensor, Tensor], outputs: Tensor) -> None:
-        """Count a batch: labels `(B,)` and scores `(B, K)`."""
+        """Accumulate a batch of labels `(B,)` and scores `(B, K)`."""
         _, labels = inputs
-        self.right += int((outputs.argmax(dim=1).cpu() == labels.cpu()).sum())
+        self.correct += int((outputs.argmax(dim=1).cpu() == labels.cpu()).sum())
         self.total += len(labels)
 
     def evaluate(self) -> dict[str, float]:
-        """Return `{"accuracy": share}` over all workers."""
-        counts = all_gather((self.right, self.total))
-        right, total = sum(pair[0] for pair in counts), sum(pair[1] for pair in counts)
+        """Return `{"accuracy": fraction}` over all workers."""
+        counts = all_gather((self.correct, self.total))
+        correct, total = sum(pair[0] for pair in counts), sum(pair[1] for pair in counts)
         if total == 0:
-            raise RuntimeError("ClassificationAcc.evaluate: no image was processed")
-        return {"accuracy": right / total}
+            raise RuntimeError("ClassificationAcc.evaluate: no images were processed")
+        return {"accuracy": correct / total}
 
 
 def build_data_loader(dataset: Any, batch_size: int, num_workers: int, training: bool = True) -> Iterable[Any]:
-    """Return a loader of batches `(images, labels)`, endless in training, each image once else."""
+    """Return a loader of batches `(images, labels)`: infinite in training, one pass otherwise."""
     sampler = locate(f"detectory.data.samplers.{'TrainingSampler' if training else 'InferenceSampler'}")
     return torch.utils.data.DataLoader(
         dataset, sampler=sampler(len(dataset)), batch_size=batch_size, num_workers=num_workers, pin_memory=True
@@ -84,15 +86,15 @@ def resnet_50() -> nn.Module:
     return locate("torchvision.models.resnet50")()
 
 
-def _images(transforms: list[Any], **where: str) -> Mapping[str, Any]:
+def _images(transforms: list[Any], **arguments: str) -> Mapping[str, Any]:
     normalize = LazyCall(f"{_TRANSFORMS}.Normalize")(mean=_MEAN, std=_STD)
     steps = [*transforms, LazyCall(f"{_TRANSFORMS}.ToTensor")(), normalize]
     return LazyCall("torchvision.datasets.ImageNet")(
-        transform=LazyCall(f"{_TRANSFORMS}.Compose")(transforms=steps), **where
+        transform=LazyCall(f"{_TRANSFORMS}.Compose")(transforms=steps), **arguments
     )
 
 
-@recipe("Misc/torchvision_imagenet_R_50.py")
+@recipe("Misc/torchvision_imagenet_R_50")
 def imagenet_r50() -> DictConfig:
     """ResNet-50 on ImageNet, 100 epochs."""
     config = whole_config(

@@ -1,15 +1,16 @@
-"""A Mask R-CNN of MMDetection, trained with this library's loaders; needs the package mmdet.
+"""MMDetection's Mask R-CNN, trained with Detectory's loaders; requires the package mmdet.
 
-The values are those of MMDetection 2's own `mask_rcnn_r50_fpn`.
+The values are those of `mask_rcnn_r50_fpn` in MMDetection 2.
 """
 
 from omegaconf import DictConfig
 
 from detectory.core.config import LazyCall
-from detectory.zoo.recipes.loaders import coco_loaders
-from detectory.zoo.recipes.mask_rcnn import BGR_MEAN, RGB_MEAN, RGB_STD
-from detectory.zoo.recipes.recipe_table import recipe, whole_config
-from detectory.zoo.recipes.training import sgd, steps_1x, train_options
+from detectory.zoo.parts.config import whole_config
+from detectory.zoo.parts.loaders import coco_loaders
+from detectory.zoo.parts.resnet import BGR_MEAN, RGB_MEAN, RGB_STD
+from detectory.zoo.parts.training import sgd, steps_1x, train_options
+from detectory.zoo.recipes.recipe_table import recipe
 
 _BACKBONE = {
     "depth": 50,
@@ -148,7 +149,7 @@ _TEST_CFG = {
 
 
 def mmdet_mask_rcnn() -> DictConfig:
-    """Return MMDetection's Mask R-CNN with a ResNet-50-FPN in this library's frame."""
+    """Return MMDetection's Mask R-CNN on a ResNet-50-FPN, wrapped as a Detectory model."""
     return LazyCall("detectory.modeling.mmdet_wrapper.MMDetDetector")(
         detector={
             "type": "MaskRCNN",
@@ -165,7 +166,7 @@ def mmdet_mask_rcnn() -> DictConfig:
     )
 
 
-@recipe("Misc/mmdet_mask_rcnn_R_50_FPN_1x.py")
+@recipe("Misc/mmdet_mask_rcnn_R_50_FPN_1x")
 def mmdet_mask_rcnn_r50_fpn_1x() -> DictConfig:
     """MMDetection's Mask R-CNN, ResNet-50-FPN, 12 epochs."""
     config = whole_config(

@@ -1,4 +1,4 @@
-"""Mask R-CNN trained from random weights for 50 to 400 epochs with large-scale jitter.
+"""Mask R-CNN trained from scratch for 50 to 400 epochs with large-scale jitter.
 
 Source: Ghiasi et al., "Simple Copy-Paste is a Strong Data Augmentation Method", 2021, the baselines.
 """
@@ -9,23 +9,24 @@ from omegaconf import DictConfig
 from torch import nn
 
 from detectory.modeling.layers import NaiveSyncBatchNorm
-from detectory.zoo.recipes.loaders import coco_loaders, large_scale_jitter, random_flip
-from detectory.zoo.recipes.mask_rcnn import mask_rcnn_fpn
-from detectory.zoo.recipes.recipe_table import RECIPES, Recipe, whole_config
+from detectory.zoo.parts.config import whole_config
+from detectory.zoo.parts.loaders import coco_loaders, large_scale_jitter, random_flip
+from detectory.zoo.parts.rcnn import mask_rcnn_fpn
+from detectory.zoo.parts.training import late_steps, sgd, train_options
+from detectory.zoo.recipes.recipe_table import RECIPES, Recipe
 from detectory.zoo.recipes.regnet import regnetx_4gf, regnety_4gf, with_regnet
-from detectory.zoo.recipes.training import late_steps, sgd, train_options
 
 ITERATIONS_OF_100_EPOCHS = 184_375
 MILESTONES_OF_100_EPOCHS = (163_889, 177_546)
 
 
 def sync_norm_of_regions(channels: int) -> nn.Module:
-    """Return a synchronised batch norm that weighs workers by their number of regions, which differs."""
+    """Return a synchronised batch norm that weights workers by their number of regions."""
     return NaiveSyncBatchNorm(channels, stats_mode="N")
 
 
 def mask_rcnn_from_scratch(depth: int = 50) -> DictConfig:
-    """Return Mask R-CNN with a ResNet-FPN, batch norm everywhere and deeper heads."""
+    """Return Mask R-CNN on a ResNet-FPN, with synchronised batch norm everywhere and deeper heads."""
     model = mask_rcnn_fpn(depth)
     backbone = model.backbone
     backbone.bottom_up.freeze_at = 0
@@ -39,7 +40,7 @@ def mask_rcnn_from_scratch(depth: int = 50) -> DictConfig:
 
 
 def trained_from_scratch(epochs: int, depth: int = 50) -> DictConfig:
-    """Return the whole config for this many epochs."""
+    """Return the whole config for a number of epochs."""
     iterations = ITERATIONS_OF_100_EPOCHS * epochs // 100
     return whole_config(
         model=mask_rcnn_from_scratch(depth),
@@ -56,7 +57,7 @@ def trained_from_scratch(epochs: int, depth: int = 50) -> DictConfig:
 
 
 def large_jitter_loaders() -> DictConfig:
-    """Return COCO's loaders with large-scale jitter, boxes measured anew on the cropped masks, batches of 64."""
+    """Return COCO loaders with large-scale jitter, boxes recomputed from the cropped masks, and batches of 64."""
     loaders = coco_loaders(augmentations=[*large_scale_jitter(), random_flip()], batch_size=64)
     loaders.train.mapper.recompute_boxes = True
     return loaders
@@ -70,11 +71,11 @@ def _with_regnet(regnet: Callable[[str], DictConfig], epochs: int) -> Recipe:
     return lambda: with_regnet(trained_from_scratch(epochs), regnet("SyncBN"))
 
 
-RECIPES["new_baselines/mask_rcnn_R_50_FPN_50ep_LSJ.py"] = _with_resnet(50, 50)
+RECIPES["new_baselines/mask_rcnn_R_50_FPN_50ep_LSJ"] = _with_resnet(50, 50)
 for _epochs in (100, 200, 400):
     RECIPES |= {
-        f"new_baselines/mask_rcnn_R_50_FPN_{_epochs}ep_LSJ.py": _with_resnet(50, _epochs),
-        f"new_baselines/mask_rcnn_R_101_FPN_{_epochs}ep_LSJ.py": _with_resnet(101, _epochs),
-        f"new_baselines/mask_rcnn_regnetx_4gf_dds_FPN_{_epochs}ep_LSJ.py": _with_regnet(regnetx_4gf, _epochs),
-        f"new_baselines/mask_rcnn_regnety_4gf_dds_FPN_{_epochs}ep_LSJ.py": _with_regnet(regnety_4gf, _epochs),
+        f"new_baselines/mask_rcnn_R_50_FPN_{_epochs}ep_LSJ": _with_resnet(50, _epochs),
+        f"new_baselines/mask_rcnn_R_101_FPN_{_epochs}ep_LSJ": _with_resnet(101, _epochs),
+        f"new_baselines/mask_rcnn_regnetx_4gf_dds_FPN_{_epochs}ep_LSJ": _with_regnet(regnetx_4gf, _epochs),
+        f"new_baselines/mask_rcnn_regnety_4gf_dds_FPN_{_epochs}ep_LSJ": _with_regnet(regnety_4gf, _epochs),
     }

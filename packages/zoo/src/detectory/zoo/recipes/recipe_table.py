@@ -1,4 +1,4 @@
-"""The table of recipes by name, which the family modules fill."""
+"""The table of recipes by name, filled by the family modules."""
 
 from collections.abc import Callable
 
@@ -7,24 +7,20 @@ from omegaconf import DictConfig
 Recipe = Callable[[], DictConfig]
 
 RECIPES: dict[str, Recipe] = {}
+"""Functions that return a whole config, by name without suffix."""
 
 
 def recipe(name: str) -> Callable[[Recipe], Recipe]:
-    """Enter the decorated function, which takes nothing and returns a whole config, under `name`.
+    """Register the decorated function, which takes no arguments and returns a whole config, under `name`.
 
     Raises:
-        ValueError: the name is taken.
+        ValueError: If the name is already registered.
     """
 
-    def enter(function: Recipe) -> Recipe:
+    def register(function: Recipe) -> Recipe:
         if name in RECIPES:
-            raise ValueError(f"recipe: the name '{name}' is taken by {RECIPES[name].__module__}")
+            raise ValueError(f"recipe: name '{name}' is already registered by {RECIPES[name].__module__}")
         RECIPES[name] = function
         return function
 
-    return enter
-
-
-def whole_config(**parts: object) -> DictConfig:
-    """Return a config of the parts `model`, `dataloader`, `optimizer`, `lr_multiplier` and `train`."""
-    return DictConfig(parts, flags={"allow_objects": True})
+    return register

@@ -1,5 +1,5 @@
 """What the training programs read from `train`."""
 
-from detectory.zoo.recipes.training import train_options
+from detectory.zoo.parts.training import train_options
 
 train = train_options("")

@@ -1,6 +1,6 @@
 """Mean and deviation of ImageNet's pixels, in the two orders of channels and two ranges."""
 
-from detectory.zoo.recipes.mask_rcnn import BGR_MEAN, RGB_MEAN, RGB_STD
+from detectory.zoo.parts.resnet import BGR_MEAN, RGB_MEAN, RGB_STD
 
 constants = {
     "imagenet_rgb256_mean": RGB_MEAN,

@@ -1,4 +1,4 @@
-"""Cascade heads: three box heads, each trained on the boxes of the one before with a stricter matcher.
+"""Cascade heads: three box heads, each trained on the boxes of the previous one with a higher IoU threshold.
 
 Source: Cai and Vasconcelos, "Cascade R-CNN: Delving into High Quality Object Detection", 2018.
 """
@@ -8,19 +8,19 @@ from omegaconf import DictConfig
 from detectory.core.config import LazyCall
 from detectory.modeling.box_regression import Box2BoxTransform
 from detectory.modeling.roi_heads import CascadeROIHeads
-from detectory.zoo.recipes.mask_rcnn import box_head, box_predictor, foreground_matcher
+from detectory.zoo.parts.rcnn import box_head, box_predictor, foreground_matcher
 
 _WEIGHTS = ([10, 10, 5, 5], [20, 20, 10, 10], [30, 30, 15, 15])
 _THRESHOLDS = (0.5, 0.6, 0.7)
 
 
 def make_cascade(model: DictConfig, conv_norm: object | None = None) -> DictConfig:
-    """Replace the one box head of a Mask R-CNN by three.
+    """Replace the box head of a Mask R-CNN by a cascade of three.
 
     Args:
-        model: The description of a Mask R-CNN, changed in place.
-        conv_norm: Norm, a name or a function of the number of channels, of heads of four convolutions and a fully
-            connected layer; of none, heads of two fully connected layers.
+        model: Config of a Mask R-CNN, modified in place.
+        conv_norm: Normalisation (name, or function of the number of channels) of heads with four convolutions and one
+            fully connected layer. If None, the heads have two fully connected layers.
     """
     heads = model.roi_heads
     for single in ("box_head", "box_predictor", "proposal_matcher"):
@@ -41,6 +41,6 @@ def make_cascade(model: DictConfig, conv_norm: object | None = None) -> DictConf
 
 
 def box_predictors_of(model: DictConfig) -> list[DictConfig]:
-    """Return the box predictors of a model, one or several."""
+    """Return the box predictors of a model: one, or one per stage of a cascade."""
     heads = model.roi_heads
     return list(heads.box_predictors) if "box_predictors" in heads else [heads.box_predictor]

@@ -1,4 +1,4 @@
-"""ViTDet: Mask R-CNN, plain and cascaded, on a plain ViT with a simple feature pyramid, for COCO and LVIS.
+"""ViTDet: Mask R-CNN and Cascade Mask R-CNN on a plain ViT with a simple feature pyramid, for COCO and LVIS.
 
 Source: Li et al., "Exploring Plain Vision Transformer Backbones for Object Detection", 2022.
 """
@@ -12,13 +12,15 @@ from torch import nn
 from detectory.core.config import LazyCall
 from detectory.modeling.backbone import LastLevelMaxPool, SimpleFeaturePyramid, ViT
 from detectory.modeling.backbone.vit import get_vit_lr_decay_rate
-from detectory.zoo.recipes.cascade import make_cascade
-from detectory.zoo.recipes.loaders import coco_loaders, large_scale_jitter, random_flip, resize_shortest_edge
-from detectory.zoo.recipes.lvis import trained_on_lvis
-from detectory.zoo.recipes.mask_rcnn import RGB_MEAN, RGB_STD, mask_rcnn_fpn
+from detectory.zoo.parts.cascade import make_cascade
+from detectory.zoo.parts.config import whole_config
+from detectory.zoo.parts.loaders import coco_loaders, large_scale_jitter, random_flip, resize_shortest_edge
+from detectory.zoo.parts.rcnn import mask_rcnn_fpn
+from detectory.zoo.parts.resnet import RGB_MEAN, RGB_STD
+from detectory.zoo.parts.training import adamw, late_steps, train_options
 from detectory.zoo.recipes.new_baselines import ITERATIONS_OF_100_EPOCHS, MILESTONES_OF_100_EPOCHS
-from detectory.zoo.recipes.recipe_table import RECIPES, Recipe, whole_config
-from detectory.zoo.recipes.training import adamw, late_steps, train_options
+from detectory.zoo.recipes.recipe_table import RECIPES, Recipe
+from detectory.zoo.recipes.transformers.lvis import trained_on_lvis
 
 IMAGE_SIZE = 1024
 _MAE = "detectron2://ImageNetPretrained/MAE/mae_pretrain_vit_{}.pth?matching_heuristics=True"
@@ -26,14 +28,14 @@ _MAE = "detectron2://ImageNetPretrained/MAE/mae_pretrain_vit_{}.pth?matching_heu
 
 @dataclass(frozen=True)
 class ViTSize:
-    """What differs between the three sizes of ViT."""
+    """Settings that differ between the sizes of ViT."""
 
     weights: str
     embed_dim: int
     depth: int
     num_heads: int
     lr_decay_rate: float
-    global_blocks: tuple[int, ...]  # the others look at windows of 14 by 14 patches
+    global_blocks: tuple[int, ...]  # all other blocks attend within windows of 14x14 patches
 
 
 BASE = ViTSize("base", 768, 12, 12, 0.7, (2, 5, 8, 11))
@@ -42,7 +44,7 @@ HUGE = ViTSize("huge_p14to16", 1280, 32, 16, 0.9, (7, 15, 23, 31))
 
 
 def mask_rcnn_vitdet(size: ViTSize, drop_path_rate: float) -> DictConfig:
-    """Return Mask R-CNN on a ViT of this size, for images of 1024 by 1024 pixels."""
+    """Return Mask R-CNN on a ViT, for images of 1024x1024 pixels."""
     model = mask_rcnn_fpn()
     model.backbone = LazyCall(SimpleFeaturePyramid)(
         net=LazyCall(ViT)(
@@ -74,12 +76,12 @@ def mask_rcnn_vitdet(size: ViTSize, drop_path_rate: float) -> DictConfig:
 
 
 def in_rgb(model: DictConfig) -> None:
-    """Let the model take RGB images of ImageNet's mean and deviation."""
+    """Change the input to RGB images, normalised with ImageNet's statistics, in place."""
     model.pixel_mean, model.pixel_std, model.input_format = RGB_MEAN, RGB_STD, "RGB"
 
 
 def deepen_heads(model: DictConfig, conv_norm: object) -> None:
-    """Give the RPN two convolutions, the box head four and a layer, the mask head norms."""
+    """Add convolutions to the RPN (two) and the box head (four), and norms to both ROI heads, in place."""
     model.proposal_generator.head.conv_dims = [-1, -1]
     model.roi_heads.box_head.conv_dims = [256, 256, 256, 256]
     model.roi_heads.box_head.fc_dims = [1024]
@@ -88,9 +90,9 @@ def deepen_heads(model: DictConfig, conv_norm: object) -> None:
 
 
 def square_loaders() -> DictConfig:
-    """Return COCO's loaders of 1024 by 1024 pixels with large-scale jitter, in RGB, batches of 64."""
+    """Return COCO loaders with large-scale jitter to 1024x1024 RGB pixels and batches of 64."""
     jitter = [random_flip(), *large_scale_jitter(IMAGE_SIZE)]
-    jitter[-1].pad = False  # the model pads to a square
+    jitter[-1].pad = False  # the backbone pads images to a square
     loaders = coco_loaders(augmentations=jitter, image_format="RGB", batch_size=64)
     loaders.train.mapper.recompute_boxes = True
     loaders.test.mapper.augmentations = [resize_shortest_edge(IMAGE_SIZE, max_size=IMAGE_SIZE)]
@@ -98,7 +100,7 @@ def square_loaders() -> DictConfig:
 
 
 def trained_on_coco(model: DictConfig, optimizer: DictConfig, init_checkpoint: str, epochs: int) -> DictConfig:
-    """Return the whole config of this many epochs on COCO in batches of 64."""
+    """Return the whole config of a training on COCO with batches of 64."""
     iterations = ITERATIONS_OF_100_EPOCHS * epochs // 100
     return whole_config(
         model=model,
@@ -114,7 +116,7 @@ def trained_on_coco(model: DictConfig, optimizer: DictConfig, init_checkpoint: s
 
 
 def _optimizer(size: ViTSize) -> DictConfig:
-    # The largest model was trained with the same weight decay on all parameters.
+    # The largest model was trained with weight decay on all parameters.
     optimizer = adamw(undecayed=() if size is HUGE else ("pos_embed",))
     optimizer.params.lr_factor_func = partial(
         get_vit_lr_decay_rate, num_layers=size.depth, lr_decay_rate=size.lr_decay_rate
@@ -144,10 +146,10 @@ def _on_lvis(size: ViTSize, drop_path_rate: float, lr: float, cascade: bool) -> 
 
 for _prefix, _cascade in (("mask_rcnn", False), ("cascade_mask_rcnn", True)):
     RECIPES |= {
-        f"ViTDet/COCO/{_prefix}_vitdet_b_100ep.py": _on_coco(BASE, 0.1, 100, _cascade),
-        f"ViTDet/COCO/{_prefix}_vitdet_l_100ep.py": _on_coco(LARGE, 0.4, 100, _cascade),
-        f"ViTDet/COCO/{_prefix}_vitdet_h_75ep.py": _on_coco(HUGE, 0.5, 75, _cascade),
-        f"ViTDet/LVIS/{_prefix}_vitdet_b_100ep.py": _on_lvis(BASE, 0.1, 2e-4, _cascade),
-        f"ViTDet/LVIS/{_prefix}_vitdet_l_100ep.py": _on_lvis(LARGE, 0.4, 2e-4, _cascade),
-        f"ViTDet/LVIS/{_prefix}_vitdet_h_100ep.py": _on_lvis(HUGE, 0.4, 1e-4, _cascade),
+        f"ViTDet/COCO/{_prefix}_vitdet_b_100ep": _on_coco(BASE, 0.1, 100, _cascade),
+        f"ViTDet/COCO/{_prefix}_vitdet_l_100ep": _on_coco(LARGE, 0.4, 100, _cascade),
+        f"ViTDet/COCO/{_prefix}_vitdet_h_75ep": _on_coco(HUGE, 0.5, 75, _cascade),
+        f"ViTDet/LVIS/{_prefix}_vitdet_b_100ep": _on_lvis(BASE, 0.1, 2e-4, _cascade),
+        f"ViTDet/LVIS/{_prefix}_vitdet_l_100ep": _on_lvis(LARGE, 0.4, 2e-4, _cascade),
+        f"ViTDet/LVIS/{_prefix}_vitdet_h_100ep": _on_lvis(HUGE, 0.4, 1e-4, _cascade),
     }

@@ -1,7 +1,9 @@
-"""The training part of a recipe: how long, how often, from which weights, with which optimizer and schedule.
+"""The training parts of a recipe: options, optimizers and learning-rate schedules.
 
-The targets of the engine are named by dotted path, so that a model can be built where the engine is not installed.
+Targets in detectory.engine are dotted paths, so that models can be built without the engine.
 """
+
+from collections.abc import Sequence
 
 import torch
 from omegaconf import DictConfig
@@ -15,12 +17,12 @@ _STEPS = "detectory.engine.schedules.MultiStepParamScheduler"
 
 
 def train_options(init_checkpoint: str | None, max_iter: int = COCO_1X_ITERATIONS, amp: bool = False) -> DictConfig:
-    """Return what the trainer reads from `train`.
+    """Return the `train` part: the trainer's options.
 
     Args:
-        init_checkpoint: A file or URL of weights to start from; empty or None for random ones.
-        max_iter: Iterations of the whole training.
-        amp: Train in mixed precision, with gradients exchanged as float16.
+        init_checkpoint: Path or URL of the initial weights; empty or None for random initialisation.
+        max_iter: Number of training iterations.
+        amp: Whether to train in mixed precision, with gradients communicated in float16.
     """
     return DictConfig(
         {
@@ -38,14 +40,14 @@ def train_options(init_checkpoint: str | None, max_iter: int = COCO_1X_ITERATION
 
 
 def sgd(lr: float = 0.02, weight_decay: float = 1e-4) -> DictConfig:
-    """Return SGD with momentum, without weight decay on norms."""
+    """Return SGD with momentum, without weight decay for norms."""
     return LazyCall(torch.optim.SGD)(
         params=LazyCall(_PARAMETER_GROUPS)(weight_decay_norm=0.0), lr=lr, momentum=0.9, weight_decay=weight_decay
     )
 
 
 def adamw(lr: float = 1e-4, undecayed: tuple[str, ...] = ("pos_embed",), weight_decay: float = 0.1) -> DictConfig:
-    """Return AdamW, without weight decay on norms and on parameters of the names `undecayed`."""
+    """Return AdamW, without weight decay for norms and for parameters named in `undecayed`."""
     return LazyCall(torch.optim.AdamW)(
         params=LazyCall(_PARAMETER_GROUPS)(
             base_lr="${..lr}",
@@ -58,29 +60,44 @@ def adamw(lr: float = 1e-4, undecayed: tuple[str, ...] = ("pos_embed",), weight_
     )
 
 
-def steps_of_coco(times: int) -> DictConfig:
-    """Return the schedule of `times` 12 epochs on COCO in batches of 16: 90k iterations each, 1000 of warm-up.
+def step_schedule(max_iter: int, steps: Sequence[int], warmup_iters: int = 1000) -> DictConfig:
+    """Return a schedule that divides the learning rate by 10 at each step, after a linear warm-up.
 
-    The rate falls to a tenth and a hundredth after two thirds and eight ninths; of more than 24 epochs, 60k and 20k
-    iterations before the end.
+    Args:
+        max_iter: Number of training iterations.
+        steps: One or two iterations at which the learning rate drops.
+        warmup_iters: Length of the warm-up, iterations.
     """
-    end = times * COCO_1X_ITERATIONS
-    milestones = [60_000, 80_000, 90_000] if times <= 2 else [end - 60_000, end - 20_000, end]
     return LazyCall(_WARMUP)(
-        scheduler=LazyCall(_STEPS)(values=[1.0, 0.1, 0.01], milestones=milestones),
-        warmup_length=1000 / end,
+        scheduler=LazyCall(_STEPS)(values=[1.0, 0.1, 0.01][: len(steps) + 1], milestones=[*steps, max_iter]),
+        warmup_length=warmup_iters / max_iter,
         warmup_method="linear",
         warmup_factor=0.001,
     )
 
 
+def steps_of_coco(times: int) -> DictConfig:
+    """Return the schedule of `times` x 12 epochs on COCO with batches of 16: 90k iterations per 12 epochs.
+
+    The learning rate drops after two thirds and eight ninths of a single 12 epochs, and 60k and 20k iterations before
+    the end of longer trainings.
+    """
+    end = times * COCO_1X_ITERATIONS
+    if times > 2:
+        return step_schedule(end, [end - 60_000, end - 20_000])
+    schedule = step_schedule(end, [60_000, 80_000])
+    # Milestones are relative to the last one: these fit 12 and 24 epochs.
+    schedule.scheduler.milestones[-1] = COCO_1X_ITERATIONS
+    return schedule
+
+
 def steps_1x() -> DictConfig:
-    """Return the schedule of 90k iterations."""
+    """Return the 1x schedule: 90k iterations."""
     return steps_of_coco(1)
 
 
 def steps_3x_of_64() -> DictConfig:
-    """Return the schedule of 36 epochs in batches of 64 images: 67.5k iterations, 250 of warm-up."""
+    """Return the schedule of 36 epochs with batches of 64: 67.5k iterations, 250 of them warm-up."""
     return LazyCall(_WARMUP)(
         scheduler=LazyCall(_STEPS)(values=[1.0, 0.1, 0.01], milestones=[52500, 62500, 67500]),
         warmup_length=250 / 67500,
@@ -91,7 +108,7 @@ def steps_3x_of_64() -> DictConfig:
 def late_steps(
     num_updates: int, milestones: list[int], warmup_length: float, warmup_factor: float = 0.001
 ) -> DictConfig:
-    """Return a schedule that holds the full rate for most of a long training and steps down twice near its end."""
+    """Return a schedule for long trainings: the learning rate is constant and drops twice near the end."""
     return LazyCall(_WARMUP)(
         scheduler=LazyCall(_STEPS)(values=[1.0, 0.1, 0.01], milestones=milestones, num_updates=num_updates),
         warmup_length=warmup_length,

@@ -1,6 +1,6 @@
-"""Mask R-CNN and Cascade Mask R-CNN on MViTv2 with a pyramid, for COCO and LVIS.
+"""Mask R-CNN and Cascade Mask R-CNN on MViTv2-FPN, for COCO and LVIS.
 
-The recipes of `MViTv2/` are those of its paper, the ones of `ViTDet/` those of the ViTDet paper's comparison.
+Recipes in `MViTv2/` follow the MViTv2 paper, recipes in `ViTDet/` the comparison in the ViTDet paper.
 
 Source: Li et al., "MViTv2: Improved Multiscale Vision Transformers for Classification and Detection", 2022.
 """
@@ -13,21 +13,23 @@ from torch import nn
 
 from detectory.core.config import LazyCall
 from detectory.modeling.backbone import FPN, LastLevelMaxPool, MViT
-from detectory.zoo.recipes.cascade import make_cascade
-from detectory.zoo.recipes.loaders import coco_loaders, crop_or_not, large_scale_jitter, random_flip
-from detectory.zoo.recipes.lvis import trained_on_lvis
-from detectory.zoo.recipes.mask_rcnn import BGR_MEAN, RGB_MEAN, RGB_STD, mask_rcnn_fpn
+from detectory.zoo.parts.cascade import make_cascade
+from detectory.zoo.parts.config import whole_config
+from detectory.zoo.parts.loaders import coco_loaders, crop_or_not, large_scale_jitter, random_flip
+from detectory.zoo.parts.rcnn import mask_rcnn_fpn
+from detectory.zoo.parts.resnet import BGR_MEAN, RGB_MEAN, RGB_STD
+from detectory.zoo.parts.training import adamw, late_steps, steps_3x_of_64, train_options
 from detectory.zoo.recipes.new_baselines import ITERATIONS_OF_100_EPOCHS, MILESTONES_OF_100_EPOCHS, sync_norm_of_regions
-from detectory.zoo.recipes.recipe_table import recipe, whole_config
-from detectory.zoo.recipes.training import adamw, late_steps, steps_3x_of_64, train_options
-from detectory.zoo.recipes.vitdet import deepen_heads, in_rgb, trained_on_coco
+from detectory.zoo.recipes.recipe_table import recipe
+from detectory.zoo.recipes.transformers.lvis import trained_on_lvis
+from detectory.zoo.recipes.transformers.vitdet import deepen_heads, in_rgb, trained_on_coco
 
 _WEIGHTS = "detectron2://ImageNetPretrained/mvitv2/MViTv2_{}.pyth"
 
 
 @dataclass(frozen=True)
 class MViTSize:
-    """What differs between the sizes of MViTv2."""
+    """Settings that differ between the sizes of MViTv2."""
 
     embed_dim: int
     depth: int
@@ -45,7 +47,7 @@ HUGE = MViTSize(192, 80, 3, (3, 11, 71, 79), 0.6, use_act_checkpoint=True)
 
 
 def mvit_pyramid(size: MViTSize, **pyramid: object) -> DictConfig:
-    """Return an MViTv2 of this size under a feature pyramid."""
+    """Return a feature pyramid on an MViTv2."""
     checkpointing = {"use_act_checkpoint": True} if size.use_act_checkpoint else {}
     return LazyCall(FPN)(
         bottom_up=LazyCall(MViT)(
@@ -67,7 +69,7 @@ def mvit_pyramid(size: MViTSize, **pyramid: object) -> DictConfig:
 
 
 def mask_rcnn_mvit(size: MViTSize) -> DictConfig:
-    """Return Mask R-CNN on an MViTv2 of this size, in RGB."""
+    """Return Mask R-CNN on an MViTv2, for RGB images."""
     model = mask_rcnn_fpn()
     model.backbone = mvit_pyramid(size)
     in_rgb(model)
@@ -75,14 +77,14 @@ def mask_rcnn_mvit(size: MViTSize) -> DictConfig:
 
 
 def cascade_mask_rcnn_mvit(size: MViTSize) -> DictConfig:
-    """Return Cascade Mask R-CNN on an MViTv2 of this size, batch norm in the heads."""
+    """Return Cascade Mask R-CNN on an MViTv2, with batch norm in the heads."""
     model = mask_rcnn_mvit(size)
     deepen_heads(model, sync_norm_of_regions)
     return make_cascade(model, sync_norm_of_regions)
 
 
 def _constants() -> dict[str, list[float]]:
-    """Pixel statistics that three of Detectron2's recipes offer beside the model."""
+    """Return pixel statistics, which three of Detectron2's recipes define next to the model."""
     return {
         "imagenet_bgr256_mean": BGR_MEAN,
         "imagenet_bgr256_std": [1.0, 1.0, 1.0],
@@ -107,7 +109,7 @@ def _with_large_jitter(config: DictConfig) -> DictConfig:
     return config
 
 
-@recipe("MViTv2/mask_rcnn_mvitv2_t_3x.py")
+@recipe("MViTv2/mask_rcnn_mvitv2_t_3x")
 def mask_rcnn_t_3x() -> DictConfig:
     """Mask R-CNN, MViTv2-T, 36 epochs."""
     config = _trained_3x(mask_rcnn_mvit(TINY), "T_in1k")
@@ -115,31 +117,31 @@ def mask_rcnn_t_3x() -> DictConfig:
     return config
 
 
-@recipe("MViTv2/cascade_mask_rcnn_mvitv2_t_3x.py")
+@recipe("MViTv2/cascade_mask_rcnn_mvitv2_t_3x")
 def cascade_t_3x() -> DictConfig:
     """Cascade Mask R-CNN, MViTv2-T, 36 epochs."""
     return _trained_3x(cascade_mask_rcnn_mvit(TINY), "T_in1k")
 
 
-@recipe("MViTv2/cascade_mask_rcnn_mvitv2_s_3x.py")
+@recipe("MViTv2/cascade_mask_rcnn_mvitv2_s_3x")
 def cascade_s_3x() -> DictConfig:
     """Cascade Mask R-CNN, MViTv2-S, 36 epochs."""
     return _trained_3x(cascade_mask_rcnn_mvit(SMALL), "S_in1k")
 
 
-@recipe("MViTv2/cascade_mask_rcnn_mvitv2_b_3x.py")
+@recipe("MViTv2/cascade_mask_rcnn_mvitv2_b_3x")
 def cascade_b_3x() -> DictConfig:
     """Cascade Mask R-CNN, MViTv2-B, 36 epochs."""
     return _trained_3x(cascade_mask_rcnn_mvit(BASE), "B_in1k")
 
 
-@recipe("MViTv2/cascade_mask_rcnn_mvitv2_b_in21k_3x.py")
+@recipe("MViTv2/cascade_mask_rcnn_mvitv2_b_in21k_3x")
 def cascade_b_in21k_3x() -> DictConfig:
     """Cascade Mask R-CNN, MViTv2-B pre-trained on ImageNet-21k, 36 epochs."""
     return _trained_3x(cascade_mask_rcnn_mvit(BASE), "B_in21k")
 
 
-@recipe("MViTv2/cascade_mask_rcnn_mvitv2_l_in21k_lsj_50ep.py")
+@recipe("MViTv2/cascade_mask_rcnn_mvitv2_l_in21k_lsj_50ep")
 def cascade_l_in21k_50ep() -> DictConfig:
     """Cascade Mask R-CNN, MViTv2-L, large-scale jitter, 50 epochs."""
     config = _with_large_jitter(_trained_3x(cascade_mask_rcnn_mvit(LARGE), "L_in21k"))
@@ -152,7 +154,7 @@ def cascade_l_in21k_50ep() -> DictConfig:
     return config
 
 
-@recipe("MViTv2/cascade_mask_rcnn_mvitv2_h_in21k_lsj_3x.py")
+@recipe("MViTv2/cascade_mask_rcnn_mvitv2_h_in21k_lsj_3x")
 def cascade_h_in21k_3x() -> DictConfig:
     """Cascade Mask R-CNN, MViTv2-H, large-scale jitter, 36 epochs."""
     return _with_large_jitter(_trained_3x(cascade_mask_rcnn_mvit(HUGE), "H_in21k"))
@@ -167,7 +169,7 @@ def _compared_with_vitdet(size: MViTSize, weights: str, epochs: int, lr: float =
     return trained_on_coco(model, optimizer, _WEIGHTS.format(weights), epochs)
 
 
-@recipe("ViTDet/COCO/cascade_mask_rcnn_mvitv2_b_in21k_100ep.py")
+@recipe("ViTDet/COCO/cascade_mask_rcnn_mvitv2_b_in21k_100ep")
 def cascade_b_coco() -> DictConfig:
     """Cascade Mask R-CNN, MViTv2-B, 100 epochs of COCO."""
     config = _compared_with_vitdet(BASE, "B_in21k", 100)
@@ -175,13 +177,13 @@ def cascade_b_coco() -> DictConfig:
     return config
 
 
-@recipe("ViTDet/COCO/cascade_mask_rcnn_mvitv2_l_in21k_50ep.py")
+@recipe("ViTDet/COCO/cascade_mask_rcnn_mvitv2_l_in21k_50ep")
 def cascade_l_coco() -> DictConfig:
     """Cascade Mask R-CNN, MViTv2-L, 50 epochs of COCO."""
     return _compared_with_vitdet(LARGE, "L_in21k", 50)
 
 
-@recipe("ViTDet/COCO/cascade_mask_rcnn_mvitv2_h_in21k_36ep.py")
+@recipe("ViTDet/COCO/cascade_mask_rcnn_mvitv2_h_in21k_36ep")
 def cascade_h_coco() -> DictConfig:
     """Cascade Mask R-CNN, MViTv2-H, 36 epochs of COCO."""
     config = _compared_with_vitdet(HUGE, "H_in21k", 100, lr=1.6e-4)
@@ -190,19 +192,19 @@ def cascade_h_coco() -> DictConfig:
     return config
 
 
-@recipe("ViTDet/LVIS/cascade_mask_rcnn_mvitv2_b_in21k_100ep.py")
+@recipe("ViTDet/LVIS/cascade_mask_rcnn_mvitv2_b_in21k_100ep")
 def cascade_b_lvis() -> DictConfig:
     """Cascade Mask R-CNN, MViTv2-B, 100 epochs of LVIS v1."""
     return trained_on_lvis(_compared_with_vitdet(BASE, "B_in21k", 100), lr=1e-4, epochs=100)
 
 
-@recipe("ViTDet/LVIS/cascade_mask_rcnn_mvitv2_l_in21k_50ep.py")
+@recipe("ViTDet/LVIS/cascade_mask_rcnn_mvitv2_l_in21k_50ep")
 def cascade_l_lvis() -> DictConfig:
     """Cascade Mask R-CNN, MViTv2-L, 50 epochs of LVIS v1."""
     return trained_on_lvis(_compared_with_vitdet(LARGE, "L_in21k", 50), lr=4e-5, epochs=50)
 
 
-@recipe("ViTDet/LVIS/cascade_mask_rcnn_mvitv2_h_in21k_50ep.py")
+@recipe("ViTDet/LVIS/cascade_mask_rcnn_mvitv2_h_in21k_50ep")
 def cascade_h_lvis() -> DictConfig:
     """Cascade Mask R-CNN, MViTv2-H, 50 epochs of LVIS v1."""
     return trained_on_lvis(_compared_with_vitdet(HUGE, "H_in21k", 50), lr=2e-5, epochs=50)

@@ -1,0 +1,1 @@
+"""Building blocks of recipes: model parts, data loaders, optimizers and schedules, as LazyConfig nodes."""

@@ -1,0 +1,1 @@
+"""Recipes with transformer backbones: ViTDet, Swin and MViTv2, for COCO and LVIS."""
