@@ -20,8 +20,8 @@ from detectory.modeling.backbone import (
     get_vit_lr_decay_rate,
 )
 from detectory.modeling.backbone.regnet import ResBottleneckBlock, SimpleStem, regnet_widths
-from detectory.modeling.backbone.swin_blocks import shifted_window_mask
-from detectory.modeling.backbone.transformer_layers import get_rel_pos, window_partition, window_unpartition
+from detectory.modeling.backbone.transformer.layers import get_rel_pos, window_partition, window_unpartition
+from detectory.modeling.backbone.transformer.swin_blocks import shifted_window_mask
 from detectory.modeling.layers import FrozenBatchNorm2d
 
 

@@ -1,15 +1,13 @@
-"""Backbones: networks from an image to named feature maps."""
+"""Backbones: networks that map images to named feature maps."""
 
 from .backbone import Backbone
 from .fpn import FPN, LastLevelMaxPool, LastLevelP6P7
-from .mvit import MViT
 from .regnet import AnyNet, RegNet
 from .resnet import ResNet
 from .resnet_blocks import BasicBlock, BasicStem, BottleneckBlock, DeformBottleneckBlock
 from .simple_feature_pyramid import SimpleFeaturePyramid
-from .swin import SwinTransformer
 from .timm import TimmBackbone
-from .vit import ViT, get_vit_lr_decay_rate
+from .transformer import MViT, SwinTransformer, ViT, get_vit_lr_decay_rate
 
 __all__ = [
     "FPN",

@@ -1,4 +1,4 @@
-"""The contract of every backbone."""
+"""Base class of the backbones."""
 
 from abc import ABCMeta, abstractmethod
 
@@ -8,10 +8,10 @@ from detectory.modeling.layers import ShapeSpec
 
 
 class Backbone(nn.Module, metaclass=ABCMeta):
-    """A network from an image to named feature maps.
+    """A network that maps images to named feature maps.
 
-    The default `output_shape` reads three attributes that a subclass may set: `_out_features` (names in
-    order), `_out_feature_channels` and `_out_feature_strides` (name to number).
+    The default `output_shape` uses three attributes that a subclass may set: `_out_features`, the names in order, and
+    `_out_feature_channels` and `_out_feature_strides`, the channels and strides by name.
     """
 
     _out_features: list[str]
@@ -20,20 +20,20 @@ class Backbone(nn.Module, metaclass=ABCMeta):
 
     @abstractmethod
     def forward(self, x: Tensor) -> dict[str, Tensor]:
-        """Map images `(B, C, H, W)` to `{name: (B, channels, H / stride, W / stride)}`."""
+        """Map images `(B, C, H, W)` to feature maps `(B, channels, H / stride, W / stride)` by name."""
 
     @property
     def size_divisibility(self) -> int:
-        """Number that the image's height and width must be multiples of; 0 where any size works."""
+        """The number that height and width of the input must be multiples of; 0 if any size is valid."""
         return 0
 
     @property
     def padding_constraints(self) -> dict[str, int]:
-        """How images must be padded: may hold `"square_size"`, the side of a square that all are padded to."""
+        """Further padding constraints: may contain `"square_size"`, the side length of a square to pad images to."""
         return {}
 
     def output_shape(self) -> dict[str, ShapeSpec]:
-        """Return channels and stride of every output."""
+        """Return the channels and stride of every output by name."""
         return {
             name: ShapeSpec(channels=self._out_feature_channels[name], stride=self._out_feature_strides[name])
             for name in self._out_features

@@ -1,4 +1,4 @@
-"""Feature pyramid network."""
+"""Feature pyramid network (FPN)."""
 
 import itertools
 import math
@@ -18,21 +18,22 @@ FUSE_TYPES = ("sum", "avg")
 
 
 class FPN(Backbone):
-    """Give every level of a backbone the context of the levels above it.
+    """Feature pyramid network: a top-down pathway with lateral connections to the levels of a backbone.
 
-    Outputs are named `"p<k>"` with stride `2 ** k`.
+    The outputs are named `"p<k>"` and have stride `2 ** k`.
 
     Args:
         bottom_up: The backbone.
-        in_features: Names of its outputs to use, from fine to coarse, each half the resolution of the one before.
+        in_features: Names of the backbone outputs to use, from fine to coarse; each stride is twice the previous one.
         out_channels: Channels of every output.
-        norm: Norm behind every convolution, as `get_norm` takes it; without one they have a bias.
-        top_block: Module that makes further levels out of the coarsest: has `num_levels` and `in_feature`.
-        fuse_type: `"sum"` adds the level above to the lateral one, `"avg"` takes their mean.
-        square_pad: Side of the square that images are padded to; 0 pads them no more than needed.
+        norm: Norm after every convolution, as in `get_norm`. Without a norm, convolutions have a bias.
+        top_block: Module that computes additional coarser levels. Its attributes `num_levels` and `in_feature` are the
+            number of levels and the name of its input, an output of the backbone or of the pyramid.
+        fuse_type: `"sum"` adds the upsampled coarser level to the lateral one, `"avg"` averages them.
+        square_pad: Side length of the square that images are padded to; 0 for the minimal padding.
 
     Raises:
-        ValueError: for unknown names, or strides that do not double.
+        ValueError: If a name or `fuse_type` is unknown, `in_features` are empty, or the strides do not double.
 
     Source: Lin et al., "Feature Pyramid Networks for Object Detection", 2017, section 3.
     """
@@ -79,27 +80,27 @@ class FPN(Backbone):
 
     @property
     def size_divisibility(self) -> int:
-        """Stride of the coarsest input, so that doubling a level meets the next one."""
+        """The stride of the coarsest input: the upsampled level then has exactly the size of the next finer one."""
         return 2 ** self._levels[-1]
 
     @property
     def padding_constraints(self) -> dict[str, int]:
-        """The square that images are padded to, where there is one."""
+        """The square that images are padded to, if there is one."""
         return {"square_size": self.square_pad} if self.square_pad else {}
 
     def forward(self, x: Tensor) -> dict[str, Tensor]:
-        """Map images `(B, C, H, W)` to `{"p<k>": (B, out_channels, H / 2**k, W / 2**k)}`, fine to coarse."""
+        """Map images `(B, C, H, W)` to `{"p<k>": (B, out_channels, H / 2**k, W / 2**k)}`, from fine to coarse."""
         features = self.bottom_up(x)
         outputs: list[Tensor] = []
-        above: Tensor | None = None
+        coarser: Tensor | None = None
         for name, level in zip(reversed(self.in_features), reversed(self._levels), strict=True):
-            here = getattr(self, f"fpn_lateral{level}")(features[name])
-            if above is not None:
-                here = here + F.interpolate(above, scale_factor=2.0, mode="nearest")
+            merged = getattr(self, f"fpn_lateral{level}")(features[name])
+            if coarser is not None:
+                merged = merged + F.interpolate(coarser, scale_factor=2.0, mode="nearest")
                 if self.fuse_type == "avg":
-                    here = here / 2
-            outputs.insert(0, getattr(self, f"fpn_output{level}")(here))
-            above = here
+                    merged = merged / 2
+            outputs.insert(0, getattr(self, f"fpn_output{level}")(merged))
+            coarser = merged
         if self.top_block is not None:
             source = self.top_block.in_feature
             top = features[source] if source in features else outputs[self._out_features.index(source)]
@@ -107,20 +108,21 @@ class FPN(Backbone):
         return dict(zip(self._out_features, outputs, strict=True))
 
     def __prepare_scriptable__(self) -> nn.Module:
-        """Return what `torch.jit.script` compiles: the same layers in lists; a subclass stands for itself."""
+        """Return the module for `torch.jit.script`: the same layers in lists. Subclasses are compiled as they are."""
         return _ScriptableFPN(self) if type(self) is FPN else self
 
     def output_shape(self) -> dict[str, ShapeSpec]:
-        """Return channels and stride of every level."""
+        """Return the channels and stride of every level by name."""
         return super().output_shape()
 
 
 class _ScriptableFPN(nn.Module):
-    """The layers of a pyramid, from coarse to fine, without looking them up by name."""
+    """An FPN with its layers in lists, from coarse to fine: TorchScript does not support access by name."""
 
     def __init__(self, fpn: FPN) -> None:
         super().__init__()
-        self.bottom_up, self.top_block = fpn.bottom_up, fpn.top_block
+        self.bottom_up = fpn.bottom_up
+        self.top_block = fpn.top_block
         levels = fpn._levels[::-1]
         self.laterals = nn.ModuleList(getattr(fpn, f"fpn_lateral{level}") for level in levels)
         self.outputs = nn.ModuleList(getattr(fpn, f"fpn_output{level}") for level in levels)
@@ -132,15 +134,15 @@ class _ScriptableFPN(nn.Module):
     def forward(self, x: Tensor) -> dict[str, Tensor]:
         features = self.bottom_up(x)
         levels: list[Tensor] = []
-        above = x
+        coarser = x
         for i, (lateral, output) in enumerate(zip(self.laterals, self.outputs)):  # noqa: B905 - TorchScript: no strict
-            here = lateral(features[self.in_features[i]])
+            merged = lateral(features[self.in_features[i]])
             if i > 0:
-                here = here + F.interpolate(above, scale_factor=2.0, mode="nearest")
+                merged = merged + F.interpolate(coarser, scale_factor=2.0, mode="nearest")
                 if self.is_mean:
-                    here = here / 2
-            levels.insert(0, output(here))
-            above = here
+                    merged = merged / 2
+            levels.insert(0, output(merged))
+            coarser = merged
         if self.top_block is not None:
             top = features[self.source] if self.source in features else levels[self.names.index(self.source)]
             levels.extend(self.top_block(top))
@@ -151,13 +153,17 @@ class _ScriptableFPN(nn.Module):
 
 
 def _check_strides(strides: list[int]) -> None:
+    """Raise a ValueError unless each stride is twice the previous one."""
     for fine, coarse in itertools.pairwise(strides):
         if coarse != 2 * fine:
-            raise ValueError(f"FPN: strides of in_features must double from one to the next, got {strides}")
+            raise ValueError(f"FPN: strides of in_features must double from level to level, got {strides}")
 
 
 class LastLevelMaxPool(nn.Module):
-    """One more level, every second cell of P5, as Faster R-CNN's proposals use it."""
+    """One additional level, P6: every second cell of P5. Used by Faster R-CNN's RPN.
+
+    Source: Lin et al., "Feature Pyramid Networks", 2017, footnote 4.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -165,12 +171,12 @@ class LastLevelMaxPool(nn.Module):
         self.in_feature = "p5"
 
     def forward(self, x: Tensor) -> list[Tensor]:
-        """Map P5 `(B, C, H, W)` to `[(B, C, H / 2, W / 2)]`."""
+        """Map P5 `(B, C, H, W)` to `[P6]`, `(B, C, H / 2, W / 2)`."""
         return [F.max_pool2d(x, kernel_size=1, stride=2, padding=0)]
 
 
 class LastLevelP6P7(nn.Module):
-    """Two more levels by 3×3 convolutions with stride 2, as RetinaNet uses them.
+    """Two additional levels, P6 and P7, by 3×3 convolutions with stride 2. Used by RetinaNet and FCOS.
 
     Args:
         in_channels: Channels of the input.
@@ -190,6 +196,6 @@ class LastLevelP6P7(nn.Module):
             c2_xavier_fill(layer)
 
     def forward(self, x: Tensor) -> list[Tensor]:
-        """Map `(B, in_channels, H, W)` to P6 and P7."""
+        """Map `(B, in_channels, H, W)` to P6 and P7, with `out_channels` and 1/2 and 1/4 of the resolution."""
         p6 = self.p6(x)
         return [p6, self.p7(F.relu(p6))]

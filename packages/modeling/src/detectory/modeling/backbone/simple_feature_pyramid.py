@@ -1,4 +1,4 @@
-"""A pyramid from a single map."""
+"""Feature pyramid on a single feature map, for plain transformers."""
 
 import math
 from collections.abc import Sequence
@@ -14,23 +14,23 @@ from .backbone import Backbone
 
 
 class SimpleFeaturePyramid(Backbone):
-    """Make every level out of the last map of a plain backbone, each on its own.
+    """Feature pyramid on the last feature map of a plain backbone; the levels do not exchange information.
 
-    Outputs are named `"p<k>"` with stride `2 ** k`.
+    The outputs are named `"p<k>"` and have stride `2 ** k`.
 
     Args:
         net: The backbone.
-        in_feature: Name of its output to use.
+        in_feature: Name of the backbone output to use.
         out_channels: Channels of every level.
-        scale_factors: Resolution of each level relative to the input map: 4, 2, 1 or 0.5.
-        top_block: Module that makes further levels out of the coarsest: has `num_levels` and `in_feature`.
-        norm: Norm behind every convolution, as `get_norm` takes it; without one they have a bias.
-        square_pad: Side of the square that images are padded to; 0 pads them no more than needed.
+        scale_factors: Resolution of each level relative to the input feature map, in descending order: 4, 2, 1 or 0.5.
+        top_block: Module that computes additional coarser levels, as in `FPN`.
+        norm: Norm after every convolution, as in `get_norm`. Without a norm, convolutions have a bias.
+        square_pad: Side length of the square that images are padded to; 0 for the minimal padding.
 
     Raises:
-        ValueError: for an unknown `in_feature` or another scale.
+        ValueError: If `in_feature` is unknown or a scale factor is not supported.
 
-    Source: Li et al., "Exploring Plain Vision Transformer Backbones", 2022, figure 2.
+    Source: Li et al., "Exploring Plain Vision Transformer Backbones", 2022, section 3 and figure 2.
     """
 
     def __init__(
@@ -47,14 +47,22 @@ class SimpleFeaturePyramid(Backbone):
         shapes = net.output_shape()
         if in_feature not in shapes:
             raise ValueError(f"SimpleFeaturePyramid: net has no output {in_feature!r}; {nearest(in_feature, shapes)}")
-        dim, stride = shapes[in_feature].channels, shapes[in_feature].stride
-        strides = [int(stride / scale) for scale in scale_factors]
+        dim = shapes[in_feature].channels
+        strides = [int(shapes[in_feature].stride / scale) for scale in scale_factors]
         self._stages: list[str] = []
         for scale, level_stride in zip(scale_factors, strides, strict=True):
             layers, channels = _rescale(dim, scale, norm)
-            for inputs, size in ((channels, 1), (out_channels, 3)):
-                layer_norm = get_norm(norm, out_channels)
-                layers.append(Conv2d(inputs, out_channels, size, padding=size // 2, bias=not norm, norm=layer_norm))
+            for in_channels, kernel_size in ((channels, 1), (out_channels, 3)):
+                layers.append(
+                    Conv2d(
+                        in_channels,
+                        out_channels,
+                        kernel_size,
+                        padding=kernel_size // 2,
+                        bias=not norm,
+                        norm=get_norm(norm, out_channels),
+                    )
+                )
             name = f"simfp_{int(math.log2(level_stride))}"
             self.add_module(name, nn.Sequential(*layers))
             self._stages.append(name)
@@ -62,7 +70,7 @@ class SimpleFeaturePyramid(Backbone):
         self.in_feature = in_feature
         self.top_block: Any = top_block
         self.square_pad = square_pad
-        levels = [int(math.log2(s)) for s in strides]
+        levels = [int(math.log2(level_stride)) for level_stride in strides]
         levels += [levels[-1] + i + 1 for i in range(top_block.num_levels if top_block is not None else 0)]
         self._out_feature_strides = {f"p{k}": 2**k for k in levels}
         self._out_features = list(self._out_feature_strides)
@@ -71,16 +79,16 @@ class SimpleFeaturePyramid(Backbone):
 
     @property
     def size_divisibility(self) -> int:
-        """Stride of the coarsest level that is made of the input map."""
+        """The stride of the coarsest level without the top block."""
         return self._size_divisibility
 
     @property
     def padding_constraints(self) -> dict[str, int]:
-        """The square that images are padded to, where there is one."""
+        """The square that images are padded to, if there is one."""
         return {"square_size": self.square_pad} if self.square_pad else {}
 
     def forward(self, x: Tensor) -> dict[str, Tensor]:
-        """Map images `(B, C, H, W)` to `{"p<k>": (B, out_channels, H / 2**k, W / 2**k)}`, fine to coarse."""
+        """Map images `(B, C, H, W)` to `{"p<k>": (B, out_channels, H / 2**k, W / 2**k)}`, from fine to coarse."""
         features = self.net(x)
         outputs = [getattr(self, name)(features[self.in_feature]) for name in self._stages]
         if self.top_block is not None:
@@ -91,11 +99,11 @@ class SimpleFeaturePyramid(Backbone):
 
 
 def _rescale(dim: int, scale: float, norm: NormSpec) -> tuple[list[nn.Module], int]:
-    """Return layers that change the resolution by `scale`, and the channels behind them."""
+    """Return layers that rescale a feature map of `dim` channels by `scale`, and their number of output channels."""
     if scale == 4.0:
         first = nn.ConvTranspose2d(dim, dim // 2, kernel_size=2, stride=2)
         second = nn.ConvTranspose2d(dim // 2, dim // 4, kernel_size=2, stride=2)
-        # Without a norm the place stays, so that the numbers in checkpoints do.
+        # `Identity` keeps the indices of the layers, which are part of the parameter names, independent of the norm.
         return [first, get_norm(norm, dim // 2) or nn.Identity(), nn.GELU(), second], dim // 4
     if scale == 2.0:
         return [nn.ConvTranspose2d(dim, dim // 2, kernel_size=2, stride=2)], dim // 2
@@ -103,4 +111,4 @@ def _rescale(dim: int, scale: float, norm: NormSpec) -> tuple[list[nn.Module], i
         return [], dim
     if scale == 0.5:
         return [nn.MaxPool2d(kernel_size=2, stride=2)], dim
-    raise ValueError(f"SimpleFeaturePyramid: scale_factors may hold 4, 2, 1 and 0.5, got {scale}")
+    raise ValueError(f"SimpleFeaturePyramid: scale_factors must be 4, 2, 1 or 0.5, got {scale}")

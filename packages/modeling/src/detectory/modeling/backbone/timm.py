@@ -1,4 +1,4 @@
-"""Any model of the timm library as a backbone."""
+"""Backbones from the timm library."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -9,21 +9,20 @@ from .backbone import Backbone
 
 
 class TimmBackbone(Backbone):
-    """A timm model that returns its feature maps.
+    """A timm model that returns its feature maps. Requires `pip install detectory-modeling[timm]`.
 
-    Needs the package `timm`: `pip install detectory-modeling[timm]`. Outputs are named `"res2"`, `"res3"`, …
-    by their stride: `"res<k>"` has stride `2 ** k`, as a ResNet's have.
+    The outputs are named by their strides, as those of a ResNet: `"res<k>"` has stride `2 ** k`.
 
     Args:
-        model_name: Name in `timm.list_models()`.
-        out_indices: Indices of the maps to return, `None` for all.
-        pretrained: Whether timm shall download its weights.
+        model_name: Name of the model, see `timm.list_models()`.
+        out_indices: Indices of the feature maps to return; `None` for all.
+        pretrained: Whether to download and load timm's pre-trained weights.
         in_chans: Channels of the image.
         kwargs: Further arguments of `timm.create_model`.
 
     Raises:
-        ImportError: if timm is not installed.
-        ValueError: where two maps have the same stride, as plain transformers' do.
+        ImportError: If timm is not installed.
+        ValueError: If two feature maps have the same stride, as those of plain transformers.
     """
 
     def __init__(
@@ -44,17 +43,18 @@ class TimmBackbone(Backbone):
         self.model = timm.create_model(
             model_name, pretrained=pretrained, features_only=True, in_chans=in_chans, **kwargs
         )
-        strides, channels = self.model.feature_info.reduction(), self.model.feature_info.channels()
+        strides = self.model.feature_info.reduction()
+        channels = self.model.feature_info.channels()
         names = [f"res{stride.bit_length() - 1}" for stride in strides]
         if len(set(names)) != len(names):
-            raise ValueError(f"TimmBackbone: maps of {model_name} must have different strides, got {strides}")
+            raise ValueError(f"TimmBackbone: feature maps of {model_name} must have different strides, got {strides}")
         self._out_features = names
         self._out_feature_channels = dict(zip(names, channels, strict=True))
         self._out_feature_strides = dict(zip(names, strides, strict=True))
 
     def forward(self, x: Tensor) -> dict[str, Tensor]:
-        """Map images `(B, in_chans, H, W)` to `{"res<k>": (B, channels, H / 2**k, W / 2**k)}`."""
+        """Map images `(B, in_chans, H, W)` to feature maps `(B, channels, H / 2**k, W / 2**k)` named `"res<k>"`."""
         maps = self.model(x)
         if maps[-1].shape[1] != self._out_feature_channels[self._out_features[-1]]:
-            maps = [m.permute(0, 3, 1, 2) for m in maps]  # some transformers of timm keep channels last
+            maps = [x.permute(0, 3, 1, 2) for x in maps]  # some timm transformers return (B, H, W, C)
         return dict(zip(self._out_features, maps, strict=True))

@@ -25,7 +25,6 @@ class FrozenBatchNorm2d(nn.Module):
         super().__init__()
         self.num_features = num_features
         self.eps = eps
-        # Annotated here and not in the class body: TorchScript does not resolve postponed class annotations.
         self.weight: Tensor
         self.bias: Tensor
         self.running_mean: Tensor

@@ -10,8 +10,7 @@ from omegaconf import DictConfig
 from torch import nn
 
 from detectory.core.config import LazyCall
-from detectory.modeling.backbone import LastLevelMaxPool, SimpleFeaturePyramid, ViT
-from detectory.modeling.backbone.vit import get_vit_lr_decay_rate
+from detectory.modeling.backbone import LastLevelMaxPool, SimpleFeaturePyramid, ViT, get_vit_lr_decay_rate
 from detectory.zoo.parts.cascade import make_cascade
 from detectory.zoo.parts.config import whole_config
 from detectory.zoo.parts.loaders import coco_loaders, large_scale_jitter, random_flip, resize_shortest_edge

@@ -3,11 +3,11 @@
 from torch import Tensor
 
 from detectory.modeling.backbone import SwinTransformer
-from detectory.modeling.backbone.swin import BasicLayer
-from detectory.modeling.backbone.swin import SwinPatchEmbed as PatchEmbed
-from detectory.modeling.backbone.swin_blocks import PatchMerging, SwinTransformerBlock, WindowAttention
-from detectory.modeling.backbone.transformer_layers import Mlp
-from detectory.modeling.backbone.transformer_layers import window_partition as _partition
+from detectory.modeling.backbone.transformer.layers import Mlp
+from detectory.modeling.backbone.transformer.layers import window_partition as _partition
+from detectory.modeling.backbone.transformer.swin import BasicLayer
+from detectory.modeling.backbone.transformer.swin import SwinPatchEmbed as PatchEmbed
+from detectory.modeling.backbone.transformer.swin_blocks import PatchMerging, SwinTransformerBlock, WindowAttention
 
 __all__ = [
     "BasicLayer",

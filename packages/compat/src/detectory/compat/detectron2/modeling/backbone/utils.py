@@ -2,7 +2,7 @@
 
 from torch import Tensor
 
-from detectory.modeling.backbone.transformer_layers import (
+from detectory.modeling.backbone.transformer.layers import (
     PatchEmbed,
     decomposed_rel_pos_bias,
     get_abs_pos,

@@ -1,25 +1,25 @@
-"""Swin transformer."""
+"""Swin transformer as a detection backbone."""
 
 from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.utils.checkpoint import checkpoint
 
-from .backbone import Backbone
+from detectory.modeling.backbone.backbone import Backbone
+
+from .layers import drop_path_rates, init_transformer_weights, run_block
 from .swin_blocks import PatchMerging, SwinTransformerBlock
-from .transformer_layers import init_transformer_weights
 
 
 class SwinPatchEmbed(nn.Module):
-    """Embed square patches; an image that is no multiple of them is padded.
+    """Embedding of square, non-overlapping patches. Images are padded to a multiple of the patch size.
 
     Args:
-        patch_size: Side of a patch.
+        patch_size: Side length of a patch in pixels.
         in_chans: Channels of the image.
-        embed_dim: Numbers of an embedding.
-        norm_layer: Makes a norm over them, `None` for none.
+        embed_dim: Channels of the output.
+        norm_layer: Factory of the norm over the output channels; `None` for no norm.
     """
 
     def __init__(
@@ -35,7 +35,7 @@ class SwinPatchEmbed(nn.Module):
         self.norm = norm_layer(embed_dim) if norm_layer is not None else None
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map `(B, C, H, W)` to `(B, H', W', embed_dim)`."""
+        """Map images `(B, in_chans, H, W)` to `(B, ceil(H / patch_size), ceil(W / patch_size), embed_dim)`."""
         height, width = x.shape[-2:]
         x = F.pad(x, (0, -width % self.patch_size, 0, -height % self.patch_size))
         x = self.proj(x).permute(0, 2, 3, 1)
@@ -43,22 +43,22 @@ class SwinPatchEmbed(nn.Module):
 
 
 class BasicLayer(nn.Module):
-    """One stage: blocks with plain and shifted windows in turn, and a halving of the resolution behind them.
+    """One stage: blocks with alternating regular and shifted windows, then an optional downsampling layer.
 
     Args:
-        dim: Channels.
-        depth: Blocks.
-        num_heads: Heads.
-        window_size: Side of a window.
-        mlp_ratio: Hidden numbers of an MLP for each channel.
-        qkv_bias: Whether queries, keys and values have a bias.
-        qk_scale: Factor of the logits; `None` for one over the root of a head's channels.
-        drop: Share of numbers dropped in training.
-        attn_drop: Share of attention weights dropped in training.
-        drop_path: For every block, the probability that it is left out in training.
-        norm_layer: Makes a norm over the last dimension.
-        downsample: Makes the halving, `None` for none.
-        use_checkpoint: Whether to compute activations again in the backward pass.
+        dim: Channels of the blocks.
+        depth: Number of blocks.
+        num_heads: Attention heads of each block.
+        window_size: Side length of the attention windows.
+        mlp_ratio: Hidden channels of the MLPs, relative to `dim`.
+        qkv_bias: Whether the projections to queries, keys and values have a bias.
+        qk_scale: Scale of the attention logits; `None` for `head_dim ** -0.5`.
+        drop: Dropout probability of MLPs and projections.
+        attn_drop: Dropout probability of the attention weights.
+        drop_path: Drop-path probability of each block in training.
+        norm_layer: Factory of norms over the last dimension.
+        downsample: Factory of the downsampling layer, called with `(dim, norm_layer)`; `None` for no downsampling.
+        use_checkpoint: Whether to recompute activations in the backward pass to save memory.
     """
 
     def __init__(
@@ -82,15 +82,15 @@ class BasicLayer(nn.Module):
         self.blocks = nn.ModuleList(
             SwinTransformerBlock(
                 dim,
-                num_heads,
-                window_size,
-                window_size // 2 if i % 2 else 0,
-                mlp_ratio,
-                qkv_bias,
-                qk_scale,
-                drop,
-                attn_drop,
-                drop_path[i] if drop_path else 0.0,
+                num_heads=num_heads,
+                window_size=window_size,
+                shift_size=window_size // 2 if i % 2 else 0,
+                mlp_ratio=mlp_ratio,
+                qkv_bias=qkv_bias,
+                qk_scale=qk_scale,
+                drop=drop,
+                attn_drop=attn_drop,
+                drop_path=drop_path[i] if drop_path else 0.0,
                 norm_layer=norm_layer,
             )
             for i in range(depth)
@@ -98,38 +98,38 @@ class BasicLayer(nn.Module):
         self.downsample = downsample(dim, norm_layer) if downsample is not None else None
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Map `(B, H, W, dim)` to the stage's output and, halved, the next stage's input."""
+        """Map `(B, H, W, dim)` to the output of the blocks, and to the input of the next stage (downsampled)."""
         for block in self.blocks:
-            x = checkpoint(block, x, use_reentrant=False) if self.use_checkpoint else block(x)
+            x = run_block(block, x, self.use_checkpoint)
         return x, x if self.downsample is None else self.downsample(x)
 
 
 class SwinTransformer(Backbone):
-    """A transformer in stages with attention in windows that are shifted from block to block.
+    """Hierarchical transformer with attention within windows that are shifted in every other block.
 
-    Outputs are named `"p0"` to `"p3"` with strides 4 to 32.
+    The outputs are named `"p0"` to `"p3"` and have strides 4 to 32 with the default patch size.
 
     Args:
-        pretrain_img_size: Side of the images of pre-training, which sets the number of absolute positions.
-        patch_size: Side of a patch.
+        pretrain_img_size: Side length of the images in pre-training, which determines the number of absolute positions.
+        patch_size: Side length of a patch in pixels.
         in_chans: Channels of the image.
-        embed_dim: Channels of the first stage.
-        depths: Blocks of every stage.
-        num_heads: Heads of every stage.
-        window_size: Side of a window.
-        mlp_ratio: Hidden numbers of an MLP for each channel.
-        qkv_bias: Whether queries, keys and values have a bias.
-        qk_scale: Factor of the logits; `None` for one over the root of a head's channels.
-        drop_rate: Share of numbers dropped in training.
-        attn_drop_rate: Share of attention weights dropped in training.
-        drop_path_rate: Probability that the last block is left out in training; earlier ones less, linearly.
-        norm_layer: Makes a norm over the last dimension.
-        ape: Whether absolute positions count.
-        patch_norm: Whether patches are normalised.
-        out_indices: Stages whose outputs are wanted.
-        frozen_stages: Stages that are not trained: 0 freezes the patches, 1 also positions and the first stage,
-            and so on; -1 freezes nothing.
-        use_checkpoint: Whether to compute activations again in the backward pass.
+        embed_dim: Channels of the first stage, doubled in every further stage.
+        depths: Number of blocks of each stage.
+        num_heads: Attention heads of each stage.
+        window_size: Side length of the attention windows.
+        mlp_ratio: Hidden channels of the MLPs, relative to the channels of their stage.
+        qkv_bias: Whether the projections to queries, keys and values have a bias.
+        qk_scale: Scale of the attention logits; `None` for `head_dim ** -0.5`.
+        drop_rate: Dropout probability of embeddings, MLPs and projections.
+        attn_drop_rate: Dropout probability of the attention weights.
+        drop_path_rate: Drop-path probability of the last block in training; it grows linearly from 0 in the first one.
+        norm_layer: Factory of norms over the last dimension.
+        ape: Whether to add absolute position embeddings to the patches.
+        patch_norm: Whether to normalize the patch embeddings.
+        out_indices: Indices of the stages to return.
+        frozen_stages: 0 freezes the patch embedding, `i > 0` also the position embeddings and the first `i - 1` stages;
+            -1 freezes nothing.
+        use_checkpoint: Whether to recompute activations in the backward pass to save memory.
 
     Source: Liu et al., "Swin Transformer", 2021.
     """
@@ -166,25 +166,24 @@ class SwinTransformer(Backbone):
             self.absolute_pos_embed = nn.Parameter(torch.zeros(1, embed_dim, side, side))
             nn.init.trunc_normal_(self.absolute_pos_embed, std=0.02)
         self.pos_drop = nn.Dropout(drop_rate)
-        total = sum(depths)
-        chances = [drop_path_rate * i / max(total - 1, 1) for i in range(total)]
+        drop_path = drop_path_rates(drop_path_rate, sum(depths))
         self.layers = nn.ModuleList()
-        for i, (depth, heads) in enumerate(zip(depths, num_heads, strict=True)):
-            first = sum(depths[:i])
+        for i, (depth, stage_heads) in enumerate(zip(depths, num_heads, strict=True)):
+            first_block = sum(depths[:i])
             stage = BasicLayer(
                 embed_dim * 2**i,
-                depth,
-                heads,
-                window_size,
-                mlp_ratio,
-                qkv_bias,
-                qk_scale,
-                drop_rate,
-                attn_drop_rate,
-                chances[first : first + depth],
-                norm_layer,
-                PatchMerging if i < len(depths) - 1 else None,
-                use_checkpoint,
+                depth=depth,
+                num_heads=stage_heads,
+                window_size=window_size,
+                mlp_ratio=mlp_ratio,
+                qkv_bias=qkv_bias,
+                qk_scale=qk_scale,
+                drop=drop_rate,
+                attn_drop=attn_drop_rate,
+                drop_path=drop_path[first_block : first_block + depth],
+                norm_layer=norm_layer,
+                downsample=PatchMerging if i < len(depths) - 1 else None,
+                use_checkpoint=use_checkpoint,
             )
             self.layers.append(stage)
         for i in self.out_indices:
@@ -199,10 +198,11 @@ class SwinTransformer(Backbone):
 
     @property
     def size_divisibility(self) -> int:
-        """Stride of the last stage."""
+        """The stride of the last stage."""
         return self._size_divisibility
 
     def _freeze_stages(self) -> None:
+        """Set frozen modules to evaluation mode and disable the gradients of their parameters."""
         frozen: list[nn.Module] = []
         if self.frozen_stages >= 0:
             frozen.append(self.patch_embed)
@@ -216,13 +216,13 @@ class SwinTransformer(Backbone):
                 parameter.requires_grad = False
 
     def train(self, mode: bool = True) -> "SwinTransformer":
-        """Switch to training, but leave frozen stages in inference."""
+        """Set the mode of the network; frozen stages remain in evaluation mode."""
         super().train(mode)
         self._freeze_stages()
         return self
 
     def forward(self, x: Tensor) -> dict[str, Tensor]:
-        """Map images `(B, C, H, W)` to the wanted maps `(B, channels, H / stride, W / stride)`."""
+        """Map images `(B, in_chans, H, W)` to the feature maps `(B, channels, H / stride, W / stride)` by name."""
         x = self.patch_embed(x)
         if self.absolute_pos_embed is not None:
             grid = F.interpolate(self.absolute_pos_embed, size=x.shape[1:3], mode="bicubic")

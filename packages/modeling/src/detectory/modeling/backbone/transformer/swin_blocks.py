@@ -1,4 +1,4 @@
-"""Blocks of a Swin transformer.
+"""Blocks of the Swin transformer.
 
 Source: Liu et al., "Swin Transformer", 2021, sections 3.1 and 3.2.
 """
@@ -11,20 +11,22 @@ from torch.nn import functional as F
 
 from detectory.modeling.layers import DropPath
 
-from .transformer_layers import Mlp, window_partition, window_unpartition
+from .layers import Mlp, window_partition, window_unpartition
 
 
 class WindowAttention(nn.Module):
-    """Self-attention within a window, with a learned bias for every relative position.
+    """Multi-head self-attention within windows, with a learned bias for each relative position.
 
     Args:
-        dim: Channels.
+        dim: Channels of input and output.
         window_size: `(height, width)` of a window.
-        num_heads: Heads.
-        qkv_bias: Whether queries, keys and values have a bias.
-        qk_scale: Factor of the logits; `None` for one over the root of a head's channels.
-        attn_drop: Share of attention weights dropped in training.
-        proj_drop: Share of outputs dropped in training.
+        num_heads: Number of attention heads.
+        qkv_bias: Whether the projections to queries, keys and values have a bias.
+        qk_scale: Scale of the attention logits; `None` for `head_dim ** -0.5`.
+        attn_drop: Dropout probability of the attention weights.
+        proj_drop: Dropout probability of the output.
+
+    Source: Liu et al., "Swin Transformer", 2021, equation 4.
     """
 
     def __init__(
@@ -46,26 +48,32 @@ class WindowAttention(nn.Module):
         self.relative_position_bias_table = nn.Parameter(torch.zeros((2 * height - 1) * (2 * width - 1), num_heads))
         nn.init.trunc_normal_(self.relative_position_bias_table, std=0.02)
         cells = torch.stack(torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij"), dim=-1)
-        cells = cells.reshape(-1, 2)
-        apart = cells[:, None] - cells[None, :] + torch.tensor([height - 1, width - 1])  # (hw, hw, 2), from zero on
-        # Published checkpoints hold this table of indices.
+        cells = cells.reshape(-1, 2)  # (h * w, 2)
+        # Offsets between all pairs of cells, shifted to start from 0, then flattened to rows of the bias table.
+        offsets = cells[:, None] - cells[None, :] + torch.tensor([height - 1, width - 1])  # (h * w, h * w, 2)
+        index = offsets[..., 0] * (2 * width - 1) + offsets[..., 1]
+        # Persistent, although it follows from the window size: published checkpoints contain it.
         self.relative_position_index: Tensor
-        self.register_buffer("relative_position_index", apart[..., 0] * (2 * width - 1) + apart[..., 1])
+        self.register_buffer("relative_position_index", index)
         self.qkv = nn.Linear(dim, dim * 3, bias=qkv_bias)
         self.proj = nn.Linear(dim, dim)
         self.proj_drop = nn.Dropout(proj_drop)
 
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
-        """Attend within windows.
+        """Apply attention within each window.
 
         Args:
-            x: `(B * n, h * w, dim)`, the `n` windows of an image together.
-            mask: `(n, h * w, h * w)` added to the logits, minus infinity between positions that must not meet.
+            x: Windows `(B * n, h * w, dim)`; the `n` windows of an image are adjacent.
+            mask: `(n, h * w, h * w)`, added to the attention logits; `None` for no mask. See `shifted_window_mask`.
+
+        Returns:
+            A tensor of the shape of `x`.
         """
         windows, positions, dim = x.shape
-        q, k, v = self.qkv(x).reshape(windows, positions, 3, self.num_heads, -1).permute(2, 0, 3, 1, 4).unbind(0)
+        qkv = self.qkv(x).reshape(windows, positions, 3, self.num_heads, -1)
+        q, k, v = qkv.permute(2, 0, 3, 1, 4).unbind(0)  # each (B * n, heads, h * w, dim / heads)
         bias = self.relative_position_bias_table[self.relative_position_index.flatten()]
-        bias = bias.view(positions, positions, -1).permute(2, 0, 1)[None]  # (1, heads, hw, hw)
+        bias = bias.view(positions, positions, -1).permute(2, 0, 1)[None]  # (1, heads, h * w, h * w)
         if mask is not None:
             bias = (bias + mask[:, None]).repeat(windows // len(mask), 1, 1, 1)
         drop = self.attn_drop if self.training else 0.0
@@ -74,21 +82,24 @@ class WindowAttention(nn.Module):
 
 
 class SwinTransformerBlock(nn.Module):
-    """Window attention and an MLP, each with a norm before and a shortcut around it.
+    """Pre-norm transformer block: (shifted) window attention and MLP, each in a residual branch.
 
     Args:
-        dim: Channels.
-        num_heads: Heads.
-        window_size: Side of a window.
-        shift_size: Cells that the windows are shifted by, below `window_size`.
-        mlp_ratio: Hidden numbers of the MLP for each channel.
-        qkv_bias: Whether queries, keys and values have a bias.
-        qk_scale: Factor of the logits; `None` for one over the root of a head's channels.
-        drop: Share of numbers dropped in training.
-        attn_drop: Share of attention weights dropped in training.
-        drop_path: Probability that a branch is left out in training.
-        act_layer: Makes the activation.
-        norm_layer: Makes a norm over the last dimension.
+        dim: Channels of input and output.
+        num_heads: Number of attention heads.
+        window_size: Side length of the attention windows.
+        shift_size: Offset of the windows in cells, less than `window_size`; 0 for regular windows.
+        mlp_ratio: Hidden channels of the MLP, relative to `dim`.
+        qkv_bias: Whether the projections to queries, keys and values have a bias.
+        qk_scale: Scale of the attention logits; `None` for `head_dim ** -0.5`.
+        drop: Dropout probability of MLP and projection.
+        attn_drop: Dropout probability of the attention weights.
+        drop_path: Probability of dropping a residual branch in training.
+        act_layer: Factory of the activation.
+        norm_layer: Factory of norms over the last dimension.
+
+    Raises:
+        ValueError: If `shift_size` is not in [0, window_size).
     """
 
     def __init__(
@@ -120,18 +131,19 @@ class SwinTransformerBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map `(B, H, W, dim)` to the same shape."""
-        shortcut, (height, width) = x, x.shape[1:3]
+        shortcut = x
+        height, width = x.shape[1:3]
         x = self.norm1(x)
-        # The shift must act on the padded map, so that its parts stay whole windows.
+        # Padding precedes the shift: the rolled feature map must consist of whole windows.
         x = F.pad(x, (0, 0, 0, -width % self.window_size, 0, -height % self.window_size))
-        padded = (x.shape[1], x.shape[2])
+        padded_size = (x.shape[1], x.shape[2])
         mask = None
         if self.shift_size:
             x = torch.roll(x, (-self.shift_size, -self.shift_size), dims=(1, 2))
-            mask = shifted_window_mask(padded, self.window_size, self.shift_size, x)
+            mask = shifted_window_mask(padded_size, self.window_size, self.shift_size, x)
         windows, _ = window_partition(x, self.window_size)
         windows = self.attn(windows.flatten(1, 2), mask).view(windows.shape)
-        x = window_unpartition(windows, self.window_size, padded, padded)
+        x = window_unpartition(windows, self.window_size, padded_size, padded_size)
         if self.shift_size:
             x = torch.roll(x, (self.shift_size, self.shift_size), dims=(1, 2))
         x = shortcut + self.drop_path(x[:, :height, :width])
@@ -139,35 +151,41 @@ class SwinTransformerBlock(nn.Module):
 
 
 def shifted_window_mask(size: tuple[int, int], window_size: int, shift_size: int, like: Tensor) -> Tensor:
-    """Forbid attention between parts of a window that lie at opposite ends of the image.
+    """Return the attention mask of shifted windows.
+
+    After the cyclic shift, the last windows of each axis contain cells from opposite borders of the image, which must
+    not attend to each other.
 
     Args:
         size: Padded `(height, width)`.
-        window_size: Side of a window.
-        shift_size: Cells that the map was rolled by.
-        like: Tensor whose type and device the result has.
+        window_size: Side length of the windows.
+        shift_size: Number of cells that the feature map was rolled by.
+        like: Tensor with the dtype and device of the result.
 
     Returns:
-        `(n, h * w, h * w)`, 0 where two positions may meet, else -100.
+        `(n, h * w, h * w)` for the `n` windows of an image: 0 between cells of the same image region, -100 otherwise.
+
+    Source: Liu et al., "Swin Transformer", 2021, figure 4.
     """
 
-    def band(length: int) -> Tensor:
+    def region_along_axis(length: int) -> Tensor:
+        """Return 0 for cells of regular windows, and 1 and 2 for the two image regions in the last window."""
         position = torch.arange(length, device=like.device)
         return (position >= length - window_size).long() + (position >= length - shift_size).long()
 
-    regions = band(size[0])[:, None] * 3 + band(size[1])[None, :]  # (H, W)
+    regions = region_along_axis(size[0])[:, None] * 3 + region_along_axis(size[1])[None, :]  # (H, W)
     windows, _ = window_partition(regions[None, :, :, None], window_size)
-    labels = windows.flatten(1)  # (n, hw)
-    apart = labels[:, None, :] != labels[:, :, None]
-    return apart.to(like.dtype) * -100.0
+    labels = windows.flatten(1)  # (n, h * w)
+    is_other_region = labels[:, None, :] != labels[:, :, None]
+    return is_other_region.to(like.dtype) * -100.0
 
 
 class PatchMerging(nn.Module):
-    """Join each 2×2 cells to one with twice the channels.
+    """Downsampling by 2: the features of 2×2 neighboring cells are concatenated and projected to twice the channels.
 
     Args:
         dim: Channels of the input.
-        norm_layer: Makes a norm over the last dimension.
+        norm_layer: Factory of norms over the last dimension.
     """
 
     def __init__(self, dim: int, norm_layer: Callable[[int], nn.Module] = nn.LayerNorm) -> None:
@@ -178,6 +196,6 @@ class PatchMerging(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Map `(B, H, W, dim)` to `(B, ceil(H / 2), ceil(W / 2), 2 * dim)`."""
         x = F.pad(x, (0, 0, 0, x.shape[2] % 2, 0, x.shape[1] % 2))
-        # Order of the checkpoints: column by column within the four cells.
+        # Column by column, as in the published checkpoints.
         cells = [x[:, row::2, column::2] for column in (0, 1) for row in (0, 1)]
         return self.reduction(self.norm(torch.cat(cells, dim=-1)))
