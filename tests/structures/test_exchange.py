@@ -1,4 +1,4 @@
-"""Instances come back from other libraries' formats as they went."""
+"""Round trips of `Instances` through torchvision, supervision and COCO results."""
 
 import sys
 from types import SimpleNamespace
@@ -22,7 +22,7 @@ SIZE = (20, 30)
 
 @pytest.fixture
 def predictions():
-    """Two predictions with masks, keypoints and numbers of a tracker."""
+    """Return two predictions with masks, keypoints and track ids."""
     masks = torch.zeros(2, *SIZE, dtype=torch.bool)
     masks[0, 2:8, 3:9], masks[1, 5:15, 10:28] = True, True
     return Instances(
@@ -38,28 +38,28 @@ def predictions():
 
 @pytest.fixture
 def supervision(monkeypatch):
-    """A stand-in for supervision, whose Detections holds what it is given."""
-    stand_in = SimpleNamespace(Detections=SimpleNamespace)
-    monkeypatch.setitem(sys.modules, "supervision", stand_in)
-    return stand_in
+    """Replace supervision with a stub; its `Detections` only stores its arguments."""
+    stub = SimpleNamespace(Detections=SimpleNamespace)
+    monkeypatch.setitem(sys.modules, "supervision", stub)
+    return stub
 
 
-def _same(one, other, fields):
+def _assert_equal_fields(one, other, fields):
     for name in fields:
         first, second = (getattr(item.get(name), "tensor", item.get(name)) for item in (one, other))
         assert torch.equal(torch.as_tensor(first), torch.as_tensor(second)), name
     assert one.image_size == other.image_size
 
 
-def test_torchvisions_dictionary_and_back_changes_nothing(predictions):
+def test_torchvision_round_trip_preserves_predictions(predictions):
     outputs = to_torchvision(predictions)
     assert outputs["labels"].tolist() == [5, 1]
     assert outputs["masks"].shape == (2, 1, *SIZE)
     fields = ("pred_boxes", "scores", "pred_classes", "pred_masks", "pred_keypoints")
-    _same(from_torchvision(outputs, SIZE), predictions, fields)
+    _assert_equal_fields(from_torchvision(outputs, SIZE), predictions, fields)
 
 
-def test_ground_truth_becomes_a_torchvision_target():
+def test_to_torchvision_converts_ground_truth():
     polygons = PolygonMasks([[np.array([3.0, 2.0, 9.0, 2.0, 9.0, 8.0, 3.0, 8.0])]])
     target = to_torchvision(
         Instances(
@@ -75,30 +75,32 @@ def test_ground_truth_becomes_a_torchvision_target():
     assert "scores" not in target
 
 
-def test_soft_masks_of_torchvision_are_inside_from_a_half_on():
+def test_torchvision_masks_are_thresholded_at_one_half():
     outputs = {"boxes": torch.zeros(1, 4), "masks": torch.tensor([[[[0.49, 0.5]]]])}
     assert from_torchvision(outputs, (1, 2)).pred_masks.tolist() == [[[False, True]]]
 
 
-def test_torchvision_knows_no_rotated_boxes():
+def test_to_torchvision_rejects_rotated_boxes():
     rotated = Instances(SIZE, pred_boxes=RotatedBoxes(torch.tensor([[5.0, 5.0, 4.0, 2.0, 30.0]])))
-    with pytest.raises(ValueError, match="no rotated boxes"):
+    with pytest.raises(ValueError, match="must be axis-aligned, got rotated boxes"):
         to_torchvision(rotated)
 
 
 def test_rejects_instances_without_boxes():
-    with pytest.raises(ValueError, match=r"expected a field pred_boxes or gt_boxes, there are \['scores'\]"):
+    with pytest.raises(ValueError, match=r"must have a field pred_boxes or gt_boxes, got \['scores'\]"):
         to_torchvision(Instances(SIZE, scores=torch.ones(1)))
 
 
-def test_supervisions_detections_and_back_change_nothing(predictions, supervision):
+def test_supervision_round_trip_preserves_predictions(predictions, supervision):
     detections = to_supervision(predictions, class_names=list("abcde"))
     assert detections.data["class_name"].tolist() == ["e", "a"]
     assert detections.tracker_id.tolist() == [7, 3]
-    _same(from_supervision(detections, SIZE), predictions, ("pred_boxes", "scores", "pred_classes", "pred_masks", "ID"))
+    _assert_equal_fields(
+        from_supervision(detections, SIZE), predictions, ("pred_boxes", "scores", "pred_classes", "pred_masks", "ID")
+    )
 
 
-def test_rotated_boxes_go_through_supervision(supervision):
+def test_supervision_round_trip_preserves_rotated_boxes(supervision):
     boxes = torch.tensor([[10.0, 8.0, 6.0, 2.0, 30.0], [15.0, 10.0, 4.0, 8.0, -75.0]])
     detections = to_supervision(Instances(SIZE, pred_boxes=RotatedBoxes(boxes)))
     assert detections.xyxy[0].tolist() == pytest.approx([6.902, 5.634, 13.098, 10.366], abs=1e-3)
@@ -106,20 +108,22 @@ def test_rotated_boxes_go_through_supervision(supervision):
 
 
 @pytest.mark.parametrize("rotated", [False, True], ids=["upright", "rotated"])
-def test_supervision_takes_no_detections(supervision, rotated):
+def test_supervision_round_trip_of_zero_detections(supervision, rotated):
     boxes = RotatedBoxes(torch.zeros(0, 5)) if rotated else Boxes(torch.zeros(0, 4))
     assert len(from_supervision(to_supervision(Instances(SIZE, pred_boxes=boxes)), SIZE)) == 0
 
 
 @pytest.mark.slow
-def test_the_real_supervision_takes_our_detections(predictions):
-    real = pytest.importorskip("supervision", reason="pip install 'detectory-structures[supervision]'")
+def test_installed_supervision_accepts_our_detections(predictions):
+    installed = pytest.importorskip("supervision", reason="pip install 'detectory-structures[supervision]'")
     detections = to_supervision(predictions)
-    assert isinstance(detections, real.Detections)
-    _same(from_supervision(detections[[1, 0]], SIZE)[[1, 0]], predictions, ("pred_boxes", "scores", "pred_classes"))
+    assert isinstance(detections, installed.Detections)
+    _assert_equal_fields(
+        from_supervision(detections[[1, 0]], SIZE)[[1, 0]], predictions, ("pred_boxes", "scores", "pred_classes")
+    )
 
 
-def test_missing_supervision_names_the_install_command(predictions, monkeypatch):
+def test_missing_supervision_reports_the_install_command(predictions, monkeypatch):
     monkeypatch.setitem(sys.modules, "supervision", None)
     with pytest.raises(ImportError, match=r"pip install 'detectory-structures\[supervision\]'"):
         to_supervision(predictions)
@@ -131,22 +135,22 @@ def test_coco_results_become_predictions(predictions):
         {"category_id": 18, "score": 0.5, "bbox": [3, 2, 6, 6], "segmentation": masks[0], "keypoints": [1, 2, 2]},
         {"category_id": 1, "score": 0.25, "bbox": [10, 5, 18, 10], "segmentation": masks[1], "keypoints": [3, 4, 1]},
     ]
-    found = from_coco_results(entries, SIZE, category_ids=[1, 18])
-    assert found.pred_classes.tolist() == [1, 0]
-    assert found.pred_keypoints.tolist() == [[[1.5, 2.5, 2]], [[3.5, 4.5, 1]]]
-    _same(found, predictions, ("pred_boxes", "pred_masks"))
+    results = from_coco_results(entries, SIZE, category_ids=[1, 18])
+    assert results.pred_classes.tolist() == [1, 0]
+    assert results.pred_keypoints.tolist() == [[[1.5, 2.5, 2]], [[3.5, 4.5, 1]]]
+    _assert_equal_fields(results, predictions, ("pred_boxes", "pred_masks"))
 
 
-def test_no_coco_results_are_no_predictions():
-    found = from_coco_results([], SIZE)
-    assert (len(found), found.pred_boxes.tensor.shape) == (0, (0, 4))
+def test_empty_coco_results_become_zero_predictions():
+    results = from_coco_results([], SIZE)
+    assert (len(results), results.pred_boxes.tensor.shape) == (0, (0, 4))
 
 
-def test_an_unknown_category_is_named():
-    with pytest.raises(ValueError, match="category_id 5 is not among"):
+def test_from_coco_results_rejects_unknown_categories():
+    with pytest.raises(ValueError, match="category_id 5 is not in category_ids"):
         from_coco_results([{"category_id": 5, "score": 1.0}], SIZE, category_ids=[1])
 
 
-def test_entries_that_differ_in_their_fields_are_named():
-    with pytest.raises(ValueError, match="entry 1 has"):
+def test_from_coco_results_rejects_different_keys():
+    with pytest.raises(ValueError, match=r"in entry 0 and \['category_id'\] in entry 1"):
         from_coco_results([{"category_id": 0, "score": 1.0}, {"category_id": 0}], SIZE)

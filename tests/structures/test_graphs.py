@@ -1,4 +1,4 @@
-"""Structures inside graphs: torch.export, torch.compile, torch.jit, and as pytrees."""
+"""Structures in torch.export, torch.compile, torch.jit and as pytrees."""
 
 import pytest
 import torch
@@ -7,24 +7,24 @@ from torch.utils import _pytree as pytree
 from detectory.structures import BitMasks, Boxes, ImageList, Instances, Keypoints, ROIMasks, RotatedBoxes
 
 AUTO = torch.export.Dim.AUTO
-# torch 2.13 and later call TorchScript deprecated; what Detectron2's users have still must run.
+# TorchScript is deprecated since torch 2.13, but scripts written for Detectron2 still need it.
 ignores_deprecation = pytest.mark.filterwarnings(
     "ignore:`torch.jit:FutureWarning", "ignore:`torch.jit:DeprecationWarning", "ignore::torch.jit.TracerWarning"
 )
 
 
 class Detect(torch.nn.Module):
-    """What a detector does with structures between its tensors."""
+    """Typical use of structures in a detector."""
 
     def forward(
         self, images: list[torch.Tensor], boxes: torch.Tensor, scores: torch.Tensor
     ) -> tuple[torch.Tensor, ...]:
         batch = ImageList.from_tensors(images, 32)
-        found = Instances(batch.image_sizes[0], boxes=Boxes(boxes), scores=scores)
-        found.boxes.clip(found.image_size)
-        found = found[found.boxes.nonempty() & (found.scores > 0.1)]
-        found.boxes.scale(2.0, 3.0)
-        both = Instances.cat([found, found])
+        detections = Instances(batch.image_sizes[0], boxes=Boxes(boxes), scores=scores)
+        detections.boxes.clip(detections.image_size)
+        detections = detections[detections.boxes.nonempty() & (detections.scores > 0.1)]
+        detections.boxes.scale(2.0, 3.0)
+        both = Instances.cat([detections, detections])
         return batch.tensor, both.boxes.tensor, both.scores
 
 
@@ -33,24 +33,24 @@ def detect_inputs(height: int, width: int, boxes: int) -> tuple[list[torch.Tenso
     return images, torch.rand(boxes, 4) * 60, torch.rand(boxes)
 
 
-def check_on_other_sizes(graph) -> None:
+def check_other_sizes(graph) -> None:
     for inputs in (detect_inputs(40, 50, 5), detect_inputs(70, 90, 9), detect_inputs(33, 20, 2)):
         torch.testing.assert_close(graph(*inputs), Detect()(*inputs))
 
 
-def test_exports_with_dynamic_images_and_boxes():
+def test_exports_with_dynamic_shapes():
     shapes = ([{1: AUTO, 2: AUTO}] * 2, {0: AUTO}, {0: AUTO})
     exported = torch.export.export(Detect(), detect_inputs(41, 52, 6), dynamic_shapes=shapes)
-    check_on_other_sizes(exported.module())
+    check_other_sizes(exported.module())
 
 
-def test_compiles_in_one_graph():
-    check_on_other_sizes(torch.compile(Detect(), fullgraph=True, dynamic=True, backend="eager"))
+def test_compiles_without_graph_breaks():
+    check_other_sizes(torch.compile(Detect(), fullgraph=True, dynamic=True, backend="eager"))
 
 
 @ignores_deprecation
-def test_traces_with_dynamic_images_and_boxes():
-    check_on_other_sizes(torch.jit.trace(Detect(), detect_inputs(41, 52, 6), check_trace=False))
+def test_traces_with_dynamic_shapes():
+    check_other_sizes(torch.jit.trace(Detect(), detect_inputs(41, 52, 6), check_trace=False))
 
 
 class Scriptable(torch.nn.Module):
@@ -63,20 +63,20 @@ class Scriptable(torch.nn.Module):
 
 
 @ignores_deprecation
-def test_boxes_script():
+def test_boxes_compile_with_torchscript():
     boxes = torch.rand(5, 4) * 50
     torch.testing.assert_close(torch.jit.script(Scriptable())(boxes), Scriptable()(boxes))
 
 
 class Halve(torch.nn.Module):
-    def forward(self, found: Instances) -> Instances:
-        return Instances((5, 6), boxes=Boxes(found.boxes.tensor / 2), scores=found.scores)
+    def forward(self, detections: Instances) -> Instances:
+        return Instances((5, 6), boxes=Boxes(detections.boxes.tensor / 2), scores=detections.scores)
 
 
-def test_instances_are_inputs_and_outputs_of_an_exported_program(tmp_path):
-    found = Instances((10, 12), boxes=Boxes(torch.ones(2, 4)), scores=torch.ones(2))
-    torch.export.save(torch.export.export(Halve(), (found,)), tmp_path / "halve.pt2")
-    halved = torch.export.load(tmp_path / "halve.pt2").module()(found)
+def test_exported_programs_accept_and_return_instances(tmp_path):
+    detections = Instances((10, 12), boxes=Boxes(torch.ones(2, 4)), scores=torch.ones(2))
+    torch.export.save(torch.export.export(Halve(), (detections,)), tmp_path / "halve.pt2")
+    halved = torch.export.load(tmp_path / "halve.pt2").module()(detections)
     assert (type(halved), halved.image_size) == (Instances, (5, 6))
     assert halved.boxes.tensor.tolist() == [[0.5] * 4] * 2
 

@@ -1,4 +1,4 @@
-"""Keypoints, and heatmaps as their inverse."""
+"""`Keypoints` and their conversion to and from heatmaps."""
 
 import numpy as np
 import pytest
@@ -17,12 +17,12 @@ def cell_of(x: float, y: float, visibility: int = 2) -> tuple[int, bool]:
 
 
 @pytest.mark.parametrize("values", [torch.ones(2, 3, 3, dtype=torch.int64), np.ones((2, 3, 3)), [[[1, 1, 1]] * 3] * 2])
-def test_keeps_any_input_as_float32(values):
+def test_converts_input_to_float32(values):
     keypoints = Keypoints(values)
     assert (keypoints.tensor.dtype, keypoints.tensor.shape, len(keypoints)) == (torch.float32, (2, 3, 3), 2)
 
 
-def test_rejects_other_shapes():
+def test_rejects_invalid_shapes():
     with pytest.raises(ValueError, match=r"must have shape \(N, K, 3\), got \(2, 3\)"):
         Keypoints(torch.ones(2, 3))
 
@@ -39,50 +39,50 @@ def test_rejects_other_shapes():
         ((15, 30, 0), (0, False)),
         ((15, 30, 1), (5, True)),
     ],
-    ids=["corner", "first cell", "second", "far corner", "right of it", "left of it", "unlabelled", "hidden"],
+    ids=["corner", "first cell", "second cell", "far corner", "right of box", "left of box", "unlabelled", "hidden"],
 )
-def test_points_fall_into_cells(point, expected):
+def test_to_heatmap_returns_the_cell(point, expected):
     assert cell_of(*point) == expected
 
 
 @given(st.integers(0, 55), st.integers(0, 55))
-def test_a_peak_comes_back_as_the_centre_of_its_cell(column, row):
+def test_maximum_is_returned_as_the_centre_of_its_cell(column, row):
     maps = torch.zeros(1, 1, 56, 56)
     maps[0, 0, row, column] = 10
     x, y, logit, _score = heatmaps_to_keypoints(maps, torch.tensor([[0.0, 0.0, 56.0, 56.0]]))[0, 0].tolist()
     assert (x, y, logit) == (column + 0.5, row + 0.5, 10)
 
 
-def test_the_score_is_a_share_of_the_softmax():
+def test_score_is_the_softmax_at_the_maximum():
     maps = torch.randn(1, 2, 8, 8)
-    found = heatmaps_to_keypoints(maps, torch.tensor([[3.0, 5.0, 11.0, 13.0]]))
+    keypoints = heatmaps_to_keypoints(maps, torch.tensor([[3.0, 5.0, 11.0, 13.0]]))
     best = maps.flatten(2).softmax(dim=2).max(dim=2).values
-    torch.testing.assert_close(found[..., 3], best)
+    torch.testing.assert_close(keypoints[..., 3], best)
 
 
-def test_points_stay_inside_fractional_boxes():
+def test_keypoints_are_inside_boxes_with_fractional_sides():
     boxes = torch.tensor([[1.0, 2.0, 4.7, 3.2], [0.0, 0.0, 0.3, 9.9]])
-    found = heatmaps_to_keypoints(torch.randn(2, 5, 7, 7), boxes)
-    assert (found[..., :2] >= boxes[:, None, :2]).all()
-    assert (found[..., :2] <= torch.maximum(boxes[:, None, 2:], boxes[:, None, :2] + 1)).all()
+    keypoints = heatmaps_to_keypoints(torch.randn(2, 5, 7, 7), boxes)
+    assert (keypoints[..., :2] >= boxes[:, None, :2]).all()
+    assert (keypoints[..., :2] <= torch.maximum(boxes[:, None, 2:], boxes[:, None, :2] + 1)).all()
 
 
-def test_no_boxes_give_no_points():
+def test_accepts_zero_boxes():
     assert heatmaps_to_keypoints(torch.zeros(0, 17, 8, 8), torch.zeros(0, 4)).shape == (0, 17, 4)
     cells, valid = Keypoints(torch.zeros(0, 17, 3)).to_heatmap(torch.zeros(0, 4), 56)
     assert cells.shape == valid.shape == (0, 17)
 
 
-def test_rejects_boxes_of_another_number():
+def test_rejects_a_different_number_of_boxes():
     with pytest.raises(ValueError, match=r"boxes must have shape \(1, 4\), got \(2, 4\)"):
         Keypoints(torch.ones(1, 1, 3)).to_heatmap(torch.ones(2, 4), 4)
     with pytest.raises(ValueError, match=r"heatmaps_to_keypoints: maps must be .* got \(1, 1, 4, 4\) and \(2, 4\)"):
         heatmaps_to_keypoints(torch.ones(1, 1, 4, 4), torch.ones(2, 4))
 
 
-def test_cat_and_index_keep_objects_apart():
+def test_cat_and_index_preserve_order():
     keypoints = Keypoints.cat([Keypoints(torch.zeros(1, 2, 3)), Keypoints(torch.ones(1, 2, 3))])
     assert keypoints[1].tensor.mean() == 1
     assert keypoints[:1].tensor.mean() == 0
-    with pytest.raises(ValueError, match=r"Keypoints.cat: needs at least one entry"):
+    with pytest.raises(ValueError, match=r"Keypoints.cat: list must not be empty"):
         Keypoints.cat([])

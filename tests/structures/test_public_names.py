@@ -1,4 +1,4 @@
-"""The names that Detectron2's documentation promises, and the methods of each."""
+"""Public names, methods and parameters, which follow Detectron2's documentation."""
 
 import inspect
 
@@ -33,17 +33,17 @@ PARAMETERS = {
 TYPES = {"RLE", "Annotation", "DatasetRecord", "ModelInput", "ModelOutput", "SegmentInfo", "Segmentation"}
 
 
-def test_the_face_is_what_is_documented():
+def test_all_lists_the_documented_names():
     assert set(structures.__all__) == METHODS.keys() | PARAMETERS.keys() | TYPES
 
 
 @pytest.mark.parametrize("name", METHODS)
-def test_classes_have_their_methods(name):
-    kind = getattr(structures, name)
-    assert [method for method in METHODS[name].split() if not hasattr(kind, method)] == []
-    assert [method for method in METHODS[name].split() if not getattr(kind, method).__doc__] == []
+def test_classes_have_the_documented_methods(name):
+    cls = getattr(structures, name)
+    assert [method for method in METHODS[name].split() if not hasattr(cls, method)] == []
+    assert [method for method in METHODS[name].split() if not getattr(cls, method).__doc__] == []
 
 
 @pytest.mark.parametrize("name", PARAMETERS)
-def test_functions_have_their_parameters(name):
+def test_functions_have_the_documented_parameters(name):
     assert " ".join(inspect.signature(getattr(structures, name)).parameters) == PARAMETERS[name]

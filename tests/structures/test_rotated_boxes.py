@@ -1,4 +1,4 @@
-"""Rotated boxes, checked against corners turned one by one."""
+"""Geometry of `RotatedBoxes`, checked against individually rotated corners."""
 
 import math
 
@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from detectory.structures import RotatedBoxes
 
-place, side, angle = st.floats(-50, 50), st.floats(0.5, 40), st.floats(-360, 360)
+coordinate, side, angle = st.floats(-50, 50), st.floats(0.5, 40), st.floats(-360, 360)
 
 
 def corners(row: list[float]) -> torch.Tensor:
@@ -25,7 +25,7 @@ def test_area_and_centres_ignore_the_angle():
 
 
 @given(angle)
-def test_normalised_angles_are_in_the_principal_range(degrees):
+def test_normalized_angles_are_in_the_principal_range(degrees):
     boxes = RotatedBoxes([[0, 0, 1, 1, degrees]])
     boxes.normalize_angles()
     normal = boxes.tensor[0, 4].item()
@@ -33,8 +33,8 @@ def test_normalised_angles_are_in_the_principal_range(degrees):
     assert math.isclose(math.cos(math.radians(normal)), math.cos(math.radians(degrees)), abs_tol=1e-4)
 
 
-@given(place, place, side, side, angle)
-def test_inside_box_looks_at_all_corners(cx, cy, w, h, degrees):
+@given(coordinate, coordinate, side, side, angle)
+def test_inside_box_considers_all_corners(cx, cy, w, h, degrees):
     row = [cx, cy, w, h, degrees]
     points = corners(row)
     limit = torch.tensor([30.0, 20.0])
@@ -44,40 +44,42 @@ def test_inside_box_looks_at_all_corners(cx, cy, w, h, degrees):
     assert RotatedBoxes([row]).inside_box((20, 30)).item() == expected
 
 
-def test_clip_leaves_turned_boxes_alone():
+def test_clip_skips_rotated_boxes():
     boxes = RotatedBoxes([[5, 5, 20, 20, 0.5], [5, 5, 20, 20, 360], [5, 5, 20, 20, 30]])
     boxes.clip((10, 12))
     expected = torch.tensor([[6, 5, 12, 10, 0.5], [6, 5, 12, 10, 0], [5, 5, 20, 20, 30]])
     torch.testing.assert_close(boxes.tensor, expected)
 
 
-@given(place, place, side, side, angle, st.floats(0.2, 5))
-def test_equal_scales_keep_the_shape(cx, cy, w, h, degrees, scale):
+@given(coordinate, coordinate, side, side, angle, st.floats(0.2, 5))
+def test_equal_scale_factors_preserve_the_shape(cx, cy, w, h, degrees, scale):
     row = [cx, cy, w, h, degrees]
     boxes = RotatedBoxes([row])
     boxes.scale(scale, scale)
     torch.testing.assert_close(corners(boxes.tensor[0].tolist()), corners(row) * scale, atol=1e-2, rtol=1e-3)
 
 
-def test_unequal_scales_of_a_quarter_turn_swap_axes():
+def test_unequal_scale_factors_swap_at_90_degrees():
     boxes = RotatedBoxes([[1, 1, 4, 2, 90]])
     boxes.scale(3, 5)
     torch.testing.assert_close(boxes.tensor, torch.tensor([[3.0, 5, 20, 6, 90]]))
 
 
 @pytest.mark.parametrize("empty", [[], torch.zeros(0), torch.zeros(0, 5)])
-def test_anything_empty_is_zero_boxes(empty):
+def test_empty_input_becomes_zero_boxes(empty):
     assert RotatedBoxes(empty).tensor.shape == (0, 5)
 
 
-def test_rejects_other_shapes():
+def test_rejects_invalid_shapes():
     with pytest.raises(ValueError, match=r"RotatedBoxes: tensor must have shape \(N, 5\), got \[2, 4\]"):
         RotatedBoxes(torch.ones(2, 4))
 
 
-def test_rows_copy_join_and_iterate():
+def test_indexing_cloning_and_concatenation_keep_the_class():
     boxes = RotatedBoxes([[0, 0, 1, 1, 0], [0, 0, 2, 0, 0]])
     assert boxes.nonempty().tolist() == [True, False]
-    assert [row.shape for row in RotatedBoxes.cat([boxes, boxes[1], boxes.clone()])] == [(5,)] * 5
+    joined = RotatedBoxes.cat([boxes, boxes[1], boxes.clone(), boxes[:0].to("cpu")])
+    assert isinstance(joined, RotatedBoxes)
+    assert [row.shape for row in joined] == [(5,)] * 5
     with pytest.raises(TypeError, match="entry 0 must be RotatedBoxes"):
         RotatedBoxes.cat([torch.ones(1, 5)])

@@ -1,4 +1,4 @@
-"""How a structure becomes a torch pytree, so that it crosses `torch.export`, `torch.compile` and `torch.func`."""
+"""Registration of tensor collections as torch pytree nodes for `torch.export`, `torch.compile` and `torch.func`."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -7,9 +7,10 @@ from torch.utils import _pytree as pytree
 
 
 def register_tensor_holder(cls: type) -> None:
-    """Make `cls`, whose one state is the attribute `tensor`, a pytree node with that tensor as its child.
+    """Register a class with the single attribute `tensor` as a pytree node with one child.
 
-    Rebuilding skips the constructor: a tree may hold shapes, names or `None` where a tensor was.
+    Unflattening bypasses the constructor, because its checks would fail: torch also builds trees with shapes, names or
+    `None` in place of tensors.
     """
 
     def flatten(holder: Any) -> tuple[list[Any], None]:

@@ -1,15 +1,16 @@
-"""Masks of one image's objects as bitmaps of the image's size."""
+"""Masks of the objects of one image as full-image bitmaps."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 import torch
 
 from detectory import ops
 
-from ._annotations import Index, Rows
+from ._annotations import Rows
 from ._pytree import register_tensor_holder
+from ._tensor_rows import TensorRows
 from .boxes import Boxes, box_tensor
 
 
@@ -19,18 +20,17 @@ class _MasksInsideBoxes(Protocol):
     def to_bitmasks(self, boxes: Boxes | torch.Tensor, height: int, width: int) -> "BitMasks": ...
 
 
-class BitMasks:
+class BitMasks(TensorRows):
     """N masks of one image, one bool per pixel.
 
     Args:
-        tensor: Shape (N, H, W), tensor or array; becomes bool, non-zero is inside.
+        tensor: Shape (N, H, W), a tensor or an array; converted to bool, non-zero is inside the object.
 
     Attributes:
         tensor: Bool, shape (N, H, W).
-        image_size: `(H, W)`.
 
     Raises:
-        ValueError: when the shape is another one.
+        ValueError: If the shape is invalid.
     """
 
     def __init__(self, tensor: torch.Tensor | np.ndarray) -> None:
@@ -38,57 +38,32 @@ class BitMasks:
             tensor = torch.as_tensor(np.asarray(tensor))
         if tensor.dim() != 3:
             raise ValueError(f"BitMasks: tensor must have shape (N, H, W), got {tuple(tensor.shape)}")
-        self.tensor = tensor.to(torch.bool)
+        super().__init__(tensor.to(torch.bool))
 
     @property
     def image_size(self) -> tuple[int, int]:
         """`(height, width)` of the masks."""
         return self.tensor.shape[1], self.tensor.shape[2]
 
-    @property
-    def device(self) -> torch.device:
-        """Where the tensor is."""
-        return self.tensor.device
-
-    def to(self, *args: Any, **kwargs: Any) -> "BitMasks":
-        """Return the masks on another device; the dtype stays bool."""
-        return BitMasks(self.tensor.to(*args, **kwargs))
-
-    def __getitem__(self, item: Index) -> "BitMasks":
-        """Select masks; an int gives one mask, a slice shares storage.
-
-        Args:
-            item: Int, slice, tensor of indices, or bool tensor of length N.
-        """
-        if isinstance(item, int):
-            return BitMasks(self.tensor[item].unsqueeze(0))
-        masks = self.tensor[item]
-        if masks.dim() != 3:
-            raise IndexError(f"BitMasks: an index must select whole masks, this one gave shape {tuple(masks.shape)}")
-        return BitMasks(masks)
-
     def __iter__(self) -> Rows:
-        """Yield one mask at a time, shape (H, W)."""
+        """Yield each mask, shape (H, W)."""
         yield from self.tensor
-
-    def __len__(self) -> int:
-        return self.tensor.shape[0]
 
     def __repr__(self) -> str:
         return f"BitMasks(num_instances={len(self)}, image_size={self.image_size})"
 
     def nonempty(self) -> torch.Tensor:
-        """Return a bool tensor (N,): the mask has at least one pixel."""
+        """Return whether each mask has at least one pixel, bool of shape (N,)."""
         return self.tensor.flatten(1).any(dim=1)
 
     @staticmethod
     def from_polygon_masks(polygon_masks: Iterable[Sequence[np.ndarray]], height: int, width: int) -> "BitMasks":
-        """Rasterise polygons by COCO's rule.
+        """Rasterise polygons with COCO's rule, as pycocotools does.
 
         Args:
             polygon_masks: `PolygonMasks`, or a list of polygons `[x0, y0, x1, y1, …]` per object, in pixels.
-            height: Of the image, pixels.
-            width: Of the image, pixels.
+            height: The height of the image.
+            width: The width of the image.
         """
         masks = [ops.polygons_to_mask(polygons, height, width) for polygons in polygon_masks]
         return BitMasks(torch.stack(masks) if masks else torch.zeros(0, height, width))
@@ -97,30 +72,32 @@ class BitMasks:
     def from_roi_masks(
         roi_masks: _MasksInsideBoxes, height: int, width: int, boxes: Boxes | torch.Tensor | None = None
     ) -> "BitMasks":
-        """Paste masks that live inside boxes into the image, thresholded at 0.5.
+        """Paste masks that are relative to boxes into the image and threshold them at 0.5.
 
         Args:
             roi_masks: `ROIMasks` of N objects.
-            height: Of the image, pixels.
-            width: Of the image, pixels.
-            boxes: N boxes, the places of the masks.
+            height: The height of the image.
+            width: The width of the image.
+            boxes: The N boxes of the masks, required.
 
         Raises:
-            ValueError: when `boxes` is missing.
+            ValueError: If `boxes` is missing.
         """
         if boxes is None:
-            raise ValueError("BitMasks.from_roi_masks: ROI masks do not know their places; pass boxes=, got None")
+            raise ValueError("BitMasks.from_roi_masks: boxes must be the boxes of the ROI masks, got None")
         return roi_masks.to_bitmasks(boxes, height, width)
 
     def crop_and_resize(self, boxes: torch.Tensor, mask_size: int) -> torch.Tensor:
-        """Cut each mask at its box and resample it, the training target of a mask head.
+        """Crop each mask to its box and resample it: the training targets of a mask head.
 
         Args:
-            boxes: Shape (N, 4), one for each mask.
-            mask_size: Side of the result, pixels.
+            boxes: Shape (N, 4), one box per mask, in pixels.
+            mask_size: The side of the result in cells.
 
         Returns:
-            Bool, shape (N, mask_size, mask_size): the cell's mean over the mask is at least 0.5.
+            Bool, shape (N, mask_size, mask_size): true if the mean of the mask over the cell is at least 0.5.
+
+        Source: He et al. 2017, "Mask R-CNN", section 3.
         """
         boxes = box_tensor("BitMasks.crop_and_resize", boxes, len(self)).to(self.device)
         index = torch.arange(len(self), device=self.device, dtype=boxes.dtype)
@@ -131,29 +108,24 @@ class BitMasks:
         return cropped[:, 0] >= 0.5
 
     def get_bounding_boxes(self) -> Boxes:
-        """Return the tightest boxes around the pixels; zeros for an empty mask."""
-        boxes = [_first_and_end(self.tensor.any(dim=dim)) for dim in (1, 2)]
-        (x1, x2), (y1, y2) = boxes
+        """Return the tight bounding boxes of the masks; zeros for an empty mask."""
+        x1, x2 = _first_and_end(self.tensor.any(dim=1))
+        y1, y2 = _first_and_end(self.tensor.any(dim=2))
         return Boxes(torch.stack([x1, y1, x2, y2], dim=1))
 
     @staticmethod
     def cat(bitmasks_list: list["BitMasks"]) -> "BitMasks":
-        """Join masks of one image size.
+        """Concatenate masks of the same image size.
 
         Raises:
-            ValueError: when the list is empty.
-            TypeError: when an entry is no `BitMasks`.
+            ValueError: If the list is empty.
+            TypeError: If an entry is not `BitMasks`.
         """
-        if len(bitmasks_list) == 0:
-            raise ValueError("BitMasks.cat: needs at least one entry, got none")
-        for position, masks in enumerate(bitmasks_list):
-            if not isinstance(masks, BitMasks):
-                raise TypeError(f"BitMasks.cat: entry {position} must be BitMasks, got {type(masks).__name__}")
-        return BitMasks(torch.cat([masks.tensor for masks in bitmasks_list], dim=0))
+        return BitMasks._concatenate(bitmasks_list)
 
 
 def _first_and_end(occupied: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return for each row of a bool (N, L) the first true position and one past the last; zeros where none is."""
+    """Return the first true column and the last true column + 1 of each row, bool (N, L); zeros if none is true."""
     length = occupied.shape[1]
     if length == 0:
         zeros = torch.zeros(occupied.shape[0], dtype=torch.long, device=occupied.device)

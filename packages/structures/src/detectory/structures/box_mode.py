@@ -1,4 +1,4 @@
-"""The ways in which five or four numbers describe a box, and conversions between them."""
+"""Box formats and conversions between them."""
 
 import math
 from enum import IntEnum, unique
@@ -7,42 +7,47 @@ from typing import Any, TypeVar
 import numpy as np
 import torch
 
-Rows = TypeVar("Rows", list, tuple, np.ndarray, torch.Tensor)
+BoxLike = TypeVar("BoxLike", list, tuple, np.ndarray, torch.Tensor)
 
 
 @unique
 class BoxMode(IntEnum):
-    """How a box is written down. The numbers are part of saved annotations and never change."""
+    """The format of a box. The integer values are part of saved annotations and must not change."""
 
     XYXY_ABS = 0
     """`(x1, y1, x2, y2)` in pixels."""
     XYWH_ABS = 1
     """`(x1, y1, width, height)` in pixels."""
     XYXY_REL = 2
-    """`(x1, y1, x2, y2)` as fractions of the image's width and height."""
+    """`(x1, y1, x2, y2)` as fractions of the width and height of the image."""
     XYWH_REL = 3
-    """`(x1, y1, width, height)` as fractions of the image's width and height."""
+    """`(x1, y1, width, height)` as fractions of the width and height of the image."""
     XYWHA_ABS = 4
     """`(x_center, y_center, width, height, angle)` in pixels and degrees, counter-clockwise."""
 
     @staticmethod
-    def convert(box: Rows, from_mode: "BoxMode", to_mode: "BoxMode", image_size: tuple[int, int] | None = None) -> Rows:
-        """Write boxes in another mode.
+    def convert(
+        box: BoxLike,
+        from_mode: "BoxMode | int",
+        to_mode: "BoxMode | int",
+        image_size: tuple[int, int] | None = None,
+    ) -> BoxLike:
+        """Convert boxes to another format.
 
-        A rotated box becomes its horizontal hull. Whole numbers stay whole where the formula allows.
+        A rotated box becomes its axis-aligned bounding box. Integers stay integers if the conversion permits.
 
         Args:
-            box: A list or tuple of 4 (rotated: 5) numbers, or an array or tensor of shape (..., 4) or (..., 5).
-            from_mode: The mode of `box`.
-            to_mode: The mode of the result.
-            image_size: `(height, width)`; needed between absolute and relative modes only.
+            box: A list or tuple of 4 numbers (5 if rotated), or an array or tensor of shape (..., 4) or (..., 5).
+            from_mode: The format of `box`.
+            to_mode: The format of the result.
+            image_size: `(height, width)`; required only between absolute and relative formats.
 
         Returns:
-            The boxes in `to_mode`, of the type of `box`; `box` itself when the modes are equal.
+            The boxes in the format `to_mode`, of the same type as `box`; `box` itself if the formats are equal.
 
         Raises:
-            ValueError: when the number of columns is not that of `from_mode`, or `image_size` is missing.
-            TypeError: when `box` is of another type.
+            ValueError: If the number of columns does not match `from_mode`, or `image_size` is required and missing.
+            TypeError: If the type of `box` is not supported.
 
         Example:
             >>> BoxMode.convert([10, 20, 30, 40], BoxMode.XYWH_ABS, BoxMode.XYXY_ABS)
@@ -78,7 +83,7 @@ def _stack(columns: list[Any]) -> Any:
 
 
 def _to_xyxy(rows: Any, mode: BoxMode, to_mode: BoxMode, image_size: tuple[int, int] | None) -> list[Any]:
-    """Return the corners of the boxes as four columns, in pixels or fractions as `to_mode` wants."""
+    """Return the corners of the boxes as four columns: fractions if `to_mode` is relative, otherwise pixels."""
     if mode == BoxMode.XYWHA_ABS:
         cx, cy, w, h, angle = _columns(rows)
         xp = torch if isinstance(rows, torch.Tensor) else np
@@ -108,5 +113,6 @@ def _from_xyxy(corners: list[Any], mode: BoxMode) -> Any:
         return _stack(corners)
     if mode == BoxMode.XYWHA_ABS:
         cx, cy = (x1 + x2) / 2, (y1 + y2) / 2
+        # Adding 0 * cx converts integer columns to the floating-point type of the centres.
         return _stack([cx, cy, (x2 - x1) + 0 * cx, (y2 - y1) + 0 * cx, 0 * cx])
     return _stack([x1, y1, x2 - x1, y2 - y1])

@@ -8,71 +8,76 @@ from ._pytree import register_tensor_holder
 
 
 class Boxes:
-    """N boxes `(x1, y1, x2, y2)` in absolute, continuous image coordinates; behaves like a tensor of rows.
+    """N boxes `(x1, y1, x2, y2)` in pixels, continuous coordinates.
 
-    `clip` and `scale` change the object, never the tensor that it was made from.
+    `clip` and `scale` modify the object but not the tensor that was passed to the constructor. The class compiles with
+    `torch.jit.script`, which restricts how it is written: no base class, no `type(self)` in scripted code.
 
     Args:
-        tensor: Shape (N, 4); becomes float32. An empty tensor of any shape and an empty list are zero boxes.
-            Lists and arrays are placed on the CPU.
+        tensor: Shape (N, 4), a tensor, an array or nested lists; converted to float32. Empty input of any shape becomes
+            shape (0, 4).
+
+    Attributes:
+        tensor: Float32, shape (N, 4).
 
     Raises:
-        ValueError: when the shape is another one.
+        ValueError: If the shape is invalid.
     """
 
     def __init__(self, tensor: torch.Tensor) -> None:
-        if not isinstance(tensor, torch.Tensor):
-            tensor = torch.as_tensor(np.asarray(tensor, dtype=np.float32))
-        tensor = tensor.to(torch.float32)
-        # The number of rows is looked at last: under torch.export it may be unknown.
-        if tensor.dim() != 2 or tensor.size(-1) != 4:
-            if tensor.numel() != 0:
-                raise ValueError(f"Boxes: tensor must have shape (N, 4), got {list(tensor.shape)}")
-            tensor = tensor.reshape(0, 4)
-        self.tensor = tensor
+        self.tensor = float_rows("Boxes", tensor, 4)
+
+    def _with_tensor(self, tensor: torch.Tensor) -> "Boxes":
+        """Return boxes of the same class."""
+        if not torch.jit.is_scripting():
+            return type(self)(tensor)
+        return Boxes(tensor)
 
     def clone(self) -> "Boxes":
-        """Return boxes with a copy of the tensor."""
-        return Boxes(self.tensor.clone())
+        """Return a copy with its own tensor."""
+        return self._with_tensor(self.tensor.clone())
 
     def to(self, device: Device) -> "Boxes":
-        """Return the boxes on `device`; the dtype stays float32."""
-        return Boxes(self.tensor.to(device=device))
+        """Return the boxes on another device."""
+        return self._with_tensor(self.tensor.to(device=device))
 
     def area(self) -> torch.Tensor:
-        """Return the areas, shape (N,); negative where exactly one side is."""
+        """Return the areas in square pixels, shape (N,). Negative if exactly one side of a box is negative."""
         x1, y1, x2, y2 = self.tensor.unbind(dim=1)
         return (x2 - x1) * (y2 - y1)
 
     def clip(self, box_size: tuple[int, int]) -> None:
-        """Limit x to [0, width] and y to [0, height], in place. NaN stays NaN.
+        """Clamp x to [0, width] and y to [0, height], in place. NaN stays NaN.
 
         Args:
             box_size: `(height, width)` of the image.
         """
-        h, w = box_size[0], box_size[1]  # a tensor while torch.jit.trace records
+        h, w = box_size[0], box_size[1]  # no unpacking: under torch.jit.trace this is a tensor
         x1, y1, x2, y2 = self.tensor.unbind(dim=1)
-        self.tensor = torch.stack(
-            [x1.clamp(min=0, max=w), y1.clamp(min=0, max=h), x2.clamp(min=0, max=w), y2.clamp(min=0, max=h)], dim=1
-        )
+        x1, x2 = x1.clamp(min=0, max=w), x2.clamp(min=0, max=w)
+        y1, y2 = y1.clamp(min=0, max=h), y2.clamp(min=0, max=h)
+        self.tensor = torch.stack([x1, y1, x2, y2], dim=1)
 
     def nonempty(self, threshold: float = 0.0) -> torch.Tensor:
-        """Return a bool tensor (N,): both sides are longer than `threshold`."""
+        """Return whether both sides of each box are longer than `threshold` pixels, bool of shape (N,)."""
         x1, y1, x2, y2 = self.tensor.unbind(dim=1)
         return (x2 - x1 > threshold) & (y2 - y1 > threshold)
 
     def __getitem__(self, item: Index) -> "Boxes":
-        """Select rows; an int gives one box, a slice shares storage.
+        """Select boxes. An int selects one box; a slice shares storage with the original.
 
         Args:
-            item: Int, slice, tensor of indices, or bool tensor of length N.
+            item: An int, a slice, a tensor of indices, or a bool tensor of length N.
+
+        Raises:
+            IndexError: If the index is out of range or selects columns.
         """
         if isinstance(item, int):
-            return Boxes(self.tensor[item].reshape(1, -1))
+            return self._with_tensor(self.tensor[item].reshape(1, -1))
         rows = self.tensor[item]
         if rows.dim() != 2:
-            raise IndexError(f"Boxes: an index must select rows, this one gave shape {list(rows.shape)}")
-        return Boxes(rows)
+            raise IndexError(f"Boxes: index must select whole boxes, got a result of shape {list(rows.shape)}")
+        return self._with_tensor(rows)
 
     def __len__(self) -> int:
         return self.tensor.shape[0]
@@ -82,11 +87,11 @@ class Boxes:
         return f"{type(self).__name__}({self.tensor})"
 
     def inside_box(self, box_size: tuple[int, int], boundary_threshold: int = 0) -> torch.Tensor:
-        """Return a bool tensor (N,): the box leaves the image by no more than `boundary_threshold`.
+        """Return whether each box is inside the image, bool of shape (N,).
 
         Args:
             box_size: `(height, width)` of the image.
-            boundary_threshold: Pixels, exclusive at the right and the bottom.
+            boundary_threshold: How far a box may extend beyond the image, in pixels; exclusive at the right and bottom.
         """
         h, w = box_size
         x1, y1, x2, y2 = self.tensor.unbind(dim=1)
@@ -108,32 +113,46 @@ class Boxes:
 
     @classmethod
     def cat(cls, boxes_list: list["Boxes"]) -> "Boxes":
-        """Join lists of boxes into one; of no lists, zero boxes.
+        """Concatenate boxes; an empty list returns zero boxes.
 
         Raises:
-            TypeError: when an entry is no `Boxes`.
+            TypeError: If an entry is of another class.
         """
         if not torch.jit.is_scripting():
             for position, boxes in enumerate(boxes_list):
-                if not isinstance(boxes, Boxes):
-                    raise TypeError(f"{cls.__name__}.cat: entry {position} must be Boxes, got {type(boxes).__name__}")
+                if not isinstance(boxes, cls):
+                    name = cls.__name__
+                    raise TypeError(f"{name}.cat: entry {position} must be {name}, got {type(boxes).__name__}")
         if len(boxes_list) == 0:
             return cls(torch.empty(0))
         return cls(torch.cat([boxes.tensor for boxes in boxes_list], dim=0))
 
     @property
     def device(self) -> Device:
-        """Where the tensor is."""
+        """The device of the tensor."""
         return self.tensor.device
 
     @torch.jit.unused
     def __iter__(self) -> Rows:
-        """Yield one box at a time, shape (4,)."""
+        """Yield the row of each box, shape (4,); (5,) for rotated boxes."""
         yield from self.tensor
 
 
+def float_rows(name: str, tensor: torch.Tensor, columns: int) -> torch.Tensor:
+    """Return the constructor argument of the class `name` as a float32 tensor of shape (N, columns)."""
+    if not isinstance(tensor, torch.Tensor):
+        tensor = torch.as_tensor(np.asarray(tensor, dtype=np.float32))
+    tensor = tensor.to(torch.float32)
+    # Check the number of rows last: it may be unknown under torch.export.
+    if tensor.dim() != 2 or tensor.size(-1) != columns:
+        if tensor.numel() != 0:
+            raise ValueError(f"{name}: tensor must have shape (N, {columns}), got {list(tensor.shape)}")
+        tensor = tensor.reshape(0, columns)
+    return tensor
+
+
 def box_tensor(function: str, boxes: Boxes | torch.Tensor, count: int) -> torch.Tensor:
-    """Return the tensor of `boxes`, shape (count, 4), or raise a `ValueError` in the name of `function`."""
+    """Return the tensor of `boxes`, shape (count, 4). Errors name `function` as the caller."""
     tensor = boxes.tensor if isinstance(boxes, Boxes) else boxes
     if tensor.dim() != 2 or tensor.shape[1] != 4 or tensor.shape[0] != count:
         raise ValueError(f"{function}: boxes must have shape ({count}, 4), got {tuple(tensor.shape)}")

@@ -1,4 +1,4 @@
-"""Images of different sizes in one padded tensor."""
+"""Batches of images of different sizes, padded to a common size."""
 
 from collections.abc import Iterable, Sequence
 from functools import reduce
@@ -12,12 +12,12 @@ from ._annotations import Device, Rows
 
 
 class ImageList:
-    """B images padded at the right and the bottom to one size.
+    """B images in one tensor, padded at the right and at the bottom.
 
     Args:
-        tensor: Shape (B, H, W) or (B, C, H, W), the padded images.
-        image_sizes: `(height, width)` of each image before padding. While `torch.jit.trace` records, each is a
-            tensor of two numbers instead.
+        tensor: The padded images, shape (B, H, W) or (B, C, H, W).
+        image_sizes: `(height, width)` of each image before padding. Under `torch.jit.trace` each is a tensor with two
+            elements instead.
     """
 
     def __init__(self, tensor: torch.Tensor, image_sizes: list[tuple[int, int]]) -> None:
@@ -28,8 +28,9 @@ class ImageList:
         return len(self.image_sizes)
 
     def __getitem__(self, idx: int) -> torch.Tensor:
-        """Return one image without its padding, shape (C, H, W) or (H, W); of a slice, an `ImageList` of its images."""
-        if not torch.jit.is_scripting():  # noqa: SIM102 - TorchScript leaves out the block: it knows one type of result
+        """Return one image without padding, shape (C, H, W) or (H, W). A slice returns an `ImageList`."""
+        # TorchScript skips this block and thus sees a single return type.
+        if not torch.jit.is_scripting():  # noqa: SIM102
             if isinstance(idx, slice):
                 return ImageList(self.tensor[idx], self.image_sizes[idx])
         height, width = self.image_sizes[idx]
@@ -37,7 +38,7 @@ class ImageList:
 
     @torch.jit.unused
     def __iter__(self) -> Rows:
-        """Yield one image at a time without its padding."""
+        """Yield each image without padding."""
         for i in range(len(self)):
             height, width = self.image_sizes[i]
             yield self.tensor[i, ..., :height, :width]
@@ -48,12 +49,12 @@ class ImageList:
 
     @torch.jit.unused
     def to(self, *args: Any, **kwargs: Any) -> "ImageList":
-        """Return a list with `tensor.to(*args, **kwargs)`."""
+        """Return the images with `tensor.to(*args, **kwargs)`."""
         return ImageList(self.tensor.to(*args, **kwargs), self.image_sizes)
 
     @property
     def device(self) -> Device:
-        """Where the tensor is."""
+        """The device of the tensor."""
         return self.tensor.device
 
     @staticmethod
@@ -63,23 +64,23 @@ class ImageList:
         pad_value: float = 0.0,
         padding_constraints: dict[str, int] | None = None,
     ) -> "ImageList":
-        """Pad images to one size and stack them.
+        """Pad images to a common size and stack them.
 
         Args:
-            tensors: At least one image of shape (H, W) or (C, H, W); equal numbers of channels.
-            size_divisibility: Above 1, the common height and width are rounded up to multiples of it.
-            pad_value: The padding's value.
-            padding_constraints: `square_size` above 0 pads to that height and width;
-                `size_divisibility` takes the place of the argument.
+            tensors: At least one image of shape (H, W) or (C, H, W); all with the same number of channels.
+            size_divisibility: If above 1, the common height and width are rounded up to a multiple of this.
+            pad_value: The value of the padding.
+            padding_constraints: Optional keys: `square_size` above 0 pads to that height and width;
+                `size_divisibility` overrides the argument of the same name. Not supported by TorchScript.
 
         Raises:
-            ValueError: when there is no image, shapes do not fit, or an image is larger than `square_size`.
-            TypeError: when an image is no tensor.
+            ValueError: If the list is empty, the shapes do not match, or an image is larger than `square_size`.
+            TypeError: If an image is not a tensor.
         """
         if torch.jit.is_scripting():
             if padding_constraints is not None:
-                raise RuntimeError("ImageList.from_tensors: TorchScript takes no padding_constraints")
-            return _padded(tensors, size_divisibility, pad_value)
+                raise RuntimeError("ImageList.from_tensors: padding_constraints must be None under TorchScript")
+            return _pad_scripted(tensors, size_divisibility, pad_value)
         return ImageList._from_tensors(tensors, size_divisibility, pad_value, padding_constraints)
 
     @staticmethod
@@ -95,7 +96,7 @@ class ImageList:
         unknown = constraints.keys() - {"square_size", "size_divisibility"}
         if unknown:
             raise ValueError(
-                "ImageList.from_tensors: padding_constraints knows square_size and size_divisibility, "
+                "ImageList.from_tensors: keys of padding_constraints must be 'square_size' or 'size_divisibility', "
                 f"got {sorted(unknown)}"
             )
         sizes = [(image.shape[-2], image.shape[-1]) for image in tensors]
@@ -106,11 +107,11 @@ class ImageList:
             F.pad(image, [0, size[1] - width, 0, size[0] - height], value=pad_value)
             for image, (height, width) in zip(tensors, sizes, strict=True)
         ]
-        return ImageList(torch.stack(padded).contiguous(), _recorded_sizes(tensors, sizes))
+        return ImageList(torch.stack(padded).contiguous(), _traceable_sizes(tensors, sizes))
 
 
-def _padded(tensors: list[torch.Tensor], divisibility: int, pad_value: float) -> ImageList:
-    """What `ImageList.from_tensors` does, in the words of TorchScript."""
+def _pad_scripted(tensors: list[torch.Tensor], divisibility: int, pad_value: float) -> ImageList:
+    """Do the work of `ImageList.from_tensors` in the Python subset of TorchScript."""
     height, width = 0, 0
     sizes: list[tuple[int, int]] = []
     for image in tensors:
@@ -128,7 +129,7 @@ def _padded(tensors: list[torch.Tensor], divisibility: int, pad_value: float) ->
 
 def _check_images(tensors: Sequence[torch.Tensor]) -> None:
     if len(tensors) == 0:
-        raise ValueError("ImageList.from_tensors: needs at least one image, got none")
+        raise ValueError("ImageList.from_tensors: tensors must contain at least one image, got none")
     for i, image in enumerate(tensors):
         if not isinstance(image, torch.Tensor):
             raise TypeError(f"ImageList.from_tensors: image {i} must be a tensor, got {type(image).__name__}")
@@ -140,17 +141,17 @@ def _check_images(tensors: Sequence[torch.Tensor]) -> None:
 
 
 def _common_size(sizes: list[tuple[Any, Any]], square_size: int, divisibility: int) -> tuple[Any, Any]:
-    """Return the padded (height, width), recorded in whatever graph is being made."""
+    """Return the padded (height, width): ints, symbolic ints under export and compile, tensors under tracing."""
     height: Any
     width: Any
-    if torch.jit.is_tracing():  # sizes are tensors then
+    if torch.jit.is_tracing():
         height, width = torch.stack([torch.stack(size) for size in sizes]).amax(dim=0).unbind()
     else:
         height, width = (reduce(lambda a, b: torch.sym_max(a, b), sides) for sides in zip(*sizes, strict=True))
     if square_size > 0:
         if height > square_size or width > square_size:
             raise ValueError(
-                f"ImageList.from_tensors: an image of {height}x{width} does not fit square_size={square_size}"
+                f"ImageList.from_tensors: images must fit into square_size={square_size}, got {height}x{width}"
             )
         height = width = square_size
     if divisibility > 1:
@@ -159,10 +160,10 @@ def _common_size(sizes: list[tuple[Any, Any]], square_size: int, divisibility: i
     return height, width
 
 
-def _recorded_sizes(tensors: Sequence[torch.Tensor], sizes: list[tuple[Any, Any]]) -> list[Any]:
+def _traceable_sizes(tensors: Sequence[torch.Tensor], sizes: list[tuple[Any, Any]]) -> list[Any]:
     if not torch.jit.is_tracing():
         return sizes
-    # Sizes as tensors, so that the recorded graph computes them anew from each input.
+    # Tensors stay part of the traced graph, which recomputes them for each input; ints would become constants.
     return [torch.stack(size).to(image.device) for image, size in zip(tensors, sizes, strict=True)]
 
 

@@ -1,4 +1,4 @@
-"""What is known about the objects in one image."""
+"""Predictions or ground truth of the objects of one image."""
 
 import difflib
 import itertools
@@ -11,22 +11,22 @@ from torch.utils import _pytree as pytree
 
 
 def _is_traced() -> bool:
-    """Lengths are symbols while a graph is recorded, and comparing two of them would fix or reject them."""
+    """Return whether a graph is recorded, where lengths are symbolic and comparing them would add constraints."""
     return torch.jit.is_tracing() or torch.compiler.is_compiling()
 
 
 def _length(value: Any) -> int:
-    """Return the number of rows without turning a symbolic size into an int."""
+    """Return the number of rows. Unlike `len`, this keeps a symbolic size symbolic."""
     tensor = getattr(value, "tensor", value)
     return tensor.shape[0] if isinstance(tensor, torch.Tensor) and tensor.dim() > 0 else len(value)
 
 
 class Instances:
-    """N objects of one image: named fields of equal length, such as `pred_boxes`, `scores`, `gt_masks`.
+    """N objects of one image: named fields of equal length, such as `pred_boxes`, `scores` or `gt_masks`.
 
-    A field is anything with a length that can be indexed: a tensor, `Boxes`, masks, a list. Fields are set and read
-    as attributes; attributes that start with `_` are private. An instance is a torch pytree whose children are the
-    fields' tensors.
+    A field is any value that has a length and can be indexed: a tensor, `Boxes`, masks or a list. Fields are read and
+    set as attributes; attributes that start with `_` are private. An instance is a torch pytree with the values of the
+    fields as children.
 
     Args:
         image_size: `(height, width)` of the image.
@@ -67,17 +67,17 @@ class Instances:
         known = list(self.__dict__.get("_fields", {}))
         near = difflib.get_close_matches(name, known, n=1)
         hint = f"; did you mean {near[0]!r}?" if near else ""
-        return f"Instances: no field {name!r}, there are {known}{hint}"
+        return f"Instances: no field {name!r}, the fields are {known}{hint}"
 
     def set(self, name: str, value: Any) -> None:
         """Set a field.
 
         Raises:
-            ValueError: when `value` is not as long as the other fields, or `name` is taken by the class.
-            TypeError: when `value` has no length.
+            ValueError: If the length of `value` differs from that of the other fields, or `name` is `image_size`.
+            TypeError: If `value` has no length.
         """
         if name == "image_size":
-            raise ValueError("Instances: image_size is fixed when the object is made and is no field")
+            raise ValueError("Instances: image_size is read-only and cannot be a field")
         if not hasattr(value, "__len__") or (isinstance(value, torch.Tensor) and value.dim() == 0):
             raise TypeError(f"Instances: field {name!r} must have a length, got {type(value).__name__} {value}")
         others = [other for other in self._fields if other != name]
@@ -89,7 +89,7 @@ class Instances:
         self._fields[name] = value
 
     def has(self, name: str) -> bool:
-        """Return whether there is a field of that name."""
+        """Return whether the field exists."""
         return name in self._fields
 
     def __contains__(self, name: str) -> bool:
@@ -99,7 +99,7 @@ class Instances:
         """Delete a field.
 
         Raises:
-            KeyError: when there is none of that name.
+            KeyError: If the field does not exist.
         """
         if name not in self._fields:
             raise KeyError(self._no_such_field(name))
@@ -117,7 +117,7 @@ class Instances:
         """Return a field.
 
         Raises:
-            KeyError: when there is none of that name.
+            KeyError: If the field does not exist.
         """
         if name not in self._fields:
             raise KeyError(self._no_such_field(name))
@@ -135,10 +135,13 @@ class Instances:
         return moved
 
     def __getitem__(self, item: int | slice | torch.Tensor | str) -> Any:
-        """Select objects, or return the field of that name when `item` is a string.
+        """Select objects. A string returns the field of that name.
 
         Args:
-            item: Int, slice, list or tensor of indices, or bool tensor of length N. An int gives one object.
+            item: An int, a slice, a list or tensor of indices, or a bool tensor of length N. An int selects one object.
+
+        Raises:
+            IndexError: If an int is out of range.
         """
         if isinstance(item, str):
             return self.get(item)
@@ -155,38 +158,40 @@ class Instances:
     def __len__(self) -> int:
         for value in self._fields.values():
             return len(value)
-        raise ValueError("Instances: the number of objects is unknown, because there are no fields")
+        raise ValueError("Instances: the number of objects is unknown without any fields")
 
     def __bool__(self) -> bool:
         return not self._fields or len(self) > 0
 
     def __iter__(self) -> Iterator[Any]:
-        raise TypeError("Instances: not iterable, its fields are columns; use instances[i], i in range(len(instances))")
+        raise TypeError(
+            "Instances: not iterable, because fields are columns. Use instances[i] for i in range(len(instances))"
+        )
 
     @staticmethod
     def cat(instance_lists: list["Instances"]) -> "Instances":
-        """Join the objects of one image into one list, in the given order.
+        """Concatenate the objects of one image.
 
         Args:
-            instance_lists: At least one; equal image sizes and equal field names. Tensors, lists and anything whose
-                class has `cat` can be joined.
+            instance_lists: At least one entry; all with the same image size and field names. Tensors, arrays, lists and
+                values of classes with a method `cat` can be concatenated.
 
         Raises:
-            ValueError: when sizes or names differ, or the list is empty.
-            TypeError: when an entry is no `Instances` or a field cannot be joined.
+            ValueError: If the list is empty, or image sizes or field names differ.
+            TypeError: If an entry is not `Instances` or a field cannot be concatenated.
         """
         if len(instance_lists) == 0:
-            raise ValueError("Instances.cat: needs at least one entry, got none")
+            raise ValueError("Instances.cat: list must not be empty")
         for position, entry in enumerate(instance_lists):
             if not isinstance(entry, Instances):
                 raise TypeError(f"Instances.cat: entry {position} must be Instances, got {type(entry).__name__}")
-            _check_alike(instance_lists[0], entry, position)
+            _check_match(instance_lists[0], entry, position)
         if len(instance_lists) == 1:
             return instance_lists[0]
-        joined = Instances(instance_lists[0].image_size)
+        result = Instances(instance_lists[0].image_size)
         for name in instance_lists[0].get_fields():
-            joined.set(name, _join(name, [entry.get(name) for entry in instance_lists]))
-        return joined
+            result.set(name, _concatenate(name, [entry.get(name) for entry in instance_lists]))
+        return result
 
     def __str__(self) -> str:
         h, w = self._image_size
@@ -203,25 +208,25 @@ def _select(value: Any, item: Any) -> Any:
     index = np.asarray(item.cpu() if isinstance(item, torch.Tensor) else item)
     if index.dtype == bool:
         if len(index) != len(value):
-            raise IndexError(f"Instances: a bool index must have {len(value)} entries, got {len(index)}")
+            raise IndexError(f"Instances: bool index must have {len(value)} entries, got {len(index)}")
         index = index.nonzero()[0]
     return type(value)([value[i] for i in index.astype(int)])
 
 
-def _check_alike(first: Instances, entry: Instances, position: int) -> None:
+def _check_match(first: Instances, entry: Instances, position: int) -> None:
     if not _is_traced() and tuple(entry.image_size) != tuple(first.image_size):
         raise ValueError(
-            f"Instances.cat: image sizes must agree, got {first.image_size} in entry 0 "
+            f"Instances.cat: image sizes must be equal, got {first.image_size} in entry 0 "
             f"and {entry.image_size} in entry {position}"
         )
     if entry.get_fields().keys() != first.get_fields().keys():
         raise ValueError(
-            f"Instances.cat: field names must agree, got {list(first.get_fields())} in entry 0 "
+            f"Instances.cat: field names must be equal, got {list(first.get_fields())} in entry 0 "
             f"and {list(entry.get_fields())} in entry {position}"
         )
 
 
-def _join(name: str, values: list[Any]) -> Any:
+def _concatenate(name: str, values: list[Any]) -> Any:
     first = values[0]
     if isinstance(first, torch.Tensor):
         return torch.cat(values, dim=0)
@@ -231,7 +236,7 @@ def _join(name: str, values: list[Any]) -> Any:
         return np.concatenate(values, axis=0)
     if hasattr(type(first), "cat"):
         return type(first).cat(values)
-    raise TypeError(f"Instances.cat: field {name!r} of type {type(first).__name__} cannot be joined")
+    raise TypeError(f"Instances.cat: field {name!r} of type {type(first).__name__} cannot be concatenated")
 
 
 _Context = tuple[Any, tuple[str, ...]]
@@ -248,7 +253,7 @@ def _flatten_with_keys(instances: Instances) -> tuple[list[tuple[pytree.KeyEntry
 
 
 def _unflatten(children: Iterable[Any], context: _Context) -> Instances:
-    """Put the children back unchecked: they may be shapes, names or `None` where fields were."""
+    """Rebuild without checks: torch also builds trees with shapes, names or `None` in place of the fields."""
     image_size, names = context
     instances = Instances(image_size)
     instances._fields = dict(zip(names, children, strict=True))

@@ -1,4 +1,4 @@
-"""Polygons of one object: area and rasterisation."""
+"""Area and rasterisation of the polygons of one object."""
 
 from collections.abc import Sequence
 
@@ -9,22 +9,22 @@ from detectory import ops
 
 
 def polygon_area(x: np.ndarray, y: np.ndarray) -> float:
-    """Return the area of a polygon by the shoelace formula.
+    """Return the area of a simple polygon (shoelace formula).
 
     Args:
-        x: The vertices' x, shape (n,).
-        y: The vertices' y, shape (n,).
+        x: The x coordinates of the vertices, shape (n,).
+        y: The y coordinates of the vertices, shape (n,).
     """
     return 0.5 * float(np.abs(np.dot(x, np.roll(y, 1)) - np.dot(y, np.roll(x, 1))))
 
 
 def polygons_to_bitmask(polygons: Sequence[np.ndarray], height: int, width: int) -> np.ndarray:
-    """Rasterise the union of an object's polygons by COCO's rule.
+    """Rasterise the union of the polygons with COCO's rule, as pycocotools does.
 
     Args:
-        polygons: Each `[x0, y0, x1, y1, …]` in absolute coordinates; none gives an empty mask.
-        height: Of the image, pixels.
-        width: Of the image, pixels.
+        polygons: Polygons `[x0, y0, x1, y1, …]` in pixels; an empty list returns an empty mask.
+        height: The height of the image.
+        width: The width of the image.
 
     Returns:
         Bool, shape (height, width).
@@ -35,12 +35,12 @@ def polygons_to_bitmask(polygons: Sequence[np.ndarray], height: int, width: int)
 
 
 def rasterize_polygons_within_box(polygons: Sequence[np.ndarray], box: np.ndarray, mask_size: int) -> torch.Tensor:
-    """Rasterise the part of an object's polygons inside a box, the training target of a mask head.
+    """Rasterise the part of an object inside a box: the training target of a mask head.
 
     Args:
-        polygons: Each `[x0, y0, x1, y1, …]` in absolute coordinates.
-        box: `(x1, y1, x2, y2)`; sides below 0.1 count as 0.1.
-        mask_size: Side of the result, pixels.
+        polygons: Polygons `[x0, y0, x1, y1, …]` in pixels.
+        box: `(x1, y1, x2, y2)` in pixels; sides shorter than 0.1 are treated as 0.1.
+        mask_size: The side of the result in cells.
 
     Returns:
         Bool, shape (mask_size, mask_size).

@@ -1,4 +1,4 @@
-"""Instances to and from the formats of other libraries: torchvision, supervision, COCO's results."""
+"""Conversion of `Instances` to and from torchvision's, supervision's and COCO's result formats."""
 
 from .coco_results import from_coco_results
 from .supervision import from_supervision, to_supervision

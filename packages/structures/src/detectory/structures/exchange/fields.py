@@ -1,4 +1,4 @@
-"""The fields that every format shares, whether they are predictions or ground truth."""
+"""Access to boxes, classes and masks of `Instances`, whether they are predictions or ground truth."""
 
 import torch
 
@@ -6,20 +6,20 @@ from detectory.structures import BitMasks, Boxes, Instances, PolygonMasks, Rotat
 
 
 def boxes_of(instances: Instances) -> torch.Tensor:
-    """Return the boxes, (N, 4), or (N, 5) for rotated ones.
+    """Return the boxes, shape (N, 4), or (N, 5) if they are rotated.
 
     Raises:
-        ValueError: there are neither `pred_boxes` nor `gt_boxes`.
+        ValueError: If neither `pred_boxes` nor `gt_boxes` exists.
     """
     for name in ("pred_boxes", "gt_boxes"):
         if instances.has(name):
             boxes = instances.get(name)
             return boxes.tensor if isinstance(boxes, (Boxes, RotatedBoxes)) else boxes
-    raise ValueError(f"expected a field pred_boxes or gt_boxes, there are {list(instances.get_fields())}")
+    raise ValueError(f"instances must have a field pred_boxes or gt_boxes, got {list(instances.get_fields())}")
 
 
 def classes_of(instances: Instances) -> torch.Tensor | None:
-    """Return the classes (N,), None where there are none."""
+    """Return the classes, shape (N,), or None if the field does not exist."""
     for name in ("pred_classes", "gt_classes"):
         if instances.has(name):
             return instances.get(name)
@@ -27,7 +27,7 @@ def classes_of(instances: Instances) -> torch.Tensor | None:
 
 
 def masks_of(instances: Instances) -> torch.Tensor | None:
-    """Return the masks (N, H, W) bool, None where there are none; polygons are rasterised."""
+    """Return the masks as bool of shape (N, H, W), or None if the field does not exist. Polygons are rasterised."""
     height, width = instances.image_size
     for name in ("pred_masks", "gt_masks"):
         if not instances.has(name):
