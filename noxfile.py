@@ -29,7 +29,7 @@ PACKAGES = ["core", "ops", "structures", "data", "modeling", "visualization"]
 PACKAGES += ["zoo", "evaluation", "engine", "export", "compat", "cli"]
 #: Of the slow tests, those that CI runs: kills, start methods, real photographs, two exports, two models, the demo.
 SHORT_SLOW = (
-    "killed or demo or start_methods or photographs or RPN-onnx or C4-onnx or dconv or retinanet or two_processes"
+    "killed or demo or start_methods or overfit or RPN-onnx or C4-onnx or dconv or retinanet or two_processes"
     " or real_supervision"
 )
 SANITIZERS = ["libasan.so", "libstdc++.so"]

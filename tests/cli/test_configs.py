@@ -1,4 +1,4 @@
-"""`detectory config`: what is shown is what is used, what is converted builds the same."""
+"""`detectory config`: display, comparison and conversion of configs."""
 
 import json
 
@@ -25,8 +25,8 @@ CONVERTED = [
 ALL_YAMLS = sorted(path.relative_to(CONFIGS).as_posix() for path in CONFIGS.rglob("*.yaml"))
 
 
-def _both_ways(name, tmp_path):
-    """The model of a YAML config, and that of the recipe that it converts to; both without memory."""
+def _original_and_converted(name, tmp_path):
+    """Return the model of a YAML config and the model of the converted recipe, both on the meta device."""
     cfg = detectron2_configs.load(name, ["MODEL.DEVICE=meta"], keep_device=True)
     path = tmp_path / "recipe.py"
     path.write_text(recipe_text(cfg, name))
@@ -39,7 +39,7 @@ def _shapes(model):
 
 
 def _settings(model):
-    """Every public attribute of every module that holds settings."""
+    """Return the public attributes of all modules by path, in a form that can be compared."""
     return {
         f"{path}.{name}": _comparable(value)
         for path, module in model.named_modules()
@@ -55,30 +55,30 @@ def _comparable(value):
         return {key: _comparable(item) for key, item in value.items()}
     if isinstance(value, (bool, int, float, str, type(None))):
         return value
-    held = vars(value) if type(value).__module__.startswith("detectory.") else {}
-    return type(value).__name__, {name: _comparable(item) for name, item in held.items()}
+    attributes = vars(value) if type(value).__module__.startswith("detectory.") else {}
+    return type(value).__name__, {name: _comparable(item) for name, item in attributes.items()}
 
 
 @pytest.mark.parametrize("name", CONVERTED)
-def test_a_converted_config_builds_the_same_model(name, tmp_path):
-    ours, converted = _both_ways(name, tmp_path)
-    assert _shapes(converted) == _shapes(ours)
-    assert _settings(converted) == _settings(ours)
+def test_converted_config_builds_the_same_model(name, tmp_path):
+    original, converted = _original_and_converted(name, tmp_path)
+    assert _shapes(converted) == _shapes(original)
+    assert _settings(converted) == _settings(original)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in ALL_YAMLS if name not in CONVERTED])
 def test_every_converted_config_builds_the_same_model(name, tmp_path):
-    ours, converted = _both_ways(name, tmp_path)
-    assert _shapes(converted) == _shapes(ours)
-    assert _settings(converted) == _settings(ours)
+    original, converted = _original_and_converted(name, tmp_path)
+    assert _shapes(converted) == _shapes(original)
+    assert _settings(converted) == _settings(original)
 
 
-def test_there_are_65_configs_to_convert():
+def test_model_zoo_has_65_yaml_configs():
     assert len(ALL_YAMLS) == 65
 
 
-def test_a_converted_recipe_holds_the_loaders_and_the_solver():
+def test_converted_recipe_contains_data_loaders_and_solver():
     recipe = recipe_config(
         detectron2_configs.load("COCO-Keypoints/keypoint_rcnn_R_50_FPN_1x.yaml", ["SOLVER.MAX_ITER=7"])
     )
@@ -88,87 +88,87 @@ def test_a_converted_recipe_holds_the_loaders_and_the_solver():
     assert recipe.lr_multiplier.warmup_length == 1.0
 
 
-def test_a_converted_recipe_has_one_place_for_the_number_of_classes():
+def test_converted_recipe_defines_the_number_of_classes_once():
     recipe = recipe_config(detectron2_configs.load("Misc/cascade_mask_rcnn_R_50_FPN_1x.yaml", []))
     recipe.model.roi_heads.num_classes = 3
     assert [predictor.num_classes for predictor in recipe.model.roi_heads.box_predictors] == [3, 3, 3]
 
 
-def test_the_first_constructor_call_of_an_object_is_noted():
+def test_recorder_returns_the_constructor_call_of_an_object():
     with CallRecorder() as recorder:
         matcher = Matcher([0.5], [0, 1])
     assert recorder.call_of(matcher).target is Matcher
     assert recorder.call_of(object()) is None
 
 
-def test_convert_writes_a_file_that_says_how_to_train_it(detectory, tmp_path):
+def test_convert_writes_a_recipe(detectory, tmp_path):
     target = tmp_path / "mine.py"
     result = detectory("config", "convert", f"{RETINANET}.yaml", "MODEL.RETINANET.NUM_CLASSES=3", "--output", target)
-    assert (result.exit_code, result.output) == (0, f"{target}: detectory train {target} trains it\n")
+    assert (result.exit_code, result.output) == (0, f"Wrote {target}. To train it: detectory train {target}\n")
     assert LazyConfig.load(str(target)).model.num_classes == 3
 
 
-def test_convert_keeps_a_file_that_is_there(detectory, tmp_path):
+def test_convert_does_not_overwrite_an_existing_file(detectory, tmp_path):
     target = tmp_path / "mine.py"
-    target.write_text("precious")
+    target.write_text("existing")
     result = detectory("config", "convert", f"{RETINANET}.yaml", "--output", target)
     assert result.exit_code == 1
     assert "--force" in result.stderr
-    assert target.read_text() == "precious"
+    assert target.read_text() == "existing"
 
 
-def test_convert_refuses_a_recipe(detectory):
+def test_convert_rejects_a_recipe(detectory):
     result = detectory("config", "convert", f"{RETINANET}.py")
     assert result.exit_code == 1
-    assert "expected a Detectron2 YAML config" in result.stderr
+    assert "not a Detectron2 YAML config" in result.stderr
 
 
-def test_show_prints_yaml_that_loads_again(detectory, tmp_path):
+def test_show_prints_yaml_that_can_be_loaded(detectory, tmp_path):
     path = tmp_path / "shown.yaml"
     path.write_text(detectory("config", "show", f"{RETINANET}.py").output)
     assert instantiate(LazyConfig.load(str(path)).model.anchor_matcher).thresholds[1:3] == [0.4, 0.5]
 
 
-def test_show_prints_one_part_after_overrides(detectory):
+def test_show_prints_a_part_with_overrides_applied(detectory):
     result = detectory("config", "show", f"{RETINANET}.py", "optimizer", "optimizer.lr=0.5", "--json")
     assert json.loads(result.output)["lr"] == 0.5
 
 
-def test_show_prints_a_yaml_configs_part(detectory):
+def test_show_prints_a_part_of_a_detectron2_config(detectory):
     shown = yaml.safe_load(detectory("config", "show", f"{RETINANET}.yaml", "MODEL.RETINANET").output)
     assert shown["NUM_CLASSES"] == 80
 
 
-def test_show_as_python_resolves_references(detectory):
+def test_show_as_python_resolves_interpolations(detectory):
     assert "num_classes=80" in detectory("config", "show", f"{RETINANET}.py", "model.head", "--python").output
 
 
-def test_an_unknown_part_is_answered_with_the_nearest(detectory):
+def test_unknown_key_suggests_the_nearest_key(detectory):
     result = detectory("config", "show", f"{RETINANET}.py", "model.had")
     assert result.exit_code == 1
     assert "no 'had' in model: did you mean 'head'?" in result.stderr
 
 
-def test_a_config_does_not_differ_from_itself(detectory):
+def test_diff_of_equal_configs_is_empty(detectory):
     result = detectory("config", "diff", f"{RETINANET}.py", f"{RETINANET}.py")
     assert (result.exit_code, result.output) == (0, "")
 
 
-def test_diff_shows_a_changed_leaf_once(detectory, tmp_path):
-    config = LazyConfig.load(_written(detectory, tmp_path))
+def test_diff_prints_a_changed_value_once(detectory, tmp_path):
+    config = LazyConfig.load(_saved_config(detectory, tmp_path))
     config.model.num_classes = 3
     LazyConfig.save(config, str(tmp_path / "changed.yaml"))
     result = detectory("config", "diff", f"{RETINANET}.py", tmp_path / "changed.yaml")
     assert (result.exit_code, result.output) == (1, "- model.num_classes: 80\n+ model.num_classes: 3\n")
 
 
-def test_diff_compares_a_yaml_config_with_a_recipe(detectory):
+def test_diff_compares_a_detectron2_config_with_a_recipe(detectory):
     result = detectory("config", "diff", f"{RETINANET}.yaml", f"{RETINANET}.py", "--json")
-    found = json.loads(result.output)
-    assert not any(key.startswith(("model.num_classes", "model.head.num", "optimizer")) for key in found)
+    differences = json.loads(result.output)
+    assert not any(key.startswith(("model.num_classes", "model.head.num", "optimizer")) for key in differences)
 
 
-def _written(detectory, tmp_path):
+def _saved_config(detectory, tmp_path):
     path = tmp_path / "same.yaml"
     path.write_text(detectory("config", "show", f"{RETINANET}.py").output)
     return str(path)

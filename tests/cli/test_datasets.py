@@ -1,4 +1,4 @@
-"""`detectory data`: the commands on small datasets of every format, and on real photographs."""
+"""`detectory data`: validation, statistics, display and conversion of small datasets."""
 
 import json
 
@@ -19,24 +19,24 @@ def run(*arguments, code=0):
 
 @pytest.fixture
 def coco(tmp_path):
-    """Two photos with a polygon and a box, in COCO layout."""
+    """Return a folder in COCO layout with two images, each with a polygon and a box."""
     folder = tmp_path / "shapes"
     (folder / "val").mkdir(parents=True)
     (folder / "annotations").mkdir()
     images, annotations = [], []
-    for number in (1, 2):
-        noise = np.random.default_rng(number).integers(0, 255, (40, 60, 3), dtype=np.uint8)
-        Image.fromarray(noise).save(folder / "val" / f"{number}.jpg", quality=95)
-        images.append({"id": number, "file_name": f"{number}.jpg", "height": 40, "width": 60})
+    for image_id in (1, 2):
+        noise = np.random.default_rng(image_id).integers(0, 255, (40, 60, 3), dtype=np.uint8)
+        Image.fromarray(noise).save(folder / "val" / f"{image_id}.jpg", quality=95)
+        images.append({"id": image_id, "file_name": f"{image_id}.jpg", "height": 40, "width": 60})
         box = {
-            "id": 2 * number,
-            "image_id": number,
+            "id": 2 * image_id,
+            "image_id": image_id,
             "category_id": 1,
             "bbox": [2, 4, 10, 20],
             "iscrowd": 0,
             "area": 200,
         }
-        polygon = {**box, "id": 2 * number + 1, "category_id": 5, "segmentation": [[20, 10, 40, 10, 40, 30, 20, 30]]}
+        polygon = {**box, "id": 2 * image_id + 1, "category_id": 5, "segmentation": [[20, 10, 40, 10, 40, 30, 20, 30]]}
         annotations += [box, {**polygon, "bbox": [20, 10, 20, 20], "area": 400}]
     categories = [{"id": 1, "name": "cat"}, {"id": 5, "name": "dog"}]
     content = {"images": images, "annotations": annotations, "categories": categories}
@@ -44,21 +44,21 @@ def coco(tmp_path):
     return folder
 
 
-def test_check_says_that_a_good_dataset_has_no_problems(coco):
+def test_check_of_a_valid_dataset_finds_no_problems(coco):
     assert run("check", coco).stdout.endswith("0 problems\n")
 
 
-def test_check_names_a_fault_and_fails(coco):
+def test_check_reports_a_problem_and_exits_with_1(coco):
     (coco / "val/1.jpg").unlink()
     (problem,) = json.loads(run("check", coco, "--json", code=1).stdout)
     assert (problem["id"], problem["field"]) == ("image 1", "file_name")
 
 
-def test_check_names_what_is_not_there(tmp_path):
+def test_check_rejects_missing_path(tmp_path):
     assert "no such file or folder, and no registered dataset" in run("check", tmp_path / "x", code=1).stderr
 
 
-def test_stats_prints_a_table_and_writes_a_page_of_its_own(coco, tmp_path):
+def test_stats_prints_a_table_and_writes_a_self_contained_page(coco, tmp_path):
     result = run("stats", coco, "--page", tmp_path / "page.html")
     assert "cat         2        2" in result.stdout
     page = (tmp_path / "page.html").read_text()
@@ -66,33 +66,33 @@ def test_stats_prints_a_table_and_writes_a_page_of_its_own(coco, tmp_path):
     assert "http" not in page.replace("http://www.w3.org/2000/svg", "")
 
 
-def test_stats_gives_figures_as_json(coco, tmp_path):
+def test_stats_prints_json(coco, tmp_path):
     result = run("stats", coco, "--json", "--samples", 0, "--page", tmp_path / "page.html")
-    (figures,) = json.loads(result.stdout).values()
-    assert (figures["images"], figures["objects"], figures["imbalance"]) == (2, 4, 1)
-    assert figures["classes"][1]["median_area"] == 400
+    (statistics,) = json.loads(result.stdout).values()
+    assert (statistics["images"], statistics["objects"], statistics["imbalance"]) == (2, 4, 1)
+    assert statistics["classes"][1]["median_area"] == 400
 
 
-def test_stats_goes_on_after_an_image_that_cannot_be_drawn(coco, tmp_path):
+def test_stats_skips_unreadable_images(coco, tmp_path):
     (coco / "val/1.jpg").write_bytes(b"no image")
     result = run("stats", coco, "--page", tmp_path / "page.html", code=1)
     assert "1.jpg: no image that Pillow knows" in result.stderr
     assert (tmp_path / "page.html").read_text().count("<figure") == 1
 
 
-def test_show_draws_on_the_image(coco, tmp_path):
+def test_show_draws_annotations(coco, tmp_path):
     run("show", coco, "--output", tmp_path / "shown", "--image-id", 2)
-    (picture,) = (tmp_path / "shown/instances_val").iterdir()
-    drawn, photo = (np.asarray(Image.open(path)).astype(int) for path in (picture, coco / "val/2.jpg"))
-    assert drawn.shape == photo.shape
-    assert np.abs(drawn - photo)[12:28, 22:38].mean() > 20
+    (file,) = (tmp_path / "shown/instances_val").iterdir()
+    drawn, image = (np.asarray(Image.open(path)).astype(int) for path in (file, coco / "val/2.jpg"))
+    assert drawn.shape == image.shape
+    assert np.abs(drawn - image)[12:28, 22:38].mean() > 20
 
 
-def test_show_lists_the_nearest_class(coco):
+def test_show_suggests_the_nearest_class(coco):
     assert "unknown class 'dgo'" in run("show", coco, "--class", "dgo", code=1).stderr
 
 
-def test_show_draws_dataset_dicts_with_images_of_many_channels(tmp_path):
+def test_show_draws_multichannel_images(tmp_path):
     np.save(tmp_path / "a.npy", np.random.default_rng(0).integers(0, 4000, (30, 40, 6)).astype(np.uint16))
     annotation = {"bbox": [5, 5, 20, 20], "bbox_mode": 0, "category_id": 0}
     (tmp_path / "records.json").write_text(json.dumps([{"file_name": "a.npy", "annotations": [annotation]}]))
@@ -101,7 +101,7 @@ def test_show_draws_dataset_dicts_with_images_of_many_channels(tmp_path):
 
 
 @pytest.mark.parametrize("target", ["yolo", "voc", "labelme"])
-def test_a_dataset_returns_from_another_format(coco, tmp_path, target):
+def test_converted_dataset_can_be_converted_back(coco, tmp_path, target):
     run("convert", coco, tmp_path / target, "--to", target)
     folder = tmp_path / target / ("val" if target == "labelme" else "")
     assert check_dataset(folder) == []
@@ -114,18 +114,18 @@ def test_a_dataset_returns_from_another_format(coco, tmp_path, target):
     assert any(has_masks) == (target != "voc")
 
 
-def test_a_yolo_folder_becomes_a_folder_in_coco_layout(coco, tmp_path):
-    run("convert", coco, tmp_path / "yolo", "--to", "yolo", "--place", "link")
+def test_convert_writes_a_folder_in_coco_layout(coco, tmp_path):
+    run("convert", coco, tmp_path / "yolo", "--to", "yolo", "--image-files", "link")
     run("convert", tmp_path / "yolo", tmp_path / "again")
     assert sorted(path.name for path in (tmp_path / "again/val").iterdir()) == ["1.jpg", "2.jpg"]
     assert check_dataset(tmp_path / "again", decode=True) == []
 
 
-def test_convert_leaves_a_full_folder_alone(coco):
+def test_convert_rejects_a_folder_that_is_not_empty(coco):
     assert "the folder is not empty" in run("convert", coco, coco, code=1).stderr
 
 
-def test_prepare_writes_the_stuff_of_panoptic_fpn(tmp_path):
+def test_prepare_writes_label_images_for_panoptic_fpn(tmp_path):
     from detectory.data.formats import write_panoptic_png
 
     folder = tmp_path / "coco"
@@ -141,7 +141,7 @@ def test_prepare_writes_the_stuff_of_panoptic_fpn(tmp_path):
     assert np.asarray(Image.open(folder / "panoptic_stuff_val2017/1.png")).tolist() == [[0, 0, 1, 255]]
 
 
-def test_prepare_shifts_the_labels_of_ade20k(tmp_path):
+def test_prepare_shifts_ade20k_labels(tmp_path):
     folder = tmp_path / "ADEChallengeData2016"
     (folder / "annotations/training").mkdir(parents=True)
     Image.fromarray(np.array([[0, 1, 150]], np.uint8)).save(folder / "annotations/training/a.png")
@@ -150,7 +150,7 @@ def test_prepare_shifts_the_labels_of_ade20k(tmp_path):
     assert shifted.tolist() == [[255, 0, 149]]
 
 
-def test_prepare_writes_the_labels_of_cityscapes(tmp_path):
+def test_prepare_writes_cityscapes_labels(tmp_path):
     folder = tmp_path / "cityscapes/gtFine/val/ulm"
     folder.mkdir(parents=True)
     Image.fromarray(np.array([[7, 26, 4]], np.uint8)).save(folder / "ulm_0_gtFine_labelIds.png")
@@ -162,5 +162,5 @@ def test_prepare_writes_the_labels_of_cityscapes(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["panoptic-fpn", "ade20k", "cocofied-lvis", "cityscapes"])
-def test_prepare_names_the_folder_that_it_misses(tmp_path, name):
-    assert "set --root" in run("prepare", name, "--root", tmp_path, code=1).stderr
+def test_prepare_rejects_missing_folder(tmp_path, name):
+    assert "Set --root" in run("prepare", name, "--root", tmp_path, code=1).stderr

@@ -1,4 +1,4 @@
-"""`detectory eval` on files: a table, metrics.json and the report."""
+"""`detectory eval`: metrics, report and JSON output of results files and Detectron2 configs."""
 
 import json
 
@@ -10,7 +10,7 @@ from detectory.cli import main
 from detectory.cli.lookup import detectron2_configs
 from detectory.compat.detectron2.modeling import build_model
 
-TRUTH = {
+GROUND_TRUTH = {
     "images": [{"id": 1, "height": 60, "width": 80, "file_name": "1.jpg"}],
     "categories": [{"id": 1, "name": "cat"}, {"id": 2, "name": "dog"}],
     "annotations": [
@@ -26,12 +26,12 @@ RESULTS = [
 
 @pytest.fixture
 def evaluate(tmp_path):
-    """Runs `detectory eval` on TRUTH and the given results with more arguments; gives its exit code and text."""
+    """Return a function that evaluates results against GROUND_TRUTH and returns the exit code and the output."""
 
     def run(results, *arguments):
-        (tmp_path / "truth.json").write_text(json.dumps(TRUTH))
+        (tmp_path / "annotations.json").write_text(json.dumps(GROUND_TRUTH))
         (tmp_path / "results.json").write_text(results if isinstance(results, str) else json.dumps(results))
-        files = ["--predictions", str(tmp_path / "results.json"), "--annotations", str(tmp_path / "truth.json")]
+        files = ["--predictions", str(tmp_path / "results.json"), "--annotations", str(tmp_path / "annotations.json")]
         result = CliRunner().invoke(main, ["eval", *files, *map(str, arguments)])
         return result.exit_code, result.output
 
@@ -55,31 +55,31 @@ def test_eval_writes_metrics_and_a_report(evaluate, tmp_path):
     assert "No pictures were found" in page
 
 
-def test_eval_prints_json_and_nothing_else_for_programs(evaluate, tmp_path, capsys):
+def test_eval_prints_only_json(evaluate, tmp_path, capsys):
     code, _ = evaluate(RESULTS, "--json", "--output", tmp_path / "out")
     assert code == 0
-    files = ["--predictions", str(tmp_path / "results.json"), "--annotations", str(tmp_path / "truth.json")]
+    files = ["--predictions", str(tmp_path / "results.json"), "--annotations", str(tmp_path / "annotations.json")]
     main(["eval", *files, "--json"], standalone_mode=False)
-    figures = json.loads(capsys.readouterr().out)
-    assert (figures["bbox"]["AP"], figures["bbox"]["APl"]) == (pytest.approx(25), None)
-    assert figures == json.loads((tmp_path / "out" / "metrics.json").read_text())
+    metrics = json.loads(capsys.readouterr().out)
+    assert (metrics["bbox"]["AP"], metrics["bbox"]["APl"]) == (pytest.approx(25), None)
+    assert metrics == json.loads((tmp_path / "out" / "metrics.json").read_text())
 
 
-def test_eval_names_the_wrong_entry_and_writes_nothing(evaluate, tmp_path):
-    wrong = [RESULTS[0], {**RESULTS[1], "bbox": [1, 2, 3]}]
-    code, text = evaluate(wrong, "--output", tmp_path / "out")
+def test_eval_reports_the_invalid_entry_and_writes_nothing(evaluate, tmp_path):
+    invalid = [RESULTS[0], {**RESULTS[1], "bbox": [1, 2, 3]}]
+    code, text = evaluate(invalid, "--output", tmp_path / "out")
     assert code == 1
     assert "results.json: entry 1: bbox is not x, y, width, height of finite numbers: [1, 2, 3]" in text
     assert not (tmp_path / "out").exists()
 
 
-def test_eval_refuses_a_truncated_file(evaluate):
+def test_eval_rejects_a_truncated_file(evaluate):
     code, text = evaluate(json.dumps(RESULTS)[:50])
     assert code == 1
     assert "results.json is no JSON file" in text
 
 
-def test_eval_refuses_a_folder_without_the_pictures(evaluate, tmp_path):
+def test_eval_rejects_an_image_folder_without_the_images(evaluate, tmp_path):
     code, text = evaluate(RESULTS, "--output", tmp_path / "out", "--images", tmp_path)
     assert code == 1
     assert "holds no picture of" in text
@@ -88,27 +88,27 @@ def test_eval_refuses_a_folder_without_the_pictures(evaluate, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--predictions", "r.json"], "--predictions and --annotations belong together"),
-        ([], "give one of RECIPE, --run or --predictions"),
-        (["--run", "run", "--images", "photos"], "--images belongs to --predictions"),
+        (["--predictions", "r.json"], "--predictions and --annotations must be used together"),
+        ([], "expected exactly one of RECIPE, --run and --predictions"),
+        (["--run", "run", "--images", "images"], "--images needs --predictions"),
     ],
-    ids=["half", "nothing", "images"],
+    ids=["annotations missing", "no source", "images without predictions"],
 )
-def test_eval_explains_wrong_usage(arguments, message):
+def test_eval_rejects_wrong_usage(arguments, message):
     result = CliRunner().invoke(main, ["eval", *arguments])
     assert (result.exit_code, message in result.output) == (2, True)
 
 
 @pytest.fixture
 def small_retinanet(tmp_path):
-    """A Detectron2 YAML of a small model, and a COCO folder of one picture to evaluate it on."""
+    """Return a Detectron2 YAML config of a small model, and a COCO folder with one image per split."""
     from PIL import Image
 
     for split in ("train", "val"):
         (tmp_path / "data" / split).mkdir(parents=True)
         Image.new("RGB", (80, 60), "gray").save(tmp_path / "data" / split / "1.jpg")
         (tmp_path / "data" / "annotations").mkdir(exist_ok=True)
-        (tmp_path / "data" / "annotations" / f"instances_{split}.json").write_text(json.dumps(TRUTH))
+        (tmp_path / "data" / "annotations" / f"instances_{split}.json").write_text(json.dumps(GROUND_TRUTH))
     path = tmp_path / "small.yaml"
     path.write_text(
         "VERSION: 2\nMODEL:\n  META_ARCHITECTURE: RetinaNet\n  BACKBONE: {NAME: build_retinanet_resnet_fpn_backbone}\n"
@@ -121,7 +121,7 @@ def small_retinanet(tmp_path):
     return path, tmp_path / "data"
 
 
-def test_eval_takes_a_detectron2_config(small_retinanet, tmp_path):
+def test_eval_accepts_a_detectron2_config(small_retinanet, tmp_path):
     config, data = small_retinanet
     cfg = detectron2_configs.load(str(config), [], data=data)
     torch.save({"model": build_model(cfg).state_dict()}, tmp_path / "model.pth")
@@ -132,22 +132,22 @@ def test_eval_takes_a_detectron2_config(small_retinanet, tmp_path):
     assert (tmp_path / "out" / "report.html").is_file()
 
 
-def test_a_run_of_a_detectron2_config_is_evaluated_and_used(small_retinanet, tmp_path):
+def test_run_of_a_detectron2_config_can_be_evaluated_and_used(small_retinanet, tmp_path):
     config, data = small_retinanet
     run = tmp_path / "run"
     solver = ["SOLVER.MAX_ITER=1", "SOLVER.IMS_PER_BATCH=1", "SOLVER.STEPS=()", "INPUT.MIN_SIZE_TRAIN=(64,)"]
     for arguments in (
         ["train", config, *solver, "--data", data, "--output", run, "--device", "cpu"],
         ["eval", "--run", run, "--output", tmp_path / "out"],
-        ["predict", data / "val", "--run", run, "--output", tmp_path / "found", "--threshold", "0"],
+        ["predict", data / "val", "--run", run, "--output", tmp_path / "predictions", "--threshold", "0"],
         ["config", "show", run, "MODEL.META_ARCHITECTURE"],
     ):
         result = CliRunner().invoke(main, list(map(str, arguments)))
         assert result.exit_code == 0, result.output
     assert (tmp_path / "out" / "report.html").is_file()
-    assert json.loads((tmp_path / "found" / "results.json").read_text())
+    assert json.loads((tmp_path / "predictions" / "results.json").read_text())
 
 
 def test_eval_of_a_detectron2_config_needs_weights():
     result = CliRunner().invoke(main, ["eval", "COCO-Detection/retinanet_R_50_FPN_1x.yaml"])
-    assert (result.exit_code, "--weights is needed" in result.output) == (2, True)
+    assert (result.exit_code, "RECIPE needs --weights" in result.output) == (2, True)

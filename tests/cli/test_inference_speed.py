@@ -1,4 +1,4 @@
-"""`detectory benchmark` measures the model that is named, as it is asked to."""
+"""`detectory benchmark`."""
 
 import json
 
@@ -8,8 +8,8 @@ RETINANET = "COCO-Detection/retinanet_R_50_FPN_1x.py"
 
 
 @pytest.fixture
-def small(tmp_path):
-    """A recipe of a very small RetinaNet."""
+def small_recipe(tmp_path):
+    """Return the recipe file of a tiny RetinaNet."""
     path = tmp_path / "small.py"
     path.write_text(
         "from detectory.zoo import get_config\n"
@@ -25,29 +25,29 @@ def small(tmp_path):
     return path
 
 
-def test_benchmark_prints_figures_for_programs(detectory, small):
+def test_benchmark_prints_results_as_json(detectory, small_recipe):
     result = detectory(
-        "benchmark", small, "--size", "32x64", "--iterations", 2, "--warmup", 0, "--json", "--device", "cpu"
+        "benchmark", small_recipe, "--size", "32x64", "--iterations", 2, "--warmup", 0, "--json", "--device", "cpu"
     )
     assert result.exit_code == 0, result.output
-    figures = json.loads(result.stdout)
-    assert (figures["size"], figures["batches"], figures["batch_size"]) == ([32, 64], 2, 1)
-    assert figures["latency_ms_min"] <= figures["latency_ms_median"] <= figures["latency_ms_p90"]
-    assert figures["images_per_second"] > 0
+    results = json.loads(result.stdout)
+    assert (results["size"], results["batches"], results["batch_size"]) == ([32, 64], 2, 1)
+    assert results["latency_ms_min"] <= results["latency_ms_median"] <= results["latency_ms_p90"]
+    assert results["images_per_second"] > 0
 
 
 @pytest.mark.parametrize("size", ["640", "0x10", "axb"])
-def test_a_size_that_is_none_is_wrong_usage(detectory, small, size):
-    result = detectory("benchmark", small, "--size", size)
+def test_rejects_invalid_size(detectory, small_recipe, size):
+    result = detectory("benchmark", small_recipe, "--size", size)
     assert result.exit_code == 2
     assert "HEIGHTxWIDTH" in result.stderr
 
 
-def test_a_precision_needs_optimize(detectory, small):
-    assert detectory("benchmark", small, "--dtype", "bfloat16").exit_code == 2
+def test_bfloat16_needs_optimize(detectory, small_recipe):
+    assert detectory("benchmark", small_recipe, "--dtype", "bfloat16").exit_code == 2
 
 
-def test_published_weights_of_a_recipe_without_any_are_an_error(detectory):
+def test_rejects_published_weights_of_a_model_without_weights(detectory):
     result = detectory("benchmark", "COCO-Detection/fcos_R_50_FPN_1x.py", "--weights", "published", "--device", "cpu")
     assert result.exit_code == 1
     assert "no weights are published" in result.stderr

@@ -1,4 +1,4 @@
-"""`detectory env`: names what is wrong here, and what mends it."""
+"""`detectory env`: installation problems and their fixes."""
 
 import importlib.metadata
 import json
@@ -9,47 +9,47 @@ import torch
 
 from detectory import ops
 from detectory.cli import installation
-from detectory.cli.installation import Fault, find_faults
+from detectory.cli.installation import Problem, find_problems
 
 
 @pytest.fixture
 def healthy(monkeypatch, tmp_path):
-    """An environment without faults, whatever machine runs the tests."""
+    """Make the checks pass on any machine."""
     monkeypatch.setenv("DETECTORY_CACHE", str(tmp_path))
     monkeypatch.delenv("DETECTORY_DATASETS", raising=False)
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
-    monkeypatch.setattr(installation, "_SMALLEST_SHARED_MEMORY", 0)
-    monkeypatch.setattr(installation, "_graphics", lambda: iter(()))
+    monkeypatch.setattr(installation, "_MIN_SHARED_MEMORY", 0)
+    monkeypatch.setattr(installation, "_check_gpu", lambda: iter(()))
 
 
-def test_a_healthy_installation_has_no_fault(healthy, detectory):
+def test_healthy_installation_has_no_problems(healthy, detectory):
     result = detectory("env")
-    assert "no fault found" in result.output
+    assert "no problems found" in result.output
     assert result.exit_code == 0
 
 
-def test_the_report_is_json_for_programs(healthy, detectory):
+def test_report_is_printed_as_json(healthy, detectory):
     report = json.loads(detectory("env", "--json").output)
     assert report["torch"].startswith(torch.__version__)
-    assert report["faults"] == []
+    assert report["problems"] == []
 
 
-def test_a_fault_comes_with_what_mends_it_and_exit_code_1(healthy, detectory, monkeypatch):
-    monkeypatch.setattr(installation, "_CHECKS", (lambda: iter([Fault("it is broken", "mend it")]),))
+def test_problem_is_printed_with_its_fix(healthy, detectory, monkeypatch):
+    monkeypatch.setattr(installation, "_CHECKS", (lambda: iter([Problem("it is broken", "repair it")]),))
     result = detectory("env")
     assert result.exit_code == 1
-    assert result.output.endswith("1 faults\n- it is broken\n  fix: mend it\n")
+    assert result.output.endswith("1 problem found\n- it is broken\n  fix: repair it\n")
 
 
-def test_a_requirement_of_the_wrong_version_is_named(healthy, monkeypatch):
+def test_incompatible_requirement_is_reported(healthy, monkeypatch):
     real = importlib.metadata.version
     monkeypatch.setattr(importlib.metadata, "version", lambda name: "0.1" if name == "omegaconf" else real(name))
-    faults = find_faults()
-    assert {"detectory-core needs omegaconf>=2.3, installed is 0.1"} <= {fault.what for fault in faults}
-    assert 'pip install "omegaconf>=2.3"' in {fault.fix for fault in faults}
+    problems = find_problems()
+    assert "detectory-core requires omegaconf>=2.3, but version 0.1 is installed" in {p.description for p in problems}
+    assert 'pip install "omegaconf>=2.3"' in {problem.fix for problem in problems}
 
 
-def test_a_missing_requirement_is_named(healthy, monkeypatch):
+def test_missing_requirement_is_reported(healthy, monkeypatch):
     real = importlib.metadata.version
 
     def version(name):
@@ -58,50 +58,50 @@ def test_a_missing_requirement_is_named(healthy, monkeypatch):
         return real(name)
 
     monkeypatch.setattr(importlib.metadata, "version", version)
-    assert "detectory-core needs iopath, which is not installed" in {fault.what for fault in find_faults()}
+    assert "detectory-core requires iopath, which is not installed" in {p.description for p in find_problems()}
 
 
-def test_operators_that_answer_wrongly_are_a_fault(healthy, monkeypatch):
+def test_wrong_operator_results_are_reported(healthy, monkeypatch):
     monkeypatch.setattr(ops, "nms", lambda *_: torch.tensor([0, 1]))
-    assert any("wrong answers" in fault.what for fault in find_faults())
+    assert any("wrong results" in problem.description for problem in find_problems())
 
 
-def test_torch_without_numpy_is_a_fault(healthy, monkeypatch):
+def test_incompatible_numpy_is_reported(healthy, monkeypatch):
     def fail(array):
         raise RuntimeError("Numpy is not available")
 
     monkeypatch.setattr(torch, "from_numpy", fail)
-    assert any(np.__version__ in fault.what for fault in installation._arrays())
+    assert any(np.__version__ in problem.description for problem in installation._check_numpy())
 
 
-def test_a_gpu_that_torch_cannot_use_is_a_fault(monkeypatch):
+def test_cpu_only_torch_with_a_gpu_is_reported(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(torch.version, "cuda", None)
     monkeypatch.setattr(installation.shutil, "which", lambda name: "/usr/bin/nvidia-smi")
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-    assert "CPU-only build" in next(installation._graphics()).what
+    assert "CPU-only build" in next(installation._check_gpu()).description
 
 
-def test_a_hidden_gpu_is_a_fault(monkeypatch):
+def test_hidden_gpu_is_reported(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(installation.shutil, "which", lambda name: "/usr/bin/nvidia-smi")
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
-    assert next(installation._graphics()).fix == "unset CUDA_VISIBLE_DEVICES"
+    assert next(installation._check_gpu()).fix == "unset CUDA_VISIBLE_DEVICES"
 
 
-def test_a_dataset_folder_that_is_not_there_is_a_fault(healthy, monkeypatch, tmp_path):
+def test_missing_dataset_folder_is_reported(healthy, monkeypatch, tmp_path):
     monkeypatch.setenv("DETECTORY_DATASETS", str(tmp_path / "gone"))
-    assert any("gone" in fault.what for fault in find_faults())
+    assert any("gone" in problem.description for problem in find_problems())
 
 
-def test_a_cache_that_is_a_file_is_a_fault(healthy, monkeypatch, tmp_path):
+def test_unwritable_cache_is_reported(healthy, monkeypatch, tmp_path):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("DETECTORY_CACHE", str(tmp_path / "file" / "cache"))
-    assert any("not writable" in fault.what for fault in find_faults())
+    assert any("not writable" in problem.description for problem in find_problems())
 
 
-def test_little_shared_memory_is_a_fault(monkeypatch):
-    monkeypatch.setattr(installation, "_SMALLEST_SHARED_MEMORY", 2**60)
+def test_small_shared_memory_is_reported(monkeypatch):
+    monkeypatch.setattr(installation, "_MIN_SHARED_MEMORY", 2**60)
     if not installation.Path("/dev/shm").is_dir():
         pytest.skip("needs /dev/shm, which this system lacks")
-    assert "--shm-size" in next(installation._shared_memory()).fix
+    assert "--shm-size" in next(installation._check_shared_memory()).fix

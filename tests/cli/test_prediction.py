@@ -1,4 +1,4 @@
-"""`detectory predict` on images, videos and names of the zoo, with a model that finds one bright square."""
+"""`detectory predict` on images, videos and cameras, with a model that detects one bright square."""
 
 import json
 import os
@@ -14,44 +14,46 @@ from PIL import Image
 pytest.importorskip("av", reason="videos: pip install 'detectory[video]'")
 
 from detectory.cli.lookup import models
-from detectory.cli.prediction.prediction import find_inputs
+from detectory.cli.prediction.inputs import find_inputs
 from detectory.data.transforms import ResizeShortestEdge
 from detectory.engine.inference.video import VideoReader, VideoWriter
 from detectory.structures import Boxes, Instances
 
 
 class BrightSquare(torch.nn.Module):
-    """Finds the bright pixels as one object of class 0 with score 0.8, and says how many images came at once."""
+    """Model that detects the bright pixels as one object of class 0 with score 0.8; records the batch sizes."""
 
     input_format = "RGB"
 
     def __init__(self):
         super().__init__()
-        self.batches = []
+        self.batch_sizes = []
 
     def forward(self, batch):
-        self.batches.append(len(batch))
+        self.batch_sizes.append(len(batch))
         return [{"instances": self._instances(item)} for item in batch]
 
     def _instances(self, item):
-        found = Instances((item["height"], item["width"]))
+        instances = Instances((item["height"], item["width"]))
         ys, xs = torch.nonzero(item["image"].mean(dim=0) > 150, as_tuple=True)
         box = [xs.min(), ys.min(), xs.max() + 1, ys.max() + 1]
-        found.pred_boxes = Boxes(torch.tensor([box], dtype=torch.float32))
-        found.scores, found.pred_classes = torch.tensor([0.8]), torch.tensor([0])
-        return found
+        instances.pred_boxes = Boxes(torch.tensor([box], dtype=torch.float32))
+        instances.scores, instances.pred_classes = torch.tensor([0.8]), torch.tensor([0])
+        return instances
 
 
 @pytest.fixture
 def model(monkeypatch):
-    """Let every name be that of the model that finds bright squares."""
-    found = BrightSquare()
-    loaded = models.NamedModel(found, ResizeShortestEdge(48, 64), SimpleNamespace(thing_classes=["square"]), "cpu")
+    """Make `load_model` return a BrightSquare model for every name."""
+    square_model = BrightSquare()
+    loaded = models.LoadedModel(
+        square_model, ResizeShortestEdge(48, 64), SimpleNamespace(thing_classes=["square"]), "cpu"
+    )
     monkeypatch.setattr(models, "load_model", lambda *_, **__: loaded)
-    return found
+    return square_model
 
 
-def picture(left=8):
+def square_image(left=8):
     image = np.full((48, 64, 3), 40, np.uint8)
     image[16:32, left : left + 16] = 220
     return image
@@ -59,11 +61,11 @@ def picture(left=8):
 
 @pytest.fixture
 def video(tmp_path):
-    """A video of six frames in which a square moves to the right."""
+    """Return a video of six frames with a square that moves to the right."""
     path = tmp_path / "square.mp4"
     with VideoWriter(path, 10) as writer:
         for index in range(6):
-            writer.write(picture(8 + 2 * index))
+            writer.write(square_image(8 + 2 * index))
     return path
 
 
@@ -71,17 +73,17 @@ def _entries(folder):
     return json.loads((folder / "results.json").read_text())
 
 
-def test_a_video_becomes_a_video_and_results_of_every_frame(detectory, model, video, tmp_path):
+def test_video_yields_results_of_every_frame(detectory, model, video, tmp_path):
     result = detectory("predict", video, "--model", "any", "--output", tmp_path / "out", "--batch-size", 4)
     assert result.exit_code == 0, result.output
     assert result.stdout.startswith("6 images, 6 detections, ")
-    assert model.batches == [4, 2]
+    assert model.batch_sizes == [4, 2]
     entries = _entries(tmp_path / "out")
     assert [entry["frame"] for entry in entries] == [0, 1, 2, 3, 4, 5]
     assert entries[5]["bbox"][0] == pytest.approx(18, abs=1)
 
 
-def test_an_annotated_video_has_the_frames_and_the_rate_of_the_source(detectory, model, video, tmp_path):
+def test_annotated_video_has_the_frames_and_frame_rate_of_the_source(detectory, model, video, tmp_path):
     detectory("predict", video, "--model", "any", "--output", tmp_path / "out")
     with VideoReader(tmp_path / "out" / "square.mp4") as reader:
         frames = list(reader)
@@ -89,41 +91,41 @@ def test_an_annotated_video_has_the_frames_and_the_rate_of_the_source(detectory,
     assert (len(frames), frames[0].shape) == (6, (48, 64, 3))
 
 
-def test_an_object_keeps_its_colour_through_a_video(detectory, model, video, tmp_path):
+def test_object_keeps_its_colour_across_frames(detectory, model, video, tmp_path):
     detectory("predict", video, "--model", "any", "--output", tmp_path / "out")
     with VideoReader(tmp_path / "out" / "square.mp4") as reader:
         edges = [frame[31, 8 + 2 * index : 24 + 2 * index].mean(axis=0) for index, frame in enumerate(reader)]
     assert np.abs(np.array(edges) - edges[0]).max() < 40
 
 
-def test_input_may_be_an_option(detectory, model, tmp_path):
-    Image.fromarray(picture()).save(tmp_path / "a.png")
+def test_input_can_be_an_option(detectory, model, tmp_path):
+    Image.fromarray(square_image()).save(tmp_path / "a.png")
     result = detectory("predict", "--input", tmp_path / "a.png", "--model", "any", "--output", tmp_path / "out")
     assert result.exit_code == 0, result.output
     assert (tmp_path / "out" / "a.jpg").is_file()
 
 
-def test_json_tells_what_was_done(detectory, model, tmp_path):
-    Image.fromarray(picture()).save(tmp_path / "a.png")
+def test_summary_is_printed_as_json(detectory, model, tmp_path):
+    Image.fromarray(square_image()).save(tmp_path / "a.png")
     result = detectory("predict", tmp_path / "a.png", "--model", "any", "--output", tmp_path / "out", "--json")
-    figures = json.loads(result.stdout)
-    assert (figures["images"], figures["detections"], figures["unreadable"]) == (1, 1, 0)
-    assert figures["images_per_second"] > 0
+    summary = json.loads(result.stdout)
+    assert (summary["images"], summary["detections"], summary["unreadable"]) == (1, 1, 0)
+    assert summary["images_per_second"] > 0
 
 
-def test_detections_below_the_threshold_are_left_out(detectory, model, tmp_path):
-    Image.fromarray(picture()).save(tmp_path / "a.png")
+def test_detections_below_the_threshold_are_omitted(detectory, model, tmp_path):
+    Image.fromarray(square_image()).save(tmp_path / "a.png")
     detectory("predict", tmp_path / "a.png", "--model", "any", "--output", tmp_path / "out", "--threshold", 0.9)
     assert _entries(tmp_path / "out") == []
 
 
-def test_a_folder_gives_its_images_and_videos(video, tmp_path):
-    Image.fromarray(picture()).save(tmp_path / "a.png")
+def test_folder_is_searched_for_images_and_videos(video, tmp_path):
+    Image.fromarray(square_image()).save(tmp_path / "a.png")
     (tmp_path / "notes.txt").write_text("")
     assert find_inputs([str(tmp_path)]) == ([tmp_path / "a.png"], [video])
 
 
-def test_webcam_is_a_camera_unless_a_file_is_called_so(tmp_path, monkeypatch):
+def test_webcam_is_a_camera_unless_a_file_has_this_name(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert find_inputs(["webcam", "webcam:2"]) == ([], [0, 2])
     Path("webcam").write_text("")
@@ -132,12 +134,12 @@ def test_webcam_is_a_camera_unless_a_file_is_called_so(tmp_path, monkeypatch):
 
 @pytest.fixture
 def camera(monkeypatch):
-    """FFmpeg's test picture in place of every camera: two seconds of it, 5 frames each."""
+    """Replace every camera by FFmpeg's test source: two seconds at 5 frames per second."""
     source = ("testsrc=size=64x48:rate=5:duration=2", "lavfi")
     monkeypatch.setattr("detectory.engine.inference.video._camera", lambda number: source)
 
 
-def test_a_camera_becomes_a_video_and_results(detectory, model, camera, tmp_path):
+def test_camera_yields_a_video_and_results(detectory, model, camera, tmp_path):
     result = detectory("predict", "webcam:1", "--model", "any", "--output", tmp_path, "--batch-size", 4)
     assert result.exit_code == 0, result.output
     with VideoReader(tmp_path / "webcam1.mp4") as written:
@@ -145,9 +147,9 @@ def test_a_camera_becomes_a_video_and_results(detectory, model, camera, tmp_path
     assert [entry["frame"] for entry in _entries(tmp_path)] == list(range(10))
 
 
-def test_ctrl_c_while_the_model_runs_keeps_what_a_camera_gave(detectory, model, camera, tmp_path, monkeypatch):
+def test_ctrl_c_during_inference_keeps_the_camera_results(detectory, model, camera, tmp_path, monkeypatch):
     def interrupted(batch):
-        if len(model.batches) == 3:
+        if len(model.batch_sizes) == 3:
             os.kill(os.getpid(), signal.SIGINT)
         return BrightSquare.forward(model, batch)
 
@@ -159,17 +161,17 @@ def test_ctrl_c_while_the_model_runs_keeps_what_a_camera_gave(detectory, model, 
     assert signal.getsignal(signal.SIGINT) == before
 
 
-def test_an_input_that_matches_nothing_is_named(detectory):
+def test_rejects_input_that_matches_nothing(detectory):
     result = detectory("predict", "no/such/*.jpg", "--model", "any")
     assert result.exit_code == 1
-    assert result.stderr.startswith("Error: no/such/*.jpg: no image, video, folder")
+    assert result.stderr.startswith("Error: no/such/*.jpg: no such image or video")
 
 
-def test_no_input_is_wrong_usage(detectory):
+def test_rejects_missing_input(detectory):
     assert detectory("predict", "--model", "any").exit_code == 2
 
 
-def test_a_video_that_cannot_be_read_is_an_error(detectory, model, tmp_path):
+def test_rejects_unreadable_video(detectory, model, tmp_path):
     (tmp_path / "bad.mp4").write_bytes(b"no video")
     result = detectory("predict", tmp_path / "bad.mp4", "--model", "any", "--output", tmp_path / "out")
     assert result.exit_code == 1
@@ -177,9 +179,9 @@ def test_a_video_that_cannot_be_read_is_an_error(detectory, model, tmp_path):
     assert list((tmp_path / "out").glob("*.mp4")) == []
 
 
-def test_show_without_a_display_is_one_line(detectory, model, tmp_path, monkeypatch):
+def test_show_without_a_display_is_an_error_in_one_line(detectory, model, tmp_path, monkeypatch):
     monkeypatch.delenv("DISPLAY", raising=False)
-    Image.fromarray(picture()).save(tmp_path / "a.png")
+    Image.fromarray(square_image()).save(tmp_path / "a.png")
     result = detectory("predict", tmp_path / "a.png", "--model", "any", "--output", tmp_path / "out", "--show")
     assert result.exit_code == 1
     assert result.stderr.startswith("Error: --show: a window needs ")
@@ -189,7 +191,7 @@ def test_semantic_and_panoptic_outputs_are_drawn(detectory, model, tmp_path, mon
     scores = torch.zeros(2, 48, 64)
     scores[1, :, 32:] = 1
     monkeypatch.setattr(model, "forward", lambda batch: [{"sem_seg": scores} for _ in batch])
-    Image.fromarray(picture()).save(tmp_path / "a.png")
+    Image.fromarray(square_image()).save(tmp_path / "a.png")
     result = detectory("predict", tmp_path / "a.png", "--model", "any", "--output", tmp_path / "out")
     assert result.exit_code == 0, result.output
     drawn = np.asarray(Image.open(tmp_path / "out" / "a.jpg"), dtype=int)

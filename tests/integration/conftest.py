@@ -1,4 +1,4 @@
-"""A dataset of a few small images on disk, and a recipe small enough to train in a test."""
+"""Fixtures: a small COCO dataset and overrides for a small model."""
 
 import json
 from pathlib import Path
@@ -11,7 +11,7 @@ CLASSES = ("block", "bar")
 
 
 def write_coco_folder(folder: Path, images: int = 6, size: int = 64) -> Path:
-    """Write ``train`` and ``val`` splits of bright rectangles on noise, in COCO layout; return the folder."""
+    """Write `train` and `val` splits of bright rectangles on noise in COCO layout, and return the folder."""
     for split in ("train", "val"):
         rng = np.random.default_rng(len(split))
         content = {
@@ -20,16 +20,16 @@ def write_coco_folder(folder: Path, images: int = 6, size: int = 64) -> Path:
             "categories": [{"id": i + 1, "name": n} for i, n in enumerate(CLASSES)],
         }
         (folder / split).mkdir(parents=True)
-        for number in range(1, images + 1):
+        for image_id in range(1, images + 1):
             pixels = rng.integers(0, 90, (size, size, 3), dtype=np.uint8)
-            content["images"].append({"id": number, "file_name": f"{number}.jpg", "height": size, "width": size})
+            content["images"].append({"id": image_id, "file_name": f"{image_id}.jpg", "height": size, "width": size})
             for label, (width, height) in enumerate([(24, 24), (36, 12)]):
                 x, y = int(rng.integers(2, size - width - 2)), int(rng.integers(2, size - height - 2))
                 pixels[y : y + height, x : x + width] = (230, 60, 60) if label else (60, 60, 230)
                 content["annotations"].append(
                     {
                         "id": len(content["annotations"]) + 1,
-                        "image_id": number,
+                        "image_id": image_id,
                         "category_id": label + 1,
                         "bbox": [x, y, width, height],
                         "area": width * height,
@@ -37,7 +37,7 @@ def write_coco_folder(folder: Path, images: int = 6, size: int = 64) -> Path:
                         "segmentation": [[x, y, x + width, y, x + width, y + height, x, y + height]],
                     }
                 )
-            Image.fromarray(pixels).save(folder / split / f"{number}.jpg", quality=95)
+            Image.fromarray(pixels).save(folder / split / f"{image_id}.jpg", quality=95)
         (folder / "annotations").mkdir(exist_ok=True)
         (folder / "annotations" / f"instances_{split}.json").write_text(json.dumps(content))
     return folder
@@ -45,7 +45,7 @@ def write_coco_folder(folder: Path, images: int = 6, size: int = 64) -> Path:
 
 @pytest.fixture
 def coco_folder(tmp_path: Path) -> Path:
-    """A fresh dataset that a test may damage."""
+    """Return a dataset folder that a test may modify."""
     return write_coco_folder(tmp_path / "boxes")
 
 
@@ -76,5 +76,5 @@ _TINY = (
 
 @pytest.fixture
 def tiny() -> tuple[str, ...]:
-    """Overrides that make the zoo's Mask R-CNN R-50-FPN recipe small enough to train in a test."""
+    """Return overrides that make the zoo's Mask R-CNN R-50-FPN recipe small enough to train in a test."""
     return _TINY

@@ -1,4 +1,4 @@
-"""Models of each kind that two CPU cores train from random weights: the zoo's with ResNet-18 and 64 channels."""
+"""Recipes of small models that two CPU cores can train from random weights: ResNet-18 and 64 FPN channels."""
 
 from detectory import zoo
 from detectory.cli.demo.recipe import demo_recipe
@@ -10,7 +10,7 @@ SHORT_EDGE, MAX_SIZE, CHANNELS = 192, 320, 64
 
 
 def mask_rcnn(iterations, name):
-    """Mask R-CNN as in the demo, for large objects."""
+    """Return the demo's Mask R-CNN with anchors for large objects."""
     config = demo_recipe(iterations, SHORT_EDGE, MAX_SIZE)
     config.model.proposal_generator.anchor_generator.sizes = [[32], [64], [128], [256]]
     config.dataloader.train.mapper.augmentations = config.dataloader.train.mapper.augmentations[:1]
@@ -20,14 +20,14 @@ def mask_rcnn(iterations, name):
 
 
 def keypoint_rcnn(iterations, name):
-    """Keypoint R-CNN."""
+    """Return a Keypoint R-CNN."""
     config = mask_rcnn(iterations, name)
-    whole = zoo.get_config("COCO-Keypoints/keypoint_rcnn_R_50_FPN_1x.py")
+    full = zoo.get_config("COCO-Keypoints/keypoint_rcnn_R_50_FPN_1x.py")
     heads = config.model.roi_heads
     for part in ("mask_in_features", "mask_pooler", "mask_head"):
         del heads[part]
     for part in ("num_classes", "keypoint_in_features", "keypoint_pooler", "keypoint_head"):
-        heads[part] = whole.model.roi_heads[part]
+        heads[part] = full.model.roi_heads[part]
     heads.box_predictor.num_classes = 1
     heads.keypoint_pooler.canonical_box_size = heads.box_pooler.canonical_box_size
     heads.keypoint_head.input_shape.channels = CHANNELS
@@ -37,20 +37,20 @@ def keypoint_rcnn(iterations, name):
 
 
 def panoptic_fpn(iterations, name):
-    """Panoptic FPN, whose small pictures have small segments."""
+    """Return a Panoptic FPN with a smaller minimum stuff area, to match the low resolution."""
     config = mask_rcnn(iterations, name)
-    whole = zoo.get_config("COCO-PanopticSegmentation/panoptic_fpn_R_50_1x.py")
-    config.model._target_ = whole.model._target_
-    config.model.sem_seg_head = whole.model.sem_seg_head
+    full = zoo.get_config("COCO-PanopticSegmentation/panoptic_fpn_R_50_1x.py")
+    config.model._target_ = full.model._target_
+    config.model.sem_seg_head = full.model.sem_seg_head
     config.model.sem_seg_head.conv_dims = CHANNELS
     config.model.combine_stuff_area_thresh = 1024
     config.dataloader.train.dataset.filter_empty = False
-    config.dataloader.evaluator = whole.dataloader.evaluator
+    config.dataloader.evaluator = full.dataloader.evaluator
     return config
 
 
 def retinanet(iterations, name):
-    """RetinaNet with group normalisation in its head."""
+    """Return a RetinaNet with group normalization in its head."""
     config = mask_rcnn(iterations, name)
     model = zoo.get_config("COCO-Detection/retinanet_R_50_FPN_1x.py").model
     model.backbone.bottom_up = config.model.backbone.bottom_up

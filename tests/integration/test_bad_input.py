@@ -1,4 +1,4 @@
-"""Every kind of bad input ends in one clear message, exit code 1, and nothing half-written."""
+"""Invalid datasets are reported in one line with exit code 1, without incomplete output files."""
 
 import json
 from collections.abc import Callable
@@ -29,21 +29,21 @@ def truncate_image(folder: Path) -> None:
 
 
 def replace_json(folder: Path) -> None:
-    (folder / "annotations" / "instances_train.json").write_text('["no", "COCO", "file"]')
+    (folder / "annotations" / "instances_train.json").write_text('["not", "COCO"]')
 
 
-PROBLEMS = {
-    "a missing image": (lambda folder: (folder / "train" / "2.jpg").unlink(), ["2.jpg"]),
-    "a truncated JPEG": (truncate_image, ["2.jpg"]),
-    "a polygon with 4 numbers": (
+DAMAGE = {
+    "missing image": (lambda folder: (folder / "train" / "2.jpg").unlink(), ["2.jpg"]),
+    "truncated JPEG": (truncate_image, ["2.jpg"]),
+    "polygon with 4 numbers": (
         set_annotation(segmentation=[[1, 1, 5, 5]]),
         ["instances_train.json", "3", "segmentation"],
     ),
-    "a box of negative width": (set_annotation(bbox=[5, 5, -4, 6]), ["instances_train.json", "3", "bbox"]),
-    "an unknown category": (set_annotation(category_id=77), ["instances_train.json", "3", "category_id", "77"]),
-    "a JSON that is no COCO file": (replace_json, ["instances_train.json", "COCO"]),
+    "box of negative width": (set_annotation(bbox=[5, 5, -4, 6]), ["instances_train.json", "3", "bbox"]),
+    "unknown category": (set_annotation(category_id=77), ["instances_train.json", "3", "category_id", "77"]),
+    "not a COCO file": (replace_json, ["instances_train.json", "COCO"]),
 }
-PARAMETERS = pytest.mark.parametrize(("damage", "words"), PROBLEMS.values(), ids=PROBLEMS)
+PARAMETERS = pytest.mark.parametrize(("damage", "words"), DAMAGE.values(), ids=DAMAGE)
 
 
 def run(*arguments: str) -> tuple[int, str]:
@@ -53,7 +53,7 @@ def run(*arguments: str) -> tuple[int, str]:
 
 
 @PARAMETERS
-def test_training_on_it_ends_with_one_line_that_names_it(coco_folder, tmp_path, tiny, damage, words):
+def test_training_reports_the_problem_in_one_line(coco_folder, tmp_path, tiny, damage, words):
     damage(coco_folder)
     code, output = run(
         "train", RECIPE, "--data", str(coco_folder), "--output", str(tmp_path / "run"), *tiny, "train.max_iter=8"
@@ -66,7 +66,7 @@ def test_training_on_it_ends_with_one_line_that_names_it(coco_folder, tmp_path, 
 
 
 @PARAMETERS
-def test_data_check_names_it(coco_folder, damage, words):
+def test_data_check_reports_the_problem(coco_folder, damage, words):
     damage(coco_folder)
     code, output = run("data", "check", str(coco_folder))
     assert code == 1
@@ -82,13 +82,13 @@ def test_data_check_reports_all_problems_in_one_run(coco_folder):
     assert [word for word in ("1.jpg", "2.jpg", "segmentation", "bbox", "category_id") if word not in output] == []
 
 
-def test_data_check_of_a_good_dataset_ends_with_zero(coco_folder):
+def test_data_check_of_a_valid_dataset_exits_with_zero(coco_folder):
     code, output = run("data", "check", str(coco_folder))
     assert code == 0
     assert "0 problems" in output
 
 
-def test_a_loss_that_is_not_finite_ends_with_the_iteration(coco_folder, tmp_path, tiny):
+def test_infinite_loss_is_reported_with_its_iteration(coco_folder, tmp_path, tiny):
     code, output = run(
         *("train", RECIPE, "--data", str(coco_folder), "--output", str(tmp_path / "run"), *tiny),
         *("train.max_iter=8", "optimizer.lr=1e18", "lr_multiplier.warmup_factor=1.0"),
@@ -99,7 +99,7 @@ def test_a_loss_that_is_not_finite_ends_with_the_iteration(coco_folder, tmp_path
     assert "NaN" in message or "loss" in message
 
 
-def test_what_a_worker_process_stumbles_over_is_one_line_too(coco_folder, tmp_path, tiny):
+def test_error_in_a_worker_process_is_reported_in_one_line(coco_folder, tmp_path, tiny):
     truncate_image(coco_folder)
     code, output = run(
         *("train", RECIPE, "--data", str(coco_folder), "--output", str(tmp_path / "run"), *tiny),

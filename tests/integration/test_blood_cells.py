@@ -1,6 +1,6 @@
-"""A small detector learns from random weights what real microscope photographs show, and finds it in others.
+"""Training from random weights generalizes: a small detector of blood cells in microscope images.
 
-The budget: 300 iterations of four photographs, at most ten minutes of one CPU core. Measured: box AP50 89.
+Budget: 300 iterations of four images, at most ten minutes on one CPU core. Measured: box AP50 89.
 """
 
 import os
@@ -20,7 +20,7 @@ SHORT = os.environ.get("DETECTORY_SLOW_TESTS") == "short"
 
 @pytest.fixture
 def blood_cells(test_data):
-    """The names of the datasets: 60 photographs to learn from, 40 others."""
+    """Register the datasets and return their names: 60 training images and 40 test images."""
     for split in ("trainval", "test"):
         if f"blood_{split}" not in MetadataCatalog:
             register_pascal_voc(f"blood_{split}", str(test_data / "voc_bccd"), split, 2012, CLASSES)
@@ -28,7 +28,7 @@ def blood_cells(test_data):
 
 
 def cell_recipe(names, iterations):
-    """A Faster R-CNN with ResNet-18 and a narrow FPN, on images of less than half of the photographs' size."""
+    """Return a Faster R-CNN with ResNet-18 and a narrow FPN, on images at less than half of the original size."""
     config = demo_recipe(iterations, short_edge=224, max_size=300)
     for part in ("mask_in_features", "mask_pooler", "mask_head"):
         del config.model.roi_heads[part]
@@ -48,7 +48,7 @@ def cell_recipe(names, iterations):
 
 @pytest.mark.slow
 @pytest.mark.skipif(SHORT, reason="needs 300 iterations: unset DETECTORY_SLOW_TESTS, or run `nox -s slow`")
-def test_a_small_detector_finds_blood_cells_in_photographs_it_never_saw(blood_cells, tmp_path):
+def test_small_detector_finds_blood_cells_in_test_images(blood_cells, tmp_path):
     config = cell_recipe(blood_cells, iterations=300)
     config.train.output_dir = str(tmp_path)
     assert train(config)["bbox"]["AP50"] >= 70

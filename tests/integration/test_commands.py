@@ -1,4 +1,4 @@
-"""The commands one after the other, as a newcomer types them: train, predict with the run, evaluate the run."""
+"""The typical sequence of commands: train, predict with the run, evaluate the run."""
 
 import json
 from pathlib import Path
@@ -21,7 +21,7 @@ def run_command(*arguments: object) -> tuple[int, str]:
 
 @pytest.fixture
 def trained(coco_folder, tmp_path, tiny) -> Path:
-    """The folder of a run of two iterations, whose model keeps detections of any score."""
+    """Return the folder of a run of two iterations, with a model that returns detections of any score."""
     folder = tmp_path / "run"
     overrides = [
         *tiny,
@@ -34,17 +34,17 @@ def trained(coco_folder, tmp_path, tiny) -> Path:
     return folder
 
 
-def test_predict_writes_a_picture_an_image_and_results_that_name_the_files(trained, coco_folder, tmp_path):
+def test_predict_writes_annotated_images_and_results_with_file_names(trained, coco_folder, tmp_path):
     output = tmp_path / "predictions"
     code, text = run_command("predict", coco_folder / "val", "--run", trained, "--output", output, "--threshold", 0.0)
     entries = json.loads((output / "results.json").read_text())
     assert (code, f"{len(entries)} detections" in text) == (0, True)
-    assert sorted(path.name for path in output.glob("*.jpg")) == [f"{number}.jpg" for number in range(1, 7)]
+    assert sorted(path.name for path in output.glob("*.jpg")) == [f"{image_id}.jpg" for image_id in range(1, 7)]
     assert {Path(entry["file_name"]).parent for entry in entries} <= {coco_folder / "val"}
     assert {"image_id", "category_id", "bbox", "score", "segmentation"} <= set(entries[0])
 
 
-def test_predict_takes_files_and_patterns_each_image_once(trained, coco_folder, tmp_path):
+def test_predict_processes_each_image_once(trained, coco_folder, tmp_path):
     images = coco_folder / "val"
     code, text = run_command(
         "predict", images / "3.jpg", images / "[23].jpg", "--run", trained, "--output", tmp_path / "two"
@@ -53,7 +53,7 @@ def test_predict_takes_files_and_patterns_each_image_once(trained, coco_folder, 
     assert Image.open(tmp_path / "two" / "3.jpg").size == (64, 64)
 
 
-def test_predict_goes_on_after_an_unreadable_image_and_fails_at_the_end(trained, coco_folder, tmp_path):
+def test_predict_skips_an_unreadable_image_and_exits_with_1(trained, coco_folder, tmp_path):
     (coco_folder / "val" / "2.jpg").write_bytes(b"no image")
     code, text = run_command("predict", coco_folder / "val", "--run", trained, "--output", tmp_path / "five")
     assert code == 1
@@ -62,7 +62,7 @@ def test_predict_goes_on_after_an_unreadable_image_and_fails_at_the_end(trained,
     assert len(list((tmp_path / "five").glob("*.jpg"))) == 5
 
 
-def test_eval_of_a_run_prints_and_stores_box_and_mask_figures(trained):
+def test_eval_of_a_run_prints_and_stores_box_and_mask_metrics(trained):
     code, text = run_command("eval", "--run", trained)
     stored = json.loads((trained / "evaluation.json").read_text())
     assert code == 0, text
@@ -70,7 +70,7 @@ def test_eval_of_a_run_prints_and_stores_box_and_mask_figures(trained):
     assert 0 <= stored["bbox"]["AP"] <= 100
 
 
-def test_eval_gives_100_to_predictions_that_repeat_the_annotations(coco_folder, tmp_path):
+def test_eval_of_perfect_predictions_is_100(coco_folder, tmp_path):
     annotations = coco_folder / "annotations" / "instances_val.json"
     entries = [
         {**{key: entry[key] for key in ("image_id", "category_id", "bbox")}, "score": float(score)}
@@ -86,7 +86,7 @@ def test_eval_gives_100_to_predictions_that_repeat_the_annotations(coco_folder, 
     assert json.loads((tmp_path / "out" / "metrics.json").read_text())["bbox"]["AP"] == pytest.approx(100)
 
 
-def test_eval_of_a_run_writes_a_report_with_the_pictures(trained, tmp_path):
+def test_eval_of_a_run_writes_a_report_with_images(trained, tmp_path):
     code, text = run_command("eval", "--run", trained, "--output", tmp_path / "out")
     assert code == 0, text
     page = (tmp_path / "out" / "report.html").read_text()

@@ -1,4 +1,4 @@
-"""The demo from a folder to its page, with too few iterations to learn anything."""
+"""The demo from dataset to result page, with a few iterations only."""
 
 import json
 
@@ -9,7 +9,7 @@ from detectory.cli.demo.pipeline import run_demo
 
 @pytest.fixture(scope="module")
 def page(tmp_path_factory):
-    """The folder that the demo wrote; its dataset is the generated one, made small."""
+    """Run the demo with a small generated dataset and return the output folder."""
     from detectory.cli.demo import pipeline
 
     folder = tmp_path_factory.mktemp("demo")
@@ -22,30 +22,30 @@ def page(tmp_path_factory):
 
 
 @pytest.mark.slow
-def test_the_demo_ends_with_a_page_that_holds_its_pictures_and_curves(page):
+def test_demo_writes_a_page_with_images_and_curves(page):
     text = (page / "index.html").read_text()
     assert text.count("data:image/") >= 12
     assert [
-        part for part in ("textured shapes", "Average precision", "ground truth", "exported model") if part not in text
+        part for part in ("textured shapes", "Average precision", "ground truth", "ONNX export") if part not in text
     ] == []
 
 
 @pytest.mark.slow
-def test_the_demo_stores_figures_from_before_and_after_and_of_the_export(page):
+def test_demo_stores_metrics_before_and_after_training_and_of_the_export(page):
     results = json.loads((page / "results.json").read_text())
     assert set(results) == {"before", "after", "export"}
     assert set(results["before"]) == set(results["after"]) == {"bbox", "segm"}
-    assert results["export"]["held-out images compared"] == 4
+    assert results["export"]["validation images"] == 4
 
 
 @pytest.mark.slow
-def test_the_demo_leaves_the_run_that_train_leaves(page):
+def test_demo_writes_the_files_of_a_training_run(page):
     assert {"config.yaml", "metrics.json", "model_final.pth", "last_checkpoint", "model.onnx"} <= {
         path.name for path in (page / "run").iterdir()
     }
 
 
-def test_the_demo_refuses_a_folder_that_holds_no_dataset(tmp_path):
+def test_demo_rejects_a_folder_without_dataset(tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises((FileNotFoundError, ValueError), match="empty"):
         run_demo(tmp_path / "output", coco=tmp_path / "empty", iterations=1)

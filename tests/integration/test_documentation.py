@@ -1,4 +1,4 @@
-"""What the pages link to exists, and the site's navigation names every page."""
+"""Links, file names and navigation of the documentation."""
 
 import re
 from pathlib import Path
@@ -12,19 +12,19 @@ NAMES = [str(page.relative_to(ROOT)) for page in PAGES]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=NAMES)
-def test_links_to_files_lead_somewhere(page):
+def test_link_targets_exist(page):
     text = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
     targets = [target.partition("#")[0] for target in re.findall(r"\]\(([^)\s]+)\)", text) if "://" not in target]
     assert [target for target in targets if target and not (page.parent / target).exists()] == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=NAMES)
-def test_files_that_a_page_names_exist(page):
+def test_named_files_exist(page):
     folders = "tests|examples|packages|benchmarks|docs"
     named = re.findall(rf"`((?:{folders})/[\w/.-]+\.\w+)`", page.read_text(encoding="utf-8"))
     assert [name for name in named if not (ROOT / name).exists()] == []
 
 
-def test_the_navigation_names_every_page():
+def test_navigation_lists_every_page():
     named = re.findall(r": ([\w/-]+\.md)$", (ROOT / "mkdocs.yml").read_text(encoding="utf-8"), flags=re.MULTILINE)
     assert sorted(named) == sorted(page.relative_to(ROOT / "docs").as_posix() for page in (ROOT / "docs").rglob("*.md"))

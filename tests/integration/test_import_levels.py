@@ -1,4 +1,4 @@
-"""Packages import only the siblings that the design names, and require exactly those."""
+"""Every package imports and requires only the sibling packages that docs/design.md allows."""
 
 import ast
 import re
@@ -33,7 +33,7 @@ NAMES = [name for name in SIBLINGS if (PACKAGES / name / "pyproject.toml").exist
 
 
 def imported_siblings(package: str) -> dict[str, str]:
-    """Map each sibling that a package imports, inside functions too, to one place that does."""
+    """Map each sibling imported by a package, also inside functions, to the location of one such import."""
     found = {}
     for path in (PACKAGES / package / "src").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"), str(path))):
@@ -55,14 +55,14 @@ def declared_siblings(package: str) -> set[str]:
     return {match[1] for line in project["dependencies"] if (match := re.match(r"detectory-(\w+)", line))}
 
 
-def test_every_package_folder_is_in_the_design():
+def test_every_package_has_a_row():
     assert {path.parent.name for path in PACKAGES.glob("*/pyproject.toml")} <= set(SIBLINGS)
 
 
 @pytest.mark.parametrize("package", NAMES)
 def test_imports_only_the_siblings_of_its_row(package):
     allowed = set(SIBLINGS[package].split())
-    assert {name: place for name, place in imported_siblings(package).items() if name not in allowed} == {}
+    assert {name: location for name, location in imported_siblings(package).items() if name not in allowed} == {}
 
 
 @pytest.mark.parametrize("package", NAMES)
@@ -71,5 +71,5 @@ def test_requires_exactly_the_siblings_of_its_row(package):
 
 
 @pytest.mark.parametrize("package", NAMES)
-def test_the_namespace_has_no_init_file(package):
+def test_namespace_package_has_no_init_file(package):
     assert not (PACKAGES / package / "src" / "detectory" / "__init__.py").exists()

@@ -1,4 +1,4 @@
-"""A detector's training that is killed again and again ends as if nobody had killed it."""
+"""A training run that is killed repeatedly ends with the same losses and weights as an uninterrupted run."""
 
 import multiprocessing
 import os
@@ -23,10 +23,11 @@ ITERATIONS = 5 * KILLS
 
 
 class Logged(GeneralizedRCNN):
-    """Writes the losses of each iteration to a file, to the last bit.
+    """Mask R-CNN that logs the exact losses of each iteration.
 
-    When it has written as many as LINES says, it sets a clock that ends the process somewhere in the next iteration or
-    its checkpoint. Nothing handles SIGALRM: the kernel ends the process as SIGKILL does, however busy the machine is.
+    After as many iterations as the environment variable LINES says, it starts a timer that kills the process at a
+    random time within the next iteration or checkpoint. SIGALRM is not handled, so that the kernel ends the process
+    as with SIGKILL, independently of the load of the machine.
     """
 
     written, last = 0, 0.0
@@ -43,12 +44,12 @@ class Logged(GeneralizedRCNN):
 
 
 def run(folder, dataset, overrides, lines, killing_write):
-    """What a process of its own does; with a number it kills itself in that write of a checkpoint's parts."""
+    """Train in this process; `killing_write`, if not 0, is the index of the checkpoint write that kills it."""
     os.environ |= {"LOSSES": str(folder / "losses.txt"), "LINES": str(lines)}
     torch.set_num_threads(1)
     if killing_write:
         die_in_write(killing_write)
-    # Open to the end of the process, which tells its errors there.
+    # Stays open until the process exits, which writes its errors there.
     sys.stderr = (folder / "stderr.txt").open("a", buffering=1)
     config = recipes.load_recipe("COCO-InstanceSegmentation/mask_rcnn_R_50_FPN_1x.py")
     recipes.use_dataset(config, dataset)
@@ -57,9 +58,9 @@ def run(folder, dataset, overrides, lines, killing_write):
     train(LazyConfig.apply_overrides(config, [*overrides, f"train.output_dir={folder / 'run'}"]), resume=True)
 
 
-def die_in_write(number):
-    """Let this process die in the middle of a checkpoint: half of a part is in the file."""
-    write, left = checkpointer._WatchedFile.write, [number]
+def die_in_write(index):
+    """Make this process kill itself within the given write of a checkpoint, after half of the data."""
+    write, left = checkpointer._WatchedFile.write, [index]
 
     def write_half_and_die(self, data):
         left[0] -= 1
@@ -73,7 +74,7 @@ def die_in_write(number):
 
 
 def start(folder, dataset, overrides, lines=0, killing_write=0):
-    """Run to the end, or to some moment after so many more lines, or to that write; return the exit code."""
+    """Train to the end, or until killed after `lines` iterations or in `killing_write`; return the exit code."""
     process = CONTEXT.Process(target=run, args=(folder, dataset, overrides, lines, killing_write))
     process.start()
     process.join()
@@ -81,16 +82,16 @@ def start(folder, dataset, overrides, lines=0, killing_write=0):
 
 
 def losses(folder):
-    """The losses by iteration; each iteration must have the same ones whenever it ran."""
-    found = {}
+    """Return the losses by iteration, and check that repeated iterations have the same losses."""
+    by_iteration = {}
     for line in (folder / "losses.txt").read_text().splitlines():
         iteration, *values = line.split()
-        assert found.setdefault(int(iteration), values) == values, f"iteration {iteration} ran with other losses"
-    return found
+        assert by_iteration.setdefault(int(iteration), values) == values, f"losses of iteration {iteration} differ"
+    return by_iteration
 
 
 def check_last_checkpoint(run_folder):
-    """The file that last_checkpoint names is whole and holds the iteration of its name."""
+    """Check that the last checkpoint is complete and contains the iteration of its file name."""
     name = (run_folder / "last_checkpoint").read_text()
     content = torch.load(run_folder / name)
     assert name == "model_final.pth" or f"{content['iteration']:07d}" in name
@@ -102,7 +103,7 @@ if os.name == "posix":
 
 @pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals")
-def test_a_detector_killed_twenty_times_has_the_losses_and_weights_of_an_uninterrupted_one(coco_folder, tmp_path, tiny):
+def test_killed_training_has_the_losses_and_weights_of_an_uninterrupted_one(coco_folder, tmp_path, tiny):
     overrides = [
         *tiny,
         "train.device=cpu",

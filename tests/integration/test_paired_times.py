@@ -1,4 +1,4 @@
-"""What the comparison of two builds (`benchmarks/paired.py`) concludes from paired times."""
+"""Statistics of paired benchmark times of two builds (`benchmarks/paired.py`)."""
 
 import random
 
@@ -7,7 +7,7 @@ from benchmarks.paired import compare, interval, median, verdict
 
 
 class Build:
-    """Answers with given times in turn, and writes its name down whenever it is asked."""
+    """Fake build that returns the given times in turn and logs every measurement."""
 
     def __init__(self, name, log, times):
         self.name, self.log, self.times = name, log, iter(times)
@@ -32,43 +32,43 @@ def judged(values):
 
 
 @pytest.mark.parametrize(("count", "rank"), [(6, 1), (8, 1), (9, 2), (12, 3), (20, 6), (30, 10)])
-def test_the_interval_of_a_median_runs_between_the_ranks_of_the_published_tables(count, rank):
+def test_interval_of_the_median_has_the_published_ranks(count, rank):
     values = [float(value) for value in range(1, count + 1)]
     random.Random(0).shuffle(values)
     assert interval(values) == (rank, count + 1 - rank)
 
 
-def test_the_interval_holds_the_true_median_at_least_as_often_as_it_says():
-    held = [low <= 1 <= high for low, high in (interval(ratios(1, 0.3, 11, seed)) for seed in range(2000))]
-    assert sum(held) / len(held) > 0.94
+def test_interval_has_the_stated_coverage():
+    covers = [low <= 1 <= high for low, high in (interval(ratios(1, 0.3, 11, seed)) for seed in range(2000))]
+    assert sum(covers) / len(covers) > 0.94
 
 
-def test_equal_builds_on_a_noisy_machine_are_never_called_slower():
+def test_equal_builds_with_noise_are_never_slower():
     assert "SLOWER" not in {judged(ratios(1.0, 0.2, seed=seed)) for seed in range(300)}
 
 
-def test_a_build_slower_by_a_quarter_is_found():
+def test_build_25_percent_slower_is_detected():
     assert {judged(ratios(1.25, 0.05, seed=seed)) for seed in range(100)} == {"SLOWER"}
 
 
-def test_a_build_faster_by_a_quarter_is_found():
+def test_build_25_percent_faster_is_detected():
     assert {judged(ratios(0.75, 0.05, seed=seed)) for seed in range(100)} == {"faster"}
 
 
-def test_a_few_spoilt_pairs_change_no_verdict():
+def test_a_few_outliers_do_not_change_the_verdict():
     assert judged([*ratios(1.0, 0.02, 17), 50.0, 80.0, 1000.0]) == "same"
 
 
 @pytest.mark.parametrize(
-    ("found", "expected"),
+    ("bounds", "expected"),
     [((1.09, 9.0), "same"), ((1.11, 1.2), "SLOWER"), ((0.5, 0.9), "faster"), ((0.5, 0.95), "same")],
     ids=["wide", "above", "below", "near"],
 )
-def test_only_an_interval_wholly_beyond_the_limit_is_a_change(found, expected):
-    assert verdict({"interval": found}) == expected
+def test_verdict_needs_the_whole_interval_beyond_the_limit(bounds, expected):
+    assert verdict({"interval": bounds}) == expected
 
 
-def test_builds_take_turns_and_change_who_goes_first():
+def test_builds_alternate_in_order():
     log = []
     builds = [Build(name, log, [1.0] * 6) for name in ("ours", "theirs")]
     compare(*builds, "nms", 6, 0.1)
@@ -76,13 +76,13 @@ def test_builds_take_turns_and_change_who_goes_first():
     assert {(operator, seconds) for _, operator, seconds in log} == {("nms", 0.1)}
 
 
-def test_a_ratio_is_our_time_over_theirs_of_the_same_pair():
-    found = compare(Build("ours", [], [2, 4, 6, 8, 10, 12]), Build("theirs", [], [1, 2, 3, 4, 5, 6]), "nms", 6, 0.1)
-    assert found["ratios"] == [2.0] * 6
-    assert (found["ours"], found["theirs"], found["interval"]) == (7, 3.5, [2.0, 2.0])
+def test_ratio_is_our_time_over_theirs_of_the_same_pair():
+    result = compare(Build("ours", [], [2, 4, 6, 8, 10, 12]), Build("theirs", [], [1, 2, 3, 4, 5, 6]), "nms", 6, 0.1)
+    assert result["ratios"] == [2.0] * 6
+    assert (result["ours"], result["theirs"], result["interval"]) == (7, 3.5, [2.0, 2.0])
 
 
-def test_an_operator_that_a_build_has_not_got_is_reported_with_its_build():
+def test_missing_operator_is_reported_with_its_build():
     assert compare(Build("ours", [], [1.0]), Broken(), "nms", 6, 0.1) == {"error": "theirs: no nms in 0.1 s"}
 
 
@@ -96,6 +96,6 @@ def test_rejects_nan():
         interval([1.0] * 9 + [float("nan")])
 
 
-def test_rejects_the_median_of_nothing():
+def test_rejects_empty_median():
     with pytest.raises(ValueError, match="needs at least one value"):
         median([])

@@ -1,4 +1,4 @@
-"""The example of a training loop runs as it is written."""
+"""The example examples/plain_train.py runs and stays short."""
 
 import importlib.util
 import json
@@ -17,7 +17,7 @@ def plain_train():
     return module
 
 
-def test_the_example_trains_saves_and_evaluates(plain_train, coco_folder, tmp_path, monkeypatch):
+def test_example_trains_saves_and_evaluates(plain_train, coco_folder, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     data = [
         [f"{coco_folder}/annotations/instances_{split}.json", f"{coco_folder}/{split}"] for split in ("train", "val")
@@ -29,10 +29,10 @@ def test_the_example_trains_saves_and_evaluates(plain_train, coco_folder, tmp_pa
     assert Path("output/model_final.pth").is_file()
 
 
-def test_the_example_is_short():
+def test_example_is_short():
     assert len(EXAMPLE.read_text().splitlines()) < 120
 
 
-def test_the_rate_warms_up_and_drops(plain_train):
+def test_learning_rate_warms_up_and_decays(plain_train):
     rates = [plain_train.learning_rate(iteration, 1000, 1.0) for iteration in (0, 99, 699, 700, 900)]
     assert rates == pytest.approx([0.01, 1.0, 1.0, 0.1, 0.01])

@@ -1,4 +1,4 @@
-"""The command `detectory`: train, evaluate, predict, check data, and a demonstration of all of it."""
+"""The `detectory` command: train, evaluate, predict, inspect datasets and configs."""
 
 from detectory.cli.app import main
 

@@ -1,4 +1,4 @@
-"""`python -m detectory.cli` is the command `detectory`."""
+"""Entry point of `python -m detectory.cli`, which is the same as `detectory`."""
 
 from detectory.cli.app import main
 

@@ -1,4 +1,4 @@
-"""The group of commands: imports a command when it is called, turns errors into one line and an exit code."""
+"""The root command group: lazy imports of commands, one-line errors and exit codes."""
 
 import importlib
 import os
@@ -9,10 +9,10 @@ from typing import Any, NoReturn
 
 import click
 
-from detectory.cli.errors import FAILED, INTERRUPTED, WRONG_USAGE, explain
+from detectory.cli.errors import FAILED, INTERRUPTED, USAGE_ERROR, describe_error
 from detectory.core.suggestions import nearest
 
-#: Command -> the module of `detectory.cli.commands` that holds it as `command`. Heavy imports wait until it runs.
+#: Command name -> module of `detectory.cli.commands` that defines it under the name `command`.
 _COMMANDS = {
     "benchmark": "benchmark",
     "completion": "completion",
@@ -27,31 +27,31 @@ _COMMANDS = {
     "zoo": "zoo",
 }
 
-_HELP = """Detection and segmentation from the command line.
+_HELP = """Object detection and segmentation from the command line.
 
 \b
 Examples:
-  detectory demo                                     see all of it in some minutes
-  detectory data check my_dataset/                   every problem of a COCO-format dataset
+  detectory demo                                     a complete example in a few minutes
+  detectory data check my_dataset/                   report annotation errors
   detectory train COCO-InstanceSegmentation/mask_rcnn_R_50_FPN_1x.py --data my_dataset/
-  detectory predict photos/*.jpg --run output/       annotated pictures and a COCO-results JSON
+  detectory predict images/*.jpg --run output/       annotated images and COCO results
 
 \b
-Exit codes: 0 done; 1 failed, or problems were found; 2 wrong usage; 70 a fault of detectory itself;
-130 interrupted; 143 terminated. The reason is one line on the standard error; `--debug`, anywhere
-on the line, shows the whole trace.
+Exit codes: 0 success; 1 failure, or problems were found; 2 usage error; 70 internal error;
+130 interrupted; 143 terminated. Errors are printed as one line on standard error.
+--debug, anywhere on the line, prints the full traceback.
 """
 
 
 class Commands(click.Group):
-    """A group whose commands are imported when they are asked for, so that `--help` does not wait for torch."""
+    """Command group that imports a command on first use, so that `--help` does not import torch."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """Return the names in the order in which they are shown."""
+        """Return the command names in alphabetical order."""
         return sorted(_COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import one command, or return None where no such command exists."""
+        """Import and return a command, or None if it does not exist."""
         if cmd_name not in _COMMANDS:
             return None
         return importlib.import_module(f"detectory.cli.commands.{_COMMANDS[cmd_name]}").command
@@ -59,7 +59,7 @@ class Commands(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Find the command that the arguments name; an unknown name is answered with the nearest."""
+        """Return the command named by the arguments; the error for an unknown name suggests the nearest one."""
         if args[0] not in _COMMANDS and not args[0].startswith("-"):
             raise click.UsageError(f"no such command '{args[0]}': {nearest(args[0], _COMMANDS)}", ctx)
         return super().resolve_command(ctx, args)
@@ -72,31 +72,35 @@ class Commands(click.Group):
         standalone_mode: bool = True,
         **extra: Any,
     ) -> Any:
-        """Run the command line; every error becomes one line on the standard error and an exit code."""
-        given = list(sys.argv[1:] if args is None else args)
-        debug = "--debug" in given
-        given = [argument for argument in given if argument != "--debug"]
+        """Run the command line and exit; errors become one line on standard error and an exit code.
+
+        With `standalone_mode=False` the result is returned and exceptions propagate, as in click.
+        """
+        arguments = list(sys.argv[1:] if args is None else args)
+        debug = "--debug" in arguments
+        arguments = [argument for argument in arguments if argument != "--debug"]
         if not standalone_mode:
-            return super().main(given, prog_name, standalone_mode=False, **extra)
+            return super().main(arguments, prog_name, standalone_mode=False, **extra)
         try:
-            code = super().main(given, prog_name, standalone_mode=False, **extra)
+            code = super().main(arguments, prog_name, standalone_mode=False, **extra)
         except click.exceptions.NoArgsIsHelpError as error:
             click.echo(error.format_message(), err=True)
-            sys.exit(WRONG_USAGE)
+            sys.exit(USAGE_ERROR)
         except click.Abort:
-            _leave("interrupted", INTERRUPTED)
+            _exit_with("interrupted", INTERRUPTED)
         except BrokenPipeError:
-            # Whoever read our output (`| head`) has enough of it; the interpreter must not flush into the closed pipe.
+            # The reader of our output (e.g. `| head`) has exited. Redirect stdout, so that the interpreter does not
+            # fail again when it flushes the closed pipe at exit.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             sys.exit(FAILED)
-        except Exception as error:  # noqa: BLE001 - the last place that can tell a person about it
+        except Exception as error:  # noqa: BLE001 - reports every error to the user
             if debug:
                 traceback.print_exception(error)
-            _leave(*explain(error))
+            _exit_with(*describe_error(error))
         sys.exit(code if isinstance(code, int) else 0)
 
 
-def _leave(message: str, code: int) -> NoReturn:
+def _exit_with(message: str, code: int) -> NoReturn:
     click.echo(f"Error: {message}", err=True)
     sys.exit(code)
 
@@ -107,7 +111,7 @@ def _leave(message: str, code: int) -> NoReturn:
     help=_HELP,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110, "show_default": True},
 )
-@click.option("--debug", is_flag=True, help="Show the whole trace of an error.")
+@click.option("--debug", is_flag=True, help="Print the full traceback of an error.")
 @click.version_option(package_name="detectory")
 def main(debug: bool) -> None:
-    """The entry point of the command `detectory`; its help text is `_HELP`."""
+    """Run the command `detectory`; the help text is `_HELP`."""

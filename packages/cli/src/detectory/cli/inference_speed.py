@@ -1,4 +1,4 @@
-"""Times a model on pictures of random numbers."""
+"""Throughput and latency of a model on random images."""
 
 import platform
 import statistics
@@ -11,31 +11,31 @@ from torch import nn
 _DETECTIONS = ("instances", "proposals")
 
 
-def measure(
+def measure_speed(
     model: nn.Module, size: tuple[int, int], batch_size: int, iterations: int, warmup: int, device: str
 ) -> dict[str, Any]:
-    """Return images per second, latencies in milliseconds and what they were measured with.
+    """Return images per second, latencies in milliseconds and the conditions of the measurement.
 
     Args:
         model: A meta-architecture in evaluation mode.
-        size: Height and width of the pictures that enter it, in pixels.
-        batch_size: Pictures at once.
-        iterations: Batches that are timed.
-        warmup: Batches before them that are not.
-        device: Where the model is.
+        size: Height and width of the input images, in pixels.
+        batch_size: Images per batch.
+        iterations: Number of timed batches.
+        warmup: Number of untimed batches before them.
+        device: Device of the model.
     """
     if torch.device(device).type == "cpu":
-        model.to(memory_format=torch.channels_last)  # as Predictor runs it
+        model.to(memory_format=torch.channels_last)  # as in Predictor
     generator = torch.Generator().manual_seed(0)
-    pictures = torch.randint(0, 256, (batch_size, 3, *size), generator=generator).float()
-    batch = [{"image": picture, "height": size[0], "width": size[1]} for picture in pictures]
+    images = torch.randint(0, 256, (batch_size, 3, *size), generator=generator).float()  # (B, 3, H, W)
+    batch = [{"image": image, "height": size[0], "width": size[1]} for image in images]
     seconds, detections = [], 0
     with torch.inference_mode():
         for index in range(warmup + iterations):
-            _wait(device)
+            _synchronize(device)
             start = time.perf_counter()
             outputs = model(batch)
-            _wait(device)
+            _synchronize(device)
             if index >= warmup:
                 seconds.append(time.perf_counter() - start)
         detections = sum(len(output[key]) for output in outputs for key in _DETECTIONS if key in output)
@@ -57,6 +57,6 @@ def measure(
     }
 
 
-def _wait(device: str) -> None:
+def _synchronize(device: str) -> None:
     if device.startswith("cuda"):
         torch.cuda.synchronize()

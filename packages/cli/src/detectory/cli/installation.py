@@ -1,4 +1,4 @@
-"""What is wrong with an installation, each with what mends it."""
+"""Checks for installation problems, each with a fix, for `detectory env`."""
 
 import importlib.metadata
 import os
@@ -9,29 +9,30 @@ from pathlib import Path
 
 from packaging.requirements import Requirement
 
-_SMALLEST_SHARED_MEMORY = 512 * 2**20
+#: Data loaders with workers exchange batches through shared memory; Docker's default is 64 MiB.
+_MIN_SHARED_MEMORY = 512 * 2**20
 
 
 @dataclass(frozen=True)
-class Fault:
-    """Something that is wrong here.
+class Problem:
+    """A problem of the installation.
 
     Attributes:
-        what: One sentence.
-        fix: What to do, mostly a command.
+        description: One sentence.
+        fix: What to do, usually a command.
     """
 
-    what: str
+    description: str
     fix: str
 
 
-def find_faults() -> list[Fault]:
-    """Return what is wrong with this installation, the worst first; empty where nothing is."""
-    return [fault for check in _CHECKS for fault in check()]
+def find_problems() -> list[Problem]:
+    """Return all problems of this installation, the most severe first."""
+    return [problem for check in _CHECKS for problem in check()]
 
 
-def _requirements() -> Iterator[Fault]:
-    """Every requirement of every part of Detectory that is missing, or is there in another version."""
+def _check_requirements() -> Iterator[Problem]:
+    """Check that the requirements of all installed Detectory packages are installed in a matching version."""
     for distribution in importlib.metadata.distributions():
         name = distribution.metadata["Name"] or ""
         if name != "detectory" and not name.startswith("detectory-"):
@@ -40,17 +41,18 @@ def _requirements() -> Iterator[Fault]:
             requirement = Requirement(text)
             if requirement.marker is not None and not requirement.marker.evaluate({"extra": ""}):
                 continue
+            fix = f'pip install "{requirement}"'
             try:
-                found = importlib.metadata.version(requirement.name)
+                version = importlib.metadata.version(requirement.name)
             except importlib.metadata.PackageNotFoundError:
-                yield Fault(f"{name} needs {requirement.name}, which is not installed", f'pip install "{requirement}"')
+                yield Problem(f"{name} requires {requirement.name}, which is not installed", fix)
                 continue
-            if not requirement.specifier.contains(found, prereleases=True):
-                yield Fault(f"{name} needs {requirement}, installed is {found}", f'pip install "{requirement}"')
+            if not requirement.specifier.contains(version, prereleases=True):
+                yield Problem(f"{name} requires {requirement}, but version {version} is installed", fix)
 
 
-def _operators() -> Iterator[Fault]:
-    """The compiled operators cannot be loaded, give wrong answers, or lack their CUDA half where there is a GPU."""
+def _check_operators() -> Iterator[Problem]:
+    """Check that the compiled operators can be loaded, compute the right result, and support CUDA if torch does."""
     import torch
 
     reinstall = "pip install --force-reinstall --no-deps detectory-ops"
@@ -58,87 +60,92 @@ def _operators() -> Iterator[Fault]:
         from detectory.ops import nms
         from detectory.ops._library import cuda_absence
     except (ImportError, OSError) as error:
-        yield Fault(f"the compiled operators cannot be loaded: {error}", reinstall)
+        yield Problem(f"the compiled operators cannot be loaded: {error}", reinstall)
         return
     boxes = torch.tensor([[0.0, 0.0, 10.0, 10.0], [0.0, 0.0, 10.0, 9.0]])
     if nms(boxes, torch.tensor([0.5, 0.9]), 0.5).tolist() != [1]:
-        yield Fault("the compiled operators give wrong answers: nms of two boxes", reinstall)
+        yield Problem("the compiled operators return wrong results (nms of two boxes)", reinstall)
     if torch.cuda.is_available() and cuda_absence is not None:
-        yield Fault(f"operators run on the CPU only, though torch has a GPU: {cuda_absence}", reinstall)
+        yield Problem(f"torch can use a GPU, but the operators run on the CPU only: {cuda_absence}", reinstall)
 
 
-def _graphics() -> Iterator[Fault]:
-    """There is an NVIDIA GPU that torch does not use."""
+def _check_gpu() -> Iterator[Problem]:
+    """Check that torch can use the NVIDIA GPU, if there is one."""
     import torch
 
     if torch.cuda.is_available() or not (Path("/dev/nvidia0").exists() or shutil.which("nvidia-smi")):
         return
     if os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1"):
-        yield Fault("CUDA_VISIBLE_DEVICES hides the GPU from torch", "unset CUDA_VISIBLE_DEVICES")
+        yield Problem("CUDA_VISIBLE_DEVICES hides the GPU from torch", "unset CUDA_VISIBLE_DEVICES")
     elif torch.version.cuda is None:
-        yield Fault(
+        yield Problem(
             f"this machine has an NVIDIA GPU, but torch {torch.__version__} is a CPU-only build",
             "install torch with CUDA, see https://pytorch.org/get-started/locally/",
         )
     else:
-        yield Fault(
-            f"torch {torch.__version__} (CUDA {torch.version.cuda}) cannot use this machine's NVIDIA GPU",
-            "nvidia-smi tells which CUDA the driver knows: update the driver, or install torch with an older CUDA",
+        yield Problem(
+            f"torch {torch.__version__} (CUDA {torch.version.cuda}) cannot use the NVIDIA GPU of this machine",
+            "update the driver, or install torch for the CUDA version that nvidia-smi reports",
         )
 
 
-def _arrays() -> Iterator[Fault]:
-    """Torch and NumPy do not understand each other."""
+def _check_numpy() -> Iterator[Problem]:
+    """Check that torch and NumPy are binary compatible."""
     import numpy as np
     import torch
 
     try:
         torch.from_numpy(np.zeros(1))
     except RuntimeError as error:
-        yield Fault(f"torch {torch.__version__} and NumPy {np.__version__} do not fit: {error}", "pip install -U numpy")
+        message = f"torch {torch.__version__} and NumPy {np.__version__} are incompatible: {error}"
+        yield Problem(message, "pip install -U numpy")
 
 
-def _folders() -> Iterator[Fault]:
-    """The cache cannot be written to, or a variable names a folder that is not there."""
+def _check_folders() -> Iterator[Problem]:
+    """Check that the cache folder is writable and has free space, and that the dataset folder exists."""
     from detectory.core.storage import cache_dir
 
     cache = cache_dir()
     existing = next(folder for folder in (cache, *cache.parents) if folder.exists())
     if not (existing.is_dir() and os.access(existing, os.W_OK)):
-        yield Fault(f"downloads cannot be kept: {existing} is not writable", "export DETECTORY_CACHE=A_FOLDER_OF_YOURS")
+        message = f"downloads cannot be cached: {existing} is not writable"
+        yield Problem(message, "export DETECTORY_CACHE=A_WRITABLE_FOLDER")
     elif shutil.disk_usage(existing).free < 2**30:
-        yield Fault(f"less than 1 GiB is free for downloads in {existing}", "export DETECTORY_CACHE=A_LARGER_FOLDER")
+        message = f"less than 1 GiB is free for downloads in {existing}"
+        yield Problem(message, "export DETECTORY_CACHE=A_FOLDER_WITH_MORE_SPACE")
     datasets = os.environ.get("DETECTORY_DATASETS")
     if datasets and not Path(datasets).expanduser().is_dir():
-        yield Fault(f"DETECTORY_DATASETS names {datasets}, which is no folder", "export DETECTORY_DATASETS=THE_FOLDER")
+        message = f"DETECTORY_DATASETS is set to {datasets}, which is not a folder"
+        yield Problem(message, "export DETECTORY_DATASETS=THE_FOLDER")
 
 
-def _shared_memory() -> Iterator[Fault]:
-    """Too little shared memory for loaders with workers, as containers have it by default."""
+def _check_shared_memory() -> Iterator[Problem]:
+    """Check that shared memory is large enough for data loader workers; the default of containers is not."""
     shared = Path("/dev/shm")
-    if shared.is_dir() and shutil.disk_usage(shared).total < _SMALLEST_SHARED_MEMORY:
+    if shared.is_dir() and shutil.disk_usage(shared).total < _MIN_SHARED_MEMORY:
         size = shutil.disk_usage(shared).total / 2**20
-        yield Fault(
-            f"{size:.0f} MiB of shared memory are too little for loaders with workers",
-            "start the container with --shm-size=8g (or --ipc=host), or train with dataloader.train.num_workers=0",
+        yield Problem(
+            f"{size:.0f} MiB of shared memory are not enough for data loader workers",
+            "start the container with --shm-size=8g or --ipc=host, or train with dataloader.train.num_workers=0",
         )
 
 
-def _threads() -> Iterator[Fault]:
-    """Torch computes with one thread though there are more cores."""
+def _check_threads() -> Iterator[Problem]:
+    """Check that OMP_NUM_THREADS does not limit torch to one of several cores."""
     import torch
 
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     if torch.get_num_threads() == 1 < cores and os.environ.get("OMP_NUM_THREADS") == "1":
-        yield Fault(f"OMP_NUM_THREADS=1 lets torch use one of {cores} cores", "unset OMP_NUM_THREADS")
+        yield Problem(f"OMP_NUM_THREADS=1 limits torch to one of {cores} cores", "unset OMP_NUM_THREADS")
 
 
-_CHECKS: tuple[Callable[[], Iterator[Fault]], ...] = (
-    _requirements,
-    _operators,
-    _arrays,
-    _graphics,
-    _folders,
-    _shared_memory,
-    _threads,
+#: In order of severity.
+_CHECKS: tuple[Callable[[], Iterator[Problem]], ...] = (
+    _check_requirements,
+    _check_operators,
+    _check_numpy,
+    _check_gpu,
+    _check_folders,
+    _check_shared_memory,
+    _check_threads,
 )

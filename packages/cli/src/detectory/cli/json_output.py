@@ -1,4 +1,4 @@
-"""Figures as JSON that every reader accepts, in a file or on the standard output."""
+"""Strict JSON output, to a file or standard output; values that are not finite become `null`."""
 
 import json
 import math
@@ -10,16 +10,16 @@ import click
 from detectory.core.storage import atomic_write
 
 
-def write_results(results: Any, path: Path) -> None:
-    """Write nested figures as JSON, whole or not at all; a figure that is not finite becomes `null`."""
+def write_json(value: Any, path: Path) -> None:
+    """Write nested values as JSON atomically; create the parent folder if needed."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_write(path) as file:
-        file.write(json.dumps(_finite(results), indent=2, allow_nan=False).encode())
+        file.write(json.dumps(_finite(value), indent=2, allow_nan=False).encode())
 
 
-def print_json(results: Any) -> None:
-    """Print a value as JSON on the standard output, one object or array a call; what JSON lacks becomes its text."""
-    click.echo(json.dumps(_finite(results), indent=2, allow_nan=False, default=str))
+def print_json(value: Any) -> None:
+    """Print one JSON object or array on standard output; types unknown to JSON are printed as strings."""
+    click.echo(json.dumps(_finite(value), indent=2, allow_nan=False, default=str))
 
 
 def _finite(value: Any) -> Any:

@@ -1,1 +1,1 @@
-"""One file a command; each holds a `click` command named `command`."""
+"""One module per command; each defines a click command named `command`."""

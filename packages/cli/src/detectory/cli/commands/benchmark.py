@@ -1,4 +1,4 @@
-"""`detectory benchmark`: how fast a model is on this machine."""
+"""`detectory benchmark`: inference speed of a model on this machine."""
 
 import click
 
@@ -8,16 +8,18 @@ from detectory.cli.options import device_option, json_option, recipe_argument
 @click.command("benchmark")
 @recipe_argument("name")
 @click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
-@click.option("--size", default="480x640", help="Height x width of the pictures that enter the model, in pixels.")
-@click.option("--batch-size", default=1, type=click.IntRange(min=1), help="Pictures that go through it at once.")
-@click.option("--iterations", default=20, type=click.IntRange(min=1), help="Batches that are timed.")
-@click.option("--warmup", default=3, type=click.IntRange(min=0), help="Batches before them that are not.")
+@click.option("--size", default="480x640", help="HEIGHTxWIDTH of the model's input, in pixels.")
+@click.option("--batch-size", default=1, type=click.IntRange(min=1), help="Images per batch.")
+@click.option("--iterations", default=20, type=click.IntRange(min=1), help="Number of timed batches.")
+@click.option("--warmup", default=3, type=click.IntRange(min=0), help="Number of untimed warm-up batches.")
 @click.option("--weights", default="", help="A checkpoint, or 'published' (default: random weights).")
-@click.option("--optimize", is_flag=True, help="Fold norms first (optimize_for_inference).")
-@click.option("--dtype", default="float32", type=click.Choice(["float32", "bfloat16"]), help="Needs --optimize.")
-@click.option("--threads", type=click.IntRange(min=1), help="Threads of the CPU (default: torch's).")
+@click.option("--optimize", is_flag=True, help="Fuse normalization layers first (optimize_for_inference).")
+@click.option(
+    "--dtype", default="float32", type=click.Choice(["float32", "bfloat16"]), help="Compute type; needs --optimize."
+)
+@click.option("--threads", type=click.IntRange(min=1), help="Number of CPU threads (default: torch's).")
 @device_option
-@json_option("the figures")
+@json_option("the results")
 def command(
     name: str,
     overrides: tuple[str, ...],
@@ -32,11 +34,11 @@ def command(
     device: str | None,
     as_json: bool,
 ) -> None:
-    """Measure images per second and latency of a model.
+    """Measure the throughput and latency of a model.
 
-    NAME is a name in the zoo, a recipe's file, the folder of a run, or a Detectron2 YAML config. The pictures are
-    random numbers. How many detections come out, which the time depends on, is told too; random weights give other
-    counts than trained ones.
+    NAME is a zoo name, a recipe file, a run folder, or a Detectron2 YAML config. The input images are random noise.
+    The time of two-stage models depends on the number of detections, which is reported as well: with random weights it
+    differs from that of a trained model.
 
     \b
     Examples:
@@ -46,28 +48,28 @@ def command(
     """
     import torch
 
-    from detectory.cli.inference_speed import measure
+    from detectory.cli.inference_speed import measure_speed
     from detectory.cli.json_output import print_json
     from detectory.cli.lookup.models import load_model
     from detectory.modeling.fast_inference import optimize_for_inference
 
-    height, width = _sides(size)
+    height, width = _parse_size(size)
     if dtype != "float32" and not optimize:
         click.get_current_context().fail("--dtype needs --optimize")
     if threads is not None:
         torch.set_num_threads(threads)
     loaded = load_model(name, overrides, weights=None if weights == "published" else weights, device=device)
     model = optimize_for_inference(loaded.model, dtype=getattr(torch, dtype)) if optimize else loaded.model
-    figures = {"model": name, "weights": weights or "random", "optimized": optimize, "dtype": dtype}
-    figures |= measure(model, (height, width), batch_size, iterations, warmup, loaded.device)
+    results = {"model": name, "weights": weights or "random", "optimized": optimize, "dtype": dtype}
+    results |= measure_speed(model, (height, width), batch_size, iterations, warmup, loaded.device)
     if as_json:
-        print_json(figures)
+        print_json(results)
         return
-    for key, value in figures.items():
+    for key, value in results.items():
         click.echo(f"{key:<22} {value:.4g}" if isinstance(value, float) else f"{key:<22} {value}")
 
 
-def _sides(size: str) -> tuple[int, int]:
+def _parse_size(size: str) -> tuple[int, int]:
     height, separator, width = size.partition("x")
     if not (separator and height.isdecimal() and width.isdecimal() and int(height) and int(width)):
         click.get_current_context().fail(f"--size must be HEIGHTxWIDTH in pixels, such as 480x640, got '{size}'")

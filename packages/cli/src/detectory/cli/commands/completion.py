@@ -1,4 +1,4 @@
-"""`detectory completion`: what a shell needs to complete commands, options and names of the zoo."""
+"""`detectory completion`: shell completion scripts."""
 
 import click
 from click.shell_completion import get_completion_class
@@ -7,9 +7,9 @@ from click.shell_completion import get_completion_class
 @click.command("completion")
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 def command(shell: str) -> None:
-    """Print what makes SHELL complete this command.
+    """Print a completion script for SHELL.
 
-    Load the script where the shell starts.
+    The script completes commands, options, zoo names and files. Source it in the shell's startup file.
 
     \b
     Examples:
@@ -21,7 +21,7 @@ def command(shell: str) -> None:
 
     completion = get_completion_class(shell)
     if completion is None:
-        raise RuntimeError(f"completion: this version of click knows no {shell}")
+        raise RuntimeError(f"completion: this version of click does not support {shell}")
     script = completion(main, {}, "detectory", "_DETECTORY_COMPLETE")
-    # Not script.source(): that asks the bash of this machine for its version, which may not be the one it is for.
+    # script.source() would also check the version of the bash on this machine, which may not be the target shell.
     click.echo(script.source_template % script.source_vars())

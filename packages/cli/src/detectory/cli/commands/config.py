@@ -1,4 +1,4 @@
-"""`detectory config`: shows, compares and converts recipes and Detectron2's YAML configs."""
+"""`detectory config`: display, comparison and conversion of configs."""
 
 from pathlib import Path
 
@@ -22,13 +22,13 @@ def command() -> None:
 @command.command("show")
 @recipe_argument("name")
 @click.argument("keys", nargs=-1, metavar="[KEY] [KEY=VALUE]...")
-@click.option("--python", "as_python", is_flag=True, help="As Python assignments, interpolations resolved.")
+@click.option("--python", "as_python", is_flag=True, help="Print Python assignments with interpolations resolved.")
 @json_option("the config")
 def show(name: str, keys: tuple[str, ...], as_python: bool, as_json: bool) -> None:
-    """Print a config, or one part of it.
+    """Print a config or a part of it.
 
-    NAME is a name in the zoo, a recipe's .py or .yaml file, the folder of a run, or a Detectron2 YAML config. KEY is
-    the dotted path of a part, KEY=VALUE changes a leaf before.
+    NAME is a zoo name, a recipe's .py or .yaml file, a run folder, or a Detectron2 YAML config. KEY is the dotted path
+    of the part to print; KEY=VALUE overrides a value first.
 
     \b
     Examples:
@@ -40,11 +40,11 @@ def show(name: str, keys: tuple[str, ...], as_python: bool, as_json: bool) -> No
     from detectory.cli.configs.config import Config
     from detectory.cli.json_output import print_json
 
-    wanted = [key for key in keys if "=" not in key and not key.startswith("~")]
-    if len(wanted) > 1:
-        click.get_current_context().fail(f"one KEY at a time, got {' and '.join(wanted)}")
-    config = Config.load(name, [key for key in keys if key not in wanted])
-    key = wanted[0] if wanted else None
+    parts = [key for key in keys if "=" not in key and not key.startswith("~")]
+    if len(parts) > 1:
+        click.get_current_context().fail(f"expected at most one KEY, got {' and '.join(parts)}")
+    config = Config.load(name, [key for key in keys if key not in parts])
+    key = parts[0] if parts else None
     if as_json:
         print_json(config.part(key))
     else:
@@ -56,11 +56,11 @@ def show(name: str, keys: tuple[str, ...], as_python: bool, as_json: bool) -> No
 @recipe_argument("b")
 @json_option("an object of key: [A's value, B's value]")
 def diff(a: str, b: str, as_json: bool) -> None:
-    """Print what differs between two configs.
+    """Print the differences between two configs.
 
-    A and B are named as for `detectory config show`; a YAML config and a recipe are compared as recipes. An argument
-    that is left out counts as its default. Lines that start with - hold A's values, lines that start with + hold B's.
-    Exits with 1 where the two differ.
+    A and B are named as in `detectory config show`. A YAML config is converted before it is compared with a recipe.
+    Omitted arguments count as their defaults. Lines that start with - show A's values, lines that start with + show
+    B's. The exit code is 1 if the configs differ.
 
     \b
     Examples:
@@ -68,16 +68,17 @@ def diff(a: str, b: str, as_json: bool) -> None:
       detectory config diff run1/ run2/ --json
       detectory config diff COCO-Detection/retinanet_R_50_FPN_1x.yaml COCO-Detection/retinanet_R_50_FPN_1x.py
     """
-    from detectory.cli.configs.config import Config, differences
+    from detectory.cli.configs.config import Config
+    from detectory.cli.configs.differences import find_differences
     from detectory.cli.json_output import print_json
 
-    found = differences(Config.load(a), Config.load(b))
+    differences = find_differences(Config.load(a), Config.load(b))
     if as_json:
-        print_json({change.key: [change.before, change.after] for change in found})
+        print_json({difference.key: [difference.before, difference.after] for difference in differences})
     else:
-        for change in found:
-            click.echo(str(change))
-    if found:
+        for difference in differences:
+            click.echo(str(difference))
+    if differences:
         raise click.exceptions.Exit(1)
 
 
@@ -85,14 +86,16 @@ def diff(a: str, b: str, as_json: bool) -> None:
 @recipe_argument("name")
 @click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
 @click.option(
-    "--output", type=click.Path(path_type=Path), help="The recipe's file; - prints it (default: NAME with .py, here)."
+    "--output",
+    type=click.Path(path_type=Path),
+    help="The recipe file to write; - for standard output (default: NAME with .py, in the current folder).",
 )
-@click.option("--force", is_flag=True, help="Replace the file if it is there.")
+@click.option("--force", is_flag=True, help="Overwrite an existing file.")
 def convert(name: str, overrides: tuple[str, ...], output: Path | None, force: bool) -> None:
-    """Turn a Detectron2 YAML config into a Python recipe.
+    """Convert a Detectron2 YAML config to a Python recipe.
 
-    NAME is a YAML file, or a YAML name of Detectron2's zoo. The recipe builds the same model with the same names and
-    shapes of weights, and holds the same loaders, optimizer and schedule.
+    NAME is a YAML file or a YAML name of Detectron2's zoo. The recipe builds the same model, with the same parameter
+    names and shapes, and the same data loaders, optimizer and schedule.
 
     \b
     Examples:
@@ -105,15 +108,15 @@ def convert(name: str, overrides: tuple[str, ...], output: Path | None, force: b
     from detectory.core.storage import atomic_write
 
     if not detectron2_configs.is_detectron2_config(name):
-        raise ValueError(f"{name}: expected a Detectron2 YAML config, with upper-case keys such as MODEL")
+        raise ValueError(f"{name}: not a Detectron2 YAML config (a .yaml file with upper-case keys such as MODEL)")
     cfg = detectron2_configs.load(name, overrides, keep_device=True)
     target = output or Path(f"{Path(name).stem}.py")
     if str(target) != "-" and target.exists() and not force:
-        raise FileExistsError(f"{target}: is there already; --force replaces it, --output names another")
+        raise FileExistsError(f"{target}: file exists. Pass --force to overwrite it, or --output for another file")
     text = recipe_text(cfg, name)
     if str(target) == "-":
         click.echo(text, nl=False)
         return
     with atomic_write(target) as file:
         file.write(text.encode())
-    click.echo(f"{target}: detectory train {target} trains it")
+    click.echo(f"Wrote {target}. To train it: detectory train {target}")

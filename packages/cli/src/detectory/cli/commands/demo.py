@@ -1,4 +1,4 @@
-"""`detectory demo`: all of it on a small scale, ending in a page."""
+"""`detectory demo`: a small example of all steps, summarized on one page."""
 
 from pathlib import Path
 
@@ -7,19 +7,24 @@ import click
 
 @click.command("demo")
 @click.option(
-    "--coco", type=click.Path(path_type=Path), help="Use this folder in COCO layout instead of made-up shapes."
+    "--coco",
+    type=click.Path(path_type=Path),
+    help="Use this dataset in COCO layout instead of generating one.",
 )
 @click.option(
-    "--output", type=click.Path(path_type=Path, file_okay=False), default=Path("demo-output"), help="Where it goes."
+    "--output",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("demo-output"),
+    help="The output folder.",
 )
-@click.option("--iterations", type=click.IntRange(min=1), help="Iterations of training, 8 images each.")
+@click.option("--iterations", type=click.IntRange(min=1), help="Training iterations of 8 images each.")
 def command(coco: Path | None, output: Path, iterations: int | None) -> None:
-    """See all of it: train, evaluate, export, draw, on one page.
+    """Train, evaluate and export a small example model.
 
-    Trains a small Mask R-CNN and ends with a page, index.html in the output folder.
+    Trains a small Mask R-CNN and writes a page with losses, AP and predictions, index.html in the output folder.
 
-    Without --coco it generates a dataset of textured shapes over photographs and learns it in some minutes on two
-    CPU cores.
+    Without --coco, it generates a dataset of textured shapes on natural backgrounds. Training then takes a few minutes
+    on two CPU cores.
 
     \b
     Examples:

@@ -1,4 +1,4 @@
-"""`detectory env`: what is installed here, and what is wrong with it."""
+"""`detectory env`: versions, devices and installation problems."""
 
 import click
 
@@ -6,13 +6,12 @@ from detectory.cli.options import json_option
 
 
 @click.command("env")
-@json_option("the report, with an array of faults,")
+@json_option("the report with an array of problems")
 def command(as_json: bool) -> None:
-    """Tell versions, devices, and what is wrong here.
+    """Print versions and devices, and check the installation.
 
-    Each fault of the installation comes with what mends it: requirements that are missing or of the wrong version,
-    operators that do not load, a GPU that torch does not use, a cache that cannot be written to. Exits with 1 where
-    there is one.
+    Checks for missing or incompatible requirements, operators that cannot be loaded, a GPU that torch does not use, and
+    a cache folder that is not writable. Every problem is printed with a fix. The exit code is 1 if there is one.
 
     \b
     Examples:
@@ -21,19 +20,20 @@ def command(as_json: bool) -> None:
     """
     from dataclasses import asdict
 
-    from detectory.cli.installation import find_faults
+    from detectory.cli.installation import find_problems
     from detectory.cli.json_output import print_json
     from detectory.core.environment import collect_environment, format_environment
     from detectory.core.storage import cache_dir
 
     report = collect_environment() | {"cache": str(cache_dir())}
-    faults = find_faults()
+    problems = find_problems()
     if as_json:
-        print_json({**report, "faults": [asdict(fault) for fault in faults]})
+        print_json({**report, "problems": [asdict(problem) for problem in problems]})
     else:
         click.echo(format_environment(report))
-        click.echo(f"\n{len(faults)} faults" if faults else "\nno fault found")
-        for fault in faults:
-            click.echo(f"- {fault.what}\n  fix: {fault.fix}")
-    if faults:
+        count = "no problems" if not problems else "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
+        click.echo(f"\n{count} found")
+        for problem in problems:
+            click.echo(f"- {problem.description}\n  fix: {problem.fix}")
+    if problems:
         raise click.exceptions.Exit(1)

@@ -1,4 +1,4 @@
-"""`detectory plot`: the curves of one or more runs, as a page or a picture."""
+"""`detectory plot`: training curves of one or more runs."""
 
 from pathlib import Path
 
@@ -11,39 +11,42 @@ import click
     "--output",
     type=click.Path(path_type=Path),
     default=Path("curves.html"),
-    show_default=True,
     help="The file to write: .html, .png or .svg.",
 )
-@click.option("--metric", "patterns", multiple=True, help="Only scalars of this name or pattern, e.g. 'loss*'.")
+@click.option(
+    "--metric", "patterns", multiple=True, help="Plot scalars of this name or pattern, e.g. 'loss*'; repeatable."
+)
 @click.option(
     "--smoothing",
     type=click.FloatRange(0, 1, max_open=True),
     default=0.6,
-    show_default=True,
-    help="The weight of the past in the curves of noisy scalars.",
+    help="Exponential smoothing of losses and times; 0 disables it.",
 )
-@click.option("--log", "log_y", is_flag=True, help="A logarithmic axis for losses.")
+@click.option("--log", "log_y", is_flag=True, help="Use a logarithmic axis for losses.")
 def command(runs: tuple[Path, ...], output: Path, patterns: tuple[str, ...], smoothing: float, log_y: bool) -> None:
-    """Draw the curves of training runs.
+    """Plot the training curves of one or more runs.
 
-    RUN is a run's folder or its metrics.json. With several runs each plot compares one scalar of all.
-    The output's suffix says what is written: .html (one self-contained page), .png or .svg.
+    RUN is a run folder or its metrics.json. With several runs, every plot compares one scalar across the runs. The
+    suffix of --output selects the format: .html (a self-contained page), .png or .svg.
 
     \b
     Examples:
       detectory plot output/
       detectory plot runs/a runs/b --metric 'bbox/AP*' --metric total_loss --output compare.png
     """
-    from detectory.cli.pages.training_curves import draw_curves, read_run, write_curves
+    from detectory.cli.pages.training_curves import plot_curves, read_run, write_curves
 
-    histories = {name: read_run(run) for name, run in _names(runs).items()}
-    plots = draw_curves(histories, patterns=patterns, smoothing=smoothing, log_y=log_y)
+    histories = {name: read_run(run) for name, run in _run_names(runs).items()}
+    plots = plot_curves(histories, patterns=patterns, smoothing=smoothing, log_y=log_y)
     write_curves(plots, output, title=", ".join(histories))
-    click.echo(f"{len(plots)} plots of {len(histories)} run{'s' if len(histories) > 1 else ''}: {output}")
+    counts = [
+        f"{count} {noun}{'' if count == 1 else 's'}" for count, noun in ((len(plots), "plot"), (len(histories), "run"))
+    ]
+    click.echo(f"{counts[0]} of {counts[1]}: {output}")
 
 
-def _names(runs: tuple[Path, ...]) -> dict[str, Path]:
-    """Name each run by its folder, by more of its path where two folders are called the same."""
+def _run_names(runs: tuple[Path, ...]) -> dict[str, Path]:
+    """Map run names to paths: the folder's name, or the path as given if several folders share that name."""
     folders = [(run.parent if run.is_file() else run).resolve() for run in runs]
     names = {}
     for run, folder in zip(runs, folders, strict=True):

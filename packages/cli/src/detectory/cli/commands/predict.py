@@ -1,4 +1,4 @@
-"""`detectory predict`: annotated pictures and videos, and a COCO-results JSON."""
+"""`detectory predict`: annotated images and videos, and results in COCO format."""
 
 from pathlib import Path
 
@@ -9,28 +9,28 @@ from detectory.cli.options import complete_recipe, device_option, json_option
 
 @click.command("predict")
 @click.argument("inputs", nargs=-1)
-@click.option("--input", "more", multiple=True, help="The same as INPUTS; may be given several times.")
-@click.option("--run", type=click.Path(path_type=Path), help="The output folder of detectory train.")
+@click.option("--input", "more_inputs", multiple=True, help="Same as INPUTS; repeatable.")
+@click.option("--run", type=click.Path(path_type=Path), help="A run folder of detectory train.")
 @click.option(
     "--model",
     shell_complete=complete_recipe,
-    help="A name of the zoo, with its published weights unless --weights is given, or a config file.",
+    help="A zoo name (with its published weights unless --weights is given) or a config file.",
 )
-@click.option("--weights", help="A checkpoint: a file, an address or detectron2://… (default: the run's last).")
+@click.option("--weights", help="A checkpoint: a file, a URL or detectron2://… (default: the run's last checkpoint).")
 @click.option(
     "--output",
     type=click.Path(path_type=Path, file_okay=False),
     default=Path("predictions"),
-    help="Folder of what comes out.",
+    help="The output folder.",
 )
-@click.option("--threshold", default=0.5, type=click.FloatRange(0, 1), help="Leave out detections of a lower score.")
-@click.option("--batch-size", default=1, type=click.IntRange(min=1), help="Images that go through the model at once.")
-@click.option("--show", is_flag=True, help="Show each picture in a window; q or Escape ends.")
+@click.option("--threshold", default=0.5, type=click.FloatRange(0, 1), help="Minimum score of the detections.")
+@click.option("--batch-size", default=1, type=click.IntRange(min=1), help="Images per batch.")
+@click.option("--show", is_flag=True, help="Show each result in a window; q or Escape stops.")
 @device_option
-@json_option("what was done")
+@json_option("a summary")
 def command(
     inputs: tuple[str, ...],
-    more: tuple[str, ...],
+    more_inputs: tuple[str, ...],
     run: Path | None,
     model: str | None,
     weights: str | None,
@@ -41,45 +41,46 @@ def command(
     device: str | None,
     as_json: bool,
 ) -> None:
-    """Detect objects in images, videos and cameras.
+    """Detect objects in images, videos and camera streams.
 
-    INPUTS are image files, videos, folders (searched deeply), patterns such as 'photos/*.jpg', and `webcam` or
-    `webcam:1` for a camera, which goes on until Ctrl-C. Videos need PyAV: pip install 'detectory[video]'.
+    INPUTS are images, videos, folders (searched recursively), patterns such as 'images/*.jpg', and `webcam` or
+    `webcam:1` for a camera, which runs until Ctrl-C. Videos require PyAV: pip install 'detectory[video]'.
 
-    Writes an annotated picture an image, an annotated video a video, and results.json in COCO's format, where
-    `file_name` (and `frame` of a video, from 0) says which image an `image_id` is. An image that cannot be read is
-    named, the others go on, and the exit code is 1. Segmentations of models for panoptic and semantic segmentation are
-    drawn; results.json holds instances.
+    Writes one annotated image per image, one annotated video per video, and results.json in COCO format. The field
+    `file_name` (and for videos `frame`, counted from 0) identifies the image of an `image_id`. Panoptic and semantic
+    segmentations are drawn, but not written to results.json. Unreadable images are reported and skipped; the exit code
+    is then 1.
 
     \b
     Examples:
-      detectory predict photos/ --run run/ --threshold 0.7
+      detectory predict images/ --run run/ --threshold 0.7
       detectory predict street.jpg --model COCO-InstanceSegmentation/mask_rcnn_R_50_FPN_3x.py
       detectory predict traffic.mp4 --model COCO-Detection/retinanet_R_50_FPN_3x.yaml --batch-size 8
       detectory predict --input webcam --run run/ --show
     """
     ctx = click.get_current_context()
     if (run is None) == (model is None):
-        ctx.fail("give one of --run or --model")
-    if not (inputs or more):
-        ctx.fail("give an image, a video, a folder, a pattern or webcam")
+        ctx.fail("expected either --run or --model")
+    if not (inputs or more_inputs):
+        ctx.fail("expected an image, a video, a folder, a pattern or webcam")
     from detectory.cli.json_output import print_json
     from detectory.cli.lookup.models import load_model
-    from detectory.cli.prediction.prediction import Prediction, find_inputs
+    from detectory.cli.prediction.inputs import find_inputs
+    from detectory.cli.prediction.prediction import Prediction
     from detectory.engine import Predictor
 
-    images, videos = find_inputs((*inputs, *more))
+    images, videos = find_inputs((*inputs, *more_inputs))
     loaded = load_model(run or str(model), weights=weights, device=device)
     predictor = Predictor(loaded.model, loaded.resize, device=loaded.device)
     with Prediction(predictor, loaded.metadata, output, threshold, batch_size, show) as prediction:
         prediction.run_images(images)
         for video in videos:
             prediction.run_video(video)
-    figures = prediction.figures()
+    summary = prediction.summary()
     if as_json:
-        print_json(figures)
+        print_json(summary)
     else:
-        rate = f"{figures['images_per_second']:.1f} images/s"
-        click.echo(f"{figures['images']} images, {figures['detections']} detections, {rate}: {output}/")
+        rate = f"{summary['images_per_second']:.1f} images/s"
+        click.echo(f"{summary['images']} images, {summary['detections']} detections, {rate}: {output}/")
     if prediction.unreadable:
         raise click.ClickException(f"{prediction.unreadable} of {len(images)} images could not be read")

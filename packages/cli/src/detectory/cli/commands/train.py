@@ -1,4 +1,4 @@
-"""`detectory train`: trains a recipe, or a Detectron2 YAML config."""
+"""`detectory train`: training of a recipe or a Detectron2 YAML config."""
 
 from pathlib import Path
 from typing import Any
@@ -11,17 +11,19 @@ from detectory.cli.options import device_option, recipe_argument
 @click.command("train")
 @recipe_argument()
 @click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
-@click.option("--data", type=click.Path(path_type=Path), help="A folder in COCO layout; sets the number of classes.")
 @click.option(
-    "--output", type=click.Path(path_type=Path, file_okay=False), help="Where the run goes (default: the recipe's)."
+    "--data", type=click.Path(path_type=Path), help="A dataset in COCO layout; also sets the number of classes."
 )
-@click.option("--weights", help="A checkpoint to start from: a file, an address or detectron2://…; '' for none.")
+@click.option(
+    "--output", type=click.Path(path_type=Path, file_okay=False), help="The run folder (default: the recipe's)."
+)
+@click.option("--weights", help="Initial weights: a file, a URL or detectron2://…; '' for random weights.")
 @device_option
-@click.option("--resume", is_flag=True, help="Continue from the output folder's last checkpoint.")
-@click.option("--processes", type=click.IntRange(1), default=1, help="Processes on this machine, one for each GPU.")
-@click.option("--machines", type=click.IntRange(1), default=1, help="Machines; start the command on each of them.")
-@click.option("--machine-rank", type=click.IntRange(0), default=0, help="The number of this machine, from 0.")
-@click.option("--dist-url", help="Where the processes of several machines meet: tcp://HOST-OF-MACHINE-0:PORT.")
+@click.option("--resume", is_flag=True, help="Continue from the last checkpoint in the output folder.")
+@click.option("--processes", type=click.IntRange(1), default=1, help="Processes on this machine, one per GPU.")
+@click.option("--machines", type=click.IntRange(1), default=1, help="Number of machines; run the command on each.")
+@click.option("--machine-rank", type=click.IntRange(0), default=0, help="Index of this machine, from 0.")
+@click.option("--dist-url", help="Rendezvous address for several machines: tcp://HOST-OF-MACHINE-0:PORT.")
 def command(
     recipe: str,
     overrides: tuple[str, ...],
@@ -37,13 +39,13 @@ def command(
 ) -> None:
     """Train a model.
 
-    RECIPE is a name in the zoo, a recipe's .py or .yaml file, or a Detectron2 YAML config.
+    RECIPE is a zoo name, a recipe's .py or .yaml file, or a Detectron2 YAML config.
 
-    KEY=VALUE changes one leaf of the recipe, for example `train.max_iter=1000` or `model.roi_heads.num_classes=3`
-    (for a Detectron2 config: `SOLVER.MAX_ITER=1000`).
+    KEY=VALUE overrides a value of the recipe, for example `train.max_iter=1000` or `model.roi_heads.num_classes=3`, or
+    `SOLVER.MAX_ITER=1000` for a Detectron2 config.
 
-    Several processes: `--processes`, or `torchrun --nproc-per-node 8 --max-restarts 3 -m detectory.cli train …
-    --resume`, which starts a training again when a process dies.
+    To train in several processes, use --processes or torchrun. The command
+    `torchrun --nproc-per-node 8 --max-restarts 3 -m detectory.cli train … --resume` restarts after a process fails.
 
     \b
     Examples:
@@ -62,11 +64,17 @@ def command(
     except ProcessException as error:
         reason = str(error).strip().splitlines()[-1]
         rank = machine_rank * processes + error.error_index
-        raise click.ClickException(f"process {rank} of {machines * processes} ended the training: {reason}") from error
+        raise click.ClickException(f"process {rank} of {machines * processes} failed: {reason}") from error
 
 
 def train_recipe(recipe: str, overrides: tuple[str, ...], options: dict[str, Any]) -> None:
-    """Train in this process, which may be one of several; arguments as of the command."""
+    """Train in this process, which may be one of several.
+
+    Args:
+        recipe: As for the command.
+        overrides: As for the command.
+        options: The options `data`, `output`, `weights`, `device` and `resume` of the command.
+    """
     from detectory.cli.lookup import detectron2_configs, recipes
     from detectory.core.distributed import get_rank
     from detectory.core.logging import setup_logger

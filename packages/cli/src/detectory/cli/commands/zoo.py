@@ -1,4 +1,4 @@
-"""`detectory zoo`: which models there are, what was measured with them, and their files."""
+"""`detectory zoo`: available models, their published metrics and weights."""
 
 import click
 
@@ -19,13 +19,13 @@ def command() -> None:
 
 @command.command("list")
 @click.argument("pattern", default="*")
-@click.option("--trained", is_flag=True, help="Only models whose weights somebody published.")
+@click.option("--trained", is_flag=True, help="List only models with published weights.")
 @json_option("an array of models")
 def list_(pattern: str, trained: bool, as_json: bool) -> None:
-    """List models and their published figures.
+    """List models and their published metrics.
 
-    PATTERN is a part of the name, or a shell pattern on it. Every listed name builds a native model; a suffix .py
-    or .yaml is optional. Metrics are in percent, as published for the dataset in the name.
+    PATTERN is a substring of the name or a shell pattern. The metrics are in percent, as published, on the dataset in
+    the name.
 
     \b
     Examples:
@@ -34,29 +34,30 @@ def list_(pattern: str, trained: bool, as_json: bool) -> None:
       detectory zoo list 'COCO-*/mask_rcnn_*' --json
     """
     from detectory.cli.json_output import print_json
-    from detectory.cli.lookup.zoo_models import entries
+    from detectory.cli.lookup.zoo_models import find_models
 
-    found = [entry for entry in entries(pattern) if not trained or entry.published is not None]
-    if not found:
+    models = [model for model in find_models(pattern) if not trained or model.published is not None]
+    if not models:
         raise LookupError(f"zoo list: no model matches '{pattern}'" + (" with published weights" if trained else ""))
     if as_json:
-        print_json([entry.as_dict() for entry in found])
+        print_json([model.as_dict() for model in models])
         return
-    width = max(len(entry.name) for entry in found)
-    for entry in found:
-        click.echo(f"{entry.name:<{width}}  {entry.figures()}".rstrip())
-    with_weights = sum(entry.published is not None for entry in found)
-    click.echo(f"{len(found)} models, {with_weights} with published weights", err=True)
+    width = max(len(model.name) for model in models)
+    for model in models:
+        click.echo(f"{model.name:<{width}}  {model.format_metrics()}".rstrip())
+    with_weights = sum(model.published is not None for model in models)
+    count = "1 model" if len(models) == 1 else f"{len(models)} models"
+    click.echo(f"{count}, {with_weights} with published weights", err=True)
 
 
 @command.command("info")
 @recipe_argument("name")
 @json_option("the description")
 def info(name: str, as_json: bool) -> None:
-    """Tell what is known of a model and of its weights.
+    """Show details of a model and its weights.
 
-    What nobody published, such as a hash or a licence, is said to be unknown. A file whose hash nobody published is
-    "unverified" until the first download records its hash, which later ones must have.
+    Unpublished details, such as the licence, are shown as unknown. Weights without a published hash are unverified
+    until the first download, which records the hash for later downloads.
 
     \b
     Examples:
@@ -64,25 +65,25 @@ def info(name: str, as_json: bool) -> None:
       detectory zoo info COCO-Keypoints/keypoint_rcnn_R_50_FPN_3x --json
     """
     from detectory.cli.json_output import print_json
-    from detectory.cli.lookup.zoo_models import entry_of
+    from detectory.cli.lookup.zoo_models import get_model
 
-    described = entry_of(name).described()
+    rows = get_model(name).describe()
     if as_json:
-        print_json(described)
+        print_json(rows)
         return
-    width = max(map(len, described))
-    for key, value in described.items():
+    width = max(map(len, rows))
+    for key, value in rows.items():
         click.echo(f"{key:<{width}}  {'unknown' if value is None else value}")
 
 
 @command.command("download")
 @recipe_argument("names", nargs=-1, required=True)
-@json_option("an array of name, path, sha256")
+@json_option("an array of name, path and sha256")
 def download(names: tuple[str, ...], as_json: bool) -> None:
     """Download published weights into the cache.
 
-    A broken download continues where it stopped; a file that is there is not fetched again. `detectory env` tells where
-    the cache is, and DETECTORY_CACHE moves it.
+    Interrupted downloads are resumed, and cached files are not downloaded again. `detectory env` shows the cache
+    folder; set DETECTORY_CACHE to change it.
 
     \b
     Examples:
@@ -90,11 +91,11 @@ def download(names: tuple[str, ...], as_json: bool) -> None:
       detectory zoo download COCO-Detection/retinanet_R_50_FPN_{1x,3x} --json
     """
     from detectory.cli.json_output import print_json
-    from detectory.cli.lookup.zoo_models import entry_of
+    from detectory.cli.lookup.zoo_models import get_model
 
-    fetched = [entry_of(name).download() for name in names]
+    files = [get_model(name).download() for name in names]
     if as_json:
-        print_json(fetched)
+        print_json(files)
         return
-    for file in fetched:
-        click.echo(f"{file['path']}  SHA-256 {file['sha256'][:12]}…, {file['verified']}")
+    for file in files:
+        click.echo(f"{file['path']}  SHA-256 {file['sha256'][:12]}…, verified by: {file['verification']}")

@@ -1,4 +1,4 @@
-"""Notes with which arguments objects were made, so that what a config builds can be described without the config."""
+"""Recording of constructor calls, so that a model built from a config can be described without the config."""
 
 import inspect
 import sys
@@ -9,32 +9,32 @@ from typing import Any
 
 from torch import nn
 
-#: Objects of these packages are described by what they are made of, not by how they were made.
-_FOREIGN = ("torch", "numpy", "omegaconf", "builtins", "collections", "threading", "logging")
+#: Constructors in these packages are not recorded; `describe` handles their objects by type.
+_EXCLUDED_PACKAGES = ("torch", "numpy", "omegaconf", "builtins", "collections", "threading", "logging")
 
 
 @dataclass
 class Call:
-    """A call that was made.
+    """A call with its arguments.
 
     Attributes:
-        target: The class, function or method; or its dotted path.
-        arguments: By name.
-        made: What the call gave; None for a call that is only described.
+        target: The class, function or method, or its dotted path.
+        arguments: Arguments by name.
+        result: The returned object; None for calls that are described but not made.
     """
 
     target: Callable[..., Any] | str
     arguments: dict[str, Any]
-    made: Any = None
+    result: Any = None
 
 
 class CallRecorder:
-    """Within its context, remembers the outermost constructor call of every object that Python code makes.
+    """Context manager that records the outermost constructor call of every object created by Python code.
 
-    A class of `detectory.compat` counts as the class of the library that it builds on: both take the same arguments.
+    A class of `detectory.compat` is recorded as the library class that it extends; both take the same arguments.
 
     Args:
-        functions: Functions and methods whose results are remembered too, e.g. one that returns a list of blocks.
+        functions: Functions and methods whose calls are recorded too, e.g. one that returns a list of blocks.
 
     Example:
         >>> from detectory.modeling.matcher import Matcher
@@ -48,66 +48,68 @@ class CallRecorder:
         self._functions: dict[CodeType, Callable[..., Any]] = {}
         for function in functions:
             self._functions[inspect.unwrap(getattr(function, "__func__", function)).__code__] = function
+        # Keyed by id: every call keeps its result alive, so ids are not reused.
         self._calls: dict[int, Call] = {}
         self._running: dict[int, Call] = {}
 
     def __enter__(self) -> "CallRecorder":
-        self._before = sys.getprofile()
-        sys.setprofile(self._notice)
+        self._previous_profiler = sys.getprofile()
+        sys.setprofile(self._on_event)
         return self
 
     def __exit__(self, *_: object) -> None:
-        sys.setprofile(self._before)
+        sys.setprofile(self._previous_profiler)
 
     def call_of(self, value: Any) -> Call | None:
-        """Return the call that made an object, or None where none was seen.
+        """Return the call that created an object, or None if it was not recorded.
 
-        The blocks of an `nn.Sequential` were perhaps made by one of the functions: then that call is returned.
+        If the blocks of an `nn.Sequential` come from one of the functions, the call of that function is returned.
         """
         if id(value) in self._calls:
             return self._calls[id(value)]
         if isinstance(value, nn.Sequential):
             children = list(value)
             for call in self._calls.values():
-                if isinstance(call.made, list) and list(map(id, call.made)) == list(map(id, children)):
+                if isinstance(call.result, list) and list(map(id, call.result)) == list(map(id, children)):
                     return call
         return None
 
-    def _notice(self, frame: FrameType, event: str, result: Any) -> None:
+    def _on_event(self, frame: FrameType, event: str, result: Any) -> None:
         code = frame.f_code
         if event == "call" and code.co_name == "__init__" and code.co_argcount:
-            self._notice_constructor(frame)
+            self._record_constructor(frame)
         elif code in self._functions:
             if event == "call":
                 self._running[id(frame)] = Call(self._functions[code], _arguments(frame))
             elif event == "return" and result is not None and id(frame) in self._running:
                 call = self._running.pop(id(frame))
-                call.made = result
+                call.result = result
                 self._calls[id(result)] = call
 
-    def _notice_constructor(self, frame: FrameType) -> None:
-        if str(frame.f_globals.get("__name__", "")).split(".")[0] in _FOREIGN:
+    def _record_constructor(self, frame: FrameType) -> None:
+        if str(frame.f_globals.get("__name__", "")).split(".")[0] in _EXCLUDED_PACKAGES:
             return
         arguments = _arguments(frame)
-        made = arguments.pop(frame.f_code.co_varnames[0])
-        # A constructor that runs inside that of a subclass is not what the caller wrote.
-        if id(made) not in self._calls:
-            self._calls[id(made)] = Call(library_class(type(made)), arguments, made)
+        instance = arguments.pop(frame.f_code.co_varnames[0])
+        # The subclass's __init__ runs first; the calls of super().__init__ that follow are not what the caller wrote.
+        if id(instance) not in self._calls:
+            self._calls[id(instance)] = Call(library_class(type(instance)), arguments, instance)
 
 
-def library_class(kind: type) -> type:
-    """Return the first class in the order of resolution that is not one of `detectory.compat`."""
-    return next(base for base in kind.__mro__ if not base.__module__.startswith("detectory.compat."))
+def library_class(cls: type) -> type:
+    """Return the first class of the method resolution order that is not in `detectory.compat`."""
+    return next(base for base in cls.__mro__ if not base.__module__.startswith("detectory.compat."))
 
 
 def _arguments(frame: FrameType) -> dict[str, Any]:
+    """Return the arguments of the function that runs in a frame; `**kwargs` are merged in, `*args` are left out."""
     code, values = frame.f_code, dict(frame.f_locals)
     count = code.co_argcount + code.co_kwonlyargcount
     names = list(code.co_varnames[:count])
-    extra = code.co_varnames[count:]
+    variadic = code.co_varnames[count:]
     if code.co_flags & inspect.CO_VARARGS:
-        extra = extra[1:]
-    found = {name: values[name] for name in names if name in values}
+        variadic = variadic[1:]
+    arguments = {name: values[name] for name in names if name in values}
     if code.co_flags & inspect.CO_VARKEYWORDS:
-        found |= values.get(extra[0], {})
-    return found
+        arguments |= values.get(variadic[0], {})
+    return arguments

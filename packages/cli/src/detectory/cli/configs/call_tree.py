@@ -1,4 +1,4 @@
-"""Turns noted calls into a tree of calls and plain values: what a recipe is."""
+"""Conversion of recorded calls to the tree of calls and plain values that a recipe consists of."""
 
 import dataclasses
 import inspect
@@ -10,19 +10,24 @@ import torch
 from detectory.cli.configs.call_recorder import Call, CallRecorder
 from detectory.core.config import LazyCall
 
-_PLAIN = (str, int, float, bool, type(None))
+_PLAIN_TYPES = (str, int, float, bool, type(None))
 
 
-def described(value: Any, recorder: CallRecorder, where: str = "model") -> Any:
-    """Return `value` as calls, lists, dictionaries, plain values, classes and functions.
+def describe(value: Any, recorder: CallRecorder, path: str = "model") -> Any:
+    """Return `value` as a tree of calls, lists, dictionaries, plain values, classes and functions.
 
-    Arguments that equal their default are left out. An argument that the object keeps under its own name is told as it
-    is now: some configs change it after construction.
+    Arguments equal to their defaults are omitted. If the object has an attribute with the name of a scalar argument,
+    the attribute's current value is used, because some configs change it after construction.
+
+    Args:
+        value: An object created while `recorder` was active.
+        recorder: The recorder.
+        path: Dotted path of the value, for error messages.
 
     Raises:
-        ValueError: something was made in a way that no recipe can say, e.g. by a constructor that takes a config.
+        ValueError: If an object was created in a way that a recipe cannot express, e.g. from a `CfgNode`.
     """
-    if isinstance(value, _PLAIN):
+    if isinstance(value, _PLAIN_TYPES):
         return value
     if isinstance(value, (np.ndarray, torch.Tensor)):
         return value.tolist()
@@ -30,33 +35,35 @@ def described(value: Any, recorder: CallRecorder, where: str = "model") -> Any:
         return value.item()
     if isinstance(value, type) or inspect.isroutine(value):
         return value
-    if dataclasses.is_dataclass(value) or (isinstance(value, tuple) and hasattr(value, "_fields")):
-        names = [item.name for item in dataclasses.fields(value)] if dataclasses.is_dataclass(value) else value._fields
-        fields = {name: getattr(value, name) for name in names}
-        return _call(Call(type(value), fields, value), recorder, where)
+    if dataclasses.is_dataclass(value):
+        fields = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+        return _describe_call(Call(type(value), fields, value), recorder, path)
+    if isinstance(value, tuple) and hasattr(value, "_fields"):  # a named tuple
+        fields = {name: getattr(value, name) for name in value._fields}
+        return _describe_call(Call(type(value), fields, value), recorder, path)
     call = recorder.call_of(value)
     if call is not None:
-        return _call(call, recorder, where)
+        return _describe_call(call, recorder, path)
     if isinstance(value, (list, tuple)):
-        return [described(item, recorder, f"{where}[{index}]") for index, item in enumerate(value)]
+        return [describe(item, recorder, f"{path}[{index}]") for index, item in enumerate(value)]
     if isinstance(value, dict) and type(value) is dict:
-        return {key: described(item, recorder, f"{where}.{key}") for key, item in value.items()}
+        return {key: describe(item, recorder, f"{path}.{key}") for key, item in value.items()}
     raise ValueError(
-        f"config convert: {where} is made of a {type(value).__name__}, which a recipe cannot describe; a class of "
-        "your own needs plain arguments, see @configurable with from_config"
+        f"config convert: {path} is a {type(value).__name__}, which cannot be expressed in a recipe. Custom classes "
+        "must be built from plain arguments, e.g. with @configurable and from_config"
     )
 
 
-def _call(call: Call, recorder: CallRecorder, where: str) -> Call:
+def _describe_call(call: Call, recorder: CallRecorder, path: str) -> Call:
     defaults = _defaults(call.target)
     arguments = {}
-    for name, given in call.arguments.items():
-        value = _as_it_is_now(call.made, name, given)
+    for name, original in call.arguments.items():
+        value = _current_value(call.result, name, original)
         if name == "get_fed_loss_cls_weights" and not call.arguments.get("use_fed_loss"):
-            continue  # never called then
-        if name in defaults and _is_same(defaults[name], value):
+            continue  # a closure over the config, which is only called with federated loss
+        if name in defaults and _is_equal(defaults[name], value):
             continue
-        arguments[name] = described(value, recorder, f"{where}.{name}")
+        arguments[name] = describe(value, recorder, f"{path}.{name}")
     return Call(call.target, arguments)
 
 
@@ -65,33 +72,35 @@ def _defaults(target: Any) -> dict[str, Any]:
     return {item.name: item.default for item in parameters if item.default is not inspect.Parameter.empty}
 
 
-def _as_it_is_now(made: Any, name: str, given: Any) -> Any:
-    """The attribute that bears an argument's name, where both are numbers, or dictionaries of the same keys."""
-    held = getattr(made, name, given)
-    if type(held) is type(given) and isinstance(given, (int, float)):
-        return held
-    if isinstance(given, dict) and isinstance(held, dict) and held.keys() == given.keys():
-        return held
-    if isinstance(given, (int, float)) and isinstance(held, dict) and all(isinstance(key, str) for key in held):
-        return held
-    return given
+def _current_value(instance: Any, name: str, original: Any) -> Any:
+    """Return the attribute named like an argument if both are numbers or dictionaries, else the argument."""
+    current = getattr(instance, name, original)
+    if type(current) is type(original) and isinstance(original, (int, float)):
+        return current
+    if isinstance(original, dict) and isinstance(current, dict) and current.keys() == original.keys():
+        return current
+    if isinstance(original, (int, float)) and isinstance(current, dict) and all(isinstance(k, str) for k in current):
+        return current
+    return original
 
 
-def _is_same(default: Any, value: Any) -> bool:
+def _is_equal(default: Any, value: Any) -> bool:
     if isinstance(default, (list, tuple)) and isinstance(value, (list, tuple)):
-        return len(default) == len(value) and all(map(_is_same, default, value))
-    if isinstance(default, _PLAIN) and isinstance(value, _PLAIN):
+        return len(default) == len(value) and all(map(_is_equal, default, value))
+    if isinstance(default, _PLAIN_TYPES) and isinstance(value, _PLAIN_TYPES):
         return type(default) is type(value) and default == value
     return default is value
 
 
 def share_num_classes(value: Any, inherited: Any = None, depth: int = 0) -> None:
-    """Let parts take `num_classes` from the call around them, so that a recipe has one place to change it.
+    """Replace each `num_classes` equal to that of an enclosing call by an interpolation, in place.
+
+    The recipe then has a single place to change the number of classes.
 
     Args:
-        value: A tree of `described`, changed in place.
-        inherited: The number of the nearest call above.
-        depth: Levels up to that call.
+        value: A tree of `describe`.
+        inherited: `num_classes` of the nearest enclosing call that has it.
+        depth: Number of levels up to that call.
     """
     if isinstance(value, Call):
         own = value.arguments.get("num_classes")
@@ -106,7 +115,7 @@ def share_num_classes(value: Any, inherited: Any = None, depth: int = 0) -> None
 
 
 def as_nodes(value: Any) -> Any:
-    """Return a tree of `described` with nodes of `LazyCall` in place of calls."""
+    """Return a tree of `describe` with every `Call` replaced by a `LazyCall` node."""
     if isinstance(value, Call):
         return LazyCall(value.target)(**{name: as_nodes(item) for name, item in value.arguments.items()})
     if isinstance(value, list):

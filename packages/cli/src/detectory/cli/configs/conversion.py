@@ -1,4 +1,4 @@
-"""A Detectron2 YAML config as a recipe: model, loaders, optimizer, schedule and training options."""
+"""Conversion of a Detectron2 config to a recipe: model, data loaders, optimizer, schedule and training options."""
 
 from typing import Any
 
@@ -6,13 +6,13 @@ import torch
 from omegaconf import DictConfig
 
 from detectory.cli.configs.call_recorder import Call, CallRecorder
-from detectory.cli.configs.call_tree import as_nodes, described, share_num_classes
+from detectory.cli.configs.call_tree import as_nodes, describe, share_num_classes
 from detectory.cli.configs.recipe_source import RecipeSource
 from detectory.data import MetadataCatalog
 from detectory.modeling.backbone import ResNet
 
-_SAMPLERS = "detectory.data.samplers.RepeatFactorTrainingSampler"
-#: What evaluates a dataset, by the `evaluator_type` of its metadata.
+_REPEAT_FACTOR_SAMPLER = "detectory.data.samplers.RepeatFactorTrainingSampler"
+#: `evaluator_type` of a dataset's metadata -> evaluator classes of `detectory.evaluation`.
 _EVALUATORS = {
     "coco": ("COCOEvaluator",),
     "coco_panoptic_seg": ("COCOEvaluator", "SemSegEvaluator", "COCOPanopticEvaluator"),
@@ -26,30 +26,31 @@ _EVALUATORS = {
 
 
 def recipe_text(cfg: Any, name: str) -> str:
-    """Return the source of a Python recipe that builds what a `CfgNode` builds.
+    """Return the source code of the recipe that is equivalent to a `CfgNode`.
 
     Args:
         cfg: The config.
-        name: What the file's first line says that it was made from.
+        name: Name of the config, for the docstring of the recipe.
 
     Raises:
-        ValueError: the config uses what a recipe cannot describe; says what.
+        ValueError: If the config uses a feature that a recipe cannot express.
     """
-    source = RecipeSource(f"The recipe that `detectory config convert` made from {name}.")
-    for part, value in recipe_of(cfg).items():
+    source = RecipeSource(f"Recipe converted from {name} by `detectory config convert`.")
+    for part, value in _recipe_parts(cfg).items():
         source.assign(part, value)
     return source.text()
 
 
 def recipe_config(cfg: Any) -> DictConfig:
-    """Return the recipe of a `CfgNode` as a config, see `recipe_text`."""
-    return DictConfig({part: as_nodes(value) for part, value in recipe_of(cfg).items()}, flags={"allow_objects": True})
+    """Return the recipe that is equivalent to a `CfgNode` as a config."""
+    nodes = {part: as_nodes(value) for part, value in _recipe_parts(cfg).items()}
+    return DictConfig(nodes, flags={"allow_objects": True})
 
 
-def recipe_of(cfg: Any) -> dict[str, Any]:
-    """Return the parts of a recipe as trees of calls, see `recipe_text`."""
+def _recipe_parts(cfg: Any) -> dict[str, Any]:
+    """Return the parts of the recipe as trees of calls."""
     return {
-        "model": model_of(cfg),
+        "model": _model(cfg),
         "dataloader": _loaders(cfg),
         "optimizer": _optimizer(cfg),
         "lr_multiplier": _schedule(cfg),
@@ -57,8 +58,8 @@ def recipe_of(cfg: Any) -> dict[str, Any]:
     }
 
 
-def model_of(cfg: Any) -> Any:
-    """Return the calls that build the model of a config; the model is built once, without memory."""
+def _model(cfg: Any) -> Any:
+    """Return the calls that build the model of a config; the model is built once, on the meta device."""
     from detectory.compat.detectron2.modeling import build_model
 
     cfg = cfg.clone()
@@ -66,7 +67,7 @@ def model_of(cfg: Any) -> Any:
     cfg.MODEL.DEVICE = "meta"
     with CallRecorder([ResNet.make_stage]) as recorder, torch.device("meta"):
         model = build_model(cfg)
-    tree = described(model, recorder)
+    tree = describe(model, recorder)
     share_num_classes(tree)
     return tree
 
@@ -93,12 +94,12 @@ def _loaders(cfg: Any) -> dict[str, Any]:
         loader["sampler"] = _repeat_factor_sampler(cfg)
     elif cfg.DATALOADER.SAMPLER_TRAIN != "TrainingSampler":
         raise ValueError(
-            f"config convert: DATALOADER.SAMPLER_TRAIN {cfg.DATALOADER.SAMPLER_TRAIN!r} needs the dataset's length, "
-            "which a recipe cannot say; set TrainingSampler"
+            "config convert: DATALOADER.SAMPLER_TRAIN must be TrainingSampler or RepeatFactorTrainingSampler, got "
+            f"{cfg.DATALOADER.SAMPLER_TRAIN!r}, which needs the length of the dataset"
         )
-    found: dict[str, Any] = {"train": Call("detectory.data.build_detection_train_loader", loader)}
+    loaders: dict[str, Any] = {"train": Call("detectory.data.build_detection_train_loader", loader)}
     if cfg.DATASETS.TEST:
-        found["test"] = Call(
+        loaders["test"] = Call(
             "detectory.data.build_detection_test_loader",
             {
                 "dataset": Call("detectory.data.get_detection_dataset_dicts", test),
@@ -106,8 +107,8 @@ def _loaders(cfg: Any) -> dict[str, Any]:
                 "num_workers": cfg.DATALOADER.NUM_WORKERS,
             },
         )
-        found["evaluator"] = _evaluators(cfg.DATASETS.TEST[0], cfg.TEST.DETECTIONS_PER_IMAGE)
-    return found
+        loaders["evaluator"] = _evaluators(cfg.DATASETS.TEST[0], cfg.TEST.DETECTIONS_PER_IMAGE)
+    return loaders
 
 
 def _mapper(cfg: Any, is_train: bool) -> Any:
@@ -115,7 +116,7 @@ def _mapper(cfg: Any, is_train: bool) -> Any:
 
     with CallRecorder() as recorder:
         mapper = DatasetMapper(cfg, is_train)
-    return described(mapper, recorder, f"dataloader.{'train' if is_train else 'test'}.mapper")
+    return describe(mapper, recorder, f"dataloader.{'train' if is_train else 'test'}.mapper")
 
 
 def _repeat_factor_sampler(cfg: Any) -> Call:
@@ -124,15 +125,16 @@ def _repeat_factor_sampler(cfg: Any) -> Call:
         "repeat_thresh": cfg.DATALOADER.REPEAT_THRESHOLD,
         "sqrt": cfg.DATALOADER.REPEAT_SQRT,
     }
-    return Call(_SAMPLERS, {"repeat_factors": Call(f"{_SAMPLERS}.repeat_factors_from_category_frequency", factors)})
+    method = f"{_REPEAT_FACTOR_SAMPLER}.repeat_factors_from_category_frequency"
+    return Call(_REPEAT_FACTOR_SAMPLER, {"repeat_factors": Call(method, factors)})
 
 
 def _evaluators(dataset: str, detections_per_image: int) -> Any:
-    kind = MetadataCatalog.get(dataset).get("evaluator_type", "coco")
-    names = _EVALUATORS.get(kind, ("COCOEvaluator",))
+    evaluator_type = MetadataCatalog.get(dataset).get("evaluator_type", "coco")
+    names = _EVALUATORS.get(evaluator_type, ("COCOEvaluator",))
     reference = "${..test.dataset.names}" if len(names) == 1 else "${...test.dataset.names}"
     calls = [Call(f"detectory.evaluation.{name}", {"dataset_name": reference}) for name in names]
-    if kind == "lvis":
+    if evaluator_type == "lvis":
         calls[0].arguments["max_dets_per_image"] = detections_per_image
     return calls[0] if len(calls) == 1 else calls
 
@@ -156,16 +158,16 @@ def _optimizer(cfg: Any) -> Call:
 def _schedule(cfg: Any) -> Any:
     from detectory.compat.detectron2.solver import build_lr_scheduler
 
-    any_optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
+    placeholder = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
     with CallRecorder() as recorder:
-        scheduler: Any = build_lr_scheduler(cfg, any_optimizer)
+        scheduler: Any = build_lr_scheduler(cfg, placeholder)
     call = recorder.call_of(scheduler)
     assert call is not None
-    return described(call.arguments["multiplier"], recorder, "lr_multiplier")
+    return describe(call.arguments["multiplier"], recorder, "lr_multiplier")
 
 
 def _train(cfg: Any) -> dict[str, Any]:
-    found: dict[str, Any] = {
+    options: dict[str, Any] = {
         "output_dir": cfg.OUTPUT_DIR,
         "init_checkpoint": cfg.MODEL.WEIGHTS,
         "max_iter": cfg.SOLVER.MAX_ITER,
@@ -177,15 +179,15 @@ def _train(cfg: Any) -> dict[str, Any]:
         "device": cfg.MODEL.DEVICE,
     }
     if cfg.SEED >= 0:
-        found["seed"] = cfg.SEED
+        options["seed"] = cfg.SEED
     clip = cfg.SOLVER.CLIP_GRADIENTS
     if clip.ENABLED:
-        found["clip_gradients"] = {
+        options["clip_gradients"] = {
             "clip_type": clip.CLIP_TYPE,
             "clip_value": clip.CLIP_VALUE,
             "norm_type": clip.NORM_TYPE,
         }
-    return found
+    return options
 
 
 def _one_or_all(names: Any) -> Any:

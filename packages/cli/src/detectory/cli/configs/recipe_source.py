@@ -1,4 +1,4 @@
-"""Writes a tree of calls as the source of a recipe."""
+"""Python source code of a recipe, generated from a tree of calls."""
 
 import importlib
 from typing import Any
@@ -10,10 +10,10 @@ _WIDTH = 110
 
 
 class RecipeSource:
-    """Collects assignments and the imports that they need.
+    """Assignments and the imports that they need.
 
     Args:
-        docstring: The first line of the file.
+        docstring: Module docstring of the recipe.
     """
 
     def __init__(self, docstring: str) -> None:
@@ -22,7 +22,7 @@ class RecipeSource:
         self._assignments: list[str] = []
 
     def assign(self, name: str, value: Any) -> None:
-        """Add `name = value`."""
+        """Add the assignment `name = value`."""
         self._assignments.append(f"{name} = {self._expression(value, 0)}")
 
     def text(self) -> str:
@@ -49,8 +49,8 @@ class RecipeSource:
         return self._name(value)
 
     def _name(self, target: Any) -> str:
-        """The name under which a class or function, or a method's class, is imported."""
-        module, _, qualified = _public_path(target)
+        """Import a class or function, or the class of a method, and return the name to use in the source."""
+        module, qualified = _public_path(target)
         imported, _, rest = qualified.partition(".")
         alias = imported
         while self._imports.setdefault(alias, (module, imported)) != (module, imported):
@@ -58,19 +58,19 @@ class RecipeSource:
         return f"{alias}.{rest}" if rest else alias
 
 
-def _public_path(target: Any) -> tuple[str, str, str]:
-    """Split the dotted path of a target at the shortest package of two levels or more that offers the same object."""
+def _public_path(target: Any) -> tuple[str, str]:
+    """Split the dotted path of a target into package and name, with the shortest package that exports the object."""
     target = locate(target) if isinstance(target, str) else target
     qualname = target.__qualname__
     module = dotted_path(target).removesuffix(f".{qualname}")
     first = qualname.partition(".")[0]
-    wanted = getattr(importlib.import_module(module), first)
+    exported = getattr(importlib.import_module(module), first)
     parts = module.split(".")
     for length in range(2, len(parts)):
         shorter = ".".join(parts[:length])
-        if getattr(importlib.import_module(shorter), first, None) is wanted:
-            return shorter, ".", qualname
-    return module, ".", qualname
+        if getattr(importlib.import_module(shorter), first, None) is exported:
+            return shorter, qualname
+    return module, qualname
 
 
 def _import_line(module: str, names: list[str]) -> str:

@@ -1,1 +1,1 @@
-"""Dataset folders and their conversion, for the commands `train` and `data`."""
+"""Dataset folders: COCO layout, selection of annotation sources, and format conversion."""

@@ -1,4 +1,4 @@
-"""Finds the parts of a folder in COCO layout: annotation files and the images that each belongs to."""
+"""Dataset folders in COCO layout: annotation files and their image folders."""
 
 import json
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from detectory.data import DatasetCatalog, MetadataCatalog, register_coco_instan
 
 @dataclass(frozen=True)
 class Split:
-    """One annotation file and the folder of its images."""
+    """An annotation file and the folder of its images."""
 
     annotations: Path
     images: Path
@@ -17,12 +17,12 @@ class Split:
 
 @dataclass(frozen=True)
 class CocoFolder:
-    """A dataset in COCO layout: `annotations/instances_train*.json` beside `train*/`, the same for `val`.
+    """A dataset in COCO layout: `annotations/instances_train*.json` next to `train*/`, and likewise for `val`.
 
     Attributes:
-        train: What to train on.
-        val: What to evaluate on.
-        classes: Names of the categories, in the order of their contiguous ids.
+        train: Training split.
+        val: Validation split.
+        classes: Class names in the order of their category ids.
     """
 
     train: Split
@@ -31,11 +31,11 @@ class CocoFolder:
 
     @classmethod
     def find(cls, folder: Path) -> "CocoFolder":
-        """Look into a folder.
+        """Return the splits and classes of a folder.
 
         Raises:
-            FileNotFoundError: the folder, an annotation file or a folder of images is missing; says what was expected.
-            ValueError: an annotation file is no COCO file.
+            FileNotFoundError: If the folder, an annotation file or an image folder is missing.
+            ValueError: If an annotation file is not in COCO format.
         """
         if not folder.is_dir():
             raise FileNotFoundError(f"{folder}: no such folder")
@@ -43,9 +43,9 @@ class CocoFolder:
         return cls(train, val, _class_names(train.annotations))
 
     def register(self, name: str) -> tuple[str, str]:
-        """Register both splits as datasets `name_train` and `name_val` and return these names.
+        """Register both splits under the names `name_train` and `name_val`, and return these names.
 
-        What was registered under them before, for another folder of the same name, is forgotten.
+        Datasets registered earlier under these names, from another folder, are replaced.
         """
         names = f"{name}_train", f"{name}_val"
         for dataset, split in zip(names, (self.train, self.val), strict=True):
@@ -58,16 +58,14 @@ class CocoFolder:
 
 
 def _find_split(folder: Path, name: str) -> Split:
-    found = sorted((folder / "annotations").glob(f"instances_{name}*.json"))
-    if not found:
-        raise FileNotFoundError(f"{folder}: expected annotations/instances_{name}*.json (COCO layout), found none")
-    suffix = found[0].stem.removeprefix("instances_")
+    files = sorted((folder / "annotations").glob(f"instances_{name}*.json"))
+    if not files:
+        raise FileNotFoundError(f"{folder}: not a folder in COCO layout: annotations/instances_{name}*.json is missing")
+    suffix = files[0].stem.removeprefix("instances_")
     for images in (folder / suffix, folder / "images" / suffix, folder / name, folder / "images"):
         if images.is_dir():
-            return Split(found[0], images)
-    raise FileNotFoundError(
-        f"{folder}: found {found[0].name}, but no folder of its images ({suffix}/ or images/{suffix}/)"
-    )
+            return Split(files[0], images)
+    raise FileNotFoundError(f"{folder}: no image folder {suffix}/ or images/{suffix}/ for {files[0].name}")
 
 
 def _class_names(annotations: Path) -> tuple[str, ...]:
@@ -76,5 +74,5 @@ def _class_names(annotations: Path) -> tuple[str, ...]:
         return tuple(category["name"] for category in sorted(categories, key=lambda category: category["id"]))
     except (ValueError, TypeError, LookupError) as error:
         raise ValueError(
-            f"{annotations}: no COCO file: expected an object with a list 'categories' of id and name"
+            f"{annotations}: not a COCO annotation file: expected an object with a list 'categories' of ids and names"
         ) from error

@@ -1,1 +1,1 @@
-"""The demonstration: a small dataset made on the spot, a Mask R-CNN trained on it, and a page that shows both."""
+"""The demo: a generated dataset, a small recipe, the pipeline and the result page."""

@@ -1,4 +1,4 @@
-"""Generates a COCO-format dataset of textured shapes over crops of photographs: JPEG files and a JSON on disk."""
+"""Generated COCO dataset of textured shapes on natural backgrounds: JPEG files and annotation files."""
 
 import json
 import math
@@ -10,8 +10,8 @@ from PIL import Image
 
 from detectory.cli.demo.shapes import CLASSES, coverage, place, texture
 
-#: Photographs inside scikit-image ("skimage") and scikit-learn ("sklearn") wheels. A scene is in one split only.
-PHOTOGRAPHS = {
+#: Background images in the wheels of scikit-image ("skimage") and scikit-learn ("sklearn"). The splits are disjoint.
+BACKGROUNDS = {
     "train": (
         "skimage/astronaut.png",
         "skimage/coffee.png",
@@ -27,12 +27,12 @@ PHOTOGRAPHS = {
 IMAGE_SIZE = 256
 _OBJECTS_PER_IMAGE = (3, 8)
 _OBJECT_EXTENT = (28, 116)  # pixels between opposite corners, before stretching
-_LEAST_VISIBLE_SHARE = 0.4
-_LEAST_EXTENT, _LARGEST_EXTENT = 16, 120  # pixels, of the visible part's box
+_MIN_VISIBLE_FRACTION = 0.4
+_MIN_EXTENT, _MAX_EXTENT = 16, 120  # pixels, sides of the visible part's box
 
 
-def photograph(name: str) -> np.ndarray:
-    """Read a photograph that ships inside an installed package, (H, W, 3) uint8 RGB.
+def read_background(name: str) -> np.ndarray:
+    """Read a background image from an installed package, (H, W, 3) uint8 RGB.
 
     Raises:
         ModuleNotFoundError: scikit-image or scikit-learn is not installed; says how to install them.
@@ -43,7 +43,7 @@ def photograph(name: str) -> np.ndarray:
         import sklearn.datasets
     except ModuleNotFoundError as error:
         raise ModuleNotFoundError(
-            f"the demo needs {error.name} for its photographs: pip install 'detectory[demo]'"
+            f"the demo needs the sample images of {error.name}: pip install 'detectory[demo]'"
         ) from error
     folders = {
         "skimage": Path(skimage.__file__).parent / "data",
@@ -54,28 +54,28 @@ def photograph(name: str) -> np.ndarray:
         return np.asarray(image.convert("RGB"))
 
 
-def random_crop(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Return a random square part of a photograph at `IMAGE_SIZE`, mirrored half of the time, (S, S, 3) float32."""
-    side = int(rng.uniform(0.5, 1.0) * min(picture.shape[:2]))
-    top, left = (int(rng.integers(0, length - side + 1)) for length in picture.shape[:2])
-    part = Image.fromarray(picture[top : top + side, left : left + side]).resize(
+def random_crop(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Return a random square crop resized to `IMAGE_SIZE`, with random brightness and flip, (S, S, 3) float32."""
+    side = int(rng.uniform(0.5, 1.0) * min(image.shape[:2]))
+    top, left = (int(rng.integers(0, length - side + 1)) for length in image.shape[:2])
+    crop = Image.fromarray(image[top : top + side, left : left + side]).resize(
         (IMAGE_SIZE, IMAGE_SIZE), Image.Resampling.BILINEAR
     )
-    pixels = np.asarray(part, np.float32) * rng.uniform(0.7, 1.1)
+    pixels = np.asarray(crop, np.float32) * rng.uniform(0.7, 1.1)
     return pixels[:, ::-1] if rng.random() < 0.5 else pixels
 
 
 def draw_scene(background: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, list[tuple[int, np.ndarray]]]:
-    """Draw 3 to 8 shapes onto a background, later ones over earlier ones.
+    """Draw 3 to 8 random shapes on a background; later shapes occlude earlier ones.
 
     Returns:
-        The picture (S, S, 3) uint8, and for each object its class index and its visible mask (S, S) bool.
+        The image (S, S, 3) uint8, and the class index and visible mask (S, S) bool of every object.
     """
-    wanted = int(rng.integers(_OBJECTS_PER_IMAGE[0], _OBJECTS_PER_IMAGE[1] + 1))
-    picture = background.copy()
+    target_count = int(rng.integers(_OBJECTS_PER_IMAGE[0], _OBJECTS_PER_IMAGE[1] + 1))
+    image = background.copy()
     objects: list[tuple[int, np.ndarray]] = []
     for _ in range(60):
-        if len(objects) == wanted:
+        if len(objects) == target_count:
             break
         label = int(rng.integers(len(CLASSES)))
         radius = rng.uniform(*_OBJECT_EXTENT) / 2
@@ -85,25 +85,25 @@ def draw_scene(background: np.ndarray, rng: np.random.Generator) -> tuple[np.nda
         mask = cover > 0.5
         kept = [(earlier, visible & ~mask) for earlier, visible in objects]
         if any(not (mask & ~visible).any() for _, visible in objects):
-            continue  # a shape wholly inside another would leave a hole, which COCO polygons cannot say
-        if not _acceptable(mask) or not all(
-            _acceptable(left) and left.sum() >= _LEAST_VISIBLE_SHARE * before.sum()
+            continue  # a shape inside another one would leave a hole, which COCO polygons cannot represent
+        if not _has_valid_size(mask) or not all(
+            _has_valid_size(left) and left.sum() >= _MIN_VISIBLE_FRACTION * before.sum()
             for (_, left), (_, before) in zip(kept, objects, strict=True)
         ):
             continue
         surface = texture(CLASSES[label], IMAGE_SIZE, rng)
-        picture = picture * (1 - cover[..., None]) + surface * cover[..., None]
+        image = image * (1 - cover[..., None]) + surface * cover[..., None]
         objects = [*kept, (label, mask)]
-    noisy = picture + rng.normal(0, 3, picture.shape)
+    noisy = image + rng.normal(0, 3, image.shape)
     return np.clip(noisy, 0, 255).astype(np.uint8), objects
 
 
-def scatter_shapes(picture: np.ndarray, seed: int) -> np.ndarray:
-    """Draw shapes on a whole photograph, made as high as `IMAGE_SIZE` and at least that wide; (S, W, 3) uint8."""
+def scatter_shapes(background: np.ndarray, seed: int) -> np.ndarray:
+    """Draw shapes on a whole background image, resized to height S = `IMAGE_SIZE` and width W >= S; (S, W, 3) uint8."""
     rng = np.random.default_rng([seed, 99])
-    height, width = picture.shape[:2]
+    height, width = background.shape[:2]
     width = max(round(width * IMAGE_SIZE / height), IMAGE_SIZE)
-    resized = Image.fromarray(picture).resize((width, IMAGE_SIZE), Image.Resampling.BILINEAR)
+    resized = Image.fromarray(background).resize((width, IMAGE_SIZE), Image.Resampling.BILINEAR)
     pixels = np.asarray(resized).copy()
     for left in range(0, width - IMAGE_SIZE + 1, IMAGE_SIZE):
         window = pixels[:, left : left + IMAGE_SIZE]
@@ -111,17 +111,17 @@ def scatter_shapes(picture: np.ndarray, seed: int) -> np.ndarray:
     return pixels
 
 
-def _acceptable(mask: np.ndarray) -> bool:
-    """Whether the box around a mask has sides of 16 to 120 pixels."""
+def _has_valid_size(mask: np.ndarray) -> bool:
+    """Whether the sides of a mask's bounding box are within `_MIN_EXTENT` and `_MAX_EXTENT`."""
     rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
     if not len(rows):
         return False
     sides = rows[-1] - rows[0] + 1, columns[-1] - columns[0] + 1
-    return min(sides) >= _LEAST_EXTENT and max(sides) <= _LARGEST_EXTENT
+    return min(sides) >= _MIN_EXTENT and max(sides) <= _MAX_EXTENT
 
 
-def polygons_of(mask: np.ndarray) -> list[list[float]]:
-    """Return the outlines of a mask's parts as COCO polygons `[x0, y0, x1, y1, …]`; pixel corners are at integers."""
+def mask_to_polygons(mask: np.ndarray) -> list[list[float]]:
+    """Return the contours of a mask as COCO polygons `[x0, y0, x1, y1, …]`, with pixel corners at integers."""
     from skimage.measure import approximate_polygon, find_contours
 
     padded = np.pad(mask.astype(np.float32), 1)
@@ -136,32 +136,30 @@ def polygons_of(mask: np.ndarray) -> list[list[float]]:
 
 
 def write_split(folder: Path, split: str, images: int, seed: int, progress: Callable[[int], None]) -> Path:
-    """Write `images` scenes of a split to `folder/split/*.jpg` and `folder/annotations/instances_split.json`.
+    """Write the images and the annotation file of a split and return the path of the annotation file.
 
     Args:
-        folder: Is made where it is missing.
-        split: "train" or "val"; their photographs differ.
-        images: How many.
-        seed: The same seed gives the same files.
+        folder: Dataset folder; images are written to `folder/split/*.jpg`, annotations to
+            `folder/annotations/instances_split.json`.
+        split: "train" or "val".
+        images: Number of images.
+        seed: Random seed; the same seed produces the same files.
         progress: Called with 1 after each image.
-
-    Returns:
-        The path of the JSON.
     """
     rng = np.random.default_rng([seed, len(split)])
-    photographs = [photograph(name) for name in PHOTOGRAPHS[split]]
+    backgrounds = [read_background(name) for name in BACKGROUNDS[split]]
     (folder / split).mkdir(parents=True, exist_ok=True)
     (folder / "annotations").mkdir(exist_ok=True)
     records: list[dict] = []
     annotations: list[dict] = []
-    for number in range(1, images + 1):
-        background = random_crop(photographs[rng.integers(len(photographs))], rng)
-        picture, objects = draw_scene(background, rng)
-        name = f"{number:06d}.jpg"
-        Image.fromarray(picture).save(folder / split / name, quality=92)
-        records.append({"id": number, "file_name": name, "height": IMAGE_SIZE, "width": IMAGE_SIZE})
+    for image_id in range(1, images + 1):
+        background = random_crop(backgrounds[rng.integers(len(backgrounds))], rng)
+        image, objects = draw_scene(background, rng)
+        name = f"{image_id:06d}.jpg"
+        Image.fromarray(image).save(folder / split / name, quality=92)
+        records.append({"id": image_id, "file_name": name, "height": IMAGE_SIZE, "width": IMAGE_SIZE})
         for label, mask in objects:
-            annotations.append(_annotation(len(annotations) + 1, number, label, mask))
+            annotations.append(_annotation(len(annotations) + 1, image_id, label, mask))
         progress(1)
     path = folder / "annotations" / f"instances_{split}.json"
     categories = [{"id": index + 1, "name": name} for index, name in enumerate(CLASSES)]
@@ -171,15 +169,15 @@ def write_split(folder: Path, split: str, images: int, seed: int, progress: Call
     return path
 
 
-def _annotation(identity: int, image: int, label: int, mask: np.ndarray) -> dict:
+def _annotation(annotation_id: int, image_id: int, label: int, mask: np.ndarray) -> dict:
     rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
     x, y = int(columns[0]), int(rows[0])
     return {
-        "id": identity,
-        "image_id": image,
+        "id": annotation_id,
+        "image_id": image_id,
         "category_id": label + 1,
         "bbox": [x, y, int(columns[-1]) + 1 - x, int(rows[-1]) + 1 - y],
         "area": int(mask.sum()),
         "iscrowd": 0,
-        "segmentation": polygons_of(mask),
+        "segmentation": mask_to_polygons(mask),
     }

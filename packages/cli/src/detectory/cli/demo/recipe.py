@@ -1,4 +1,4 @@
-"""The demo's recipe: a Mask R-CNN with ResNet-18 and a narrow FPN, which two CPU cores train from nothing."""
+"""The demo's recipe: a Mask R-CNN with ResNet-18 and a narrow FPN that can be trained from scratch on a CPU."""
 
 import torch
 from omegaconf import DictConfig
@@ -12,12 +12,12 @@ _CHANNELS = 64
 
 
 def demo_recipe(iterations: int, short_edge: int, max_size: int) -> DictConfig:
-    """Return the zoo's Mask R-CNN R-50-FPN recipe, made small and set to train from random weights in bfloat16.
+    """Return a small version of the zoo's Mask R-CNN R-50-FPN recipe that trains from random weights in bfloat16.
 
     Args:
-        iterations: Of 8 images each.
-        short_edge: Images are resized so that their shorter side has this many pixels,
-        max_size: And their longer side at most this many.
+        iterations: Training iterations of 8 images each.
+        short_edge: Length of the shorter image side after resizing, in pixels.
+        max_size: Maximum length of the longer side, in pixels.
     """
     config = zoo.get_config("COCO-InstanceSegmentation/mask_rcnn_R_50_FPN_1x.py")
     _shrink(config.model, relative_size=short_edge / 256)
@@ -48,7 +48,7 @@ def demo_recipe(iterations: int, short_edge: int, max_size: int) -> DictConfig:
 
 
 def _shrink(model: DictConfig, relative_size: float) -> None:
-    """Change the recipe's model in place: ResNet-18 with batch norm, 64 channels from the FPN on, four levels."""
+    """Change the model in place: ResNet-18 with batch norm, an FPN with four levels of 64 channels, smaller heads."""
     levels = ["p2", "p3", "p4", "p5"]
     model.backbone.bottom_up.stages = LazyCall(ResNet.make_default_stages)(depth=18, norm="BN")
     model.backbone.bottom_up.stem.norm = "BN"

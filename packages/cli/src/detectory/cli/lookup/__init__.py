@@ -1,1 +1,1 @@
-"""What a name on the command line refers to: recipes, Detectron2 YAML configs, run folders, models of the zoo."""
+"""Resolution of names given on the command line: recipes, Detectron2 YAML configs, run folders and zoo models."""

@@ -1,4 +1,4 @@
-"""Detectron2's YAML configs on the command line: they go through `detectory.compat.detectron2`."""
+"""Detectron2 YAML configs on the command line: loading, training, evaluation and run folders."""
 
 import json
 import tempfile
@@ -9,16 +9,17 @@ from typing import Any
 import torch
 
 from detectory.cli.datasets.coco_folder import CocoFolder
-from detectory.cli.json_output import write_results
+from detectory.cli.json_output import write_json
 from detectory.cli.lookup.recipes import CONFIG_FILE
 from detectory.core.distributed import get_rank
 from detectory.core.storage import atomic_write
 
+#: Name of the file in a run folder that records the folder passed as `--data`.
 _DATASET_FILE = "dataset.json"
 
 
 def is_detectron2_config(name: str) -> bool:
-    """Whether a recipe's name is a YAML config of Detectron2: in its zoo, or a file with upper-case keys."""
+    """Whether `name` is a Detectron2 config: a YAML file with upper-case keys, or a YAML name in the model zoo."""
     if not name.endswith((".yaml", ".yml")):
         return False
     path = Path(name)
@@ -39,12 +40,19 @@ def load(
     device: str | None = None,
     keep_device: bool = False,
 ) -> Any:
-    """Return the `CfgNode` of a file, or of a name in Detectron2's zoo, with everything of the command line in it.
+    """Return the `CfgNode` of a YAML file or zoo name with the command-line options applied.
 
-    Without `device`, a config that wants CUDA gets the CPU where there is no CUDA device, unless `keep_device`.
+    Args:
+        name: A YAML file, or a name in Detectron2's model zoo.
+        overrides: `KEY=VALUE` arguments.
+        data: A folder in COCO layout that replaces the datasets and sets the number of classes.
+        output: Replaces `OUTPUT_DIR`.
+        weights: Replaces `MODEL.WEIGHTS`.
+        device: Replaces `MODEL.DEVICE`. By default "cuda" becomes "cpu" if CUDA is unavailable.
+        keep_device: Keep `MODEL.DEVICE` even if CUDA is unavailable.
 
     Raises:
-        ValueError: an override is no `KEY=VALUE`.
+        ValueError: If an override is not `KEY=VALUE`.
     """
     from detectory.compat.detectron2 import model_zoo
     from detectory.compat.detectron2.config import get_cfg
@@ -52,10 +60,10 @@ def load(
     cfg = get_cfg()
     cfg.merge_from_file(name if Path(name).is_file() else model_zoo.get_config_file(name))
     if data is not None:
-        found = CocoFolder.find(data)
-        train, val = found.register(data.resolve().name)
+        dataset = CocoFolder.find(data)
+        train, val = dataset.register(data.resolve().name)
         cfg.DATASETS.TRAIN, cfg.DATASETS.TEST = (train,), (val,)
-        cfg.MODEL.ROI_HEADS.NUM_CLASSES = cfg.MODEL.RETINANET.NUM_CLASSES = len(found.classes)
+        cfg.MODEL.ROI_HEADS.NUM_CLASSES = cfg.MODEL.RETINANET.NUM_CLASSES = len(dataset.classes)
     if output is not None:
         cfg.OUTPUT_DIR = str(output)
     if weights is not None:
@@ -63,7 +71,7 @@ def load(
     pairs = [override.split("=", 1) for override in overrides]
     for pair in pairs:
         if len(pair) != 2:
-            raise ValueError(f"{pair[0]}: expected KEY=VALUE")
+            raise ValueError(f"override must be KEY=VALUE, got '{pair[0]}'")
     cfg.merge_from_list([part for pair in pairs for part in pair])
     if device is not None:
         cfg.MODEL.DEVICE = device
@@ -73,9 +81,16 @@ def load(
 
 
 def train(name: str, overrides: Sequence[str], *, resume: bool, data: Path | None = None, **options: Any) -> None:
-    """Train a config with Detectron2's trainer, which evaluates with what the test set asks for.
+    """Train a config with the trainer of Detectron2's `tools/train_net.py`.
 
-    The output folder holds the config and the folder of the data, so that it can be evaluated and used later.
+    The run folder stores the config and the path of the dataset, so that later commands can load the run.
+
+    Args:
+        name: As for `load`.
+        overrides: As for `load`.
+        resume: Continue from the last checkpoint of the output folder.
+        data: As for `load`.
+        options: Further options of `load`.
     """
     from detectory.compat.detectron2.tools.train_net import Trainer
 
@@ -86,14 +101,14 @@ def train(name: str, overrides: Sequence[str], *, resume: bool, data: Path | Non
         folder.mkdir(parents=True, exist_ok=True)
         with atomic_write(folder / CONFIG_FILE) as file:
             file.write(cfg.dump().encode())
-        write_results({"folder": None if data is None else str(data.resolve())}, folder / _DATASET_FILE)
+        write_json({"folder": None if data is None else str(data.resolve())}, folder / _DATASET_FILE)
     trainer = Trainer(cfg)
     trainer.resume_or_load(resume=resume)
     trainer.train()
 
 
 def find_run(folder: Path) -> tuple[str, Path | None] | None:
-    """Return the config of a run of Detectron2's config and its folder of data, None where it is no such run."""
+    """Return the config file and the data folder of a run trained from a Detectron2 config; None for other folders."""
     config, dataset = folder / CONFIG_FILE, folder / _DATASET_FILE
     if not config.is_file() or not is_detectron2_config(str(config)):
         return None
@@ -107,13 +122,13 @@ def evaluate(
     """Evaluate a config's weights on its test sets.
 
     Args:
-        name: Of the config, as for `load`.
+        name: As for `load`.
         overrides: As for `load`.
-        output: Where the evaluators write what they found; None: nowhere.
-        options: Those of `load`.
+        output: Folder for the detections; None discards them.
+        options: Further options of `load`.
 
     Returns:
-        The figures by task, with several test sets by `set/task`; and the name of the first test set.
+        The metrics by task, or by `dataset/task` if there are several test sets; and the name of the first test set.
     """
     from detectory.compat.detectron2.checkpoint import DetectionCheckpointer
     from detectory.compat.detectron2.tools.train_net import Trainer, build_evaluator
@@ -127,5 +142,7 @@ def evaluate(
         evaluators = [build_evaluator(cfg, dataset, folder) for dataset in cfg.DATASETS.TEST]
         results = Trainer.test(cfg, model, evaluators)
     if len(cfg.DATASETS.TEST) > 1:
-        results = {f"{dataset}/{task}": found for dataset, tasks in results.items() for task, found in tasks.items()}
+        results = {
+            f"{dataset}/{task}": metrics for dataset, tasks in results.items() for task, metrics in tasks.items()
+        }
     return dict(results), cfg.DATASETS.TEST[0]

@@ -1,4 +1,4 @@
-"""Builds the model that a person names, whichever way: a recipe, a Detectron2 YAML config, or the folder of a run."""
+"""Models with weights, built from a recipe, a Detectron2 YAML config or a run folder."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,14 +16,14 @@ from detectory.zoo import get_checkpoint_url
 
 
 @dataclass(frozen=True)
-class NamedModel:
-    """A model that is ready to be used.
+class LoadedModel:
+    """A model ready for inference.
 
     Attributes:
-        model: In evaluation mode, on its device.
-        resize: How its config resizes a picture first.
-        metadata: Names and colours of what it finds.
-        device: Where it is.
+        model: The model with its weights, in evaluation mode and on its device.
+        resize: Test-time resizing of the model's config.
+        metadata: Class names and colours.
+        device: Device of the model, e.g. "cuda:0".
     """
 
     model: nn.Module
@@ -38,40 +38,39 @@ def load_model(
     *,
     weights: str | None = None,
     device: str | None = None,
-) -> NamedModel:
+) -> LoadedModel:
     """Build a model and load its weights.
 
     Args:
-        name: The folder of a run, a recipe's name or file, a YAML config's name or file.
+        name: A run folder, a zoo name, or a recipe or Detectron2 YAML file.
         overrides: `KEY=VALUE` arguments.
-        weights: A checkpoint; by default the run's last, or the published weights of the name; `""` for random ones.
-        device: By default the config's, or the CPU where there is no CUDA device.
+        weights: A checkpoint; by default the run's last one or the published weights; `""` for random weights.
+        device: By default the config's device, or the CPU if CUDA is unavailable.
 
     Raises:
-        KeyError: nobody published weights under this name, and `weights` is not given.
+        KeyError: If `weights` is not given and no weights are published under this name.
     """
-    if isinstance(name, str) and detectron2_configs.is_detectron2_config(name):
-        return _from_yaml(name, overrides, weights, device)
     run = Path(name) if Path(name).is_dir() else None
-    detectron2_run = detectron2_configs.find_run(run) if run is not None else None
-    if run is not None and detectron2_run is not None:
-        path, data = detectron2_run
+    if run is not None and (detectron2_run := detectron2_configs.find_run(run)) is not None:
+        config_file, data = detectron2_run
         weights = recipes.last_checkpoint(run) if weights is None else weights
-        return _from_yaml(path, overrides, weights, device, data)
+        return _load_detectron2_model(config_file, overrides, weights, device, data)
+    if isinstance(name, str) and detectron2_configs.is_detectron2_config(name):
+        return _load_detectron2_model(name, overrides, weights, device)
     config = recipes.load_run(run) if run is not None else recipes.load_recipe(str(name))
     recipes.apply_overrides(config, overrides)
-    where = recipes.choose_device(config, device)
-    model = instantiate(config.model).to(where).eval()
+    chosen_device = recipes.choose_device(config, device)
+    model = instantiate(config.model).to(chosen_device).eval()
     if weights is None:
         weights = recipes.last_checkpoint(run) if run is not None else get_checkpoint_url(str(name))
     DetectionCheckpointer(model).load(weights)
     resize = instantiate(config.dataloader.test.mapper.augmentations)[0]
-    return NamedModel(model, resize, recipes.metadata(config), where)
+    return LoadedModel(model, resize, recipes.class_metadata(config), chosen_device)
 
 
-def _from_yaml(
+def _load_detectron2_model(
     name: str, overrides: Sequence[str], weights: str | None, device: str | None, data: Path | None = None
-) -> NamedModel:
+) -> LoadedModel:
     from detectory.compat.detectron2.modeling import build_model
 
     cfg = detectron2_configs.load(name, overrides, data=data, weights=weights, device=device)
@@ -81,4 +80,4 @@ def _from_yaml(
     DetectionCheckpointer(model).load(cfg.MODEL.WEIGHTS)
     resize = ResizeShortestEdge(cfg.INPUT.MIN_SIZE_TEST, cfg.INPUT.MAX_SIZE_TEST)
     dataset = cfg.DATASETS.TEST[0] if cfg.DATASETS.TEST else "__unused"
-    return NamedModel(model, resize, MetadataCatalog.get(dataset), cfg.MODEL.DEVICE)
+    return LoadedModel(model, resize, MetadataCatalog.get(dataset), cfg.MODEL.DEVICE)

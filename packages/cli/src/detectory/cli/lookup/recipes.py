@@ -1,4 +1,4 @@
-"""Turns what a person names on the command line into a config: a recipe of the zoo, a file, the folder of a run."""
+"""Recipes by zoo name, file or run folder, and the changes that command-line options make to them."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,28 +14,30 @@ from detectory.core.config import LazyConfig
 from detectory.core.devices import usable_device
 from detectory.data import DatasetCatalog, MetadataCatalog
 
-#: A run's folder holds its config under this name.
+#: Name of the config file in a run folder.
 CONFIG_FILE = "config.yaml"
+
+_NUM_CLASSES_KEYS = ("model.num_classes", "model.roi_heads.num_classes")
 
 
 def load_recipe(name: str) -> DictConfig:
-    """Load a recipe by its name in the zoo, or from a `.py` or `.yaml` file in Detectory's format.
+    """Load a recipe by its zoo name or from a `.py` or `.yaml` file.
 
     Raises:
-        FileNotFoundError: `name` is neither; lists the nearest names of the zoo.
+        FileNotFoundError: If `name` is neither; the message lists the nearest zoo names.
     """
     return LazyConfig.load(name) if Path(name).is_file() else zoo.get_config(name)
 
 
 def load_run(folder: Path) -> DictConfig:
-    """Load the config of a run and register its dataset again.
+    """Load the config of a run and register its dataset.
 
     Raises:
-        FileNotFoundError: the folder holds no config.
+        FileNotFoundError: If the folder does not contain a config.
     """
     path = folder / CONFIG_FILE
     if not path.is_file():
-        raise FileNotFoundError(f"{folder}: no run of detectory train: it holds no {CONFIG_FILE}")
+        raise FileNotFoundError(f"{folder}: not a run folder of detectory train: {CONFIG_FILE} is missing")
     config = LazyConfig.load(str(path))
     if "datasets" in config and config.datasets.folder and config.datasets.train not in DatasetCatalog:
         CocoFolder.find(Path(config.datasets.folder)).register(config.datasets.name)
@@ -43,13 +45,13 @@ def load_run(folder: Path) -> DictConfig:
 
 
 def use_dataset(config: DictConfig, folder: Path) -> CocoFolder:
-    """Point a recipe at a folder in COCO layout: loaders, evaluator and the number of classes.
+    """Point a recipe's loaders, evaluator and number of classes at a folder in COCO layout.
 
-    `config.datasets` keeps the folder and the names of the classes, so that a run can be evaluated and used later.
+    The folder and the class names are stored under `config.datasets`, so that later commands can load the run.
     """
-    found = CocoFolder.find(folder)
+    dataset = CocoFolder.find(folder)
     name = folder.resolve().name
-    train, val = found.register(name)
+    train, val = dataset.register(name)
     config.dataloader.train.dataset.names = train
     config.dataloader.test.dataset.names = val
     config.datasets = {
@@ -57,47 +59,45 @@ def use_dataset(config: DictConfig, folder: Path) -> CocoFolder:
         "folder": str(folder.resolve()),
         "train": train,
         "val": val,
-        "classes": list(found.classes),
+        "classes": list(dataset.classes),
     }
-    set_num_classes(config, len(found.classes))
-    return found
+    set_num_classes(config, len(dataset.classes))
+    return dataset
 
 
 def set_num_classes(config: DictConfig, num_classes: int) -> None:
-    """Set the number of classes of a recipe's model, wherever its architecture keeps it.
+    """Set the number of classes of a recipe's model.
 
     Raises:
-        ValueError: the recipe's model has no number of classes that is known here.
+        ValueError: If the recipe has neither `model.num_classes` nor `model.roi_heads.num_classes`.
     """
-    changed = False
-    for key in ("model.num_classes", "model.roi_heads.num_classes"):
-        if OmegaConf.select(config, key) is not None:
-            OmegaConf.update(config, key, num_classes)
-            changed = True
-    if not changed:
-        raise ValueError("set_num_classes: neither model.num_classes nor model.roi_heads.num_classes is in the recipe")
+    keys = [key for key in _NUM_CLASSES_KEYS if OmegaConf.select(config, key) is not None]
+    if not keys:
+        raise ValueError(f"set_num_classes: the recipe must have {' or '.join(_NUM_CLASSES_KEYS)}")
+    for key in keys:
+        OmegaConf.update(config, key, num_classes)
 
 
 def apply_overrides(config: DictConfig, overrides: Sequence[str]) -> None:
     """Apply `key=value` arguments in place.
 
     Raises:
-        ValueError: an argument is no `key=value`, or names a key that the recipe lacks.
+        ValueError: If an argument is not `key=value`, or the recipe does not have the key.
     """
     LazyConfig.apply_overrides(config, list(overrides))
 
 
 def choose_device(config: DictConfig, device: str | None) -> str:
-    """Set and return the device: the one asked for, else the recipe's, else the CPU where there is no CUDA device."""
-    wanted = device or str(config.train.device)
-    if device is None and wanted.startswith("cuda") and not torch.cuda.is_available():
-        wanted = "cpu"
-    config.train.device = str(usable_device(wanted))
-    return wanted
+    """Set and return the device: `device` if given, else the recipe's, else the CPU if CUDA is unavailable."""
+    chosen = device or str(config.train.device)
+    if device is None and chosen.startswith("cuda") and not torch.cuda.is_available():
+        chosen = "cpu"
+    config.train.device = str(usable_device(chosen))
+    return chosen
 
 
-def metadata(config: DictConfig) -> Any:
-    """Return the metadata of a recipe's classes: the run's own names, else that of the dataset that it is made for."""
+def class_metadata(config: DictConfig) -> Any:
+    """Return metadata with the class names of the run's dataset, or else of the recipe's test dataset."""
     if "datasets" in config:
         return SimpleNamespace(thing_classes=list(config.datasets.classes))
     names = config.dataloader.test.dataset.names
@@ -108,9 +108,9 @@ def last_checkpoint(run: Path) -> str:
     """Return the path of a run's last checkpoint.
 
     Raises:
-        FileNotFoundError: the folder holds none.
+        FileNotFoundError: If the run has not saved a checkpoint.
     """
     marker = run / "last_checkpoint"
     if not marker.is_file():
-        raise FileNotFoundError(f"{run}: holds no checkpoint yet (no file last_checkpoint)")
+        raise FileNotFoundError(f"{run}: no checkpoint yet: the file last_checkpoint is missing")
     return str(run / marker.read_text(encoding="utf-8").strip())

@@ -1,4 +1,4 @@
-"""Models of the zoo as a person sees them: recipes and YAML configs with what is published about them."""
+"""Zoo models as `detectory zoo` lists them: recipes with their published metrics and weights."""
 
 import sys
 from dataclasses import asdict, dataclass
@@ -16,7 +16,7 @@ from detectory.zoo import PublishedModel, get_config, published_models
 from detectory.zoo.published import without_suffix
 from detectory.zoo.recipes import recipe_names
 
-_LABELS = {
+_METRIC_LABELS = {
     "box_ap": "box AP",
     "mask_ap": "mask AP",
     "keypoint_ap": "keypoint AP",
@@ -27,58 +27,64 @@ _LABELS = {
 
 
 @dataclass(frozen=True)
-class ZooEntry:
-    """A model of the zoo.
+class ZooModel:
+    """A recipe of the zoo.
 
     Attributes:
         name: Name of the recipe, without suffix.
-        published: Its weights, None where nobody published any.
+        published: Published weights and metrics, or None.
     """
 
     name: str
     published: PublishedModel | None
 
-    def figures(self) -> str:
-        """Return the published figures as text, e.g. `"box AP 37.9  mask AP 35.2"`; empty without any."""
+    def format_metrics(self) -> str:
+        """Return the published metrics as text, e.g. `"box AP 37.9  mask AP 35.2"`, or an empty string."""
         if self.published is None:
             return ""
-        return "  ".join(f"{_LABELS.get(key, key)} {value:.1f}" for key, value in self.published.published.items())
+        metrics = self.published.published
+        return "  ".join(f"{_METRIC_LABELS.get(key, key)} {value:.1f}" for key, value in metrics.items())
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the name and everything published, None where it is unknown."""
-        known = asdict(self.published) if self.published is not None else {}
-        figures = known.pop("published", {})
-        return {**known, "name": self.name, "figures": figures, "weights": known.get("url")}
+        """Return the name and all published properties; unknown properties are None."""
+        properties = asdict(self.published) if self.published is not None else {}
+        metrics = properties.pop("published", {})
+        return {**properties, "name": self.name, "metrics": metrics, "weights": properties.get("url")}
 
-    def described(self) -> dict[str, Any]:
-        """Return what a person asks about one model; builds it, without memory, to count its parameters."""
-        known = self.published
-        found: dict[str, Any] = {"name": self.name, "parameters": self._parameters()}
-        if known is None:
-            return found | {"weights": None}
-        path = cached_path(known.url)
-        found |= {_LABELS.get(key, key): value for key, value in known.published.items()}
-        found |= {
-            "schedule": known.schedule,
-            "seconds an image": known.seconds_per_image,
-            "weights": known.url,
-            "size in bytes": path.stat().st_size if path.is_file() else known.size,
-            "licence": known.licence,
-            "SHA-256": known.sha256 or _recorded_hash(path),
-            "verified": _verification(known, path),
+    def describe(self) -> dict[str, Any]:
+        """Return the rows of `detectory zoo info`; unknown values are None.
+
+        The model is built on the meta device to count its parameters.
+        """
+        model = self.published
+        rows: dict[str, Any] = {"name": self.name, "parameters": self._count_parameters()}
+        if model is None:
+            return rows | {"weights": None}
+        path = cached_path(model.url)
+        rows |= {_METRIC_LABELS.get(key, key): value for key, value in model.published.items()}
+        rows |= {
+            "schedule": model.schedule,
+            "seconds per image": model.seconds_per_image,
+            "weights": model.url,
+            "size in bytes": path.stat().st_size if path.is_file() else model.size,
+            "licence": model.licence,
+            "SHA-256": model.sha256 or _recorded_hash(path),
+            "verification": _verification(model, path),
             "file": str(path) if path.is_file() else "not downloaded",
         }
-        return found
+        return rows
 
     def download(self) -> dict[str, Any]:
-        """Fetch the weights into the cache; return `name`, `path`, `sha256` and `verified`.
+        """Download the weights into the cache; return `name`, `path`, `sha256` and `verification`.
 
         Raises:
-            KeyError: nobody published weights of this model.
-            DownloadError: no address gives the file, or it is not the published one.
+            KeyError: If the model has no published weights.
+            DownloadError: If every download fails, or a file does not match the published hash.
         """
         if self.published is None:
-            raise KeyError(f"no weights are published for '{self.name}'; detectory zoo list --trained shows which are")
+            raise KeyError(
+                f"'{self.name}' has no published weights. 'detectory zoo list --trained' lists the models that do"
+            )
         url = self.published.url
         with click.progressbar(length=1, label=Path(url).name, file=sys.stderr, show_pos=False) as bar:
 
@@ -91,30 +97,30 @@ class ZooEntry:
             "name": self.name,
             "path": str(path),
             "sha256": _recorded_hash(path) or file_sha256(path),
-            "verified": _verification(self.published, path),
+            "verification": _verification(self.published, path),
         }
 
-    def _parameters(self) -> int:
+    def _count_parameters(self) -> int:
         with torch.device("meta"):
             model = instantiate(get_config(self.name).model)
         return sum(parameter.numel() for parameter in model.parameters())
 
 
-def entries(pattern: str = "*") -> list[ZooEntry]:
-    """Return the models whose name contains `pattern`, or matches it as a shell pattern, sorted by name."""
-    known = published_models()
+def find_models(pattern: str = "*") -> list[ZooModel]:
+    """Return the models with `pattern` in their name, or a name that matches it as a shell pattern, sorted by name."""
+    published = published_models()
     pattern = without_suffix(pattern)
     names = [name for name in recipe_names() if pattern in name or fnmatch(name, f"{pattern}*")]
-    return [ZooEntry(name, known.get(name)) for name in names]
+    return [ZooModel(name, published.get(name)) for name in names]
 
 
-def entry_of(name: str) -> ZooEntry:
-    """Return the model of a name, with suffix or without.
+def get_model(name: str) -> ZooModel:
+    """Return the model with this name, with or without its suffix.
 
     Raises:
-        KeyError: If the model does not exist; the message lists the nearest names.
+        KeyError: If there is no such model; the message lists the nearest names.
     """
-    models = {entry.name: entry for entry in entries()}
+    models = {model.name: model for model in find_models()}
     stem = without_suffix(name)
     if stem not in models:
         raise KeyError(f"no model '{name}' in the zoo: {nearest(stem, models)}")
@@ -126,13 +132,15 @@ def _recorded_hash(path: Path) -> str | None:
     return record.read_text(encoding="ascii").strip() if record.is_file() else None
 
 
-def _verification(known: PublishedModel, path: Path) -> str:
-    if known.sha256 is not None:
-        return "by its published hash"
+def _verification(model: PublishedModel, path: Path) -> str:
+    """Return how the downloaded file at `path` was verified."""
+    if model.sha256 is not None:
+        return "published SHA-256"
     recorded = _recorded_hash(path)
     if recorded is None:
-        return "unverified: nobody published its hash"
-    digits = Path(known.url).stem.rpartition("_")[2]
+        return "unverified (no published hash)"
+    # Detectron2 puts the first six digits of the hash into its file names.
+    digits = Path(model.url).stem.rpartition("_")[2]
     if len(digits) == 6 and recorded.startswith(digits):
-        return f"by the digits {digits} of its published name"
-    return "against the hash of its first download; nobody published one"
+        return f"SHA-256 digits {digits} in the file name"
+    return "SHA-256 of the first download (no published hash)"

@@ -1,1 +1,1 @@
-"""Training curves, dataset pages and annotated images."""
+"""HTML pages and drawings: training curves, dataset statistics and annotated images."""

@@ -1,4 +1,4 @@
-"""Draws the annotations of dataset dicts on their images."""
+"""Drawings of dataset records: images with their annotations."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -9,34 +9,35 @@ if TYPE_CHECKING:
     from detectory.visualization import VisImage
 
 
-def drawn_record(record: dict[str, Any], metadata: "Metadata", longest: int | None = None) -> "VisImage":
-    """Draw boxes, masks, keypoints, semantic labels or panoptic segments of a record.
+def draw_annotations(record: dict[str, Any], metadata: "Metadata", max_side: int | None = None) -> "VisImage":
+    """Draw the boxes, masks, keypoints, semantic labels or panoptic segments of a record.
 
     Args:
-        record: Of the standard format.
-        metadata: Of its dataset.
-        longest: The longer side of the picture in pixels; larger images are drawn smaller. None keeps their size.
+        record: A record in the standard dataset format.
+        metadata: "Metadata" of the dataset.
+        max_side: Maximum length of the longer side, in pixels; larger images are scaled down. None keeps their size.
 
     Raises:
-        OSError, ValueError: The image cannot be read, or an annotation cannot be drawn; the message names the file.
+        OSError: If the image cannot be read.
+        ValueError: If an annotation cannot be drawn; the message names the image file.
     """
-    from detectory.data.images import read_image
+    from detectory.data.images.reading import read_image
     from detectory.visualization import Visualizer
 
-    image = read_image(record["file_name"], None)
-    picture = visible(image if image.ndim == 3 else image[:, :, None])
-    scale = 1.0 if longest is None else min(1.0, longest / max(picture.shape[:2]))
+    pixels = read_image(record["file_name"], None)
+    image = to_rgb(pixels if pixels.ndim == 3 else pixels[:, :, None])
+    scale = 1.0 if max_side is None else min(1.0, max_side / max(image.shape[:2]))
     try:
-        return Visualizer(picture, metadata, scale=scale).draw_dataset_dict(_drawable(record))
+        return Visualizer(image, metadata, scale=scale).draw_dataset_dict(_with_uniform_masks(record))
     except (ValueError, TypeError, KeyError, IndexError) as error:
-        raise ValueError(f"{record['file_name']}: its annotations cannot be drawn: {error}") from error
+        raise ValueError(f"{record['file_name']}: annotations cannot be drawn: {error}") from error
 
 
-def visible(image: np.ndarray) -> np.ndarray:
-    """Turn `(H, W, C)` of any kind into `(H, W, 3)` uint8.
+def to_rgb(image: np.ndarray) -> np.ndarray:
+    """Convert an image `(H, W, C)` of any type to `(H, W, 3)` uint8.
 
-    One channel becomes grey, of more than three the first three are shown; other types than uint8 are stretched from
-    their first to their 99th percentile.
+    A single channel becomes grey; of more than three channels the first three are used. Types other than uint8 are
+    scaled so that the 1st and 99th percentiles become 0 and 255.
     """
     channels = image[:, :, :3] if image.shape[2] >= 3 else np.repeat(image[:, :, :1], 3, axis=2)
     if channels.dtype == np.uint8:
@@ -46,18 +47,14 @@ def visible(image: np.ndarray) -> np.ndarray:
     return ((values - low) / max(high - low, 1e-12) * 255).clip(0, 255).astype(np.uint8)
 
 
-def _drawable(record: dict[str, Any]) -> dict[str, Any]:
-    """Annotations with masks, else those without, whole: a visualizer draws what all of them have."""
+def _with_uniform_masks(record: dict[str, Any]) -> dict[str, Any]:
+    """Add empty masks to annotations without one if others have masks; `Visualizer` needs all masks or none."""
     annotations = record.get("annotations") or []
-    if not annotations or all(one.get("segmentation") for one in annotations):
+    if not any(annotation.get("segmentation") for annotation in annotations):
         return record
-    return {**record, "annotations": [_with_outline(one) for one in annotations] if _some(annotations) else annotations}
-
-
-def _some(annotations: list[dict[str, Any]]) -> bool:
-    return any(one.get("segmentation") for one in annotations)
-
-
-def _with_outline(annotation: dict[str, Any]) -> dict[str, Any]:
-    """Give an annotation without mask an empty one, so that the others' are drawn."""
-    return annotation if annotation.get("segmentation") else {**annotation, "segmentation": []}
+    return {
+        **record,
+        "annotations": [
+            {**annotation, "segmentation": annotation.get("segmentation") or []} for annotation in annotations
+        ],
+    }

@@ -1,4 +1,4 @@
-"""The scalars of runs, read from metrics.json and drawn one plot a subject."""
+"""Training curves: the scalars in metrics.json, plotted per run or compared across runs."""
 
 import json
 import math
@@ -13,24 +13,24 @@ from detectory.core.suggestions import nearest
 from detectory.visualization.html import Page
 from detectory.visualization.plots import line_plot, plot_image
 
-#: Scalar -> (x values, y values).
+#: Scalar name -> (iterations, values).
 History = dict[str, tuple[list[float], list[float]]]
-_MOST_CURVES = 8
+_MAX_CURVES = 8
 
 
 def read_run(run: Path) -> History:
-    """Read a run's folder or its metrics.json; scalars that never have a finite value are left out.
+    """Read the scalars of a run folder or a metrics.json file; scalars without finite values are omitted.
 
-    Of an iteration that stands there twice the later line counts.
+    If an iteration occurs twice, as after a resumed training, the later line is used. An incomplete last line, written
+    by a process that was killed, is ignored.
 
     Raises:
-        FileNotFoundError: there is no metrics.json.
-        ValueError: a line is no JSON object with an iteration; the message names it. A last line that a kill cut off
-            is left out.
+        FileNotFoundError: If there is no metrics.json.
+        ValueError: If a line is not a JSON object with an iteration and numbers; the message contains its number.
     """
     path = run / "metrics.json" if run.is_dir() else run
     if not path.is_file():
-        raise FileNotFoundError(f"{run}: no run of detectory train: it holds no metrics.json")
+        raise FileNotFoundError(f"{run}: not a run folder of detectory train: metrics.json is missing")
     values: dict[str, dict[float, float]] = {}
     lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
     for number, line in enumerate(lines, start=1):
@@ -42,48 +42,48 @@ def read_run(run: Path) -> History:
             scalars = {name: float(value) for name, value in row.items()}
         except (ValueError, TypeError, LookupError, AttributeError) as error:
             raise ValueError(
-                f"{path}, line {number}: expected a JSON object with 'iteration' and numbers, got {line.strip()[:80]}"
+                f"{path}: line {number}: expected a JSON object with 'iteration' and numbers, got {line.strip()[:80]}"
             ) from error
         for name, value in scalars.items():
             values.setdefault(name, {})[iteration] = value
     return {
-        name: (sorted(found), [found[x] for x in sorted(found)])
-        for name, found in values.items()
-        if any(map(math.isfinite, found.values()))
+        name: (sorted(points), [points[iteration] for iteration in sorted(points)])
+        for name, points in values.items()
+        if any(map(math.isfinite, points.values()))
     }
 
 
-def draw_curves(
+def plot_curves(
     histories: Mapping[str, History], *, patterns: Sequence[str] = (), smoothing: float = 0.6, log_y: bool = False
 ) -> list[str]:
-    """Draw the runs' scalars and return SVG plots.
+    """Plot the scalars of runs and return the plots as SVG.
 
-    One run gets a plot for each family (losses, each task's metrics, …) with a curve a scalar; several runs get a plot
-    for each scalar with a curve a run.
+    For a single run, related scalars (losses, the metrics of a task, …) share a plot. For several runs, every scalar
+    has its own plot with one curve per run.
 
     Args:
-        histories: Name of the run to its scalars.
-        patterns: Names or shell patterns of the scalars to draw; all of them without any.
-        smoothing: Of noisy scalars, see `line_plot`.
-        log_y: A logarithmic axis for losses.
+        histories: Run name to scalars, see `read_run`.
+        patterns: Names or shell patterns of the scalars to plot; by default all of them.
+        smoothing: Smoothing of losses and times, see `line_plot`.
+        log_y: Use a logarithmic axis for losses.
 
     Raises:
-        ValueError: no run has a scalar that fits; the nearest names are told.
+        ValueError: If no run has a scalar that matches a pattern; the message lists the nearest names.
     """
     known = list(dict.fromkeys(name for history in histories.values() for name in history))
-    wanted = _chosen(known, patterns)
+    names = _select(known, patterns)
     if len(histories) == 1:
         (history,) = histories.values()
-        groups = [(title, {name: history[name] for name in names}) for title, names in _families(wanted)]
+        groups = [(title, {name: history[name] for name in family}) for title, family in _group_related(names)]
     else:
-        groups = [(name, {run: own[name] for run, own in histories.items() if name in own}) for name in wanted]
+        groups = [(name, {run: own[name] for run, own in histories.items() if name in own}) for name in names]
     plots = []
     for title, series in groups:
         is_noisy = _is_noisy(title)
-        shown = {name if len(series) > 1 else "": _finite(points) for name, points in series.items()}
+        labelled = {name if len(series) > 1 else "": _with_gaps(points) for name, points in series.items()}
         plots.append(
             line_plot(
-                shown,
+                labelled,
                 title=title,
                 x_label="iteration",
                 log_y=log_y and "loss" in title.lower(),
@@ -94,14 +94,14 @@ def draw_curves(
 
 
 def write_curves(plots: Sequence[str], output: Path, title: str) -> None:
-    """Write plots as a page (.html) or below each other as one picture (.png, .svg with a single plot).
+    """Write plots as a page (.html), one image with up to two columns (.png), or a single plot (.svg).
 
     Raises:
-        ValueError: another suffix, or several plots for one .svg.
+        ValueError: If the suffix is not supported, or there are several plots for one .svg file.
     """
     suffix = output.suffix.lower()
     if suffix == ".html":
-        Page(title, "Curves of training runs").plots(*plots).save(output)
+        Page(title, "Training curves").plots(*plots).save(output)
     elif suffix == ".png":
         images = [plot_image(svg) for svg in plots]
         columns = 1 if len(images) == 1 else 2
@@ -118,29 +118,29 @@ def write_curves(plots: Sequence[str], output: Path, title: str) -> None:
         with atomic_write(output, "w") as file:
             file.write(plots[0])
     elif suffix == ".svg":
-        raise ValueError(f"{output}: one .svg holds one plot, these are {len(plots)}: choose by --metric, or .html")
+        raise ValueError(f"{output}: an .svg file contains one plot, got {len(plots)}. Use --metric, or write .html")
     else:
-        raise ValueError(f"{output}: expected a name that ends with .html, .png or .svg")
+        raise ValueError(f"{output}: the suffix must be .html, .png or .svg")
 
 
-def _chosen(known: list[str], patterns: Iterable[str]) -> list[str]:
+def _select(known: list[str], patterns: Iterable[str]) -> list[str]:
     patterns = list(patterns)
-    chosen = [name for name in known if not patterns or any(fnmatchcase(name, pattern) for pattern in patterns)]
+    selected = [name for name in known if not patterns or any(fnmatchcase(name, pattern) for pattern in patterns)]
     for pattern in patterns:
         if not any(fnmatchcase(name, pattern) for name in known):
             raise ValueError(f"no run has a scalar '{pattern}': {nearest(pattern, known)}")
-    if not chosen:
-        raise ValueError("the runs hold no scalars yet")
-    return chosen
+    if not selected:
+        raise ValueError("the runs do not contain scalars yet")
+    return selected
 
 
-def _families(names: Sequence[str]) -> list[tuple[str, list[str]]]:
-    """Group scalars that share an axis: losses, the seconds, each task's figures; at most eight curves a plot."""
+def _group_related(names: Sequence[str]) -> list[tuple[str, list[str]]]:
+    """Group scalars that can share an axis (losses, times, the metrics of a task), at most `_MAX_CURVES` per group."""
     groups: dict[str, list[str]] = {}
     for name in names:
         if "/" in name:
             scope, _, rest = name.rpartition("/")
-            # Classes apart from the summary, and the validation's losses together.
+            # Per-class AP is separate from the summary metrics; losses of a validation set form one group.
             family = f"{scope} by class" if rest.startswith("AP-") else scope
         elif "loss" in name:
             family = "losses"
@@ -152,9 +152,9 @@ def _families(names: Sequence[str]) -> list[tuple[str, list[str]]]:
     parts = []
     for family, members in groups.items():
         members.sort(key=lambda name: name != "total_loss")
-        for start in range(0, len(members), _MOST_CURVES):
-            title = family if len(members) <= _MOST_CURVES else f"{family} ({start // _MOST_CURVES + 1})"
-            parts.append((title, members[start : start + _MOST_CURVES]))
+        for start in range(0, len(members), _MAX_CURVES):
+            title = family if len(members) <= _MAX_CURVES else f"{family} ({start // _MAX_CURVES + 1})"
+            parts.append((title, members[start : start + _MAX_CURVES]))
     return parts
 
 
@@ -162,6 +162,6 @@ def _is_noisy(title: str) -> bool:
     return title in ("losses", "seconds", "time", "data_time") or ("loss" in title and "/" not in title)
 
 
-def _finite(points: tuple[list[float], list[float]]) -> tuple[list[float], list[float]]:
-    """Mark what is not finite (an AP of a class without objects) as a gap."""
+def _with_gaps(points: tuple[list[float], list[float]]) -> tuple[list[float], list[float]]:
+    """Replace infinities by NaN, which is plotted as a gap."""
     return points[0], [y if math.isfinite(y) else math.nan for y in points[1]]

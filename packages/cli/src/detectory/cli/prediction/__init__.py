@@ -1,1 +1,1 @@
-"""The command `predict`: its inputs, the loop over them, and the drawings."""
+"""Prediction on images, videos and cameras, for `detectory predict`."""

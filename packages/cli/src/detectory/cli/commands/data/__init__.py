@@ -1,4 +1,4 @@
-"""`detectory data`: looks into datasets, converts and prepares them."""
+"""`detectory data`: validation, statistics, display and conversion of datasets."""
 
 import importlib
 
@@ -8,14 +8,14 @@ _COMMANDS = ("check", "convert", "prepare", "show", "stats")
 
 
 class _DataCommands(click.Group):
-    """A group whose commands are imported when they are asked for."""
+    """Command group that imports a command on first use."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """Return the names in the order in which they are shown."""
+        """Return the command names in alphabetical order."""
         return list(_COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import one command, or return None where no such command exists."""
+        """Import and return a command, or None if it does not exist."""
         if cmd_name not in _COMMANDS:
             return None
         return importlib.import_module(f"{__name__}.{cmd_name}").command
@@ -23,14 +23,14 @@ class _DataCommands(click.Group):
 
 @click.command("data", cls=_DataCommands)
 def command() -> None:
-    """Check, count, show, convert and prepare datasets.
+    """Check, analyze, show and convert datasets.
 
     \b
     Examples:
       detectory data check my_dataset/
       detectory data stats my_dataset/ --page dataset.html
 
-    Wherever a command takes a dataset, this may be: a folder in COCO layout, a COCO, LVIS or panoptic JSON file, a JSON
-    file with dataset dicts, a Pascal VOC, YOLO or LabelMe folder, or the name of a built-in dataset such as
-    coco_2017_val below $DETECTORY_DATASETS.
+    All commands accept a folder in COCO layout, a COCO, LVIS or panoptic JSON file, a JSON file of dataset dicts, a
+    Pascal VOC, YOLO or LabelMe folder, or the name of a built-in dataset, such as coco_2017_val, which is read from
+    $DETECTORY_DATASETS.
     """

@@ -1,27 +1,24 @@
-"""`detectory data check`: every problem of a dataset."""
+"""`detectory data check`: validation of a dataset."""
 
 from dataclasses import asdict
 
 import click
 
-from detectory.cli.options import json_option
-
-from .progress import progress_bar
+from detectory.cli.commands.data.progress import progress_bar
+from detectory.cli.options import images_option, json_option
 
 
 @click.command("check")
 @click.argument("path")
-@click.option("--images", type=click.Path(exists=True, file_okay=False), help="The folder of the images of JSON files.")
-@click.option("--decode", is_flag=True, help="Decode every image; compare panoptic PNG files with their segments.")
+@images_option
+@click.option("--decode", is_flag=True, help="Decode every image, and compare panoptic PNG files with their segments.")
 @json_option("an array of problems")
-@click.option(
-    "--limit", default=200, type=click.IntRange(min=0), help="Print at most this many problems; the count is of all."
-)
+@click.option("--limit", default=200, type=click.IntRange(min=0), help="Maximum number of problems to print.")
 def command(path: str, images: str | None, decode: bool, as_json: bool, limit: int) -> None:
-    """Report every problem of a dataset by file, id and field.
+    """Report all problems of a dataset by file, id and field.
 
-    PATH is a dataset in COCO's, LVIS's, COCO's panoptic, Pascal VOC's, YOLO's or LabelMe's format, or the name of a
-    registered one; of a folder all annotation files are checked. Exits with 1 when there are problems.
+    PATH is a dataset in COCO, LVIS, COCO panoptic, Pascal VOC, YOLO or LabelMe format, or the name of a registered
+    dataset. In a folder, all annotation files are checked. The exit code is 1 if there are problems.
 
     \b
     Examples:
@@ -39,7 +36,7 @@ def command(path: str, images: str | None, decode: bool, as_json: bool, limit: i
     else:
         for problem in problems[:limit]:
             click.echo(str(problem))
-        counted = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
-        click.echo(f"{path}: {counted}" + (f", the first {limit} shown" if len(problems) > limit else ""))
+        count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
+        click.echo(f"{path}: {count}" + (f", showing the first {limit}" if len(problems) > limit else ""))
     if problems:
         raise click.exceptions.Exit(1)

@@ -1,21 +1,21 @@
-"""`detectory data prepare`: the files that some built-in datasets need beside those that their authors publish."""
+"""`detectory data prepare`: files derived from the official releases of built-in datasets."""
 
 from pathlib import Path
 
 import click
 
-from .progress import progress_bar
+from detectory.cli.commands.data.progress import progress_bar
 
 _ROOT = click.option(
     "--root",
     type=click.Path(path_type=Path),
-    help="The folder of the built-in datasets. [default: $DETECTORY_DATASETS, $DETECTRON2_DATASETS or datasets]",
+    help="Root folder of the built-in datasets [default: $DETECTORY_DATASETS, $DETECTRON2_DATASETS or datasets].",
 )
 
 
 @click.group("prepare")
 def command() -> None:
-    """Write what built-in datasets need besides their files.
+    """Write derived files of built-in datasets.
 
     \b
     Examples:
@@ -25,22 +25,22 @@ def command() -> None:
 
 
 def _folder(root: Path | None, name: str) -> Path:
-    """The folder of one dataset below the root."""
+    """Return the folder of a dataset below the root folder."""
     from detectory.data.builtin.definitions import datasets_root
 
     folder = (Path(datasets_root()) if root is None else root) / name
     if not folder.is_dir():
-        raise FileNotFoundError(f"{folder}: no such folder; set --root or $DETECTORY_DATASETS to the folder above it")
+        raise FileNotFoundError(f"{folder}: no such folder. Set --root or $DETECTORY_DATASETS to its parent folder")
     return folder
 
 
 @command.command("panoptic-fpn")
 @_ROOT
 def panoptic_fpn(root: Path | None) -> None:
-    """COCO: label images for Panoptic FPN.
+    """COCO: semantic label images for Panoptic FPN.
 
-    Writes coco/panoptic_stuff_{train,val}2017/ from coco/annotations/panoptic_{train,val}2017.json and the folders of
-    PNG files coco/panoptic_{train,val}2017/.
+    Writes coco/panoptic_stuff_{train,val}2017/ from coco/annotations/panoptic_{train,val}2017.json and the PNG files in
+    coco/panoptic_{train,val}2017/.
 
     \b
     Examples:
@@ -51,7 +51,7 @@ def panoptic_fpn(root: Path | None) -> None:
     coco = _folder(root, "coco")
     files = sorted((coco / "annotations").glob("panoptic_*2017*.json"))
     if not files:
-        raise FileNotFoundError(f"{coco / 'annotations'}: no panoptic_train2017.json or panoptic_val2017.json")
+        raise FileNotFoundError(f"{coco / 'annotations'}: expected panoptic_train2017.json or panoptic_val2017.json")
     for file in files:
         split = file.stem.removeprefix("panoptic_")
         target = coco / f"panoptic_stuff_{split}"
@@ -64,9 +64,10 @@ def panoptic_fpn(root: Path | None) -> None:
 @command.command("ade20k")
 @_ROOT
 def ade20k(root: Path | None) -> None:
-    """ADE20k: labels from 0, and 255 for "other".
+    """ADE20K: label images with contiguous classes.
 
-    Writes ADEChallengeData2016/annotations_detectron2/ from annotations/.
+    Writes ADEChallengeData2016/annotations_detectron2/ from annotations/: class ids start at 0, and the label "other"
+    becomes 255.
 
     \b
     Examples:
@@ -83,7 +84,7 @@ def ade20k(root: Path | None) -> None:
 @command.command("cocofied-lvis")
 @_ROOT
 def cocofied_lvis(root: Path | None) -> None:
-    """LVIS v0.5 with COCO's classes.
+    """LVIS v0.5: annotations with the COCO classes.
 
     Writes lvis/lvis_v0.5_{train,val}_cocofied.json.
 
@@ -95,21 +96,22 @@ def cocofied_lvis(root: Path | None) -> None:
 
     folder = _folder(root, "lvis")
     files = [folder / f"lvis_v0.5_{split}.json" for split in ("train", "val")]
-    found = [file for file in files if file.is_file()]
-    if not found:
-        raise FileNotFoundError(f"{folder}: neither {files[0].name} nor {files[1].name} is there")
-    for file in found:
+    existing = [file for file in files if file.is_file()]
+    if not existing:
+        raise FileNotFoundError(f"{folder}: expected {files[0].name} or {files[1].name}")
+    for file in existing:
         target = file.with_name(f"{file.stem}_cocofied.json")
         click.echo(f"{target}: {cocofy_lvis(file, target)} annotations")
 
 
 @command.command("cityscapes")
 @_ROOT
-@click.option("--no-panoptic", is_flag=True, help="Write labelTrainIds.png only.")
+@click.option("--no-panoptic", is_flag=True, help="Write the labelTrainIds.png files only.")
 def cityscapes(root: Path | None, no_panoptic: bool) -> None:
-    """Cityscapes: training ids and panoptic segments.
+    """Cityscapes: training labels and panoptic segments.
 
-    Writes labelTrainIds.png beside each labelIds.png, and gtFine/cityscapes_panoptic_{train,val,test} with its JSON.
+    Writes a labelTrainIds.png next to each labelIds.png, and gtFine/cityscapes_panoptic_{train,val,test} with a JSON
+    file each.
 
     \b
     Examples:

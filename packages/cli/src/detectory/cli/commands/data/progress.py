@@ -1,4 +1,4 @@
-"""A bar on the standard error for functions that report (done, total)."""
+"""A progress bar for functions that report `(done, total)`."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -9,7 +9,7 @@ import click
 
 @contextmanager
 def progress_bar(label: str) -> Iterator[Callable[[int, int], None]]:
-    """Show a bar; gives the function to report with, whose total may become known or change on the way."""
+    """Show a progress bar on standard error; yield the function `advance(done, total)`, where `total` may change."""
     with click.progressbar(length=1, label=label, file=sys.stderr, show_eta=True) as bar:
 
         def advance(done: int, total: int) -> None:

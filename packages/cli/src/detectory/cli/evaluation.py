@@ -1,0 +1,100 @@
+"""Evaluation of a run, a recipe or a Detectron2 YAML config, for `detectory eval`."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+from detectory.cli.lookup import detectron2_configs, recipes
+from detectory.data import MetadataCatalog
+from detectory.engine import train
+
+
+@dataclass(frozen=True)
+class ModelEvaluation:
+    """Metrics of a model on its test set.
+
+    Attributes:
+        metrics: Task, such as "bbox", to metric to value in percent.
+        annotations: Annotation file of the test set, or None if the dataset does not have one.
+        images: Image folder of the test set, or None.
+    """
+
+    metrics: dict[str, dict[str, float]]
+    annotations: Path | None
+    images: Path | None
+
+
+def evaluate_model(
+    recipe: str | None,
+    run: Path | None,
+    overrides: tuple[str, ...],
+    *,
+    weights: str | None = None,
+    data: Path | None = None,
+    device: str | None = None,
+    output: Path | None = None,
+) -> ModelEvaluation:
+    """Run a model over the test set of its config and compute its metrics.
+
+    Args:
+        recipe: Zoo name or config file; None if `run` is given.
+        run: Run folder; None if `recipe` is given.
+        overrides: `KEY=VALUE` arguments.
+        weights: Checkpoint; by default the run's last one.
+        data: Folder in COCO layout that replaces the test set.
+        device: By default the config's device, or the CPU if CUDA is unavailable.
+        output: Folder for the detections.
+
+    Raises:
+        click.UsageError: If `recipe` is given without weights.
+    """
+    if run is not None and (detectron2_run := detectron2_configs.find_run(run)) is not None:
+        recipe, data = detectron2_run[0], data or detectron2_run[1]
+        weights = weights or recipes.last_checkpoint(run)
+    if recipe is not None and detectron2_configs.is_detectron2_config(recipe):
+        if weights is None and not any(override.startswith("MODEL.WEIGHTS=") for override in overrides):
+            raise click.UsageError("RECIPE needs --weights")
+        metrics, dataset = detectron2_configs.evaluate(
+            recipe, overrides, output=output, data=data, weights=weights, device=device
+        )
+        return _with_dataset_files(metrics, dataset)
+    config = recipes.load_run(run) if run is not None else recipes.load_recipe(str(recipe))
+    if data is not None:
+        recipes.use_dataset(config, data)
+    recipes.apply_overrides(config, overrides)
+    recipes.choose_device(config, device)
+    config.train.init_checkpoint = weights or (recipes.last_checkpoint(run) if run is not None else "")
+    if not config.train.init_checkpoint:
+        raise click.UsageError("RECIPE needs --weights")
+    if output is not None:
+        config.train.output_dir = str(output)
+        if "evaluator" in config.dataloader:
+            config.dataloader.evaluator.output_dir = str(output)
+    metrics = train(config, eval_only=True)
+    names = config.dataloader.test.dataset.names
+    return _with_dataset_files(metrics, names if isinstance(names, str) else names[0])
+
+
+def format_metrics(metrics: dict[str, Any]) -> str:
+    """Return a table with one column per task and one row per metric; per-class metrics are omitted."""
+    names = list(dict.fromkeys(name for values in metrics.values() for name in values if "-" not in name))
+    rows = [["", *metrics]]
+    for name in names:
+        values = [task.get(name) for task in metrics.values()]
+        rows.append([name, *("-" if value is None or value != value else f"{value:.2f}" for value in values)])
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    lines = []
+    for name, *cells in rows:
+        padded = [cell.rjust(width) for cell, width in zip(cells, widths[1:], strict=True)]
+        lines.append("  ".join([name.ljust(widths[0]), *padded]).rstrip())
+    return "\n".join(lines)
+
+
+def _with_dataset_files(metrics: dict[str, dict[str, float]], dataset: str) -> ModelEvaluation:
+    metadata = MetadataCatalog.get(dataset)
+    annotations, images = metadata.get("json_file", None), metadata.get("image_root", None)
+    if not annotations:
+        return ModelEvaluation(metrics, None, None)
+    return ModelEvaluation(metrics, Path(annotations), Path(images) if images else None)
