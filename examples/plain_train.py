@@ -1,8 +1,8 @@
-"""Train a detector with a loop that hides nothing: no trainer, no hooks, no config but the model's.
+"""Train a detector with an explicit training loop: no trainer, no hooks, and no config except for the model.
 
-    python examples/plain_train.py train.json photos --val val.json photos --model COCO-Detection/retinanet_R_50_FPN_1x
+    python examples/plain_train.py train.json images --val val.json images --model COCO-Detection/retinanet_R_50_FPN_1x
 
-Change what you like. `detectory train` does the same with full checkpoints, resuming, writers and more.
+A starting point for your own training loop. `detectory train` adds resumable checkpoints, event writers and more.
 """
 
 import argparse
@@ -27,15 +27,15 @@ from detectory.evaluation import COCOEvaluator, inference_on_dataset, print_csv_
 
 
 def build_model(name: str, num_classes: int) -> torch.nn.Module:
-    """Take a model of the zoo, with as many classes as the data have."""
+    """Build a zoo model with the given number of classes."""
     config = zoo.get_config(name).model
-    place = config.roi_heads if "roi_heads" in config else config
-    place.num_classes = num_classes
+    owner = config.roi_heads if "roi_heads" in config else config
+    owner.num_classes = num_classes
     return instantiate(config)
 
 
 def learning_rate(iteration: int, iterations: int, base: float, warm_up: int = 100) -> float:
-    """Rise in a straight line, then divide by ten after 70 % and 90 % of the way."""
+    """Return the learning rate: linear warm-up, then division by ten after 70 % and 90 % of the iterations."""
     drops = (iteration >= 0.7 * iterations) + (iteration >= 0.9 * iterations)
     return base * 0.1**drops * min(1.0, (iteration + 1) / warm_up)
 
@@ -48,14 +48,14 @@ def fit(
     rate: Callable[[int], float],
     write: Callable[[dict[str, float]], None] = lambda _: None,
 ) -> None:
-    """The loop: data, losses, gradients, update."""
+    """Run the training loop: load a batch, compute losses and gradients, update the parameters."""
     model.train()
     iterator = iter(batches)
     with EventStorage() as storage:
         for storage.iter in range(iterations):
             start = time.perf_counter()
             batch = next(iterator)
-            waited = time.perf_counter() - start
+            data_time = time.perf_counter() - start
             for group in optimizer.param_groups:
                 group["lr"] = rate(storage.iter)
             losses = model(batch)
@@ -66,16 +66,16 @@ def fit(
             optimizer.zero_grad()
             total.backward()
             optimizer.step()
-            seconds = {"data_time": waited, "time": time.perf_counter() - start}
-            write({"iteration": storage.iter, "total_loss": total.item()} | values | seconds)
+            times = {"data_time": data_time, "time": time.perf_counter() - start}
+            write({"iteration": storage.iter, "total_loss": total.item()} | values | times)
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Read the command line, train, save, evaluate."""
+    """Parse the arguments, train, save the model and evaluate it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("annotations", help="a COCO JSON file")
-    parser.add_argument("photos", help="the folder of its photos")
-    parser.add_argument("--val", nargs=2, metavar=("ANNOTATIONS", "PHOTOS"))
+    parser.add_argument("annotations", help="a COCO annotation file")
+    parser.add_argument("images", help="its image folder")
+    parser.add_argument("--val", nargs=2, metavar=("ANNOTATIONS", "IMAGES"))
     parser.add_argument("--model", default="COCO-InstanceSegmentation/mask_rcnn_R_50_FPN_1x")
     parser.add_argument("--weights", default="detectron2://ImageNetPretrained/MSRA/R-50.pkl")
     parser.add_argument("--output", type=Path, default=Path("output"))
@@ -83,12 +83,12 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--batch", type=int, default=4)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--lr", type=float, default=0.005)
-    parser.add_argument("--size", type=int, default=800, help="pixels of the shorter side")
+    parser.add_argument("--size", type=int, default=800, help="length of the shorter side, in pixels")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     options = parser.parse_args(arguments)
     options.output.mkdir(parents=True, exist_ok=True)
 
-    register_coco_instances("plain_train", {}, options.annotations, options.photos)
+    register_coco_instances("plain_train", {}, options.annotations, options.images)
     records = DatasetCatalog.get("plain_train")
     model = build_model(options.model, len(MetadataCatalog.get("plain_train").thing_classes))
     model.to(options.device, memory_format=torch.channels_last)
@@ -106,9 +106,9 @@ def main(arguments: list[str] | None = None) -> None:
     if options.val:
         register_coco_instances("plain_val", {}, *options.val)
         mapper = DatasetMapper(False, augmentations=[resize], image_format="BGR")
-        photos = test_loader(DatasetCatalog.get("plain_val"), mapper=mapper)
+        loader = test_loader(DatasetCatalog.get("plain_val"), mapper=mapper)
         print_csv_format(
-            inference_on_dataset(model, photos, COCOEvaluator("plain_val", output_dir=str(options.output)))
+            inference_on_dataset(model, loader, COCOEvaluator("plain_val", output_dir=str(options.output)))
         )
 
 
