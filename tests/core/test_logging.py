@@ -40,7 +40,7 @@ def test_log_every_n_seconds_waits(messages):
     assert messages() == ["0"]
 
 
-def test_messages_of_the_calling_module_carry_its_name(caplog):
+def test_messages_use_the_logger_of_the_calling_module(caplog):
     log_first_n(logging.WARNING, "x")
     assert caplog.records[0].name == __name__
 

@@ -18,7 +18,7 @@ def failing(times):
 
 
 @pytest.mark.parametrize("times", [0, 1, 2])
-def test_repeats_up_to_three_times(times):
+def test_calls_up_to_three_times(times):
     assert failing(times)(torch.ones(1)) == times + 1
 
 

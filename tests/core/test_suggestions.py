@@ -9,11 +9,11 @@ def test_nearest_lists_known_names_when_none_is_close():
     assert nearest("x", ["b", "a"]) == "known: a, b"
 
 
-def test_nearest_counts_what_it_does_not_list():
+def test_nearest_counts_the_names_it_does_not_list():
     assert nearest("x", [f"name{index:02}" for index in range(15)]).endswith("name11 and 3 more")
 
 
-def test_nearest_says_when_nothing_is_known():
+def test_nearest_reports_an_empty_list():
     assert nearest("x", []) == "none is known"
 
 

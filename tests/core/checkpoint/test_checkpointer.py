@@ -40,7 +40,7 @@ def files(folder):
     return sorted(os.listdir(folder))
 
 
-def test_what_was_saved_is_loaded(model, tmp_path):
+def test_loads_the_saved_model_and_optimizer(model, tmp_path):
     optimizer = torch.optim.SGD(model.parameters(), lr=0.5, momentum=0.9)
     Checkpointer(model, tmp_path, optimizer=optimizer).save("model_0000004", iteration=4)
     other, other_optimizer = (
@@ -53,7 +53,7 @@ def test_what_was_saved_is_loaded(model, tmp_path):
     assert other_optimizer.param_groups[0]["lr"] == 0.5
 
 
-def test_without_resuming_only_the_model_is_loaded(model, tmp_path):
+def test_loads_only_the_model_without_resume(model, tmp_path):
     optimizer = torch.optim.SGD(model.parameters(), lr=0.5)
     checkpointer = Checkpointer(model, tmp_path, optimizer=optimizer)
     checkpointer.save("model_0000004")
@@ -63,7 +63,7 @@ def test_without_resuming_only_the_model_is_loaded(model, tmp_path):
     assert set(rest) == {"optimizer"}
 
 
-def test_the_last_checkpoint_is_the_newest_saved(model, tmp_path):
+def test_last_checkpoint_is_the_most_recently_saved_one(model, tmp_path):
     checkpointer = Checkpointer(model, tmp_path)
     assert not checkpointer.has_checkpoint()
     checkpointer.save("b")
@@ -72,7 +72,7 @@ def test_the_last_checkpoint_is_the_newest_saved(model, tmp_path):
     assert checkpointer.get_all_checkpoint_files() == [str(tmp_path / "a.pth"), str(tmp_path / "b.pth")]
 
 
-def test_nothing_is_written_without_a_folder_or_permission(model, tmp_path):
+def test_writes_nothing_without_a_folder_or_if_disabled(model, tmp_path):
     Checkpointer(model).save("a")
     Checkpointer(model, tmp_path, save_to_disk=False).save("a")
     assert files(tmp_path) == []
@@ -82,24 +82,24 @@ def test_an_empty_path_loads_nothing(model):
     assert Checkpointer(model).load("") == {}
 
 
-def test_a_tag_of_a_removed_file_is_no_checkpoint(model, tmp_path):
+def test_ignores_a_last_checkpoint_that_was_deleted(model, tmp_path):
     checkpointer = Checkpointer(model, tmp_path)
     checkpointer.save("a")
     (tmp_path / "a.pth").unlink()
     assert not checkpointer.has_checkpoint()
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="limits of file sizes are POSIX")
+@pytest.mark.skipif(sys.platform == "win32", reason="file size limits require POSIX")
 def test_a_full_disk_keeps_the_old_checkpoint(model, tmp_path):
     Checkpointer(model, tmp_path).save("model_0000001")
     result = run(FULL_DISK, tmp_path)
-    assert "the file was not made" in result.stderr.splitlines()[-1]
+    assert "the file was not created" in result.stderr.splitlines()[-1]
     assert "model_0000002.pth" in result.stderr.splitlines()[-1]
     assert files(tmp_path) == ["last_checkpoint", "model_0000001.pth"]
     assert Checkpointer(model, tmp_path).get_checkpoint_file() == str(tmp_path / "model_0000001.pth")
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="needs SIGKILL")
+@pytest.mark.skipif(sys.platform == "win32", reason="requires SIGKILL")
 def test_a_process_killed_while_saving_keeps_the_old_checkpoint(model, tmp_path):
     Checkpointer(model, tmp_path).save("model_0000001")
     assert run(KILLED, tmp_path).returncode == -9
@@ -108,7 +108,7 @@ def test_a_process_killed_while_saving_keeps_the_old_checkpoint(model, tmp_path)
     assert checkpointer.get_all_checkpoint_files() == [str(tmp_path / "model_0000001.pth")]
 
 
-def test_a_mismatch_is_told_as_a_table(model, tmp_path, caplog):
+def test_logs_mismatches_as_a_table(model, tmp_path, caplog):
     state = model.state_dict()
     state["0.wieght"] = state.pop("0.weight")
     state["1.bias"] = torch.zeros(7)
@@ -121,7 +121,7 @@ def test_a_mismatch_is_told_as_a_table(model, tmp_path, caplog):
     assert checkpointer.last_report.missing_keys == ["0.weight"]
 
 
-def test_the_missing_tensors_keep_their_values(model, tmp_path):
+def test_missing_parameters_keep_their_values(model, tmp_path):
     before = model[0].weight.detach().clone()
     torch.save({"0.bias": torch.full((3,), 5.0)}, tmp_path / "m.pth")
     Checkpointer(model).load(str(tmp_path / "m.pth"))
@@ -129,29 +129,29 @@ def test_the_missing_tensors_keep_their_values(model, tmp_path):
     assert model[0].bias.tolist() == [5, 5, 5]
 
 
-def test_rejects_a_taken_key(model):
-    with pytest.raises(KeyError, match="the key 'model' is taken"):
+def test_rejects_a_duplicate_key(model):
+    with pytest.raises(KeyError, match="key 'model' is already in use"):
         Checkpointer(model).add_checkpointable("model", model)
 
 
 def test_rejects_an_object_without_state(model):
-    with pytest.raises(TypeError, match="'x' needs state_dict"):
+    with pytest.raises(TypeError, match="'x' must have state_dict"):
         Checkpointer(model, x=3)
 
 
 def test_rejects_an_unknown_object_to_load(model, tmp_path):
     checkpointer = Checkpointer(model, tmp_path, optimizer=torch.optim.SGD(model.parameters(), lr=1))
     checkpointer.save("a")
-    with pytest.raises(KeyError, match="no object 'optimiser': did you mean 'optimizer'"):
+    with pytest.raises(KeyError, match="unknown key 'optimiser': did you mean 'optimizer'"):
         checkpointer.load(checkpointer.get_checkpoint_file(), ["optimiser"])
 
 
-def test_data_parallel_wrappers_are_looked_through(model, tmp_path):
+def test_unwraps_data_parallel(model, tmp_path):
     Checkpointer(nn.DataParallel(model), tmp_path).save("a")
     assert set(torch.load(tmp_path / "a.pth")["model"]) == set(model.state_dict())
 
 
-def test_periodic_checkpoints_keep_the_newest(model, tmp_path):
+def test_periodic_checkpointer_keeps_the_newest(model, tmp_path):
     periodic = PeriodicCheckpointer(Checkpointer(model, tmp_path), period=2, max_iter=8, max_to_keep=2)
     for iteration in range(8):
         periodic.step(iteration, note="x")
@@ -159,14 +159,14 @@ def test_periodic_checkpoints_keep_the_newest(model, tmp_path):
     assert torch.load(tmp_path / "model_final.pth")["iteration"] == 7
 
 
-def test_periodic_checkpoints_of_an_interrupted_run_count(model, tmp_path):
+def test_periodic_checkpointer_counts_files_of_an_interrupted_run(model, tmp_path):
     for iteration in range(6):
         PeriodicCheckpointer(Checkpointer(model, tmp_path), period=2, max_to_keep=1).step(iteration)
     assert files(tmp_path) == ["last_checkpoint", "model_0000005.pth"]
 
 
 @pytest.mark.parametrize(("period", "keep"), [(0, None), (1, 0)])
-def test_periodic_rejects_numbers_below_one(model, period, keep):
+def test_periodic_checkpointer_rejects_non_positive_arguments(model, period, keep):
     with pytest.raises(ValueError, match="must be positive"):
         PeriodicCheckpointer(Checkpointer(model), period, max_to_keep=keep)
 
@@ -186,7 +186,7 @@ def test_detection_checkpointer_reads_caffe2(tmp_path):
     assert checkpointer.last_report.is_complete
 
 
-def test_detection_checkpointer_matches_when_the_path_asks_for_it(tmp_path):
+def test_detection_checkpointer_matches_names_if_the_path_requests_it(tmp_path):
     torch.save({"stem.conv1.weight": torch.full((2, 1, 1, 1), 3.0)}, tmp_path / "m.pth")
     DetectionCheckpointer(model := Detector()).load(f"{tmp_path}/m.pth?matching_heuristics=True")
     assert model.backbone.stem.conv1.weight.unique().item() == 3
@@ -194,7 +194,7 @@ def test_detection_checkpointer_matches_when_the_path_asks_for_it(tmp_path):
 
 @pytest.mark.parametrize("wrap", [nn.DataParallel, torch.compile, lambda model: nn.DataParallel(torch.compile(model))])
 @pytest.mark.parametrize("suffix", ["", "?matching_heuristics=True"])
-def test_names_lose_the_prefix_of_a_wrapper(wrap, suffix, model, tmp_path):
+def test_removes_wrapper_prefixes(wrap, suffix, model, tmp_path):
     torch.save({"model": wrap(model).state_dict()}, tmp_path / "wrapped.pth")
     checkpointer = DetectionCheckpointer(fresh := nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3)))
     checkpointer.load(f"{tmp_path}/wrapped.pth{suffix}")
@@ -202,7 +202,7 @@ def test_names_lose_the_prefix_of_a_wrapper(wrap, suffix, model, tmp_path):
     assert torch.equal(fresh[0].weight, model[0].weight)
 
 
-def test_a_part_called_module_keeps_its_name(model, tmp_path):
+def test_keeps_the_name_of_a_submodule_called_module(model, tmp_path):
     outer = nn.ModuleDict({"module": model})
     torch.save({"model": outer.state_dict()}, tmp_path / "m.pth")
     checkpointer = Checkpointer(outer)

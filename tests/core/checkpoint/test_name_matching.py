@@ -35,22 +35,22 @@ from detectory.core.checkpoint.caffe2_names import convert_basic_names
         ("retnet_bbox_pred_fpn3_b", "head.bbox_pred.bias"),
     ],
 )
-def test_a_blob_is_named_as_its_module(blob, name):
+def test_converts_blob_names_to_parameter_names(blob, name):
     assert convert_basic_names([blob]) == [name]
 
 
-def test_the_background_moves_from_the_first_class_to_the_last():
+def test_moves_the_background_from_the_first_class_to_the_last():
     weights, _ = convert_caffe2_names({"cls_score_b": torch.tensor([9.0, 1.0, 2.0])})
     assert weights["box_predictor.cls_score.bias"].tolist() == [1, 2, 9]
 
 
-def test_the_boxes_and_masks_of_the_background_are_dropped():
+def test_drops_boxes_and_masks_of_the_background():
     weights, _ = convert_caffe2_names({"bbox_pred_b": torch.arange(12.0), "mask_fcn_logits_b": torch.arange(3.0)})
     assert weights["box_predictor.bbox_pred.bias"].tolist() == list(range(4, 12))
     assert weights["mask_head.predictor.bias"].tolist() == [1, 2]
 
 
-def test_boxes_and_masks_without_classes_stay():
+def test_keeps_class_agnostic_boxes_and_masks():
     weights, _ = convert_caffe2_names({"bbox_pred_b": torch.arange(4.0), "mask_fcn_logits_b": torch.arange(1.0)})
     assert {name: tuple(tensor.shape) for name, tensor in weights.items()} == {
         "box_predictor.bbox_pred.bias": (4,),
@@ -58,7 +58,7 @@ def test_boxes_and_masks_without_classes_stay():
     }
 
 
-def test_the_longest_common_ending_matches():
+def test_matches_the_longest_common_suffix():
     model = {"backbone.stem.conv.weight": torch.zeros(2), "head.conv.weight": torch.zeros(2)}
     checkpoint = {"stem.conv.weight": torch.ones(2), "head.conv.weight": torch.full((2,), 2.0)}
     matched = match_state_dict(model, checkpoint, caffe2_conversion=False)
@@ -72,13 +72,13 @@ def test_names_match_only_after_a_dot():
     assert list(match_state_dict({"a.myconv.w": torch.zeros(1)}, {"conv.w": torch.zeros(1)}, False)) == ["conv.w"]
 
 
-def test_another_shape_is_no_match_and_is_told(caplog):
+def test_reports_a_shape_mismatch(caplog):
     matched = match_state_dict({"a.w": torch.zeros(2)}, {"w": torch.zeros(3)}, caffe2_conversion=False)
     assert list(matched) == ["w"]
-    assert "'w' of the checkpoint has shape (3,), 'a.w' of the model (2,)" in caplog.text
+    assert "'w' has shape (3,) in the checkpoint, but 'a.w' has shape (2,) in the model" in caplog.text
 
 
-def test_rejects_a_name_that_fits_twice():
+def test_rejects_an_ambiguous_name():
     model = {"a.conv.w": torch.zeros(1), "b.conv.w": torch.zeros(1)}
-    with pytest.raises(ValueError, match=r"'conv.w' of the checkpoint fits 'a.conv.w' and 'b.conv.w'"):
+    with pytest.raises(ValueError, match=r"'conv.w' of the checkpoint matches both 'a.conv.w' and 'b.conv.w'"):
         match_state_dict(model, {"conv.w": torch.zeros(1)}, caffe2_conversion=False)

@@ -30,23 +30,23 @@ def fail():
     raise ValueError("no such depth")
 
 
-def test_call_describes_instead_of_calling():
+def test_lazy_call_returns_a_node():
     node = LazyCall(Holder)(value=1)
     assert node == {"_target_": dotted_path(Holder), "value": 1}
 
 
-def test_an_edited_node_builds_the_edited_object():
+def test_instantiate_uses_edited_arguments():
     node = LazyCall(torch.nn.Linear)(in_features=2, out_features=3)
     node.out_features = 5
     assert instantiate(node).weight.shape == (5, 2)
 
 
-def test_arguments_are_built_before_the_call():
+def test_instantiate_builds_arguments_first():
     built = instantiate(LazyCall(Holder)(value=LazyCall(Holder)(value=3), other=[LazyCall(Holder)(value=4)]))
     assert (built.value.value, built.other[0].value) == (3, 4)
 
 
-def test_nodes_inside_dictionaries_are_built():
+def test_instantiate_builds_nodes_in_dictionaries():
     built = instantiate(LazyCall(Holder)(value={"a": LazyCall(Holder)(value=3)}))
     assert type(built.value) is dict
     assert built.value["a"].value == 3
@@ -68,24 +68,24 @@ def test_a_target_may_be_a_function_without_a_module():
     assert instantiate(LazyCall(torch.sum)(input=torch.ones(3))) == 3
 
 
-def test_a_plain_dictionary_describes_a_call():
+def test_instantiate_accepts_a_plain_dictionary():
     assert instantiate({"_target_": "torch.nn.Linear", "in_features": 1, "out_features": 2}).out_features == 2
 
 
-def test_relative_interpolation_reads_siblings_and_parents():
+def test_relative_interpolation_resolves_siblings_and_parents():
     node = LazyCall(Holder)(value=7, other=LazyCall(Holder)(value="${..value}", other="${.value}"))
     built = instantiate(node)
     assert (built.other.value, built.other.other) == (7, 7)
 
 
-def test_recursive_false_hands_nodes_over_as_they_are():
+def test_recursive_false_passes_nodes_unchanged():
     node = LazyCall(Holder)(value=LazyCall(Holder)(value=1))
     node["_recursive_"] = False
     assert instantiate(node).value["_target_"] == dotted_path(Holder)
 
 
 @pytest.mark.parametrize("value", [Shape(3), Point(1, 2)], ids=["dataclass", "namedtuple"])
-def test_records_survive_as_arguments(value):
+def test_dataclasses_and_named_tuples_are_rebuilt(value):
     assert instantiate(LazyCall(Holder)(value=value)).value == value
 
 
@@ -102,7 +102,7 @@ def test_a_dataclass_assigned_later_is_built():
 
 
 @pytest.mark.parametrize("value", [3, "text", None, Holder(1)], ids=["int", "str", "none", "object"])
-def test_values_that_are_no_config_come_back_as_they_are(value):
+def test_instantiate_returns_other_values_unchanged(value):
     assert instantiate(value) is value
 
 
@@ -110,7 +110,7 @@ def test_lists_become_plain_lists():
     assert type(instantiate(OmegaConf.create([1, 2]))) is list
 
 
-def test_rejects_an_unknown_argument_where_it_is_written():
+def test_lazy_call_rejects_an_unknown_argument():
     with pytest.raises(TypeError, match="Linear has no argument 'in_feature': did you mean 'in_features'"):
         LazyCall(torch.nn.Linear)(in_feature=1)
 
@@ -121,20 +121,20 @@ def test_rejects_an_unknown_argument_of_a_dotted_path_with_the_node_path():
         instantiate(config)
 
 
-def test_a_failing_call_says_its_path():
+def test_an_error_in_a_call_names_its_node():
     config = DictConfig({"model": {"parts": [LazyCall(fail)()]}})
     with pytest.raises(ValueError, match=r"no such depth \(while instantiating 'model.parts\[0\]': .*fail\)"):
         instantiate(config)
 
 
-def test_a_failing_call_below_a_chosen_node_says_the_path_from_the_root():
+def test_an_error_in_a_subnode_has_the_path_from_the_root():
     config = DictConfig({"model": LazyCall(Holder)(value=LazyCall(fail)())})
     with pytest.raises(ValueError, match=r"while instantiating 'model.value'"):
         instantiate(config.model)
 
 
-def test_an_unknown_target_says_its_path_and_the_nearest_name():
-    with pytest.raises(ImportError, match=r"node 'a': .*'Linaer' of 'torch.nn.Linaer': did you mean 'Linear'"):
+def test_an_unknown_target_is_reported_with_a_suggestion():
+    with pytest.raises(ImportError, match=r"node 'a': .*'Linaer' in 'torch.nn.Linaer': did you mean 'Linear'"):
         instantiate({"a": {"_target_": "torch.nn.Linaer"}})
 
 
@@ -149,7 +149,7 @@ def test_rejects_lazy_call_of_a_number():
 
 
 @pytest.mark.parametrize("target", [torch.nn.Linear, Holder.twice, len], ids=["class", "method", "builtin"])
-def test_dotted_path_leads_back(target):
+def test_locate_inverts_dotted_path(target):
     assert locate(dotted_path(target)) == target
 
 
@@ -158,7 +158,7 @@ def test_dotted_path_rejects_instances():
         dotted_path(Holder(1))
 
 
-def test_locate_passes_on_the_import_errors_of_a_module(tmp_path, monkeypatch):
+def test_locate_propagates_import_errors_of_a_module(tmp_path, monkeypatch):
     (tmp_path / "module_that_breaks.py").write_text("import module_that_is_missing\n")
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(ModuleNotFoundError, match="module_that_is_missing"):

@@ -32,23 +32,23 @@ def config():
     ],
     ids=lambda value: repr(value),
 )
-def test_values_are_read(config, text, value):
+def test_parses_values(config, text, value):
     LazyConfig.apply_overrides(config, [f"train.lr={text}"])
     assert config.train.lr == value
 
 
-def test_an_argument_that_the_call_takes_can_be_set_although_it_is_not_written(config):
+def test_sets_an_argument_that_the_node_does_not_contain(config):
     LazyConfig.apply_overrides(config, ["model.norm=GN"])
     assert config.model.norm == "GN"
 
 
 @pytest.mark.parametrize("key", ["train.steps[1]", "train.steps.1", "train.steps.-1"])
-def test_list_items_can_be_set(config, key):
+def test_sets_list_items(config, key):
     LazyConfig.apply_overrides(config, [f"{key}=30"])
     assert config.train.steps == [10, 30]
 
 
-def test_interpolations_are_resolved_where_they_are_put(config):
+def test_interpolations_are_resolved_at_their_destination(config):
     LazyConfig.apply_overrides(config, ["model.channels=${train.lr}"])
     assert config.model.channels == 0.1
 
@@ -64,14 +64,14 @@ def test_plus_adds_and_tilde_removes(config):
         ("train.lrr=1", KeyError, "did you mean 'lr'.*\\+train.lrr=1 adds"),
         ("model.chanels=1", KeyError, "did you mean 'channels'"),
         ("~train.lrr", KeyError, "unknown key 'train.lrr'"),
-        ("train.lr.x=1", KeyError, "'train.lr' is no config but a float"),
-        ("train.steps.5=1", KeyError, "expected an index below 2, got '5'"),
+        ("train.lr.x=1", KeyError, "'train.lr' must be a config node, got float"),
+        ("train.steps.5=1", KeyError, "index must be below 2, got '5'"),
         ("nonsense", ValueError, "expected key=value"),
         ("train.lr=[1,2", ValueError, "']' is missing"),
         ("train.lr=[1] x", ValueError, "unexpected 'x'"),
         ("train.lr={a}", ValueError, "expected ':' after 'a'"),
     ],
 )
-def test_rejects_wrong_overrides(config, override, error, message):
+def test_rejects_invalid_overrides(config, override, error, message):
     with pytest.raises(error, match=message):
         LazyConfig.apply_overrides(config, [override])

@@ -12,7 +12,7 @@ from detectory.core.events import (
     HistoryBuffer,
     JSONWriter,
     MLflowWriter,
-    TensorboardXWriter,
+    TensorBoardWriter,
     WandbWriter,
     get_event_storage,
     has_event_storage,
@@ -23,7 +23,7 @@ def lines(path):
     return [json.loads(line) for line in path.read_text().splitlines()]
 
 
-def test_history_smooths_the_newest_values():
+def test_history_smooths_the_latest_values():
     history = HistoryBuffer()
     for value in (9.0, 1.0, 2.0, 6.0):
         history.update(value)
@@ -31,7 +31,7 @@ def test_history_smooths_the_newest_values():
     assert history.values()[0] == (9.0, 0)
 
 
-def test_history_counts_in_the_mean_what_it_no_longer_keeps():
+def test_the_global_mean_includes_removed_values():
     history = HistoryBuffer(max_length=1)
     history.update(1.0)
     history.update(3.0)
@@ -39,17 +39,17 @@ def test_history_counts_in_the_mean_what_it_no_longer_keeps():
 
 
 def test_an_empty_history_has_no_latest_value():
-    with pytest.raises(IndexError, match="no value has been added"):
+    with pytest.raises(IndexError, match="no values have been added"):
         HistoryBuffer().latest()
 
 
-def test_there_is_no_storage_outside_of_a_block():
+def test_rejects_access_outside_of_a_storage_block():
     assert not has_event_storage()
     with pytest.raises(RuntimeError, match="no EventStorage is open"):
         get_event_storage()
 
 
-def test_the_innermost_storage_counts():
+def test_returns_the_innermost_storage():
     with EventStorage(), EventStorage() as inner:
         assert get_event_storage() is inner
 
@@ -72,17 +72,17 @@ def test_noisy_scalars_are_smoothed_over_iterations():
     assert storage.latest_with_smoothing_hint(3) == {"loss": (2.0, 3), "lr": (3.0, 3)}
 
 
-def test_scalars_that_come_rarely_are_smoothed_over_their_own_iterations():
+def test_infrequent_scalars_are_smoothed_over_their_own_iterations():
     storage = EventStorage()
     for iteration, value in ((0, 9.0), (100, 1.0), (105, 3.0)):
         storage.put_scalar("loss", value, cur_iter=iteration)
     assert storage.count_samples("loss", 20) == 2
 
 
-def test_rejects_another_smoothing_hint():
+def test_rejects_a_changed_smoothing_hint():
     storage = EventStorage()
     storage.put_scalar("loss", 1.0)
-    with pytest.raises(ValueError, match="'loss' was put with smoothing_hint=True"):
+    with pytest.raises(ValueError, match="smoothing_hint of 'loss' must stay True, got False"):
         storage.put_scalar("loss", 1.0, smoothing_hint=False)
 
 
@@ -103,8 +103,8 @@ def test_a_histogram_counts_every_value():
 
 
 @pytest.mark.parametrize("values", [[], [float("nan")]], ids=["empty", "nan"])
-def test_rejects_a_histogram_of_nothing(values):
-    with pytest.raises(ValueError, match="'weights' must hold finite values"):
+def test_rejects_a_histogram_of_invalid_values(values):
+    with pytest.raises(ValueError, match="'weights' must be finite"):
         EventStorage().put_histogram("weights", torch.tensor(values))
 
 
@@ -121,7 +121,7 @@ def test_json_writer_writes_each_iteration_once(tmp_path):
     assert lines(tmp_path / "metrics.json") == [{"iteration": 0, "loss": 2.0}, {"iteration": 1, "loss": 3.0}]
 
 
-def test_json_writer_repairs_an_unfinished_line(tmp_path):
+def test_json_writer_removes_an_incomplete_line(tmp_path):
     path = tmp_path / "metrics.json"
     path.write_text('{"iteration": 0}\n{"itera')
     with EventStorage(1) as storage:
@@ -132,7 +132,7 @@ def test_json_writer_repairs_an_unfinished_line(tmp_path):
     assert lines(path) == [{"iteration": 0}, {"iteration": 1, "loss": 2.0}]
 
 
-def test_json_writer_forgets_the_lines_of_iterations_that_run_again(tmp_path):
+def test_json_writer_removes_lines_of_repeated_iterations(tmp_path):
     path = tmp_path / "metrics.json"
     path.write_text("".join(f'{{"iteration": {number}, "loss": 9.0}}\n' for number in (1, 3, 5, 7)))
     with EventStorage(4) as storage:
@@ -143,7 +143,7 @@ def test_json_writer_forgets_the_lines_of_iterations_that_run_again(tmp_path):
     assert [line["iteration"] for line in lines(path)] == [1, 3, 4]
 
 
-def test_json_writer_moves_the_file_of_an_earlier_training(tmp_path):
+def test_json_writer_renames_the_file_of_an_earlier_run(tmp_path):
     path = tmp_path / "metrics.json"
     path.write_text('{"iteration": 5}\n')
     with EventStorage() as storage:
@@ -155,25 +155,25 @@ def test_json_writer_moves_the_file_of_an_earlier_training(tmp_path):
     assert lines(tmp_path / "metrics.json.old") == [{"iteration": 5}]
 
 
-def test_tensorboard_forgets_the_iterations_that_run_again(tmp_path):
+def test_tensorboard_purges_repeated_iterations(tmp_path):
     pytest.importorskip("tensorboard", reason="pip install detectory-core[tensorboard]")
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     for start, value in ((0, 1.0), (1, 2.0)):
-        writer = TensorboardXWriter(str(tmp_path), filename_suffix=f".{start}")
+        writer = TensorBoardWriter(str(tmp_path), filename_suffix=f".{start}")
         with EventStorage(start) as storage:
             for storage.iter in range(start, 3):
                 storage.put_scalar("loss", value)
                 writer.write()
         writer.close()
-        # TensorBoard reads files in the order of their names, which begin with a second: both are of the same one.
+        # TensorBoard reads files in name order; names contain a time in seconds, equal for both files.
         (written,) = tmp_path.glob(f"*.{start}")
         written.rename(tmp_path / f"events.out.tfevents.{start}")
     assert [event.step for event in EventAccumulator(str(tmp_path)).Reload().Scalars("loss")] == [0, 1, 2]
 
 
 class Calls:
-    """Stands for a package: every function and class in it writes down its calls."""
+    """Replaces a package; records the calls of all its functions and classes."""
 
     def __init__(self):
         self.calls = []
@@ -189,14 +189,14 @@ class Calls:
 def write_twice(writer):
     with EventStorage() as storage:
         storage.put_scalar("loss", 2.0)
-        storage.put_image("photo", torch.full((3, 2, 4), 0.5))
+        storage.put_image("image", torch.full((3, 2, 4), 0.5))
         writer.write()
         storage.put_scalar("bbox/AP", 30.0, cur_iter=1)
         writer.write()
     writer.close()
 
 
-def test_wandb_writer_logs_scalars_and_pictures_by_iteration(monkeypatch, tmp_path):
+def test_wandb_writer_logs_scalars_and_images_by_iteration(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "wandb", fake := Calls())
     write_twice(WandbWriter("project", mode="offline", dir=str(tmp_path / "new")))
     names = [name for name, _, _ in fake.calls]
@@ -208,11 +208,11 @@ def test_wandb_writer_logs_scalars_and_pictures_by_iteration(monkeypatch, tmp_pa
         "dir": str(tmp_path / "new"),
     }
     assert fake.calls[1][1][0].shape == (2, 4, 3)
-    assert fake.calls[2][1:] == (({"loss": 2.0, "photo": fake},), {"step": 0})
+    assert fake.calls[2][1:] == (({"loss": 2.0, "image": fake},), {"step": 0})
     assert fake.calls[3][1:] == (({"bbox/AP": 30.0},), {"step": 1})
 
 
-def test_mlflow_writer_logs_scalars_and_pictures_by_iteration(monkeypatch):
+def test_mlflow_writer_logs_scalars_and_images_by_iteration(monkeypatch):
     monkeypatch.setitem(sys.modules, "mlflow", fake := Calls())
     write_twice(MLflowWriter("cells", "file:runs", run_name="a"))
     names = [name for name, _, _ in fake.calls]
@@ -220,17 +220,19 @@ def test_mlflow_writer_logs_scalars_and_pictures_by_iteration(monkeypatch):
     assert names == [*start, "log_metrics", "log_image", "log_metrics", "end_run"]
     assert fake.calls[3][1:] == (({"loss": 2.0},), {"step": 0})
     assert fake.calls[4][1][0].dtype == np.uint8
-    assert fake.calls[4][1][1] == "photo_0000000.png"
+    assert fake.calls[4][1][1] == "image_0000000.png"
 
 
-@pytest.mark.parametrize(("kind", "package"), [(WandbWriter, "wandb"), (MLflowWriter, "mlflow")])
-def test_a_writer_without_its_package_says_what_to_install(monkeypatch, kind, package):
+@pytest.mark.parametrize(("writer", "package"), [(WandbWriter, "wandb"), (MLflowWriter, "mlflow")])
+def test_a_missing_package_is_reported_with_the_install_command(monkeypatch, writer, package):
     monkeypatch.setitem(sys.modules, package, None)
-    with pytest.raises(ImportError, match=rf"{kind.__name__} needs {package}: pip install detectory-core\[{package}\]"):
-        kind("name")
+    with pytest.raises(
+        ImportError, match=rf"{writer.__name__} requires {package}: pip install detectory-core\[{package}\]"
+    ):
+        writer("name")
 
 
-def test_metric_printer_tells_losses_rate_and_time_left(caplog):
+def test_metric_printer_logs_losses_learning_rate_and_eta(caplog):
     with EventStorage(9) as storage, caplog.at_level(logging.INFO):
         storage.put_scalars(total_loss=1.5, time=2.0)
         storage.put_scalar("lr", 0.02, smoothing_hint=False)
@@ -238,24 +240,24 @@ def test_metric_printer_tells_losses_rate_and_time_left(caplog):
     assert caplog.messages[0].startswith("eta: 0:00:20  iter: 9  total_loss: 1.5  time: 2.0000  lr: 0.02")
 
 
-def test_metric_printer_is_silent_after_the_end(caplog):
+def test_metric_printer_logs_nothing_after_the_end(caplog):
     with EventStorage(20), caplog.at_level(logging.INFO):
         CommonMetricPrinter(max_iter=20).write()
     assert caplog.messages == []
 
 
-def test_tensorboard_writer_takes_scalars_pictures_and_histograms(tmp_path):
+def test_tensorboard_writer_writes_scalars_images_and_histograms(tmp_path):
     pytest.importorskip("tensorboard", reason="pip install detectory-core[tensorboard]")
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     with EventStorage() as storage:
         storage.put_scalar("loss", 2.0)
-        storage.put_image("photo", torch.zeros(3, 4, 4))
+        storage.put_image("image", torch.zeros(3, 4, 4))
         storage.put_histogram("weights", torch.arange(10.0))
-        writer = TensorboardXWriter(str(tmp_path))
+        writer = TensorBoardWriter(str(tmp_path))
         writer.write()
         writer.close()
     read = EventAccumulator(str(tmp_path)).Reload()
     assert read.Scalars("loss")[0].value == 2.0
-    assert (read.Tags()["images"], read.Tags()["histograms"]) == (["photo"], ["weights"])
+    assert (read.Tags()["images"], read.Tags()["histograms"]) == (["image"], ["weights"])
     assert (storage.images, storage.histograms) == ([], [])

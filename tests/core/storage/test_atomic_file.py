@@ -42,19 +42,19 @@ def test_replaces_the_file_at_the_end_of_the_block(path):
     assert path.read_bytes() == b"new"
 
 
-def test_makes_missing_folders_and_writes_text(tmp_path):
+def test_creates_missing_folders_and_writes_text(tmp_path):
     with atomic_write(tmp_path / "a" / "b.txt", "w") as file:
         file.write("ü")
     assert (tmp_path / "a" / "b.txt").read_text(encoding="utf-8") == "ü"
 
 
-def test_an_exception_leaves_the_old_file_and_nothing_else(path):
+def test_an_exception_leaves_only_the_old_file(path):
     with pytest.raises(TypeError), atomic_write(path) as file:
         file.write(3)
     assert (path.read_bytes(), os.listdir(path.parent)) == (b"old", ["file.bin"])
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="limits of file sizes are POSIX")
+@pytest.mark.skipif(sys.platform == "win32", reason="file size limits require POSIX")
 def test_a_full_disk_leaves_the_old_file_and_one_message(path):
     result = run(FULL_DISK, path)
     assert result.returncode != 0
@@ -62,7 +62,7 @@ def test_a_full_disk_leaves_the_old_file_and_one_message(path):
     assert (path.read_bytes(), os.listdir(path.parent)) == (b"old", ["file.bin"])
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="needs SIGKILL")
+@pytest.mark.skipif(sys.platform == "win32", reason="requires SIGKILL")
 def test_a_killed_writer_leaves_the_old_file_and_the_next_one_cleans_up(path):
     assert run(KILLED, path).returncode == -9
     assert path.read_bytes() == b"old"

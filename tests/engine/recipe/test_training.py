@@ -116,7 +116,7 @@ def test_a_missing_key_is_named_with_the_nearest(recipe):
         ("train.eval_period=0.5", r"train\.eval_period must be a whole number of at least -1, got 0\.5"),
         ("+train.accumulation_steps=0", r"train\.accumulation_steps must be a whole number of at least 1, got 0"),
         ("+train.moving_average=0.99", r"train\.moving_average must be a group of settings, got 0\.99"),
-        ("train.device=gpu", r"train\.device: 'gpu' is no device; for example 'cuda' or 'cpu'"),
+        ("train.device=gpu", r"train\.device: usable_device: 'gpu' is not a valid device"),
     ],
 )
 def test_a_setting_of_the_wrong_kind_is_named(recipe, override, message):
@@ -139,7 +139,7 @@ def test_a_file_in_the_place_of_the_output_is_named(recipe, tmp_path):
 @pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without GPU")
 def test_a_missing_gpu_is_told(recipe):
     with pytest.raises(
-        RuntimeError, match=r"train\.device: the device is 'cuda', but torch sees no GPU; 'cpu' uses the CPU"
+        RuntimeError, match=r"train\.device: device 'cuda' is unavailable: torch sees no GPU; use 'cpu'"
     ):
         train(recipe("train.device=cuda"))
 

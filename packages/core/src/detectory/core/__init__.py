@@ -1,1 +1,1 @@
-"""Configuration, registries, events, storage, checkpoints and process groups: what every other package stands on."""
+"""Configs, checkpoints, events, storage, process groups, logging and registries."""

@@ -1,4 +1,4 @@
-"""What machine, interpreter and libraries a run uses, for reports and bug reports."""
+"""Environment report: machine, devices, Python, torch and library versions."""
 
 import importlib.metadata
 import os
@@ -24,8 +24,7 @@ _VARIABLES = ("CUDA_VISIBLE_DEVICES", "DETECTORY_DATASETS", "DETECTORY_CACHE", "
 def collect_environment() -> dict[str, str]:
     """Return a report of the machine, Python, torch, its devices, and the versions of Detectory and its libraries.
 
-    Names are in the order in which `format_environment` shows them. No device is initialised when torch was
-    built without CUDA.
+    The order of the keys is that of `format_environment`. CUDA is not initialized if torch was built without it.
     """
     report = {
         "System": f"{platform.system()} {platform.release()} {platform.machine()}",
@@ -45,7 +44,7 @@ def collect_environment() -> dict[str, str]:
 
 
 def format_environment(report: dict[str, str] | None = None) -> str:
-    """Return a report of `collect_environment`, a new one by default, as two columns of text."""
+    """Format a report of `collect_environment` as two columns of text; by default, collect a new report."""
     report = collect_environment() if report is None else report
     width = max(len(name) for name in report)
     return "\n".join(f"{name:<{width}}  {value}" for name, value in report.items())
@@ -62,15 +61,15 @@ def _processor() -> str:
 
 def _devices() -> dict[str, str]:
     if torch.version.cuda is None and torch.version.hip is None:
-        return {"GPU": "this torch is built for the CPU"}
+        return {"GPU": "torch was built without GPU support"}
     if not torch.cuda.is_available():
-        return {"GPU": "none that torch can use"}
-    found = {}
+        return {"GPU": "no GPU available to torch"}
+    devices = {}
     for index in range(torch.cuda.device_count()):
         properties = torch.cuda.get_device_properties(index)
         capability = f"compute capability {properties.major}.{properties.minor}"
-        found[f"GPU {index}"] = f"{properties.name}, {properties.total_memory / 2**30:.1f} GiB, {capability}"
-    return found
+        devices[f"GPU {index}"] = f"{properties.name}, {properties.total_memory / 2**30:.1f} GiB, {capability}"
+    return devices
 
 
 def _detectory_packages() -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Loggers with one setting for the whole toolkit, messages that appear only sometimes, and small tables."""
+"""Logger setup, rate-limited log messages and small tables."""
 
 import atexit
 import functools
@@ -18,13 +18,13 @@ _last_times: dict[tuple[Any, ...], float] = {}
 
 
 class _Formatter(logging.Formatter):
-    """Writes time, logger and message; abbreviates the root logger's name and colours what a terminal shows."""
+    """Formats time, logger name and message. Abbreviates the root logger's name and colours terminal output."""
 
     def __init__(self, name: str, abbreviation: str, color: bool) -> None:
-        time_and_place = "[%(asctime)s %(name)s]:"
+        prefix = "[%(asctime)s %(name)s]:"
         if color:
-            time_and_place = f"{_GREEN}{time_and_place}{_RESET}"
-        super().__init__(f"{time_and_place} %(mark)s%(message)s", datefmt=_DATE)
+            prefix = f"{_GREEN}{prefix}{_RESET}"
+        super().__init__(f"{prefix} %(mark)s%(message)s", datefmt=_DATE)
         self._name, self._abbreviation, self._color = name, abbreviation, color
 
     def formatMessage(self, record: logging.LogRecord) -> str:
@@ -38,7 +38,7 @@ class _Formatter(logging.Formatter):
         return super().formatMessage(record)
 
 
-@functools.lru_cache  # a second call must not add a second pair of handlers
+@functools.lru_cache  # a repeated call must not add duplicate handlers
 def setup_logger(
     output: str | None = None,
     distributed_rank: int = 0,
@@ -49,17 +49,17 @@ def setup_logger(
     enable_propagation: bool = False,
     configure_stdout: bool = True,
 ) -> logging.Logger:
-    """Let a logger write to the terminal and to a file, from level DEBUG on.
+    """Configure a logger to write to the terminal and to a file, at level DEBUG.
 
     Args:
-        output: A file (`.txt` or `.log`) or a folder, which gets `log.txt`; None for no file. Processes of a
-            rank above 0 write to `<file>.rank<N>` and nothing to the terminal.
+        output: A file (`.txt` or `.log`), or a folder for `log.txt`. None for no file. Processes with a rank above 0
+            write to `<file>.rank<N>` and not to the terminal.
         distributed_rank: The rank of this process.
-        color: Colour the terminal's lines when it is one.
-        name: The logger to set up, with all below it.
-        abbrev_name: What the lines show instead of `name`; `""` for nothing.
-        enable_propagation: Also hand messages to the root logger's handlers.
-        configure_stdout: Write to the terminal at all.
+        color: Whether to colour the output if stdout is a terminal.
+        name: The logger to configure, including its children.
+        abbrev_name: Replaces `name` in the output; `""` removes it.
+        enable_propagation: Whether to propagate messages to the root logger.
+        configure_stdout: Whether to write to stdout.
 
     Returns:
         The logger.
@@ -91,17 +91,18 @@ def log_first_n(
     """Log a message only the first `n` times.
 
     Args:
-        lvl: The level, e.g. `logging.WARNING`.
+        lvl: The level, such as `logging.WARNING`.
         msg: The message.
-        n: How many times.
-        name: The logger, that of the calling module by default.
-        key: What counts as the same: `"caller"` the calling line, `"message"` the text, or a tuple of both.
+        n: Maximum number of times.
+        name: The logger; by default that of the calling module.
+        key: What identifies repeated messages: `"caller"` (the calling line), `"message"` (the text), or a tuple of
+            both.
 
     Raises:
-        ValueError: `key` holds another word.
+        ValueError: If `key` contains anything else.
     """
-    module, place = _caller()
-    known = {"caller": place, "message": (msg,)}
+    module, line = _caller()
+    known = {"caller": line, "message": (msg,)}
     words = (key,) if isinstance(key, str) else key
     if not set(words) <= set(known):
         raise ValueError(f"log_first_n: key must be 'caller', 'message' or both, got {key!r}")
@@ -112,24 +113,24 @@ def log_first_n(
 
 
 def log_every_n(lvl: int, msg: str, n: int = 1, *, name: str | None = None) -> None:
-    """Log the first of every `n` messages that come from the same line; arguments as of `log_first_n`."""
-    module, place = _caller()
-    _counts[place] += 1
-    if n == 1 or _counts[place] % n == 1:
+    """Log every n-th message from the same line, starting with the first; see `log_first_n` for the arguments."""
+    module, line = _caller()
+    _counts[line] += 1
+    if n == 1 or _counts[line] % n == 1:
         logging.getLogger(name or module).log(lvl, msg)
 
 
 def log_every_n_seconds(lvl: int, msg: str, n: float = 1, *, name: str | None = None) -> None:
-    """Log a message unless the same line logged less than `n` seconds ago; arguments as of `log_first_n`."""
-    module, place = _caller()
+    """Log a message unless the same line logged one less than `n` seconds ago; see `log_first_n`."""
+    module, line = _caller()
     now = time.monotonic()
-    if place not in _last_times or now - _last_times[place] >= n:
+    if line not in _last_times or now - _last_times[line] >= n:
         logging.getLogger(name or module).log(lvl, msg)
-        _last_times[place] = now
+        _last_times[line] = now
 
 
 def create_small_table(small_dict: dict[str, float]) -> str:
-    """Return a Markdown table with one row: names above, numbers with three decimals below.
+    """Return a Markdown table with a row of names and a row of numbers with three decimals.
 
     Example:
         >>> print(create_small_table({"AP": 37.9, "AP50": 58.8}))
@@ -146,6 +147,6 @@ def create_small_table(small_dict: dict[str, float]) -> str:
 
 
 def _caller() -> tuple[str, tuple[str, int]]:
-    """Return the module and the line that called into this file."""
+    """Return the module name, and the file and line number, of the caller's caller."""
     frame = sys._getframe(2)
     return frame.f_globals.get("__name__", "detectory"), (frame.f_code.co_filename, frame.f_lineno)

@@ -1,4 +1,4 @@
-"""A second and a third try for functions that run out of GPU memory."""
+"""Retries, the last one on the CPU, for functions that run out of GPU memory."""
 
 import contextlib
 import functools
@@ -19,13 +19,13 @@ def _ignore_out_of_memory() -> Iterator[None]:
 
 
 def retry_if_cuda_oom(func: Callable[..., Result]) -> Callable[..., Result]:
-    """Return a function that repeats `func` when the GPU's memory is full.
+    """Wrap `func` so that it is retried if it runs out of GPU memory.
 
-    The second try comes after the unused cached memory is released, the third one with all tensor arguments moved to
-    the CPU; its result stays there. Tensors inside containers are not moved.
+    The first retry runs after unused cached memory is released. The second runs with all tensor arguments moved to
+    the CPU, and its result stays on the CPU. Tensors inside containers are not moved.
 
     Args:
-        func: A function without side effects, as it may run three times.
+        func: A function without side effects, because it may be called three times.
     """
 
     @functools.wraps(func)
@@ -35,7 +35,7 @@ def retry_if_cuda_oom(func: Callable[..., Result]) -> Callable[..., Result]:
         torch.cuda.empty_cache()
         with _ignore_out_of_memory():
             return func(*args, **kwargs)
-        _logger.warning("%s ran out of GPU memory twice and runs on the CPU now", getattr(func, "__name__", func))
+        _logger.warning("%s ran out of GPU memory twice; running it on the CPU", getattr(func, "__name__", func))
         moved = {name: _to_cpu(value) for name, value in kwargs.items()}
         return func(*[_to_cpu(value) for value in args], **moved)
 

@@ -1,4 +1,4 @@
-"""A registry maps names to objects, so that a config file can name a class that other code defines."""
+"""Registry: a mapping from names to registered classes or functions."""
 
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar, cast
@@ -9,10 +9,10 @@ Registered = TypeVar("Registered")
 
 
 class Registry:
-    """Names and the objects that were registered under them.
+    """Maps names to registered objects, so that a config can refer to a class by name.
 
     Args:
-        name: What the registry holds, for messages, e.g. `"BACKBONE"`.
+        name: Name of the registry for error messages, such as `"BACKBONE"`.
 
     Example:
         >>> BACKBONES = Registry("BACKBONE")
@@ -28,10 +28,10 @@ class Registry:
         self._obj_map: dict[str, Any] = {}
 
     def register(self, obj: Any = None, *, name: str | None = None) -> Any:
-        """Register `obj` under `name` (its `__name__` by default); without `obj`, return a decorator that does.
+        """Register `obj` under `name`, by default its `__name__`. Without `obj`, return a decorator.
 
         Raises:
-            ValueError: the name is taken by another object.
+            ValueError: If another object is registered under the name.
         """
         if obj is None:
             return self._decorator(name)
@@ -39,13 +39,13 @@ class Registry:
         return obj
 
     def get(self, name: str) -> Any:
-        """Return the object that was registered as `name`.
+        """Return the object registered under `name`.
 
         Raises:
-            KeyError: the name is unknown; the message lists the nearest ones.
+            KeyError: If the name is unknown; the message lists the most similar names.
         """
         if name not in self._obj_map:
-            raise KeyError(f"no object named '{name}' in registry '{self._name}': {nearest(name, self._obj_map)}")
+            raise KeyError(f"registry '{self._name}': unknown name '{name}': {nearest(name, self._obj_map)}")
         return self._obj_map[name]
 
     def _decorator(self, name: str | None) -> Callable[[Registered], Registered]:
@@ -58,8 +58,8 @@ class Registry:
     def _add(self, name: str, obj: Any) -> None:
         if name in self._obj_map and self._obj_map[name] is not obj:
             raise ValueError(
-                f"registry '{self._name}': the name '{name}' is taken by {self._obj_map[name]!r}, "
-                f"register {obj!r} under another one"
+                f"registry '{self._name}': name '{name}' is already registered for {self._obj_map[name]!r}, "
+                f"cannot register {obj!r}"
             )
         self._obj_map[name] = obj
 

@@ -1,4 +1,4 @@
-"""Seeds of all random generators."""
+"""Seeding of all random number generators."""
 
 import os
 import random
@@ -12,7 +12,7 @@ def seed_all_rng(seed: int | None = None) -> int:
     """Seed `random`, NumPy and torch (CPU and all GPUs).
 
     Args:
-        seed: The seed; by default one made of the process id, the time and the system's random source.
+        seed: The seed. By default, derived from the process id, the time and the system's random source.
 
     Returns:
         The seed that was used.

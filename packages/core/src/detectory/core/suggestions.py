@@ -1,15 +1,15 @@
-"""Nearest known names, so that an error about an unknown name says what was probably meant."""
+"""Suggestions of similar names for error messages about unknown names."""
 
 import difflib
 from collections.abc import Iterable
 
-_SHOWN = 12
+_MAX_LISTED = 12
 
 
 def nearest_names(name: str, known: Iterable[str], limit: int = 3) -> list[str]:
-    """Return up to `limit` of the `known` names that look most like `name`, best first.
+    """Return up to `limit` of the `known` names that are most similar to `name`, best first.
 
-    Upper and lower case count as equal. The list is empty when nothing is close.
+    The comparison ignores case. The list is empty if no name is similar.
     """
     by_lower: dict[str, str] = {}
     for candidate in known:
@@ -19,11 +19,11 @@ def nearest_names(name: str, known: Iterable[str], limit: int = 3) -> list[str]:
 
 
 def nearest(name: str, known: Iterable[str], limit: int = 3) -> str:
-    """Say which of the `known` names was probably meant by `name`, as the end of an error message.
+    """Return a suggestion for the unknown `name`, to end an error message with.
 
     Returns:
-        `"did you mean 'a' or 'b'?"`; when nothing is close `"known: a, b, …"` (at most 12, sorted), and
-        `"none is known"` when `known` is empty.
+        `"did you mean 'a' or 'b'?"`, or `"known: a, b, …"` (sorted, at most 12) if no name is similar, or
+        `"none is known"` if `known` is empty.
 
     Example:
         >>> nearest("RestNet", ["ResNet", "FPN"])
@@ -37,5 +37,5 @@ def nearest(name: str, known: Iterable[str], limit: int = 3) -> str:
     close = nearest_names(name, names, limit)
     if close:
         return f"did you mean {' or '.join(repr(match) for match in close)}?"
-    rest = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return f"known: {', '.join(names[:_SHOWN])}{rest}"
+    rest = f" and {len(names) - _MAX_LISTED} more" if len(names) > _MAX_LISTED else ""
+    return f"known: {', '.join(names[:_MAX_LISTED])}{rest}"

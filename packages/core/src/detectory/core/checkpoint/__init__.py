@@ -1,4 +1,4 @@
-"""Checkpoints: atomic saving, exact resuming, safe reading of foreign files, matching of names."""
+"""Checkpoints: atomic writes, exact resume, safe readers for third-party files, and name matching."""
 
 from detectory.core.checkpoint.caffe2_names import convert_basic_names, convert_caffe2_names
 from detectory.core.checkpoint.checkpointer import Checkpointer, unwrap, write_checkpoint

@@ -1,7 +1,7 @@
-"""Names and layouts of Detectron's Caffe2 weights, converted to those of Detectron2.
+"""Conversion of parameter names and layouts from Detectron's Caffe2 weights to Detectron2.
 
-Caffe2 writes `res2_0_branch2a_bn_s` where the module is `res2.0.conv1.norm.weight`. Detectron counted the
-background as class 0; here it is the last class, so that the rows of classifiers move with the names.
+The Caffe2 blob `res2_0_branch2a_bn_s` corresponds to the parameter `res2.0.conv1.norm.weight`. Detectron used class 0
+for the background; Detectron2 uses the last class. Classifier rows are therefore reordered as well.
 """
 
 import re
@@ -26,7 +26,7 @@ _ENDINGS = {
 _BRANCHES = {"branch1": "shortcut", "branch2a": "conv1", "branch2b": "conv2", "branch2c": "conv3"}
 _RPN = "proposal_generator.rpn_head"
 
-# Each rule: a pattern of the blob's stem (its name without the ending) and the module that it becomes.
+# (pattern of the blob name without its ending, module name)
 _RULES: list[tuple[re.Pattern[str], str]] = [
     (re.compile(pattern), replacement)
     for pattern, replacement in [
@@ -57,23 +57,23 @@ _RULES: list[tuple[re.Pattern[str], str]] = [
 
 
 def convert_basic_names(names: list[str]) -> list[str]:
-    """Return module names for blob names of a backbone: only endings and ResNet's parts are translated."""
+    """Convert blob names of a backbone to parameter names; only endings and ResNet components are translated."""
     return [_translate(name) for name in names]
 
 
 def convert_caffe2_names(weights: Mapping[str, torch.Tensor]) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
-    """Translate names and layouts of Caffe2's blobs.
+    """Convert the names and layouts of Caffe2 blobs.
 
     Args:
         weights: Tensors by blob name.
 
     Returns:
-        The tensors by their new names, and for each new name the blob's name. In the result the background's row of
-        `cls_score` is last, its rows of a class-specific `bbox_pred` and of a mask predictor with more than one
-        class are gone, and the dead `conv1_b`-like zeros stay for the matching to drop.
+        The tensors by parameter name, and the original blob name of each parameter. The background row of `cls_score`
+        is moved to the end. The background rows of a class-specific `bbox_pred`, and of a mask predictor with more
+        than one class, are removed. All-zero biases such as `conv1_b` are kept; name matching drops them.
 
     Raises:
-        ValueError: two blobs would get the same name.
+        ValueError: If two blobs map to the same name.
     """
     converted: dict[str, torch.Tensor] = {}
     origins: dict[str, str] = {}
@@ -99,7 +99,7 @@ def _translate(blob: str) -> str:
     else:
         stem = stem.replace("_", ".")
     parts = [_BRANCHES.get(part, part) for part in stem.split(".")]
-    # The subnets of RetinaNet alternate convolutions and activations.
+    # RetinaNet's subnets alternate convolutions and activations, so the n-th convolution has index 2n.
     if "cls_subnet" in parts or "bbox_subnet" in parts:
         parts[-1] = str(2 * int(parts[-1]))
     return ".".join(parts) + ending

@@ -1,4 +1,4 @@
-"""Checkpointer saves a model and other objects so that nothing is lost, and loads them again."""
+"""Checkpointer: saves and loads a model together with other stateful objects."""
 
 import logging
 import os
@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from detectory.core.checkpoint.load_report import LoadReport, load_into
-from detectory.core.checkpoint.name_matching import take_off_wrappers
+from detectory.core.checkpoint.name_matching import strip_wrapper_prefixes
 from detectory.core.checkpoint.readers import as_tensors, load_checkpoint_file
 from detectory.core.storage import atomic_write, local_path
 from detectory.core.suggestions import nearest
@@ -20,20 +20,21 @@ _TAG = "last_checkpoint"
 
 
 class Checkpointer:
-    """Saves and loads a model and other objects with a state.
+    """Saves and loads a model and other objects that have a state dict.
 
-    A checkpoint is written to a temporary file, flushed to the disk and renamed; only then `last_checkpoint` names
-    it. A killed process or a full disk leaves the checkpoints that were there.
+    A checkpoint is written to a temporary file, flushed to disk and renamed; `last_checkpoint` is updated only
+    afterwards. If the process is killed or the disk is full, all earlier checkpoints remain valid.
 
     Args:
-        model: The model; a `DistributedDataParallel` or `DataParallel` wrapper is looked through.
-        save_dir: The folder of checkpoints.
-        save_to_disk: Whether `save` writes anything; False in all processes but one.
-        checkpointables: Other objects with `state_dict()` and `load_state_dict()`, by the name to save them under.
+        model: The model. `DistributedDataParallel` and `DataParallel` wrappers are removed.
+        save_dir: The checkpoint folder.
+        save_to_disk: Whether `save` writes files. Must be False in all processes but one.
+        checkpointables: Other objects with `state_dict()` and `load_state_dict()`, by the key to save them under.
 
     Attributes:
-        last_report: How the names of the file that was loaded last fitted.
-        path_manager: Finds files instead of the library: an object with `get_local_path`, such as iopath's.
+        last_report: The matched and unmatched parameter names of the most recent load.
+        path_manager: An object with a `get_local_path` method, such as an iopath `PathManager`, that replaces the
+            built-in path resolution.
 
     Example:
         >>> import tempfile
@@ -62,43 +63,43 @@ class Checkpointer:
         self.path_manager: Any = None
 
     def add_checkpointable(self, key: str, checkpointable: Any) -> None:
-        """Save and load one more object under `key`.
+        """Register another object to save and load under `key`.
 
         Raises:
-            KeyError: the key is taken.
-            TypeError: the object lacks `state_dict` or `load_state_dict`.
+            KeyError: If the key is already in use.
+            TypeError: If the object lacks `state_dict` or `load_state_dict`.
         """
         if key == "model" or key in self.checkpointables:
-            raise KeyError(f"add_checkpointable: the key '{key}' is taken")
+            raise KeyError(f"add_checkpointable: key '{key}' is already in use")
         if not (hasattr(checkpointable, "state_dict") and hasattr(checkpointable, "load_state_dict")):
             raise TypeError(
-                f"add_checkpointable: '{key}' needs state_dict() and load_state_dict(), "
-                f"{type(checkpointable).__name__} lacks one"
+                f"add_checkpointable: '{key}' must have state_dict() and load_state_dict(), "
+                f"got {type(checkpointable).__name__}"
             )
         self.checkpointables[key] = checkpointable
 
     def save(self, name: str, **kwargs: Any) -> None:
-        """Write `<save_dir>/<name>.pth` and let `last_checkpoint` name it.
+        """Write `<save_dir>/<name>.pth` and point `last_checkpoint` to it.
 
         Args:
-            name: The file's name without suffix.
-            kwargs: More data to save: numbers, strings, tensors and containers of them.
+            name: The file name without suffix.
+            kwargs: Additional data to save: numbers, strings, tensors, and containers of these.
 
         Raises:
-            OSError: the disk is full or the folder cannot be written; the older checkpoints are untouched.
+            OSError: If the disk is full or the folder is not writable. Earlier checkpoints are unaffected.
         """
         path = self.write(name, **kwargs)
         if path is not None:
             self.tag_last_checkpoint(path.name)
 
     def wait(self) -> None:
-        """Wait until what `save` began is on the disk; here it is when `save` returns."""
+        """Block until pending writes are on disk. `save` is synchronous here, so this does nothing."""
 
     def write(self, name: str, **kwargs: Any) -> Path | None:
-        """Write a file as `save` does, but leave `last_checkpoint` as it is.
+        """Write a checkpoint file without updating `last_checkpoint`.
 
         Returns:
-            The file, None when this checkpointer does not write.
+            The path of the file, or None if this checkpointer does not write.
         """
         if not self.save_dir or not self.save_to_disk:
             return None
@@ -107,64 +108,65 @@ class Checkpointer:
         content |= kwargs
         path = Path(self.save_dir) / f"{name}.pth"
         write_checkpoint(content, path)
-        _logger.info("saved the checkpoint %s", path)
+        _logger.info("saved checkpoint %s", path)
         return path
 
     def load(self, path: str, checkpointables: list[str] | None = None) -> dict[str, Any]:
-        """Load a file into the model and the other objects.
+        """Load a checkpoint into the model and the registered objects.
 
-        Names of a model that was saved inside `DistributedDataParallel` or `torch.compile` lose that prefix.
+        The name prefixes added by `DistributedDataParallel` and `torch.compile` are removed.
 
         Args:
-            path: A path or an address; nothing is loaded when it is empty.
-            checkpointables: The objects to load, all that the file holds by default.
+            path: A path or URL. Nothing is loaded if it is empty.
+            checkpointables: Keys of the objects to load. By default, all registered objects that the file contains.
 
         Returns:
-            What the file holds besides: the `kwargs` of `save`. How names fitted is in `last_report`.
+            The remaining content of the file: the `kwargs` passed to `save`. Matched and unmatched names are in
+            `last_report`.
 
         Raises:
-            FileNotFoundError: no such file.
-            CheckpointError: the file is damaged or refused.
-            KeyError: one of `checkpointables` is not among this checkpointer's objects.
+            FileNotFoundError: If the file does not exist.
+            CheckpointError: If the file is corrupt or refused.
+            KeyError: If one of `checkpointables` is not registered.
         """
         if not path:
-            _logger.info("no checkpoint to load: the model keeps its values")
+            _logger.info("no checkpoint to load; keeping the current weights")
             return {}
-        _logger.info("loading the checkpoint %s", path)
+        _logger.info("loading checkpoint %s", path)
         content = self._load_file(path)
         if isinstance(content.get("model"), MutableMapping):
-            take_off_wrappers(content["model"], self.model.state_dict())
+            strip_wrapper_prefixes(content["model"], self.model.state_dict())
         self.last_report = self._load_model(content, path)
-        self._tell(self.last_report, path)
+        self._log_report(self.last_report, path)
         for key in list(self.checkpointables) if checkpointables is None else checkpointables:
             if key not in self.checkpointables:
-                raise KeyError(f"Checkpointer.load: no object '{key}': {nearest(key, self.checkpointables)}")
+                raise KeyError(f"Checkpointer.load: unknown key '{key}': {nearest(key, self.checkpointables)}")
             if key in content:
                 self.checkpointables[key].load_state_dict(content.pop(key))
             elif checkpointables is not None:
-                _logger.warning("the checkpoint %s holds nothing for '%s'", path, key)
+                _logger.warning("checkpoint %s has no entry for '%s'", path, key)
         return content
 
     def resume_or_load(self, path: str, *, resume: bool = True) -> dict[str, Any]:
-        """Load the last checkpoint of `save_dir` with all objects if there is one; else only the model of `path`.
+        """Resume from the last checkpoint in `save_dir` if there is one; otherwise load only the model from `path`.
 
         Args:
-            path: The file to start from.
-            resume: False always starts from `path`.
+            path: The checkpoint to initialize the model from.
+            resume: If False, always start from `path`.
 
         Returns:
-            As `load`.
+            Same as `load`.
         """
         if resume and self.has_checkpoint():
             return self.load(self.get_checkpoint_file())
         return self.load(path, checkpointables=[])
 
     def has_checkpoint(self) -> bool:
-        """Say whether `save_dir` has a last checkpoint."""
+        """Return whether `save_dir` contains a last checkpoint."""
         return bool(self.get_checkpoint_file())
 
     def get_checkpoint_file(self) -> str:
-        """Return the path of the last checkpoint, `""` when there is none."""
+        """Return the path of the last checkpoint, or `""` if there is none."""
         tag = Path(self.save_dir) / _TAG
         if not self.save_dir or not tag.is_file():
             return ""
@@ -176,7 +178,7 @@ class Checkpointer:
         return sorted(str(path) for path in Path(self.save_dir).glob("*.pth") if path.is_file())
 
     def tag_last_checkpoint(self, last_filename_basename: str) -> None:
-        """Let `last_checkpoint` name a file of `save_dir`."""
+        """Point `last_checkpoint` to a file in `save_dir`."""
         with atomic_write(Path(self.save_dir) / _TAG, "w") as file:
             file.write(last_filename_basename)
 
@@ -189,30 +191,30 @@ class Checkpointer:
     def _load_model(self, content: dict[str, Any], path: str) -> LoadReport:
         return load_into(self.model, as_tensors(content.pop("model"), f"checkpoint {path}"))
 
-    def _tell(self, report: LoadReport, path: str) -> None:
+    def _log_report(self, report: LoadReport, path: str) -> None:
         level = logging.INFO if report.is_complete else logging.WARNING
-        _logger.log(level, "names of %s and of the model:\n%s", path, report.table())
+        _logger.log(level, "parameters of %s and of the model:\n%s", path, report.table())
 
 
 def write_checkpoint(content: dict[str, Any], path: str | os.PathLike[str]) -> None:
-    """Write `content` with `torch.save` so that `path` holds its old content or all of the new.
+    """Write `content` atomically with `torch.save`: `path` has either its old content or all of the new.
 
     Raises:
-        OSError: the disk is full or the folder cannot be written; the message names `path`.
+        OSError: If the disk is full or the folder is not writable; the message names `path`.
     """
     with atomic_write(path) as file:
         watched = _WatchedFile(file)
         try:
             torch.save(content, cast("IO[bytes]", watched))
         except RuntimeError:
-            # torch reports a failed write as an assertion of its own; the disk's error says what is wrong.
+            # torch.save reports a failed write as an internal assertion; raise the underlying OSError instead.
             if watched.error is not None:
                 raise watched.error from None
             raise
 
 
 class _WatchedFile:
-    """Passes writes on and remembers the error of the first that fails."""
+    """Forwards writes to a file and records the first OSError."""
 
     def __init__(self, file: Any) -> None:
         self._file = file
@@ -230,7 +232,7 @@ class _WatchedFile:
 
 
 def unwrap(model: nn.Module) -> nn.Module:
-    """Return the module inside `DistributedDataParallel`, `DataParallel` and `torch.compile` wrappers."""
+    """Return the module inside any `DistributedDataParallel`, `DataParallel` and `torch.compile` wrappers."""
     while True:
         if isinstance(model, (nn.parallel.DistributedDataParallel, nn.DataParallel)):
             model = model.module

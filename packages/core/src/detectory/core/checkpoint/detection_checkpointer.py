@@ -1,4 +1,4 @@
-"""DetectionCheckpointer also reads Detectron2's and Caffe2's model files, and shares what only one process has."""
+"""DetectionCheckpointer: reads Detectron2 and Caffe2 model files and broadcasts rank-0-only checkpoints."""
 
 import logging
 import os
@@ -15,7 +15,7 @@ from detectory.core.checkpoint.readers import as_tensors, load_checkpoint_file
 from detectory.core.distributed import all_gather, get_world_size, is_main_process
 
 _logger = logging.getLogger(__name__)
-# Values that a model computes from its arguments; files of another version may lack or carry them.
+# Constants that a model derives from its arguments; checkpoints of other versions may lack them or contain them.
 _COMPUTED = ("pixel_mean", "pixel_std")
 _CELL_ANCHORS = "anchor_generator.cell_anchors"
 
@@ -23,15 +23,14 @@ _CELL_ANCHORS = "anchor_generator.cell_anchors"
 class DetectionCheckpointer(Checkpointer):
     """A `Checkpointer` for detection models.
 
-    It translates Caffe2's names, matches names that differ by a prefix where a file asks for it
-    (`matching_heuristics`, or `?matching_heuristics=True` behind the path), and broadcasts a checkpoint that only
-    the main process can read.
+    Translates Caffe2 names. Matches names that differ by a prefix if the file requests it (key `matching_heuristics`)
+    or the path ends in `?matching_heuristics=True`. Broadcasts a checkpoint that only the main process can read.
 
     Args:
-        model: As of `Checkpointer`.
-        save_dir: As of `Checkpointer`.
-        save_to_disk: By default only the main process writes.
-        checkpointables: As of `Checkpointer`.
+        model: See `Checkpointer`.
+        save_dir: See `Checkpointer`.
+        save_to_disk: Whether `save` writes files. By default, only the main process does.
+        checkpointables: See `Checkpointer`.
     """
 
     def __init__(
@@ -46,20 +45,20 @@ class DetectionCheckpointer(Checkpointer):
         super().__init__(model, save_dir, save_to_disk=writes, **checkpointables)
 
     def load(self, path: str, checkpointables: list[str] | None = None) -> dict[str, Any]:
-        """Load as `Checkpointer.load`; a file that only the main process has reaches all processes.
+        """Load a checkpoint as `Checkpointer.load` does; rank 0 broadcasts it if other processes lack the file.
 
         Raises:
-            FileNotFoundError: the main process does not have the file either.
+            FileNotFoundError: If the main process does not have the file.
         """
         if not path or get_world_size() == 1:
             return super().load(path, checkpointables)
-        have_it = all_gather(os.path.isfile(self._local_path(_split_query(path)[0])))
-        if all(have_it):
+        has_file = all_gather(os.path.isfile(self._local_path(_split_query(path)[0])))
+        if all(has_file):
             return super().load(path, checkpointables)
-        if not have_it[0]:
-            raise FileNotFoundError(f"DetectionCheckpointer.load: the main process has no file at {path}")
+        if not has_file[0]:
+            raise FileNotFoundError(f"DetectionCheckpointer.load: {path} does not exist on the main process")
         content = super().load(path, checkpointables) if is_main_process() else {}
-        _logger.info("only some processes have %s: the main process sends its values to all", path)
+        _logger.info("%s is missing on some processes; broadcasting from the main process", path)
         return self._share(content, checkpointables)
 
     def _share(self, content: dict[str, Any], checkpointables: list[str] | None) -> dict[str, Any]:
@@ -72,9 +71,9 @@ class DetectionCheckpointer(Checkpointer):
         return all_gather(content if is_main_process() else None)[0]
 
     def _load_file(self, path: str) -> dict[str, Any]:
-        plain, wants_matching = _split_query(path)
+        plain, uses_matching = _split_query(path)
         content = load_checkpoint_file(self._local_path(plain))
-        if wants_matching:
+        if uses_matching:
             content["matching_heuristics"] = True
         return content
 
@@ -91,7 +90,7 @@ class DetectionCheckpointer(Checkpointer):
 
 
 def _split_query(path: str) -> tuple[str, bool]:
-    """Take `?matching_heuristics=True` off a path or an address."""
+    """Split `?matching_heuristics=True` from a path or URL."""
     base, mark, query = path.partition("?")
     values = parse_qs(query)
     if not mark or "matching_heuristics" not in values:

@@ -1,4 +1,4 @@
-"""What was loaded into a model and what was not, as a table for people."""
+"""Report of which parameters a checkpoint load matched, missed or skipped."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,13 +13,13 @@ _SHOWN = 20
 
 @dataclass
 class LoadReport:
-    """The names of a model and a checkpoint after loading.
+    """Parameter names of a model and a checkpoint after loading.
 
     Attributes:
-        loaded: Names of the model that got the checkpoint's values.
-        missing_keys: Names of the model that the checkpoint does not have.
-        unexpected_keys: Names of the checkpoint that the model does not have.
-        incorrect_shapes: `(name, the checkpoint's shape, the model's shape)` of those that differ; not loaded.
+        loaded: Parameters of the model that were loaded from the checkpoint.
+        missing_keys: Parameters of the model that are not in the checkpoint.
+        unexpected_keys: Parameters of the checkpoint that are not in the model.
+        incorrect_shapes: `(name, checkpoint shape, model shape)` of parameters skipped because their shapes differ.
     """
 
     loaded: list[str] = field(default_factory=list)
@@ -29,11 +29,11 @@ class LoadReport:
 
     @property
     def is_complete(self) -> bool:
-        """Whether every name of both sides found its counterpart."""
+        """Whether all names and shapes match."""
         return not (self.missing_keys or self.unexpected_keys or self.incorrect_shapes)
 
     def table(self) -> str:
-        """Return the counts and the names that differ, with the nearest names of the other side."""
+        """Return a table of counts and mismatched names, each with the most similar name of the other side."""
         wrong = [
             f"'{name}': checkpoint {theirs}, model {ours}" for name, theirs, ours in self.incorrect_shapes[:_SHOWN]
         ]
@@ -45,7 +45,7 @@ class LoadReport:
                 _with_nearest(self.missing_keys, self.unexpected_keys),
             ),
             ("unexpected in the checkpoint", len(self.unexpected_keys), _with_nearest(self.unexpected_keys, [])),
-            ("of another shape, not loaded", len(self.incorrect_shapes), wrong),
+            ("shape mismatch, not loaded", len(self.incorrect_shapes), wrong),
         ]
         lines = []
         for title, count, names in sections:
@@ -57,9 +57,9 @@ class LoadReport:
 
 
 def load_into(model: nn.Module, state: dict[str, torch.Tensor]) -> LoadReport:
-    """Copy the tensors of `state` into the model where name and shape agree; tell about the rest.
+    """Copy the tensors of `state` into the model if name and shape match, and report the others.
 
-    Entries of another shape are removed from `state`.
+    Entries with a different shape are removed from `state`.
     """
     own = model.state_dict()
     wrong = [
@@ -68,7 +68,7 @@ def load_into(model: nn.Module, state: dict[str, torch.Tensor]) -> LoadReport:
         if _is_materialised(model, name) and state[name].shape != own[name].shape
     ]
     for name, _, _ in wrong:
-        # In place, as the dictionary carries the modules' versions for their own conversions of old layouts.
+        # In place: `state` may carry module versions (`_metadata`), which modules use to convert old layouts.
         state.pop(name)
     result = model.load_state_dict(state, strict=False)
     wrong_names = {name for name, _, _ in wrong}
@@ -78,7 +78,7 @@ def load_into(model: nn.Module, state: dict[str, torch.Tensor]) -> LoadReport:
 
 
 def _is_materialised(model: nn.Module, name: str) -> bool:
-    """Say whether a tensor has a shape yet; lazy modules get theirs from the checkpoint."""
+    """Whether a tensor has a shape already. Lazy modules take theirs from the checkpoint."""
     path, _, attribute = name.rpartition(".")
     value = getattr(model.get_submodule(path), attribute, None)
     return not isinstance(value, (nn.UninitializedParameter, nn.UninitializedBuffer))

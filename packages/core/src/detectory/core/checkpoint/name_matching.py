@@ -1,4 +1,4 @@
-"""Matching of a checkpoint's names to a model's when they differ by a prefix, such as `backbone.bottom_up.`"""
+"""Matching of checkpoint names to model names that differ by a prefix such as `backbone.bottom_up.`"""
 
 import logging
 from collections.abc import Collection, Mapping, MutableMapping
@@ -17,22 +17,22 @@ def match_state_dict(
     checkpoint_state: Mapping[str, torch.Tensor],
     caffe2_conversion: bool = True,
 ) -> dict[str, torch.Tensor]:
-    """Rename a checkpoint's tensors to the names of the model's tensors that they fit.
+    """Rename a checkpoint's tensors to the matching names of a model.
 
-    A checkpoint's `stem.conv1.weight` fits the model's `backbone.bottom_up.stem.conv1.weight`: a name fits when it
-    is equal to the model's name or to its end after a dot. Of several the longest counts. A pair with different
-    shapes is no match.
+    A checkpoint name matches a model name if the two are equal or the model name ends in `.` followed by the
+    checkpoint name: `stem.conv1.weight` matches `backbone.bottom_up.stem.conv1.weight`. If several checkpoint names
+    match, the longest is used. Tensors of different shapes never match.
 
     Args:
         model_state: The model's tensors by name.
-        checkpoint_state: The checkpoint's.
-        caffe2_conversion: Translate Caffe2's names first.
+        checkpoint_state: The checkpoint's tensors by name.
+        caffe2_conversion: Convert Caffe2 names first.
 
     Returns:
-        The checkpoint's tensors, matched ones under the model's names, the others under their own.
+        The checkpoint's tensors: matched ones under the model's names, the others under their own.
 
     Raises:
-        ValueError: one tensor of the checkpoint fits several names of the model equally well.
+        ValueError: If a tensor of the checkpoint matches several names of the model equally well.
     """
     origins: Mapping[str, str] = {}
     if caffe2_conversion:
@@ -44,7 +44,7 @@ def match_state_dict(
             continue
         if checkpoint_state[name].shape != model_state[model_name].shape:
             _logger.warning(
-                "match_state_dict: '%s' of the checkpoint has shape %s, '%s' of the model %s: not loaded",
+                "match_state_dict: '%s' has shape %s in the checkpoint, but '%s' has shape %s in the model: not loaded",
                 origins.get(name, name),
                 tuple(checkpoint_state[name].shape),
                 model_name,
@@ -53,7 +53,7 @@ def match_state_dict(
             continue
         if name in chosen:
             raise ValueError(
-                f"match_state_dict: '{origins.get(name, name)}' of the checkpoint fits "
+                f"match_state_dict: '{origins.get(name, name)}' of the checkpoint matches both "
                 f"'{chosen[name]}' and '{model_name}' of the model"
             )
         chosen[name] = model_name
@@ -61,7 +61,7 @@ def match_state_dict(
 
 
 def longest_suffix(name: str, known: Mapping[str, object]) -> str | None:
-    """Return the longest of `known` that equals `name` or its end after a dot, or None."""
+    """Return the longest of `known` that equals `name` or is a dot-separated suffix of it, or None."""
     while name not in known:
         _, dot, name = name.partition(".")
         if not dot:
@@ -69,13 +69,13 @@ def longest_suffix(name: str, known: Mapping[str, object]) -> str | None:
     return name
 
 
-def take_off_wrappers(state: MutableMapping[str, Any], own: Collection[str]) -> None:
-    """Remove, in place, the prefix that a wrapper gave to every name of a checkpoint, unless the model has it too.
+def strip_wrapper_prefixes(state: MutableMapping[str, Any], own: Collection[str]) -> None:
+    """Remove, in place, a wrapper's prefix from all names of a checkpoint, unless the model's names have it too.
 
-    `DataParallel` and `DistributedDataParallel` write `module.`, `torch.compile` writes `_orig_mod.`.
+    `DataParallel` and `DistributedDataParallel` add `module.`; `torch.compile` adds `_orig_mod.`.
 
     Args:
-        state: A checkpoint's values by name; the versions of modules that torch keeps beside them are renamed too.
+        state: A checkpoint's values by name. The module versions that torch stores in `_metadata` are renamed too.
         own: The model's names.
     """
     prefix = next((prefix for prefix in _WRAPPERS if state and all(name.startswith(prefix) for name in state)), None)
@@ -83,6 +83,6 @@ def take_off_wrappers(state: MutableMapping[str, Any], own: Collection[str]) -> 
         return
     for names in (state, getattr(state, "_metadata", None) or {}):
         for name in list(names):
-            # Taken out and put back, each keeps its place among the others. The wrapped module itself has no name.
+            # Every entry is popped and reinserted, which preserves the order. The root module has an empty name.
             names["" if f"{name}." == prefix else name.removeprefix(prefix)] = names.pop(name)
-    take_off_wrappers(state, own)
+    strip_wrapper_prefixes(state, own)

@@ -1,4 +1,4 @@
-"""Checkpoints every so many iterations, of which the newest are kept."""
+"""PeriodicCheckpointer: saves at fixed intervals and removes old checkpoints."""
 
 import re
 from pathlib import Path
@@ -11,14 +11,14 @@ class PeriodicCheckpointer:
     """Saves every `period` iterations, and once more at the end as `<file_prefix>_final`.
 
     Args:
-        checkpointer: Saves the files.
-        period: Iterations between two checkpoints.
-        max_iter: The number of iterations in all; None saves no final checkpoint.
-        max_to_keep: How many of the newest to keep, those of an interrupted run included; None keeps all.
-        file_prefix: How the files' names begin.
+        checkpointer: Writes the files.
+        period: Number of iterations between checkpoints.
+        max_iter: Total number of iterations. If None, no final checkpoint is saved.
+        max_to_keep: Number of most recent checkpoints to keep, including those of an interrupted run. None keeps all.
+        file_prefix: Prefix of the file names.
 
     Raises:
-        ValueError: `period` or `max_to_keep` is not positive.
+        ValueError: If `period` or `max_to_keep` is not positive.
     """
 
     def __init__(
@@ -40,11 +40,11 @@ class PeriodicCheckpointer:
         self.file_prefix = file_prefix
 
     def step(self, iteration: int, **kwargs: Any) -> None:
-        """Save when it is time.
+        """Save if the period has elapsed.
 
         Args:
-            iteration: The iteration that has just ended, in `[0, max_iter - 1]`.
-            kwargs: More data to save; `iteration` is always among them.
+            iteration: The iteration that has just finished, in `[0, max_iter - 1]`.
+            kwargs: Additional data to save; `iteration` is always included.
         """
         iteration = int(iteration)
         content = {"iteration": iteration, **kwargs}
@@ -56,7 +56,7 @@ class PeriodicCheckpointer:
             self.save(f"{self.file_prefix}_final", **content)
 
     def save(self, name: str, **kwargs: Any) -> None:
-        """Save outside of the schedule; arguments as of `Checkpointer.save`."""
+        """Save outside of the schedule; see `Checkpointer.save` for the arguments."""
         self.checkpointer.save(name, **kwargs)
 
     def _remove_old(self) -> None:

@@ -1,4 +1,4 @@
-"""Safe readers of checkpoint files: `.pth`/`.pt`, `.pkl`, `.pyth` and `.safetensors`."""
+"""Safe readers for checkpoint files: `.pth`/`.pt`, `.pkl`, `.pyth` and `.safetensors`."""
 
 import os
 import pickle
@@ -17,35 +17,35 @@ from detectory.core.checkpoint.safe_pickle import load_pickle
 
 
 class CheckpointError(RuntimeError):
-    """A checkpoint file is damaged, is none, or holds objects that are not loaded from files nobody vouched for."""
+    """A checkpoint file is corrupt, not a checkpoint, or contains objects that are not loaded from untrusted files."""
 
 
 def load_checkpoint_file(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """Read a checkpoint without running any code that it may contain.
+    """Read a checkpoint without executing code from the file.
 
     Args:
-        path: A local file. `.pkl` is Detectron2's or Caffe2's format, `.safetensors` is what its name says,
-            `.pyth` comes from pycls, everything else was written by `torch.save`.
+        path: A local file: `.pkl` (Detectron2 or Caffe2), `.safetensors`, `.pyth` (pycls), or any other suffix for
+            a file written by `torch.save`.
 
     Returns:
-        A dictionary whose `"model"` maps names to tensors on the CPU; its other keys are what the file holds besides:
-        `"optimizer"`, `"iteration"`, `"__author__"`, `"matching_heuristics"` (names need not be equal), …
+        A dictionary in which `"model"` maps names to CPU tensors. Other keys of the file are kept: `"optimizer"`,
+        `"iteration"`, `"__author__"`, `"matching_heuristics"` (names may differ by a prefix), …
 
     Raises:
-        FileNotFoundError: no such file.
-        CheckpointError: the file is damaged, is no checkpoint, or wants to build objects other than tensors, arrays
+        FileNotFoundError: If the file does not exist.
+        CheckpointError: If the file is corrupt, is not a checkpoint, or contains objects other than tensors, arrays
             and containers; the message names the file.
     """
     path = Path(path)
     if not path.is_file():
-        raise FileNotFoundError(f"load_checkpoint_file: no file at {path}")
+        raise FileNotFoundError(f"load_checkpoint_file: {path} does not exist")
     if path.suffix == ".pkl":
         return _from_pickle(path)
     if path.suffix == ".safetensors":
         try:
             return {"model": load_file(path)}
         except SafetensorError as error:
-            raise CheckpointError(f"load_checkpoint_file: {path} is damaged: {error}") from error
+            raise CheckpointError(f"load_checkpoint_file: {path} is corrupt: {error}") from error
     content = _from_torch(path)
     if path.suffix == ".pyth" and "model_state" in content:
         return {"model": content["model_state"], "__author__": "pycls", "matching_heuristics": True}
@@ -53,14 +53,14 @@ def load_checkpoint_file(path: str | os.PathLike[str]) -> dict[str, Any]:
 
 
 def as_tensors(state: Mapping[str, Any], source: str) -> dict[str, torch.Tensor]:
-    """Return `state` with NumPy arrays as tensors; the dictionary stays the same object when it holds only tensors.
+    """Return `state` with NumPy arrays converted to tensors. A dictionary of tensors is returned as the same object.
 
     Raises:
-        CheckpointError: a value is neither; the message names `source` and the key.
+        CheckpointError: If a value is neither a tensor nor an array; the message names `source` and the key.
     """
     for name, value in state.items():
         if not isinstance(value, (torch.Tensor, np.ndarray)):
-            raise CheckpointError(f"{source}: expected a tensor or an array under '{name}', got {type(value).__name__}")
+            raise CheckpointError(f"{source}: '{name}' must be a tensor or an array, got {type(value).__name__}")
     if all(isinstance(value, torch.Tensor) for value in state.values()) and isinstance(state, dict):
         return state
     return {
@@ -84,15 +84,15 @@ def _from_torch(path: Path) -> dict[str, Any]:
         ArithmeticError,
         AssertionError,
     ) as error:
-        # torch puts advice around the reason: how to load the file all the same, and run its code.
+        # torch wraps the reason in advice on how to load the file with weights_only=False, which would run its code.
         wrapped = re.search(
             r"WeightsUnpickler error: *(.+?)(?: was not an allowed global by default.*)?\n", f"{error}\n"
         )
         reason = wrapped[1].strip() if wrapped else (str(error).strip() or repr(error)).splitlines()[0]
-        raise CheckpointError(f"load_checkpoint_file: {path} is damaged or holds other objects: {reason}") from error
+        raise CheckpointError(f"load_checkpoint_file: {path} is corrupt or contains other objects: {reason}") from error
     if not isinstance(content, Mapping):
-        raise CheckpointError(f"load_checkpoint_file: {path} holds a {type(content).__name__}, expected a dictionary")
-    # A bare state dict stays the object that it is: it carries the versions of its modules.
+        raise CheckpointError(f"load_checkpoint_file: {path} must contain a dictionary, got {type(content).__name__}")
+    # A bare state dict is returned as the same object because its `_metadata` has the versions of the modules.
     return dict(content) if "model" in content else cast("dict[str, Any]", content)
 
 
@@ -102,10 +102,10 @@ def _from_pickle(path: Path) -> dict[str, Any]:
     except pickle.UnpicklingError as error:
         raise CheckpointError(f"load_checkpoint_file: {error}") from error
     if not isinstance(content, dict):
-        raise CheckpointError(f"load_checkpoint_file: {path} holds a {type(content).__name__}, expected a dictionary")
+        raise CheckpointError(f"load_checkpoint_file: {path} must contain a dictionary, got {type(content).__name__}")
     if "model" in content and "__author__" in content:
         return content
-    # Caffe2's files are a dictionary of blobs, alone or beside the text of a config.
+    # A Caffe2 file is a dictionary of blobs, either bare or next to the text of a config.
     blobs = content.get("blobs", content)
     weights = {name: blob for name, blob in blobs.items() if not name.endswith("_momentum")}
     return {"model": weights, "__author__": "Caffe2", "matching_heuristics": True}

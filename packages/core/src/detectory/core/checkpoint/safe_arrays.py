@@ -1,8 +1,8 @@
-"""NumPy's arrays in pickles, rebuilt from parts that were checked first.
+"""Reconstruction of NumPy arrays from pickles, with validation of every part.
 
-The functions of NumPy that a pickle names trust what they are given: a damaged or hostile file makes them write where
-they must not, and the process dies. The stand-ins here only take down what the file says of an array; `resolve_arrays`
-then makes the arrays from it.
+NumPy's own reconstruction functions trust their arguments: a corrupt or malicious pickle can make them write out of
+bounds and crash the process. The stand-ins in this module only record what the pickle specifies; `resolve_arrays` then
+validates the parts and builds the arrays.
 """
 
 import contextlib
@@ -12,19 +12,19 @@ from typing import Any, Literal
 
 import numpy as np
 
-# Booleans, integers, floats, complex numbers, byte strings, text: nothing that holds objects.
-_KINDS = "biufcSU"
+# Booleans, integers, floats, complex numbers, byte strings and text; no dtype that holds Python objects.
+_DTYPE_CODES = "biufcSU"
 _SCALARS: tuple[str, ...] = ("bool", "bool_", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
 _SCALARS += ("float16", "float32", "float64", "longdouble", "complex64", "complex128", "str_", "bytes_", "longlong")
 _SCALARS += ("ulonglong", "intc", "uintc")
 
 
-class ArrayFault(ValueError):
-    """What a pickle says of an array does not make one."""
+class InvalidArrayError(ValueError):
+    """A pickle's description of an array is invalid."""
 
 
 class PickledType:
-    """What a pickle says of a dtype: its code such as `f4`, and its byte order."""
+    """A pickled dtype: its code, such as `f4`, and its byte order."""
 
     def __init__(self, code: Any = None, *_: Any) -> None:
         self.code = code
@@ -32,25 +32,32 @@ class PickledType:
 
     def __setstate__(self, state: Any) -> None:
         if not (isinstance(state, tuple) and len(state) > 4 and state[1] in ("<", ">", "=", "|")):
-            raise ArrayFault(f"an array's dtype has the state {state!r:.80}")
+            raise InvalidArrayError(f"the state {state!r:.80} of an array's dtype is invalid")
         if state[2] is not None or state[3] is not None or state[4] is not None:
-            raise ArrayFault("an array has fields or a sub-array as dtype; only plain numbers and text are read")
+            raise InvalidArrayError(
+                "an array has a structured or sub-array dtype; only plain numbers and text are supported"
+            )
         self.order = state[1]
 
     def dtype(self) -> np.dtype:
         """Return the dtype.
 
         Raises:
-            ArrayFault: it is none of numbers, booleans, byte strings or text.
+            InvalidArrayError: If the dtype is not numeric, boolean, bytes or text.
         """
-        if isinstance(self.code, str) and self.code[:1] in _KINDS and self.code[1:].isdigit() and len(self.code) < 10:
+        if (
+            isinstance(self.code, str)
+            and self.code[:1] in _DTYPE_CODES
+            and self.code[1:].isdigit()
+            and len(self.code) < 10
+        ):
             with contextlib.suppress(TypeError, ValueError):
                 return np.dtype(self.code).newbyteorder(self.order)
-        raise ArrayFault(f"an array has the dtype {self.code!r:.40}; only numbers, booleans and text are read")
+        raise InvalidArrayError(f"an array has dtype {self.code!r:.40}; only numbers, booleans and text are supported")
 
 
 class PickledArray:
-    """What a pickle says of an array: shape, dtype, order and bytes."""
+    """A pickled array: shape, dtype, order and bytes."""
 
     def __init__(self, *_: Any) -> None:
         self.state: Any = None
@@ -62,35 +69,35 @@ class PickledArray:
         """Return the array, which owns its memory.
 
         Raises:
-            ArrayFault: the parts do not fit each other.
+            InvalidArrayError: If the parts are inconsistent.
         """
         if not (isinstance(self.state, tuple) and len(self.state) == 5):
-            raise ArrayFault("an array has no values")
+            raise InvalidArrayError("an array has no data")
         _, shape, pickled_type, fortran, raw = self.state
-        if isinstance(raw, str):  # what Python 2 wrote, read as Latin-1
+        if isinstance(raw, str):  # written by Python 2 and decoded as Latin-1
             raw = raw.encode("latin1")
         return _array(raw, pickled_type, shape, "F" if fortran else "C")
 
 
 class PickledBuffer:
-    """What a pickle of protocol 5 says of an array."""
+    """A pickled array of protocol 5."""
 
     def __init__(self, raw: Any = b"", pickled_type: Any = None, shape: Any = (), order: Any = "C", *_: Any) -> None:
         self.parts = raw, pickled_type, shape, order
 
     def array(self) -> np.ndarray:
-        """Return the array; raises as `PickledArray.array`."""
+        """Return the array. Raises the same errors as `PickledArray.array`."""
         return _array(*self.parts)
 
 
 class PickledScalar:
-    """What a pickle says of a single number of NumPy."""
+    """A pickled NumPy scalar."""
 
     def __init__(self, pickled_type: Any = None, raw: Any = b"", *_: Any) -> None:
         self.parts = pickled_type, raw
 
     def array(self) -> Any:
-        """Return the number; raises as `PickledArray.array`."""
+        """Return the scalar. Raises the same errors as `PickledArray.array`."""
         pickled_type, raw = self.parts
         if isinstance(raw, str):
             raw = raw.encode("latin1")
@@ -98,20 +105,20 @@ class PickledScalar:
 
 
 class _ArrayType:
-    """Stands for the class of arrays, which pickles pass to `_reconstruct`."""
+    """Stand-in for `numpy.ndarray`, which pickles pass to `_reconstruct`."""
 
 
 def _encode(text: Any, encoding: Any = "latin1", *_: Any) -> bytes:
-    """Bytes, as protocol 2 writes them: text in Latin-1."""
+    """Encode bytes, which protocol 2 writes as Latin-1 text."""
     if not isinstance(text, str) or encoding not in ("latin1", "latin-1"):
-        raise ArrayFault(f"bytes are written in the encoding {encoding!r:.40}; expected latin1")
+        raise InvalidArrayError(f"bytes have the encoding {encoding!r:.40}, expected latin1")
     return text.encode("latin1")
 
 
 def _no_bytes(*arguments: Any) -> bytes:
-    """The empty byte string, which protocol 2 writes as a call of its class."""
+    """Return the empty byte string, which protocol 2 writes as a call of `bytes`."""
     if arguments:
-        raise ArrayFault("bytes are made from arguments")
+        raise InvalidArrayError("bytes are constructed with arguments")
     return b""
 
 
@@ -124,7 +131,7 @@ _MULTIARRAY: dict[str, Callable[..., Any]] = {
     "multiarray.scalar": PickledScalar,
     "numeric._frombuffer": PickledBuffer,
 }
-#: Name in a pickle -> what stands in for it. NumPy 2 moved `numpy.core` to `numpy._core`.
+#: Global name in a pickle -> stand-in. NumPy 2 moved `numpy.core` to `numpy._core`.
 STAND_INS: dict[str, Callable[..., Any]] = {
     "_codecs.encode": _encode,
     "__builtin__.bytes": _no_bytes,
@@ -134,53 +141,54 @@ STAND_INS: dict[str, Callable[..., Any]] = {
     **{f"numpy.{core}.{name}": stand_in for core in ("core", "_core") for name, stand_in in _MULTIARRAY.items()},
     **{f"numpy.{name}": getattr(np, name) for name in _SCALARS},
 }
-# What torch's own reader must also know, to let the stand-ins take their state.
+# torch's weights-only unpickler must allow these classes to set their state.
 _OWN = [PickledType, PickledArray]
 
 
 def torch_safe_globals() -> list[Any]:
-    """Return what `torch.serialization.safe_globals` takes, so that `torch.load` uses the stand-ins."""
+    """Return the globals to pass to `torch.serialization.safe_globals` so that `torch.load` uses the stand-ins."""
     dtypes = [type(np.dtype(code)) for code in "?bhilqBHILQefdFDSU"]
     return [*((stand_in, name) for name, stand_in in STAND_INS.items()), *_OWN, *set(dtypes)]
 
 
 def resolve_arrays(content: Any) -> Any:
-    """Put arrays where the stand-ins are, in dictionaries and lists in place; return the content.
+    """Replace stand-ins by arrays, in dictionaries and lists in place, and return the content.
 
     Raises:
-        ArrayFault: what the pickle says of an array does not make one.
+        InvalidArrayError: If the description of an array is invalid.
     """
     return _resolve(content, {})
 
 
-def _resolve(value: Any, made: dict[int, Any]) -> Any:
+def _resolve(value: Any, done: dict[int, Any]) -> Any:
+    # `done` maps ids to results: it preserves sharing between references and ends the recursion at cycles.
     if isinstance(value, (PickledArray, PickledBuffer, PickledScalar)):
-        if id(value) not in made:
-            made[id(value)] = value.array()
-        return made[id(value)]
+        if id(value) not in done:
+            done[id(value)] = value.array()
+        return done[id(value)]
     if isinstance(value, PickledType):
         return value.dtype()
-    if isinstance(value, (dict, list)) and id(value) not in made:
-        made[id(value)] = value
+    if isinstance(value, (dict, list)) and id(value) not in done:
+        done[id(value)] = value
         items = value.items() if isinstance(value, dict) else enumerate(value)
         for key, item in list(items):
-            resolved = _resolve(item, made)
+            resolved = _resolve(item, done)
             if resolved is not item:
                 value[key] = resolved
     if type(value) is tuple:
-        return tuple(_resolve(item, made) for item in value)
+        return tuple(_resolve(item, done) for item in value)
     return value
 
 
 def _array(raw: Any, pickled_type: Any, shape: Any, order: Any) -> np.ndarray:
     if not isinstance(pickled_type, PickledType):
-        raise ArrayFault(f"an array has a {type(pickled_type).__name__} as dtype")
+        raise InvalidArrayError(f"an array has a {type(pickled_type).__name__} as its dtype")
     dtype = pickled_type.dtype()
     sizes = (shape,) if isinstance(shape, int) else shape
     if not (isinstance(sizes, tuple) and len(sizes) <= 32 and all(type(n) is int and n >= 0 for n in sizes)):
-        raise ArrayFault(f"an array has the shape {shape!r:.80}")
+        raise InvalidArrayError(f"an array has the invalid shape {shape!r:.80}")
     if not isinstance(raw, (bytes, bytearray)) or len(raw) != math.prod(sizes) * dtype.itemsize:
-        raise ArrayFault(f"an array of shape {sizes} and dtype {dtype} comes with other than its bytes")
+        raise InvalidArrayError(f"the data size does not match an array of shape {sizes} and dtype {dtype}")
     if order not in ("C", "F"):
-        raise ArrayFault(f"an array has the order {order!r:.20}")
+        raise InvalidArrayError(f"an array has the invalid order {order!r:.20}")
     return np.frombuffer(bytes(raw), dtype).reshape(sizes, order=order).copy(order=order)

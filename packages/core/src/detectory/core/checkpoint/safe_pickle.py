@@ -1,4 +1,10 @@
-"""An unpickler that builds arrays, tensors and plain containers and refuses to call anything else."""
+"""Restricted unpickler for arrays, tensors and plain containers.
+
+Unpickling calls whatever callables the file names, so an unrestricted `pickle.load` can run arbitrary code. This
+unpickler resolves names against a fixed allow-list and never imports anything that a file requests.
+
+Source: Python documentation, `pickle`, "Restricting Globals".
+"""
 
 import importlib
 import io
@@ -18,17 +24,17 @@ _ALLOWED = {
     "torch._utils": {"_rebuild_parameter", "_rebuild_tensor", "_rebuild_tensor_v2"},
     "torch.nn.parameter": {"Parameter"},
 }
-# What a file can make the allowed functions raise.
-_FAULTS: tuple[type[Exception], ...] = (EOFError, pickle.UnpicklingError, ValueError, TypeError, LookupError)
-_FAULTS += (AttributeError, RuntimeError, ArithmeticError, AssertionError, MemoryError)
+# Exceptions that the allowed functions can raise for a corrupt file.
+_LOAD_ERRORS: tuple[type[Exception], ...] = (EOFError, pickle.UnpicklingError, ValueError, TypeError, LookupError)
+_LOAD_ERRORS += (AttributeError, RuntimeError, ArithmeticError, AssertionError, MemoryError)
 
 
 class RefusedPickleError(pickle.UnpicklingError):
-    """A pickle wants to call something that is neither an array, a tensor nor a plain container."""
+    """A pickle references a global that is not an array, a tensor or a plain container."""
 
 
 class _RestrictedUnpickler(pickle.Unpickler):
-    """Looks names up in a fixed list instead of importing what the file asks for."""
+    """Resolves globals from an allow-list instead of importing them."""
 
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) == ("torch.storage", "_load_from_bytes"):
@@ -39,23 +45,23 @@ class _RestrictedUnpickler(pickle.Unpickler):
             return getattr(importlib.import_module({"__builtin__": "builtins"}.get(module, module)), name)
         if module == "torch" and isinstance(getattr(torch, name, None), torch.dtype):
             return getattr(torch, name)
-        raise RefusedPickleError(f"the file wants to use '{module}.{name}', which is no array, tensor or container")
+        raise RefusedPickleError(f"global '{module}.{name}' is not an array, tensor or container")
 
     def persistent_load(self, pid: Any) -> Any:
-        raise RefusedPickleError(f"the file refers to an object outside of it: {pid!r}")
+        raise RefusedPickleError(f"persistent id {pid!r} refers to an object outside of the file")
 
 
 def load_pickle(file: str | os.PathLike[str] | IO[bytes]) -> Any:
-    """Read a pickle of numbers, strings, containers, NumPy arrays and torch tensors; no code of the file runs.
+    """Read a pickle of numbers, strings, containers, NumPy arrays and torch tensors without executing its code.
 
-    Strings that Python 2 wrote are read as Latin-1, as NumPy's own arrays of that time need it.
+    Strings written by Python 2 are decoded as Latin-1, which NumPy arrays of that time require.
 
     Args:
         file: A path or an open binary file.
 
     Raises:
-        RefusedPickleError: the file wants to build anything else; the message names the file and the class.
-        pickle.UnpicklingError: the file is no pickle or ends too early.
+        RefusedPickleError: If the file references any other global; the message names the file and the global.
+        pickle.UnpicklingError: If the file is not a pickle or is truncated.
     """
     if not isinstance(file, (str, os.PathLike)):
         return _load(file, getattr(file, "name", "the pickle"))
@@ -67,11 +73,11 @@ def _load(file: IO[bytes], name: str) -> Any:
     try:
         return resolve_arrays(_RestrictedUnpickler(file, encoding="latin1").load())
     except RefusedPickleError as error:
-        raise RefusedPickleError(f"load_pickle: {name} is refused: {error}") from error
-    except _FAULTS as error:
-        raise pickle.UnpicklingError(f"load_pickle: {name} is no pickle or is damaged: {error!r:.200}") from error
+        raise RefusedPickleError(f"load_pickle: {name} was refused: {error}") from error
+    except _LOAD_ERRORS as error:
+        raise pickle.UnpicklingError(f"load_pickle: {name} is not a pickle or is corrupt: {error!r:.200}") from error
 
 
 def _storage_from_bytes(content: bytes) -> Any:
-    # The name that pickled tensors ask for loads with code execution; this one does not.
+    # Pickled tensors name `torch.storage._load_from_bytes`, which loads with weights_only=False.
     return torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)

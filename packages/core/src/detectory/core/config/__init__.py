@@ -1,4 +1,4 @@
-"""Configs as trees of lazy calls: describe objects, edit the description, build them."""
+"""Lazy configs: LazyCall nodes, config files, overrides and instantiation."""
 
 from detectory.core.config.dotted_path import dotted_path, locate
 from detectory.core.config.instantiate import instantiate

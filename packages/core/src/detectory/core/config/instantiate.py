@@ -1,4 +1,4 @@
-"""instantiate makes the calls that a config node describes."""
+"""Instantiation of the objects that config nodes describe."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -11,21 +11,21 @@ from detectory.core.config.signature import check_argument_names
 
 
 def instantiate(cfg: Any) -> Any:
-    """Build the object that `cfg` describes: call its `_target_` with its other keys, arguments first.
+    """Build the object that `cfg` describes by calling its `_target_` with the other keys as arguments.
 
     Args:
-        cfg: An omegaconf node, a dictionary or a list. Nodes with `_target_` are built wherever they stand, also
-            inside lists and dictionaries, unless the node around them has `_recursive_: False`. Interpolations
-            are resolved; `${.x}` is a sibling key, `${..x}` a key one level up.
+        cfg: An omegaconf node, dictionary or list. Nested nodes with a `_target_` are built first, including those
+            inside lists and dictionaries, unless the enclosing node has `_recursive_: False`. Interpolations are
+            resolved: `${.x}` is a sibling key, `${..x}` a key one level up.
 
     Returns:
-        The object; lists and dictionaries without `_target_` come back as plain `list` and `dict`, and a `dict`
-        in which there is nothing to build, as values that are no config, as it is.
+        The object. Lists and dictionaries without `_target_` become plain `list` and `dict` objects. Values that are
+        not configs, and a `dict` with nothing to build, are returned unchanged.
 
     Raises:
-        ImportError: a `_target_` names nothing; the message says the node's path and the nearest names.
-        TypeError: `_target_` is not callable, or has no argument of a name that the node gives it.
-        Exception: what the target itself raises, its message completed by the node's path.
+        ImportError: If a `_target_` does not exist; the message has the node's path and the most similar names.
+        TypeError: If `_target_` is not callable or does not accept one of the arguments.
+        Exception: Whatever the target raises; the node's path is appended to the message.
     """
     if isinstance(cfg, (DictConfig, Mapping, ListConfig, list, tuple)):
         return _build(cfg, _root_path(cfg))
@@ -58,7 +58,7 @@ def _call(cfg: Mapping[str, Any], path: str) -> Any:
     try:
         return target(**arguments)
     except Exception as error:
-        _tell_path(error, path, target)
+        _append_node_path(error, path, target)
         raise
 
 
@@ -75,17 +75,17 @@ def _find_target(target: Any, path: str) -> Any:
     return target
 
 
-def _tell_path(error: Exception, path: str, target: Any) -> None:
-    """Complete the message by the place in the config; `add_note` would need Python 3.11."""
+def _append_node_path(error: Exception, path: str, target: Any) -> None:
+    """Append the node's path to the error message. `add_note` requires Python 3.11."""
     try:
         name = dotted_path(target)
     except TypeError:
         name = repr(target)
-    place = f"(while instantiating '{path or '<root>'}': {name})"
+    note = f"(while instantiating '{path or '<root>'}': {name})"
     if error.args and isinstance(error.args[0], str):
-        error.args = (f"{error.args[0]} {place}", *error.args[1:])
+        error.args = (f"{error.args[0]} {note}", *error.args[1:])
     elif not error.args:
-        error.args = (place,)
+        error.args = (note,)
 
 
 def _root_path(cfg: Any) -> str:

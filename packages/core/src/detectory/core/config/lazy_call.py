@@ -1,4 +1,4 @@
-"""LazyCall describes a call as an omegaconf node that can be edited, saved and made later."""
+"""LazyCall: a call described as an omegaconf node, to be edited, saved and executed later."""
 
 import dataclasses
 from collections.abc import Callable, Mapping
@@ -11,13 +11,13 @@ from detectory.core.config.signature import check_argument_names
 
 
 class LazyCall:
-    """Wrap a callable, so that calling it returns a node that describes the call instead of making it.
+    """Wrap a callable so that calling it returns a config node instead of executing the call.
 
     Args:
         target: A class, function or method, its dotted path, or a node that builds the callable.
 
     Raises:
-        TypeError: `target` is none of these.
+        TypeError: If `target` is none of these.
 
     Example:
         >>> import torch
@@ -36,13 +36,13 @@ class LazyCall:
         self._target = target
 
     def __call__(self, **kwargs: Any) -> DictConfig:
-        """Return the node: `_target_`, by its dotted path where it has one, and the arguments.
+        """Return a node with the arguments and `_target_`, as a dotted path if the target has one.
 
-        Data classes and named tuples among the arguments become nodes too, so that their fields can be edited.
+        Dataclasses and named tuples among the arguments are converted to nodes so that their fields can be edited.
 
         Raises:
-            TypeError: the target has no argument of that name; the message lists the nearest ones. A target given
-                by its dotted path is not imported here, its arguments are checked by `instantiate`.
+            TypeError: If the target does not accept an argument; the message lists the most similar names. If the
+                target is a dotted path, it is not imported here; `instantiate` checks the arguments.
         """
         target: Any = self._target
         if callable(target):
@@ -59,7 +59,7 @@ class LazyCall:
 
 
 def as_node(value: Any) -> Any:
-    """Turn data classes and named tuples inside `value` into nodes that build them again; the rest stays."""
+    """Convert dataclasses and named tuples inside `value` to nodes that rebuild them; keep everything else."""
     if isinstance(value, (DictConfig, ListConfig, str)):
         return value
     if dataclasses.is_dataclass(value) and not isinstance(value, type):

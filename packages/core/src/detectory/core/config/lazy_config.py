@@ -1,4 +1,4 @@
-"""LazyConfig loads, saves, overrides and prints configs."""
+"""LazyConfig: loading, saving, overriding and printing of configs."""
 
 import importlib
 import inspect
@@ -24,24 +24,24 @@ _PLAIN = (str, int, float, bool, bytes, type(None))
 
 
 class LazyConfig:
-    """Load, save, override and print omegaconf configs, which may describe calls (see `LazyCall`)."""
+    """Loads, saves, overrides and prints omegaconf configs, which may describe calls (see `LazyCall`)."""
 
     @staticmethod
     def load(filename: str, keys: str | Sequence[str] | None = None) -> Any:
         """Load a config file.
 
         Args:
-            filename: A `.py`, `.yaml` or `.yml` file; a relative path starts at the current folder.
-            keys: The name to return, or several; all dictionaries of the file by default.
+            filename: A `.py`, `.yaml` or `.yml` file.
+            keys: One or several names to return. By default, all configs in the file.
 
         Returns:
-            The object of that name, a tuple of several, or one config of all dictionaries and lists that the file
-            defines under names without a leading underscore.
+            The object of that name, a tuple for several names, or one config with all dictionaries and lists that
+            the file defines under names without a leading underscore.
 
         Raises:
-            FileNotFoundError: no such file.
-            KeyError: the file does not define one of `keys`; the message lists the nearest.
-            ValueError: the file is no config file.
+            FileNotFoundError: If the file does not exist.
+            KeyError: If the file does not define one of `keys`; the message lists the most similar names.
+            ValueError: If the file is not a config file.
         """
         path = Path(local_path(str(filename)))
         content = read_config_file(path)
@@ -56,23 +56,23 @@ class LazyConfig:
 
     @staticmethod
     def load_rel(filename: str, keys: str | Sequence[str] | None = None) -> Any:
-        """Load a config file whose path is relative to the source file of the caller; otherwise as `load`.
+        """Load a config file by a path relative to the caller's source file; otherwise the same as `load`.
 
         Raises:
-            RuntimeError: the caller has no source file (an interactive session).
+            RuntimeError: If the caller has no source file, as in an interactive session.
         """
         frame = inspect.currentframe()
         caller = frame.f_back.f_code.co_filename if frame and frame.f_back else ""
         if not Path(caller).is_file():
-            raise RuntimeError("LazyConfig.load_rel: the caller has no source file to be relative to; use load")
+            raise RuntimeError("LazyConfig.load_rel: the caller has no source file; use LazyConfig.load")
         return LazyConfig.load(str(Path(caller).parent / filename), keys)
 
     @staticmethod
     def save(cfg: Any, filename: str) -> None:
-        """Save a config as YAML, callables as dotted paths, interpolations as they are written.
+        """Save a config as YAML, with callables as dotted paths and interpolations unresolved.
 
-        Objects that YAML cannot hold, e.g. a lambda, are written as their `repr` and an error that names their
-        places is logged; when `cloudpickle` is installed, the config is also saved whole as `filename + ".pkl"`.
+        Objects that YAML cannot represent, such as lambdas, are written as their `repr`, and their keys are logged
+        as an error. If `cloudpickle` is installed, the complete config is also saved as `filename + ".pkl"`.
         """
         lost: list[str] = []
         plain = _to_plain(OmegaConf.to_container(cfg, resolve=False), "", lost)
@@ -81,7 +81,7 @@ class LazyConfig:
             file.write(text.encode())
         if lost:
             _logger.error(
-                "LazyConfig.save: %s holds objects that YAML cannot express, written as text: %s%s",
+                "LazyConfig.save: %s contains objects that YAML cannot represent, written as text: %s%s",
                 filename,
                 ", ".join(lost),
                 _save_pickle(cfg, f"{filename}.pkl"),
@@ -89,7 +89,9 @@ class LazyConfig:
 
     @staticmethod
     def to_plain(cfg: Any) -> Any:
-        """Return a config as dictionaries, lists and plain values: callables as dotted paths, other objects as text.
+        """Convert a config to dictionaries, lists and plain values, with callables as dotted paths.
+
+        Other objects become text.
 
         Example:
             >>> import torch
@@ -101,20 +103,20 @@ class LazyConfig:
 
     @staticmethod
     def apply_overrides(cfg: DictConfig, overrides: Sequence[str]) -> DictConfig:
-        """Change `cfg` in place.
+        """Apply command-line overrides to `cfg` in place.
 
         Args:
             cfg: The config.
-            overrides: `key.sub=value` changes a key or an argument that the call at `key` takes, `+key=value`
-                adds a new key, `~key` removes one; `list[0]=value` and `list.0=value` reach into lists. Values
-                are numbers, `true`, `null`, text (quoted or not), `[1,2]`, `{a:1}`.
+            overrides: `key.sub=value` changes an existing key or an argument that the call at `key` accepts,
+                `+key=value` adds a new key, and `~key` removes one; `list[0]=value` and `list.0=value` index lists.
+                Values are numbers, `true`, `null`, text (quoted or not), `[1,2]` or `{a:1}`.
 
         Returns:
             `cfg`.
 
         Raises:
-            KeyError: an unknown key; the message lists the nearest.
-            ValueError: an override that is not of this form.
+            KeyError: If a key is unknown; the message lists the most similar keys.
+            ValueError: If an override does not have one of these forms.
         """
         for override in overrides:
             apply_override(cfg, override)
@@ -122,7 +124,7 @@ class LazyConfig:
 
     @staticmethod
     def to_py(cfg: Any, prefix: str = "cfg.") -> str:
-        """Return the Python calls that `cfg` describes, to be read by people, not to be loaded.
+        """Return the Python calls that `cfg` describes, for reading; the text cannot be loaded again.
 
         Example:
             >>> print(LazyConfig.to_py(OmegaConf.create({"train": {"max_iter": 90}})), end="")
@@ -143,7 +145,7 @@ def _pick(content: Mapping[str, Any], key: str, path: Path) -> Any:
 
 
 def _to_plain(value: Any, path: str, lost: list[str]) -> Any:
-    """Return `value` as YAML can hold it; append the path of what it cannot to `lost`."""
+    """Convert `value` to what YAML can represent; append the paths of other objects to `lost`."""
     value = as_node(value)
     if isinstance(value, dict):
         return {key: _to_plain(item, f"{path}.{key}" if path else str(key), lost) for key, item in value.items()}
@@ -158,16 +160,16 @@ def _to_plain(value: Any, path: str, lost: list[str]) -> Any:
 
 
 def _save_pickle(cfg: Any, filename: str) -> str:
-    """Save `cfg` whole where that is possible, and say how it went as the end of a message."""
+    """Pickle the complete `cfg` if possible; return the outcome as the end of a message."""
     try:
         cloudpickle = importlib.import_module("cloudpickle")
     except ImportError:
-        return " (pip install cloudpickle to save them whole beside it)"
+        return " (pip install cloudpickle to also save the complete config)"
     buffer = io.BytesIO()
     try:
         cloudpickle.dump(cfg, buffer)
     except (TypeError, AttributeError, ValueError) as error:
-        return f"; they cannot be pickled either: {error}"
+        return f"; the config cannot be pickled either: {error}"
     with atomic_write(filename) as file:
         file.write(buffer.getvalue())
-    return f"; saved whole in {filename}"
+    return f"; complete config saved to {filename}"

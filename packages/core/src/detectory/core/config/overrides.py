@@ -1,4 +1,4 @@
-"""Overrides such as `model.roi_heads.num_classes=3` that a command line gives to a config."""
+"""Parsing and application of command-line overrides such as `model.roi_heads.num_classes=3`."""
 
 import re
 from typing import Any
@@ -17,7 +17,7 @@ _CLOSING = {"[": "]", "{": "}"}
 
 
 def apply_override(cfg: DictConfig, override: str) -> None:
-    """Change `cfg` in place as one override says: `key=value`, `+new_key=value` or `~key`."""
+    """Apply one override to `cfg` in place: `key=value`, `+new_key=value` or `~key`."""
     match = _FORM.fullmatch(override)
     if match is None or (match["value"] is None and match["mode"] != "~"):
         raise ValueError(f"apply_overrides: expected key=value, +key=value or ~key, got '{override}'")
@@ -31,12 +31,12 @@ def apply_override(cfg: DictConfig, override: str) -> None:
         _check_known(parent, parts, override)
     value = parse_value(match["value"])
     parent._set_flag("allow_objects", True)
-    # A dictionary replaces what stands there: merging would keep keys that the command line does not show.
+    # Replace instead of merge: merging would keep keys that do not appear on the command line.
     parent[parts[-1]] = value
 
 
 def parse_value(text: str) -> Any:
-    """Read a value as the command line writes it: numbers, `true`, `null`, quoted text, `[1,2]`, `{a:1}`."""
+    """Parse a command-line value: a number, `true`, `null`, quoted text, `[1,2]` or `{a:1}`."""
     stripped = text.strip()
     if not stripped.startswith(("[", "{")):
         return _scalar(stripped)
@@ -52,15 +52,15 @@ def _scalar(text: str) -> Any:
         return ""
     if len(text) > 1 and text[0] == text[-1] and text[0] in "'\"":
         return text[1:-1].replace(f"\\{text[0]}", text[0])
-    # Unresolved, as an interpolation is resolved where it is put, not here.
+    # Unresolved: an interpolation must be resolved at its destination in the config.
     content: Any = OmegaConf.to_container(OmegaConf.from_dotlist([f"value={text}"]), resolve=False)
     return content["value"]
 
 
 def _read(tokens: list[str], text: str) -> tuple[Any, list[str]]:
-    """Read one value from the front of `tokens`; return it and the tokens behind it."""
+    """Parse one value from the front of `tokens`; return the value and the remaining tokens."""
     if not tokens:
-        raise ValueError(f"apply_overrides: the value '{text}' ends too early")
+        raise ValueError(f"apply_overrides: value '{text}' ends too early")
     head, rest = tokens[0], tokens[1:]
     if head not in _CLOSING:
         return _scalar(head), rest
@@ -93,7 +93,7 @@ def _find_parent(cfg: DictConfig, parts: list[str | int], override: str) -> Dict
         if not isinstance(node, (DictConfig, ListConfig)):
             where = ".".join(str(step) for step in parts[: position + 1])
             raise KeyError(
-                f"apply_overrides: '{override}': '{where}' is no config but a {type(node).__name__}: {node!r}"
+                f"apply_overrides: '{override}': '{where}' must be a config node, got {type(node).__name__}: {node!r}"
             )
     return node
 
@@ -102,7 +102,7 @@ def _check_known(parent: DictConfig | ListConfig, parts: list[str | int], overri
     name = parts[-1]
     if isinstance(parent, ListConfig):
         if not isinstance(name, int) or not -len(parent) <= name < len(parent):
-            raise KeyError(f"apply_overrides: '{override}': expected an index below {len(parent)}, got '{name}'")
+            raise KeyError(f"apply_overrides: '{override}': index must be below {len(parent)}, got '{name}'")
         return
     if name in parent:
         return
@@ -115,7 +115,7 @@ def _check_known(parent: DictConfig | ListConfig, parts: list[str | int], overri
 
 
 def _arguments_of(node: DictConfig) -> list[str]:
-    """Names that a call node may be given although it does not write them."""
+    """Return the arguments that a call node accepts, including those it does not set."""
     target = node.get("_target_")
     if isinstance(target, str):
         try:

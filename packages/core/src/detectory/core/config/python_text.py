@@ -1,4 +1,4 @@
-"""A config written as the Python calls that it describes, for people to read."""
+"""Rendering of a config as Python calls for reading."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,7 +11,7 @@ _WIDTH = 88
 
 
 def python_text(cfg: Any, prefix: str = "cfg.") -> str:
-    """Return `cfg` as assignments of calls, one for each leaf outside of calls, interpolations resolved."""
+    """Return `cfg` as assignments, one per leaf or call, with interpolations resolved."""
     content = OmegaConf.to_container(cfg, resolve=True) if isinstance(cfg, (DictConfig, ListConfig)) else cfg
     return "\n".join(_assignments(content, prefix.rstrip("."))) + "\n"
 
@@ -27,7 +27,7 @@ def _assignments(value: Any, name: str) -> list[str]:
 
 
 def _expression(value: Any, indent: int, beside: int) -> str:
-    """Write a value on a line with `indent` spaces and `beside` other characters, or broken into more lines."""
+    """Render a value, on one line if it fits next to `indent` spaces and `beside` other characters."""
     if isinstance(value, Mapping) and "_target_" in value:
         target = value["_target_"]
         name = target if isinstance(target, str) else _expression(target, indent, beside)
@@ -54,7 +54,7 @@ def _is_call_key(key: Any) -> bool:
 
 
 def _enclose(opening: str, items: list[tuple[str, Any]], closing: str, indent: int, beside: int) -> str:
-    """Write labelled items on one line if it is short enough, else each on a line of its own."""
+    """Render labelled items on one line if it is short enough, else on separate lines."""
     line = f"{opening}{', '.join(label + _expression(item, 0, -(10**9)) for label, item in items)}{closing}"
     if len(line) + indent + beside <= _WIDTH:
         return line

@@ -1,4 +1,4 @@
-"""Checks of argument names against the signature of what a config node calls."""
+"""Checks of argument names against the signature of a call's target."""
 
 import inspect
 from collections.abc import Callable, Iterable
@@ -10,7 +10,7 @@ CALL_KEYS = ("_target_", "_recursive_")
 
 
 def accepted_arguments(target: Callable[..., Any]) -> list[str] | None:
-    """Return the names that `target` takes as keyword arguments, or None when it takes any or cannot be asked."""
+    """Return the names of the keyword arguments of `target`, or None if it accepts any or has no signature."""
     try:
         parameters = inspect.signature(target).parameters.values()
     except (ValueError, TypeError):  # some built-in types have no signature
@@ -22,7 +22,7 @@ def accepted_arguments(target: Callable[..., Any]) -> list[str] | None:
 
 
 def check_argument_names(target: Callable[..., Any], names: Iterable[str], where: str) -> None:
-    """Raise a TypeError that starts with `where` when `target` has no argument of one of the `names`."""
+    """Raise a TypeError prefixed with `where` if `target` does not accept one of the `names`."""
     accepted = accepted_arguments(target)
     if accepted is None:
         return

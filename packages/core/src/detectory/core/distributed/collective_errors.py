@@ -1,4 +1,8 @@
-"""What a person reads when processes lose each other: which collective, in which process, and who did not answer."""
+"""Errors of failed collectives that name the collective, this process and the unresponsive processes.
+
+The backends report only that a peer timed out or closed the connection. The processes therefore exchange the name of
+the collective that each of them is in through the rendezvous store, which is independent of the failed backend.
+"""
 
 import contextlib
 import time
@@ -6,35 +10,35 @@ from collections.abc import Iterator
 
 import torch.distributed as dist
 
-#: How long a process waits for the others' word before it names those that are silent.
+#: How long a failed process waits for reports of the other processes before it names the silent ones.
 SECONDS_TO_ANSWER = 5.0
-_SIGNS = ("timed out", "timeout", "connection", "peer", "socket", "gloo", "nccl", "broken pipe")
+_CONNECTION_WORDS = ("timed out", "timeout", "connection", "peer", "socket", "gloo", "nccl", "broken pipe")
 _stores: list[dist.Store] = []
 
 
 class CollectiveError(RuntimeError):
-    """A collective failed: a process died, hangs, or waits in another collective."""
+    """A collective failed because a process died, hangs, or waits in another collective."""
 
 
 def remember_store(store: dist.Store) -> None:
-    """Let processes tell each other of failures through the store where they met."""
+    """Use `store` to exchange failure reports between the processes."""
     _stores[:] = [store]
 
 
 def forget_store() -> None:
-    """Forget the store, as its process group is closed."""
+    """Release the store. Must be called when the process group is destroyed."""
     _stores.clear()
 
 
 @contextlib.contextmanager
 def named_collective(name: str) -> Iterator[None]:
-    """Turn the failure of a collective inside the block into an error that names it, this process and silent ones.
+    """Convert the failure of a collective in the block to an error that names it and the unresponsive processes.
 
     Args:
-        name: What the processes do together, e.g. `"all_gather"`.
+        name: Name of the collective, such as `"all_gather"`.
 
     Raises:
-        CollectiveError: a time-out or a lost connection. Other errors pass as they are.
+        CollectiveError: If the collective timed out or lost a connection. Other errors are propagated unchanged.
     """
     try:
         yield
@@ -42,18 +46,16 @@ def named_collective(name: str) -> Iterator[None]:
         raise
     except RuntimeError as error:
         reason = str(error)
-        if not isinstance(error, dist.DistError) and not any(sign in reason.lower() for sign in _SIGNS):
+        if not isinstance(error, dist.DistError) and not any(word in reason.lower() for word in _CONNECTION_WORDS):
             raise
-        place = f"process {dist.get_rank()} of {dist.get_world_size()}"
-        raise CollectiveError(
-            f"{name}: {place} waited in vain: {_who_is_silent(name)} ({_first_line(reason)})"
-        ) from error
+        process = f"process {dist.get_rank()} of {dist.get_world_size()}"
+        raise CollectiveError(f"{name}: {process} timed out: {_diagnose(name)} ({_first_line(reason)})") from error
 
 
-def _who_is_silent(name: str) -> str:
-    """Leave word of the failure, wait for the others' word, and say whose is missing."""
+def _diagnose(name: str) -> str:
+    """Report this failure to the store, collect the other processes' reports, and describe who is missing."""
     if not _stores:
-        return "another process died, hangs, or waits elsewhere"
+        return "another process died, hangs, or waits in another collective"
     store, size = _stores[0], dist.get_world_size()
     try:
         store.set(f"failed/{dist.get_rank()}", name)
@@ -62,16 +64,16 @@ def _who_is_silent(name: str) -> str:
         while silent and time.monotonic() < end:
             silent = [rank for rank in silent if not store.check([f"failed/{rank}"])]
             time.sleep(0.05)
-        elsewhere = [
-            f"process {rank} waits in {found}"
+        causes = [
+            f"process {rank} waits in {collective}"
             for rank in range(size)
-            if rank not in silent and (found := store.get(f"failed/{rank}").decode()) != name
+            if rank not in silent and (collective := store.get(f"failed/{rank}").decode()) != name
         ]
     except RuntimeError:
-        return "process 0, where all meet, is gone"
+        return "process 0, which hosts the rendezvous store, is gone"
     if silent:
-        elsewhere.insert(0, f"no word of process {', '.join(map(str, silent))}, dead or busy elsewhere")
-    return "; ".join(elsewhere) or "all processes are alive, the connection was lost or too slow"
+        causes.insert(0, f"no response from process {', '.join(map(str, silent))}, dead or hanging")
+    return "; ".join(causes) or "all processes are alive; the connection was lost or too slow"
 
 
 def _first_line(text: str) -> str:

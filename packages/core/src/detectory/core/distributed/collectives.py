@@ -13,38 +13,39 @@ import torch.distributed as dist
 from detectory.core.distributed.collective_errors import named_collective
 from detectory.core.distributed.process_group import get_world_size
 
-# Held weakly: a group that outlives destroy_process_group has threads that abort the process as it ends.
-_gloo_beside: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()
+# NCCL world group -> gloo group for objects. Weak keys: a group that outlives destroy_process_group keeps its
+# communication threads, which abort the process at interpreter exit.
+_gloo_groups: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()
 
 
 def synchronize() -> None:
-    """Wait until every process has come here."""
+    """Block until all processes reach this call."""
     if get_world_size() == 1:
         return
     with named_collective("synchronize"):
         if dist.get_backend() == dist.Backend.NCCL:
-            # NCCL guesses a device otherwise, and two processes may guess the same.
+            # Without device_ids, NCCL guesses a device, possibly the same one for two processes.
             dist.barrier(device_ids=[torch.cuda.current_device()])
         else:
             dist.barrier()
 
 
 def _objects_group() -> Any:
-    """Return a group for Python objects: they live on the CPU, which NCCL does not serve."""
+    """Return a group that can exchange Python objects. NCCL cannot: it has no CPU tensors."""
     world = dist.group.WORLD
     if dist.get_backend() != dist.Backend.NCCL:
         return world
-    if world not in _gloo_beside:
-        _gloo_beside[world] = dist.new_group(backend="gloo")
-    return _gloo_beside[world]
+    if world not in _gloo_groups:
+        _gloo_groups[world] = dist.new_group(backend="gloo")
+    return _gloo_groups[world]
 
 
 def all_gather(data: Any, group: Any = None) -> list[Any]:
-    """Return the `data` of every process, in the order of ranks, in every process.
+    """Return the `data` of all processes in rank order, in every process.
 
     Args:
-        data: Any object that can be pickled.
-        group: The processes that take part, all by default.
+        data: Any picklable object.
+        group: The participating processes; all by default.
     """
     if get_world_size() == 1:
         return [data]
@@ -59,12 +60,12 @@ def all_gather(data: Any, group: Any = None) -> list[Any]:
 
 
 def gather(data: Any, dst: int = 0, group: Any = None) -> list[Any]:
-    """Return the `data` of every process, in the order of ranks, in process `dst`; an empty list elsewhere.
+    """Return the `data` of all processes in rank order in process `dst`, and an empty list in the others.
 
     Args:
-        data: Any object that can be pickled.
-        dst: The rank of the process that receives.
-        group: The processes that take part, all by default.
+        data: Any picklable object.
+        dst: The rank of the receiving process.
+        group: The participating processes; all by default.
     """
     if get_world_size() == 1:
         return [data]
@@ -80,22 +81,22 @@ def gather(data: Any, dst: int = 0, group: Any = None) -> list[Any]:
 
 
 def shared_random_seed() -> int:
-    """Return a random number below 2**31 that is the same in all processes; all of them must call this."""
+    """Return a random integer in [0, 2**31) that is the same in all processes. All processes must call this."""
     return all_gather(int(np.random.randint(2**31)))[0]
 
 
 def reduce_dict(input_dict: dict[str, torch.Tensor], average: bool = True) -> dict[str, torch.Tensor]:
-    """Return the mean (or the sum) over processes of each tensor, in process 0; other processes get partial sums.
+    """Return the mean or sum of each tensor over all processes, in process 0. Other processes get partial sums.
 
     Args:
-        input_dict: Scalar tensors of one dtype and device, the same names in every process.
-        average: Mean instead of sum.
+        input_dict: Scalar tensors of the same dtype and device, with the same names in every process.
+        average: Return the mean instead of the sum.
     """
     size = get_world_size()
     if size == 1:
         return input_dict
     with torch.no_grad():
-        # One collective in the order of names, which need not be the order of insertion in every process.
+        # A single collective in sorted order: the insertion order may differ between processes.
         names = sorted(input_dict)
         values = torch.stack([input_dict[name] for name in names])
         with named_collective("reduce_dict"):

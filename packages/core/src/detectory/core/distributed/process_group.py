@@ -1,6 +1,6 @@
-"""Ranks, barriers and exchange of Python objects between the processes of one training.
+"""Ranks and sizes of the process group, and the group of the processes on one machine.
 
-Everything works without a process group too: then there is one process of rank 0.
+Every query also works without a process group, as if there were one process of rank 0.
 """
 
 import os
@@ -12,7 +12,7 @@ _local_group: list[Any] = []
 
 
 def is_distributed() -> bool:
-    """Say whether a process group is open."""
+    """Return whether a process group is initialized."""
     return dist.is_available() and dist.is_initialized()
 
 
@@ -22,25 +22,26 @@ def get_world_size() -> int:
 
 
 def get_rank() -> int:
-    """Return the number of this process among all, from 0."""
+    """Return the rank of this process in the world group."""
     return dist.get_rank() if is_distributed() else 0
 
 
 def create_local_process_group(num_workers_per_machine: int) -> None:
-    """Make the group of the processes on this machine; every process must call it, once.
+    """Create the group of the processes on this machine. Every process must call this once.
 
     Args:
-        num_workers_per_machine: How many processes each machine runs; their ranks must follow each other.
+        num_workers_per_machine: Number of processes per machine, with consecutive ranks.
 
     Raises:
-        RuntimeError: the group exists already, or the processes do not divide into machines of that size.
+        RuntimeError: If the group exists already, or the world size is not a multiple of the machine size.
     """
     if _local_group:
-        raise RuntimeError("create_local_process_group: the local group exists already")
+        raise RuntimeError("create_local_process_group: the local process group exists already")
     size = get_world_size()
     if size % num_workers_per_machine:
         raise RuntimeError(
-            f"create_local_process_group: {size} processes do not divide into machines of {num_workers_per_machine}"
+            f"create_local_process_group: num_workers_per_machine must divide the world size {size}, "
+            f"got {num_workers_per_machine}"
         )
     for first in range(0, size, num_workers_per_machine):
         ranks = list(range(first, first + num_workers_per_machine))
@@ -50,23 +51,25 @@ def create_local_process_group(num_workers_per_machine: int) -> None:
 
 
 def forget_local_process_group() -> None:
-    """Forget the local group, as its process group is closed."""
+    """Release the local group. Must be called when the process group is destroyed."""
     _local_group.clear()
 
 
 def get_local_process_group() -> dist.ProcessGroup:
-    """Return the group that `create_local_process_group` made.
+    """Return the group created by `create_local_process_group`.
 
     Raises:
-        RuntimeError: there is none.
+        RuntimeError: If the group does not exist.
     """
     if not _local_group:
-        raise RuntimeError("get_local_process_group: no local group; start the processes with detectory.engine.launch")
+        raise RuntimeError(
+            "get_local_process_group: no local process group; start the processes with detectory.engine.launch"
+        )
     return _local_group[0]
 
 
 def get_local_rank() -> int:
-    """Return the number of this process among those of its machine, from 0."""
+    """Return the rank of this process on its machine."""
     if not is_distributed():
         return 0
     if _local_group:
@@ -84,5 +87,5 @@ def get_local_size() -> int:
 
 
 def is_main_process() -> bool:
-    """Say whether this process is the one that writes files and logs: rank 0."""
+    """Return whether this process has rank 0, which writes files and logs."""
     return get_rank() == 0

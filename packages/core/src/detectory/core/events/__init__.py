@@ -1,4 +1,4 @@
-"""Events of a training: a storage for scalars, pictures and histograms, and writers that take them from it."""
+"""Event storage for scalars, images and histograms, and the writers that log them."""
 
 from detectory.core.events.event_storage import EventStorage, get_event_storage, has_event_storage
 from detectory.core.events.event_writer import EventWriter
@@ -6,7 +6,7 @@ from detectory.core.events.history_buffer import HistoryBuffer
 from detectory.core.events.json_writer import JSONWriter
 from detectory.core.events.metric_printer import CommonMetricPrinter
 from detectory.core.events.mlflow_writer import MLflowWriter
-from detectory.core.events.tensorboard_writer import TensorBoardWriter, TensorboardXWriter
+from detectory.core.events.tensorboard_writer import TensorBoardWriter
 from detectory.core.events.wandb_writer import WandbWriter
 
 __all__ = [
@@ -17,7 +17,6 @@ __all__ = [
     "JSONWriter",
     "MLflowWriter",
     "TensorBoardWriter",
-    "TensorboardXWriter",
     "WandbWriter",
     "get_event_storage",
     "has_event_storage",

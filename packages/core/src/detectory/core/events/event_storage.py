@@ -1,4 +1,4 @@
-"""EventStorage: where models and trainers put what they measure, and from where writers take it."""
+"""EventStorage: collects the scalars, images and histograms that models and trainers log."""
 
 import contextlib
 from collections.abc import Iterator
@@ -8,12 +8,13 @@ import numpy as np
 import torch
 
 from detectory.core.events.history_buffer import HistoryBuffer
+from detectory.core.suggestions import nearest
 
 _open_storages: list["EventStorage"] = []
 
 
 def has_event_storage() -> bool:
-    """Say whether an `EventStorage` is open."""
+    """Return whether an `EventStorage` is open."""
     return bool(_open_storages)
 
 
@@ -21,21 +22,21 @@ def get_event_storage() -> "EventStorage":
     """Return the innermost open `EventStorage`.
 
     Raises:
-        RuntimeError: none is open.
+        RuntimeError: If none is open.
     """
     if not _open_storages:
-        raise RuntimeError("get_event_storage: no EventStorage is open; put the call inside 'with EventStorage():'")
+        raise RuntimeError("get_event_storage: no EventStorage is open; use 'with EventStorage():'")
     return _open_storages[-1]
 
 
 class EventStorage:
-    """Scalars with their history, images and histograms of a running training.
+    """Scalars with their history, images and histograms of a training run.
 
     Args:
-        start_iter: The number of the first iteration.
+        start_iter: The first iteration; not 0 for a resumed run.
 
     Attributes:
-        start_iter: The same number; a resumed training's is not 0.
+        start_iter: The first iteration.
 
     Example:
         >>> with EventStorage() as storage:
@@ -57,21 +58,21 @@ class EventStorage:
         self._histograms: list[dict[str, Any]] = []
 
     def put_scalar(self, name: str, value: Any, smoothing_hint: bool = True, cur_iter: int | None = None) -> None:
-        """Add one value of a scalar.
+        """Add a value of a scalar.
 
         Args:
-            name: The scalar's name; the open `name_scope` comes before it.
-            value: A number or a tensor of one element.
-            smoothing_hint: Whether writers should smooth it; losses are noisy, a learning rate is not.
-            cur_iter: The iteration it belongs to, the current one by default.
+            name: The scalar's name; the open `name_scope` is prepended.
+            value: A number or a tensor with one element.
+            smoothing_hint: Whether writers should smooth the scalar. Losses are noisy; a learning rate is not.
+            cur_iter: The iteration of the value; the current one by default.
 
         Raises:
-            ValueError: the same scalar came with another `smoothing_hint` before.
+            ValueError: If the scalar was added with another `smoothing_hint` before.
         """
         self._put(self._prefix + name, float(value), smoothing_hint, self._iter if cur_iter is None else cur_iter)
 
     def put_scalars(self, *, smoothing_hint: bool = True, cur_iter: int | None = None, **kwargs: Any) -> None:
-        """Add one value of several scalars: `put_scalars(loss=1.5, accuracy=0.7)`."""
+        """Add one value each of several scalars: `put_scalars(loss=1.5, accuracy=0.7)`."""
         iteration = self._iter if cur_iter is None else cur_iter
         for name, value in kwargs.items():
             self._put(self._prefix + name, float(value), smoothing_hint, iteration)
@@ -83,24 +84,24 @@ class EventStorage:
             self._smoothing[name] = smoothing_hint
         elif self._smoothing[name] != smoothing_hint:
             raise ValueError(
-                f"put_scalar: '{name}' was put with smoothing_hint={self._smoothing[name]}, now it is {smoothing_hint}"
+                f"put_scalar: smoothing_hint of '{name}' must stay {self._smoothing[name]}, got {smoothing_hint}"
             )
         history.update(number, iteration)
         self._latest[name] = (number, iteration)
 
     def put_image(self, img_name: str, img_tensor: torch.Tensor | np.ndarray) -> None:
-        """Add an RGB picture `(3, H, W)`: `uint8` in `[0, 255]` or `float32` in `[0, 1]`."""
+        """Add an RGB image `(3, H, W)`: `uint8` in `[0, 255]` or `float32` in `[0, 1]`."""
         self._images.append((self._prefix + img_name, img_tensor, self._iter))
 
     def put_histogram(self, hist_name: str, hist_tensor: torch.Tensor, bins: int = 1000) -> None:
-        """Add the histogram of a tensor of any shape with `bins` equal bins between its extremes.
+        """Add the histogram of a tensor of any shape, with `bins` equal bins between its minimum and maximum.
 
         Raises:
-            ValueError: the tensor is empty or holds NaN or infinite values.
+            ValueError: If the tensor is empty or contains NaN or infinite values.
         """
         values = hist_tensor.detach().to("cpu", torch.float32).flatten()
         if not values.numel() or not torch.isfinite(values).all():
-            raise ValueError(f"put_histogram: '{hist_name}' must hold finite values, got {values.numel()} values")
+            raise ValueError(f"put_histogram: '{hist_name}' must be finite and not empty, got {values.numel()} values")
         low, high = values.min().item(), values.max().item()
         counts = torch.histc(values, bins=bins)
         edges = torch.linspace(low, high, steps=bins + 1)
@@ -122,10 +123,10 @@ class EventStorage:
         """Return the history of a scalar.
 
         Raises:
-            KeyError: no such scalar was put.
+            KeyError: If the scalar does not exist.
         """
         if name not in self._histories:
-            raise KeyError(f"EventStorage: no scalar '{name}' was put; there are {sorted(self._histories)}")
+            raise KeyError(f"EventStorage: unknown scalar '{name}': {nearest(name, self._histories)}")
         return self._histories[name]
 
     def histories(self) -> dict[str, HistoryBuffer]:
@@ -133,11 +134,11 @@ class EventStorage:
         return self._histories
 
     def latest(self) -> dict[str, tuple[float, int]]:
-        """Return the newest value of each scalar and the iteration that it belongs to."""
+        """Return the latest value of each scalar and its iteration."""
         return self._latest
 
     def latest_with_smoothing_hint(self, window_size: int = 20) -> dict[str, tuple[float, int]]:
-        """Return as `latest`, noisy scalars as the median of the last `window_size` iterations."""
+        """Return the latest values; noisy scalars are the median over the last `window_size` iterations."""
         return {
             name: (self._histories[name].median(self.count_samples(name, window_size)), iteration)
             if self._smoothing[name]
@@ -146,20 +147,20 @@ class EventStorage:
         }
 
     def smoothing_hints(self) -> dict[str, bool]:
-        """Return for each scalar whether it is noisy."""
+        """Return the smoothing hint of each scalar."""
         return self._smoothing
 
     def count_samples(self, name: str, window_size: int = 20) -> int:
-        """Return how many values of a scalar belong to the last `window_size` iterations that measured it."""
+        """Return how many values of a scalar are from the last `window_size` iterations in which it was logged."""
         return self.history(name).count_since(self._latest[name][1] - window_size)
 
     def step(self) -> None:
-        """Go to the next iteration."""
+        """Advance to the next iteration."""
         self._iter += 1
 
     @property
     def iter(self) -> int:
-        """The number of the current iteration."""
+        """The current iteration."""
         return self._iter
 
     @iter.setter
@@ -168,30 +169,30 @@ class EventStorage:
 
     @property
     def iteration(self) -> int:
-        """The number of the current iteration, by its older name."""
+        """The current iteration; Detectron2's older name for `iter`."""
         return self._iter
 
     @property
     def images(self) -> list[tuple[str, torch.Tensor | np.ndarray, int]]:
-        """The pictures that no writer has taken yet, as `(name, picture, iteration)`."""
+        """Images that have not been written yet, as `(name, image, iteration)`."""
         return self._images
 
     @property
     def histograms(self) -> list[dict[str, Any]]:
-        """The histograms that no writer has taken yet, as arguments of TensorBoard's `add_histogram_raw`."""
+        """Histograms that have not been written yet, as arguments of TensorBoard's `add_histogram_raw`."""
         return self._histograms
 
     def clear_images(self) -> None:
-        """Forget the pictures; a writer does so when it has written them."""
+        """Remove the images; called by a writer after writing them."""
         self._images = []
 
     def clear_histograms(self) -> None:
-        """Forget the histograms; a writer does so when it has written them."""
+        """Remove the histograms; called by a writer after writing them."""
         self._histograms = []
 
     @contextlib.contextmanager
-    def keeping_pictures(self) -> Iterator[None]:
-        """Put back the pictures and histograms that a writer takes inside the block, for the next writer."""
+    def keep_images(self) -> Iterator[None]:
+        """Restore the images and histograms after the block, so that the next writer can write them too."""
         images, histograms = self._images, self._histograms
         try:
             yield
@@ -200,7 +201,7 @@ class EventStorage:
 
     @contextlib.contextmanager
     def name_scope(self, name: str) -> Iterator[None]:
-        """Put `name/` before all names that are put inside the block."""
+        """Prepend `name/` to all names that are added inside the block."""
         outer = self._prefix
         self._prefix = f"{outer}{name.rstrip('/')}/"
         try:
@@ -214,4 +215,4 @@ class EventStorage:
 
     def __exit__(self, *_: object) -> None:
         closed = _open_storages.pop()
-        assert closed is self, "EventStorage blocks must be closed in the reverse order of their opening"
+        assert closed is self, "EventStorage blocks must be closed in reverse order"

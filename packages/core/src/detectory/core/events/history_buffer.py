@@ -1,4 +1,4 @@
-"""The past values of one scalar, and smoothed views of them."""
+"""History of one scalar with smoothed values."""
 
 from collections import deque
 from itertools import islice
@@ -6,10 +6,10 @@ from statistics import fmean, median
 
 
 class HistoryBuffer:
-    """The values of one scalar, oldest first, with smoothed views and the mean since the beginning.
+    """Values of one scalar, oldest first, with windowed medians and means and a global mean.
 
     Args:
-        max_length: How many values are kept; older ones leave, `global_avg` still counts them.
+        max_length: Number of values to keep. Older values are removed but still count in `global_avg`.
     """
 
     def __init__(self, max_length: int = 1_000_000) -> None:
@@ -20,25 +20,25 @@ class HistoryBuffer:
         self._total = 0.0
 
     def update(self, value: float, iteration: float | None = None) -> None:
-        """Add a value that was measured at `iteration`, the number of values so far by default."""
+        """Add a value measured at `iteration`, by default the number of values so far."""
         self._data.append((value, self._count if iteration is None else iteration))
         self._count += 1
         self._total += value
 
     def latest(self) -> float:
-        """Return the newest value."""
+        """Return the latest value."""
         return self._newest()[0]
 
     def median(self, window_size: int) -> float:
-        """Return the median of the newest `window_size` values, of all when there are fewer."""
+        """Return the median of the last `window_size` values, or of all if there are fewer."""
         return float(median(self._window(window_size)))
 
     def avg(self, window_size: int) -> float:
-        """Return the mean of the newest `window_size` values, of all when there are fewer."""
+        """Return the mean of the last `window_size` values, or of all if there are fewer."""
         return fmean(self._window(window_size))
 
     def global_avg(self) -> float:
-        """Return the mean of all values since the beginning."""
+        """Return the mean of all values ever added."""
         self._newest()
         return self._total / self._count
 
@@ -47,7 +47,7 @@ class HistoryBuffer:
         return list(self._data)
 
     def count_since(self, iteration: float) -> int:
-        """Return how many of the newest values were measured after `iteration`."""
+        """Return how many of the last values were measured after `iteration`."""
         count = 0
         for _, measured in reversed(self._data):
             if measured <= iteration:
@@ -57,7 +57,7 @@ class HistoryBuffer:
 
     def _newest(self) -> tuple[float, float]:
         if not self._data:
-            raise IndexError("HistoryBuffer: no value has been added yet")
+            raise IndexError("HistoryBuffer: no values have been added")
         return self._data[-1]
 
     def _window(self, window_size: int) -> list[float]:

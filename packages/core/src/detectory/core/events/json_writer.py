@@ -1,4 +1,4 @@
-"""Scalars as JSON lines."""
+"""JSONWriter: scalars as JSON Lines."""
 
 import json
 import math
@@ -12,15 +12,15 @@ from detectory.core.storage import atomic_write
 
 
 class JSONWriter(EventWriter):
-    """Writes scalars to a file, one JSON object with `iteration` and the new values on each line.
+    """Writes scalars to a JSON Lines file, one object with `iteration` and the new values per line.
 
-    A resumed training continues the file: lines of iterations that run again, and a last line that a killed process
-    left unfinished, are removed, so that no iteration stands there twice. A training that starts from iteration 0 moves
-    the file of an earlier one to `<json_file>.old`.
+    A resumed run appends to the file. Lines of iterations that are repeated, and an incomplete last line, are removed
+    first, so that each iteration occurs once. A run that starts from iteration 0 renames an existing file to
+    `<json_file>.old`.
 
     Args:
-        json_file: The file; missing folders are made.
-        window_size: Noisy scalars are written as the median of their values of so many iterations.
+        json_file: The file to write. Missing folders are created.
+        window_size: Noisy scalars are replaced by their median over this number of iterations.
     """
 
     def __init__(self, json_file: str | os.PathLike[str], window_size: int = 20) -> None:
@@ -32,13 +32,13 @@ class JSONWriter(EventWriter):
         self._last_write = -1
 
     def write(self) -> None:
-        """Write the scalars that were put since the last call, one line for each iteration."""
+        """Write the scalars that were logged since the last call, one line per iteration."""
         storage = get_event_storage()
         lines = new_scalars(storage, self._last_write, self._window_size)
         if not lines:
             return
         if self._file is None:
-            _forget_lines_from(self._path, storage.start_iter)
+            _remove_lines_from(self._path, storage.start_iter)
             self._file = self._path.open("a", encoding="utf-8")
         for iteration in sorted(lines):
             self._file.write(json.dumps({"iteration": iteration, **lines[iteration]}, sort_keys=True) + "\n")
@@ -51,8 +51,8 @@ class JSONWriter(EventWriter):
             self._file.close()
 
 
-def _forget_lines_from(path: Path, iteration: int) -> None:
-    """Remove what an interrupted training wrote of iterations that run again."""
+def _remove_lines_from(path: Path, iteration: int) -> None:
+    """Remove the lines of `iteration` and later, which a resumed run writes again."""
     if not path.exists():
         return
     if iteration == 0:
@@ -66,7 +66,7 @@ def _forget_lines_from(path: Path, iteration: int) -> None:
 
 
 def _iteration_of(line: str) -> float:
-    """Return the iteration of a line; one that is damaged or another program's stays before all."""
+    """Return the iteration of a line, or -inf if the line is not one of ours, so that it is kept."""
     try:
         return float(json.loads(line)["iteration"])
     except (ValueError, TypeError, LookupError):

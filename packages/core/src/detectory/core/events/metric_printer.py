@@ -1,4 +1,4 @@
-"""One line in the log with what a person wants to know of a running training."""
+"""CommonMetricPrinter: a one-line training summary in the log."""
 
 import datetime
 import logging
@@ -13,14 +13,14 @@ _logger = logging.getLogger(__name__)
 
 
 class CommonMetricPrinter(EventWriter):
-    """Logs the iteration, the time left, all losses, seconds per iteration, learning rate and memory.
+    """Logs the iteration, remaining time, losses, seconds per iteration, learning rate and GPU memory.
 
     Args:
-        max_iter: The number of iterations in all; without it no time left is told.
-        window_size: Losses and times are the median and mean of their values of so many iterations.
+        max_iter: Total number of iterations. If None, the remaining time is not logged.
+        window_size: Losses are medians and times are means over this number of iterations.
 
     Attributes:
-        logger: What the line is logged with.
+        logger: The logger to use.
     """
 
     def __init__(self, max_iter: int | None = None, window_size: int = 20) -> None:
@@ -30,7 +30,7 @@ class CommonMetricPrinter(EventWriter):
         self._previous: tuple[int, float] | None = None
 
     def write(self) -> None:
-        """Log the line; nothing when the training has reached its last iteration."""
+        """Log the line, except after the last iteration."""
         storage = get_event_storage()
         if storage.iter == self._max_iter:
             return
@@ -61,7 +61,7 @@ class CommonMetricPrinter(EventWriter):
             seconds = storage.history("time").median(1000) * left
             storage.put_scalar("eta_seconds", seconds, smoothing_hint=False)
             return seconds
-        # Without a timer, the time between two writes tells the speed.
+        # Without an IterationTimer, estimate the speed from the time between two calls.
         now, previous = (storage.iter, time.perf_counter()), self._previous
         self._previous = now
         if previous is None or previous[0] == now[0]:

@@ -1,31 +1,31 @@
-"""Scalars and pictures for Weights & Biases."""
+"""WandbWriter: scalars and images for Weights & Biases."""
 
 import os
 from typing import Any
 
 from detectory.core.events.event_storage import get_event_storage
-from detectory.core.events.event_writer import EventWriter, new_scalars, picture_rows
+from detectory.core.events.event_writer import EventWriter, image_array, new_scalars
 
 
 class WandbWriter(EventWriter):
-    """Writes scalars and pictures to a run of Weights & Biases; where there is no network, `mode="offline"`.
+    """Writes scalars and images to a Weights & Biases run. Use `mode="offline"` without a network.
 
-    The run starts with the first write. A resumed training continues it when `id` is given.
+    The run starts at the first write. Pass `id` to continue the run of a resumed training.
 
     Args:
-        project: The project's name.
-        window_size: Noisy scalars are written as the median of their values of so many iterations.
-        kwargs: Other arguments of `wandb.init`, e.g. `name`, `id`, `dir`, `mode`, `config`.
+        project: Name of the project.
+        window_size: Noisy scalars are replaced by their median over this number of iterations.
+        kwargs: Further arguments of `wandb.init`, such as `name`, `id`, `dir`, `mode` or `config`.
 
     Raises:
-        ImportError: the package `wandb` is missing.
+        ImportError: If `wandb` is not installed.
     """
 
     def __init__(self, project: str, window_size: int = 20, **kwargs: Any) -> None:
         try:
             import wandb
         except ImportError as error:
-            raise ImportError("WandbWriter needs wandb: pip install detectory-core[wandb]") from error
+            raise ImportError("WandbWriter requires wandb: pip install detectory-core[wandb]") from error
         self._wandb: Any = wandb
         self._arguments = {"project": project, "resume": "allow", **kwargs}
         if "dir" in kwargs:
@@ -35,15 +35,15 @@ class WandbWriter(EventWriter):
         self._run: Any = None
 
     def write(self) -> None:
-        """Write what was put since the last call; pictures leave the storage."""
+        """Write the events since the last call and remove images from the storage."""
         storage = get_event_storage()
         if self._run is None:
             self._run = self._wandb.init(**self._arguments)
         rows: dict[int, dict[str, Any]] = dict(new_scalars(storage, self._last_write, self._window_size))
-        for name, picture, iteration in storage.images:
-            # The run takes steps in rising order only.
+        for name, image, iteration in storage.images:
+            # W&B only accepts increasing steps.
             row = rows.setdefault(max(iteration, self._last_write + 1), {})
-            row[name] = self._wandb.Image(picture_rows(picture))
+            row[name] = self._wandb.Image(image_array(image))
         storage.clear_images()
         for iteration in sorted(rows):
             self._run.log(rows[iteration], step=iteration)

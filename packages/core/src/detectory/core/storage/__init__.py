@@ -1,7 +1,8 @@
-"""Files: verified downloads with a cache, one face for paths and addresses, writes that are whole or not at all."""
+"""File access: verified downloads with a cache, local paths for URLs, JSON files and atomic writes."""
 
 from detectory.core.storage.atomic_file import atomic_write
 from detectory.core.storage.download import DownloadError, download, file_sha256, hash_in_name
+from detectory.core.storage.json_file import InvalidJSONError, read_json
 from detectory.core.storage.paths import (
     Detectron2ModelHandler,
     HuggingFaceHandler,
@@ -19,6 +20,7 @@ __all__ = [
     "Detectron2ModelHandler",
     "DownloadError",
     "HuggingFaceHandler",
+    "InvalidJSONError",
     "WebHandler",
     "atomic_write",
     "cache_dir",
@@ -31,4 +33,5 @@ __all__ = [
     "new_path_manager",
     "open_file",
     "path_manager",
+    "read_json",
 ]

@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all."""
+"""Atomic file writes: a file has either its old content or all of the new."""
 
 import contextlib
 import os
@@ -7,16 +7,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
-_MARK = ".unfinished"
+_TEMPORARY_SUFFIX = ".unfinished"
 
 
 @contextlib.contextmanager
 def atomic_write(path: str | os.PathLike[str], mode: str = "wb") -> Iterator[IO]:
-    """Open a file for writing that replaces `path` when the block ends, and only when it ends well.
+    """Open a temporary file for writing that replaces `path` when the block ends without an error.
 
-    The data go to a temporary file in the same folder, which is flushed to the disk and renamed. Whatever happens in
-    between, an exception, a full disk, a killed process, a power cut: `path` holds its old content or all of the new.
-    Missing folders are made.
+    The temporary file is in the same folder. It is flushed to disk (`fsync`) and renamed, and the folder is flushed
+    too, so `path` has either its old content or all of the new after an exception, a full disk, a killed process or a
+    power failure. Missing folders are created.
 
     Args:
         path: The file to write.
@@ -26,24 +26,24 @@ def atomic_write(path: str | os.PathLike[str], mode: str = "wb") -> Iterator[IO]
         The open temporary file.
 
     Raises:
-        OSError: the file cannot be written, e.g. the disk is full; the message names `path` and says that it is
-            unchanged.
-        ValueError: `mode` is another one.
+        OSError: If the file cannot be written, for example because the disk is full; the message names `path` and
+            states that it is unchanged.
+        ValueError: If `mode` is neither `"wb"` nor `"w"`.
 
     Example:
         >>> import tempfile
         >>> path = Path(tempfile.mkdtemp()) / "note.txt"
         >>> with atomic_write(path, "w") as file:
-        ...     _ = file.write("all of it")
+        ...     _ = file.write("complete")
         >>> path.read_text()
-        'all of it'
+        'complete'
     """
     if mode not in ("wb", "w"):
         raise ValueError(f"atomic_write: mode must be 'wb' or 'w', got '{mode}'")
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
     _remove_leftovers(target)
-    temporary = target.with_name(f".{target.name}.{socket.gethostname()}.{os.getpid()}{_MARK}")
+    temporary = target.with_name(f".{target.name}.{socket.gethostname()}.{os.getpid()}{_TEMPORARY_SUFFIX}")
     try:
         with open(temporary, mode, encoding=None if mode == "wb" else "utf-8") as file:
             yield file
@@ -54,7 +54,7 @@ def atomic_write(path: str | os.PathLike[str], mode: str = "wb") -> Iterator[IO]
     except OSError as error:
         if error.filename not in (None, str(temporary)):
             raise
-        state = "is unchanged" if target.exists() else "was not made"
+        state = "is unchanged" if target.exists() else "was not created"
         raise OSError(error.errno, f"cannot write: {error.strerror}; the file {state}", str(target)) from error
     finally:
         with contextlib.suppress(OSError):
@@ -62,7 +62,7 @@ def atomic_write(path: str | os.PathLike[str], mode: str = "wb") -> Iterator[IO]
 
 
 def _flush_folder(folder: Path) -> None:
-    """Make the rename itself survive a power cut; only POSIX opens folders."""
+    """Flush a folder so that a rename in it survives a power failure. Only POSIX can open folders."""
     if os.name != "posix":
         return
     handle = os.open(folder, os.O_RDONLY)
@@ -73,10 +73,10 @@ def _flush_folder(folder: Path) -> None:
 
 
 def _remove_leftovers(target: Path) -> None:
-    """Remove temporary files that killed processes of this machine left for the same target."""
+    """Remove temporary files for the same target that killed processes of this machine left behind."""
     prefix = f".{target.name}.{socket.gethostname()}."
-    for leftover in target.parent.glob(f".{target.name}.*{_MARK}"):
-        process = leftover.name[len(prefix) : -len(_MARK)]
+    for leftover in target.parent.glob(f".{target.name}.*{_TEMPORARY_SUFFIX}"):
+        process = leftover.name[len(prefix) : -len(_TEMPORARY_SUFFIX)]
         if leftover.name.startswith(prefix) and process.isdigit() and not _is_alive(int(process)):
             leftover.unlink(missing_ok=True)
 

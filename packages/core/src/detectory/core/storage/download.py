@@ -1,4 +1,4 @@
-"""Downloads that are verified, resumed after a break, tried on several mirrors and shared by many processes."""
+"""Verified downloads with resume, mirrors and locking between processes."""
 
 import contextlib
 import hashlib
@@ -26,7 +26,7 @@ Progress = Callable[[int, int | None], None]
 
 
 class DownloadError(OSError):
-    """A file could not be had from any of its addresses, or is not the file that was asked for."""
+    """A file could not be downloaded from any URL, or its hash is wrong."""
 
 
 def download(
@@ -35,26 +35,26 @@ def download(
     sha256: str | None = None,
     progress: Progress | None = None,
 ) -> Path:
-    """Fetch a file once and return its path.
+    """Download a file unless it exists already, and return its path.
 
-    A file that is already there (with the right hash, when one is given) is not fetched again. Several processes that
-    ask for the same destination wait for the one that fetches. A broken transfer continues where it stopped, in this
-    call, and in the next one.
+    An existing file (with the right hash, if one is given) is not downloaded again. Concurrent processes with the same
+    destination wait for the first one to finish. An interrupted transfer is resumed, in this call or in the next.
 
-    Without a published hash the first download records the file's, beside it, and later ones must equal it: delete the
-    record, `<destination>.sha256`, where a file was meant to change. Digits at the end of a file's name that are the
-    beginning of its hash, as in `model_final_f10217.pkl`, verify it the first time; others mean nothing.
+    If no hash is given, the hash of the first download is recorded in `<destination>.sha256`, and later downloads must
+    match it. Delete the record if the file was changed intentionally. Hexadecimal digits at the end of a file name
+    that are the prefix of its hash, as in `model_final_f10217.pkl`, verify the first download; other digits are
+    ignored.
 
     Args:
-        urls: One address or several of the same file, tried in order: `https://`, `http://` or `file://`.
-        destination: Where the file goes; missing folders are made.
-        sha256: The hexadecimal SHA-256, or its first 8 or more digits.
-        progress: Called with the bytes so far and the bytes in all (None when unknown); logged by default.
+        urls: One or more URLs of the same file, tried in order: `https://`, `http://` or `file://`.
+        destination: The path to write. Missing folders are created.
+        sha256: The hexadecimal SHA-256 of the file, or its first 8 or more digits.
+        progress: Called with the bytes received and the total (None if unknown). Logged by default.
 
     Raises:
-        DownloadError: no address gave the right file, or `DETECTORY_OFFLINE=1` forbids to ask; the message has one
-            line for each address. The destination is untouched.
-        ValueError: `sha256` is no hexadecimal number of 8 to 64 digits.
+        DownloadError: If no URL returned the right file, or `DETECTORY_OFFLINE=1` forbids the download; the message
+            has one line per URL. The destination is unchanged.
+        ValueError: If `sha256` is not a hexadecimal number of 8 to 64 digits.
     """
     addresses = [urls] if isinstance(urls, str) else list(urls)
     target = Path(destination)
@@ -62,7 +62,7 @@ def download(
     if _is_complete(target, expected):
         return target
     if os.environ.get("DETECTORY_OFFLINE", "0") not in ("", "0") and not _all_local(addresses):
-        raise DownloadError(f"download: {addresses[0]} is not at {target}, and DETECTORY_OFFLINE is set")
+        raise DownloadError(f"download: {target} does not exist and DETECTORY_OFFLINE is set; source {addresses[0]}")
     target.parent.mkdir(parents=True, exist_ok=True)
     with file_lock(str(target)):
         if not _is_complete(target, expected):
@@ -80,7 +80,7 @@ def file_sha256(path: str | os.PathLike[str]) -> str:
 
 
 class _LoggedProgress:
-    """Logs a download's progress at most every five seconds."""
+    """Logs the progress of a download at most every five seconds."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -91,8 +91,8 @@ class _LoggedProgress:
         if now - self.last < 5 and done != total:
             return
         self.last = now
-        share = f" of {total / 1e6:.1f}" if total else ""
-        _logger.info("downloading %s: %.1f%s MB", self.name, done / 1e6, share)
+        of_total = f" of {total / 1e6:.1f}" if total else ""
+        _logger.info("downloading %s: %.1f%s MB", self.name, done / 1e6, of_total)
 
 
 def _checked_hash(sha256: str | None) -> str | None:
@@ -113,7 +113,7 @@ def _record_of(target: Path) -> Path:
 
 
 def hash_in_name(name: str) -> str | None:
-    """Return the six or more hexadecimal digits at the end of a file's name, before its suffix; None without any."""
+    """Return the six or more hexadecimal digits at the end of a file name, before the suffix, or None."""
     match = re.search(r"[_-]([0-9a-f]{6,64})\.\w+$", name)
     return match[1] if match else None
 
@@ -124,54 +124,54 @@ def _is_complete(target: Path, expected: str | None) -> bool:
     if expected is None:
         return True
     record = _record_of(target)
-    # The record spares hashing the file at every use; it counts only while the file has not changed since.
+    # The record avoids hashing the file on every use. It is valid only if the file has not been modified since.
     if record.is_file() and record.stat().st_mtime_ns >= target.stat().st_mtime_ns:
-        found = record.read_text(encoding="ascii").strip()
+        actual = record.read_text(encoding="ascii").strip()
     else:
-        found = file_sha256(target)
-        record.write_text(found, encoding="ascii")
-    return found.startswith(expected)
+        actual = file_sha256(target)
+        record.write_text(actual, encoding="ascii")
+    return actual.startswith(expected)
 
 
 def _fetch_from_any(addresses: Sequence[str], target: Path, expected: str | None, progress: Progress) -> None:
-    faults = []
+    problems = []
     record = _record_of(target)
     recorded = record.read_text(encoding="ascii").strip() if expected is None and record.is_file() else None
     for address in addresses:
         part = target.with_name(f"{target.name}.part")
         try:
-            _fetch_patiently(address, part, progress)
-            found = file_sha256(part)
-            if expected is not None and not found.startswith(expected):
+            _fetch_with_retries(address, part, progress)
+            actual = file_sha256(part)
+            if expected is not None and not actual.startswith(expected):
                 _discard(part)
-                raise DownloadError(f"expected SHA-256 {expected}, got {found}")
-            if recorded is not None and found != recorded:
+                raise DownloadError(f"expected SHA-256 {expected}, got {actual}")
+            if recorded is not None and actual != recorded:
                 _discard(part)
-                raise DownloadError(f"an earlier download had SHA-256 {recorded}, this one {found}; see {record}")
+                raise DownloadError(f"expected SHA-256 {recorded} of an earlier download, got {actual}; see {record}")
         except (OSError, http.client.HTTPException, ValueError) as error:
-            faults.append(f"  {address}: {error}")
+            problems.append(f"  {address}: {error}")
             continue
         with open(part, "rb") as file:
             os.fsync(file.fileno())
         os.replace(part, target)
         _discard(part)
-        record.write_text(found, encoding="ascii")
+        record.write_text(actual, encoding="ascii")
         if expected is None and recorded is None:
-            _tell_what_vouches(target.name, found)
+            _log_verification(target.name, actual)
         return
-    raise DownloadError(f"download: cannot get {target.name} from any address:\n" + "\n".join(faults))
+    raise DownloadError(f"download: cannot download {target.name} from any URL:\n" + "\n".join(problems))
 
 
-def _tell_what_vouches(name: str, found: str) -> None:
+def _log_verification(name: str, sha256: str) -> None:
     digits = hash_in_name(name)
-    if digits is not None and found.startswith(digits):
-        _logger.info("%s is verified by the digits in its name; its SHA-256 is %s", name, found)
+    if digits is not None and sha256.startswith(digits):
+        _logger.info("%s is verified by the digits in its name; SHA-256 %s", name, sha256)
     else:
-        _logger.info("%s is unverified, nobody published its hash; later downloads must have SHA-256 %s", name, found)
+        _logger.info("%s is unverified: no published hash; later downloads must have SHA-256 %s", name, sha256)
 
 
-def _fetch_patiently(address: str, part: Path, progress: Progress) -> None:
-    """Fetch into `part`, again from where it broke off, up to three times without any progress."""
+def _fetch_with_retries(address: str, part: Path, progress: Progress) -> None:
+    """Download into `part`, resuming after interruptions; give up after three attempts without progress."""
     failures = 0
     while True:
         before = part.stat().st_size if part.exists() else 0
@@ -181,14 +181,14 @@ def _fetch_patiently(address: str, part: Path, progress: Progress) -> None:
         except urllib.error.HTTPError as error:
             if error.code < 500 and error.code not in (408, 416, 429):
                 raise
-            fault: Exception = error
+            failure: Exception = error
             if error.code == 416:
                 _discard(part)
         except (urllib.error.URLError, ConnectionError, TimeoutError, http.client.HTTPException) as error:
-            fault = error
+            failure = error
         failures = 0 if part.exists() and part.stat().st_size > before else failures + 1
         if failures >= _ATTEMPTS:
-            raise fault
+            raise failure
         time.sleep(min(0.2 * 2**failures, 5.0))
 
 
@@ -197,11 +197,11 @@ def _fetch_once(address: str, part: Path, progress: Progress) -> None:
         shutil.copyfile(unquote(urlsplit(address).path), part)
         return
     if urlsplit(address).scheme not in ("http", "https"):
-        raise ValueError("expected an address that starts with https://, http:// or file://")
+        raise ValueError("the URL must start with https://, http:// or file://")
     offset, validator = _resume_point(address, part)
     headers = {"User-Agent": "detectory"}
     if offset and validator:
-        # If-Range: the server sends the rest only when the file is still the one that was begun.
+        # If-Range: the server sends the remainder only if the file has not changed since the transfer started.
         headers |= {"Range": f"bytes={offset}-", "If-Range": validator}
     with urllib.request.urlopen(urllib.request.Request(address, headers=headers), timeout=_TIMEOUT_SECONDS) as reply:
         offset = offset if reply.status == 206 else 0
@@ -215,7 +215,7 @@ def _fetch_once(address: str, part: Path, progress: Progress) -> None:
                 done += len(block)
                 progress(done, total)
     if total is not None and done != total:
-        raise ConnectionError(f"the transfer ended after {done} of {total} bytes")
+        raise ConnectionError(f"transfer ended after {done} of {total} bytes")
 
 
 def _notes(part: Path) -> Path:
@@ -235,7 +235,7 @@ def _resume_point(address: str, part: Path) -> tuple[int, str | None]:
 
 
 def _remember(address: str, part: Path, validator: str | None) -> None:
-    # A weak ETag says that two files mean the same, not that their bytes are equal.
+    # A weak ETag marks semantically equal files, whose bytes may differ, so it cannot be used to resume.
     strong = validator if validator and not validator.startswith("W/") else None
     _notes(part).write_text(json.dumps({"address": address, "validator": strong}), encoding="utf-8")
 

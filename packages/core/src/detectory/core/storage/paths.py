@@ -1,4 +1,4 @@
-"""Paths and addresses under one face: local files, https://, file://, detectron2:// and hf:// give a local path."""
+"""Path handlers and the cache: local paths for `https://`, `file://`, `detectron2://` and `hf://` URLs."""
 
 import hashlib
 import os
@@ -14,9 +14,9 @@ DETECTRON2_MODELS = "https://dl.fbaipublicfiles.com/detectron2/"
 
 
 def cache_dir() -> Path:
-    """Return the folder of downloads, which is not made here.
+    """Return the folder for downloads, without creating it.
 
-    It is `$DETECTORY_CACHE`, else `$XDG_CACHE_HOME/detectory`, else `~/.cache/detectory`.
+    `$DETECTORY_CACHE` if set, else `$XDG_CACHE_HOME/detectory`, else `~/.cache/detectory`.
     """
     if own := os.environ.get("DETECTORY_CACHE"):
         return Path(own).expanduser()
@@ -25,36 +25,36 @@ def cache_dir() -> Path:
 
 
 def cached_path(url: str) -> Path:
-    """Return where the cache keeps the file of an address, whether it is there or not."""
+    """Return the path of a URL's file in the cache, whether or not it exists."""
     parts = urlsplit(url)
     path = Path(cache_dir(), parts.netloc.replace(":", "_"), *unquote(parts.path).strip("/").split("/"))
     if parts.query:
-        # Two addresses that differ in their query are two files.
+        # URLs that differ only in their query are different files.
         path = path.with_name(f"{hashlib.sha256(parts.query.encode()).hexdigest()[:8]}-{path.name}")
     return path
 
 
 def mirrors(url: str) -> list[str]:
-    """Return the addresses to try for `url`: those of `$DETECTORY_MIRRORS` first, the address itself last.
+    """Return the URLs to try for `url`: mirrors from `$DETECTORY_MIRRORS` first, `url` itself last.
 
-    `DETECTORY_MIRRORS` holds `prefix=replacement` pairs separated by spaces, e.g.
+    `DETECTORY_MIRRORS` contains `prefix=replacement` pairs separated by spaces, for example
     `https://dl.fbaipublicfiles.com/=https://mirror.example.org/`.
 
     Raises:
-        ValueError: an entry of the variable is no such pair.
+        ValueError: If an entry of the variable is not such a pair.
     """
-    found = []
+    urls = []
     for entry in os.environ.get("DETECTORY_MIRRORS", "").split():
         prefix, separator, replacement = entry.partition("=")
         if not separator:
             raise ValueError(f"DETECTORY_MIRRORS: expected prefix=replacement, got '{entry}'")
         if url.startswith(prefix):
-            found.append(replacement + url[len(prefix) :])
-    return [*found, url]
+            urls.append(replacement + url[len(prefix) :])
+    return [*urls, url]
 
 
 class WebHandler(PathHandler):
-    """Gives files at https:// and http:// addresses as cached, verified downloads."""
+    """Resolves `https://` and `http://` URLs to cached, verified downloads."""
 
     def _get_supported_prefixes(self) -> list[str]:
         return ["https://", "http://"]
@@ -67,7 +67,7 @@ class WebHandler(PathHandler):
 
     def _open(self, path: str, mode: str = "r", buffering: int = -1, **kwargs: Any) -> IO:
         if "r" not in mode or "+" in mode:
-            raise ValueError(f"open_file: {path} can only be read, got mode '{mode}'")
+            raise ValueError(f"open_file: {path} is read-only, got mode '{mode}'")
         return open(self._get_local_path(path), mode, buffering=buffering, **kwargs)
 
     def _exists(self, path: str, **_: Any) -> bool:
@@ -78,7 +78,7 @@ class WebHandler(PathHandler):
 
 
 class Detectron2ModelHandler(WebHandler):
-    """Gives the published models of Detectron2, `detectron2://ImageNetPretrained/MSRA/R-50.pkl`."""
+    """Resolves `detectron2://` URLs of Detectron2's models, such as `detectron2://ImageNetPretrained/MSRA/R-50.pkl`."""
 
     def _get_supported_prefixes(self) -> list[str]:
         return ["detectron2://"]
@@ -94,11 +94,11 @@ class Detectron2ModelHandler(WebHandler):
 
 
 class HuggingFaceHandler(PathHandler):
-    """Gives files of repositories on the Hugging Face Hub, `hf://owner/repository/folder/model.safetensors`.
+    """Resolves `hf://owner/repository/folder/model.safetensors` URLs of the Hugging Face Hub.
 
-    A revision stands behind the repository: `hf://owner/repository@revision/model.safetensors`. The hub's library
-    downloads and verifies; its files are in the folder `huggingface` of this cache. With `DETECTORY_OFFLINE=1` only
-    what is there is used.
+    A revision follows the repository: `hf://owner/repository@revision/model.safetensors`. `huggingface_hub` downloads
+    and verifies the files into the subfolder `huggingface` of the cache. With `DETECTORY_OFFLINE=1`, only cached files
+    are used.
     """
 
     def _get_supported_prefixes(self) -> list[str]:
@@ -109,11 +109,11 @@ class HuggingFaceHandler(PathHandler):
             from huggingface_hub import hf_hub_download
         except ImportError as error:
             raise ImportError(
-                f"local_path: {path} needs the hub's library: pip install 'detectory-core[hf]'"
+                f"local_path: {path} requires huggingface_hub: pip install 'detectory-core[hf]'"
             ) from error
         owner, repository, file = _hub_parts(path)
         name, _, revision = repository.partition("@")
-        found = hf_hub_download(
+        file_path = hf_hub_download(
             repo_id=f"{owner}/{name}",
             filename=file,
             revision=revision or None,
@@ -122,26 +122,26 @@ class HuggingFaceHandler(PathHandler):
             local_files_only=os.environ.get("DETECTORY_OFFLINE", "0") not in ("", "0"),
         )
         expected = kwargs.get("sha256")
-        if expected is not None and not file_sha256(found).startswith(expected.lower()):
-            raise DownloadError(f"local_path: {path}: expected SHA-256 {expected}, got {file_sha256(found)}")
-        return found
+        if expected is not None and not file_sha256(file_path).startswith(expected.lower()):
+            raise DownloadError(f"local_path: {path}: expected SHA-256 {expected}, got {file_sha256(file_path)}")
+        return file_path
 
     def _open(self, path: str, mode: str = "r", buffering: int = -1, **kwargs: Any) -> IO:
         if "r" not in mode or "+" in mode:
-            raise ValueError(f"open_file: {path} can only be read, got mode '{mode}'")
+            raise ValueError(f"open_file: {path} is read-only, got mode '{mode}'")
         return open(self._get_local_path(path), mode, buffering=buffering, **kwargs)
 
 
 def _hub_parts(path: str) -> tuple[str, str, str]:
-    """Return owner, repository and file of an `hf://` address."""
+    """Split an `hf://` URL into owner, repository and file."""
     parts = path.removeprefix("hf://").split("/", 2)
     if len(parts) != 3 or not all(parts):
-        raise ValueError(f"local_path: expected hf://owner/repository/file, got '{path}'")
+        raise ValueError(f"local_path: url must be like hf://owner/repository/file, got '{path}'")
     return parts[0], parts[1], parts[2]
 
 
 class LocalHandler(NativePathHandler):
-    """Gives local files, also as `file://` addresses."""
+    """Resolves local paths and `file://` URLs."""
 
     def _get_supported_prefixes(self) -> list[str]:
         return ["file://"]
@@ -156,7 +156,7 @@ class LocalHandler(NativePathHandler):
 
 
 def new_path_manager() -> PathManager:
-    """Return a path manager that knows local files, web addresses, `detectron2://` and `hf://`."""
+    """Return a path manager for local files, web URLs, `detectron2://` and `hf://`."""
     manager = PathManager()
     manager._native_path_handler = LocalHandler()
     for handler in (LocalHandler(), WebHandler(), Detectron2ModelHandler(), HuggingFaceHandler()):
@@ -168,24 +168,24 @@ _manager = new_path_manager()
 
 
 def path_manager() -> PathManager:
-    """Return the path manager of this process: `path_manager().register_handler(…)` teaches it another prefix."""
+    """Return this process's path manager; add prefixes with `path_manager().register_handler(…)`."""
     return _manager
 
 
 def local_path(url: str | os.PathLike[str], sha256: str | None = None) -> str:
-    """Return the local path of a file, downloading it into the cache first when `url` is an address.
+    """Return the local path of a file, downloading it into the cache first if `url` is remote.
 
     Args:
         url: A path, `https://…`, `http://…`, `file://…`, `detectron2://…`, `hf://…` or any registered prefix.
-        sha256: The hash that a download must have, or its first 8 or more digits.
+        sha256: The expected SHA-256 of a download, or its first 8 or more digits.
 
     Raises:
-        DownloadError: the file cannot be had, or has another hash.
+        DownloadError: If the file cannot be downloaded or its hash is wrong.
     """
     arguments = {} if sha256 is None else {"sha256": sha256}
     return _manager.get_local_path(os.fspath(url), **arguments)
 
 
 def open_file(url: str | os.PathLike[str], mode: str = "r", **kwargs: Any) -> IO:
-    """Open a path or an address, which is downloaded first and can only be read; `kwargs` as of `open`."""
+    """Open a path, or a URL for reading, which is downloaded first; `kwargs` are passed to `open`."""
     return _manager.open(os.fspath(url), mode, **kwargs)

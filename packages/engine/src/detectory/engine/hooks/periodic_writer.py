@@ -38,7 +38,7 @@ class PeriodicWriter(HookBase):
     def _write(self) -> None:
         storage = self.trainer.storage
         for writer in self._writers:
-            with storage.keeping_pictures():
+            with storage.keep_images():
                 writer.write()
         storage.clear_images()
         storage.clear_histograms()

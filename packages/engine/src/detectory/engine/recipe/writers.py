@@ -5,7 +5,7 @@ import logging
 import os
 from pathlib import Path
 
-from detectory.core.events import CommonMetricPrinter, EventWriter, JSONWriter, TensorboardXWriter
+from detectory.core.events import CommonMetricPrinter, EventWriter, JSONWriter, TensorBoardWriter
 
 _logger = logging.getLogger(__name__)
 
@@ -23,5 +23,5 @@ def default_writers(output_dir: str | os.PathLike[str], max_iter: int | None = N
     if importlib.util.find_spec("tensorboard") is None:
         _logger.info("no TensorBoard files are written: pip install detectory-core[tensorboard]")
     else:
-        writers.append(TensorboardXWriter(str(folder)))
+        writers.append(TensorBoardWriter(str(folder)))
     return writers

@@ -8,10 +8,10 @@ from detectory.core.events import (
     EventWriter,
     HistoryBuffer,
     JSONWriter,
-    TensorboardXWriter,
     get_event_storage,
     has_event_storage,
 )
+from detectory.core.events import TensorBoardWriter as TensorboardXWriter
 
 __all__ = [
     "CommonMetricPrinter",
