@@ -76,7 +76,7 @@ def test_eval_reports_the_invalid_entry_and_writes_nothing(evaluate, tmp_path):
 def test_eval_rejects_a_truncated_file(evaluate):
     code, text = evaluate(json.dumps(RESULTS)[:50])
     assert code == 1
-    assert "results.json is no JSON file" in text
+    assert "results.json: not valid JSON" in text
 
 
 def test_eval_rejects_an_image_folder_without_the_images(evaluate, tmp_path):

@@ -262,7 +262,7 @@ def test_an_index_says_of_a_damaged_file_what_its_list_says(coco, skip_invalid):
 
 def test_a_number_of_ten_thousand_digits_is_named(tmp_path):
     (tmp_path / "a.json").write_text('{"images": ' + "9" * 10_000 + "}")
-    with pytest.raises(DatasetError, match=r"a\.json: the file is no JSON: Exceeds the limit"):
+    with pytest.raises(DatasetError, match=r"a\.json: not valid JSON: Exceeds the limit"):
         load_coco_json(tmp_path / "a.json", "")
 
 

@@ -221,9 +221,7 @@ def test_a_signal_that_comes_before_the_training_ends_all_processes_with_its_cod
 def test_a_process_that_hangs_is_named_with_what_the_others_wait_for():
     with pytest.raises(torch.multiprocessing.ProcessRaisedException) as raised:
         launch(hang, 2, args=(None,))
-    assert "all_gather: process 0 of 2 timed out: no response from process 1, dead or hanging" in str(
-        raised.value
-    )
+    assert "all_gather: process 0 of 2 timed out: no response from process 1, dead or hanging" in str(raised.value)
 
 
 def test_rejects_a_port_that_is_taken():

@@ -222,7 +222,7 @@ def test_rejects_wrong_keypoints_by_their_index(points):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("{", "is no JSON file"),
+        ("{", "not valid JSON"),
         ('{"a": 1}', "must hold a list of detections, got dict"),
         ("[3]", "entry 0: image_id is missing"),
     ],

@@ -102,7 +102,7 @@ def test_rejects_a_folder_without_the_pictures(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ('[{"image_id": 1, "category_id": 1, "score": 0.5, "bb', "results.json is no JSON file"),
+        ('[{"image_id": 1, "category_id": 1, "score": 0.5, "bb', "results.json: not valid JSON"),
         ('{"annotations": []}', "results.json must hold a list of detections, got dict"),
         ('[{"image_id": 1, "category_id": 1, "score": 0.5}]', "entry 0 has none of bbox, segmentation, keypoints"),
         ('["bbox"]', "entry 0: image_id is missing: the entry is no object"),

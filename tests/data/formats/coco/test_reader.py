@@ -83,10 +83,10 @@ def test_rejects(coco, case):
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        (b"{", "no JSON: .* in line 1, column 2"),
+        (b"{", "not valid JSON: .* at line 1, column 2"),
         (b"[1]", "no COCO file: expected a JSON object, got list"),
         (b'{"images": "\xff"}', "not UTF-8: byte 0xff at offset 12"),
-        (b"[" * 100_000, "nested too deeply|no JSON"),
+        (b"[" * 100_000, "nested too deeply|not valid JSON"),
     ],
     ids=["broken", "list", "latin-1", "deep"],
 )

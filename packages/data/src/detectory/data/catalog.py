@@ -5,6 +5,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from detectory.core.suggestions import nearest
+from detectory.core.text import short_repr
 
 
 class _DatasetCatalog:
@@ -126,8 +127,8 @@ class Metadata(SimpleNamespace):
     def __setattr__(self, key: str, value: Any) -> None:
         if key in self.__dict__ and self.__dict__[key] != value:
             raise ValueError(
-                f"metadata of dataset {self.name!r}: attribute {key!r} is already {_short(self.__dict__[key])}, "
-                f"it cannot become {_short(value)}; use another dataset name"
+                f"metadata of dataset {self.name!r}: attribute {key!r} is already {short_repr(self.__dict__[key], 200)}, "
+                f"it cannot become {short_repr(value, 200)}; use another dataset name"
             )
         super().__setattr__(key, value)
 
@@ -202,11 +203,6 @@ class _MetadataCatalog:
         return f"MetadataCatalog({', '.join(sorted(self._metadata))})"
 
     __str__ = __repr__
-
-
-def _short(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 200 else f"{text[:200]}…"
 
 
 DatasetCatalog = _DatasetCatalog()

@@ -1,6 +1,5 @@
 """The ground truth of an evaluation: a COCO annotation file, or any dataset in the standard format turned into one."""
 
-import json
 import os
 from collections.abc import Mapping, Sequence
 from functools import cached_property
@@ -11,6 +10,7 @@ import hotcoco
 import numpy as np
 
 from detectory import ops
+from detectory.core.storage import read_json
 from detectory.data.formats.coco.problems import first_problem
 from detectory.structures import BoxMode, polygon_area
 
@@ -56,7 +56,7 @@ class CocoGroundTruth:
     @cached_property
     def dataset(self) -> Mapping[str, Any]:
         """The whole dataset as COCO's JSON has it."""
-        return self._source if isinstance(self._source, Mapping) else _read_json(Path(self._source))
+        return self._source if isinstance(self._source, Mapping) else read_json(self._source)
 
     @cached_property
     def image_sizes(self) -> dict[Any, tuple[int, int]]:
@@ -191,11 +191,3 @@ def _upright(box: Sequence[float]) -> list[float]:
     if len(box) != 5:
         return list(box)
     return [box[0] - box[2] / 2, box[1] - box[3] / 2, box[2], box[3]]
-
-
-def _read_json(path: Path) -> Any:
-    try:
-        with path.open(encoding="utf-8") as file:
-            return json.load(file)
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"CocoGroundTruth: {path} is no JSON file: {error}") from error

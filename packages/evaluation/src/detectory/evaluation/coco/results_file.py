@@ -1,6 +1,5 @@
 """COCO results files: read, and refused with the entry's index where they are wrong."""
 
-import json
 import math
 import mmap
 import os
@@ -11,6 +10,8 @@ from typing import Any, NoReturn
 import hotcoco
 import numpy as np
 
+from detectory.core.storage import read_json
+from detectory.core.text import short_repr
 from detectory.data.formats.coco.problems import is_id
 from detectory.evaluation.detections import Detections
 from detectory.evaluation.run_lengths import MaskFault, RunLengths
@@ -48,7 +49,7 @@ def load_results(
     """
     entries: Any = results
     if isinstance(results, (str, os.PathLike)):
-        name, entries = name or os.fspath(results), read_results(results)
+        name, entries = name or os.fspath(results), read_json(results)
     columns = _Columns(name or "results", entries)
     image_ids = columns.get("image_id")
     categories = columns.get("category_id")
@@ -191,7 +192,7 @@ class _Columns:
         """Raise for the first value that is not good."""
         for index, value in enumerate(values):
             if not is_good(value):
-                self.refuse(index, field, f"{problem}: {_short(value)}")
+                self.refuse(index, field, f"{problem}: {short_repr(value)}")
 
     def refuse(self, index: int, field: str, problem: str) -> NoReturn:
         raise ValueError(f"load_results: {self.name}: entry {index}: {field} {problem}")
@@ -210,7 +211,7 @@ def _boxes(columns: _Columns, values: Sequence[Any]) -> np.ndarray:
 def _masks(columns: _Columns, values: Sequence[Any], sizes: Sequence[list[int]]) -> RunLengths:
     for index, (mask, size) in enumerate(zip(values, sizes, strict=True)):
         if not isinstance(mask, Mapping) or not isinstance(mask.get("counts"), (str, bytes)):
-            columns.refuse(index, "segmentation", f"is no RLE with compressed counts: {_short(mask)}")
+            columns.refuse(index, "segmentation", f"is no RLE with compressed counts: {short_repr(mask)}")
         given = mask.get("size")
         if not isinstance(given, Sequence) or list(given) != size:
             columns.refuse(index, "segmentation", f"has size {given!r:.80}, but the image has {size}")
@@ -241,21 +242,3 @@ def _is_finite(value: Any) -> bool:
 
 def _is_box(value: Any) -> bool:
     return isinstance(value, Sequence) and len(value) == 4 and all(map(_is_finite, value)) and min(value[2:]) >= 0
-
-
-def _short(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 80 else text[:77] + "..."
-
-
-def read_results(path: str | os.PathLike) -> Any:
-    """What a JSON file holds.
-
-    Raises:
-        ValueError: where it is none, or cut off.
-    """
-    try:
-        with Path(path).open(encoding="utf-8") as file:
-            return json.load(file)
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"load_results: {os.fspath(path)} is no JSON file: {error}") from error

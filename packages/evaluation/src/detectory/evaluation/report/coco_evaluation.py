@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from detectory.core.storage import read_json
 from detectory.evaluation.coco.compute import CocoSettings, coco_metrics
 from detectory.evaluation.coco.evaluator import report_metrics
 from detectory.evaluation.coco.ground_truth import CocoGroundTruth
 from detectory.evaluation.coco.metrics import CocoMetrics
-from detectory.evaluation.coco.results_file import FIELD_OF, load_results, read_results
+from detectory.evaluation.coco.results_file import FIELD_OF, load_results
 from detectory.evaluation.detections import Detections
 
 from .error_analysis import CocoErrors, best_threshold, find_errors
@@ -70,7 +71,7 @@ def evaluate_all(
     truth = CocoGroundTruth(annotations)
     entries, name = results, "results"
     if isinstance(results, (str, os.PathLike)):
-        entries, name = read_results(results), os.fspath(results)
+        entries, name = read_json(results), os.fspath(results)
     tasks = list(tasks) if tasks is not None else _tasks_of(entries, name)
     found = load_results(entries, truth, tasks[0], name)
     for task in tasks[1:]:

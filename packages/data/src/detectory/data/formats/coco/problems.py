@@ -9,6 +9,7 @@ from typing import Any
 
 import pycocotools.mask
 
+from detectory.core.text import short_repr
 from detectory.data.problems import Problem
 
 # Names without any of the characters by which one could leave a folder.
@@ -34,11 +35,6 @@ def is_id(value: Any) -> bool:
     return isinstance(value, (int, str)) and not isinstance(value, bool)
 
 
-def _short(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 80 else f"{text[:80]}…"
-
-
 def file_problems(
     content: Any, file: str, lists: tuple[str, ...] = ("images", "annotations", "categories")
 ) -> Iterator[Problem]:
@@ -48,15 +44,18 @@ def file_problems(
         return
     for name in lists:
         if not isinstance(content.get(name), list):
-            got = type(content[name]).__name__ if name in content else f"only {_short(sorted(content))}"
+            got = type(content[name]).__name__ if name in content else f"only {short_repr(sorted(content))}"
             yield Problem(file, "", name, f"no COCO file: expected a list {name!r}, got {got}")
             continue
         for number, record in enumerate(content[name]):
             if not isinstance(record, dict):
-                yield Problem(file, f"{name}[{number}]", "", f"expected an object, got {_short(record)}")
+                yield Problem(file, f"{name}[{number}]", "", f"expected an object, got {short_repr(record)}")
             elif name != "annotations" and not is_id(record.get("id")):
                 yield Problem(
-                    file, f"{name}[{number}]", "id", f"expected a number or a string, got {_short(record.get('id'))}"
+                    file,
+                    f"{name}[{number}]",
+                    "id",
+                    f"expected a number or a string, got {short_repr(record.get('id'))}",
                 )
 
 
@@ -89,7 +88,9 @@ def duplicate_problems(records: list[dict], file: str, kind: str) -> Iterator[Pr
 def category_problems(category: dict[str, Any], file: str) -> Iterator[Problem]:
     """Yield the problems of one category."""
     if not isinstance(category.get("name"), str):
-        yield Problem(file, f"category {category['id']}", "name", f"expected text, got {_short(category.get('name'))}")
+        yield Problem(
+            file, f"category {category['id']}", "name", f"expected text, got {short_repr(category.get('name'))}"
+        )
 
 
 def file_name_problem(file_name: Any) -> str | None:
@@ -97,10 +98,10 @@ def file_name_problem(file_name: Any) -> str | None:
     if isinstance(file_name, str) and _PLAIN_NAME.fullmatch(file_name):
         return None
     if not isinstance(file_name, str) or not file_name or "\0" in file_name:
-        return f"expected a file name, got {_short(file_name)}"
+        return f"expected a file name, got {short_repr(file_name)}"
     for path in (PurePosixPath(file_name), PureWindowsPath(file_name)):
         if path.is_absolute() or path.drive or ".." in path.parts:
-            return f"the name must stay inside the folder of images, got {_short(file_name)}"
+            return f"the name must stay inside the folder of images, got {short_repr(file_name)}"
     return None
 
 
@@ -114,7 +115,7 @@ def image_problems(image: dict[str, Any], file: str, needs_file_name: bool = Tru
     for side in ("height", "width"):
         value = image.get(side)
         if not isinstance(value, int) or isinstance(value, bool) or not 0 < value <= MAX_SIDE:
-            yield Problem(file, place, side, f"expected a positive number of pixels, got {_short(value)}")
+            yield Problem(file, place, side, f"expected a positive number of pixels, got {short_repr(value)}")
 
 
 def annotation_problems(
@@ -135,15 +136,15 @@ def annotation_problems(
     """
     place = f"annotation {annotation['id']}" if is_id(annotation.get("id")) else f"annotations[{number}]"
     if "id" in annotation and not is_id(annotation["id"]):
-        yield Problem(file, place, "id", f"expected a number or a string, got {_short(annotation['id'])}")
+        yield Problem(file, place, "id", f"expected a number or a string, got {short_repr(annotation['id'])}")
     image_id, category = annotation.get("image_id"), annotation.get("category_id")
     image = images.get(image_id) if is_id(image_id) else None
     if image is None:
-        yield Problem(file, place, "image_id", f"no image has the id {_short(image_id)}")
+        yield Problem(file, place, "image_id", f"no image has the id {short_repr(image_id)}")
     if not is_id(category) or category not in categories:
-        yield Problem(file, place, "category_id", f"no category has the id {_short(category)}")
+        yield Problem(file, place, "category_id", f"no category has the id {short_repr(category)}")
     if annotation.get("iscrowd", 0) not in (0, 1):
-        yield Problem(file, place, "iscrowd", f"expected 0 or 1, got {_short(annotation['iscrowd'])}")
+        yield Problem(file, place, "iscrowd", f"expected 0 or 1, got {short_repr(annotation['iscrowd'])}")
     message = box_problem(annotation.get("bbox")) or outside_problem(annotation["bbox"], image)
     if message:
         yield Problem(file, place, "bbox", message)
@@ -159,9 +160,9 @@ def annotation_problems(
 def box_problem(box: Any) -> str | None:
     """Say what is wrong with `[x, y, width, height]`."""
     if not isinstance(box, (list, tuple)) or len(box) != 4 or not _are_numbers(box):
-        return f"expected [x, y, width, height] of finite numbers, got {_short(box)}"
+        return f"expected [x, y, width, height] of finite numbers, got {short_repr(box)}"
     if box[2] < 0 or box[3] < 0:
-        return f"width and height must not be negative, got {_short(box)}"
+        return f"width and height must not be negative, got {short_repr(box)}"
     return None
 
 
@@ -173,12 +174,12 @@ def segmentation_problems(segmentation: Any, image: dict[str, Any] | None) -> It
             yield "segmentation", message
         return
     if not isinstance(segmentation, list):
-        yield "segmentation", f"expected polygons or an RLE, got {_short(segmentation)}"
+        yield "segmentation", f"expected polygons or an RLE, got {short_repr(segmentation)}"
         return
     for number, polygon in enumerate(segmentation):
         field = f"segmentation[{number}]"
         if not isinstance(polygon, list):
-            yield field, f"expected a list of numbers, got {_short(polygon)}"
+            yield field, f"expected a list of numbers, got {short_repr(polygon)}"
         elif len(polygon) < 6 or len(polygon) % 2:
             yield (
                 field,
@@ -186,14 +187,14 @@ def segmentation_problems(segmentation: Any, image: dict[str, Any] | None) -> It
             )
         elif not _are_numbers(polygon):
             bad = next((value for value in polygon if not _is_number(value)), polygon)
-            yield field, f"a polygon's coordinates must be finite numbers, got {_short(bad)}"
+            yield field, f"a polygon's coordinates must be finite numbers, got {short_repr(bad)}"
 
 
 def rle_problem(rle: dict[str, Any], image: dict[str, Any] | None) -> str | None:
     """Say what is wrong with a run-length code, without making a mask of it."""
     size, counts = rle.get("size"), rle.get("counts")
     if not isinstance(size, (list, tuple)) or len(size) != 2 or not all(isinstance(side, int) for side in size):
-        return f"an RLE needs 'size' of two numbers, got {_short(size)}"
+        return f"an RLE needs 'size' of two numbers, got {short_repr(size)}"
     if image is not None and list(size) != [image.get("height"), image.get("width")]:
         return (
             f"the RLE is {size[0]} x {size[1]} (height x width), its image {image.get('height')} x {image.get('width')}"
@@ -204,7 +205,7 @@ def rle_problem(rle: dict[str, Any], image: dict[str, Any] | None) -> str | None
             return f"the RLE's counts are damaged: they do not sum to {size[0]} * {size[1]}"
         return None
     if not isinstance(counts, list) or not all(isinstance(count, int) and count >= 0 for count in counts):
-        return f"an RLE needs 'counts' as text or as a list of numbers >= 0, got {_short(counts)}"
+        return f"an RLE needs 'counts' as text or as a list of numbers >= 0, got {short_repr(counts)}"
     if sum(counts) != pixels:
         return f"the RLE's counts must sum to {size[0]} * {size[1]}, got {sum(counts)}"
     return None
@@ -239,7 +240,7 @@ def rle_string_covers(counts: str | bytes, pixels: int) -> bool:
 def keypoints_problem(keypoints: Any) -> str | None:
     """Say what is wrong with `[x, y, visibility, …]`."""
     if not isinstance(keypoints, list) or len(keypoints) % 3 or not _are_numbers(keypoints):
-        return f"expected x, y, visibility of every keypoint as finite numbers, got {_short(keypoints)}"
+        return f"expected x, y, visibility of every keypoint as finite numbers, got {short_repr(keypoints)}"
     if any(visibility not in (0, 1, 2) for visibility in keypoints[2::3]):
         return "a keypoint's visibility must be 0, 1 or 2"
     return None
@@ -252,7 +253,7 @@ def outside_problem(box: list[float], image: dict[str, Any] | None) -> str | Non
         return None
     x, y, width, height = box
     if x > right or y > bottom or x + width < 0 or y + height < 0:
-        return f"the box {_short(box)} lies outside the image of {right} x {bottom}"
+        return f"the box {short_repr(box)} lies outside the image of {right} x {bottom}"
     return None
 
 
