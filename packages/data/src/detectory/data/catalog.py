@@ -127,7 +127,8 @@ class Metadata(SimpleNamespace):
     def __setattr__(self, key: str, value: Any) -> None:
         if key in self.__dict__ and self.__dict__[key] != value:
             raise ValueError(
-                f"metadata of dataset {self.name!r}: attribute {key!r} is already {short_repr(self.__dict__[key], 200)}, "
+                f"metadata of dataset {self.name!r}: attribute {key!r} "
+                f"is already {short_repr(self.__dict__[key], 200)}, "
                 f"it cannot become {short_repr(value, 200)}; use another dataset name"
             )
         super().__setattr__(key, value)
