@@ -106,17 +106,17 @@ def test_box_overlaps_of_groups_are_put_one_after_the_other():
 
 def test_rejects_overlaps_that_are_not_as_many_as_pairs():
     no = torch.zeros(1, 2, dtype=torch.bool)
-    with pytest.raises(ValueError, match="coco_match: ious must hold the groups' 4 pairs, got 3"):
+    with pytest.raises(ValueError, match="coco_match: ious must have 4 entries, one per pair in a group, got 3"):
         coco_match(torch.zeros(3), THRESHOLDS, cuts([2]), cuts([2]), no, no, no[0])
 
 
 def test_rejects_flags_of_another_number_of_ground_truths():
     no = torch.zeros(1, 2, dtype=torch.bool)
-    with pytest.raises(ValueError, match=r"must share A and M, got \(1, 2\), \(1, 2\) and \(1,\)"):
+    with pytest.raises(ValueError, match=r"must agree in A and M, got \(1, 2\), \(1, 2\) and \(1,\)"):
         coco_match(torch.zeros(4), THRESHOLDS, cuts([2]), cuts([2]), no, no, no[0, :1])
 
 
 def test_rejects_groups_that_do_not_end_with_the_list():
     boxes = torch.rand(3, 4)
-    with pytest.raises(ValueError, match="grouped_box_iou: gt_groups must rise from 0 to 3"):
+    with pytest.raises(ValueError, match="grouped_box_iou: gt_groups must increase from 0 to 3"):
         grouped_box_iou(boxes, boxes, None, cuts([3]), cuts([2]))

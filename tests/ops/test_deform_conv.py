@@ -150,8 +150,12 @@ X, OFFSET, W = torch.zeros(1, 4, 5, 5), torch.zeros(1, 18, 3, 3), torch.zeros(2,
 @pytest.mark.parametrize(
     ("arguments", "options", "message"),
     [
-        ((X, OFFSET, torch.zeros(2, 3, 3, 3)), {}, r"weight of shape \(2, 3, 3, 3\) does not divide the 4 channels"),
-        ((X[:, :0], OFFSET, W), {}, r"weight of shape \(2, 4, 3, 3\) does not divide the 0 channels"),
+        (
+            (X, OFFSET, torch.zeros(2, 3, 3, 3)),
+            {},
+            r"weight of shape \(2, 3, 3, 3\) does not divide the 4 input channels",
+        ),
+        ((X[:, :0], OFFSET, W), {}, r"weight of shape \(2, 4, 3, 3\) does not divide the 0 input channels"),
         ((X, OFFSET[:, :17], W), {}, r"offset must have 2 \* G \* 9 channels with G dividing 4, got 17"),
         ((X, OFFSET[..., :2], W), {}, r"offset must have shape \(1, 18, 3, 3\), got \(1, 18, 3, 2\)"),
         ((X, OFFSET, W), {"mask": torch.zeros(1, 9, 3, 4)}, r"mask must have shape \(1, 9, 3, 3\), got \(1, 9, 3, 4\)"),

@@ -11,7 +11,8 @@ import pytest
 import torch
 
 import detectory.ops
-from detectory.ops import _arguments, _library, pairwise_iou
+from detectory.ops import _library, pairwise_iou
+from detectory.ops._checks import arguments
 
 LIBRARIES = [path for stem in ("_C", "_C_cuda") if (path := _library.find_library(stem, detectory.ops.__path__))]
 SANITIZED = os.environ.get("DETECTORY_SANITIZE") == "ON"
@@ -99,6 +100,6 @@ def test_a_cuda_tensor_without_kernels_is_told_why(monkeypatch):
     class OnCuda(torch.Tensor):
         is_cuda = True
 
-    monkeypatch.setattr(_arguments, "cuda_absence", "this torch is a CPU-only build")
-    with pytest.raises(RuntimeError, match=r"boxes1 is on .*, but there are no CUDA kernels: this torch is a CPU"):
+    monkeypatch.setattr(arguments, "cuda_absence", "this torch is a CPU-only build")
+    with pytest.raises(RuntimeError, match=r"boxes1 is on .*, but CUDA kernels are unavailable: this torch is a CPU"):
         pairwise_iou(torch.zeros(1, 4).as_subclass(OnCuda), torch.zeros(1, 4))

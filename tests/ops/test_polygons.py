@@ -103,7 +103,7 @@ def test_rejects_coordinates_that_are_not_finite(value):
 
 
 def test_rejects_an_index_that_names_no_object():
-    with pytest.raises(ValueError, match=r"indices must lie in \[0, 1\), got 1 to 1"):
+    with pytest.raises(ValueError, match=r"indices must be in \[0, 1\), got 1 to 1"):
         rasterize_polygons_within_boxes([[[0, 0, 1, 0, 1, 1]]], torch.zeros(1, 4), 7, torch.tensor([1]))
 
 

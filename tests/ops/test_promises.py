@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from detectory import ops
-from detectory.ops._determinism import require_determinism
+from detectory.ops._checks.determinism import require_determinism
 
 
 def boxes(count, columns=4):
@@ -106,7 +106,7 @@ def test_rejects_complex_numbers(name, place):
 
 @pytest.mark.parametrize(("name", "place"), [case for case in ARGUMENTS if case.values[0] in ON_DEVICES])
 def test_rejects_tensors_of_two_devices(name, place):
-    with pytest.raises(ValueError, match=rf"^{name}: \w+ and \w+ must be on one device, got .*meta"):
+    with pytest.raises(ValueError, match=rf"^{name}: \w+ and \w+ must be on the same device, got .*meta"):
         call_with(name, place, lambda tensor: tensor.to("meta"))
 
 
@@ -167,7 +167,7 @@ def test_two_backward_passes_on_the_cpu_give_the_same_bits(name):
 @pytest.mark.usefixtures("deterministic")
 @pytest.mark.parametrize("name", ["roi_align_rotated", "deform_conv2d", "ms_deform_attn"])
 def test_deterministic_mode_refuses_a_backward_pass_on_cuda_that_adds_in_any_order(name):
-    with pytest.raises(RuntimeError, match=f"^{name}: the backward pass on CUDA has no deterministic implementation"):
+    with pytest.raises(RuntimeError, match=f"^{name}: the backward pass on CUDA is not deterministic"):
         require_determinism(name, torch.device("cuda"))
 
 

@@ -144,7 +144,7 @@ def test_empty_masks_make_the_round_trip(shape):
 )
 def test_rejects_faulty_strings(counts):
     good = {"size": [2, 2], "counts": b"13"}
-    with pytest.raises(ValueError, match=r"rle_area: rles\[1\]\['counts'\] is no COCO run-length string"):
+    with pytest.raises(ValueError, match=r"rle_area: rles\[1\]\['counts'\] is not a COCO run-length string"):
         rle_area([good, {"size": [2, 2], "counts": counts}])
 
 
@@ -155,9 +155,9 @@ def test_rejects_counts_that_do_not_fill_the_mask():
 
 def test_rejects_masks_of_different_sizes():
     rles = [{"size": [2, 2], "counts": [4]}, {"size": [2, 3], "counts": [6]}]
-    with pytest.raises(ValueError, match=r"rles must share one size, got \[2, 2\] and, at 1, \[2, 3\]"):
+    with pytest.raises(ValueError, match=r"rles must have the same size, got \[2, 2\] at 0 and \[2, 3\] at 1"):
         rle_decode(rles)
-    with pytest.raises(ValueError, match="rle_merge: rles must share one size"):
+    with pytest.raises(ValueError, match="rle_merge: rles must have the same size"):
         rle_merge(rles)
 
 
@@ -170,7 +170,7 @@ def test_rejects_what_is_no_run_length_dict(rles):
 @pytest.mark.parametrize("groups", [[0, 1], [0, 3], [1, 2], [0, 2, 1, 2]], ids=str)
 def test_rejects_groups_that_do_not_cut_the_list(groups):
     rles = rle_encode(torch.ones(2, 4, 4))
-    with pytest.raises(ValueError, match="rle_iou: dt_groups must rise from 0 to 2"):
+    with pytest.raises(ValueError, match="rle_iou: dt_groups must increase from 0 to 2"):
         grouped_rle_iou(rles, rles, None, torch.tensor(groups), torch.tensor([0, 2]))
 
 

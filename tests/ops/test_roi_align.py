@@ -199,7 +199,7 @@ X, R = torch.zeros(1, 2, 4, 4), torch.zeros(3, 5)
         ((X.int(), R, 7), TypeError, "roi_align: input must have floating dtype, got torch.int32"),
         ((X, R, 7, -1.0), ValueError, "roi_align: spatial_scale must be positive, got -1.0"),
         ((X, R, 7, 1.0, -1), ValueError, "roi_align: sampling_ratio must be 0 .* got -1"),
-        ((X[:, :, :0], R, 7), ValueError, "roi_align: input must have pixels"),
+        ((X[:, :, :0], R, 7), ValueError, "roi_align: input must not be empty"),
         ((X, R + 2, 7), RuntimeError, r"rois\[0, 0\] must be the index of an image in \[0, 1\), got 2"),
     ],
     ids=["size", "columns", "dimensions", "dtype", "scale", "ratio", "no-pixels", "image"],

@@ -112,7 +112,7 @@ def test_run_lengths_equal_those_of_the_pasted_picture(count, size, image, thres
 
 
 def test_rejects_masks_and_boxes_of_different_number():
-    with pytest.raises(ValueError, match="masks and boxes must be as many, got 2 and 3"):
+    with pytest.raises(ValueError, match="boxes must have one entry per mask, got 3 for 2 masks"):
         paste_masks(torch.rand(2, 4, 4), torch.rand(3, 4), (8, 8))
 
 

@@ -25,7 +25,7 @@ void one_row(const T* box, const BoxColumns<T>& columns, int64_t M, T* __restric
     const T height = larger(smaller(y2, y2s[j]) - larger(y1, y1s[j]), T(0));
     const T inter = width * height;
     const T joint = kind == Overlap::ioa ? areas[j] + 0 * area : area + areas[j] - inter;
-    // A NaN coordinate makes an area NaN and the comparison false: such a box overlaps nothing.
+    // A NaN coordinate makes the area NaN and the comparison false, so that the overlap is 0.
     const T ratio = ((inter > 0) & (joint > 0)) ? inter / joint : T(0);
     if constexpr (kind == Overlap::giou) {
       const T hull = (larger(x2, x2s[j]) - smaller(x1, x1s[j])) * (larger(y2, y2s[j]) - smaller(y1, y1s[j]));

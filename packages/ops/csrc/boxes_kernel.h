@@ -8,13 +8,13 @@ namespace detectory {
 
 enum class Overlap { iou, ioa, giou };
 
-// M boxes as columns; area is (x2 - x1) * (y2 - y1).
+// M boxes in structure-of-arrays layout; area = (x2 - x1) * (y2 - y1).
 template <typename T>
 struct BoxColumns {
   const T *x1, *y1, *x2, *y2, *area;
 };
 
-// Overlap of `rows` boxes (rows, 4) with M boxes, into out (rows, M).
+// Writes the overlap of `rows` boxes (rows, 4) with M boxes to out (rows, M).
 DETECTORY_KERNEL(overlap_f32,
                  void(Overlap, const float* boxes1, int64_t rows, BoxColumns<float>, int64_t M, float* out))
 DETECTORY_KERNEL(overlap_f64,

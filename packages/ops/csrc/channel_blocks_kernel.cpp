@@ -11,7 +11,7 @@ namespace {
 template <typename T, typename E>
 void load_block(const E* data, const Plane& plane, int64_t channels, int64_t height, int64_t width, T* out) {
   constexpr int64_t block = kBlock<T>;
-  // Rows of pixels are made dense first when they are not, or not of the type that is computed in.
+  // Rows are first copied to a dense buffer of the compute type unless they already have that form.
   const bool dense = plane.x_stride == 1 && sizeof(E) == sizeof(T);
   std::vector<T> rows(dense ? 0 : channels * width);
   for (int64_t y = 0; y < height; ++y, out += width * block) {

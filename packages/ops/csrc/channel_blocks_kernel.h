@@ -1,4 +1,4 @@
-// Blocks of channels with the channel innermost, which is the order in which kernels use whole vectors.
+// Blocks of channels with the channel innermost, so that kernels can vectorise over channels.
 #pragma once
 
 #include <cstdint>
@@ -8,28 +8,28 @@
 
 namespace detectory {
 
-// Channels of a block: two of the widest vectors.
+// Channels per block: two vectors of the widest instruction set.
 template <typename T>
 constexpr int64_t kBlock = 128 / sizeof(T);
 
-// A rectangle of one image: element (c, y, x) stands at data[c * c_stride + y * y_stride + x * x_stride].
+// A rectangle of one image: element (c, y, x) is data[c * c_stride + y * y_stride + x * x_stride].
 struct Plane {
   const void* data;
   Element element;
   int64_t c_stride, y_stride, x_stride;
 };
 
-// Copies `channels` (at most kBlock) of a rectangle to out (height, width, kBlock); missing channels become 0.
+// Copies `channels` (at most kBlock) of a rectangle to out (height, width, kBlock), padding channels with 0.
 DETECTORY_KERNEL(load_block_f32, void(const Plane&, int64_t channels, int64_t height, int64_t width, float* out))
 DETECTORY_KERNEL(load_block_f64, void(const Plane&, int64_t channels, int64_t height, int64_t width, double* out))
 
-// The way back: block (pixels, kBlock) to out (channels, pixels) with a stride between channels.
+// The inverse: copies block (pixels, kBlock) to out (channels, pixels) with a channel stride.
 DETECTORY_KERNEL(store_block_f32,
                  void(const float* block, int64_t channels, int64_t pixels, float* out, int64_t stride))
 DETECTORY_KERNEL(store_block_f64,
                  void(const double* block, int64_t channels, int64_t pixels, double* out, int64_t stride))
 
-// from (rows, columns) to (columns, rows), each with a stride between its rows.
+// Transposes (rows, columns) to (columns, rows), both with a row stride.
 DETECTORY_KERNEL(transpose_f32, void(const float* from, int64_t from_stride, int64_t rows, int64_t columns, float* to,
                                      int64_t to_stride))
 DETECTORY_KERNEL(transpose_f64, void(const double* from, int64_t from_stride, int64_t rows, int64_t columns, double* to,

@@ -13,7 +13,7 @@ namespace {
 
 const bool* flags_of(const Tensor& flags) { return static_cast<const bool*>(flags.const_data_ptr()); }
 
-// One pair of COCO boxes, in the order of operations that pycocotools has.
+// IoU of two COCO boxes. The order of operations is that of pycocotools, for bit-identical results.
 double box_iou(const double* d, const double* g, bool crowd) {
   const double width = std::min(d[2] + d[0], g[2] + g[0]) - std::max(d[0], g[0]);
   const double height = std::min(d[3] + d[1], g[3] + g[1]) - std::max(d[1], g[1]);
@@ -44,10 +44,10 @@ Tensor grouped_box_iou_cpu(const Tensor& dt_boxes, const Tensor& gt_boxes, const
   return out;
 }
 
-// Matches one group for one area range after the other; keeps its memory from one group to the next.
+// Matches one group in one area range at a time; buffers are reused between groups.
 class Matcher {
  public:
-  // D x M overlaps of the group, its flags, and where the group's results go: T rows of `dt_stride` and `gt_stride`.
+  // D x M overlaps and flags of a group, and its output rows: T rows with strides `dt_stride` and `gt_stride`.
   struct Group {
     const double* ious;
     int64_t D, M, dt_first, gt_first;
@@ -77,7 +77,7 @@ class Matcher {
     int32_t truth;
   };
 
-  // Ground truths that count come before those to be ignored, each in their own order.
+  // Stable partition: ignored ground truths come last.
   void order_truths(const Group& group) {
     order_.clear();
     for (int64_t g = 0; g < group.M; ++g) {
@@ -88,7 +88,7 @@ class Matcher {
     }
   }
 
-  // What a detection could match at the lowest threshold; NaN matches nothing.
+  // Ground truths with an overlap of at least the lowest threshold; NaN never qualifies.
   void find_candidates(const Group& group, const double* row) {
     candidates_.clear();
     if (group.M == 0) return;
@@ -97,8 +97,8 @@ class Matcher {
     }
   }
 
-  // Each detection takes the free ground truth with the largest overlap (the last of equals); one to be ignored only
-  // where none that counts is left. Crowds are never used up.
+  // Greedy matching: the unmatched ground truth with the largest overlap (the last of equals). Ignored ground truths
+  // only qualify if no other does. Crowds can be matched any number of times.
   void assign(const Group& group, int64_t d, int64_t t) {
     int32_t* taken = group.gt_match + t * group.gt_stride;
     double best = thresholds_[t];

@@ -1,4 +1,4 @@
-// Element types on the GPU: halves are read and written as they are and computed in float.
+// Element types on the GPU: half types are loaded and stored as such and computed in float.
 #pragma once
 
 #include <cuda_bf16.h>
@@ -32,7 +32,7 @@ __device__ inline __nv_bfloat16 element<__nv_bfloat16>(float value) {
   return __float2bfloat16_rn(value);
 }
 
-// The type that sums of E are computed in.
+// The accumulation type of E.
 template <typename E>
 struct Accumulator {
   using type = float;
@@ -42,7 +42,7 @@ struct Accumulator<double> {
   using type = double;
 };
 
-// Calls body(E()) with the element type of a floating dtype.
+// Calls body(E()) with the element type that corresponds to a floating dtype.
 template <typename Body>
 void for_element_type(ScalarType dtype, const Body& body) {
   switch (dtype) {

@@ -1,4 +1,4 @@
-// What every CUDA file needs to launch: the device of its tensors, torch's current stream, errors that are not lost.
+// Kernel launches: device guard, torch's current stream, error checks.
 #pragma once
 
 #include <cuda_runtime.h>
@@ -20,7 +20,7 @@ inline void check_launch(const char* kernel) {
 }
 
 inline int64_t blocks_for(int64_t items, int64_t threads) {
-  // 2^31 - 1 is the largest grid along x; kernels stride over what is beyond.
+  // The grid is limited to 2^31 - 1 blocks along x; kernels use grid-stride loops beyond that.
   const int64_t blocks = (items + threads - 1) / threads;
   return blocks < 2147483647 ? blocks : 2147483647;
 }

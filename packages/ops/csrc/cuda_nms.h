@@ -1,5 +1,6 @@
-// Greedy suppression on the GPU for any kind of box: sorted by class and score, a bit matrix of overlaps, and one block
-// per class that walks its part of the matrix. The host waits once, for the number of boxes that are left.
+// Greedy NMS on the GPU for any box type: boxes are sorted by class and score, a bit matrix of overlaps is computed,
+// and one thread block per class scans its part of the matrix. The host synchronises once, for the number of kept
+// boxes.
 #pragma once
 
 #include "cuda_launch.h"
@@ -16,7 +17,7 @@ inline Tensor masked_select(const Tensor& values, const Tensor& mask) {
   return torch::stable::detail::to<Tensor>(stack[0]);
 }
 
-// Bit j of overlaps[i][c] tells that box i suppresses box 64 * c + j, which comes later and has the same class.
+// Bit j of overlaps[i][c] is set if box i suppresses box 64 * c + j, a later box of the same class.
 template <typename T, typename Overlap>
 __global__ void overlap_bits(const T* __restrict__ boxes, const int64_t* __restrict__ classes, int64_t N, int64_t words,
                              Overlap overlap, Word* __restrict__ overlaps) {
@@ -24,7 +25,7 @@ __global__ void overlap_bits(const T* __restrict__ boxes, const int64_t* __restr
   if (column_tile < row_tile) return;
   const int64_t row = row_tile * kTile + threadIdx.x, first = column_tile * kTile;
   const int count = int(min(kTile, N - first));
-  // Boxes are sorted by class: tiles whose classes do not meet hold no overlap.
+  // Boxes are sorted by class, so tiles with disjoint class ranges are skipped.
   const int64_t last_row = min(N, (row_tile + 1) * kTile) - 1;
   if (classes && classes[first] > classes[last_row]) {
     if (row < N) overlaps[row * words + column_tile] = 0;
@@ -46,7 +47,7 @@ __global__ void overlap_bits(const T* __restrict__ boxes, const int64_t* __restr
   overlaps[row * words + column_tile] = bits;
 }
 
-// Walks the classes that begin in this block's share of the boxes and writes 1 to keep[rank[i]] for each box left.
+// Scans the classes that begin in this block's range of boxes and writes 1 to keep[rank[i]] for each kept box.
 static __global__ void walk_classes(const int64_t* __restrict__ classes, const int64_t* __restrict__ ranks, int64_t N,
                                     int64_t words, const Word* __restrict__ overlaps, Word* removed, bool* keep) {
   __shared__ Word kept_bits, within[kTile];
@@ -57,7 +58,7 @@ static __global__ void walk_classes(const int64_t* __restrict__ classes, const i
     int64_t end = N;
     if (classes) {
       int64_t low = begin + 1;
-      while (low < end) {  // the first box of another class
+      while (low < end) {  // binary search for the first box of the next class
         const int64_t middle = (low + end) / 2;
         if (classes[middle] == classes[begin]) {
           low = middle + 1;
@@ -68,7 +69,7 @@ static __global__ void walk_classes(const int64_t* __restrict__ classes, const i
     }
     for (int64_t tile = begin / kTile; tile * kTile < end; ++tile) {
       const int64_t first = max(begin, tile * kTile), last = min(end, (tile + 1) * kTile);
-      // One thread decides box after box: all of them fetch first what it needs, from memory that is far away.
+      // The decision is sequential and made by one thread; all threads first prefetch its data from global memory.
       for (int64_t i = first + threadIdx.x; i < last; i += blockDim.x) {
         within[i - tile * kTile] = overlaps[i * words + tile];
       }
@@ -93,7 +94,7 @@ static __global__ void walk_classes(const int64_t* __restrict__ classes, const i
         for (int64_t i = first; i < last; ++i) {
           if (kept >> (i - tile * kTile) & 1) gone |= overlaps[i * words + word];
         }
-        // Two classes can share a word, and with it two blocks.
+        // A word at a class boundary is shared by two classes, and therefore by two blocks.
         if (gone) atomicOr(removed + word, gone);
       }
       __syncthreads();

@@ -1,5 +1,5 @@
-// Deformable convolution as a product of matrices, a few thousand output pixels at a time, so that what the taps read
-// (the columns) stays in cache. Images are turned to channel innermost first: a tap then reads whole vectors.
+// Deformable convolution as im2col plus matrix product, a few thousand output pixels at a time, so that the columns
+// stay in cache. Images are first converted to channels-last, so that each tap reads contiguous vectors.
 #include <algorithm>
 #include <tuple>
 #include <vector>
@@ -46,7 +46,7 @@ class Convolution {
         run_(kernels<T>()),
         input_(contiguous_as(input, dtype)),
         offset_(contiguous_as(offset, dtype)),
-        // (OC, K, C / groups), as the columns have it.
+        // (OC, K, C / groups), the order of the columns.
         weight_(torch::stable::contiguous(
             torch::stable::permute(contiguous_as(weight, dtype), std::array<int64_t, 4>{0, 2, 3, 1}))),
         chunk_(std::clamp<int64_t>(kColumnBytes / int64_t(sizeof(T)) / std::max<int64_t>(1, s_.K() * s_.C), 64,
@@ -97,7 +97,7 @@ class Convolution {
         parallel_for(0, run.count, 16, [&](int64_t begin, int64_t end) {
           run_.offset_grads(image, run, begin, end, grads, offsets, masks);
         });
-        // Each thread owns channels: no two add to one number, and sums have one order.
+        // Each thread owns a range of channels: no data races, and a fixed order of summation.
         parallel_for(0, (s_.C + 31) / 32, 1, [&](int64_t begin, int64_t end) {
           run_.image_grads(image, run, begin * 32, std::min(end * 32, s_.C), grads, image_grad.data());
         });
@@ -165,7 +165,7 @@ class Convolution {
     return matrix_view(weight_, g * rows * width, rows, width, width);
   }
 
-  // (run, K * C / groups), or turned.
+  // (run, K * C / groups), or transposed.
   Tensor columns_of(int64_t g, PixelRun run, const Tensor& columns, bool turned) const {
     const int64_t width = s_.K() * per_group(), offset = g * run.count * width;
     return turned ? matrix_view(columns, offset, width, run.count, 1, width)

@@ -1,5 +1,5 @@
-// Deformable convolution on the GPU: what the taps read is written as columns (B, C * K, OH * OW) for some images at a
-// time, and torch multiplies.
+// Deformable convolution on the GPU: im2col kernels write columns (B, C * K, OH * OW) for a few images at a time; torch
+// computes the matrix products.
 #include <algorithm>
 #include <tuple>
 
@@ -14,7 +14,7 @@ namespace {
 constexpr int kThreads = 256;
 constexpr int64_t kColumnBytes = int64_t(256) << 20;
 
-// Where one tap reads, with the bilinear weights of the four pixels around it; 0 for pixels off the map.
+// The four pixels around a sampling position with their bilinear weights, 0 outside the map.
 template <typename T>
 struct Sample {
   int pixel[4];
@@ -43,7 +43,7 @@ struct Sample {
   }
 };
 
-// A thread owns a channel and an output pixel of one image and walks the taps.
+// One thread per channel and output pixel of an image; loops over the taps.
 template <typename T>
 __global__ void columns_kernel(const T* __restrict__ input, const T* __restrict__ offset, const T* __restrict__ masks,
                                DeformShape s, int64_t total, T* __restrict__ columns) {
@@ -63,7 +63,7 @@ __global__ void columns_kernel(const T* __restrict__ input, const T* __restrict_
   }
 }
 
-// A thread owns a tap of an offset group at an output pixel and walks the channels of the group.
+// One thread per tap of an offset group and output pixel; loops over the channels of the group.
 template <typename T>
 __global__ void offset_grads_kernel(const T* __restrict__ input, const T* __restrict__ offset,
                                     const T* __restrict__ masks, const T* __restrict__ column_grads, DeformShape s,
@@ -118,7 +118,7 @@ Tensor some_images(Tensor tensor, int64_t first, int64_t count) {
   return torch::stable::narrow(tensor, 0, first, count);
 }
 
-// The tensors of one call in the type that is computed in.
+// The tensors of one call, converted to the compute type.
 template <typename T>
 struct Operands {
   Tensor input, offset, weight;
@@ -191,7 +191,7 @@ std::tuple<Tensor, Tensor, Tensor, Tensor> backward(const Operands<T>& o, const 
     const Tensor column_grads = torch::stable::matmul(torch::stable::transpose(o.weight, 1, 2), own);
     const Tensor products = torch::stable::matmul(own, torch::stable::transpose(o.columns(b, count), 2, 3));
     const int64_t over_images[] = {0};
-    // The stable ABI has no sum of two tensors, but a difference with a factor.
+    // The stable ABI does not provide add, but subtract with a factor.
     weight_grad = torch::stable::subtract(
         weight_grad, torch::stable::sum(products, torch::headeronly::IntHeaderOnlyArrayRef(over_images, 1)), -1.0);
     const Tensor grads = torch::stable::contiguous(column_grads);

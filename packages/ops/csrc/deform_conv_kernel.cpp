@@ -6,8 +6,8 @@ namespace detectory::DETECTORY_ISA {
 
 namespace {
 
-// Where one tap of the kernel reads, and the bilinear weights of the four pixels around. Pixels off the map have weight
-// 0 and stand in for with pixel 0.
+// The four pixels around a sampling position with their bilinear weights. Pixels outside the map are replaced by pixel
+// 0 with weight 0.
 template <typename T>
 struct Sample {
   int64_t pixel[4];
@@ -26,7 +26,7 @@ Sample<T> sample_at(const DeformImage<T>& d, int64_t offset_group, int64_t k, in
   s.mask = d.mask ? d.mask[(offset_group * K + k) * pixels + pixel] : T(1);
   s.inside = y > -1 && y < T(d.H) && x > -1 && x < T(d.W);
   if (!s.inside) return s;
-  const int64_t top = int64_t(y + 1) - 1, left = int64_t(x + 1) - 1;  // floor: both are above -1
+  const int64_t top = int64_t(y + 1) - 1, left = int64_t(x + 1) - 1;  // floor, since both are > -1
   s.fy = y - T(top), s.fx = x - T(left);
   for (int corner = 0; corner < 4; ++corner) {
     const int64_t row = top + corner / 2, column = left + corner % 2;
@@ -39,8 +39,8 @@ Sample<T> sample_at(const DeformImage<T>& d, int64_t offset_group, int64_t k, in
   return s;
 }
 
-// Calls body(offset group, k, first channel, channels, place in the columns) for the channels that share an offset and
-// lie in one group and in [c_begin, c_end).
+// Calls body(offset group, k, first channel, channels, position in the columns) for each range of channels within
+// [c_begin, c_end) that belongs to the same offset group and convolution group.
 template <typename T, typename Body>
 inline void each_segment(const DeformImage<T>& d, PixelRun run, int64_t i, int64_t c_begin, int64_t c_end,
                          const Body& body) {

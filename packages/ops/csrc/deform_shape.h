@@ -1,4 +1,4 @@
-// The sizes of a deformable convolution. Groups follow from the shapes.
+// Sizes of a deformable convolution; the numbers of groups are derived from the shapes.
 #pragma once
 
 #include <algorithm>
@@ -51,7 +51,7 @@ inline void matmul_into(const Tensor& out, const Tensor& a, const Tensor& b) {
   torch::stable::detail::to<Tensor>(stack[0]);
 }
 
-// A view of `rows` x `columns` numbers that begins `offset` numbers after the tensor's first.
+// A `rows` x `columns` view of the tensor, starting at element `offset`.
 inline Tensor matrix_view(const Tensor& tensor, int64_t offset, int64_t rows, int64_t columns, int64_t row_stride,
                           int64_t column_stride = 1) {
   const int64_t sizes[] = {rows, columns}, strides[] = {row_stride, column_stride};

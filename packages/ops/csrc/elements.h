@@ -1,4 +1,4 @@
-// Element types of features as plain numbers: kernels compute in float or double and read halves through here.
+// Conversion of element types: kernels compute in float or double and convert half types on load and store.
 #pragma once
 
 #include <cstdint>
@@ -26,8 +26,9 @@ inline float number(float value) { return value; }
 inline double number(double value) { return value; }
 inline float number(BFloat16 value) { return float_of(uint32_t(value.bits) << 16); }
 
-// Shifts the fields of a half into a float's and corrects the exponent by a product; subnormals come out of a sum with
-// a constant whose last bits they fill. Both are computed, so that the loop has no branch.
+// Branch-free half to float: shifts exponent and mantissa into place and rebiases the exponent by a multiplication.
+// Subnormals are obtained by adding a constant to the low mantissa bits and subtracting it again. Both are computed and
+// one is selected, so that the loop vectorises.
 inline float number(Half value) {
   const uint32_t shifted = uint32_t(value.bits) << 16;
   const uint32_t sign = shifted & 0x80000000u, twice = shifted + shifted;

@@ -1,4 +1,4 @@
-// A batch of feature maps as pointers and strides, and regions grouped by the image they belong to.
+// A batch of feature maps as pointer and strides, and regions grouped by image.
 #pragma once
 
 #include <sstream>
@@ -24,7 +24,7 @@ inline Element element_of(ScalarType dtype) {
   }
 }
 
-// Any (B, C, H, W) tensor of a floating type, with whatever strides it has.
+// A (B, C, H, W) tensor of any floating type and strides.
 struct FeatureMaps {
   const char* data;
   Element element;
@@ -54,7 +54,7 @@ struct FeatureMaps {
   }
 };
 
-// Regions (R, columns) carry the index of their image in column 0.
+// Column 0 of regions (R, columns) is the batch index.
 template <typename T>
 std::vector<std::vector<int32_t>> regions_by_image(const T* rois, int64_t R, int64_t B, const char* function,
                                                    int64_t columns = 5) {

@@ -1,9 +1,16 @@
-// Greedy suppression on the CPU for any kind of box: by score, by class, by strips of the map, by vector lanes.
+// Greedy NMS on the CPU for any box type. Boxes are visited by descending score within each class; kept boxes are
+// binned into vertical strips by the x of their centre, so that a box is only compared with nearby ones, in vector
+// lanes.
 //
-// A kind of box says: T; kColumns, the numbers of a prepared box, which begin with the x of its centre; kAlone, up to
-// how many boxes one thread is best left alone; reach(box), how far from its own centre the centre of a box can be that
-// it suppresses; any(box, columns, stride, count), whether a prepared box suppresses-with any of `count` others, whose
-// numbers stand `stride` apart.
+// `Kind` defines the box type:
+// - T: the number type; kColumns: numbers per prepared box, starting with the x of its centre;
+// - kAlone: maximum number of boxes that are processed by a single thread;
+// - reach(box): upper bound of the distance in x between its centre and the centre of any box that it suppresses;
+// - any(box, columns, stride, count): whether a prepared box overlaps any of `count` boxes by more than the threshold;
+//   their numbers are `stride` apart.
+//
+// Invariant: the result equals the sequential algorithm, because a block of boxes is compared with all previously kept
+// boxes before its own boxes are compared among themselves, in order.
 #pragma once
 
 #include <algorithm>
@@ -18,7 +25,7 @@
 
 namespace detectory {
 
-// The kept boxes of one class, in strips by the x of their centres.
+// The kept boxes of one class, binned into strips by the x of their centres.
 template <typename Kind>
 class Strips {
  public:
@@ -58,7 +65,7 @@ class Strips {
   int64_t strip(T x) const {
     const T position = (x - low_) * scale_;
     const int64_t last = int64_t(counts_.size()) - 1;
-    // Written so that NaN, which overlaps nothing, lands in strip 0.
+    // The comparisons are arranged such that NaN, which does not overlap other boxes, is binned into strip 0.
     return position >= T(last) ? last : position > 0 ? int64_t(position) : 0;
   }
 
@@ -69,9 +76,9 @@ class Strips {
   std::vector<T> columns_;
 };
 
-// N prepared boxes, best first. A block of boxes is first compared with what was kept before it, by all threads when
-// `threads` allows, then among itself. Blocks grow, so that threads wait for each other seldom: where the machine has
-// other work to do, a wait costs milliseconds.
+// N prepared boxes by descending score. Each block of boxes is compared with all previously kept boxes, in parallel if
+// `threads` is set, and then among itself. Block sizes increase to reduce the number of synchronisations, each of which
+// costs milliseconds on a busy machine.
 template <typename Kind>
 void suppress_in_order(const Kind& kind, const typename Kind::T* boxes, int64_t N, bool threads, uint8_t* keep) {
   constexpr int64_t first = 512, last = 2048, columns = Kind::kColumns;
@@ -102,7 +109,7 @@ void suppress_in_order(const Kind& kind, const typename Kind::T* boxes, int64_t 
   }
 }
 
-// Indices of the kept boxes by descending score. `prepare(i, out)` writes the numbers of box i.
+// Returns the indices of the kept boxes by descending score. `prepare(i, out)` writes the numbers of box i.
 template <typename Kind, typename Prepare>
 Tensor greedy_nms(const Kind& kind, const Tensor& boxes, const Tensor& scores, const Tensor* idxs,
                   const Prepare& prepare) {

@@ -1,20 +1,20 @@
-// Which build of a kernel runs on this machine.
+// Run-time selection of the kernel build for this machine.
 #pragma once
 
 namespace detectory {
 
 enum class InstructionSet { baseline = 0, avx2 = 1, avx512 = 2 };
 
-// What the processor offers, capped by the environment variable DETECTORY_CPU_ISA (default, avx2, avx512), which lets
-// the tests run every build on one machine. Read once.
+// The best supported instruction set, limited by the environment variable DETECTORY_CPU_ISA (default, avx2, avx512), so
+// that tests can run every build on one machine. Evaluated once.
 InstructionSet instruction_set();
 
-// A function type as a name, so that a declaration can use it: `Fn<void(int)> f;` declares f.
+// An alias that allows function types in declarations: `Fn<void(int)> f;` declares f.
 template <typename T>
 using Fn = T;
 
 // DETECTORY_KERNEL(name, result(arguments…)) declares one function per instruction set and name(), which returns a
-// pointer to the best of them. The definition stands in <op>_kernel.cpp inside namespace detectory::DETECTORY_ISA.
+// pointer to the best one. The definition is in <op>_kernel.cpp in namespace detectory::DETECTORY_ISA.
 #if defined(DETECTORY_ISA_DISPATCH)
 #define DETECTORY_KERNEL(name, ...) \
   namespace isa_default {           \
@@ -37,7 +37,7 @@ using Fn = T;
     }                               \
   }
 #elif defined(DETECTORY_ISA)
-// Inside a kernel file only the declaration of the build at hand is wanted.
+// A kernel file only needs the declaration of its own build.
 #define DETECTORY_KERNEL(name, ...) \
   namespace DETECTORY_ISA {         \
   Fn<__VA_ARGS__> name;             \

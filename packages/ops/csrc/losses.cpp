@@ -1,8 +1,8 @@
 #include "tensors.h"
 
 STABLE_TORCH_LIBRARY_FRAGMENT(detectory, m) {
-  // total: the sum of all elements, (), instead of the elements. A negative alpha weighs both sides alike.
+  // total: return the sum of all elements, (). A negative alpha disables the weights.
   m.def("sigmoid_focal_loss(Tensor inputs, Tensor targets, float alpha, float gamma, bool total) -> Tensor");
-  // grad: shaped as the inputs, or () for all of them.
+  // grad: the shape of the inputs, or () if all elements share the same gradient.
   m.def("sigmoid_focal_loss_backward(Tensor grad, Tensor inputs, Tensor targets, float alpha, float gamma) -> Tensor");
 }

@@ -10,7 +10,8 @@ namespace detectory {
 
 namespace {
 
-// Sums are taken over pieces of this many elements, in order, so that they do not depend on the number of threads.
+// Partial sums are computed over pieces of this many elements and added in order, so that the result does not depend on
+// the number of threads.
 constexpr int64_t kPiece = 16384;
 
 FocalWeights weights_of(double alpha, double gamma) {

@@ -9,7 +9,7 @@ namespace detectory {
 namespace {
 
 constexpr int kThreads = 256;
-// Sums are taken over this many blocks at most, in a fixed order, so that they are the same in every run.
+// Maximum number of blocks of a sum; partial sums are added in a fixed order, so that results are reproducible.
 constexpr int64_t kSumBlocks = 1024;
 
 struct Focal {
@@ -18,7 +18,7 @@ struct Focal {
 
 Focal focal_of(double alpha, double gamma) { return alpha < 0 ? Focal{1, 1, gamma} : Focal{1 - alpha, alpha, gamma}; }
 
-// The terms of losses_kernel.h for one logit.
+// The terms in losses_kernel.h for one logit.
 template <typename T>
 struct Terms {
   T p, not_p, q, entropy, weight, modulation;
@@ -27,7 +27,7 @@ struct Terms {
 template <typename T>
 __device__ inline Terms<T> terms_of(T x, T t, const Focal& focal) {
   Terms<T> terms;
-  // q stays a normal number.
+  // The clamp keeps q a normal number.
   const T small = x != x ? x : exp(max(-abs(x), T(sizeof(T) == 8 ? -700 : -87))), inverse = T(1) / (T(1) + small);
   terms.p = x >= 0 ? inverse : small * inverse;
   terms.not_p = x >= 0 ? small * inverse : inverse;

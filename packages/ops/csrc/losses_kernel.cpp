@@ -21,10 +21,10 @@ inline float float_of(uint32_t bits) {
   return value;
 }
 
-// exp(v) for v <= 0, not below exp(-87) so that no result is denormal; relative error below 2^-22. NaN stays NaN.
+// exp(v) for v <= 0, clamped at exp(-87) to avoid denormals; relative error below 2^-22. Propagates NaN.
 inline float exp_of_negative(float v) {
   v = v < -87.0f ? -87.0f : v;
-  // Adding 1.5 * 2^23 rounds to an integer and leaves it in the low bits.
+  // Adding 1.5 * 2^23 rounds to an integer in the low mantissa bits.
   const float shifted = v * 1.44269504f + 12582912.0f;
   const float n = shifted - 12582912.0f;
   const float r = (v - n * 0.693359375f) + n * 2.12194440e-4f;
@@ -90,7 +90,7 @@ inline Terms<T> terms_of(T x, T t, T negative, T positive) {
   terms.p = x >= 0 ? inverse : rest;
   terms.not_p = x >= 0 ? rest : inverse;
   terms.q = terms.p * (T(1) - t) + terms.not_p * t;
-  // An infinite logit on the right side costs nothing, not 0 times infinity.
+  // The loss of an infinite logit of the correct sign is 0; avoid 0 * infinity.
   const T above = (x > 0) & (t != T(1)) ? x * (T(1) - t) : T(0);
   const T below = (x < 0) & (t != T(0)) ? x * t : T(0);
   terms.entropy = above - below + log;
@@ -140,7 +140,7 @@ void gradient_of(const T* xs, const T* ts, const T* grads, int64_t step, int64_t
   }
 }
 
-// Calls visit with the exponent as a constant: most people leave it at 2.
+// Calls visit with gamma as a compile-time constant for the common value 2.
 template <typename Visit>
 void with_gamma(double gamma, const Visit& visit) {
   if (gamma == 0) return visit(std::integral_constant<Gamma, Gamma::zero>());

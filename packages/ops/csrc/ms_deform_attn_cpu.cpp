@@ -9,7 +9,7 @@ namespace detectory {
 
 namespace {
 
-// The tensors of one call in the type that is computed in.
+// The tensors of one call, converted to the compute type.
 template <typename T>
 struct Operands {
   Tensor value, shapes, starts, locations, weights;
@@ -75,7 +75,7 @@ std::tuple<Tensor, Tensor, Tensor> backward(const Operands<T>& o, const Tensor& 
   const Tensor locations = new_empty(o.value, {n.B, n.Q, n.M, n.L, n.P, 2}, dtype);
   const Tensor weights = new_empty(o.value, {n.B, n.Q, n.M, n.L, n.P}, dtype);
   const int64_t points = n.L * n.P;
-  // A thread owns a head of an image: no two add to one number, and sums have one order.
+  // One task per image and head: no data races, and a fixed order of summation.
   parallel_for(0, n.B * n.M, 1, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
       const int64_t b = i / n.M, m = i % n.M, first = (b * n.Q * n.M + m) * points;

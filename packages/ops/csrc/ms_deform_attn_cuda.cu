@@ -10,8 +10,8 @@ namespace {
 
 constexpr int kThreads = 256;
 
-// A bilinear sample of one level: rows of `value` around it. Those off the map, or outside of the S rows that value has
-// where levels do not fit into it, are not valid and must not be read.
+// The rows of `value` around a bilinear sample of one level. Rows outside the map, or outside the S rows of `value` if
+// the levels exceed it, are invalid and must not be read.
 template <typename T>
 struct Sample {
   int64_t row[4];
@@ -35,7 +35,7 @@ struct Sample {
   }
 };
 
-// A thread owns one number of the output; threads of a warp read neighbouring channels.
+// One thread per output element; the threads of a warp read neighbouring channels (coalesced).
 template <typename T>
 __global__ void attend_kernel(const T* __restrict__ value, const int64_t* __restrict__ shapes,
                               const int64_t* __restrict__ starts, const T* __restrict__ locations,
@@ -60,7 +60,7 @@ __global__ void attend_kernel(const T* __restrict__ value, const int64_t* __rest
   }
 }
 
-// A warp owns one sampling point and sums over its channels.
+// One warp per sampling point; reduces over its channels.
 template <typename T>
 __global__ void attend_back_kernel(const T* __restrict__ grad, const T* __restrict__ value,
                                    const int64_t* __restrict__ shapes, const int64_t* __restrict__ starts,

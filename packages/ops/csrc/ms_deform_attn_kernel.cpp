@@ -6,7 +6,7 @@ namespace detectory::DETECTORY_ISA {
 
 namespace {
 
-// A bilinear sample of one level: rows of `value` around it, 0 where they lie off the map.
+// The rows of `value` around a bilinear sample of one level, with weight 0 outside the map.
 template <typename T>
 struct Sample {
   int64_t row[4];
@@ -22,7 +22,7 @@ Sample<T> sample_at(const AttentionHead<T>& head, int64_t level, const T* locati
   Sample<T> s{};
   s.inside = y > -1 && y < T(H) && x > -1 && x < T(W);
   if (!s.inside) return s;
-  const int64_t top = int64_t(y + 1) - 1, left = int64_t(x + 1) - 1;  // floor: both are above -1
+  const int64_t top = int64_t(y + 1) - 1, left = int64_t(x + 1) - 1;  // floor, since both are > -1
   s.fy = y - T(top), s.fx = x - T(left);
   for (int corner = 0; corner < 4; ++corner) {
     const int64_t row = top + corner / 2, column = left + corner % 2;

@@ -6,8 +6,8 @@
 
 namespace detectory {
 
-// One image and one head: value (S, D) with a stride between rows; locations (Q, L, P, 2) and weights (Q, L, P) with a
-// stride between queries; levels of `shapes` (height, width) begin at rows `starts`.
+// One head of one image: value (S, D) with a row stride; locations (Q, L, P, 2) and weights (Q, L, P) with a query
+// stride; level l has shapes[l] = (height, width) and starts at row starts[l].
 template <typename T>
 struct AttentionHead {
   const T *value, *locations, *weights;
@@ -16,13 +16,13 @@ struct AttentionHead {
   int64_t D, L, P;
 };
 
-// Queries [begin, end): out (Q, D) with a stride.
+// Computes queries [begin, end) of out (Q, D), which has a row stride.
 DETECTORY_KERNEL(attend_f32, void(const AttentionHead<float>&, int64_t begin, int64_t end, float* out, int64_t stride))
 DETECTORY_KERNEL(attend_f64,
                  void(const AttentionHead<double>&, int64_t begin, int64_t end, double* out, int64_t stride))
 
-// All queries of the head: adds to value_grad, which is laid out as value, and writes the other two, laid out as
-// locations and weights.
+// Backward pass of all queries of the head: accumulates into value_grad (layout of value) and writes the gradients of
+// locations and weights (in their layouts).
 DETECTORY_KERNEL(attend_back_f32, void(const AttentionHead<float>&, int64_t Q, const float* grad, int64_t stride,
                                        float* value_grad, float* location_grad, float* weight_grad))
 DETECTORY_KERNEL(attend_back_f64, void(const AttentionHead<double>&, int64_t Q, const double* grad, int64_t stride,

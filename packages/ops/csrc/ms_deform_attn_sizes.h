@@ -1,4 +1,4 @@
-// The sizes of multi-scale deformable attention: value (B, S, M, D), locations (B, Q, M, L, P, 2), weights (B, Q, M, L,
+// Sizes of multi-scale deformable attention: value (B, S, M, D), locations (B, Q, M, L, P, 2), weights (B, Q, M, L,
 // P).
 #pragma once
 

@@ -5,7 +5,7 @@ namespace detectory {
 
 namespace {
 
-// Upright boxes prepared as (centre x, x1, y1, x2, y2, area).
+// Axis-aligned boxes prepared as (centre x, x1, y1, x2, y2, area).
 template <typename Number>
 struct Upright {
   using T = Number;
@@ -15,8 +15,8 @@ struct Upright {
   T threshold;
   bool (*overlaps_any)(const T*, BoxColumns<T>, int64_t, T);
 
-  // IoU > t needs an overlap wider than t times the wider box, so centres are nearer than (1 - t) times its width, and
-  // the wider box is at most 1 / t times as wide as the other. A little is added for the rounding of the centres.
+  // IoU > t implies an overlap wider than t times the wider box. The distance of the centres is therefore below (1 - t)
+  // times its width, and the wider box is at most 1 / t times as wide as the other. A margin covers rounding.
   T reach(const T* box) const {
     const T margin = (std::abs(box[1]) + std::abs(box[3])) * T(1e-5);
     return (box[3] - box[1]) * (1 - threshold) / threshold * T(1.001) + margin;

@@ -14,7 +14,8 @@ inline T intersection(const T* box, const BoxColumns<T>& kept, int64_t j) {
   return width * height;
 }
 
-// Lanes compare products, which is exact up to `slack`; what passes is decided by the quotient that the definition has.
+// Vector lanes compare products instead of quotients, up to the rounding margin `slack`; candidates are then decided by
+// the quotient of the definition.
 template <typename T, typename Bits>
 bool overlaps_any(const T* box, const BoxColumns<T>& kept, int64_t count, T threshold) {
   constexpr int64_t chunk = 256 / sizeof(T);

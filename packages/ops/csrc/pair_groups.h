@@ -1,4 +1,4 @@
-// A whole data set in one call: group g (a category of an image) pairs its detections with its ground truths.
+// Groups of a whole dataset: detections and ground truths are paired within a group (a category of an image).
 #pragma once
 
 #include <algorithm>
@@ -9,18 +9,18 @@
 
 namespace detectory {
 
-// Groups are cuts of a list: they guard memory, so they are checked here.
+// Group offsets are used as indices, so they are checked here to guard memory.
 inline void check_groups(const Tensor& groups, int64_t count) {
   STD_TORCH_CHECK(groups.dim() == 1 && groups.size(0) >= 1, "groups must be one row of at least one number");
   const int64_t *cuts = groups.const_data_ptr<int64_t>(), *last = cuts + groups.size(0) - 1;
   STD_TORCH_CHECK(*cuts == 0 && *last == count && std::is_sorted(cuts, last + 1), "groups must rise from 0 to ", count);
 }
 
-// Detections dt_groups[g]:dt_groups[g + 1] meet ground truths gt_groups[g]:gt_groups[g + 1]. The pairs are numbered
-// group by group, detection by detection.
+// Pairs detections dt_groups[g]:dt_groups[g + 1] with ground truths gt_groups[g]:gt_groups[g + 1]. Pairs are numbered
+// by group, then by detection, then by ground truth.
 class PairGroups {
  public:
-  // Where the pairs of one detection start, and the ground truths that it meets.
+  // The first pair of a detection, and the ground truths of its group.
   struct Row {
     int64_t start, gt_begin, gt_end;
   };

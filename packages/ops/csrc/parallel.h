@@ -1,4 +1,4 @@
-// torch's thread pool, with exceptions that survive it.
+// parallel_for on torch's thread pool, with exception propagation.
 #pragma once
 
 #include <torch/csrc/stable/ops.h>
@@ -9,8 +9,8 @@
 
 namespace detectory {
 
-// Calls body(begin, end) on slices of [begin, end) of at least `grain` indices, on torch's threads. Before torch 2.13
-// an exception that leaves a worker is lost, so the first one is kept and rethrown on the calling thread.
+// Calls body(begin, end) for subranges of at least `grain` indices, on torch's threads. Before torch 2.13 exceptions in
+// worker threads are lost, so the first one is stored and rethrown on the calling thread.
 template <typename Body>
 void parallel_for(int64_t begin, int64_t end, int64_t grain, const Body& body) {
   if (begin >= end) return;

@@ -15,7 +15,7 @@ struct FinePoint {
   int64_t x, y;
 };
 
-// Beyond 2^40 fine steps a vertex only moves along a line that has left every picture long before.
+// Coordinates are clamped to 2^40 fine steps, far outside any image, to avoid integer overflow.
 int64_t fine(double value) {
   constexpr double limit = 1099511627776.0;
   return static_cast<int64_t>(std::min(std::max(kFiner * value + .5, -limit), limit));
@@ -26,7 +26,7 @@ int32_t pixel_row(int64_t fine_row, int64_t height) {
   return static_cast<int32_t>(std::ceil(std::min(std::max(row, 0.0), double(height))));
 }
 
-// One edge, told from the end with the smaller coordinate on its longer axis.
+// One edge, walked from the end with the smaller coordinate along its longer axis.
 class Edge {
  public:
   Edge(FinePoint a, FinePoint b, int64_t height, int64_t width, std::vector<Crossing>& crossings)
@@ -35,7 +35,7 @@ class Edge {
     if (dx >= dy ? a.x > b.x : a.y > b.y) std::swap(a, b);
     start_ = a;
     steps_ = std::max(dx, dy);
-    if (dx == 0) return;  // crosses no column's centre line
+    if (dx == 0) return;  // vertical edges do not cross the centre line of a column
     if (dx >= dy) {
       slope_ = double(b.y - a.y) / dx;
       add_flat();
@@ -49,11 +49,11 @@ class Edge {
   int64_t row_at(int64_t step) const { return static_cast<int64_t>(start_.y + slope_ * step + .5); }
   int64_t column_at(int64_t step) const { return static_cast<int64_t>(start_.x + slope_ * step + .5); }
 
-  // The pixel columns whose two fine columns both lie in [low, high].
+  // The pixel columns with both fine columns 5 x + 2 and 5 x + 3 in [low, high].
   int64_t first_column(int64_t low) const { return low <= 2 ? 0 : (low + 2) / 5; }
   int64_t last_column(int64_t high) const { return high < 3 ? -1 : std::min(width_ - 1, (high - 3) / 5); }
 
-  // The walk goes along x: row_at(step) is known for both fine columns.
+  // Edges that are longer along x: row_at(step) is evaluated at both fine columns.
   void add_flat() {
     for (int64_t x = first_column(start_.x), last = last_column(start_.x + steps_); x <= last; ++x) {
       const int64_t step = 5 * x + 2 - start_.x;
@@ -61,7 +61,7 @@ class Edge {
     }
   }
 
-  // The walk goes along y: find the step at which the rounded column changes from one side to the other.
+  // Edges that are longer along y: find the step at which the rounded column passes the centre line.
   void add_steep() {
     const int64_t end = column_at(steps_);
     const bool right = slope_ > 0;
@@ -73,8 +73,8 @@ class Edge {
     }
   }
 
-  // The first step in (0, steps_] at which `arrived` holds, found next to the guess or, where rounding has led the
-  // guess astray, by halving.
+  // The first step in (0, steps_] for which `arrived` is true: usually next to the guess, otherwise (if rounding made
+  // the guess inaccurate) found by bisection.
   template <typename Arrived>
   int64_t first_step(double guess, const Arrived& arrived) const {
     int64_t before = 0, after = steps_, probe = static_cast<int64_t>(std::min(std::max(guess, 1.0), double(steps_)));
@@ -124,7 +124,8 @@ void runs_of_crossings(std::vector<Crossing>& crossings, int64_t height, int64_t
   std::sort(crossings.begin(), crossings.end(),
             [&](const Crossing& a, const Crossing& b) { return position(a) < position(b); });
   runs.clear();
-  // Two crossings at one place undo each other: their run of length 0 joins its neighbours. The first run may be 0.
+  // Two crossings at the same position cancel: the neighbours of their zero-length run are merged. The first run may be
+  // 0.
   int64_t last = 0;
   bool joins = false;
   const auto add = [&](int64_t place) {

@@ -1,9 +1,9 @@
-// COCO's rule of which pixels a polygon covers.
+// COCO's polygon rasterisation rule (rleFrPoly of the COCO mask API), which defines the reference masks bit by bit.
 //
-// The outline is rounded to a grid five times finer than the pixels and walked along the longer side of each edge.
-// Where the walk passes from fine column 5 x + 2 to 5 x + 3 (or back) it crosses the centre line of pixel column x, at
-// the smaller of the two fine rows; from the pixel below that on the column's pixels change sides. Only those steps
-// are computed here, not the whole walk.
+// Vertices are rounded to a grid five times finer than the pixels, and each edge is walked in unit steps along its
+// longer axis. A step between fine columns 5 x + 2 and 5 x + 3 crosses the centre line of pixel column x at the smaller
+// of its two fine rows; the pixels of the column toggle between inside and outside from the pixel below on. Only these
+// steps are computed, not the whole walk.
 #pragma once
 
 #include <cstdint>
@@ -13,7 +13,7 @@
 
 namespace detectory {
 
-// A point where a polygon changes sides: from pixel (x, y) on, down column x. 0 <= y <= height.
+// A toggle between inside and outside at pixel (x, y), valid for the rest of column x. 0 <= y <= height.
 struct Crossing {
   int32_t x, y;
 };
@@ -25,11 +25,11 @@ struct Outline {
   double shift_x = 0, shift_y = 0, scale_x = 1, scale_y = 1;
 };
 
-// Appends the crossings of an outline with a picture of height x width pixels, in no order. A polygon with a vertex
-// that is not finite has none.
+// Appends the crossings of an outline in an image of height x width pixels, unordered. Polygons with a non-finite
+// vertex are skipped.
 void add_crossings(const Outline& outline, int64_t height, int64_t width, std::vector<Crossing>& crossings);
 
-// The runs of one polygon, as pycocotools writes them.
+// The run lengths of one polygon, identical to pycocotools.
 void runs_of_crossings(std::vector<Crossing>& crossings, int64_t height, int64_t width, Runs& runs);
 
 }  // namespace detectory

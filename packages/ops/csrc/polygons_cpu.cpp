@@ -13,7 +13,7 @@ namespace detectory {
 
 namespace {
 
-// N sets of polygons as the schema describes them.
+// N sets of polygons, see the schema in polygons.cpp.
 class PolygonSets {
  public:
   PolygonSets(const Tensor& coordinates, const Tensor& polygon_offsets, const Tensor& set_offsets)
@@ -46,8 +46,8 @@ class PolygonSets {
   Tensor coordinates_, polygon_offsets_, set_offsets_;
 };
 
-// Sets the pixels that one polygon covers, row by row: `inside` holds for each column whether the rows so far ended
-// inside the polygon.
+// Sets the pixels covered by one polygon, row by row; `inside` is the current state of each column, toggled by
+// crossings.
 void fill_polygon(std::vector<Crossing>& crossings, std::vector<uint8_t>& inside, int64_t height, int64_t width,
                   uint8_t* picture) {
   if (crossings.empty()) return;
@@ -143,7 +143,7 @@ Tensor rasterize_polygons_within_boxes_cpu(const Tensor& coordinates, const Tens
       sets.for_each_outline(index[r], [&](Outline outline) {
         outline.shift_x = box[0];
         outline.shift_y = box[1];
-        // A box thinner than a tenth of a pixel is stretched as if it were that wide.
+        // Sides are at least 0.1 pixels, to limit the scale.
         outline.scale_x = size / std::max(box[2] - box[0], 0.1);
         outline.scale_y = size / std::max(box[3] - box[1], 0.1);
         crossings.clear();

@@ -24,7 +24,7 @@ Tensor rle_area_cpu(const Tensor& counts, const Tensor& offsets) {
   return out;
 }
 
-// The box (x, y, width, height) around one mask's pixels; zeros where there are none.
+// The tight box (x, y, width, height) of one mask; zeros for an empty mask.
 void bbox_of(Slice<int32_t> runs, int64_t height, int64_t width, double* box) {
   std::fill(box, box + 4, 0.0);
   if (runs.size < 2 || height == 0) return;
@@ -35,7 +35,7 @@ void bbox_of(Slice<int32_t> runs, int64_t height, int64_t width, double* box) {
     x1 = std::min(x1, first / height);
     x2 = std::max(x2, last / height);
     if (first / height < last / height) {
-      // A run that goes on in the next column holds a bottom and a top pixel.
+      // A run that continues in the next column contains pixels of the bottom and top rows.
       y1 = 0;
       y2 = height - 1;
     } else {
@@ -83,8 +83,9 @@ std::tuple<Tensor, Tensor> rle_merge_cpu(const Tensor& counts, const Tensor& off
   return pack_runs(results, counts);
 }
 
-// COCO's compressed strings: five bits a character from '0' on, lowest first, bit 5 says that more follow, the sign is
-// the last character's bit 4. From the fourth run on the difference to the run two places before is written.
+// COCO's compressed strings (rleToString): characters from '0' on encode five bits each, lowest first; bit 5 marks
+// continuation, bit 4 of the last character is the sign. From the fourth run on, runs are stored as the difference from
+// the run two positions earlier.
 void write_string(Slice<int32_t> runs, std::vector<uint8_t>& text) {
   text.clear();
   for (int64_t k = 0; k < runs.size; ++k) {
@@ -98,7 +99,7 @@ void write_string(Slice<int32_t> runs, std::vector<uint8_t>& text) {
   }
 }
 
-// False where the text is cut off, has other characters, or gives a run outside of [0, 2^31).
+// Returns false if the text is truncated, contains invalid characters, or encodes a run outside [0, 2^31).
 bool read_string(Slice<uint8_t> text, Runs& runs) {
   runs.clear();
   for (int64_t p = 0; p < text.size;) {

@@ -1,6 +1,6 @@
-// Pixels to runs and back. A mask is described by its toggles: the positions x * height + y, in column-major order, at
-// which its value changes. Row-major pixels give their toggles row by row, so a counting sort over the columns (or, on
-// the way back, over the rows) takes the place of a transposed copy of the picture.
+// RLE encoding and decoding. A mask is described by its toggles: the positions x * height + y, in column-major order,
+// at which its value changes. Row-major masks yield toggles row by row; a counting sort over the columns (when
+// decoding, over the rows) brings them into order, which is cheaper than transposing the image.
 #include <algorithm>
 #include <cstring>
 #include <tuple>
@@ -25,7 +25,7 @@ void for_each_bit(uint64_t word, int64_t base, const Visit& visit) {
   for (; word != 0; word &= word - 1) visit(base + __builtin_ctzll(word));
 }
 
-// Encodes masks of one size; keeps its memory from one mask to the next.
+// Encodes masks of the same size; buffers are reused between masks.
 class Encoder {
  public:
   Encoder(int64_t height, int64_t width) : height_(height), width_(width), words_((width + 63) / 64) {
@@ -33,7 +33,7 @@ class Encoder {
     starts_.resize(width + 1);
   }
 
-  // Pixels with rows next to each other, `stride` bytes from row to row.
+  // Row-major pixels with a row stride in bytes.
   void row_major(const uint8_t* pixels, int64_t stride, Runs& runs) {
     toggles_.clear();
     pack_(pixels, width_, first_.data());
@@ -46,7 +46,7 @@ class Encoder {
       }
       current_.swap(previous_);
     }
-    // A column starts with the value that the one before it ended with.
+    // The first pixel of a column is compared with the last pixel of the previous column.
     tops_.clear();
     uint64_t carry = 0;
     for (int64_t k = 0; k < words_; ++k) {
@@ -59,7 +59,7 @@ class Encoder {
     sort_by_column(runs);
   }
 
-  // Pixels with columns next to each other, without gaps.
+  // Contiguous column-major pixels.
   void column_major(const uint8_t* pixels, Runs& runs) {
     constexpr int64_t chunk = 64 * 64;
     uint64_t bits[chunk / 64], carry = 0;
@@ -126,7 +126,7 @@ std::tuple<Tensor, Tensor> rle_encode_cpu(const Tensor& masks) {
   return pack_runs(results, pixels);
 }
 
-// Decodes masks of one size; keeps its memory from one mask to the next.
+// Decodes masks of the same size; buffers are reused between masks.
 class Decoder {
  public:
   Decoder(int64_t height, int64_t width)
@@ -143,13 +143,13 @@ class Decoder {
   }
 
  private:
-  // The first row's values, and the places below it at which columns change.
+  // Finds the values of the first row, and the positions below it at which columns toggle.
   void find_toggles(Slice<int32_t> runs) {
     toggles_.clear();
     std::fill(row_.begin(), row_.end(), 0);
     int64_t x = 0, y = 0;
     for (int64_t k = 0; k < runs.size; ++k) {
-      // Tops of the columns that start inside run k; its value is k's last bit.
+      // Top pixels of the columns that start within run k; the value of run k is k & 1.
       const int64_t reach = y + runs[k], beyond = x + reach / height_;
       for (int64_t top = y == 0 ? x : x + 1; top < beyond + (reach % height_ > 0); ++top) row_[top] = k & 1;
       x = beyond;

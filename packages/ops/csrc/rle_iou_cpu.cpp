@@ -10,7 +10,7 @@ namespace detectory {
 
 namespace {
 
-// The foreground runs of N masks as intervals of pixel positions, with what can be known of a mask alone.
+// The foreground runs of N masks as intervals of pixel positions, with precomputed areas and boxes.
 class Intervals {
  public:
   Intervals(const Tensor& counts, const Tensor& offsets, const Tensor& sizes)
@@ -32,15 +32,15 @@ class Intervals {
   int64_t size() const { return masks_.size(); }
   int64_t area(int64_t n) const { return area_[n]; }
 
-  // Pixels that mask a of this set shares with mask b of another; -1 where both pictures differ in size while the boxes
-  // around the masks overlap.
+  // The number of common pixels of mask a and mask b of another set; -1 if the image sizes differ although the boxes of
+  // the masks overlap, as in pycocotools.
   int64_t shared(int64_t a, const Intervals& other, int64_t b) const {
     if (!boxes_overlap(a, other, b)) return 0;
     if (extent(a)[0] != other.extent(b)[0] || extent(a)[1] != other.extent(b)[1]) return -1;
     const int64_t *begin_a = begins_.data(), *end_a = ends_.data();
     const int64_t *begin_b = other.begins_.data(), *end_b = other.ends_.data();
     const int64_t last_a = first_[a + 1], last_b = other.first_[b + 1];
-    // Intervals that end before the other mask starts share nothing.
+    // Skip intervals that end before the other mask starts.
     int64_t i = std::upper_bound(end_a + first_[a], end_a + last_a, begin_b[other.first_[b]]) - end_a;
     int64_t j = std::upper_bound(end_b + other.first_[b], end_b + last_b, begin_a[first_[a]]) - end_b;
     int64_t total = 0;
@@ -56,7 +56,7 @@ class Intervals {
 
  private:
   struct Range {
-    int64_t low, high;  // pixels low..high, none where low > high
+    int64_t low, high;  // pixels low..high, empty if low > high
   };
 
   const int64_t* extent(int64_t n) const { return extents_.const_data_ptr<int64_t>() + 2 * n; }

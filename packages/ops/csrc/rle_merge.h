@@ -1,4 +1,4 @@
-// Union and intersection of two masks given as runs.
+// Union and intersection of two run-length encoded masks.
 #pragma once
 
 #include "rle_runs.h"
@@ -7,7 +7,7 @@ namespace detectory {
 
 inline Slice<int32_t> slice_of(const Runs& runs) { return {runs.data(), static_cast<int64_t>(runs.size())}; }
 
-// Walks the runs of one mask.
+// Iterates over the runs of one mask.
 class RunCursor {
  public:
   explicit RunCursor(Slice<int32_t> runs) : runs_(runs) { left_ = runs.size > 0 ? runs[0] : 0; }
@@ -16,7 +16,7 @@ class RunCursor {
   bool value() const { return index_ & 1; }
   bool done() const { return left_ == 0 && index_ + 1 >= runs_.size; }
 
-  // Goes on by `step` <= left() pixels, and into the next run where this one ends.
+  // Advances by `step` <= left() pixels, to the next run if this one ends.
   void advance(int64_t step) {
     left_ -= step;
     if (left_ == 0 && index_ + 1 < runs_.size) left_ = runs_[++index_];
@@ -27,7 +27,7 @@ class RunCursor {
   int64_t index_ = 0, left_ = 0;
 };
 
-// The runs of the union (or intersection), as pycocotools writes them. Ends where the shorter list ends.
+// The runs of the union or intersection, identical to pycocotools. Ends with the shorter of both lists.
 inline void merge_runs(Slice<int32_t> first, Slice<int32_t> second, bool intersect, Runs& out) {
   out.clear();
   RunCursor a(first), b(second);

@@ -1,6 +1,5 @@
-// Run lengths of binary masks in column-major pixel order, background first: how every RLE operator builds and returns
-// them. N masks are one flat int32 tensor `counts` and int64 `offsets` (N + 1): mask n has
-// counts[offsets[n]:offsets[n + 1]].
+// Run lengths of binary masks in column-major pixel order, background first, as used by all RLE operators. N masks are
+// a flat int32 tensor `counts` and int64 `offsets` (N + 1); the runs of mask n are counts[offsets[n]:offsets[n + 1]].
 #pragma once
 
 #include <algorithm>
@@ -14,12 +13,12 @@ namespace detectory {
 
 using Runs = std::vector<int32_t>;
 
-// Writes the runs of one mask while its pixels are told in order.
+// Builds the runs of one mask from value changes in pixel order.
 class RunBuilder {
  public:
   explicit RunBuilder(Runs& runs) : runs_(runs) { runs_.clear(); }
 
-  // From pixel `position` on the value is `value`. Positions must not decrease.
+  // Sets the value from pixel `position` on. Positions must not decrease.
   void set(bool value, int64_t position) {
     if (value == value_) return;
     runs_.push_back(static_cast<int32_t>(position - start_));
@@ -27,7 +26,7 @@ class RunBuilder {
     value_ = value;
   }
 
-  // The mask ends before pixel `total`; an empty mask is one run of length 0.
+  // Ends the mask before pixel `total`; an empty mask is a single run of length 0.
   void finish(int64_t total) { runs_.push_back(static_cast<int32_t>(total - start_)); }
 
  private:
@@ -46,7 +45,7 @@ struct Slice {
   T operator[](int64_t i) const { return data[i]; }
 };
 
-// A flat tensor cut by offsets. The offsets guard memory, so they are checked here.
+// A flat tensor divided into rows by offsets. Offsets are used as indices, so they are checked here to guard memory.
 template <typename T>
 class Ragged {
  public:
@@ -74,7 +73,7 @@ inline Ragged<int32_t> ragged_runs(const Tensor& counts, const Tensor& offsets) 
   return Ragged<int32_t>(counts, offsets, ScalarType::Int);
 }
 
-// The two tensors of a list of rows, on the device of `like`.
+// Converts a list of rows to values and offsets, on the device of `like`.
 template <typename T>
 std::tuple<Tensor, Tensor> pack_rows(const std::vector<std::vector<T>>& rows, const Tensor& like, ScalarType dtype) {
   const int64_t N = static_cast<int64_t>(rows.size());

@@ -66,7 +66,7 @@ Rectangle rectangle_of(const Regions<T>& regions, int64_t r) {
   return {y.begin, x.begin, y.extent, x.extent};
 }
 
-// The rectangle that holds all regions of an image, if copying it once is cheaper than copying each region.
+// The bounding rectangle of all regions of an image, if copying it once is cheaper than copying each region.
 template <typename T>
 Rectangle shared_rectangle(const Regions<T>& regions, const std::vector<int32_t>& own) {
   int64_t top = INT64_MAX, left = INT64_MAX, bottom = 0, right = 0, sum = 0;
@@ -86,7 +86,7 @@ void forward(const FeatureMaps& maps, const Regions<T>& regions, T* out) {
   const Kernels<T> run = kernels<T>();
   constexpr int64_t block = kBlock<T>;
   const int64_t cells = regions.PH * regions.PW, blocks = (maps.C + block - 1) / block;
-  // An image's regions are split where there are more threads than images and blocks of channels.
+  // The regions of an image are split if there are more threads than images times channel blocks.
   const int64_t threads = torch::stable::get_num_threads();
   const int64_t parts = std::max<int64_t>(1, 2 * threads / std::max<int64_t>(1, maps.B * blocks));
   std::vector<Rectangle> shared;
@@ -137,7 +137,7 @@ void backward(const FeatureMaps& grads, const Regions<T>& regions, int64_t B, in
   const Kernels<T> run = kernels<T>();
   constexpr int64_t block = kBlock<T>;
   const int64_t C = grads.C, cells = regions.PH * regions.PW, blocks = (C + block - 1) / block;
-  // One task owns all regions' contributions to its channels: no two threads add to one pixel, and sums have one order.
+  // One task accumulates all regions for its channels: no data races, and a fixed order of summation.
   parallel_for(0, B * blocks, 1, [&](int64_t begin, int64_t end) {
     std::vector<T> sums(H * W * block), lines(regions.PH * W * block), pooled(cells * block);
     for (int64_t task = begin; task < end; ++task) {

@@ -1,6 +1,6 @@
 // As on the CPU, a bin is a weighted sum over rows of weighted sums over columns (roi_bins.h). A thread block computes
-// the weights of its region into shared memory; forward, a thread owns a cell and reads each pixel of it once;
-// backward, a thread owns a pixel and adds to it once per region.
+// the weights of its region in shared memory. In the forward pass, one thread per output cell reads each pixel of the
+// cell once; in the backward pass, one thread per pixel accumulates once per region.
 #include <algorithm>
 
 #include "cuda_elements.h"
@@ -19,14 +19,14 @@ struct Geometry {
   int64_t strides[4];  // of the feature map
 };
 
-// One axis of a region in shared memory. The weight of pixel i in bin p stands at weights[i + 2 * p]: neighbouring bins
-// share two pixels at most, so these places never meet. firsts and lasts tell which bins touch a pixel.
+// One axis of a region in shared memory. The weight of pixel i in bin p is weights[i + 2 * p]: neighbouring bins share
+// at most two pixels, so these indices are distinct. firsts and lasts are the bins that touch a pixel.
 template <typename T>
 struct Axis {
   T* weights;            // (size + 2 * P)
   int *starts, *counts;  // (P)
   int *firsts, *lasts;   // (size)
-  int begin, end;        // pixels that any bin touches
+  int begin, end;        // range of pixels touched by any bin
 };
 
 template <typename T>
@@ -44,7 +44,7 @@ __device__ void weigh_bin(Axis<T>& axis, int p, bool reversed, T start, T step, 
   axis.starts[p] = axis.counts[p] = 0;
   if (!sampled) return;
   int64_t first = 0, last = int64_t(min(count, T(1e9))) - 1;
-  if (step > 0) {  // only samples on [-1, size]
+  if (step > 0) {  // only samples in [-1, size]
     const double from = floor((-1.0 - start) / step - 0.5) - 1, to = ceil((size - double(start)) / step - 0.5) + 1;
     if (!(from < 1e9 && to >= 0)) return;
     first = max(int64_t(0), int64_t(max(from, 0.0)));
@@ -80,7 +80,7 @@ __device__ void weigh_bin(Axis<T>& axis, int p, bool reversed, T start, T step, 
   }
 }
 
-// Fills both axes; ends with all threads in step. Returns the image of the region, or -1 where there is none.
+// Fills both axes and synchronises the block. Returns the batch index of the region, or -1 if it is invalid.
 template <typename T>
 __device__ int64_t weigh_region(const T* roi, const Geometry& g, Axis<T>& y, Axis<T>& x, bool* reversed) {
   for (int i = threadIdx.x; i < g.H; i += blockDim.x) y.firsts[i] = int(g.PH), y.lasts[i] = -1;
@@ -96,7 +96,7 @@ __device__ int64_t weigh_region(const T* roi, const Geometry& g, Axis<T>& y, Axi
     const bool sampled = isfinite(start) && isfinite(end) && isfinite(width) && count > 0;
     const bool backwards = bin < 0;
     if (p == 0) reversed[along_y ? 0 : 1] = backwards;
-    // A reversed axis walks its bins from the far side, which keeps places of neighbours apart.
+    // A reversed axis is processed from its far side, which keeps the indices of neighbouring bins distinct.
     Axis<T>& axis = along_y ? y : x;
     Axis<T> shifted = axis;
     if (backwards) shifted.weights += 2 * (int(P) - 1);
@@ -107,7 +107,7 @@ __device__ int64_t weigh_region(const T* roi, const Geometry& g, Axis<T>& y, Axi
   return image >= 0 && image < T(g.B) ? int64_t(image) : -1;
 }
 
-// Where the weights of bin p begin, so that pixel i stands at [i].
+// The weights of bin p, to be indexed by pixel.
 template <typename T>
 __device__ inline const T* weights_of(const Axis<T>& axis, int p, int64_t P, bool reversed) {
   return axis.weights + 2 * (reversed ? int(P) - 1 - p : p);
@@ -154,7 +154,7 @@ __global__ void pool_kernel(const E* __restrict__ input, const T* __restrict__ r
   }
 }
 
-// Adds one region's gradient to channels [first, first + channels) of its image.
+// Accumulates the gradient of one region into channels [first, first + channels) of its image.
 template <typename E, typename T, bool atomic>
 __device__ void unpool_region(const E* grad, const int64_t* grad_strides, const Geometry& g, const Axis<T>& y,
                               const Axis<T>& x, const bool* reversed, int64_t b, int64_t first, int channels, T* out) {
@@ -211,7 +211,7 @@ __global__ void unpool_kernel(const E* __restrict__ grad, Strides strides, const
   unpool_region<E, T, true>(grad + r * strides.of[0], strides.of, g, y, x, reversed, b, first, channels, out);
 }
 
-// One block owns some channels of one image and takes the regions in order: sums have one order.
+// Deterministic variant: one block per image and channel range processes the regions in order.
 template <typename E, typename T>
 __global__ void unpool_in_order_kernel(const E* __restrict__ grad, Strides strides, const T* __restrict__ rois,
                                        int64_t R, Geometry g, int block_channels, T* out) {

@@ -19,7 +19,7 @@ inline void weighted_sum(const T* weights, int64_t count, const T* from, int64_t
   for (int v = 0; v < kVectors<T>; ++v) store(out + v * kLanes<T>, sums[v]);
 }
 
-// The same for two neighbouring pixels, which share the loads of the weights.
+// The same for two neighbouring pixels, which share the weight loads.
 template <typename T>
 inline void weighted_sums(const T* weights, int64_t count, const T* from, int64_t stride, int64_t next, T* out) {
   Vec<T> sums[kVectors<T>] = {}, others[kVectors<T>] = {};

@@ -8,23 +8,24 @@
 
 namespace detectory {
 
-// The bins of one region on both axes.
+// The bins of one region along both axes. Pooling is separable (roi_bins.h) and vectorised over kBlock channels,
+// because the bins differ between regions while the channels share all weights.
 template <typename T>
 struct RoiBins {
   const Bin *y, *x;                // (PH), (PW)
-  const T *y_weights, *x_weights;  // of all regions; a bin knows its offset
+  const T *y_weights, *x_weights;  // of all regions; indexed by Bin::offset
   int64_t PH, PW;
   int64_t height, width;  // extent in pixels
 };
 
-// Pools kBlock channels of a region into cells (PH * PW, kBlock). `pixels` points at the region's first pixel; strides
-// count elements. `lines` is scratch for (width, kBlock).
+// Pools kBlock channels of a region into cells (PH * PW, kBlock). `pixels` is the first pixel of the region; strides
+// are in elements. `lines` is scratch memory of shape (width, kBlock).
 DETECTORY_KERNEL(pool_f32, void(const RoiBins<float>&, const float* pixels, int64_t y_stride, int64_t x_stride,
                                 float* lines, float* cells))
 DETECTORY_KERNEL(pool_f64, void(const RoiBins<double>&, const double* pixels, int64_t y_stride, int64_t x_stride,
                                 double* lines, double* cells))
 
-// Adds the gradient of cells (PH * PW, kBlock) to the pixels of a block (…, kBlock). `lines` is scratch for
+// Accumulates the gradient of cells (PH * PW, kBlock) into pixels (…, kBlock). `lines` is scratch memory of shape
 // (PH, width, kBlock).
 DETECTORY_KERNEL(unpool_f32,
                  void(const RoiBins<float>&, const float* cells, float* lines, float* pixels, int64_t y_stride))

@@ -32,7 +32,7 @@ Kernels<double> kernels() {
   return {load_block_f64(), store_block_f64(), gather_taps_f64(), scatter_taps_f64()};
 }
 
-// The taps of all regions, grouped by image, and the rows of the map that each image's regions read.
+// The taps of all regions, grouped by image, and the range of rows read per image.
 template <typename T>
 struct Regions {
   std::vector<std::vector<int32_t>> of_image;
@@ -100,7 +100,7 @@ void backward(const FeatureMaps& grads, const Regions<T>& regions, int64_t B, in
   const Kernels<T> run = kernels<T>();
   constexpr int64_t block = kBlock<T>;
   const int64_t C = grads.C, blocks = (C + block - 1) / block;
-  // One task owns its channels of an image: no two threads add to one pixel, and sums have one order.
+  // One task per image and channel block: no data races, and a fixed order of summation.
   parallel_for(0, B * blocks, 1, [&](int64_t begin, int64_t end) {
     std::vector<T> sums(H * W * block), cells(grads.H * grads.W * block);
     for (int64_t task = begin; task < end; ++task) {

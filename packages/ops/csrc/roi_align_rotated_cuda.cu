@@ -28,7 +28,7 @@ struct Bilinear {
   }
 };
 
-// The samples of one cell of one region, clipped to those that can fall on the map.
+// The samples of one cell of a region, clipped to those that can be inside the map.
 template <typename T>
 struct CellSamples {
   T cx, cy, c, s, y0, x0, y_step, x_step, share;
@@ -78,7 +78,7 @@ struct CellSamples {
   }
 };
 
-// A thread owns one cell of one channel. Channels are innermost where the map has them innermost.
+// One thread per cell and channel. Channels are the fastest index if the map is channels-last.
 template <typename T>
 __device__ inline void locate(int64_t i, const Geometry& g, int64_t& r, int64_t& c, int& ph, int& pw) {
   const int64_t cells = g.PH * g.PW;

@@ -13,10 +13,10 @@ struct TapList {
   const int32_t* pixels;
   const T* weights;
   int64_t cells;
-  int64_t first_pixel;  // the number of the pixel that the data begin with
+  int64_t first_pixel;  // index of the first pixel in the data
 };
 
-// cells (cells, kBlock) = weighted sums of pixels, which stand `stride` elements apart.
+// cells (cells, kBlock) = weighted sums of pixels with the given stride in elements.
 DETECTORY_KERNEL(gather_taps_f32, void(const TapList<float>&, const float* pixels, int64_t stride, float* cells))
 DETECTORY_KERNEL(gather_taps_f64, void(const TapList<double>&, const double* pixels, int64_t stride, double* cells))
 

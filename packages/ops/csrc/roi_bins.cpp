@@ -10,11 +10,11 @@ namespace {
 template <typename T>
 struct Samples {
   T start, step;
-  int64_t first, last;  // samples outside [first, last] fall off the map
+  int64_t first, last;  // samples outside [first, last] are outside the map
   T share;              // 1 / samples of the bin
 };
 
-// The samples of one bin that can fall on [-1, size]. A region far larger than the map has few of them.
+// The range of samples of one bin that can be in [-1, size]; limits the work for regions far larger than the map.
 template <typename T>
 Samples<T> samples_of_bin(T start, T width, T count, int64_t size) {
   Samples<T> samples{start, width / count, 0, int64_t(std::min<T>(count, T(1e9))) - 1, 1 / count};
@@ -32,7 +32,7 @@ template <typename T>
 Bin weigh_bin(const Samples<T>& samples, int64_t size, std::vector<T>& weights) {
   const int64_t offset = weights.size();
   int64_t low_end = -1, high_end = -1;
-  // Samples move in one direction, so pixels join at one end only; a negative step is walked from its far side.
+  // Samples are monotonic, so new pixels are only appended at one end; for a negative step, iterate from the far side.
   const int64_t count = samples.last - samples.first + 1;
   for (int64_t k = 0; k < count; ++k) {
     const int64_t i = samples.step >= 0 ? samples.first + k : samples.last - k;

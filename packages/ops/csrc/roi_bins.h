@@ -1,8 +1,8 @@
-// How RoIAlign samples one axis of one region, as weights of pixels.
+// The samples of RoIAlign along one axis of a region, converted to pixel weights.
 //
-// A sample reads its two neighbours linearly, and the value of a bin is the mean of its samples. Rows and columns are
-// independent, so the mean over a bin is a weighted sum over rows of weighted sums over columns: each pixel of a region
-// is read once, however many samples fall on it.
+// A bilinear sample is the product of linear interpolations along both axes, and the value of a bin is the mean of its
+// samples on a regular grid. The mean is therefore separable: a weighted sum over rows of weighted sums over columns.
+// Each pixel of a region is read once, independent of the number of samples.
 #pragma once
 
 #include <cstdint>
@@ -11,9 +11,9 @@
 namespace detectory {
 
 struct Bin {
-  int32_t start;   // first pixel, counted from the region's `begin`
-  int32_t count;   // pixels with weights; 0 where no sample falls on the map
-  int64_t offset;  // of the first weight
+  int32_t start;   // first pixel, relative to the region's `begin`
+  int32_t count;   // pixels with weights; 0 if all samples are outside the map
+  int64_t offset;  // index of the first weight
 };
 
 // One region: pixels [begin, begin + extent) are read along this axis.
@@ -23,7 +23,7 @@ struct Extent {
 
 struct Sampling {
   double spatial_scale;
-  int64_t ratio;  // samples per bin and axis; one per pixel when not positive
+  int64_t ratio;  // samples per bin and axis; one per pixel if not positive
   bool aligned;
 };
 

@@ -13,7 +13,7 @@ namespace detectory {
 
 namespace {
 
-// The pixels of one image axis that a mask axis of `size` cells, stretched over [low, high], reaches.
+// The pixels along one image axis covered by a mask axis of `size` cells stretched over [low, high].
 class Axis {
  public:
   void sample(float low, float high, int64_t size, int64_t extent) {
@@ -21,13 +21,13 @@ class Axis {
     index_.clear();
     lower_.clear();
     upper_.clear();
-    // A box without extent, or with a NaN or infinite side, holds no pixel.
+    // Boxes with a non-positive or non-finite side do not cover pixels.
     if (!(high > low) || !std::isfinite(high - low) || size == 0) return;
     const double reach = (double(high) - low) / (2.0 * size) + 2.0;
     const int64_t begin = clamped(std::floor(low - reach), extent), end = clamped(std::ceil(high + reach), extent);
     const float scale = size / 2.0f;
     for (int64_t pixel = begin; pixel < end; ++pixel) {
-      // The pixel's centre on [-1, 1], then in cells, as torch's grid_sample computes it.
+      // The pixel centre in [-1, 1], then in cells: the expressions of torch's grid_sample, for identical rounding.
       const float centre = (pixel + 0.5f - low) / (high - low) * 2.0f - 1.0f;
       const float position = (centre + 1.0f) * scale - 0.5f;
       if (!(position > -1.0f && position < size)) continue;
@@ -53,7 +53,7 @@ class Axis {
   std::vector<float> lower_, upper_;
 };
 
-// The mask inside a border of zeros, transposed on request.
+// Pads the mask with a border of zeros and optionally transposes it.
 void pad_mask(const float* mask, int64_t h, int64_t w, bool transposed, std::vector<float>& padded) {
   padded.assign((h + 2) * (w + 2), 0.0f);
   for (int64_t i = 0; i < h; ++i) {
@@ -98,7 +98,7 @@ Tensor paste_masks_cpu(const Tensor& masks, const Tensor& boxes, int64_t height,
     std::vector<float> padded, blended;
     for (int64_t n = begin; n < end; ++n) {
       uint8_t* picture = pictures + n * height * width;
-      // What no mask reaches is 0, which a threshold of 0 admits.
+      // Pixels outside the mask are 0, which passes a threshold of 0.
       std::memset(picture, !soft && 0.0f >= limit ? 1 : 0, height * width);
       const float* box = regions.box(n);
       axis_x.sample(box[0], box[2], regions.w, width);
@@ -122,7 +122,7 @@ Tensor paste_masks_cpu(const Tensor& masks, const Tensor& boxes, int64_t height,
   return out;
 }
 
-// The rows of a picture that lie between the same two cells of a mask: blended values change linearly over them.
+// The image rows between the same two mask cells, over which blended values change linearly.
 struct Span {
   int64_t begin, end;
   int32_t cell;
@@ -137,8 +137,8 @@ std::vector<Span> spans_of(const AxisSamples& ys) {
   return spans;
 }
 
-// Appends the rows of one span to the runs. Only where the threshold lies between the two cells' values (within
-// rounding) are rows looked at one by one, with the very expression of paste_row_binary.
+// Appends the rows of one span to the runs. Rows are evaluated one by one, with the expression of paste_row_binary,
+// only if the threshold is between the values of both cells (within rounding).
 void add_span(const Span& span, const float* column, const AxisSamples& ys, float threshold, int64_t top,
               RunBuilder& runs) {
   const float above = column[span.cell], below = column[span.cell + 1];

@@ -6,9 +6,10 @@ namespace {
 
 constexpr int kThreads = 256, kPixels = 4;
 
-// Where one pixel centre falls on a mask axis, by the CPU's expressions; products and sums are rounded one by one.
+// The position of a pixel centre on a mask axis. The expressions are those of the CPU, without contraction to fused
+// multiply-adds, so that both set the same pixels.
 struct Place {
-  int cell;  // the cell before it; -1 for the zero outside
+  int cell;  // the preceding cell; -1 for the zero border
   float lower, upper;
   bool inside;
 };
@@ -37,7 +38,7 @@ __device__ inline float pixel_value(const float* mask, int64_t h, int64_t w, con
   return blend(y, above, below);
 }
 
-// A thread sets kPixels neighbours in a row; rows of all pictures follow each other.
+// One thread per kPixels consecutive pixels of a row; the rows of all masks are concatenated.
 template <bool soft>
 __global__ void paste_kernel(const float* __restrict__ masks, const float* __restrict__ boxes, int64_t rows, int64_t h,
                              int64_t w, int64_t height, int64_t width, float threshold, uint8_t* __restrict__ out) {
@@ -52,7 +53,7 @@ __global__ void paste_kernel(const float* __restrict__ masks, const float* __res
       const Place place = place_of(x, box[0], box[2], w);
       if (y.inside && place.inside) {
         const float value = pixel_value(mask, h, w, y, place);
-        // fmaxf and fminf take the number where the other is NaN: NaN gives 0.
+        // fmaxf and fminf return the other operand if one is NaN, so that NaN becomes 0.
         pixel = soft ? uint8_t(fminf(fmaxf(__fmul_rn(value, 255.0f), 0.0f), 255.0f)) : uint8_t(value >= threshold);
       }
       out[row * width + x] = pixel;

@@ -2,8 +2,8 @@
 
 namespace detectory::DETECTORY_ISA {
 
-// paste_masks and roi_masks_to_rle promise the same pixels, so both blend along x first and along y second; no
-// expression here may be contracted or reordered.
+// paste_masks and roi_masks_to_rle must set the same pixels, so both interpolate along x first, then along y.
+// Expressions must not be contracted or reordered.
 
 void blend_mask_columns(const float* mask, int64_t h, int64_t w, AxisSamples xs, float* out) {
   const int32_t* __restrict index = xs.index;

@@ -1,4 +1,4 @@
-// (cx, cy, w, h, degrees) prepared for rotated_overlap.h.
+// Conversion of (cx, cy, w, h, degrees) to the prepared form of rotated_overlap.h.
 #pragma once
 
 #include <cmath>

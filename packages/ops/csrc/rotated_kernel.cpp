@@ -17,7 +17,7 @@ inline RotatedBox column(const double* others, int64_t stride, int64_t j) {
           others[7 * stride + j]};
 }
 
-// Whether the circles around the boxes meet for any of a chunk; most chunks of a map end here.
+// Whether the circumscribed circle of the box overlaps that of any box in a chunk; rejects most chunks early.
 inline bool circles_meet(const RotatedBox& box, const double* others, int64_t stride, int64_t from, int64_t to) {
   int64_t near = 0;
   for (int64_t j = from; j < to; ++j) {

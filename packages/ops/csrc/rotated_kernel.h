@@ -7,11 +7,11 @@
 
 namespace detectory {
 
-// IoU of one box with `count` others, whose numbers stand `stride` apart in the order of RotatedBox.
+// IoU of one box with `count` boxes in structure-of-arrays layout: the fields of RotatedBox are `stride` apart.
 DETECTORY_KERNEL(rotated_ious,
                  void(const RotatedBox&, const double* others, int64_t stride, int64_t count, double* out))
 
-// Whether any of them has an IoU above the threshold.
+// Whether the IoU with any of these boxes exceeds the threshold.
 DETECTORY_KERNEL(rotated_overlaps_any,
                  bool(const RotatedBox&, const double* others, int64_t stride, int64_t count, double threshold))
 

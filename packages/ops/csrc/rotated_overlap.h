@@ -1,10 +1,11 @@
-// Area that two rotated boxes share, without branches: for the lanes of the CPU and the threads of the GPU alike.
+// Intersection of two rotated boxes without branches, for the vector lanes of the CPU and the threads of the GPU.
 //
-// The border of the intersection consists of the parts of each box's edges that lie inside the other box, and by
-// Green's theorem its area is half the sum of (length of a part) * (signed distance of its edge from the origin). In
-// the frame of a box the other's edge is cut by two slabs, so every part has a closed form. Edges that coincide would
-// count twice, or not at all after rounding: edges of the first box are cut by the second grown by a hair, edges of the
-// second by the first shrunk by the same hair, and each such edge counts once.
+// The boundary of the intersection consists of the parts of each box's edges inside the other box. By Green's theorem,
+// its area is half the sum of (length of a part) * (signed distance of its edge from the origin). In the frame of a
+// box, an edge of the other box is clipped by two slabs, so that every part has a closed form. Coincident edges would
+// be counted twice, or not at all after rounding: edges of the first box are therefore clipped by the second box
+// enlarged by a margin (`hair`), and edges of the second by the first box shrunk by the same margin, so that each is
+// counted once.
 #pragma once
 
 #if defined(__CUDACC__)
@@ -15,8 +16,8 @@
 
 namespace detectory {
 
-// (cx, cy, w, h, degrees counter-clockwise, y pointing down) prepared: half sides, area 0 where a side is not positive,
-// radius of the circle around the box.
+// A prepared (cx, cy, w, h, degrees counter-clockwise, y down): half sides, area (0 if a side is not positive) and
+// radius of the circumscribed circle.
 struct RotatedBox {
   double cx, cy, cosine, sine, half_w, half_h, area, radius;
 };
@@ -26,8 +27,8 @@ constexpr int kRotatedColumns = 8;
 DETECTORY_DEVICE inline double least(double a, double b) { return a < b ? a : b; }
 DETECTORY_DEVICE inline double most(double a, double b) { return a > b ? a : b; }
 
-// Length of the part of a segment inside |x| <= half_x, |y| <= half_y. The segment starts at (x, y) and has a direction
-// of length 1, whose inverse components are given.
+// Length of the part of a segment inside |x| <= half_x, |y| <= half_y. The segment starts at (x, y); its direction has
+// length 1 and is given by its inverse components.
 DETECTORY_DEVICE inline double length_inside(double x, double y, double inverse_x, double inverse_y, double half_x,
                                              double half_y, double length) {
   const double ax = (-half_x - x) * inverse_x, bx = (half_x - x) * inverse_x;
@@ -37,7 +38,7 @@ DETECTORY_DEVICE inline double length_inside(double x, double y, double inverse_
   return most(leave - enter, 0.0);
 }
 
-// Intersection over union; 0 for boxes without area or with a value that is not finite.
+// Intersection over union; 0 for boxes with zero area or a non-finite value.
 DETECTORY_DEVICE inline double rotated_iou(const RotatedBox& a, const RotatedBox& b) {
   const double dx = b.cx - a.cx, dy = b.cy - a.cy;
   // The direction of b's axes and its centre in a's frame, then a's centre in b's frame.
@@ -45,7 +46,7 @@ DETECTORY_DEVICE inline double rotated_iou(const RotatedBox& a, const RotatedBox
   const double u = dx * a.cosine - dy * a.sine, v = dx * a.sine + dy * a.cosine;
   const double p = -(dx * b.cosine - dy * b.sine), q = -(dx * b.sine + dy * b.cosine);
   const double inverse_c = 1 / (c == 0 ? 1e-300 : c), inverse_s = 1 / (s == 0 ? 1e-300 : s);
-  // The two cuts of a pair of nearly parallel edges are rounded apart by about 1e-16 / hair.
+  // The clipping points of nearly parallel edges differ by rounding of about 1e-16 / hair.
   const double hair = 3e-9 * (a.half_w + a.half_h + b.half_w + b.half_h);
 
   // Edges of a in b's frame: a's x axis is (c, s) there, its y axis (-s, c).
@@ -56,8 +57,7 @@ DETECTORY_DEVICE inline double rotated_iou(const RotatedBox& a, const RotatedBox
   const double along_h = length_inside(p - wx - hx, q - wy - hy, -inverse_s, inverse_c, bw, bh, 2 * a.half_h) +
                          length_inside(p + wx - hx, q + wy - hy, -inverse_s, inverse_c, bw, bh, 2 * a.half_h);
 
-  // Edges of b in a's frame: b's x axis is (c, -s) there, its y axis (s, c). Their distances from a's centre have
-  // signs.
+  // Edges of b in a's frame: b's x axis is (c, -s) there, its y axis (s, c). Distances from a's centre are signed.
   const double aw = a.half_w - hair, ah = a.half_h - hair;
   const double ex = b.half_w * c, ey = -b.half_w * s, fx = b.half_h * s, fy = b.half_h * c;
   const double top = length_inside(u - ex - fx, v - ey - fy, inverse_c, -inverse_s, aw, ah, 2 * b.half_w);
@@ -68,9 +68,9 @@ DETECTORY_DEVICE inline double rotated_iou(const RotatedBox& a, const RotatedBox
   const double twice = a.half_h * along_w + a.half_w * along_h + (b.half_h + q) * top + (b.half_h - q) * bottom +
                        (b.half_w + p) * left + (b.half_w - p) * right;
   const double inter = least(twice / 2, least(a.area, b.area));
-  // 0 * x is NaN where x is not finite, and then the comparison fails.
+  // 0 * x is NaN if x is not finite, which makes the comparison false.
   const double joint = a.area + b.area - inter + 0 * (u + v + c + s);
-  // Boxes that touch from outside share an edge that bounds nothing: along one of the four axes they do not meet.
+  // Touching boxes share an edge that does not bound an area: separating-axis test along the four box axes.
   const double c_size = c < 0 ? -c : c, s_size = s < 0 ? -s : s;
   const double depth_a = least(a.half_w + b.half_w * c_size + b.half_h * s_size - (u < 0 ? -u : u),
                                a.half_h + b.half_w * s_size + b.half_h * c_size - (v < 0 ? -v : v));

@@ -7,7 +7,7 @@ namespace detectory {
 
 namespace {
 
-// Samples start + (i + 0.5) * step, i in [0, count), that can lie in [low, high].
+// The range of samples start + (i + 0.5) * step, i in [0, count), that can be in [low, high].
 template <typename T>
 struct Range {
   int64_t first, last;

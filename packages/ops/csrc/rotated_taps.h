@@ -1,5 +1,5 @@
-// Which pixels a rotated region's cells read, and with which weights. Samples of a cell that fall on one pixel are
-// merged before any channel is touched.
+// The pixels and weights of the cells of a rotated region. Samples of a cell that read the same pixel are merged, once
+// for all channels.
 #pragma once
 
 #include <cstdint>
@@ -7,7 +7,7 @@
 
 namespace detectory {
 
-// Cell k reads pixels[i] * weights[i] for i in [begins[k], begins[k + 1]); a pixel is y * W + x.
+// Cell k is the sum of pixels[i] * weights[i] for i in [begins[k], begins[k + 1]); a pixel is y * W + x.
 template <typename T>
 struct Taps {
   std::vector<int64_t> begins;
@@ -21,7 +21,7 @@ struct Grid {
   int64_t ratio;
 };
 
-// `region` is (image, cx, cy, w, h, degrees); `map` is scratch for H * W numbers, zero before and after.
+// `region` is (image, cx, cy, w, h, degrees); `map` is scratch memory of H * W zeros, which are restored.
 template <typename T>
 Taps<T> rotated_taps(const T* region, const Grid& grid, std::vector<T>& map);
 

@@ -15,7 +15,7 @@ struct Entry {
   int32_t index;
 };
 
-// Least significant digit first, 11 bits a pass; a pass whose digit is the same everywhere is skipped.
+// LSD radix sort, 11 bits per pass; a pass is skipped if the digit is the same for all keys.
 template <typename Key>
 std::vector<Entry<Key>> radix_sorted(std::vector<Entry<Key>> entries) {
   constexpr int bits = 11, buckets = 1 << bits;

@@ -1,4 +1,4 @@
-// Orders that NMS works in: by score, then by class. Plain C++, used by the operators for upright and rotated boxes.
+// Sorting for NMS: by score, then by class. Shared by the operators for axis-aligned and rotated boxes.
 #pragma once
 
 #include <cstdint>
@@ -7,8 +7,8 @@
 
 namespace detectory {
 
-// A score as an unsigned integer that sorts from the highest score to the lowest; NaN comes first, as in torch.sort,
-// and both zeros are one value.
+// Maps a score to an unsigned integer, such that ascending integers are descending scores. NaN comes first, as in
+// torch.sort, and both zeros are equal.
 inline uint32_t descending_key(float score) {
   if (score != score) return 0;
   const float plain = score + 0.0f;
@@ -25,17 +25,17 @@ inline uint64_t descending_key(double score) {
   return bits >> 63 ? bits : 0x7fffffffffffffffull - bits;
 }
 
-// Indices of the scores from the highest to the lowest; ties keep the order of the input.
+// Indices of the scores in descending order; ties keep the input order.
 template <typename T>
 std::vector<int32_t> order_by_score(const T* scores, int64_t N);
 
-// Ranks 0..N-1 grouped by class, ascending inside a class, and where each class begins (one entry more than classes).
+// Ranks 0..N-1 grouped by class, ascending within a class, and the offsets of the classes (number of classes + 1).
 struct ClassOrder {
   std::vector<int32_t> ranks;
   std::vector<int64_t> begins;
 };
 
-// `classes` is indexed by box, `order` gives the box at each rank.
+// `classes` is indexed by box; `order` is the box at each rank.
 ClassOrder order_by_class(const int64_t* classes, const std::vector<int32_t>& order);
 
 }  // namespace detectory

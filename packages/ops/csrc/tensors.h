@@ -1,4 +1,4 @@
-// What the files that touch tensors share. Arguments are checked in Python; checks here only guard memory.
+// Common headers and helpers for tensors. Arguments are checked in Python; checks in C++ only guard memory.
 #pragma once
 
 #include <torch/csrc/stable/library.h>
@@ -24,7 +24,7 @@ inline Tensor new_zeros(const Tensor& like, std::initializer_list<int64_t> shape
   return torch::stable::new_zeros(like, {shape.begin(), shape.size()}, dtype);
 }
 
-// The tensor as `dtype`, contiguous; itself where it is both already.
+// The tensor as contiguous `dtype`, without a copy if possible.
 inline Tensor contiguous_as(const Tensor& tensor, ScalarType dtype) {
   const Tensor cast = tensor.scalar_type() == dtype ? tensor : torch::stable::to(tensor, dtype);
   return cast.is_contiguous() ? cast : torch::stable::contiguous(cast);

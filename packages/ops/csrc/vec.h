@@ -1,4 +1,4 @@
-// Vectors as wide as the instruction set of this build, in the compiler's own extension. For kernel files only.
+// Vectors of the width of this build's instruction set, with the compiler's vector extension. For kernel files only.
 #pragma once
 
 #include <cstdint>
@@ -41,7 +41,7 @@ inline void store(T* to, Vec<T> vector) {
 
 namespace detail {
 
-// Halves of two rows exchanged: element i of the first result is a[i] where bit `step` of i is 0, else b[i - step].
+// Butterfly step of a transpose: element i of the first result is a[i] if bit `step` of i is 0, otherwise b[i - step].
 template <typename T, int step, int... i>
 inline void exchange(Vec<T>& a, Vec<T>& b, std::integer_sequence<int, i...>) {
   constexpr int n = kLanes<T>;
@@ -63,13 +63,13 @@ inline void transpose_steps(Vec<T>* rows) {
 
 }  // namespace detail
 
-// A square of kLanes x kLanes in registers, transposed.
+// Transposes kLanes x kLanes elements in registers.
 template <typename T>
 inline void transpose(Vec<T>* rows) {
   detail::transpose_steps<T, 1>(rows);
 }
 
-// from (rows, columns) with a stride to (columns, rows) with a stride.
+// Transposes (rows, columns) to (columns, rows), both with a row stride.
 template <typename T>
 inline void transpose(const T* from, int64_t from_stride, int64_t rows, int64_t columns, T* to, int64_t to_stride) {
   constexpr int n = kLanes<T>;

@@ -11,7 +11,8 @@ namespace detectory {
 
 namespace {
 
-// Tiles of a run: few enough for patches and products to stay in cache, enough to use each weight often.
+// Maximum number of tiles per run: small enough for patches and products to stay in cache, large enough to reuse each
+// weight many times.
 constexpr int64_t kMostTiles = 28;
 
 int64_t divided_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
@@ -43,7 +44,7 @@ Tensor winograd_conv2d_cpu(const Tensor& input, const Tensor& weight, std::optio
                         divided_up(H, kWinogradTile),
                         divided_up(W, kWinogradTile)};
   const int64_t tiles = B * map.tiles_h * map.tiles_w;
-  // As many runs for each thread, all of about one size.
+  // The same number of runs per thread, all of similar size.
   const int64_t threads = torch::stable::get_num_threads();
   const int64_t runs = divided_up(divided_up(tiles, kMostTiles), threads) * threads;
   const auto load = winograd_patches();

@@ -9,7 +9,7 @@ namespace {
 using V = Vec<float>;
 constexpr int64_t kStep = kLanes<float>;
 
-// Where a tile lies: its image, and the output pixel at its upper left.
+// Position of a tile: its image and the output pixel at its upper left.
 struct Place {
   int64_t image, y, x;
 };
@@ -20,7 +20,7 @@ inline Place place_of(const WinogradMap& map, int64_t tile) {
           in_image % map.tiles_w * kWinogradTile};
 }
 
-// One side of the transforms (Lavin and Gray, section 4.3), applied to numbers `stride` apart.
+// One-dimensional transforms of F(4, 3) (Lavin and Gray, 2016, section 4.3), applied to numbers `stride` apart.
 inline void to_frequencies(const V* d, int stride, V* out, int out_stride) {
   const V d0 = d[0], d1 = d[stride], d2 = d[2 * stride], d3 = d[3 * stride], d4 = d[4 * stride], d5 = d[5 * stride];
   const V a = d4 - 4.f * d2, b = d3 - 4.f * d1, c = d4 - d2, e = 2.f * (d3 - d1);
@@ -45,7 +45,7 @@ inline void write(float* to, const float* from, int64_t count) {
   for (int64_t i = 0; i < count; ++i) to[i] = from[i];
 }
 
-// Rounds to the nearest, ties to even; what is not a number stays so.
+// Rounds to nearest, ties to even; propagates NaN.
 inline void write(BFloat16* to, const float* from, int64_t count) {
   for (int64_t i = 0; i < count; ++i) {
     uint32_t bits;
@@ -90,7 +90,7 @@ void patches(const WinogradMap& map, const WinogradRun& run, float* out) {
   }
 }
 
-// Sums for `rows` tiles and two vectors of output channels stay in registers over all input channels.
+// The accumulators of `rows` tiles and two vectors of output channels stay in registers over all input channels.
 template <int rows>
 void multiply(const float* patches, int64_t block_stride, int64_t channel_blocks, const float* weight, float* out) {
   V sums[rows][2] = {};
@@ -112,7 +112,7 @@ void multiply(const float* patches, int64_t block_stride, int64_t channel_blocks
   }
 }
 
-// As many rows as the registers of the instruction set hold sums for.
+// The largest number of rows with all accumulators in registers.
 constexpr int kRows = sizeof(V) == 64 ? 14 : 6;
 
 template <int rows>
@@ -143,7 +143,7 @@ void pixels(const WinogradMap& map, const WinogradRun& run, const float* product
       for (int64_t y = 0; y < height; ++y) {
         for (int64_t x = 0; x < width; ++x) {
           V value = result[4 * y + x] + offset;
-          value = value < least ? least : value;  // what is not a number stays so
+          value = value < least ? least : value;  // the comparison propagates NaN
           float numbers[kStep];
           store<float>(numbers, value);
           E* to = corner + (y * map.W + x) * out_channels + o;

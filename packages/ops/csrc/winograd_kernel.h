@@ -1,5 +1,7 @@
-// Winograd's convolution F(4 x 4, 3 x 3): a patch of 6 x 6 pixels becomes 36 numbers a channel, each of these positions
-// is a matrix product over the channels, and 36 sums become 4 x 4 output pixels: 36 products in the place of 144.
+// Winograd's convolution F(4x4, 3x3), after Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks", 2016.
+// A patch of 6 x 6 pixels is transformed to 36 positions per channel; at each position, a matrix product over the
+// channels is computed; the 36 results are transformed to 4 x 4 output pixels. This takes 36 instead of 144
+// multiplications per channel.
 #pragma once
 
 #include <cstdint>
@@ -9,21 +11,21 @@
 
 namespace detectory {
 
-constexpr int64_t kWinogradTile = 4;  // side of what a patch gives
+constexpr int64_t kWinogradTile = 4;  // side of the output of a patch
 constexpr int64_t kWinogradPositions = 36;
-constexpr int64_t kWinogradChannels = 16;  // input channels that lie together
-constexpr int64_t kWinogradPanel = 32;     // output channels that lie together
+constexpr int64_t kWinogradChannels = 16;  // input channels per block
+constexpr int64_t kWinogradPanel = 32;     // output channels per block
 
-// A batch of maps, channel innermost, without gaps. Tiles are counted row by row, image after image.
+// A dense channels-last batch of maps. Tiles are numbered by image, then row-major.
 struct WinogradMap {
   const void* data;   // (B, H, W, C)
-  const void* zeros;  // C zeros of the same type, read in the place of pixels outside
+  const void* zeros;  // C zeros of the same type, read instead of pixels outside the map
   Element element;    // f32 or bf16
   int64_t H, W, C, tiles_h, tiles_w;
 };
 
-// A run of tiles and the distance of its positions. Patches are (36, C / 16, count, 16), products (36, panels, count,
-// 32), C and the output channels rounded up; the distances leave room between positions, which would share cache sets.
+// A range of tiles and the strides between positions. Patches are (36, C / 16, count, 16), products (36, panels, count,
+// 32), with C and the output channels padded. The strides are padded to avoid cache set conflicts between positions.
 struct WinogradRun {
   int64_t first, count, channel_blocks, panels;
   int64_t patch_stride() const { return (channel_blocks * count + 1) * kWinogradChannels; }

@@ -1,4 +1,4 @@
-"""Loads the compiled operators and remembers why the CUDA ones are absent, where they are."""
+"""Loading of the compiled libraries, and the reason if CUDA kernels are unavailable."""
 
 import importlib.machinery
 import sys
@@ -14,30 +14,30 @@ def find_library(stem: str, folders: Iterable[str]) -> Path | None:
     """Find a compiled library in the folders of a package.
 
     Args:
-        stem: The library's name without suffix, `_C` or `_C_cuda`.
-        folders: The package's `__path__`; an editable install has the sources in one folder, the library in another.
+        stem: Name of the library without suffix, `_C` or `_C_cuda`.
+        folders: The package's `__path__`; editable installs keep sources and libraries in different folders.
 
     Returns:
-        The first file that exists, or None.
+        The first existing file, or None.
     """
     candidates = (Path(folder) / f"{stem}{suffix}" for folder in folders for suffix in _SUFFIXES)
     return next((path for path in candidates if path.is_file()), None)
 
 
 def _load(folders: list[str]) -> str | None:
-    """Load both libraries; return why CUDA kernels are absent, or None where they are there."""
+    """Load both libraries; return why CUDA kernels are unavailable, or None if they are available."""
     cpu = find_library("_C", folders)
     if cpu is None:
         raise ImportError(
-            f"detectory.ops: no compiled library _C in {folders}; install the wheel (`pip install detectory-ops`) "
-            "or build it from a clone (`pip install ./packages/ops`)"
+            f"detectory.ops: compiled library _C not found in {folders}. Install the wheel "
+            "(`pip install detectory-ops`) or build it from a clone (`pip install ./packages/ops`)"
         )
     torch.ops.load_library(cpu)
     if torch.version.cuda is None:
-        return f"this torch ({torch.__version__}) is a CPU-only build"
+        return f"torch {torch.__version__} is a CPU-only build"
     cuda = find_library("_C_cuda", folders)
     if cuda is None:
-        return "this detectory-ops was built without CUDA (DETECTORY_CUDA=ON builds it)"
+        return "detectory-ops was built without CUDA. DETECTORY_CUDA=ON enables it"
     try:
         torch.ops.load_library(cuda)
     except OSError as error:
@@ -45,7 +45,7 @@ def _load(folders: list[str]) -> str | None:
     return None
 
 
-# Found once: `import detectory.ops` has set the package's path by the time this module runs.
+# `import detectory.ops` sets the path of the package before it imports this module.
 _folders = list(sys.modules["detectory.ops"].__path__)
 cuda_absence: str | None = _load(_folders)
 ops = torch.ops.detectory

@@ -1,10 +1,10 @@
-"""COCO's greedy matching of detections to ground truths, for a whole data set in one call.
+"""COCO's greedy matching of detections to ground truths, for a whole dataset in one call.
 
-The data set is cut into groups: one group is one category of one image (or one image where categories do not count).
-All detections stand in one list, group after group, within a group the best score first and no more than the largest
-"max dets"; all ground truths stand in another. `dt_groups` (G + 1) and `gt_groups` (G + 1) say where each group starts.
-Overlaps are flat: the (detections, ground truths) block of each group, row-major, one after the other, as
-`grouped_box_iou` and `grouped_rle_iou` return them; another measure (keypoint similarity, rotated boxes) fits as well.
+The dataset is divided into groups: one category of one image, or one image if categories are ignored. Detections are
+concatenated over all groups, sorted by descending score within a group and limited to the largest "max dets"; ground
+truths are concatenated likewise. `dt_groups` (G + 1) and `gt_groups` (G + 1) are the offsets of the groups. Overlaps
+are the flattened (detections, ground truths) matrices of all groups, row-major and concatenated, as returned by
+`grouped_box_iou` and `grouped_rle_iou`. Any other similarity (keypoints, rotated boxes) can be used.
 
 Source: Lin et al., "Microsoft COCO: Common Objects in Context", ECCV 2014, and the evaluation rules of its web site.
 """
@@ -13,8 +13,8 @@ from collections.abc import Sequence
 
 import torch
 
-from detectory.ops._arguments import check_tensor
-from detectory.ops._groups import check_groups, crowd_flags
+from detectory.ops._checks.arguments import check_tensor
+from detectory.ops._checks.groups import check_groups, crowd_flags
 from detectory.ops._library import ops
 
 
@@ -25,21 +25,21 @@ def grouped_box_iou(
     dt_groups: torch.Tensor,
     gt_groups: torch.Tensor,
 ) -> torch.Tensor:
-    """Intersection over union of the boxes of each group, equal to pycocotools' to the bit.
+    """Return the intersection over union of the boxes of each group, bit-identical to pycocotools.
 
     Args:
         dt_boxes: (D, 4) floating COCO boxes `(x, y, width, height)`, computed in float64.
-        gt_boxes: (M, 4) likewise.
-        iscrowd: M flags; overlap with a crowd counts over the detection's own area. None: no crowds.
-        dt_groups: (G + 1) int64, group g has the detections `dt_groups[g]:dt_groups[g + 1]`; from 0 to D.
-        gt_groups: (G + 1) int64, likewise for the ground truths.
+        gt_boxes: (M, 4), in the same format.
+        iscrowd: M flags; the overlap with a crowd is divided by the area of the detection. None if there are no crowds.
+        dt_groups: (G + 1) int64, from 0 to D; group g contains detections `dt_groups[g]:dt_groups[g + 1]`.
+        gt_groups: (G + 1) int64, from 0 to M, for the ground truths.
 
     Returns:
-        Flat float64 in [0, 1], the blocks of all groups. 0 for boxes of non-positive width or height.
+        (P,) float64 in [0, 1], the matrices of all groups. 0 for boxes with non-positive width or height.
 
     Raises:
-        TypeError: an argument has not the stated dtype.
-        ValueError: a shape does not fit, or groups do not rise from 0 to the end.
+        TypeError: If an argument has the wrong dtype.
+        ValueError: If a shape does not match, or group offsets do not increase from 0 to the number of entries.
 
     Example:
         >>> boxes = torch.tensor([[0.0, 0.0, 2.0, 2.0], [1.0, 0.0, 2.0, 2.0]])
@@ -66,35 +66,35 @@ def coco_match(
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Match detections to ground truths at all overlap thresholds and in all area ranges.
 
-    In each group, at each threshold, detections choose in order of score. A detection takes the free ground truth that
-    it overlaps most, at least by the threshold (of equals the last); a ground truth to be ignored only where no other
-    qualifies. Crowds are never used up. As the choice goes in order of score, a smaller "max dets" needs no other call:
-    drop each group's detections beyond it from the results.
+    In each group and at each threshold, detections are processed in order of score. A detection is matched to the
+    unmatched ground truth with the highest overlap of at least the threshold (the last one of equals). Ignored ground
+    truths are only considered if no other qualifies, and crowds can be matched any number of times. Because of the
+    order, results for a smaller "max dets" are obtained by dropping the lower-scored detections of each group.
 
     Args:
-        ious: Flat float64, the blocks of all groups; NaN matches nothing.
-        iou_thresholds: (T,) floating; a threshold of 1 is read as 1 - 1e-10.
+        ious: (P,) float64, the matrices of all groups; NaN does not match.
+        iou_thresholds: (T,) floating; a threshold of 1 is treated as 1 - 1e-10.
         dt_groups: (G + 1) int64 from 0 to D.
         gt_groups: (G + 1) int64 from 0 to M.
-        dt_outside: (A, D) bool, for each area range the detections to be ignored where they match nothing: those whose
-            own area lies outside of the range (for LVIS also those of not exhaustively annotated categories).
-        gt_ignore: (A, M) bool, for each area range the ground truths to be ignored: crowds, those marked so and those
-            whose area lies outside of the range.
-        gt_crowd: (M,) bool, the ground truths that any number of detections may match.
+        dt_outside: (A, D) bool, per area range the detections that are ignored if unmatched: their area is outside the
+            range, or (LVIS) their category is not exhaustively annotated in the image.
+        gt_ignore: (A, M) bool, per area range the ignored ground truths: crowds, those marked as ignored and those with
+            an area outside the range.
+        gt_crowd: (M,) bool, ground truths that can be matched any number of times.
 
     Returns:
-        `dt_match` (A, T, D) int32, the index of each detection's ground truth among all M, -1 for none;
-        `dt_ignore` (A, T, D) bool, detections that count neither as right nor as wrong;
-        `gt_match` (A, T, M) int32, the index of each ground truth's detection among all D, a crowd's last, -1 for none.
-        Right are the detections with `dt_match >= 0` and not `dt_ignore`, wrong those with `dt_match < 0` and not
-        `dt_ignore`. All on the CPU.
+        `dt_match` (A, T, D) int32, the ground truth of each detection as an index into all M, -1 if unmatched;
+        `dt_ignore` (A, T, D) bool, detections that are neither true nor false positives;
+        `gt_match` (A, T, M) int32, the detection of each ground truth (the last one for crowds) as an index into all D,
+        -1 if unmatched. True positives have `dt_match >= 0`, false positives `dt_match < 0`, both without `dt_ignore`.
+        All tensors are on the CPU.
 
     Raises:
-        TypeError: an argument has not the stated dtype.
-        ValueError: a shape does not fit, or groups do not rise from 0 to the end.
+        TypeError: If an argument has the wrong dtype.
+        ValueError: If a shape does not match, or group offsets do not increase from 0 to the number of entries.
 
     Example:
-        One image, one category: two detections of one object, the second is a false alarm.
+        One image, one category: two detections of the same object, the second one is a false positive.
 
         >>> one, flags = torch.tensor([0, 1]), torch.zeros(1, 2, dtype=torch.bool)
         >>> ious, thresholds = torch.tensor([0.9, 0.6], dtype=torch.float64), torch.tensor([0.5])
@@ -109,14 +109,14 @@ def coco_match(
     check_tensor(function, "gt_crowd", gt_crowd, "(M,)", "bool")
     if len(dt_outside) != len(gt_ignore) or gt_ignore.shape[1] != len(gt_crowd):
         raise ValueError(
-            f"{function}: dt_outside (A, D), gt_ignore (A, M) and gt_crowd (M,) must share A and M, "
+            f"{function}: dt_outside (A, D), gt_ignore (A, M) and gt_crowd (M,) must agree in A and M, "
             f"got {tuple(dt_outside.shape)}, {tuple(gt_ignore.shape)} and {tuple(gt_crowd.shape)}"
         )
     check_groups(function, "dt_groups", dt_groups, dt_outside.shape[1])
     check_groups(function, "gt_groups", gt_groups, gt_ignore.shape[1], len(dt_groups))
     pairs = int((dt_groups.diff() * gt_groups.diff()).sum())
     if len(ious) != pairs:
-        raise ValueError(f"{function}: ious must hold the groups' {pairs} pairs, got {len(ious)}")
+        raise ValueError(f"{function}: ious must have {pairs} entries, one per pair in a group, got {len(ious)}")
     tensors = (ious, iou_thresholds, dt_groups, gt_groups, dt_outside, gt_ignore, gt_crowd)
     return ops.coco_match(*(tensor.cpu() for tensor in tensors))
 

@@ -1,11 +1,11 @@
-"""Deformable convolution, versions 1 and 2, trainable on the CPU too."""
+"""Deformable convolution, versions 1 and 2, with gradients on the CPU and CUDA."""
 
 from typing import Any
 
 import torch
 
-from detectory.ops._arguments import check_same, check_same_device, check_tensor
-from detectory.ops._determinism import require_determinism
+from detectory.ops._checks.arguments import check_same, check_same_device, check_tensor
+from detectory.ops._checks.determinism import require_determinism
 from detectory.ops._library import ops
 
 
@@ -19,26 +19,27 @@ def deform_conv2d(
     dilation: int | tuple[int, int] = 1,
     mask: torch.Tensor | None = None,
 ) -> torch.Tensor:
-    """Convolve with taps that are moved by learned offsets.
+    """Convolve with sampling positions shifted by learned offsets.
 
     Args:
         input: (B, C, H, W) floating.
-        offset: (B, 2 * G * KH * KW, OH, OW): for each of G offset groups and each tap, how far it moves along y, then
-            along x, in input pixels. The channels of the input are split evenly over the G groups.
-        weight: (OC, C / groups, KH, KW); its second size says how many groups the convolution has.
+        offset: (B, 2 * G * KH * KW, OH, OW): shift of each tap along y, then x, in input pixels, for each of G offset
+            groups. The input channels are divided evenly among the groups.
+        weight: (OC, C / groups, KH, KW); its second dimension determines the number of convolution groups.
         bias: (OC,) or None.
-        stride: Of the output grid, along y and x.
-        padding: Rows and columns of zeros around the input.
-        dilation: Distance of taps.
-        mask: (B, G * KH * KW, OH, OW), a factor for each tap (version 2), or None for 1 everywhere (version 1).
+        stride: Stride along y and x.
+        padding: Zero padding along y and x.
+        dilation: Distance between taps along y and x.
+        mask: (B, G * KH * KW, OH, OW), modulation factor of each tap (version 2), or None for version 1.
 
     Returns:
-        (B, OC, OH, OW) of the input's dtype; taps outside the input read 0. Half types are summed in float32, as under
-        autocast. Differentiable with respect to all tensors; the backward pass is deterministic on the CPU.
+        (B, OC, OH, OW) of the input's dtype; samples outside the input are 0. Half-precision inputs are accumulated in
+        float32, as under autocast. Differentiable with respect to all tensors; the backward pass is deterministic on
+        the CPU.
 
     Raises:
-        TypeError: an argument is not a floating tensor, or the dtypes differ.
-        ValueError: shapes or devices do not fit, or stride or dilation is not positive.
+        TypeError: If an argument is not a floating tensor, or the dtypes differ.
+        ValueError: If shapes or devices do not match, or stride or dilation is not positive.
 
     Source: Dai et al., "Deformable Convolutional Networks", ICCV 2017; Zhu et al., "Deformable ConvNets v2", CVPR 2019.
     """
@@ -50,10 +51,10 @@ def deform_conv2d(
     return out if bias is None else out + bias.to(out.dtype).view(1, -1, 1, 1)
 
 
-def _pair(name: str, value: int | tuple[int, int], least: int) -> tuple[int, int]:
+def _pair(name: str, value: int | tuple[int, int], minimum: int) -> tuple[int, int]:
     pair = (value, value) if isinstance(value, int) else tuple(value)
-    if len(pair) != 2 or min(pair) < least:
-        raise ValueError(f"deform_conv2d: {name} must be one or two integers of at least {least}, got {value}")
+    if len(pair) != 2 or min(pair) < minimum:
+        raise ValueError(f"deform_conv2d: {name} must be one or two integers of at least {minimum}, got {value}")
     return pair[0], pair[1]
 
 
@@ -71,7 +72,7 @@ def _check(
     for name, (tensor, shape) in others.items():
         check_tensor("deform_conv2d", name, tensor, shape)
         check_same_device("deform_conv2d", "input", input, name, tensor)
-        # Under autocast the operator brings its inputs to one dtype.
+        # Under autocast the operator casts its inputs to the same dtype.
         if not torch.is_autocast_enabled(input.device.type):
             check_same("deform_conv2d", "input", input, name, tensor)
     if bias is not None:
@@ -96,7 +97,7 @@ def _check_sizes(
     taps = kernel[0] * kernel[1]
     if channels == 0 or per_group == 0 or taps == 0 or channels % per_group or out_channels % (channels // per_group):
         raise ValueError(
-            f"deform_conv2d: weight of shape {tuple(weight.shape)} does not divide the {channels} channels of input "
+            f"deform_conv2d: weight of shape {tuple(weight.shape)} does not divide the {channels} input channels "
             "into groups"
         )
     groups = offset.shape[1] // (2 * taps)

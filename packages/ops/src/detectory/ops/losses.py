@@ -1,10 +1,10 @@
-"""Losses that are computed in one pass over their input."""
+"""Loss functions computed in a single pass over the input."""
 
 from typing import Any
 
 import torch
 
-from detectory.ops._arguments import check_same_device, check_tensor
+from detectory.ops._checks.arguments import check_same_device, check_tensor
 from detectory.ops._library import ops
 
 _REDUCTIONS = ("none", "mean", "sum")
@@ -17,23 +17,23 @@ def sigmoid_focal_loss(
     gamma: float = 2.0,
     reduction: str = "none",
 ) -> torch.Tensor:
-    """Focal loss of independent binary classifications.
+    """Return the focal loss of independent binary classifications.
 
     Args:
-        inputs: Logits of any shape, floating. Half types are computed in float32, as is everything under autocast.
-        targets: Same shape, any real dtype: 0 for the negative, 1 for the positive class, or probabilities between. No
-            gradient flows to them.
-        alpha: The weight of positives in [0, 1], negatives weigh 1 - alpha; negative: both weigh 1.
-        gamma: How strongly easy examples are played down, at least 0.
-        reduction: `"none"` for the loss of each element, `"mean"` or `"sum"` over all. A sum does not depend on the
+        inputs: Logits of any shape, floating. Half precision is computed in float32, as under autocast.
+        targets: Same shape, any real dtype: 0 for negatives, 1 for positives, or probabilities. Not differentiable.
+        alpha: Weight of positives in [0, 1]; negatives have weight 1 - alpha. If alpha is negative, both weights are 1.
+        gamma: Focusing parameter, at least 0; larger values down-weight easy examples more.
+        reduction: `"none"` for the loss per element, `"mean"` or `"sum"` over all elements. Sums do not depend on the
             number of threads.
 
     Returns:
-        Of the inputs' dtype, shaped as they are, or () when reduced. The mean of nothing is NaN.
+        The loss in the dtype and shape of the inputs, or () if reduced. The mean of empty inputs is NaN.
 
     Raises:
-        TypeError: inputs are no floating tensor, or targets no real one.
-        ValueError: shapes or devices differ, gamma is negative, targets require a gradient, or reduction is unknown.
+        TypeError: If `inputs` is not a floating tensor, or `targets` not a real one.
+        ValueError: If shapes or devices differ, `gamma` is negative, `targets` require a gradient, or `reduction` is
+            unknown.
 
     Example:
         >>> sigmoid_focal_loss(torch.tensor([0.0, 3.0]), torch.tensor([1.0, 1.0]), reduction="sum")
@@ -50,7 +50,7 @@ def sigmoid_focal_loss(
             f"{function}: targets must have the inputs' shape {tuple(inputs.shape)}, got {tuple(targets.shape)}"
         )
     if targets.requires_grad:
-        raise ValueError(f"{function}: targets must not require a gradient: none is computed")
+        raise ValueError(f"{function}: targets must not require a gradient")
     if not gamma >= 0:
         raise ValueError(f"{function}: gamma must be at least 0, got {gamma}")
     if reduction not in _REDUCTIONS:
@@ -82,15 +82,15 @@ def _backward_of_gradient(ctx: Any, outer: torch.Tensor) -> tuple[torch.Tensor |
 
 
 def _curvature(x: torch.Tensor, t: torch.Tensor, alpha: float, gamma: float) -> torch.Tensor:
-    """The second derivative, in plain torch: rarely asked for, and differentiable once more."""
+    """Return the second derivative in plain torch, so that it is itself differentiable."""
     t = t.to(x.dtype)
     p = torch.sigmoid(x)
-    slope, side = p * (1 - p), 1 - 2 * t
-    wrong = p * (1 - t) + (1 - p) * t
+    slope, sign = p * (1 - p), 1 - 2 * t
+    error = p * (1 - t) + (1 - p) * t
     entropy = torch.nn.functional.binary_cross_entropy_with_logits(x, t, reduction="none")
-    inner = gamma * wrong ** (gamma - 1)
-    curvature = wrong**gamma * slope + 2 * inner * slope * side * (p - t)
-    curvature += entropy * (inner * slope * (1 - 2 * p) * side + (gamma - 1) * inner / wrong * (slope * side) ** 2)
+    inner = gamma * error ** (gamma - 1)
+    curvature = error**gamma * slope + 2 * inner * slope * sign * (p - t)
+    curvature += entropy * (inner * slope * (1 - 2 * p) * sign + (gamma - 1) * inner / error * (slope * sign) ** 2)
     weight = alpha * t + (1 - alpha) * (1 - t) if alpha >= 0 else torch.ones_like(t)
     return weight * curvature
 

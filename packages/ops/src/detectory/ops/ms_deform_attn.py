@@ -4,8 +4,8 @@ from typing import Any
 
 import torch
 
-from detectory.ops._arguments import check_same, check_same_device, check_tensor
-from detectory.ops._determinism import require_determinism
+from detectory.ops._checks.arguments import check_same, check_same_device, check_tensor
+from detectory.ops._checks.determinism import require_determinism
 from detectory.ops._library import ops
 
 
@@ -16,24 +16,24 @@ def ms_deform_attn(
     sampling_locations: torch.Tensor,
     attention_weights: torch.Tensor,
 ) -> torch.Tensor:
-    """Weigh bilinear samples of several feature maps, separately for each query and head.
+    """Return weighted sums of bilinear samples from several feature maps, per query and head.
 
     Args:
-        value: (B, S, M, D) floating: the pixels of all levels one after the other, M heads of D channels.
+        value: (B, S, M, D) floating: the concatenated pixels of all levels, M heads with D channels.
         spatial_shapes: (L, 2) integer: height and width of each level.
-        level_start_index: (L,) integer: the first pixel of each level in S.
-        sampling_locations: (B, Q, M, L, P, 2): x, then y of P points a level, in [0, 1] of the level's width and
-            height. What lies outside reads 0.
-        attention_weights: (B, Q, M, L, P): the factor of each sample.
+        level_start_index: (L,) integer: index of the first pixel of each level in S.
+        sampling_locations: (B, Q, M, L, P, 2): x, then y of P points per level, in [0, 1] relative to width and
+            height of the level. Samples outside are 0.
+        attention_weights: (B, Q, M, L, P): weight of each sample.
 
     Returns:
-        (B, Q, M * D) of value's dtype. Half types are summed in float32, as under autocast. Differentiable with respect
-        to value, locations and weights; the backward pass is deterministic on the CPU.
+        (B, Q, M * D) of value's dtype. Half-precision inputs are accumulated in float32, as under autocast.
+        Differentiable with respect to values, locations and weights; the backward pass is deterministic on the CPU.
 
     Raises:
-        TypeError: an argument is no tensor of the kind above, or dtypes differ.
-        ValueError: shapes or devices do not fit.
-        RuntimeError: on the CPU, a level does not lie inside value; on CUDA what lies outside of value reads 0.
+        TypeError: If an argument is not a tensor of a valid dtype, or dtypes differ.
+        ValueError: If shapes or devices do not match.
+        RuntimeError: If a level exceeds `value` (CPU). On CUDA, samples outside `value` are 0.
 
     Source: Zhu et al., "Deformable DETR", ICLR 2021, equation 3.
     """
@@ -56,7 +56,7 @@ def ms_deform_attn(
     if tuple(attention_weights.shape) != expected:
         raise ValueError(f"{name}: attention_weights must be {expected}, got {tuple(attention_weights.shape)}")
     if level_start_index.shape[0] != spatial_shapes.shape[0]:
-        raise ValueError(f"{name}: level_start_index must have {len(spatial_shapes)} entries, one for each level")
+        raise ValueError(f"{name}: level_start_index must have {len(spatial_shapes)} entries, one per level")
     return ops.ms_deform_attn(value, spatial_shapes, level_start_index, sampling_locations, attention_weights)
 
 

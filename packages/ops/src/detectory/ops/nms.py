@@ -1,26 +1,26 @@
-"""Greedy non-maximum suppression of upright boxes, over one class or many."""
+"""Greedy non-maximum suppression (NMS) of axis-aligned boxes, without and with classes."""
 
 import torch
 
-from detectory.ops._arguments import check_same_device, check_tensor
+from detectory.ops._checks.arguments import check_same_device, check_tensor
 from detectory.ops._library import ops
 
 
 def nms(boxes: torch.Tensor, scores: torch.Tensor, iou_threshold: float) -> torch.Tensor:
-    """Keep boxes, best score first, that do not overlap a kept one.
+    """Return the boxes that remain after greedy non-maximum suppression, sorted by score.
 
     Args:
-        boxes: (N, 4) floating, `(x1, y1, x2, y2)`. A box with a NaN coordinate overlaps nothing and is kept.
-        scores: (N,) floating. NaN counts as the highest score, as in `torch.sort`.
-        iou_threshold: In [0, 1]; a box is dropped when its IoU with a kept box exceeds this.
+        boxes: (N, 4) floating, `(x1, y1, x2, y2)`. Boxes with a NaN coordinate do not overlap others and are kept.
+        scores: (N,) floating. NaN is the highest score, as in `torch.sort`.
+        iou_threshold: In [0, 1]; a box is removed if its IoU with a kept box exceeds the threshold.
 
     Returns:
-        (K,) int64 indices of the kept boxes, by descending score; ties keep the order of the input. IoU is computed in
-        float32, in float64 for float64 boxes.
+        (K,) int64 indices of the kept boxes, by descending score; ties keep the input order. IoU is computed in
+        float32, or in float64 for float64 boxes.
 
     Raises:
-        TypeError: boxes or scores are no floating tensors.
-        ValueError: shapes or devices do not fit, or the threshold is outside [0, 1].
+        TypeError: If `boxes` or `scores` is not a floating tensor.
+        ValueError: If shapes or devices do not match, or the threshold is outside [0, 1].
 
     Source: Felzenszwalb et al., "Object Detection with Discriminatively Trained Part-Based Models", PAMI 2010,
     section 5.2.
@@ -30,22 +30,22 @@ def nms(boxes: torch.Tensor, scores: torch.Tensor, iou_threshold: float) -> torc
 
 
 def batched_nms(boxes: torch.Tensor, scores: torch.Tensor, idxs: torch.Tensor, iou_threshold: float) -> torch.Tensor:
-    """`nms` inside each class, all classes in one call.
+    """Apply `nms` within each class, for all classes in one call.
 
-    Classes are compared as they are: boxes are not shifted apart, so far-off or huge coordinates lose no precision.
+    Boxes are not offset by class, so that large coordinates do not lose precision.
 
     Args:
         boxes: (N, 4) floating, `(x1, y1, x2, y2)`.
         scores: (N,) floating.
-        idxs: (N,) integer; boxes suppress each other only where their values are equal. Any values, any number of them.
+        idxs: (N,) integer; classes; boxes only suppress each other if their classes are equal. Any values are valid.
         iou_threshold: In [0, 1].
 
     Returns:
-        (K,) int64 indices of the kept boxes of all classes, by descending score; ties keep the order of the input.
+        (K,) int64 indices of the kept boxes of all classes, by descending score; ties keep the input order.
 
     Raises:
-        TypeError: boxes or scores are no floating tensors, or idxs no integer tensor.
-        ValueError: shapes or devices do not fit, or the threshold is outside [0, 1].
+        TypeError: If `boxes` or `scores` is not a floating tensor, or `idxs` not an integer tensor.
+        ValueError: If shapes or devices do not match, or the threshold is outside [0, 1].
     """
     check_suppression("batched_nms", boxes, scores, idxs, iou_threshold, columns=4)
     return ops.batched_nms(boxes.detach(), scores.detach(), idxs, iou_threshold)
@@ -59,7 +59,7 @@ def check_suppression(
     iou_threshold: float,
     columns: int,
 ) -> None:
-    """Check what all suppressing operators take; `columns` is 4 for upright boxes, 5 for rotated ones."""
+    """Check the arguments of all NMS functions; `columns` is 4 for axis-aligned boxes, 5 for rotated boxes."""
     check_tensor(function, "boxes", boxes, f"(N, {columns})")
     check_tensor(function, "scores", scores, "(N,)")
     check_same_device(function, "boxes", boxes, "scores", scores)

@@ -1,28 +1,28 @@
-"""Bilinear samples of feature maps at real-valued points.
+"""Bilinear sampling of feature maps at points.
 
-Built from torch's `grid_sample`: a kernel of our own would do the same reads in the same order and save one pass over
-the coordinates, which are few beside the features.
+Implemented with torch's `grid_sample`: a dedicated kernel would only save one pass over the coordinates, which are few
+compared with the features.
 """
 
 import torch
 
-from detectory.ops._arguments import check_same_device, check_tensor
+from detectory.ops._checks.arguments import check_same_device, check_tensor
 
 
 def point_sample(input: torch.Tensor, point_coords: torch.Tensor, *, align_corners: bool = False) -> torch.Tensor:
-    """Sample features at points, or on a grid of points.
+    """Sample features bilinearly at a list or grid of points.
 
     Args:
         input: (B, C, H, W) floating.
-        point_coords: (B, P, 2) or (B, Hg, Wg, 2) floating: x, then y, in [0, 1] of the map's width and height.
+        point_coords: (B, P, 2) or (B, Hg, Wg, 2) floating: x, then y, in [0, 1] relative to width and height.
         align_corners: As in `torch.nn.functional.grid_sample`: False places pixel centres at (i + 0.5) / size.
 
     Returns:
-        (B, C, P) or (B, C, Hg, Wg) of the input's dtype; points outside read 0. Differentiable with respect to both.
+        (B, C, P) or (B, C, Hg, Wg) of the input's dtype; samples outside are 0. Differentiable with respect to both.
 
     Raises:
-        TypeError: an argument is not a floating tensor.
-        ValueError: shapes or devices do not fit.
+        TypeError: If an argument is not a floating tensor.
+        ValueError: If shapes or devices do not match.
 
     Source: Kirillov et al., "PointRend: Image Segmentation as Rendering", CVPR 2020, section 3.1.
     """

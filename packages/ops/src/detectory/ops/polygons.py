@@ -1,10 +1,10 @@
-"""Polygons to pixels by COCO's rule: what pycocotools draws, to the bit.
+"""Rasterisation of polygons by COCO's rule, bit-identical to pycocotools.
 
 A polygon is a flat sequence `x0, y0, x1, y1, …` of at least three vertices in pixels (NumPy array, tensor or list). An
-object is a list of polygons, of which it covers the union. Coordinates may lie outside of the picture; they must be
-finite. All functions work on the CPU, on torch's threads where there are many objects.
+object is a list of polygons and covers their union. Coordinates must be finite, but may be outside the image. All
+functions run on the CPU; many objects are processed in parallel.
 
-Source: the rasterisation of Lin et al., "Microsoft COCO: Common Objects in Context", ECCV 2014 (mask API).
+Source: the mask API of Lin et al., "Microsoft COCO: Common Objects in Context", ECCV 2014.
 """
 
 from collections.abc import Sequence
@@ -12,27 +12,27 @@ from typing import Any
 
 import torch
 
-from detectory.ops._arguments import check_tensor
+from detectory.ops._checks.arguments import check_tensor
 from detectory.ops._library import ops
 from detectory.ops._rle_tensors import RLE, offsets_of, rle_dicts
 
 Polygon = Any
-"""A flat sequence of x and y: NumPy array, tensor or list of numbers."""
+"""A flat sequence of x and y coordinates: NumPy array, tensor or list."""
 
 
 def polygons_to_mask(polygons: Sequence[Polygon], height: int, width: int) -> torch.Tensor:
-    """Draw one object.
+    """Rasterise one object.
 
     Args:
-        polygons: The object's polygons; none gives an empty mask.
-        height: Of the picture, in pixels.
-        width: Of the picture, in pixels.
+        polygons: The object's polygons; without polygons the mask is empty.
+        height: Height of the image, pixels.
+        width: Width of the image, pixels.
 
     Returns:
         (H, W) bool on the CPU.
 
     Raises:
-        ValueError: a polygon without three vertices or with a coordinate that is not finite, or a negative size.
+        ValueError: If a polygon has fewer than three vertices or a non-finite coordinate, or a size is negative.
 
     Example:
         >>> polygons_to_mask([[1, 1, 3, 1, 3, 3, 1, 3]], 4, 4).int().tolist()
@@ -43,39 +43,41 @@ def polygons_to_mask(polygons: Sequence[Polygon], height: int, width: int) -> to
 
 
 def polygons_to_rle(polygons: Sequence[Polygon], height: int, width: int) -> RLE:
-    """Encode one object as COCO run lengths, without drawing it.
+    """Encode one object as COCO run lengths, without rasterising it.
 
     Args:
-        polygons: The object's polygons; none gives an empty mask.
-        height: Of the picture, in pixels.
-        width: Of the picture, in pixels.
+        polygons: The object's polygons; without polygons the mask is empty.
+        height: Height of the image, pixels.
+        width: Width of the image, pixels.
 
     Returns:
-        One COCO dict `{"size": [H, W], "counts": bytes}`.
+        A COCO dict `{"size": [H, W], "counts": bytes}`.
 
     Raises:
-        ValueError: a polygon without three vertices or with a coordinate that is not finite, a negative size, or 2^31
-            pixels and more.
+        ValueError: If a polygon has fewer than three vertices or a non-finite coordinate, or if the size is negative or
+            at least 2^31 pixels.
     """
     return polygon_sets_to_rles([polygons], [(height, width)])[0]
 
 
 def polygon_sets_to_rles(polygon_sets: Sequence[Sequence[Polygon]], sizes: Sequence[tuple[int, int]]) -> list[RLE]:
-    """Encode many objects, each in a picture of its own size, in one call.
+    """Encode many objects, each in an image of a different size, in one call.
 
     Args:
-        polygon_sets: For each of N objects its polygons.
-        sizes: For each object the height and width of its picture.
+        polygon_sets: The polygons of each of N objects.
+        sizes: Height and width of the image of each object.
 
     Returns:
         N COCO dicts.
 
     Raises:
-        ValueError: as `polygons_to_rle`, or not one size for each object.
+        ValueError: As for `polygons_to_rle`, or if the numbers of sizes and objects differ.
     """
     function = "polygons_to_rle"
     if len(sizes) != len(polygon_sets):
-        raise ValueError(f"{function}: sizes must be as many as objects, got {len(sizes)} and {len(polygon_sets)}")
+        raise ValueError(
+            f"{function}: sizes must have one entry per object, got {len(sizes)} for {len(polygon_sets)} objects"
+        )
     for height, width in sizes:
         _check_size(function, height, width)
     extents = torch.tensor([list(size) for size in sizes], dtype=torch.int64).reshape(-1, 2)
@@ -89,21 +91,21 @@ def rasterize_polygons_within_boxes(
     size: int,
     indices: torch.Tensor | None = None,
 ) -> torch.Tensor:
-    """Crop objects to boxes, stretch each crop to size x size pixels and draw it: the targets of a mask loss.
+    """Rasterise objects within boxes at a fixed resolution: the targets of the mask loss.
 
     Args:
-        polygon_sets: For each of N objects its polygons, in pixels of the image.
-        boxes: (R, 4) `(x1, y1, x2, y2)` in pixels of the image, finite. A side shorter than 0.1 counts as 0.1.
-        size: Pixels along each side of the result.
-        indices: (R,) int64, the object that each box crops, on the CPU; None where there is one box for each object.
+        polygon_sets: The polygons of each of N objects, in image coordinates.
+        boxes: (R, 4) `(x1, y1, x2, y2)` in image coordinates, finite. Sides are at least 0.1.
+        size: Side length of the output, pixels.
+        indices: (R,) int64 on the CPU, the object of each box; None if there is one box per object.
 
     Returns:
         (R, size, size) bool on the boxes' device.
 
     Raises:
-        TypeError: boxes are no floating tensor, or indices no integer one.
-        ValueError: a polygon without three vertices or with a coordinate that is not finite, a box that is not, a shape
-            that does not fit, a negative size, or an index that names no object.
+        TypeError: If `boxes` is not a floating tensor, or `indices` not an integer one.
+        ValueError: If a polygon has fewer than three vertices, a coordinate is not finite, shapes do not match, `size`
+            is negative, or an index is out of range.
 
     Source: He et al., "Mask R-CNN", ICCV 2017, section 3 (the mask target is the intersection of a region with its
     ground-truth mask).
@@ -113,7 +115,9 @@ def rasterize_polygons_within_boxes(
     chosen = torch.arange(len(polygon_sets)) if indices is None else indices
     check_tensor(function, "indices", chosen, "(R,)", "integer")
     if len(chosen) != len(boxes):
-        raise ValueError(f"{function}: boxes and objects must be as many, got {len(boxes)} and {len(chosen)}")
+        raise ValueError(
+            f"{function}: boxes must have one entry per object, got {len(boxes)} for {len(chosen)} objects"
+        )
     if size < 0:
         raise ValueError(f"{function}: size must not be negative, got {size}")
     regions, chosen = boxes.detach().cpu(), chosen.cpu()
@@ -121,7 +125,7 @@ def rasterize_polygons_within_boxes(
         raise ValueError(f"{function}: boxes must be finite, got {regions[~regions.isfinite().all(1)][0].tolist()}")
     if len(chosen) and not 0 <= int(chosen.min()) <= int(chosen.max()) < len(polygon_sets):
         raise ValueError(
-            f"{function}: indices must lie in [0, {len(polygon_sets)}), got {int(chosen.min())} to {int(chosen.max())}"
+            f"{function}: indices must be in [0, {len(polygon_sets)}), got {int(chosen.min())} to {int(chosen.max())}"
         )
     packed = _packed(function, polygon_sets)
     return ops.rasterize_polygons_within_boxes(*packed, chosen, regions, size).to(boxes.device)
@@ -129,13 +133,15 @@ def rasterize_polygons_within_boxes(
 
 def _check_size(function: str, height: int, width: int) -> None:
     if height < 0 or width < 0 or height * width >= 2**31:
-        raise ValueError(f"{function}: height and width must be >= 0, below 2^31 pixels, got {height} and {width}")
+        raise ValueError(
+            f"{function}: height and width must be non-negative and below 2^31 pixels, got {height} and {width}"
+        )
 
 
 def _packed(
     function: str, polygon_sets: Sequence[Sequence[Polygon]]
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Coordinates of all vertices (P, 2), offsets of the polygons, offsets of the objects."""
+    """Return the coordinates of all vertices (P, 2), the offsets of polygons and the offsets of objects."""
     rows = [torch.as_tensor(polygon, dtype=torch.float64) for polygons in polygon_sets for polygon in polygons]
     for index, row in enumerate(rows):
         if row.dim() != 1 or len(row) < 6 or len(row) % 2:

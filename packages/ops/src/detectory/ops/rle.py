@@ -1,11 +1,11 @@
-"""Run-length encoded masks in COCO's format: encode, decode, measure, compare, merge.
+"""Run-length encoded (RLE) masks in COCO's format: encode, decode, area, box, IoU, merge.
 
-A mask is a COCO dict `{"size": [height, width], "counts": ...}`. What comes out has compressed `bytes` as counts; what
-goes in may also have `str` or an uncompressed list of integers. Results equal pycocotools' to the bit. Run lengths live
-in the host's memory: results are CPU tensors, and CUDA masks are copied to the host first.
+A mask is a COCO dict `{"size": [height, width], "counts": ...}`. Returned counts are compressed `bytes`; arguments may
+also have `str` or an uncompressed list of integers. Results are bit-identical to pycocotools. All results are on the
+CPU, and CUDA masks are copied to the CPU first.
 
-The operators beneath, `torch.ops.detectory.rle_*`, take and give tensors: `counts` (flat int32, the run lengths of all
-masks in column-major pixel order, background first) and `offsets` (N + 1, int64), so that mask n has
+The underlying operators, `torch.ops.detectory.rle_*`, use tensors: `counts` (flat int32, the run lengths of all masks
+in column-major pixel order, background first) and `offsets` (N + 1, int64); the runs of mask n are
 `counts[offsets[n]:offsets[n + 1]]`.
 
 Source: Lin et al., "Microsoft COCO: Common Objects in Context", ECCV 2014, and its annotation format.
@@ -15,8 +15,8 @@ from collections.abc import Mapping, Sequence
 
 import torch
 
-from detectory.ops._arguments import check_tensor
-from detectory.ops._groups import check_groups, crowd_flags
+from detectory.ops._checks.arguments import check_tensor
+from detectory.ops._checks.groups import check_groups, crowd_flags
 from detectory.ops._library import ops
 from detectory.ops._rle_tensors import RLE, as_list, check_totals, rle_dicts, rle_tensors
 
@@ -25,15 +25,15 @@ def rle_encode(masks: torch.Tensor) -> RLE | list[RLE]:
     """Encode masks.
 
     Args:
-        masks: (H, W) or (N, H, W) of any dtype, foreground where not 0. Row-major masks and column-major ones (strides
-            `(H * W, 1, H)`) are read where they lie. Fewer than 2^31 pixels a mask.
+        masks: (H, W) or (N, H, W) of any dtype; non-zero pixels are foreground. Row-major and column-major masks
+            (strides `(H * W, 1, H)`) are read without a copy. Fewer than 2^31 pixels per mask.
 
     Returns:
-        One COCO dict for (H, W), a list of N for (N, H, W); counts are compressed bytes.
+        A COCO dict for (H, W), a list of N dicts for (N, H, W); counts are compressed bytes.
 
     Raises:
-        TypeError: not a tensor.
-        ValueError: neither two nor three dimensions, or too large.
+        TypeError: If `masks` is not a tensor.
+        ValueError: If `masks` does not have two or three dimensions, or is too large.
 
     Example:
         >>> rle_encode(torch.tensor([[0, 1], [1, 1]]))
@@ -54,20 +54,20 @@ def rle_decode(rles: Mapping[str, object] | Sequence[Mapping[str, object]]) -> t
     """Decode masks.
 
     Args:
-        rles: One COCO dict, or a list of them that share one size.
+        rles: A COCO dict, or a list of dicts of the same size.
 
     Returns:
-        (H, W) bool for one dict, (N, H, W) for a list; an empty list gives (0, 0, 0).
+        (H, W) bool for a dict, (N, H, W) for a list; (0, 0, 0) for an empty list.
 
     Raises:
-        TypeError: not COCO dicts.
-        ValueError: faulty counts, counts that do not sum to the mask's size, or masks of different sizes.
+        TypeError: If an entry is not a COCO dict.
+        ValueError: If counts are invalid or do not sum to the number of pixels, or sizes differ.
     """
     counts, offsets, sizes = rle_tensors("rle_decode", "rles", as_list(rles))
     if len(sizes) and bool((sizes != sizes[0]).any()):
         odd = int((sizes != sizes[0]).any(1).int().argmax())
         raise ValueError(
-            f"rle_decode: rles must share one size, got {sizes[0].tolist()} and, at {odd}, {sizes[odd].tolist()}"
+            f"rle_decode: rles must have the same size, got {sizes[0].tolist()} at 0 and {sizes[odd].tolist()} at {odd}"
         )
     check_totals("rle_decode", "rles", counts, offsets, sizes)
     height, width = sizes[0].tolist() if len(sizes) else (0, 0)
@@ -76,17 +76,17 @@ def rle_decode(rles: Mapping[str, object] | Sequence[Mapping[str, object]]) -> t
 
 
 def rle_area(rles: Mapping[str, object] | Sequence[Mapping[str, object]]) -> torch.Tensor:
-    """Count the pixels of masks.
+    """Return the number of foreground pixels of masks.
 
     Args:
-        rles: One COCO dict or a list of them, of any sizes.
+        rles: A COCO dict, or a list of dicts of any sizes.
 
     Returns:
-        int64, () for one dict, (N,) for a list.
+        int64, () for a dict, (N,) for a list.
 
     Raises:
-        TypeError: not COCO dicts.
-        ValueError: faulty counts.
+        TypeError: If an entry is not a COCO dict.
+        ValueError: If counts are invalid.
     """
     counts, offsets, _ = rle_tensors("rle_area", "rles", as_list(rles))
     areas = ops.rle_area(counts, offsets)
@@ -94,17 +94,17 @@ def rle_area(rles: Mapping[str, object] | Sequence[Mapping[str, object]]) -> tor
 
 
 def rle_to_bbox(rles: Mapping[str, object] | Sequence[Mapping[str, object]]) -> torch.Tensor:
-    """Find the tight boxes around masks.
+    """Return the tight boxes around masks.
 
     Args:
-        rles: One COCO dict or a list of them, of any sizes.
+        rles: A COCO dict, or a list of dicts of any sizes.
 
     Returns:
-        float64 COCO boxes `(x, y, width, height)`, (4,) for one dict, (N, 4) for a list; zeros for an empty mask.
+        float64 COCO boxes `(x, y, width, height)`, (4,) for a dict, (N, 4) for a list; zeros for empty masks.
 
     Raises:
-        TypeError: not COCO dicts.
-        ValueError: faulty counts.
+        TypeError: If an entry is not a COCO dict.
+        ValueError: If counts are invalid.
     """
     counts, offsets, sizes = rle_tensors("rle_to_bbox", "rles", as_list(rles))
     boxes = ops.rle_to_bbox(counts, offsets, sizes)
@@ -112,24 +112,24 @@ def rle_to_bbox(rles: Mapping[str, object] | Sequence[Mapping[str, object]]) -> 
 
 
 def rle_merge(rles: Sequence[Mapping[str, object]], intersect: bool = False) -> RLE:
-    """Merge masks into one.
+    """Return the union or intersection of masks.
 
     Args:
-        rles: COCO dicts of one size, at least one.
-        intersect: The pixels that all masks share instead of those that any has.
+        rles: One or more COCO dicts of the same size.
+        intersect: Whether to return the intersection instead of the union.
 
     Returns:
-        One COCO dict with compressed counts.
+        A COCO dict with compressed counts.
 
     Raises:
-        TypeError: not COCO dicts.
-        ValueError: none at all, faulty counts, counts that do not sum to the mask's size, or different sizes.
+        TypeError: If an entry is not a COCO dict.
+        ValueError: If `rles` is empty, counts are invalid or do not sum to the number of pixels, or sizes differ.
     """
     counts, offsets, sizes = rle_tensors("rle_merge", "rles", rles)
     if len(sizes) == 0:
         raise ValueError("rle_merge: rles must not be empty")
     if bool((sizes != sizes[0]).any()):
-        raise ValueError(f"rle_merge: rles must share one size, got {sizes.unique(dim=0).tolist()}")
+        raise ValueError(f"rle_merge: rles must have the same size, got {sizes.unique(dim=0).tolist()}")
     check_totals("rle_merge", "rles", counts, offsets, sizes)
     merged, ends = ops.rle_merge(counts, offsets, torch.tensor([0, len(sizes)]), intersect)
     height, width = sizes[0].tolist()
@@ -139,22 +139,22 @@ def rle_merge(rles: Sequence[Mapping[str, object]], intersect: bool = False) -> 
 def rle_iou(
     dt: Sequence[Mapping[str, object]], gt: Sequence[Mapping[str, object]], iscrowd: Sequence[bool] | None = None
 ) -> torch.Tensor:
-    """Intersection over union of all pairs of masks.
+    """Return the intersection over union of all pairs of masks.
 
     Args:
         dt: N COCO dicts, the detections.
         gt: M COCO dicts, the ground truths.
-        iscrowd: M flags; a detection's overlap with a crowd counts over the detection's own area. None: no crowds.
+        iscrowd: M flags; the overlap with a crowd is divided by the area of the detection. None if there are no crowds.
 
     Returns:
-        (N, M) float64 in [0, 1]; -1 where the boxes around two masks overlap but the masks' sizes differ.
+        (N, M) float64 in [0, 1]; -1 if the boxes of two masks overlap but their image sizes differ.
 
     Raises:
-        TypeError: not COCO dicts.
-        ValueError: faulty counts, or not one flag for each ground truth.
+        TypeError: If an entry is not a COCO dict.
+        ValueError: If counts are invalid, or `iscrowd` does not have one flag per ground truth.
     """
-    whole_dt, whole_gt = torch.tensor([0, len(dt)]), torch.tensor([0, len(gt)])
-    return grouped_rle_iou(dt, gt, iscrowd, whole_dt, whole_gt).reshape(len(dt), len(gt))
+    dt_group, gt_group = torch.tensor([0, len(dt)]), torch.tensor([0, len(gt)])
+    return grouped_rle_iou(dt, gt, iscrowd, dt_group, gt_group).reshape(len(dt), len(gt))
 
 
 def grouped_rle_iou(
@@ -164,27 +164,28 @@ def grouped_rle_iou(
     dt_groups: torch.Tensor,
     gt_groups: torch.Tensor,
 ) -> torch.Tensor:
-    """`rle_iou` of many groups in one call: what `coco_match` takes for a whole data set.
+    """Return `rle_iou` of many groups in one call, in the format of `coco_match`.
 
     Args:
-        dt: N COCO dicts, the detections of all groups one after the other.
-        gt: M COCO dicts, the ground truths likewise.
+        dt: N COCO dicts, the concatenated detections of all groups.
+        gt: M COCO dicts, the concatenated ground truths of all groups.
         iscrowd: M flags, or None.
-        dt_groups: (G + 1) int64, group g has the detections `dt_groups[g]:dt_groups[g + 1]`; from 0 to N.
-        gt_groups: (G + 1) int64, likewise for the ground truths.
+        dt_groups: (G + 1) int64, from 0 to N; group g contains detections `dt_groups[g]:dt_groups[g + 1]`.
+        gt_groups: (G + 1) int64, from 0 to M, for the ground truths.
 
     Returns:
-        Flat float64: the (detections, ground truths) block of each group, row-major, one after the other.
+        (P,) float64: the flattened (detections, ground truths) matrices of all groups, row-major, concatenated.
 
     Raises:
-        TypeError: not COCO dicts.
-        ValueError: faulty counts, not one flag for each ground truth, or groups that do not rise from 0 to the end.
+        TypeError: If an entry is not a COCO dict.
+        ValueError: If counts are invalid, `iscrowd` does not have one flag per ground truth, or group offsets do not
+            increase from 0 to the number of entries.
     """
-    detections, truths = rle_tensors("rle_iou", "dt", dt), rle_tensors("rle_iou", "gt", gt)
+    detections, ground_truths = rle_tensors("rle_iou", "dt", dt), rle_tensors("rle_iou", "gt", gt)
     crowd = crowd_flags("rle_iou", iscrowd, len(gt))
     check_groups("rle_iou", "dt_groups", dt_groups, len(dt))
     check_groups("rle_iou", "gt_groups", gt_groups, len(gt), len(dt_groups))
-    return ops.rle_iou(*detections, *truths, crowd, dt_groups, gt_groups)
+    return ops.rle_iou(*detections, *ground_truths, crowd, dt_groups, gt_groups)
 
 
 def _rows(like: torch.Tensor, count: int | torch.SymInt, dtype: torch.dtype) -> tuple[torch.Tensor, torch.Tensor]:

@@ -1,10 +1,10 @@
-"""RoIAlign: features of a region, resampled to a fixed grid of bins."""
+"""RoIAlign: pooling of region features to a fixed grid of bins."""
 
 from typing import Any
 
 import torch
 
-from detectory.ops._arguments import check_same_device, check_tensor
+from detectory.ops._checks.arguments import check_same_device, check_tensor
 from detectory.ops._library import ops
 
 
@@ -16,29 +16,29 @@ def roi_align(
     sampling_ratio: int = 0,
     aligned: bool = True,
 ) -> torch.Tensor:
-    """Average bilinear samples of each region's bins.
+    """Return the average of bilinear samples in each bin of each region.
 
     Args:
-        input: (B, C, H, W) floating, any strides; channels_last is read as it stands.
-        rois: (R, 5) floating: index of the image, then `(x1, y1, x2, y2)` in the coordinates of the image. A region
-            with a coordinate that is not finite, or of negative size, gives zeros.
-        output_size: Bins along y and x, or one number for both.
+        input: (B, C, H, W) floating, any strides; channels_last is read without a copy.
+        rois: (R, 5) floating: batch index, then `(x1, y1, x2, y2)` in image coordinates. Regions with
+            a non-finite coordinate or a negative size yield zeros.
+        output_size: Bins along y and x, or a single number for both.
         spatial_scale: Features per image pixel, such as 1 / 16.
-        sampling_ratio: Samples per bin and axis; 0 takes one per feature pixel, ceil(region / bins).
-        aligned: True shifts by half a pixel, so that the centre of feature pixel 0 is at coordinate 0.5. False is the
-            older behaviour: no shift, and regions are at least one pixel wide.
+        sampling_ratio: Samples per bin and axis; 0 uses ceil(region / bins), about one per feature pixel.
+        aligned: Whether to shift by half a pixel, so that the centre of feature pixel 0 is at coordinate 0.5. If False
+            (the original behaviour), there is no shift and regions are at least one pixel wide.
 
     Returns:
-        (R, C, *output_size) of the input's dtype. Half types are summed in float32. Differentiable with respect to
-        `input`, not to `rois`; the backward pass on the CPU is deterministic, on CUDA when
-        `torch.use_deterministic_algorithms` asks for it.
+        (R, C, *output_size) of the input's dtype. Half-precision inputs are accumulated in float32. Differentiable with
+        respect to `input`, not to `rois`; the backward pass is deterministic on the CPU, and on CUDA if
+        `torch.use_deterministic_algorithms` is set.
 
     Raises:
-        TypeError: input or rois is no floating tensor.
-        ValueError: shapes, devices or sizes do not fit.
-        RuntimeError: on the CPU, a region's image index is out of range; on CUDA such a region gives zeros.
+        TypeError: If `input` or `rois` is not a floating tensor.
+        ValueError: If shapes or devices do not match, or a size is invalid.
+        RuntimeError: If a batch index is out of range (CPU). On CUDA the output of such a region is zero.
 
-    Source: He et al., "Mask R-CNN", ICCV 2017, section 3; `aligned` is the correction of Detectron2.
+    Source: He et al., "Mask R-CNN", ICCV 2017, section 3; `aligned` is Detectron2's correction.
     """
     height, width = check_pooling("roi_align", input, rois, output_size, spatial_scale, sampling_ratio, columns=5)
     return ops.roi_align(input, rois, spatial_scale, height, width, sampling_ratio, aligned)
@@ -53,7 +53,7 @@ def check_pooling(
     sampling_ratio: int,
     columns: int,
 ) -> tuple[int, int]:
-    """Check what upright and rotated RoIAlign take; return the number of bins along y and x."""
+    """Check the arguments of both RoIAlign functions; return the number of bins along y and x."""
     check_tensor(function, "input", input, "(B, C, H, W)")
     check_tensor(function, "rois", rois, f"(R, {columns})")
     check_same_device(function, "input", input, "rois", rois)
@@ -65,7 +65,7 @@ def check_pooling(
     if sampling_ratio < 0:
         raise ValueError(f"{function}: sampling_ratio must be 0 (adaptive) or positive, got {sampling_ratio}")
     if input.shape[2] == 0 or input.shape[3] == 0:
-        raise ValueError(f"{function}: input must have pixels, got shape {tuple(input.shape)}")
+        raise ValueError(f"{function}: input must not be empty, got shape {tuple(input.shape)}")
     return size[0], size[1]
 
 
@@ -115,7 +115,7 @@ def _backward(ctx: Any, grad: torch.Tensor) -> tuple:
 
 
 def is_channels_last(input: torch.Tensor) -> bool:
-    """Whether gradients of `input` should be laid out with the channel innermost, as `input` is."""
+    """Return whether `input` is channels-last, and its gradient therefore as well."""
     return not input.is_contiguous() and input.is_contiguous(memory_format=torch.channels_last)
 
 

@@ -1,10 +1,10 @@
-"""RoIAlign for rotated regions."""
+"""RoIAlign of rotated regions."""
 
 from typing import Any
 
 import torch
 
-from detectory.ops._determinism import require_determinism
+from detectory.ops._checks.determinism import require_determinism
 from detectory.ops._library import ops
 from detectory.ops.roi_align import check_pooling
 
@@ -16,27 +16,27 @@ def roi_align_rotated(
     spatial_scale: float = 1.0,
     sampling_ratio: int = 0,
 ) -> torch.Tensor:
-    """Average bilinear samples of the bins of each rotated region; coordinates are aligned (half-pixel shift).
+    """Return the average of bilinear samples in each bin of each rotated region, with half-pixel alignment.
 
     Args:
-        input: (B, C, H, W) floating, any strides; channels_last is read as it stands.
-        rois: (R, 6) floating: index of the image, then `(cx, cy, w, h, degrees counter-clockwise)` in the coordinates
-            of the image. A region with a value that is not finite, or without a positive size, gives zeros.
-        output_size: Bins along the region's height and width, or one number for both.
+        input: (B, C, H, W) floating, any strides; channels_last is read without a copy.
+        rois: (R, 6) floating: batch index, then `(cx, cy, w, h, degrees counter-clockwise)` in image coordinates.
+            Regions with a non-finite value or a non-positive size yield zeros.
+        output_size: Bins along the height and width of the region, or a single number for both.
         spatial_scale: Features per image pixel, such as 1 / 16.
-        sampling_ratio: Samples per bin and axis; 0 takes one per feature pixel, ceil(region / bins).
+        sampling_ratio: Samples per bin and axis; 0 uses ceil(region / bins), about one per feature pixel.
 
     Returns:
-        (R, C, *output_size) of the input's dtype. Half types are summed in float32. Differentiable with respect to
-        `input`, not to `rois`; the backward pass is deterministic on the CPU.
+        (R, C, *output_size) of the input's dtype. Half-precision inputs are accumulated in float32. Differentiable with
+        respect to `input`, not to `rois`; the backward pass is deterministic on the CPU.
 
     Raises:
-        TypeError: input or rois is no floating tensor.
-        ValueError: shapes, devices or sizes do not fit.
-        RuntimeError: on the CPU, a region's image index is out of range; on CUDA such a region gives zeros.
+        TypeError: If `input` or `rois` is not a floating tensor.
+        ValueError: If shapes or devices do not match, or a size is invalid.
+        RuntimeError: If a batch index is out of range (CPU). On CUDA the output of such a region is zero.
 
     Source: Ma et al., "Arbitrary-Oriented Scene Text Detection via Rotation Proposals", TMM 2018, with the bilinear
-    samples of He et al., "Mask R-CNN", ICCV 2017.
+    sampling of He et al., "Mask R-CNN", ICCV 2017.
     """
     height, width = check_pooling("roi_align_rotated", input, rois, output_size, spatial_scale, sampling_ratio, 6)
     return ops.roi_align_rotated(input, rois, spatial_scale, height, width, sampling_ratio)

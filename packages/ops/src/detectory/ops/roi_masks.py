@@ -1,13 +1,13 @@
-"""Masks predicted inside boxes, put back into the picture: as pixels or straight as COCO run lengths.
+"""Pasting of masks predicted inside boxes into the image, as pixels or directly as COCO run lengths.
 
-A mask of any resolution is stretched over its box. Pixel centres lie at half-integers; between the mask's cells values
-are interpolated linearly and outside of it they are 0, as `torch.nn.functional.grid_sample` does with
-`align_corners=False`. Values are computed in float32 whatever the input's dtype.
+A mask of any resolution is stretched over its box. Pixel centres are at half-integers; values are interpolated
+bilinearly and are 0 outside the mask, as in `torch.nn.functional.grid_sample` with `align_corners=False`. Values are
+computed in float32 for any input dtype.
 """
 
 import torch
 
-from detectory.ops._arguments import check_same_device, check_tensor
+from detectory.ops._checks.arguments import check_same_device, check_tensor
 from detectory.ops._library import ops
 from detectory.ops._rle_tensors import RLE, rle_dicts
 
@@ -15,21 +15,21 @@ from detectory.ops._rle_tensors import RLE, rle_dicts
 def paste_masks(
     masks: torch.Tensor, boxes: torch.Tensor, image_shape: tuple[int, int], threshold: float = 0.5
 ) -> torch.Tensor:
-    """Paste masks into pictures of the image's size.
+    """Paste masks into canvases of the image size.
 
     Args:
         masks: (N, h, w) of any real dtype, values in [0, 1].
-        boxes: (N, 4) `(x1, y1, x2, y2)` in pixels of the image, floating, on the same device. A box without width or
-            height, or with a NaN or infinite coordinate, holds no pixel.
+        boxes: (N, 4) `(x1, y1, x2, y2)` in image coordinates, floating, same device. The mask is empty if a
+            box has zero width or height, or a non-finite coordinate.
         image_shape: Height and width of the image.
-        threshold: A pixel is set where its value is at least this; negative asks for the values themselves.
+        threshold: Pixels with at least this value are set; if negative, the values themselves are returned.
 
     Returns:
-        (N, H, W) bool; with a negative threshold uint8, 255 times the value, truncated.
+        (N, H, W) bool; for a negative threshold uint8, 255 times the value, truncated.
 
     Raises:
-        TypeError: an argument is not a tensor of the stated kind.
-        ValueError: a shape does not fit, the devices differ, or the image's size is negative.
+        TypeError: If an argument is not a tensor of a valid dtype.
+        ValueError: If shapes do not match, the devices differ, or the image size is negative.
 
     Example:
         >>> boxes = torch.tensor([[1.0, 1.0, 3.0, 3.0]])
@@ -45,30 +45,30 @@ def paste_masks(
 def roi_masks_to_rle(
     masks: torch.Tensor, boxes: torch.Tensor, image_shape: tuple[int, int], threshold: float = 0.5
 ) -> list[RLE]:
-    """Encode masks as COCO run lengths of the whole image, without ever making a picture of that size.
+    """Encode masks as COCO run lengths of the whole image, without creating an image-sized canvas.
 
-    The result equals `rle_encode(paste_masks(masks, boxes, image_shape, threshold))` to the bit; time and memory
-    go with the boxes, not with the image.
+    The result is identical to `rle_encode(paste_masks(masks, boxes, image_shape, threshold))`; time and memory depend
+    on the sizes of the boxes, not of the image.
 
     Args:
-        masks: (N, h, w) as for `paste_masks`. Run lengths live in the host's memory: CUDA masks are copied there first,
-            which waits for the device once.
+        masks: (N, h, w) as for `paste_masks`. CUDA masks are copied to the CPU first, which synchronises
+            with the device once.
         boxes: (N, 4) as for `paste_masks`.
         image_shape: Height and width of the image, fewer than 2^31 pixels.
-        threshold: A pixel is set where its value is at least this; not negative.
+        threshold: Pixels with at least this value are set; must not be negative.
 
     Returns:
         N COCO dicts `{"size": [H, W], "counts": bytes}`.
 
     Raises:
-        TypeError: an argument is not a tensor of the stated kind.
-        ValueError: a shape does not fit, the devices differ, the threshold is negative, or the image's size is.
+        TypeError: If an argument is not a tensor of a valid dtype.
+        ValueError: If shapes do not match, the devices differ, or the threshold or the image size is negative.
     """
     height, width = _checked("roi_masks_to_rle", masks, boxes, image_shape)
     if not threshold >= 0:
         raise ValueError(f"roi_masks_to_rle: threshold must not be negative, got {threshold}")
     if height * width >= 2**31:
-        raise ValueError(f"roi_masks_to_rle: image_shape must hold fewer than 2^31 pixels, got {(height, width)}")
+        raise ValueError(f"roi_masks_to_rle: image_shape must have fewer than 2^31 pixels, got {(height, width)}")
     counts, offsets = ops.roi_masks_to_rle(masks.cpu(), boxes.cpu(), height, width, threshold)
     return rle_dicts(counts, offsets, [(height, width)] * len(masks))
 
@@ -78,9 +78,11 @@ def _checked(function: str, masks: torch.Tensor, boxes: torch.Tensor, image_shap
     check_tensor(function, "boxes", boxes, "(N, 4)")
     check_same_device(function, "masks", masks, "boxes", boxes)
     if masks.shape[0] != boxes.shape[0]:
-        raise ValueError(f"{function}: masks and boxes must be as many, got {masks.shape[0]} and {boxes.shape[0]}")
+        raise ValueError(
+            f"{function}: boxes must have one entry per mask, got {boxes.shape[0]} for {masks.shape[0]} masks"
+        )
     if len(image_shape) != 2 or image_shape[0] < 0 or image_shape[1] < 0:
-        raise ValueError(f"{function}: image_shape must be a height and a width >= 0, got {tuple(image_shape)}")
+        raise ValueError(f"{function}: image_shape must be a non-negative height and width, got {tuple(image_shape)}")
     return image_shape[0], image_shape[1]
 
 

@@ -1,30 +1,30 @@
-"""Overlap and suppression of rotated boxes.
+"""Pairwise IoU and NMS of rotated boxes.
 
-A rotated box is `(cx, cy, w, h, angle)`: centre, sides, and degrees counter-clockwise as seen in an image, whose y axis
-points down. Angles need not be normalised. Everything is computed in float64, whatever the dtype.
+A rotated box is `(cx, cy, w, h, angle)`: centre, sides, and angle in degrees, counter-clockwise in an image whose y
+axis points down. Angles can have any range. All computations are in float64, for any dtype.
 """
 
 import torch
 
-from detectory.ops._arguments import check_same, check_tensor
+from detectory.ops._checks.arguments import check_same, check_tensor
 from detectory.ops._library import ops
 from detectory.ops.nms import check_suppression
 
 
 def pairwise_iou_rotated(boxes1: torch.Tensor, boxes2: torch.Tensor) -> torch.Tensor:
-    """Intersection over union of all pairs of rotated boxes.
+    """Return the intersection over union of all pairs of rotated boxes.
 
     Args:
         boxes1: (N, 5) floating.
         boxes2: (M, 5), same dtype and device.
 
     Returns:
-        (N, M) of the boxes' dtype, in [0, 1]. Boxes whose width or height is not positive, or with a value that is not
-        finite, overlap nothing. Not differentiable.
+        (N, M) of the boxes' dtype, in [0, 1]. 0 for boxes with a non-positive width or height or a
+        non-finite value. Not differentiable.
 
     Raises:
-        TypeError: an argument is not a floating tensor, or the dtypes differ.
-        ValueError: a shape is not (N, 5), or the devices differ.
+        TypeError: If an argument is not a floating tensor, or the dtypes differ.
+        ValueError: If a shape is not (N, 5), or the devices differ.
     """
     check_tensor("pairwise_iou_rotated", "boxes1", boxes1, "(N, 5)")
     check_tensor("pairwise_iou_rotated", "boxes2", boxes2, "(M, 5)")
@@ -33,19 +33,19 @@ def pairwise_iou_rotated(boxes1: torch.Tensor, boxes2: torch.Tensor) -> torch.Te
 
 
 def nms_rotated(boxes: torch.Tensor, scores: torch.Tensor, iou_threshold: float) -> torch.Tensor:
-    """`nms` for rotated boxes.
+    """Apply `nms` to rotated boxes.
 
     Args:
         boxes: (N, 5) floating.
-        scores: (N,) floating; NaN counts as the highest score.
+        scores: (N,) floating; NaN is the highest score.
         iou_threshold: In [0, 1].
 
     Returns:
-        (K,) int64 indices of the kept boxes, by descending score; ties keep the order of the input.
+        (K,) int64 indices of the kept boxes, by descending score; ties keep the input order.
 
     Raises:
-        TypeError: boxes or scores are no floating tensors.
-        ValueError: shapes or devices do not fit, or the threshold is outside [0, 1].
+        TypeError: If `boxes` or `scores` is not a floating tensor.
+        ValueError: If shapes or devices do not match, or the threshold is outside [0, 1].
     """
     check_suppression("nms_rotated", boxes, scores, None, iou_threshold, columns=5)
     return ops.nms_rotated(boxes.detach(), scores.detach(), iou_threshold)
@@ -54,7 +54,7 @@ def nms_rotated(boxes: torch.Tensor, scores: torch.Tensor, iou_threshold: float)
 def batched_nms_rotated(
     boxes: torch.Tensor, scores: torch.Tensor, idxs: torch.Tensor, iou_threshold: float
 ) -> torch.Tensor:
-    """`nms_rotated` inside each class, all classes in one call.
+    """Apply `nms_rotated` within each class, for all classes in one call.
 
     Args:
         boxes: (N, 5) floating.
@@ -63,11 +63,11 @@ def batched_nms_rotated(
         iou_threshold: In [0, 1].
 
     Returns:
-        (K,) int64 indices of the kept boxes of all classes, by descending score; ties keep the order of the input.
+        (K,) int64 indices of the kept boxes of all classes, by descending score; ties keep the input order.
 
     Raises:
-        TypeError: boxes or scores are no floating tensors, or idxs no integer tensor.
-        ValueError: shapes or devices do not fit, or the threshold is outside [0, 1].
+        TypeError: If `boxes` or `scores` is not a floating tensor, or `idxs` not an integer tensor.
+        ValueError: If shapes or devices do not match, or the threshold is outside [0, 1].
     """
     check_suppression("batched_nms_rotated", boxes, scores, idxs, iou_threshold, columns=5)
     return ops.batched_nms_rotated(boxes.detach(), scores.detach(), idxs, iou_threshold)

@@ -1,14 +1,14 @@
-"""3x3 convolutions of trained networks with a quarter of the multiplications, on the CPU."""
+"""Winograd's F(4x4, 3x3) convolution for CPU inference: a quarter of the multiplications of a direct convolution."""
 
 import torch
 from torch.nn import functional as F
 
-from detectory.ops._arguments import check_same_device, check_tensor
+from detectory.ops._checks.arguments import check_same_device, check_tensor
 from detectory.ops._library import ops
 
-#: Input and output channels that lie together in a packed weight, as `csrc/winograd_kernel.h` has them.
+#: Block sizes of input and output channels in a packed weight, as in `csrc/winograd_kernel.h`.
 _CHANNELS, _PANEL = 16, 32
-#: How a row of three weights becomes a row of six positions.
+#: The filter transform G: three weights to six positions.
 _TRANSFORM = (
     (1 / 4, 0, 0),
     (-1 / 6, -1 / 6, -1 / 6),
@@ -26,11 +26,11 @@ def winograd_weight(weight: torch.Tensor) -> torch.Tensor:
         weight: (OC, C, 3, 3) floating, on the CPU.
 
     Returns:
-        (36, OC / 32, C, 32) float32, channels rounded up to 32 and 16: four times the size of the weight.
+        (36, OC / 32, C, 32) float32, with OC and C padded to multiples of 32 and 16: four times the size of the weight.
 
     Raises:
-        TypeError: not a floating tensor.
-        ValueError: another shape, or not on the CPU.
+        TypeError: If `weight` is not a floating tensor.
+        ValueError: If the shape is invalid, or `weight` is not on the CPU.
 
     Source: Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks", CVPR 2016, section 4.3.
     """
@@ -52,27 +52,26 @@ def winograd_conv2d(
     out_channels: int,
     relu: bool = False,
 ) -> torch.Tensor:
-    """Convolve with a 3x3 kernel, stride 1 and a padding of 1; for inference, on the CPU.
+    """Convolve with a 3x3 kernel, stride 1 and padding 1, for inference on the CPU.
 
-    It takes a quarter of the multiplications of a plain convolution and is as exact as the rounding of float32 allows:
-    results differ by about 1e-5 of the largest one. Sums are float32 for bfloat16 too, and do not depend on the
-    number of threads or on the other images of the batch. A pixel that is infinite or not a number makes all numbers
-    of its 4x4 tile and their neighbours so.
+    Results differ from a direct convolution by about 1e-5 of the largest value, due to float32 rounding. bfloat16 is
+    accumulated in float32. Results do not depend on the number of threads or on other images of the batch. A non-finite
+    pixel makes all outputs of its 4x4 tile and of the neighbouring tiles non-finite.
 
     Args:
-        input: (B, C, H, W), float32 or bfloat16; read without a copy where channels come last in memory.
-        weight: What `winograd_weight` gives.
+        input: (B, C, H, W), float32 or bfloat16; read without a copy if channels-last.
+        weight: Output of `winograd_weight`.
         bias: (OC,) floating, or None.
-        out_channels: OC, which the packed weight has rounded up.
-        relu: Whether negative results become 0.
+        out_channels: OC, which is padded in the packed weight.
+        relu: Whether to apply ReLU to the output.
 
     Returns:
-        (B, OC, H, W) of the input's dtype, channels last in memory. No gradient flows through it.
+        (B, OC, H, W) of the input's dtype, channels-last. Not differentiable.
 
     Raises:
-        TypeError: an argument is no tensor or of another dtype.
-        ValueError: shapes do not fit, or a tensor is not on the CPU.
-        RuntimeError: a tensor requires a gradient.
+        TypeError: If an argument is not a tensor, or has the wrong dtype.
+        ValueError: If shapes do not match, or a tensor is not on the CPU.
+        RuntimeError: If a tensor requires a gradient.
 
     Source: Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks", CVPR 2016, section 4.
     """
@@ -89,7 +88,7 @@ def winograd_conv2d(
     if input.dtype not in (torch.float32, torch.bfloat16):
         raise TypeError(f"{function}: input must be float32 or bfloat16, got {input.dtype}")
     if weight.dtype != torch.float32:
-        raise TypeError(f"{function}: weight must be float32 as winograd_weight gives it, got {weight.dtype}")
+        raise TypeError(f"{function}: weight must be the float32 output of winograd_weight, got {weight.dtype}")
     rounded = -(-input.shape[1] // _CHANNELS) * _CHANNELS
     if weight.shape[2] != rounded or weight.shape[1] != -(-out_channels // _PANEL):
         raise ValueError(
@@ -101,7 +100,7 @@ def winograd_conv2d(
             f"{function}: bias must have one entry per output channel ({out_channels}), got {bias.shape[0]}"
         )
     if torch.is_grad_enabled() and (input.requires_grad or any(tensor.requires_grad for tensor in tensors.values())):
-        raise RuntimeError(f"{function}: no gradient is computed, call it under torch.no_grad()")
+        raise RuntimeError(f"{function}: not differentiable. Call it under torch.no_grad()")
     return ops.winograd_conv2d(input, weight, bias, out_channels, relu)
 
 

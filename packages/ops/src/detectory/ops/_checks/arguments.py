@@ -1,4 +1,4 @@
-"""Checks of arguments that the operators' Python faces share; each message names function, argument and what came."""
+"""Checks of tensor arguments; each message names the function, the argument and the value."""
 
 import torch
 
@@ -6,52 +6,54 @@ from detectory.ops._library import cuda_absence
 
 
 def check_tensor(function: str, name: str, value: object, shape: str = "", dtypes: str = "floating") -> None:
-    """Check that an argument is a tensor of a shape and kind that the function takes.
+    """Check the type, shape, dtype and device of an argument.
 
     Args:
-        function: The function that was called, for the message.
-        name: The argument.
-        value: What came.
-        shape: The expected shape as documented, `"(N, 4)"`: numbers must match, letters take any size;
-            empty for any shape.
+        function: Name of the calling function, for messages.
+        name: Name of the argument.
+        value: Value of the argument.
+        shape: Expected shape as documented, e.g. `"(N, 4)"`: numbers must match, letters match any size. Empty for any
+            shape.
         dtypes: `"floating"`, `"integer"`, `"bool"`, `"real"` (all but complex) or `"any"`.
 
     Raises:
-        TypeError: not a tensor, or of another kind of dtype.
-        ValueError: another shape.
-        RuntimeError: a CUDA tensor where this installation has no CUDA kernels.
+        TypeError: If the value is not a tensor, or its dtype is invalid.
+        ValueError: If the shape does not match.
+        RuntimeError: If the tensor is on CUDA and CUDA kernels are unavailable.
     """
     if not isinstance(value, torch.Tensor):
         raise TypeError(f"{function}: {name} must be a tensor, got {type(value).__name__}")
     if shape and not _fits(value, shape):
         raise ValueError(f"{function}: {name} must have shape {shape}, got {tuple(value.shape)}")
-    if not _is_kind(value.dtype, dtypes):
+    if not _has_dtype(value.dtype, dtypes):
         raise TypeError(f"{function}: {name} must have {dtypes} dtype, got {value.dtype}")
     if value.is_cuda and cuda_absence is not None:
-        raise RuntimeError(f"{function}: {name} is on {value.device}, but there are no CUDA kernels: {cuda_absence}")
+        raise RuntimeError(f"{function}: {name} is on {value.device}, but CUDA kernels are unavailable: {cuda_absence}")
 
 
 def check_same(function: str, first: str, value: torch.Tensor, second: str, other: torch.Tensor) -> None:
-    """Check that two tensor arguments share dtype and device.
+    """Check that two tensor arguments have the same dtype and device.
 
     Raises:
-        TypeError: their dtypes differ.
-        ValueError: their devices differ.
+        TypeError: If the dtypes differ.
+        ValueError: If the devices differ.
     """
     if value.dtype != other.dtype:
-        raise TypeError(f"{function}: {first} and {second} must have one dtype, got {value.dtype} and {other.dtype}")
+        raise TypeError(
+            f"{function}: {first} and {second} must have the same dtype, got {value.dtype} and {other.dtype}"
+        )
     check_same_device(function, first, value, second, other)
 
 
 def check_same_device(function: str, first: str, value: torch.Tensor, second: str, other: torch.Tensor) -> None:
-    """Check that two tensor arguments share a device.
+    """Check that two tensor arguments are on the same device.
 
     Raises:
-        ValueError: their devices differ.
+        ValueError: If the devices differ.
     """
     if value.device != other.device:
         raise ValueError(
-            f"{function}: {first} and {second} must be on one device, got {value.device} and {other.device}"
+            f"{function}: {first} and {second} must be on the same device, got {value.device} and {other.device}"
         )
 
 
@@ -70,11 +72,11 @@ def _parsed(shape: str) -> tuple[int | None, ...]:
     return _PARSED[shape]
 
 
-def _is_kind(dtype: torch.dtype, kind: str) -> bool:
-    if kind == "floating":
+def _has_dtype(dtype: torch.dtype, dtypes: str) -> bool:
+    if dtypes == "floating":
         return dtype.is_floating_point
-    if kind == "integer":
+    if dtypes == "integer":
         return not dtype.is_floating_point and not dtype.is_complex and dtype != torch.bool
-    if kind == "real":
+    if dtypes == "real":
         return not dtype.is_complex
-    return kind == "any" or dtype == torch.bool
+    return dtypes == "any" or dtype == torch.bool

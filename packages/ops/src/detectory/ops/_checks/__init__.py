@@ -1,0 +1,1 @@
+"""Checks shared by the Python functions of several operators."""
