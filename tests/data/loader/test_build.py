@@ -22,14 +22,14 @@ from detectory.data.samplers import TrainingSampler
 RECORDS = [{"image_id": i, "width": 10, "height": 20 if i % 3 else 5} for i in range(17)]
 
 
-def drawing_mapper(record):
-    """Note which random numbers each of the global generators gives."""
+def recording_mapper(record):
+    """Return a random number of each global generator."""
     draws = (np.random.rand(), random.random(), torch.rand(1).item())
     return {**record, "draws": draws}
 
 
-def refusing_mapper(record):
-    return None if record["image_id"] % 4 == 0 else drawing_mapper(record)
+def rejecting_mapper(record):
+    return None if record["image_id"] % 4 == 0 else recording_mapper(record)
 
 
 class Counting(IterableDataset):
@@ -39,7 +39,7 @@ class Counting(IterableDataset):
         return iter(RECORDS[i % 17] for i in range(start, 10**6, step))
 
 
-def loader(workers=0, mapper=drawing_mapper, dataset=None, **kwargs):
+def loader(workers=0, mapper=recording_mapper, dataset=None, **kwargs):
     dataset = RECORDS if dataset is None else dataset
     return build_detection_train_loader(
         dataset, mapper=mapper, total_batch_size=3, num_workers=workers, **{"seed": 5, **kwargs}
@@ -50,7 +50,7 @@ def first(count, of):
     return list(islice(iter(of), count))
 
 
-def test_batches_hold_only_wide_or_only_upright_images():
+def test_grouped_batches_contain_one_orientation():
     for batch in first(20, loader()):
         assert len({item["width"] > item["height"] for item in batch}) == 1
         assert len(batch) == 3
@@ -63,7 +63,7 @@ def test_ungrouped_batches_follow_the_sampler():
 
 
 @pytest.mark.parametrize("workers", [1, 3])
-def test_samples_do_not_depend_on_the_number_of_workers(workers):
+def test_samples_are_independent_of_the_number_of_workers(workers):
     assert first(12, loader(workers)) == first(12, loader(0))
 
 
@@ -72,7 +72,7 @@ def test_every_epoch_draws_new_random_numbers():
     assert len(set(draws)) == 60
 
 
-def test_loading_leaves_the_generators_of_training_alone():
+def test_loading_does_not_advance_the_global_generators():
     before = random.getstate(), np.random.get_state()[1].tolist(), torch.random.get_rng_state().tolist()
     first(3, loader())
     first(3, loader(1))
@@ -81,8 +81,8 @@ def test_loading_leaves_the_generators_of_training_alone():
 
 @pytest.mark.parametrize("workers", [0, 2])
 @pytest.mark.parametrize("grouping", [True, False], ids=["grouped", "ungrouped"])
-@pytest.mark.parametrize("mapper", [drawing_mapper, refusing_mapper])
-def test_a_resume_goes_on_at_the_very_sample(workers, grouping, mapper):
+@pytest.mark.parametrize("mapper", [recording_mapper, rejecting_mapper])
+def test_resume_continues_at_the_next_sample(workers, grouping, mapper):
     expected = first(30, loader(mapper=mapper, aspect_ratio_grouping=grouping))
     for stop in (1, 8, 20):
         stopped = loader(workers, mapper=mapper, aspect_ratio_grouping=grouping)
@@ -93,7 +93,7 @@ def test_a_resume_goes_on_at_the_very_sample(workers, grouping, mapper):
         assert first(30 - stop, resumed) == expected[stop:]
 
 
-def test_a_resumed_run_can_be_resumed_again():
+def test_resumed_run_can_be_resumed_again():
     expected, state = first(12, loader()), loader().state_dict()
     for step in range(6):
         resumed = loader(seed=step)
@@ -102,7 +102,7 @@ def test_a_resumed_run_can_be_resumed_again():
         state = resumed.state_dict()
 
 
-def test_a_running_iterator_follows_a_loaded_state():
+def test_loaded_state_moves_a_running_iterator():
     stopped = loader()
     expected = first(6, stopped)
     other = loader(seed=1)
@@ -126,7 +126,7 @@ def test_iterable_datasets_resume(workers):
 @pytest.mark.parametrize(
     "method", ["fork", *(pytest.param(name, marks=pytest.mark.slow) for name in ("spawn", "forkserver"))]
 )
-def test_every_start_method_gives_the_same_samples_and_resumes(method, grouping):
+def test_start_methods_return_the_same_samples_and_resume(method, grouping):
     expected = first(12, loader(aspect_ratio_grouping=grouping))
     stopped = loader(2, multiprocessing_context=method, aspect_ratio_grouping=grouping)
     assert first(5, stopped) == expected[:5]
@@ -136,7 +136,7 @@ def test_every_start_method_gives_the_same_samples_and_resumes(method, grouping)
     assert first(7, resumed) == expected[5:]
 
 
-def test_a_worker_hands_on_its_error():
+def test_worker_errors_are_raised_in_the_main_process():
     def failing(record):
         raise OSError(f"cannot read image {record['image_id']}")
 
@@ -144,44 +144,44 @@ def test_a_worker_hands_on_its_error():
         first(1, loader(1, mapper=failing))
 
 
-def test_a_mapper_that_refuses_everything_is_named():
+def test_rejects_a_mapper_that_always_returns_none():
     with pytest.raises(RuntimeError, match="the mapper returned None for the samples"):
         first(1, loader(mapper=lambda record: None))
 
 
-def test_grouping_needs_width_and_height():
+def test_grouping_requires_width_and_height():
     with pytest.raises(ValueError, match="'width' and 'height'"):
         first(1, loader(dataset=[{"a": 1}], mapper=None))
 
 
-def test_a_collate_function_makes_the_batch():
+def test_collate_function_builds_the_batch():
     assert isinstance(first(1, loader(collate_fn=tuple))[0], tuple)
 
 
 def test_rejects_an_empty_dataset():
-    with pytest.raises(ValueError, match="dataset is empty"):
+    with pytest.raises(ValueError, match="dataset must not be empty"):
         loader(dataset=[])
 
 
-def test_the_test_loader_gives_every_record_once_in_order():
+def test_test_loader_returns_every_record_once_in_order():
     batches = list(build_detection_test_loader(RECORDS, mapper=None, num_workers=2))
     assert [batch[0]["image_id"] for batch in batches] == list(range(17))
     assert [len(batch) for batch in build_detection_test_loader(RECORDS, mapper=None, batch_size=4)] == [4, 4, 4, 4, 1]
 
 
-def place_of_process(record):
+def process_group(record):
     return {**record, "process": os.getpid(), "group": os.getpgid(0), "started": os.environ.get("STARTED_WORKER")}
 
 
-def note_start(worker):
+def record_start(worker):
     os.environ["STARTED_WORKER"] = str(worker)
 
 
 @pytest.mark.skipif(os.name != "posix", reason="process groups are POSIX's")
-@pytest.mark.parametrize("kind", ["train", "test"])
-def test_a_signal_to_the_group_of_the_training_does_not_end_its_workers(kind):
-    options = {"mapper": place_of_process, "num_workers": 1, "worker_init_fn": note_start}
-    if kind == "train":
+@pytest.mark.parametrize("split", ["train", "test"])
+def test_workers_survive_signals_to_the_training_process_group(split):
+    options = {"mapper": process_group, "num_workers": 1, "worker_init_fn": record_start}
+    if split == "train":
         loaded = build_detection_train_loader(RECORDS, total_batch_size=3, seed=5, **options)
     else:
         loaded = build_detection_test_loader(RECORDS, **options)
@@ -190,7 +190,7 @@ def test_a_signal_to_the_group_of_the_training_does_not_end_its_workers(kind):
     assert sample["started"] == "0"
 
 
-def test_packed_lists_give_fresh_copies():
+def test_packed_list_returns_new_copies():
     packed = PackedList([{"a": [1]}, "text", None])
     packed[0]["a"].append(2)
     assert [packed[0], packed[-2], packed[2]] == [{"a": [1]}, "text", None]
@@ -199,28 +199,28 @@ def test_packed_lists_give_fresh_copies():
 
 
 @pytest.mark.parametrize("serialize", [True, False])
-def test_items_of_a_list_can_be_changed_safely(serialize):
+def test_modifying_an_item_does_not_modify_the_list(serialize):
     items = [{"a": [1]}]
     DatasetFromList(items, serialize=serialize)[0]["a"].append(2)
     assert items == [{"a": [1]}]
 
 
-def test_map_dataset_takes_another_item_for_none():
+def test_map_dataset_replaces_items_mapped_to_none():
     dataset = MapDataset(DatasetFromList([0, 1, 2, 3]), lambda item: item if item != 2 else None)
     assert dataset[2] in (0, 1, 3)
 
 
-def test_map_dataset_leaves_none_out_of_iterables():
+def test_map_dataset_skips_none_in_iterables():
     mapped = MapDataset(ToIterableDataset(DatasetFromList([0, 1, 2]), [2, 1, 0]), lambda item: item or None)
     assert list(mapped) == [2, 1]
 
 
-def test_workers_share_the_indices_of_an_iterable():
+def test_workers_split_the_indices_of_an_iterable():
     dataset = ToIterableDataset(DatasetFromList(list(range(10))), range(10), shard_chunk_size=2)
     loaded = torch.utils.data.DataLoader(dataset, num_workers=2, batch_size=None)
     assert sorted(loaded) == list(range(10))
 
 
-def test_aspect_ratio_groups_by_hand():
+def test_aspect_ratio_grouped_dataset():
     batches = list(AspectRatioGroupedDataset(RECORDS, 2))
     assert [[item["image_id"] for item in batch] for batch in batches][:3] == [[1, 2], [0, 3], [4, 5]]

@@ -1,4 +1,4 @@
-"""Datasets made of lists: packed into one buffer, mapped by a function, sharded over workers."""
+"""Datasets over lists: packed into shared memory, mapped with a function, sharded among workers."""
 
 import copy
 import io
@@ -12,20 +12,21 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset, IterableDataset, get_worker_info
 
-logger = logging.getLogger(__name__)
+_logger = logging.getLogger(__name__)
 
-# How many other samples are tried when the mapper refuses one.
-RETRIES = 20
+# The number of other samples to try if the mapper returns None.
+MAX_RETRIES = 20
 
 
 class PackedList(Sequence):
-    """A list whose items lie pickled in one tensor, which worker processes share instead of copying.
+    """A list with its items pickled into one tensor, which worker processes share without copying.
 
-    A list of many small objects is copied page by page into every forked worker, as reading an object changes its
-    reference count; one buffer stays shared. It also crosses to spawned workers as shared memory.
+    Forked workers share the memory of a plain list only until they read it: every read changes the reference count of
+    an object and thus copies its memory page into the worker. With millions of small objects each worker ends up with
+    a full copy. A single buffer stays shared, and torch passes it to spawned workers as shared memory.
 
     Args:
-        items: Anything that can be pickled.
+        items: Objects that can be pickled.
     """
 
     def __init__(self, items: Iterable[Any]) -> None:
@@ -40,7 +41,7 @@ class PackedList(Sequence):
         return len(self._ends) - 1
 
     def __getitem__(self, index: Any) -> Any:
-        """Return a fresh copy of one item, or a list of those of a slice."""
+        """Return a new copy of one item; a slice returns a list of copies."""
         size = len(self)
         if isinstance(index, slice):
             return [self[position] for position in range(*index.indices(size))]
@@ -52,15 +53,15 @@ class PackedList(Sequence):
 
     @property
     def nbytes(self) -> int:
-        """Size of the buffer in bytes."""
+        """The size of the buffer in bytes."""
         return self._bytes.numel()
 
 
 class JoinedList(Sequence):
-    """Several list-like objects, one after the other, whose items are made when they are asked for.
+    """The lazy concatenation of several sequences.
 
     Args:
-        parts: Anything with a length and numbered items.
+        parts: Sequences; an item is read from its part on access.
     """
 
     def __init__(self, parts: Sequence[Sequence[Any]]) -> None:
@@ -71,7 +72,7 @@ class JoinedList(Sequence):
         return int(self._ends[-1]) if self.parts else 0
 
     def __getitem__(self, index: Any) -> Any:
-        """Return one item, or a list of those of a slice."""
+        """Return one item; a slice returns a list."""
         if isinstance(index, slice):
             return [self[position] for position in range(*index.indices(len(self)))]
         position = index + len(self) if index < 0 else index
@@ -86,9 +87,9 @@ class DatasetFromList(Dataset):
 
     Args:
         lst: The items.
-        copy: Whether a deep copy is produced, so that changing a sample leaves the list alone.
-        serialize: Whether the items are packed into one buffer that all worker processes share; every item is then a
-            fresh copy, whatever `copy` says. A lazy sequence that is no list stays as it is.
+        copy: Whether to return deep copies, so that modifying a sample does not modify the list.
+        serialize: Whether to pack the items into one buffer that all worker processes share (`PackedList`). Every
+            access then returns a new copy, regardless of `copy`. Lazy sequences other than lists are not packed.
     """
 
     def __init__(self, lst: Sequence[Any], copy: bool = True, serialize: bool = True) -> None:
@@ -105,26 +106,26 @@ class DatasetFromList(Dataset):
         return copy.deepcopy(item) if self._copy and not self._is_packed else item
 
 
-def mapped_or_other(dataset: Any, function: Callable[[Any], Any], index: int) -> Any:
-    """Map a sample; where the function returns None, map another random one, RETRIES times at most."""
+def map_with_retries(dataset: Any, function: Callable[[Any], Any], index: int) -> Any:
+    """Map a sample; while the function returns None, try a random other sample, at most `MAX_RETRIES` times."""
     mapped = function(dataset[index])
     tried = [index]
     while mapped is None:
-        if len(tried) > RETRIES:
+        if len(tried) > MAX_RETRIES:
             raise RuntimeError(
-                f"MapDataset: the mapper returned None for the samples {tried}, one after the other; "
-                "a mapper returns None for rare bad samples only"
+                f"MapDataset: the mapper returned None for the samples {tried} in a row. "
+                "A mapper may return None only for rare invalid samples"
             )
         index = random.randrange(len(dataset))
         tried.append(index)
         mapped = function(dataset[index])
     if len(tried) > 1:
-        logger.warning("the mapper returned None for sample %d; sample %d takes its place", tried[0], tried[-1])
+        _logger.warning("the mapper returned None for sample %d; sample %d replaces it", tried[0], tried[-1])
     return mapped
 
 
 class _MappedIterable(IterableDataset):
-    """An iterable dataset with a function mapped over it; samples for which it returns None are left out."""
+    """An iterable dataset with a function applied to every item; items for which it returns None are skipped."""
 
     def __init__(self, dataset: Iterable[Any], function: Callable[[Any], Any]) -> None:
         self._dataset, self._map_func = dataset, function
@@ -136,16 +137,16 @@ class _MappedIterable(IterableDataset):
 
 
 class MapDataset(Dataset):
-    """A dataset with a function mapped over it.
+    """A dataset with a function applied to every item.
 
     Args:
-        dataset: A map-style or an iterable dataset; for the latter an iterable one is made.
-        map_func: Takes an item. Where it returns None, another random item is used instead, twenty times at most (an
-            iterable dataset goes on with its next item).
+        dataset: A map-style or iterable dataset; the result is of the same style.
+        map_func: A function of an item. If it returns None, a random other item is used instead (an iterable dataset
+            continues with its next item).
     """
 
     def __new__(cls, dataset: Any, map_func: Callable[[Any], Any]) -> Any:
-        """Make the iterable kind for iterable datasets."""
+        """Return an iterable dataset for an iterable dataset."""
         if isinstance(dataset, IterableDataset):
             return _MappedIterable(dataset, map_func)
         return super().__new__(cls)
@@ -161,18 +162,17 @@ class MapDataset(Dataset):
 
     def __getitem__(self, idx: int) -> Any:
         """Return one mapped item."""
-        return mapped_or_other(self._dataset, self._map_func, idx)
+        return map_with_retries(self._dataset, self._map_func, idx)
 
 
 class ToIterableDataset(IterableDataset):
-    """A map-style dataset read in a sampler's order, as an iterable dataset.
+    """A map-style dataset as an iterable dataset in the order of a sampler.
 
     Args:
-        dataset: The items.
+        dataset: A map-style dataset.
         sampler: Yields indices.
-        shard_sampler: Whether each worker process takes only its part of the sampler's indices; without it every
-            worker would give all of them.
-        shard_chunk_size: How many consecutive indices go to the same worker.
+        shard_sampler: Whether to split the indices among the worker processes; otherwise every worker yields all items.
+        shard_chunk_size: The number of consecutive indices that go to the same worker.
     """
 
     def __init__(
@@ -185,9 +185,9 @@ class ToIterableDataset(IterableDataset):
 
     def __iter__(self) -> Iterator[Any]:
         worker = get_worker_info()
-        number, count = (0, 1) if worker is None or not self.shard_sampler else (worker.id, worker.num_workers)
+        worker_id, workers = (0, 1) if worker is None or not self.shard_sampler else (worker.id, worker.num_workers)
         for position, index in enumerate(self.sampler):
-            if position // self.shard_chunk_size % count == number:
+            if position // self.shard_chunk_size % workers == worker_id:
                 yield self.dataset[index]
 
     def __len__(self) -> int:

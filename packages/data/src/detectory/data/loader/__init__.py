@@ -1,4 +1,4 @@
-"""Batches for training and evaluation."""
+"""Loaders of training and evaluation batches."""
 
 from .aspect_ratio import AspectRatioGroupedDataset
 from .build import (

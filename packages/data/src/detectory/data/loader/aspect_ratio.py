@@ -1,4 +1,4 @@
-"""Batches of images that lie or stand alike."""
+"""Batches of images of the same orientation."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -6,24 +6,24 @@ from typing import Any
 from torch.utils.data import IterableDataset
 
 
-def stands_upright(sample: dict[str, Any]) -> bool:
-    """Whether an image is at least as high as it is wide, from the sample's `width` and `height`."""
+def is_portrait(sample: dict[str, Any]) -> bool:
+    """Return whether an image is at least as high as wide, from the `width` and `height` of the sample."""
     try:
         return not sample["width"] > sample["height"]
     except (KeyError, TypeError) as error:
         raise ValueError(
-            "aspect-ratio grouping needs samples that are dicts with 'width' and 'height', got "
-            f"{sorted(sample) if isinstance(sample, dict) else type(sample).__name__}; "
-            "give aspect_ratio_grouping=False for others"
+            "aspect_ratio_grouping: samples must be dicts with 'width' and 'height', got "
+            f"{sorted(sample) if isinstance(sample, dict) else type(sample).__name__}. "
+            "Pass aspect_ratio_grouping=False for other samples"
         ) from error
 
 
 class AspectRatioGroupedDataset(IterableDataset):
-    """Batches of images of which all are wider than high, or none is; such batches need little padding.
+    """Batches of only landscape or only portrait images, which need less padding than mixed batches.
 
     Args:
         dataset: Yields dicts with `width` and `height`.
-        batch_size: Samples in a batch; incomplete batches at the end are left out.
+        batch_size: The number of samples per batch. Incomplete batches at the end are dropped.
     """
 
     def __init__(self, dataset: Iterable[dict[str, Any]], batch_size: int) -> None:
@@ -33,9 +33,9 @@ class AspectRatioGroupedDataset(IterableDataset):
     def __iter__(self) -> Iterator[list[dict[str, Any]]]:
         self._buckets = [[], []]
         for sample in self.dataset:
-            batch = self._buckets[stands_upright(sample)]
-            batch.append(sample)
-            if len(batch) == self.batch_size:
-                full = batch[:]
-                batch.clear()  # before the batch is handed out: an iteration may end there
-                yield full
+            bucket = self._buckets[is_portrait(sample)]
+            bucket.append(sample)
+            if len(bucket) == self.batch_size:
+                batch = bucket[:]
+                bucket.clear()  # before the yield, because the caller may stop iterating there
+                yield batch

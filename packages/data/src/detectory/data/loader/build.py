@@ -1,4 +1,4 @@
-"""Build the data loaders for training and for evaluation."""
+"""Builders of the loaders for training and evaluation."""
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
@@ -18,7 +18,7 @@ def trivial_batch_collator(batch: list[Any]) -> list[Any]:
     return batch
 
 
-def _identity(item: Any) -> Any:
+def _unchanged(item: Any) -> Any:
     return item
 
 
@@ -48,40 +48,43 @@ def build_detection_train_loader(
     seed: int | None = None,
     **kwargs: Any,
 ) -> TrainLoader:
-    """Build a loader of endless training batches.
+    """Build an infinite loader of training batches.
 
     Args:
-        dataset: Dataset dicts, or a map-style or iterable torch dataset. See `get_detection_dataset_dicts`.
-        mapper: Makes a sample from an item, for example `DatasetMapper(is_train=True, …)`; None takes items as they
-            are.
-        sampler: Yields indices of `dataset`. The default is a `TrainingSampler`, an endless random order
-            shared by all processes. Iterable datasets take none.
-        total_batch_size: Samples in a batch over all processes; a multiple of their number.
-        aspect_ratio_grouping: Whether a batch holds only images wider than high, or none of them; it needs samples
-            that are dicts with `width` and `height`.
-        num_workers: Number of worker processes; 0 loads in this process. Samples and their order do not depend on it
-            (but for iterable datasets).
-        collate_fn: Takes the list of samples and returns the batch; by default the list itself.
-        seed: Of the random numbers that mappers draw. The default is the sampler's seed, or one drawn for all
-            processes.
+        dataset: Dataset records (see `get_detection_dataset_dicts`), or a map-style or iterable torch dataset.
+        mapper: A function from an item to a sample, for example `DatasetMapper(is_train=True, …)`; None returns items
+            unchanged.
+        sampler: Yields indices of `dataset`. The default is a `TrainingSampler`, an infinite random order that all
+            processes share. Must be None for iterable datasets.
+        total_batch_size: The number of samples per batch over all processes; a multiple of the number of processes.
+        aspect_ratio_grouping: Whether batches contain only landscape or only portrait images. Samples must be dicts
+            with `width` and `height`.
+        num_workers: The number of worker processes; 0 loads in this process. Samples and their order do not depend on
+            the number of workers, except for iterable datasets.
+        collate_fn: A function from the list of samples to the batch; by default the list is the batch.
+        seed: The seed of the random numbers in mappers. The default is the sampler's seed, otherwise a random seed that
+            all processes share.
         kwargs: Further arguments of `torch.utils.data.DataLoader`, for example `multiprocessing_context`.
 
     Returns:
-        A `DataLoader` that yields lists of `total_batch_size / processes` samples, with `state_dict` and
-        `load_state_dict` for an exact resume.
+        A loader of lists of `total_batch_size / processes` samples, with `state_dict` and `load_state_dict` for an
+        exact resume.
+
+    Raises:
+        ValueError: If the dataset is empty, the batch size does not match the number of processes, or an iterable
+            dataset has a sampler.
+        TypeError: If `sampler` is not a torch sampler.
     """
     batch_size = _per_process(total_batch_size)
     items: Any = dataset
-    mapper = _identity if mapper is None else mapper
+    mapper = _unchanged if mapper is None else mapper
     if isinstance(dataset, IterableDataset):
         if sampler is not None:
-            raise ValueError(
-                "build_detection_train_loader: an iterable dataset has its own order, sampler must be None"
-            )
+            raise ValueError("build_detection_train_loader: sampler must be None for iterable datasets")
     else:
         items = _as_dataset(dataset)
         if len(items) == 0:
-            raise ValueError("build_detection_train_loader: dataset is empty")
+            raise ValueError("build_detection_train_loader: dataset must not be empty")
         if sampler is None:
             sampler = TrainingSampler(len(items), seed=seed)
         elif not isinstance(sampler, Sampler):
@@ -114,17 +117,17 @@ def build_detection_test_loader(
     collate_fn: Callable[[list[Any]], Any] | None = None,
     **kwargs: Any,
 ) -> DataLoader:
-    """Build a loader that gives every sample exactly once over all processes.
+    """Build a loader that returns every sample exactly once over all processes.
 
     Args:
-        dataset: Dataset dicts, or a map-style or iterable torch dataset.
-        mapper: Makes a sample from an item, for example `DatasetMapper(is_train=False, …)`; None takes items as they
-            are.
-        sampler: Yields indices of `dataset`. The default is an `InferenceSampler`, which splits the dataset
-            among the processes. Iterable datasets take none.
-        batch_size: Samples in one process's batch; the last one may be smaller.
-        num_workers: Number of worker processes; 0 loads in this process.
-        collate_fn: Takes the list of samples and returns the batch; by default the list itself.
+        dataset: Dataset records, or a map-style or iterable torch dataset.
+        mapper: A function from an item to a sample, for example `DatasetMapper(is_train=False, …)`; None returns items
+            unchanged.
+        sampler: Yields indices of `dataset`. The default is an `InferenceSampler`, which splits the dataset among the
+            processes. Must be None for iterable datasets.
+        batch_size: The number of samples per batch and process; the last batch may be smaller.
+        num_workers: The number of worker processes; 0 loads in this process.
+        collate_fn: A function from the list of samples to the batch; by default the list is the batch.
         kwargs: Further arguments of `torch.utils.data.DataLoader`.
 
     Returns:
@@ -133,13 +136,13 @@ def build_detection_test_loader(
     items: Any = dataset
     if isinstance(dataset, IterableDataset):
         if sampler is not None:
-            raise ValueError("build_detection_test_loader: an iterable dataset has its own order, sampler must be None")
+            raise ValueError("build_detection_test_loader: sampler must be None for iterable datasets")
     else:
         items = _as_dataset(dataset)
         sampler = InferenceSampler(len(items)) if sampler is None else sampler
     kwargs["worker_init_fn"] = worker_start(kwargs.get("worker_init_fn"))
     return DataLoader(
-        MapDataset(items, _identity if mapper is None else mapper),
+        MapDataset(items, _unchanged if mapper is None else mapper),
         batch_size=batch_size,
         sampler=sampler,
         drop_last=False,
@@ -159,15 +162,15 @@ def build_batch_data_loader(
     collate_fn: Callable[[list[Any]], Any] | None = None,
     **kwargs: Any,
 ) -> TrainLoader:
-    """Build a loader of endless batches of a dataset whose items are mapped already.
+    """Build an infinite loader of a dataset that returns mapped samples.
 
     Args:
         dataset: A map-style or iterable torch dataset.
         sampler: Yields indices; None for iterable datasets.
-        total_batch_size: See `build_detection_train_loader`, as for the other arguments.
-        aspect_ratio_grouping: Whether a batch holds only images wider than high, or none of them.
-        num_workers: Number of worker processes.
-        collate_fn: Takes the list of samples and returns the batch.
+        total_batch_size: The number of samples per batch over all processes.
+        aspect_ratio_grouping: Whether batches contain only landscape or only portrait images.
+        num_workers: The number of worker processes; 0 loads in this process.
+        collate_fn: A function from the list of samples to the batch.
         kwargs: Further arguments of `torch.utils.data.DataLoader`.
     """
     return build_detection_train_loader(

@@ -1,4 +1,4 @@
-"""Random numbers that belong to one sample, whatever process makes it."""
+"""Random number generators seeded per sample, independent of the process that loads the sample."""
 
 import hashlib
 import random
@@ -10,22 +10,22 @@ import torch
 
 
 def sample_seed(seed: int, position: int) -> int:
-    """Mix a loader's seed and a sample's global position into 63 bits."""
+    """Hash the seed of a loader and the position of a sample in the global stream to 63 bits."""
     digest = hashlib.blake2b(f"{seed}:{position}".encode(), digest_size=8).digest()
     return int.from_bytes(digest, "little") >> 1
 
 
 @contextmanager
 def seeded_generators(seed: int) -> Iterator[None]:
-    """Seed Python's, NumPy's and torch's CPU generators inside, and put them back afterwards.
+    """Seed the generators of Python, NumPy and torch (CPU) inside the context and restore them afterwards.
 
-    A training loop in the same process goes on with its own random numbers, and the sample is the same in a worker
-    process and without one.
+    A sample is thus the same with and without worker processes, and loading a sample does not affect the random numbers
+    of a training loop in the same process.
     """
     states = random.getstate(), np.random.get_state(), torch.random.get_rng_state()
     random.seed(seed)
     np.random.seed(seed & 0xFFFFFFFF)
-    # Not torch.manual_seed: it also queues a call for every CUDA device.
+    # Not torch.manual_seed, which also queues a call for every CUDA device.
     torch.random.default_generator.manual_seed(seed)
     try:
         yield

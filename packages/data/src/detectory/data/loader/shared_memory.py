@@ -1,4 +1,10 @@
-"""Carry samples from worker processes in shared memory that is used over and over."""
+"""Transfer of samples from worker processes through reused shared memory.
+
+torch sends every tensor of a sample as its own shared-memory file: the receiving process connects to the worker and
+waits until the worker's mapper releases the interpreter lock. With many small tensors per sample (boxes, classes,
+polygons) this takes longer than the mapping. `SharedSlots` instead copies all tensors of a sample into one slot of a
+buffer that is allocated once, and sends only the pickle without the tensor data through the queue.
+"""
 
 import io
 import itertools
@@ -10,15 +16,17 @@ from typing import Any
 import torch
 from torch.utils.data import get_worker_info
 
-# Bytes of one sample that fit; larger samples go torch's way. Pages that are never written take no memory.
+# Capacity per sample in bytes; larger samples are sent by torch. Pages that are never written use no memory.
 SLOT_BYTES = 8 << 20
+# Start of every tensor within its slot; a multiple of every element size and of a cache line.
 _ALIGNMENT = 64
-_numbers = itertools.count()
-_open_slots: weakref.WeakValueDictionary[int, "SharedSlots"] = weakref.WeakValueDictionary()
+_buffer_ids = itertools.count()
+# The buffers of this process, by id. Workers inherit or receive the buffer itself; messages refer to it by id.
+_open_slots: "weakref.WeakValueDictionary[int, SharedSlots]" = weakref.WeakValueDictionary()
 
 
 class _TensorPickler(pickle.Pickler):
-    """Pickles with the contents of CPU tensors out of band."""
+    """A pickler that stores the contents of CPU tensors out of band (pickle protocol 5, PEP 574)."""
 
     def reducer_override(self, obj: Any) -> Any:
         if type(obj) is not torch.Tensor or obj.device.type != "cpu" or obj.layout != torch.strided:
@@ -34,25 +42,29 @@ def _tensor_from(buffer: Any, dtype: torch.dtype, shape: tuple[int, ...]) -> tor
 
 
 class SharedSlots:
-    """Shared memory in which every worker has a few slots, one sample each.
+    """A shared-memory buffer with a ring of slots per worker, one sample per slot.
 
-    torch opens a connection to the worker for every tensor, which waits until the worker's mapper lets go of the
-    interpreter; with many small tensors this takes longer than the mapper. Here a worker writes a sample into its next
-    slot, and this process copies it out when the message arrives. A worker that has at most `per_worker` messages
-    under way never overwrites one that is still to be read.
+    A worker writes a sample into its next slot; the main process copies the sample out when it receives the message.
+    Invariant: a worker has at most `per_worker` unread messages, so that it never overwrites a slot that is still to be
+    read. `DataLoader` guarantees this with `prefetch_factor < per_worker`, provided that batches are returned in order.
 
     Args:
-        workers: Number of worker processes.
-        per_worker: Slots of each.
+        workers: The number of worker processes.
+        per_worker: The number of slots per worker.
     """
 
     def __init__(self, workers: int, per_worker: int) -> None:
-        self.per_worker, self.number, self._next = per_worker, next(_numbers), 0
+        self.per_worker = per_worker
+        self.buffer_id = next(_buffer_ids)
         self.memory = torch.empty(workers * per_worker, SLOT_BYTES, dtype=torch.uint8).share_memory_()
-        _open_slots[self.number] = self
+        self._next = 0
+        _open_slots[self.buffer_id] = self
 
     def pack(self, sample: Any) -> Any:
-        """Write a sample into the next slot; return the sample itself where that is not possible."""
+        """Write a sample into the next slot and return a reference to it; return the sample itself if it does not fit.
+
+        Outside worker processes the sample is returned unchanged.
+        """
         worker = get_worker_info()
         if worker is None:
             return sample
@@ -61,25 +73,25 @@ class SharedSlots:
         try:
             _TensorPickler(stream, protocol=5, buffer_callback=buffers.append).dump(sample)
         except (pickle.PicklingError, AttributeError, TypeError):
-            # torch's own queue says what cannot be sent.
+            # torch's own queue will report what cannot be pickled.
             return sample
         views = [buffer.raw() for buffer in buffers]
-        places, end = [], 0
+        ranges, end = [], 0
         for view in views:
-            places.append((end, view.nbytes))
+            ranges.append((end, view.nbytes))
             end += -(-view.nbytes // _ALIGNMENT) * _ALIGNMENT
         if end > SLOT_BYTES or not views:
             return sample
         slot = worker.id * self.per_worker + self._next
         self._next = (self._next + 1) % self.per_worker
         target = self.memory[slot].numpy()
-        for view, (start, size) in zip(views, places, strict=True):
+        for view, (start, size) in zip(views, ranges, strict=True):
             target[start : start + size] = view
-        return _Parcel(self.number, slot, end, stream.getvalue(), places)
+        return _PackedSample(self.buffer_id, slot, end, stream.getvalue(), ranges)
 
 
-class _Parcel:
-    """A sample in a slot; unpickling it gives the sample."""
+class _PackedSample:
+    """A reference to a sample in a slot. Unpickling the reference returns the sample."""
 
     def __init__(self, *contents: Any) -> None:
         self.contents = contents
@@ -88,7 +100,7 @@ class _Parcel:
         return _unpack, self.contents
 
 
-def _unpack(number: int, slot: int, end: int, data: bytes, places: Sequence[tuple[int, int]]) -> Any:
-    """Copy a sample out of its slot."""
-    block = memoryview(_open_slots[number].memory[slot, :end].clone().numpy())
-    return pickle.loads(data, buffers=[block[start : start + size] for start, size in places])
+def _unpack(buffer_id: int, slot: int, end: int, data: bytes, ranges: Sequence[tuple[int, int]]) -> Any:
+    """Copy a sample out of its slot. The copy is required: the worker will overwrite the slot."""
+    block = memoryview(_open_slots[buffer_id].memory[slot, :end].clone().numpy())
+    return pickle.loads(data, buffers=[block[start : start + size] for start, size in ranges])

@@ -1,4 +1,4 @@
-"""What a worker process of a loader does as it starts."""
+"""Initialisation of the worker processes of a loader."""
 
 import functools
 import os
@@ -8,18 +8,18 @@ from collections.abc import Callable
 def worker_start(then: Callable[[int], None] | None = None) -> Callable[[int], None]:
     """Return the `worker_init_fn` of all loaders.
 
-    A worker leaves the process group of the training. A scheduler or Ctrl-C sends a signal to the whole group: the
-    training obeys it after its iteration and ends its workers itself; had they died before, it would fail without
-    a checkpoint.
+    Each worker leaves the process group of the training process. Ctrl-C and schedulers signal the whole group. The
+    training process handles the signal after the current iteration, saves a checkpoint and stops its workers. If the
+    signal ended the workers first, the training process would fail without a checkpoint.
 
     Args:
-        then: What the worker does next, with its number.
+        then: The user's `worker_init_fn`, called afterwards with the worker id.
     """
     return functools.partial(_start, then)
 
 
-def _start(then: Callable[[int], None] | None, worker: int) -> None:
+def _start(then: Callable[[int], None] | None, worker_id: int) -> None:
     if hasattr(os, "setpgid"):
         os.setpgid(0, 0)
     if then is not None:
-        then(worker)
+        then(worker_id)

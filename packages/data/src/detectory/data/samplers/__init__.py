@@ -1,4 +1,4 @@
-"""Samplers: which samples come in which order, shared among processes, with a place that can be saved."""
+"""Resumable samplers that split the dataset among processes."""
 
 from .grouped_batches import GroupedBatchSampler
 from .inference import InferenceSampler

@@ -1,4 +1,4 @@
-"""Batches of indices whose samples belong to one group."""
+"""Batches of indices from one group each."""
 
 from collections.abc import Iterator, Sequence
 
@@ -6,14 +6,14 @@ from torch.utils.data import BatchSampler, Sampler
 
 
 class GroupedBatchSampler(BatchSampler):
-    """Wrap a sampler to give batches of which each holds samples of one group only.
+    """A batch sampler with batches of a single group each.
 
-    The order of the sampler is kept as far as the groups allow; incomplete batches at the end are left out.
+    Within a group the order of the sampler is kept. Incomplete batches at the end are dropped.
 
     Args:
         sampler: Yields indices.
         group_ids: `group_ids[i]` is the group of sample `i`.
-        batch_size: Samples in a batch.
+        batch_size: The number of samples per batch.
     """
 
     def __init__(self, sampler: Sampler, group_ids: Sequence[int], batch_size: int) -> None:
@@ -33,5 +33,5 @@ class GroupedBatchSampler(BatchSampler):
                 batch.clear()
 
     def __len__(self) -> int:
-        """Raise: how many batches there are depends on the order of the groups."""
-        raise TypeError("GroupedBatchSampler has no length: it depends on how the groups follow each other")
+        """Raise a `TypeError`, because the number of batches depends on the order of the groups."""
+        raise TypeError("GroupedBatchSampler: the length is unknown, because it depends on the order of the groups")

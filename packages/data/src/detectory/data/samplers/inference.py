@@ -1,4 +1,4 @@
-"""The sampler for evaluation: every sample exactly once."""
+"""The sampler for evaluation, which yields every sample exactly once."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -9,10 +9,10 @@ from detectory.core.distributed import get_rank, get_world_size
 
 
 class InferenceSampler(Sampler):
-    """Split a dataset among all processes: contiguous parts whose sizes differ by one at most.
+    """Split a dataset among all processes into contiguous parts with sizes that differ by at most one.
 
     Args:
-        size: Number of samples of the dataset; it need not be a multiple of the number of processes.
+        size: The number of samples in the dataset, not necessarily a multiple of the number of processes.
 
     Example:
         >>> list(InferenceSampler(4))
@@ -27,30 +27,30 @@ class InferenceSampler(Sampler):
 
     @staticmethod
     def _get_local_indices(total_size: int, world_size: int, rank: int) -> range:
-        share, left = divmod(total_size, world_size)
-        begin = rank * share + min(rank, left)
-        return range(begin, begin + share + (rank < left))
+        part, remainder = divmod(total_size, world_size)
+        begin = rank * part + min(rank, remainder)
+        return range(begin, begin + part + (rank < remainder))
 
     def __iter__(self) -> Iterator[int]:
-        """Yield this process's indices once."""
+        """Yield the indices of this process once."""
         yield from self._local_indices[self._done :]
 
     def __len__(self) -> int:
-        """Count this process's indices that are left."""
+        """Return the number of remaining indices of this process."""
         return len(self._local_indices) - self._done
 
     def state_dict(self, consumed: int = 0) -> dict[str, Any]:
-        """Describe the place after `consumed` indices."""
+        """Return the position after `consumed` further indices."""
         return {"size": self._size, "done": self._done + consumed}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on where a state was made, with the same number of processes.
+        """Continue from a saved position. The number of processes must be the same.
 
         Raises:
-            ValueError: The state belongs to a dataset of another size.
+            ValueError: If the state was saved for a dataset of different size.
         """
         if state["size"] != self._size:
             raise ValueError(
-                f"InferenceSampler.load_state_dict: the state is of {state['size']} samples, this one has {self._size}"
+                f"InferenceSampler.load_state_dict: size must be {self._size}, got a state of {state['size']} samples"
             )
         self._done = state["done"]

@@ -1,4 +1,4 @@
-"""What all training samplers share: an endless stream whose place can be saved."""
+"""Base class of the training samplers: an infinite, resumable stream of indices."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -10,18 +10,23 @@ from detectory.core.distributed import get_rank, get_world_size, shared_random_s
 
 
 class InfiniteSampler(Sampler):
-    """An endless stream of indices, epoch after epoch, of which each process takes its part.
+    """An infinite stream of indices, split among the processes.
 
-    Process `r` of `n` yields `stream[start + r :: n]`. Every epoch has a random generator of its own, made
-    from the seed and the epoch's number, so that any place of the stream is found without drawing all before it.
+    The stream is the concatenation of epochs. Process `r` of `n` yields `stream[start + r :: n]`, hence the state of a
+    sampler is `start` alone and can be resumed with a different number of processes. Each epoch has its own random
+    generator, seeded by `seed` and the epoch: finding a position in the stream requires only the lengths of the
+    preceding epochs, not their order.
+
+    Subclasses override `_choose`, and `epoch_length` if the length is known without drawing random numbers.
 
     Args:
-        size: Number of samples of the dataset.
-        shuffle: Whether each epoch is in random order.
-        seed: The same in all processes; None draws one that they share.
+        size: The number of samples in the dataset.
+        shuffle: Whether to shuffle each epoch.
+        seed: The seed, equal in all processes; None draws a random seed that all processes share.
 
     Attributes:
         seed: The seed in use.
+        start: The position in the stream at which the iteration starts.
     """
 
     def __init__(self, size: int, shuffle: bool = True, seed: int | None = None) -> None:
@@ -35,58 +40,59 @@ class InfiniteSampler(Sampler):
         self._rank, self._world_size = get_rank(), get_world_size()
 
     def epoch_indices(self, epoch: int) -> torch.Tensor:
-        """Return the indices of an epoch, int64, in order."""
+        """Return the indices of an epoch in order, int64."""
         indices = self._choose(self._generator(epoch))
         if not self.shuffle:
             return indices
         return indices[torch.randperm(len(indices), generator=self._generator(epoch, stage=1))]
 
     def epoch_length(self, epoch: int) -> int:
-        """Count the indices of an epoch without shuffling them."""
+        """Return the number of indices in an epoch."""
         return len(self._choose(self._generator(epoch)))
 
     def _choose(self, generator: torch.Generator) -> torch.Tensor:
-        """Pick an epoch's indices, before they are shuffled."""
+        """Return the indices of an epoch before shuffling."""
         del generator
         return torch.arange(self.size)
 
     def _generator(self, epoch: int, stage: int = 0) -> torch.Generator:
+        # Separate generators for the choice (stage 0) and the order (stage 1): `epoch_length` needs only the choice.
         return torch.Generator().manual_seed((self.seed * 1_000_003 + epoch * 2 + stage) % (1 << 63))
 
     def __iter__(self) -> Iterator[int]:
-        """Yield this process's indices from `start` on, for ever."""
+        """Yield the indices of this process from `start` on, indefinitely."""
         for _, index in self.positions():
             yield index
 
     def positions(self) -> Iterator[tuple[int, int]]:
-        """Yield `(place in the stream of all processes, index)` from `start` on, for ever."""
-        place = self.start + self._rank
+        """Yield `(position in the stream of all processes, index)` from `start` on, indefinitely."""
+        position = self.start + self._rank
         epoch, first = 0, 0
         while True:
             length = self.epoch_length(epoch)
-            if place < first + length:
+            if position < first + length:
                 indices = self.epoch_indices(epoch).tolist()
-                while place < first + length:
-                    yield place, indices[place - first]
-                    place += self._world_size
+                while position < first + length:
+                    yield position, indices[position - first]
+                    position += self._world_size
             epoch, first = epoch + 1, first + length
 
     def state_dict(self, consumed: int = 0) -> dict[str, Any]:
-        """Describe the place after this process took `consumed` indices since `start`.
+        """Return the position after each process has consumed `consumed` indices since `start`.
 
-        All processes must have taken the same number; the state then serves any number of processes.
+        The state can be loaded by any number of processes.
         """
         return {"seed": self.seed, "size": self.size, "start": self.start + consumed * self._world_size}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on where a state was made, with its seed.
+        """Continue from a saved position with the saved seed.
 
         Raises:
-            ValueError: The state belongs to a dataset of another size.
+            ValueError: If the state was saved for a dataset of different size.
         """
         if state["size"] != self.size:
             raise ValueError(
-                f"{type(self).__name__}.load_state_dict: the state is of a dataset of {state['size']} samples, "
-                f"this one has {self.size}"
+                f"{type(self).__name__}.load_state_dict: size must be {self.size}, "
+                f"got a state of {state['size']} samples"
             )
         self.seed, self.start = state["seed"], state["start"]

@@ -1,4 +1,4 @@
-"""Samplers for training: uniform, a subset, repeated by category frequency, weighted, mixed by dataset."""
+"""Training samplers: uniform, random subset, repeat factor, weighted, and mixed by dataset."""
 
 import math
 from collections import Counter
@@ -7,16 +7,18 @@ from typing import Any
 
 import torch
 
+from detectory.structures import DatasetRecord
+
 from .stream import InfiniteSampler
 
 
 class TrainingSampler(InfiniteSampler):
-    """Endlessly `shuffle(range(size)) + shuffle(range(size)) + …`, shared among all processes.
+    """The infinite stream `shuffle(range(size)) + shuffle(range(size)) + …`, split among all processes.
 
     Args:
-        size: Number of samples of the dataset.
-        shuffle: Whether each epoch is shuffled.
-        seed: The same in all processes; None draws one that they share.
+        size: The number of samples in the dataset.
+        shuffle: Whether to shuffle each epoch.
+        seed: The seed, equal in all processes; None draws a random seed that all processes share.
 
     Example:
         >>> from itertools import islice
@@ -25,20 +27,20 @@ class TrainingSampler(InfiniteSampler):
     """
 
     def epoch_length(self, epoch: int) -> int:
-        """Count the indices of an epoch: all of the dataset."""
+        """Return the size of the dataset."""
         del epoch
         return self.size
 
 
 class RandomSubsetTrainingSampler(TrainingSampler):
-    """Like `TrainingSampler` on a random part of the dataset, the same part in every epoch.
+    """A `TrainingSampler` of a random subset of the dataset, the same subset in every epoch.
 
     Args:
-        size: Number of samples of the dataset.
-        subset_ratio: Part of the samples to use, in (0, 1].
-        shuffle: Whether each epoch is shuffled.
-        seed_shuffle: Seed of the order; None draws one.
-        seed_subset: Seed of the choice; None draws one.
+        size: The number of samples in the dataset.
+        subset_ratio: The fraction of samples to use, in (0, 1].
+        shuffle: Whether to shuffle each epoch.
+        seed_shuffle: The seed of the order; None draws one.
+        seed_subset: The seed of the subset; None draws one.
     """
 
     def __init__(
@@ -51,12 +53,15 @@ class RandomSubsetTrainingSampler(TrainingSampler):
     ) -> None:
         super().__init__(size, shuffle=shuffle, seed=seed_shuffle)
         if not 0.0 < subset_ratio <= 1.0:
-            raise ValueError(f"RandomSubsetTrainingSampler: subset_ratio must lie in (0, 1], got {subset_ratio}")
+            raise ValueError(f"RandomSubsetTrainingSampler: subset_ratio must be in (0, 1], got {subset_ratio}")
         self.subset_ratio = subset_ratio
         self._size_subset = int(size * subset_ratio)
         if self._size_subset == 0:
-            raise ValueError(f"RandomSubsetTrainingSampler: {subset_ratio} of {size} samples is none")
-        # The choice of the subset must not follow the seed of the order, which a loaded state replaces.
+            raise ValueError(
+                "RandomSubsetTrainingSampler: subset_ratio must select at least one sample, "
+                f"got {subset_ratio} of {size} samples"
+            )
+        # A seed of its own: loading a state replaces the seed of the order.
         self.seed_subset = InfiniteSampler(1, seed=seed_subset).seed
         self._choose_subset()
 
@@ -65,7 +70,7 @@ class RandomSubsetTrainingSampler(TrainingSampler):
         self._subset = torch.randperm(self.size, generator=generator)[: self._size_subset]
 
     def epoch_length(self, epoch: int) -> int:
-        """Count the indices of an epoch: all of the subset."""
+        """Return the size of the subset."""
         del epoch
         return self._size_subset
 
@@ -74,32 +79,32 @@ class RandomSubsetTrainingSampler(TrainingSampler):
         return self._subset
 
     def state_dict(self, consumed: int = 0) -> dict[str, Any]:
-        """Describe the place, and which subset was chosen."""
+        """Return the position and the seed of the subset."""
         return {**super().state_dict(consumed), "seed_subset": self.seed_subset}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on where a state was made, with its subset."""
+        """Continue from a saved position with the saved subset."""
         super().load_state_dict(state)
         self.seed_subset = state["seed_subset"]
         self._choose_subset()
 
 
 class RepeatFactorTrainingSampler(InfiniteSampler):
-    """Like `TrainingSampler`, but each sample appears in an epoch as often as its repeat factor says.
+    """A `TrainingSampler` that repeats each sample within an epoch by its repeat factor.
 
-    The fraction of a factor is rounded up by chance, anew in each epoch.
+    Fractional factors are rounded stochastically in each epoch: 2.3 becomes 3 with a probability of 0.3, otherwise 2.
 
     Args:
-        repeat_factors: `(size,)` floats; all ones make a `TrainingSampler`.
-        shuffle: Whether each epoch is shuffled.
-        seed: The same in all processes; None draws one that they share.
+        repeat_factors: Shape (size,), float. If all factors are 1, the stream equals that of `TrainingSampler`.
+        shuffle: Whether to shuffle each epoch.
+        seed: The seed, equal in all processes; None draws a random seed that all processes share.
     """
 
     def __init__(self, repeat_factors: torch.Tensor, *, shuffle: bool = True, seed: int | None = None) -> None:
         factors = torch.as_tensor(repeat_factors, dtype=torch.float64)
         if factors.ndim != 1 or len(factors) == 0 or not bool((factors >= 0).all()) or not bool((factors > 0).any()):
             raise ValueError(
-                "RepeatFactorTrainingSampler: repeat_factors must be one row of numbers >= 0, not all 0, "
+                "RepeatFactorTrainingSampler: repeat_factors must have shape (size,) and be >= 0, not all 0, "
                 f"got shape {tuple(factors.shape)}"
             )
         super().__init__(len(factors), shuffle=shuffle, seed=seed)
@@ -111,7 +116,7 @@ class RepeatFactorTrainingSampler(InfiniteSampler):
         return (self._whole + (chance < self._fraction)).to(torch.int64)
 
     def epoch_length(self, epoch: int) -> int:
-        """Count the indices of an epoch."""
+        """Return the number of indices in an epoch."""
         return int(self._repeats(self._generator(epoch)).sum())
 
     def _choose(self, generator: torch.Generator) -> torch.Tensor:
@@ -119,55 +124,56 @@ class RepeatFactorTrainingSampler(InfiniteSampler):
 
     @staticmethod
     def repeat_factors_from_category_frequency(
-        dataset_dicts: Iterable[dict], repeat_thresh: float, sqrt: bool = True
+        dataset_dicts: Iterable[DatasetRecord], repeat_thresh: float, sqrt: bool = True
     ) -> torch.Tensor:
-        """Compute each image's repeat factor from its rarest category.
+        """Return the repeat factor of each image, which is that of its rarest category.
 
-        A category that appears in a fraction `f` of the images has the factor `max(1, sqrt(t / f))`.
+        The factor of a category that appears in a fraction `f` of the images is `max(1, sqrt(t / f))`.
 
         Args:
-            dataset_dicts: Items with `annotations`, each with a `category_id`.
-            repeat_thresh: `t`; categories with a larger `f` are not repeated.
+            dataset_dicts: Records with `annotations`.
+            repeat_thresh: The threshold `t`; categories with a larger `f` are not repeated.
             sqrt: Whether to take the square root.
 
         Returns:
-            `(number of images,)` float32; an image without annotations has the factor 1.
+            Float32, shape (number of images,); 1 for images without annotations.
 
-        Source: A. Gupta, P. Dollár, R. Girshick: LVIS, 2019, appendix B.2.
+        Source: Gupta, Dollár and Girshick 2019, "LVIS: A Dataset for Large Vocabulary Instance Segmentation", appendix
+        B.2.
         """
-        categories = [{annotation["category_id"] for annotation in item["annotations"]} for item in dataset_dicts]
-        counts = Counter(category for of_image in categories for category in of_image)
+        categories = [{annotation["category_id"] for annotation in record["annotations"]} for record in dataset_dicts]
+        counts = Counter(category for in_image in categories for category in in_image)
         factor = {}
         for category, count in counts.items():
             ratio = repeat_thresh / (count / len(categories))
             factor[category] = max(1.0, math.sqrt(ratio) if sqrt else ratio)
-        return torch.tensor([max((factor[c] for c in of_image), default=1.0) for of_image in categories])
+        return torch.tensor([max((factor[c] for c in in_image), default=1.0) for in_image in categories])
 
 
 class WeightedTrainingSampler(InfiniteSampler):
-    """Draw samples with replacement, each with a probability in proportion to its weight.
+    """Sampling with replacement, with probabilities proportional to weights.
 
     Args:
-        weights: `(size,)` numbers >= 0, not all 0.
-        seed: The same in all processes; None draws one that they share.
+        weights: Shape (size,), >= 0 and not all 0.
+        seed: The seed, equal in all processes; None draws a random seed that all processes share.
     """
 
     def __init__(self, weights: Sequence[float] | torch.Tensor, *, seed: int | None = None) -> None:
         self.weights = torch.as_tensor(weights, dtype=torch.float64)
         if self.weights.ndim != 1 or not bool((self.weights >= 0).all()) or not bool((self.weights > 0).any()):
             raise ValueError(
-                f"{type(self).__name__}: weights must be one row of numbers >= 0, not all 0, "
+                f"{type(self).__name__}: weights must have shape (size,) and be >= 0, not all 0, "
                 f"got shape {tuple(self.weights.shape)}"
             )
         super().__init__(len(self.weights), shuffle=False, seed=seed)
 
     def epoch_length(self, epoch: int) -> int:
-        """Count the indices of an epoch: as many as there are samples."""
+        """Return the size of the dataset."""
         del epoch
         return self.size
 
     def _choose(self, generator: torch.Generator) -> torch.Tensor:
-        # A search in the cumulative sum has no limit on the number of categories, unlike torch.multinomial.
+        # Inverse transform sampling; unlike torch.multinomial it is not limited to 2^24 samples.
         total = self.weights.cumsum(0)
         drawn = torch.rand(self.size, generator=generator, dtype=torch.float64) * total[-1]
         last = int(self.weights.nonzero()[-1])
@@ -175,20 +181,19 @@ class WeightedTrainingSampler(InfiniteSampler):
 
 
 class DatasetMixingSampler(WeightedTrainingSampler):
-    """Mix datasets that were joined one after the other, each with a share of its own.
+    """Mix concatenated datasets in fixed ratios, independent of their sizes.
 
     Args:
-        sizes: Number of samples of each dataset, in the order in which they were joined.
-        shares: One number >= 0 for each dataset; a dataset with twice the share gives twice the samples, whatever
-            its size.
-        seed: The same in all processes; None draws one that they share.
+        sizes: The number of samples in each dataset, in the order of concatenation.
+        ratios: One number >= 0 per dataset; samples are drawn from the datasets in proportion to these.
+        seed: The seed, equal in all processes; None draws a random seed that all processes share.
     """
 
-    def __init__(self, sizes: Sequence[int], shares: Sequence[float], *, seed: int | None = None) -> None:
-        if len(sizes) != len(shares) or any(size <= 0 for size in sizes):
+    def __init__(self, sizes: Sequence[int], ratios: Sequence[float], *, seed: int | None = None) -> None:
+        if len(sizes) != len(ratios) or any(size <= 0 for size in sizes):
             raise ValueError(
-                f"DatasetMixingSampler: sizes must be positive and as many as shares, got {sizes} and {shares}"
+                f"DatasetMixingSampler: sizes must be positive and as many as ratios, got {sizes} and {ratios}"
             )
-        weights = [torch.full((size,), share / size) for size, share in zip(sizes, shares, strict=True)]
+        weights = [torch.full((size,), ratio / size) for size, ratio in zip(sizes, ratios, strict=True)]
         super().__init__(torch.cat(weights), seed=seed)
-        self.sizes, self.shares = tuple(sizes), tuple(shares)
+        self.sizes, self.ratios = tuple(sizes), tuple(ratios)
