@@ -1,4 +1,4 @@
-"""Heads that predict classes, boxes, masks and keypoints of proposed regions."""
+"""ROI heads: prediction of classes, boxes, masks and keypoints for proposals."""
 
 from .box_head import FastRCNNConvFCHead
 from .box_inference import fast_rcnn_inference, fast_rcnn_inference_single_image

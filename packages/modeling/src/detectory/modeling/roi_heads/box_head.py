@@ -1,4 +1,4 @@
-"""From pooled region features to a vector a region."""
+"""Box head: features of a region to a vector."""
 
 from collections.abc import Sequence
 
@@ -11,13 +11,16 @@ from detectory.modeling.layers.norms import NormSpec
 
 
 class FastRCNNConvFCHead(nn.Module):
-    """3×3 convolutions, then fully connected layers, each with a ReLU.
+    """3×3 convolutions followed by fully connected layers, each with a ReLU.
 
     Args:
         input_shape: Channels, height and width of the region features.
-        conv_dims: Channels of each convolution.
-        fc_dims: Numbers of each fully connected layer.
-        conv_norm: Norm behind every convolution, as `get_norm` takes it; without one they have a bias.
+        conv_dims: Output channels of each convolution.
+        fc_dims: Output channels of each fully connected layer.
+        conv_norm: Norm after every convolution, as in `get_norm`. Without a norm, convolutions have a bias.
+
+    Raises:
+        ValueError: If both `conv_dims` and `fc_dims` are empty.
     """
 
     def __init__(
@@ -47,14 +50,14 @@ class FastRCNNConvFCHead(nn.Module):
             self.fcs.append(f"fc{i}")
             size = dim
             self._output_shape = ShapeSpec(channels=dim)
-        # Weights are initialised when all layers exist: a seed then gives Detectron2's.
+        # Initialized only after all layers exist, so that the same seed yields the same weights as in Detectron2.
         for name in self.convs:
             c2_msra_fill(getattr(self, name))
         for name in self.fcs:
             c2_xavier_fill(getattr(self, name))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map `(R, C, H, W)` to `(R, fc_dims[-1])`, or to a map where there is no fully connected layer."""
+        """Map region features `(R, C, H, W)` to `(R, fc_dims[-1])`, or to `(R, conv_dims[-1], H, W)` without `fc_dims`."""
         if self.convs:
             x = fast_layout(x)
         for name in self.convs:
@@ -66,17 +69,17 @@ class FastRCNNConvFCHead(nn.Module):
         return x
 
     def __prepare_scriptable__(self) -> nn.Module:
-        """Return what `torch.jit.script` compiles: the same layers in lists."""
+        """Return the module for `torch.jit.script`: the same layers in lists."""
         return _ScriptableHead(self)
 
     @property
     def output_shape(self) -> ShapeSpec:
-        """Shape of the output."""
+        """Channels of the output; also height and width without fully connected layers."""
         return self._output_shape
 
 
 class _ScriptableHead(nn.Module):
-    """The layers of a head, without looking them up by name."""
+    """A box head with its layers in lists: TorchScript does not support access by name."""
 
     def __init__(self, head: FastRCNNConvFCHead) -> None:
         super().__init__()

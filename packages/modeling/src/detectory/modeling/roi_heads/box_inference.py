@@ -1,11 +1,14 @@
-"""From class probabilities and boxes of regions to detections."""
+"""Selection of detections from the class probabilities and boxes of regions."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from torch import Tensor
 
 from detectory.ops import batched_nms
-from detectory.structures import Boxes, Instances
+from detectory.structures import Boxes, Instances, RotatedBoxes
+
+#: A function with the parameters and results of `fast_rcnn_inference`.
+BatchInference = Callable[..., tuple[list[Instances], list[Tensor]]]
 
 
 def fast_rcnn_inference(
@@ -16,25 +19,25 @@ def fast_rcnn_inference(
     nms_thresh: float,
     topk_per_image: int,
 ) -> tuple[list[Instances], list[Tensor]]:
-    """Detect objects in every image of a batch.
+    """Select the detections of each image by score threshold, NMS within each class, and maximum number.
 
     Args:
-        boxes: `(R_i, K * 4)`, or `(R_i, 4)` where all classes share a box.
-        scores: Probabilities `(R_i, K + 1)`, background last.
-        image_shapes: `(height, width)` of every image.
-        score_thresh: Detections must score higher.
-        nms_thresh: IoU above which the lesser of two detections of a class goes.
-        topk_per_image: Most detections of an image; negative for all.
+        boxes: Boxes of each image, `(R_i, K * 4)`, or `(R_i, 4)` if class-agnostic.
+        scores: Probabilities of each image, `(R_i, K + 1)`, the background last.
+        image_shapes: `(height, width)` of each image.
+        score_thresh: Score threshold, exclusive.
+        nms_thresh: IoU threshold of the NMS.
+        topk_per_image: Maximum number of detections per image; a negative number for no limit.
 
     Returns:
-        For every image `Instances` with `pred_boxes`, `scores` and `pred_classes`, best first, and the
-        indices of their regions, int64.
+        For each image `Instances` with `pred_boxes`, `scores` and `pred_classes`, in descending order of the scores;
+        and the int64 indices of their regions.
     """
     results = [
         fast_rcnn_inference_single_image(*image, score_thresh, nms_thresh, topk_per_image)
         for image in zip(boxes, scores, image_shapes, strict=True)
     ]
-    return [result for result, _ in results], [index for _, index in results]
+    return [detections for detections, _ in results], [indices for _, indices in results]
 
 
 def fast_rcnn_inference_single_image(
@@ -45,21 +48,39 @@ def fast_rcnn_inference_single_image(
     nms_thresh: float,
     topk_per_image: int,
 ) -> tuple[Instances, Tensor]:
-    """Do for one image what `fast_rcnn_inference` does for a batch.
+    """Select the detections of one image; see `fast_rcnn_inference`. Regions with non-finite values are ignored."""
+    return select_detections(boxes, scores, image_shape, score_thresh, nms_thresh, topk_per_image, Boxes, batched_nms)
 
-    A region whose box or score is not finite gives no detection.
+
+def select_detections(
+    boxes: Tensor,
+    scores: Tensor,
+    image_shape: tuple[int, int],
+    score_thresh: float,
+    nms_thresh: float,
+    topk_per_image: int,
+    box_class: type[Boxes] | type[RotatedBoxes],
+    nms: Callable[[Tensor, Tensor, Tensor, float], Tensor],
+) -> tuple[Instances, Tensor]:
+    """Select the detections of one image with boxes of `box_class`, by the batched NMS of this class.
+
+    The other arguments and the results are those of `fast_rcnn_inference`, for a single image.
     """
-    usable = boxes.isfinite().all(dim=1) & scores.isfinite().all(dim=1)
+    finite = boxes.isfinite().all(dim=1) & scores.isfinite().all(dim=1)
     scores = scores[:, :-1]
-    # One class per column: a region may be detected as several classes.
-    region, label = ((scores > score_thresh) & usable.unsqueeze(1)).nonzero(as_tuple=True)
-    shared = boxes.shape[1] == 4
-    chosen = boxes[region] if shared else boxes.view(boxes.shape[0], boxes.shape[1] // 4, 4)[region, label]
-    clipped = Boxes(chosen)
-    clipped.clip(image_shape)
-    confidence = scores[region, label]
-    keep = batched_nms(clipped.tensor, confidence, label, nms_thresh)
+    # Each pair of region and class is a candidate: a region may be detected as several classes.
+    region, label = ((scores > score_thresh) & finite.unsqueeze(1)).nonzero(as_tuple=True)
+    box_dim = 4 if box_class is Boxes else 5
+    if boxes.shape[1] == box_dim:
+        candidates = box_class(boxes[region])
+    else:
+        candidates = box_class(boxes.view(boxes.shape[0], boxes.shape[1] // box_dim, box_dim)[region, label])
+    candidates.clip(image_shape)
+    candidate_scores = scores[region, label]
+    keep = nms(candidates.tensor, candidate_scores, label, nms_thresh)
     if topk_per_image >= 0:
         keep = keep[:topk_per_image]
-    found = Instances(image_shape, pred_boxes=clipped[keep], scores=confidence[keep], pred_classes=label[keep])
-    return found, region[keep]
+    detections = Instances(
+        image_shape, pred_boxes=candidates[keep], scores=candidate_scores[keep], pred_classes=label[keep]
+    )
+    return detections, region[keep]

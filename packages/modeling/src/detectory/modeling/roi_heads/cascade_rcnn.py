@@ -1,4 +1,4 @@
-"""Cascade R-CNN: heads in a row, each refining the boxes of the one before."""
+"""ROI heads of Cascade R-CNN: consecutive stages that refine the boxes."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -17,7 +17,7 @@ from .training_statistics import log_sample_stats
 
 
 class _ScaleGradient(torch.autograd.Function):
-    """Identity whose gradient is scaled."""
+    """Identity function that scales the gradient."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, scale: float) -> Tensor:
@@ -30,18 +30,20 @@ class _ScaleGradient(torch.autograd.Function):
 
 
 class CascadeROIHeads(StandardROIHeads):
-    """`StandardROIHeads` with a box head per stage, matched ever more strictly.
+    """ROI heads with several box stages, each trained with a stricter matcher on the boxes of the previous stage.
+
+    In inference the scores are averaged over the stages, and the boxes are those of the last stage.
 
     Args:
-        box_in_features: Names of the maps for the box heads.
-        box_pooler: Pooler of all stages.
-        box_heads: One for each stage.
-        box_predictors: One for each stage, all class-agnostic.
-        proposal_matchers: One for each stage; the first one also samples.
-        kwargs: Further arguments of `StandardROIHeads`, without `proposal_matcher`.
+        box_in_features: Names of the feature maps of the box heads.
+        box_pooler: Region pooling, shared by the stages.
+        box_heads: Box head of each stage.
+        box_predictors: Box predictor of each stage, all class-agnostic.
+        proposal_matchers: Matcher of each stage. The first one also determines the sampled proposals.
+        kwargs: Further arguments of `StandardROIHeads`, except `proposal_matcher`.
 
     Raises:
-        ValueError: where the three sequences differ in length.
+        ValueError: If the three sequences differ in length, or `proposal_matcher` is given.
 
     Source: Cai and Vasconcelos, "Cascade R-CNN", 2018.
     """
@@ -57,12 +59,12 @@ class CascadeROIHeads(StandardROIHeads):
         **kwargs: Any,
     ) -> None:
         if "proposal_matcher" in kwargs:
-            raise ValueError("CascadeROIHeads: takes proposal_matchers, one for each stage, not proposal_matcher")
+            raise ValueError("CascadeROIHeads: expected proposal_matchers, one per stage, instead of proposal_matcher")
         self.num_cascade_stages = len(box_heads)
         if not len(box_heads) == len(box_predictors) == len(proposal_matchers):
             raise ValueError(
-                "CascadeROIHeads: needs as many box_predictors and proposal_matchers as box_heads, got"
-                f" {len(box_predictors)} and {len(proposal_matchers)} for {len(box_heads)}"
+                "CascadeROIHeads: box_heads, box_predictors and proposal_matchers must have the same length, got"
+                f" {len(box_heads)}, {len(box_predictors)} and {len(proposal_matchers)}"
             )
         super().__init__(
             box_in_features=box_in_features,
@@ -81,12 +83,12 @@ class CascadeROIHeads(StandardROIHeads):
         proposals: list[Instances],
         targets: Sequence[Instances] | None = None,
     ) -> HeadsOutput:
-        """See `ROIHeads.forward`."""
+        """Predict from proposals; see `ROIHeads.forward`."""
         del images
         if not self.training:
             return self.forward_with_given_boxes(features, self._forward_box(features, proposals)), {}
         if targets is None:
-            raise ValueError("CascadeROIHeads: targets are needed in training")
+            raise ValueError("CascadeROIHeads: targets are required in training")
         proposals = self.label_and_sample_proposals(proposals, targets)
         losses = self._forward_box(features, proposals, targets)
         losses.update(self._forward_mask(features, proposals))
@@ -99,11 +101,11 @@ class CascadeROIHeads(StandardROIHeads):
         proposals: list[Instances],
         targets: Sequence[Instances] | None = None,
     ) -> Any:
-        """Run all stages: losses of each in training, else detections with scores averaged over the stages."""
+        """Run all stages; return the losses by name (training) or the detections of each image (inference)."""
         maps = [features[name] for name in self.box_in_features]
         sizes = [p.image_size for p in proposals]
         losses: dict[str, Tensor] = {}
-        probabilities: list[Sequence[Tensor]] = []
+        stage_probabilities: list[Sequence[Tensor]] = []  # for each stage, for each image (R_i, K + 1)
         boxes: Sequence[Tensor] = ()
         for stage, predictor in enumerate(self.box_predictor):
             if stage > 0:
@@ -116,27 +118,33 @@ class CascadeROIHeads(StandardROIHeads):
                 for name, value in predictor.losses(predictions, proposals).items():
                     losses[f"{name}_stage{stage}"] = value
             else:
-                probabilities.append(predictor.predict_probs(predictions, proposals))
+                stage_probabilities.append(predictor.predict_probs(predictions, proposals))
         if self.training:
             return losses
-        scores = [sum(image) / self.num_cascade_stages for image in zip(*probabilities, strict=True)]
+        scores = [
+            sum(image_probabilities) / self.num_cascade_stages
+            for image_probabilities in zip(*stage_probabilities, strict=True)
+        ]
         last = self.box_predictor[-1]
         return fast_rcnn_inference(
             boxes, scores, sizes, last.test_score_thresh, last.test_nms_thresh, last.test_topk_per_image
         )[0]
 
     def _run_stage(self, maps: list[Tensor], proposals: list[Instances], stage: int) -> tuple[Tensor, Tensor]:
+        """Return the scores and deltas of one stage."""
         pooled = self.box_pooler(maps, [p.proposal_boxes for p in proposals])
-        # The stages together shall move the backbone no more than one head would.
+        # The features of all stages come from the same backbone: the scale keeps the total gradient of the backbone
+        # comparable to that of a single head.
         if pooled.requires_grad:
             pooled = _ScaleGradient.apply(pooled, 1.0 / self.num_cascade_stages)
         return self.box_predictor[stage](self.box_head[stage](pooled))
 
     def _proposals_from_boxes(self, boxes: Sequence[Tensor], image_sizes: Sequence[tuple[int, int]]) -> list[Instances]:
-        """Make the boxes of one stage the proposals of the next; training drops those that were clipped away."""
+        """Make proposals of the boxes of the previous stage, in training without boxes that clipping made empty."""
         proposals = []
-        for rows, size in zip(boxes, image_sizes, strict=True):
-            clipped = Boxes(rows.detach())
+        for image_boxes, size in zip(boxes, image_sizes, strict=True):
+            # Detached: a stage does not backpropagate through the boxes of the previous one.
+            clipped = Boxes(image_boxes.detach())
             clipped.clip(size)
             if self.training:
                 clipped = clipped[clipped.nonempty()]
@@ -147,17 +155,18 @@ class CascadeROIHeads(StandardROIHeads):
     def _match_and_label_boxes(
         self, proposals: list[Instances], stage: int, targets: Sequence[Instances]
     ) -> list[Instances]:
-        """Label all proposals of a stage by its own matcher, without sampling."""
+        """Label all proposals of a stage with the matcher of the stage; there is no further sampling."""
         foreground, background = [], []
-        for found, truth in zip(proposals, targets, strict=True):
-            matches, labels = self.proposal_matchers[stage](pairwise_iou(truth.gt_boxes, found.proposal_boxes))
-            found.gt_classes = self._classes_of(matches, labels, truth.gt_classes)
-            if len(truth):
-                found.gt_boxes = truth.gt_boxes[matches]
+        for regions, image_targets in zip(proposals, targets, strict=True):
+            quality = pairwise_iou(image_targets.gt_boxes, regions.proposal_boxes)
+            matches, labels = self.proposal_matchers[stage](quality)
+            regions.gt_classes = self._classes_of(matches, labels, image_targets.gt_classes)
+            if len(image_targets):
+                regions.gt_boxes = image_targets.gt_boxes[matches]
             else:
-                found.gt_boxes = Boxes(torch.zeros_like(found.proposal_boxes.tensor))
-            objects = int((labels == 1).sum())
-            foreground.append(objects)
-            background.append(len(labels) - objects)
+                regions.gt_boxes = Boxes(torch.zeros_like(regions.proposal_boxes.tensor))
+            num_foreground = int((labels == 1).sum())
+            foreground.append(num_foreground)
+            background.append(len(labels) - num_foreground)
         log_sample_stats(foreground, background, prefix=f"stage{stage}/roi_head")
         return proposals

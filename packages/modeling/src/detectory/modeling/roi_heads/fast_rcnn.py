@@ -1,4 +1,4 @@
-"""The last layer of Fast R-CNN: classes and boxes of regions."""
+"""Output layers of Fast R-CNN: classification and box regression of regions, with their losses."""
 
 from collections.abc import Callable, Mapping, Sequence
 
@@ -15,7 +15,7 @@ from detectory.modeling.box_regression import (
 from detectory.modeling.layers import ShapeSpec, cross_entropy
 from detectory.structures import Instances
 
-from .box_inference import fast_rcnn_inference
+from .box_inference import BatchInference, fast_rcnn_inference
 from .federated_loss import federated_classes, sigmoid_cross_entropy
 from .training_statistics import log_classification_stats
 
@@ -23,27 +23,34 @@ Predictions = tuple[Tensor, Tensor]
 
 
 class FastRCNNOutputLayers(nn.Module):
-    """Two linear layers: scores of `K` classes and the background, and box deltas.
+    """Two linear layers: one for the scores of `K` classes and the background, one for the box deltas.
 
     Args:
-        input_shape: Shape of a region's features, or their number.
-        box2box_transform: What the deltas mean; its weights set the numbers `D` of a box.
-        num_classes: `K`.
-        test_score_thresh: Detections must score higher.
-        test_nms_thresh: IoU above which the lesser of two detections of a class goes.
-        test_topk_per_image: Most detections of an image; negative for all.
-        cls_agnostic_bbox_reg: One box a region instead of one a class.
-        smooth_l1_beta: Where smooth L1 turns linear; 0 is plain L1.
+        input_shape: Shape of the features of a region, or their number.
+        box2box_transform: Parametrization of the deltas; the number of its weights is the number `D` of box
+            coordinates.
+        num_classes: Number of classes without the background, `K`.
+        test_score_thresh: Score threshold of the detections, exclusive.
+        test_nms_thresh: IoU threshold of the NMS within each class.
+        test_topk_per_image: Maximum number of detections per image; a negative number for no limit.
+        cls_agnostic_bbox_reg: Whether to predict one box per region instead of one per region and class.
+        smooth_l1_beta: Threshold between the quadratic and the linear part of smooth L1; 0 is plain L1.
         box_reg_loss_type: `"smooth_l1"`, `"giou"`, `"diou"` or `"ciou"`.
-        loss_weight: Factor of both losses, or of each by name (`"loss_cls"`, `"loss_box_reg"`).
-        use_fed_loss: Let the sigmoid loss look at some classes of a batch only (LVIS); needs `use_sigmoid_ce`.
-        use_sigmoid_ce: Independent sigmoids instead of a softmax.
-        get_fed_loss_cls_weights: Returns the weight `(K,)` by which a class is drawn for the federated loss.
-        fed_loss_num_classes: Classes of a batch that the federated loss looks at.
+        loss_weight: Factor of both losses, or the factors by name (`"loss_cls"`, `"loss_box_reg"`).
+        use_fed_loss: Whether to use the federated loss; requires `use_sigmoid_ce`.
+        use_sigmoid_ce: Whether to use independent sigmoids instead of a softmax.
+        get_fed_loss_cls_weights: Function that returns the sampling weights `(K,)` of the federated loss.
+        fed_loss_num_classes: Number of classes per batch in the federated loss.
 
-    Source: Girshick, "Fast R-CNN", 2015, section 2; Zhou et al., "Probabilistic two-stage detection", 2021
-        (federated loss).
+    Raises:
+        ValueError: If an argument is invalid, or the arguments of the federated loss are incomplete.
+
+    Source: Girshick, "Fast R-CNN", 2015, section 2; Zhou et al., "Probabilistic two-stage detection", 2021 (federated
+        loss).
     """
+
+    # `RotatedFastRCNNOutputLayers` overrides it.
+    _inference: BatchInference = staticmethod(fast_rcnn_inference)
 
     def __init__(
         self,
@@ -68,9 +75,9 @@ class FastRCNNOutputLayers(nn.Module):
             raise ValueError(f"{type(self).__name__}: num_classes must be positive, got {num_classes}")
         shape = ShapeSpec(channels=input_shape) if isinstance(input_shape, int) else input_shape
         size = shape.channels * (shape.width or 1) * (shape.height or 1)
-        boxes = 1 if cls_agnostic_bbox_reg else num_classes
+        num_boxes = 1 if cls_agnostic_bbox_reg else num_classes
         self.cls_score = nn.Linear(size, num_classes + 1)
-        self.bbox_pred = nn.Linear(size, boxes * len(box2box_transform.weights))
+        self.bbox_pred = nn.Linear(size, num_boxes * len(box2box_transform.weights))
         nn.init.normal_(self.cls_score.weight, std=0.01)
         nn.init.normal_(self.bbox_pred.weight, std=0.001)
         for layer in (self.cls_score, self.bbox_pred):
@@ -93,10 +100,11 @@ class FastRCNNOutputLayers(nn.Module):
             self._keep_class_weights(get_fed_loss_cls_weights)
 
     def _keep_class_weights(self, get_weights: Callable[[], Tensor] | None) -> None:
+        """Check the arguments of the federated loss, and register the sampling weights."""
         if not self.use_sigmoid_ce:
-            raise ValueError("FastRCNNOutputLayers: use_fed_loss needs use_sigmoid_ce=True")
+            raise ValueError("FastRCNNOutputLayers: use_fed_loss requires use_sigmoid_ce=True")
         if get_weights is None:
-            raise ValueError("FastRCNNOutputLayers: use_fed_loss needs get_fed_loss_cls_weights")
+            raise ValueError("FastRCNNOutputLayers: use_fed_loss requires get_fed_loss_cls_weights")
         weights = get_weights()
         if weights.shape != (self.num_classes,):
             raise ValueError(
@@ -106,27 +114,34 @@ class FastRCNNOutputLayers(nn.Module):
         self.register_buffer("fed_loss_cls_weights", weights)
 
     def forward(self, x: Tensor) -> Predictions:
-        """Map region features `(R, …)` to scores `(R, K + 1)`, background last, and deltas `(R, K * D)`.
+        """Predict scores and deltas of regions.
 
-        Class-agnostic deltas have shape `(R, D)`.
+        Args:
+            x: Region features `(R, …)`.
+
+        Returns:
+            Class logits `(R, K + 1)`, the background last; and deltas `(R, K * D)`, or `(R, D)` if class-agnostic.
         """
         x = torch.flatten(x, start_dim=1) if x.dim() > 2 else x
         return self.cls_score(x), self.bbox_pred(x)
 
     def losses(self, predictions: Predictions, proposals: Sequence[Instances]) -> dict[str, Tensor]:
-        """Return `loss_cls` and `loss_box_reg`.
+        """Return the losses of the predictions.
 
         Args:
-            predictions: Scores and deltas of all regions of the batch.
-            proposals: For every image its regions, with `proposal_boxes`, `gt_boxes` and `gt_classes`.
+            predictions: Scores and deltas of the regions of all images.
+            proposals: For each image its regions with `proposal_boxes`, `gt_boxes` and `gt_classes`.
+
+        Returns:
+            The scalars `loss_cls` and `loss_box_reg`.
         """
         scores, deltas = predictions
         if proposals:
             classes = torch.cat([p.gt_classes for p in proposals])
             boxes = torch.cat([p.proposal_boxes.tensor for p in proposals])
-            # An image without objects has no ground-truth boxes; its regions are all background.
-            truths = [(p.gt_boxes if p.has("gt_boxes") else p.proposal_boxes).tensor for p in proposals]
-            targets = torch.cat(truths)
+            # Images without objects have no `gt_boxes`. Their regions are all background, without a regression loss:
+            # any boxes of the right shape will do.
+            targets = torch.cat([(p.gt_boxes if p.has("gt_boxes") else p.proposal_boxes).tensor for p in proposals])
         else:
             classes = torch.empty(0, dtype=torch.int64, device=scores.device)
             boxes = targets = deltas.new_empty((0, len(self.box2box_transform.weights)))
@@ -144,36 +159,40 @@ class FastRCNNOutputLayers(nn.Module):
     def get_fed_loss_classes(
         self, gt_classes: Tensor, num_fed_loss_classes: int, num_classes: int, weight: Tensor | None
     ) -> Tensor:
-        """Return the classes of a batch for the federated loss, see `federated_classes`."""
+        """Return the classes of the federated loss for a batch; see `federated_classes`."""
         return federated_classes(gt_classes, num_fed_loss_classes, num_classes, weight)
 
     def sigmoid_cross_entropy_loss(self, pred_class_logits: Tensor, gt_classes: Tensor) -> Tensor:
-        """Return the sigmoid loss of logits `(R, K + 1)` for classes `(R,)`, per region."""
-        chosen = None
+        """Return the mean sigmoid loss of logits `(R, K + 1)` with ground-truth classes `(R,)`."""
+        classes = None
         if self.use_fed_loss and gt_classes.numel():
-            chosen = self.get_fed_loss_classes(
+            classes = self.get_fed_loss_classes(
                 gt_classes, self.fed_loss_num_classes, self.num_classes, self.fed_loss_cls_weights
             )
-        return sigmoid_cross_entropy(pred_class_logits, gt_classes, chosen)
+        return sigmoid_cross_entropy(pred_class_logits, gt_classes, classes)
 
     def box_reg_loss(self, proposal_boxes: Tensor, gt_boxes: Tensor, pred_deltas: Tensor, gt_classes: Tensor) -> Tensor:
-        """Return the regression loss of the foreground regions, per region of either kind.
+        """Return the regression loss of the foreground regions, divided by the number of all regions.
 
-        Dividing by all regions gives every foreground region the same influence in every batch,
-        however many foreground regions there are.
+        The division by all regions, background included, gives each foreground region the same weight in every batch.
+        Division by the number of foreground regions would give each of them a larger weight in batches that contain
+        few.
 
         Args:
             proposal_boxes: `(R, D)`.
             gt_boxes: `(R, D)`.
-            pred_deltas: `(R, D)` or `(R, K * D)`.
+            pred_deltas: `(R, K * D)`, or `(R, D)` if class-agnostic.
             gt_classes: `(R,)`.
+
+        Returns:
+            A scalar.
         """
-        numbers = proposal_boxes.shape[1]
+        box_dim = proposal_boxes.shape[1]
         foreground = ((gt_classes >= 0) & (gt_classes < self.num_classes)).nonzero().squeeze(1)
-        if pred_deltas.shape[1] == numbers:
+        if pred_deltas.shape[1] == box_dim:
             deltas = pred_deltas[foreground]
         else:
-            deltas = pred_deltas.view(-1, self.num_classes, numbers)[foreground, gt_classes[foreground]]
+            deltas = pred_deltas.view(-1, self.num_classes, box_dim)[foreground, gt_classes[foreground]]
         loss = box_regression_loss(
             proposal_boxes[foreground],
             self.box2box_transform,
@@ -187,8 +206,8 @@ class FastRCNNOutputLayers(nn.Module):
     def inference(
         self, predictions: Predictions, proposals: Sequence[Instances]
     ) -> tuple[list[Instances], list[Tensor]]:
-        """Return detections of every image and, for each, the index of its region; see `fast_rcnn_inference`."""
-        return fast_rcnn_inference(
+        """Return the detections of each image, and the indices of their regions; see `fast_rcnn_inference`."""
+        return self._inference(
             self.predict_boxes(predictions, proposals),
             self.predict_probs(predictions, proposals),
             [p.image_size for p in proposals],
@@ -198,7 +217,7 @@ class FastRCNNOutputLayers(nn.Module):
         )
 
     def predict_boxes(self, predictions: Predictions, proposals: Sequence[Instances]) -> tuple[Tensor, ...]:
-        """Return for every image its boxes `(R_i, K * D)`, or `(R_i, D)` if class-agnostic."""
+        """Return the decoded boxes of each image, `(R_i, K * D)`, or `(R_i, D)` if class-agnostic."""
         if not proposals:
             return ()
         boxes = torch.cat([p.proposal_boxes.tensor for p in proposals])
@@ -207,28 +226,28 @@ class FastRCNNOutputLayers(nn.Module):
     def predict_boxes_for_gt_classes(
         self, predictions: Predictions, proposals: Sequence[Instances]
     ) -> tuple[Tensor, ...]:
-        """Return for every image the boxes `(R_i, D)` of its regions' own classes `gt_classes`.
+        """Return the boxes `(R_i, D)` of the ground-truth classes, for each image.
 
-        A background region gets the box of an arbitrary class.
+        The boxes of background regions belong to an arbitrary class.
         """
         per_image = self.predict_boxes(predictions, proposals)
         if not proposals or self.cls_agnostic_bbox_reg:
             return per_image
-        numbers = len(self.box2box_transform.weights)
-        chosen = []
-        for boxes, proposal in zip(per_image, proposals, strict=True):
-            classes = proposal.gt_classes.clamp(0, self.num_classes - 1)
-            rows = torch.arange(len(boxes), device=boxes.device)
-            chosen.append(boxes.view(-1, self.num_classes, numbers)[rows, classes])
-        return tuple(chosen)
+        box_dim = len(self.box2box_transform.weights)
+        gt_class_boxes = []
+        for boxes, regions in zip(per_image, proposals, strict=True):
+            classes = regions.gt_classes.clamp(0, self.num_classes - 1)
+            indices = torch.arange(len(boxes), device=boxes.device)
+            gt_class_boxes.append(boxes.view(-1, self.num_classes, box_dim)[indices, classes])
+        return tuple(gt_class_boxes)
 
     def predict_probs(self, predictions: Predictions, proposals: Sequence[Instances]) -> tuple[Tensor, ...]:
-        """Return for every image the probabilities `(R_i, K + 1)` of its regions."""
+        """Return the class probabilities `(R_i, K + 1)` of each image."""
         scores = predictions[0]
         probabilities = scores.sigmoid() if self.use_sigmoid_ce else F.softmax(scores, dim=-1)
         return probabilities.split(_counts(proposals))
 
 
 def _counts(proposals: Sequence[Instances]) -> list[int]:
-    """Return the number of every image's regions; read off the tensors, it stays symbolic while a graph is recorded."""
+    """Return the number of regions of each image, from tensor shapes, so that it remains symbolic in a traced graph."""
     return [p.proposal_boxes.tensor.shape[0] for p in proposals]

@@ -1,4 +1,4 @@
-"""The keypoint branch of Mask R-CNN."""
+"""Keypoint head of Mask R-CNN: heatmaps of keypoints in regions."""
 
 from abc import ABCMeta, abstractmethod
 from collections.abc import Sequence
@@ -16,67 +16,73 @@ from detectory.structures import Instances, heatmaps_to_keypoints
 def keypoint_rcnn_loss(
     pred_keypoint_logits: Tensor, instances: Sequence[Instances], normalizer: float | None
 ) -> Tensor:
-    """Cross-entropy over the cells of each visible keypoint's heatmap.
+    """Return the cross-entropy of the heatmap cells of all visible keypoints.
+
+    Each heatmap is a classification over its `S * S` cells, with the cell of the keypoint as the only correct class.
 
     Args:
-        pred_keypoint_logits: `(R, P, S, S)` of the regions of all images, `P` keypoints.
-        instances: For every image its regions with `proposal_boxes` and `gt_keypoints`.
-        normalizer: What the sum is divided by; `None` for the number of visible keypoints.
+        pred_keypoint_logits: `(R, P, S, S)` heatmap logits of `P` keypoints for the regions of all images.
+        instances: For each image its regions with `proposal_boxes` and `gt_keypoints`.
+        normalizer: Divisor of the summed loss; `None` for the number of visible keypoints.
 
     Returns:
-        A scalar; zero, with a graph, where no keypoint is visible.
+        A scalar; 0, connected to the graph, if no keypoint is visible.
 
     Source: He et al., "Mask R-CNN", 2017, section 5.
     """
     side = pred_keypoint_logits.shape[2]
     cells, valid = [], []
-    for found in instances:
-        if len(found) > 0:
-            heat, seen = found.gt_keypoints.to_heatmap(found.proposal_boxes.tensor, side)
-            cells.append(heat.reshape(-1))
-            valid.append(seen.reshape(-1))
-    seen_everywhere = torch.cat(valid) if valid else pred_keypoint_logits.new_zeros(0)
-    rows = seen_everywhere.to(torch.bool).nonzero().squeeze(1)
-    empty = rows.numel() == 0
+    for regions in instances:
+        if len(regions) > 0:
+            target_cells, is_valid = regions.gt_keypoints.to_heatmap(regions.proposal_boxes.tensor, side)
+            cells.append(target_cells.reshape(-1))
+            valid.append(is_valid.reshape(-1))
+    # Keypoints that are not annotated or lie outside their region do not contribute.
+    all_valid = torch.cat(valid) if valid else pred_keypoint_logits.new_zeros(0)
+    indices = all_valid.to(torch.bool).nonzero().squeeze(1)
+    empty = indices.numel() == 0
     if has_event_storage():
         get_event_storage().put_scalar("kpts_num_skipped_batches", float(empty), smoothing_hint=False)
     if empty:
         return pred_keypoint_logits.sum() * 0
     logits = pred_keypoint_logits.reshape(-1, side * side)
-    loss = F.cross_entropy(logits[rows], torch.cat(cells)[rows], reduction="sum")
-    return loss / (rows.numel() if normalizer is None else normalizer)
+    loss = F.cross_entropy(logits[indices], torch.cat(cells)[indices], reduction="sum")
+    return loss / (indices.numel() if normalizer is None else normalizer)
 
 
 def keypoint_rcnn_inference(pred_keypoint_logits: Tensor, pred_instances: Sequence[Instances]) -> None:
-    """Set the detections' `pred_keypoints` `(R_i, P, 3)`, rows `(x, y, score)`, and `pred_keypoint_heatmaps`.
+    """Set `pred_keypoints` and `pred_keypoint_heatmaps` of the detections, in place.
 
-    While `torch.export` records only the heatmaps are set: each is enlarged to its own box's size, which its graphs
-    cannot.
+    `pred_keypoints` are `(R_i, P, 3)` rows `(x, y, score)` in image pixels. They are not set under `torch.export`,
+    which cannot represent the resizing of each heatmap to the size of its own box.
 
     Args:
-        pred_keypoint_logits: `(R, P, S, S)` of the detections of all images.
-        pred_instances: Detections with `pred_boxes`; changed in place.
+        pred_keypoint_logits: `(R, P, S, S)` heatmap logits for the detections of all images.
+        pred_instances: For each image its detections with `pred_boxes`.
     """
     logits = pred_keypoint_logits.detach()
-    sizes = [found.pred_boxes.tensor.shape[0] for found in pred_instances]
-    for found, heat in zip(pred_instances, logits.split(sizes), strict=True):
-        found.pred_keypoint_heatmaps = heat
+    counts = [detections.pred_boxes.tensor.shape[0] for detections in pred_instances]
+    for detections, heatmaps in zip(pred_instances, logits.split(counts), strict=True):
+        detections.pred_keypoint_heatmaps = heatmaps
     if torch.compiler.is_exporting():
         return
-    boxes = torch.cat([found.pred_boxes.tensor for found in pred_instances])
-    points = heatmaps_to_keypoints(logits, boxes.detach())[:, :, [0, 1, 3]]
-    for found, where in zip(pred_instances, points.split(sizes), strict=True):
-        found.pred_keypoints = where
+    boxes = torch.cat([detections.pred_boxes.tensor for detections in pred_instances])
+    keypoints = heatmaps_to_keypoints(logits, boxes.detach())[:, :, [0, 1, 3]]  # (R, P, 3): x, y, score
+    for detections, image_keypoints in zip(pred_instances, keypoints.split(counts), strict=True):
+        detections.pred_keypoints = image_keypoints
 
 
 class BaseKeypointRCNNHead(nn.Module, metaclass=ABCMeta):
-    """Loss and inference of a keypoint head; a subclass supplies `layers`.
+    """Loss and inference of a keypoint head; subclasses implement `layers`.
 
     Args:
-        num_keypoints: `P`.
+        num_keypoints: Number of keypoints per object, `P`.
         loss_weight: Factor of the loss.
-        loss_normalizer: `"visible"` divides by the visible keypoints of the batch; a number is
-            multiplied by the number of images and divides.
+        loss_normalizer: `"visible"` divides the loss by the number of visible keypoints of the batch; a number divides
+            it by this number times the number of images.
+
+    Raises:
+        ValueError: If `loss_normalizer` is another string.
     """
 
     def __init__(self, *, num_keypoints: int, loss_weight: float = 1.0, loss_normalizer: float | str = 1.0) -> None:
@@ -90,36 +96,38 @@ class BaseKeypointRCNNHead(nn.Module, metaclass=ABCMeta):
         self.loss_normalizer = loss_normalizer
 
     def forward(self, x: Tensor, instances: Sequence[Instances]) -> dict[str, Tensor] | Sequence[Instances]:
-        """Predict keypoints.
+        """Return the loss (training), or set the keypoints of the detections (inference).
 
         Args:
             x: Region features `(R, C, H, W)`.
-            instances: The regions: foreground proposals in training, detections in inference.
+            instances: The regions of each image: foreground proposals in training, detections in inference.
 
         Returns:
-            `{"loss_keypoint": …}` in training, else `instances` with `pred_keypoints` set.
+            `{"loss_keypoint": loss}` in training, otherwise `instances`, with `pred_keypoints`.
         """
         x = self.layers(x)
         if self.training:
-            fixed = self.loss_normalizer
-            normalizer = None if isinstance(fixed, str) else len(instances) * fixed
+            per_image = self.loss_normalizer
+            normalizer = None if isinstance(per_image, str) else len(instances) * per_image
             return {"loss_keypoint": keypoint_rcnn_loss(x, instances, normalizer) * self.loss_weight}
         keypoint_rcnn_inference(x, instances)
         return instances
 
     @abstractmethod
     def layers(self, x: Tensor) -> Tensor:
-        """Map region features to logits `(R, P, S, S)`."""
+        """Map region features to heatmap logits `(R, P, S, S)`."""
 
 
 class KRCNNConvDeconvUpsampleHead(BaseKeypointRCNNHead):
-    """3×3 convolutions, a deconvolution and a bilinear upsampling, each of the last two doubling the size.
+    """3×3 convolutions, a deconvolution and bilinear upsampling; the last two double the resolution each.
 
     Args:
         input_shape: Channels of the region features.
-        num_keypoints: `P`.
-        conv_dims: Channels of each convolution.
-        kwargs: Arguments of `BaseKeypointRCNNHead`.
+        num_keypoints: Number of keypoints per object, `P`.
+        conv_dims: Output channels of each convolution.
+        kwargs: Further arguments of `BaseKeypointRCNNHead`.
+
+    Source: He et al., "Mask R-CNN", 2017, section 5.
     """
 
     def __init__(self, input_shape: ShapeSpec, *, num_keypoints: int, conv_dims: Sequence[int], **kwargs: Any) -> None:
@@ -139,7 +147,7 @@ class KRCNNConvDeconvUpsampleHead(BaseKeypointRCNNHead):
                 nn.init.kaiming_normal_(parameter, mode="fan_out", nonlinearity="relu")
 
     def layers(self, x: Tensor) -> Tensor:
-        """Map `(R, C, H, W)` to logits `(R, P, 4 * H, 4 * W)`."""
+        """Map region features `(R, C, H, W)` to heatmap logits `(R, P, 4 * H, 4 * W)`."""
         x = fast_layout(x)
         for name in self.convs:
             x = getattr(self, name)(x)

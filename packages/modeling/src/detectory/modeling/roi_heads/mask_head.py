@@ -1,4 +1,4 @@
-"""The mask branch of Mask R-CNN."""
+"""Mask head of Mask R-CNN: masks of objects in regions."""
 
 from abc import ABCMeta, abstractmethod
 from collections.abc import Sequence
@@ -16,55 +16,59 @@ from .training_statistics import log_mask_stats
 
 
 def class_channel(logits: Tensor, classes: Tensor) -> Tensor:
-    """Return from `(R, K or 1, ...)` the channel of each region's class, `(R, ...)`."""
+    """Return the channel of each region's class, `(R, …)`, from `(R, K, …)`, or the only channel from `(R, 1, …)`."""
     if logits.shape[1] == 1:
         return logits[:, 0]
     return logits[torch.arange(classes.shape[0], device=logits.device), classes]
 
 
 def mask_rcnn_loss(pred_mask_logits: Tensor, instances: Sequence[Instances]) -> Tensor:
-    """Mean binary cross-entropy between each region's mask of its own class and the ground truth inside its box.
+    """Return the mean binary cross-entropy between the predicted mask of the ground-truth class and the ground-truth
+    mask.
+
+    The ground-truth masks are cropped to the boxes of the regions and resized to `S` by `S`. Masks of other classes do
+    not contribute, so that the classes do not compete.
 
     Args:
-        pred_mask_logits: `(R, K, M, M)` of the regions of all images, or one channel if class-agnostic.
-        instances: For every image its foreground regions with `proposal_boxes`, `gt_classes` and `gt_masks`.
+        pred_mask_logits: `(R, K, S, S)` logits of the regions of all images, or `(R, 1, S, S)` if class-agnostic.
+        instances: For each image its foreground regions with `proposal_boxes`, `gt_classes` and `gt_masks`.
 
     Returns:
-        A scalar; zero, with a graph, where there is no region.
+        A scalar; 0, connected to the graph, without regions.
 
     Source: He et al., "Mask R-CNN", 2017, section 3.
     """
     side = pred_mask_logits.shape[2]
-    filled = [found for found in instances if len(found) > 0]
-    if not filled:
+    non_empty = [regions for regions in instances if len(regions) > 0]
+    if not non_empty:
         return pred_mask_logits.sum() * 0
-    truth = torch.cat([f.gt_masks.crop_and_resize(f.proposal_boxes.tensor, side) for f in filled])
-    truth = truth.to(pred_mask_logits.device)  # (R, M, M)
-    logits = class_channel(pred_mask_logits, torch.cat([f.gt_classes for f in filled]))
-    log_mask_stats(logits > 0, truth > 0.5)
-    return F.binary_cross_entropy_with_logits(logits, truth.to(logits.dtype), reduction="mean")
+    targets = torch.cat([r.gt_masks.crop_and_resize(r.proposal_boxes.tensor, side) for r in non_empty])
+    targets = targets.to(pred_mask_logits.device)  # (R, S, S)
+    logits = class_channel(pred_mask_logits, torch.cat([r.gt_classes for r in non_empty]))
+    log_mask_stats(logits > 0, targets > 0.5)
+    return F.binary_cross_entropy_with_logits(logits, targets.to(logits.dtype), reduction="mean")
 
 
 def mask_rcnn_inference(pred_mask_logits: Tensor, pred_instances: Sequence[Instances]) -> None:
-    """Set `pred_masks`, probabilities `(R_i, 1, M, M)` for each detection's own class, on every image's detections.
+    """Set `pred_masks` of the detections, in place: `(R_i, 1, S, S)` probabilities for the predicted classes.
 
     Args:
-        pred_mask_logits: `(R, K, M, M)` of the detections of all images, or one channel if class-agnostic.
-        pred_instances: Detections with `pred_classes`; changed in place.
+        pred_mask_logits: `(R, K, S, S)` logits for the detections of all images, or `(R, 1, S, S)` if class-agnostic.
+        pred_instances: For each image its detections with `pred_classes`.
     """
-    classes = torch.cat([found.pred_classes for found in pred_instances])
+    classes = torch.cat([detections.pred_classes for detections in pred_instances])
     probabilities = class_channel(pred_mask_logits, classes).float().sigmoid().unsqueeze(1)
-    parts = probabilities.split([found.pred_classes.shape[0] for found in pred_instances])
-    for masks, found in zip(parts, pred_instances, strict=True):
-        found.pred_masks = masks
+    per_image = probabilities.split([detections.pred_classes.shape[0] for detections in pred_instances])
+    for masks, detections in zip(per_image, pred_instances, strict=True):
+        detections.pred_masks = masks
 
 
 class BaseMaskRCNNHead(nn.Module, metaclass=ABCMeta):
-    """Loss and inference of a mask head; a subclass supplies `layers`.
+    """Loss and inference of a mask head; subclasses implement `layers`.
 
     Args:
         loss_weight: Factor of the loss.
-        vis_period: Iterations from one picture of training masks to the next, 0 for none; kept for the trainer.
+        vis_period: Period, in iterations, of visualizing training masks; 0 for never. Used by the trainer.
     """
 
     def __init__(self, *, loss_weight: float = 1.0, vis_period: int = 0) -> None:
@@ -73,14 +77,14 @@ class BaseMaskRCNNHead(nn.Module, metaclass=ABCMeta):
         self.vis_period = vis_period
 
     def forward(self, x: Tensor, instances: Sequence[Instances]) -> dict[str, Tensor] | Sequence[Instances]:
-        """Predict masks.
+        """Return the loss (training), or set the masks of the detections (inference).
 
         Args:
-            x: Region features.
-            instances: The regions: foreground proposals in training, detections in inference.
+            x: Region features `(R, C, H, W)`.
+            instances: The regions of each image: foreground proposals in training, detections in inference.
 
         Returns:
-            `{"loss_mask": …}` in training, else `instances` with `pred_masks` set.
+            `{"loss_mask": loss}` in training, otherwise `instances`, with `pred_masks`.
         """
         x = self.layers(x)
         if self.training:
@@ -90,18 +94,21 @@ class BaseMaskRCNNHead(nn.Module, metaclass=ABCMeta):
 
     @abstractmethod
     def layers(self, x: Tensor) -> Tensor:
-        """Map region features to logits `(R, K or 1, M, M)`."""
+        """Map region features to mask logits `(R, K, S, S)`, or `(R, 1, S, S)` if class-agnostic."""
 
 
 class MaskRCNNConvUpsampleHead(BaseMaskRCNNHead):
-    """3×3 convolutions, a deconvolution that doubles the size, and a 1×1 convolution to one mask a class.
+    """3×3 convolutions, a deconvolution that doubles the resolution, and a 1×1 convolution to one mask per class.
 
     Args:
         input_shape: Channels of the region features.
-        num_classes: Masks of a region; 1 if class-agnostic.
-        conv_dims: Channels of each convolution, the last of the deconvolution.
-        conv_norm: Norm behind every convolution, as `get_norm` takes it; without one they have a bias.
-        kwargs: Arguments of `BaseMaskRCNNHead`.
+        num_classes: Number of masks per region, `K`; 1 if class-agnostic.
+        conv_dims: Output channels of each convolution; the last element belongs to the deconvolution.
+        conv_norm: Norm after every convolution, as in `get_norm`. Without a norm, convolutions have a bias.
+        kwargs: Further arguments of `BaseMaskRCNNHead`.
+
+    Raises:
+        ValueError: If `conv_dims` is empty.
 
     Source: He et al., "Mask R-CNN", 2017, figure 4.
     """
@@ -133,12 +140,16 @@ class MaskRCNNConvUpsampleHead(BaseMaskRCNNHead):
         init_predictor(self.predictor, std=0.001)
 
     def forward(self, x: Tensor, instances: Sequence[Instances]) -> dict[str, Tensor] | Sequence[Instances]:
-        """See `BaseMaskRCNNHead.forward`; inference computes only the masks of the predicted classes."""
-        own_layers = type(self).layers is MaskRCNNConvUpsampleHead.layers
-        if self.training or not own_layers or self.predictor.out_channels == 1:
+        """Return the loss or set the masks; see `BaseMaskRCNNHead.forward`.
+
+        In inference, only the masks of the predicted classes are computed.
+        """
+        overrides_layers = type(self).layers is not MaskRCNNConvUpsampleHead.layers
+        if self.training or overrides_layers or self.predictor.out_channels == 1:
             return super().forward(x, instances)
-        classes = torch.cat([found.pred_classes for found in instances])
-        x = self._upsampled(x)  # (R, C, M, M)
+        # The 1×1 convolution is linear per class: apply to each region only the filter of its predicted class.
+        classes = torch.cat([detections.pred_classes for detections in instances])
+        x = self._upsampled(x)  # (R, C, S, S)
         weight = self.predictor.weight[classes].flatten(1)  # (R, C)
         logits = torch.einsum("rchw,rc->rhw", x, weight)
         if self.predictor.bias is not None:
@@ -147,10 +158,11 @@ class MaskRCNNConvUpsampleHead(BaseMaskRCNNHead):
         return instances
 
     def layers(self, x: Tensor) -> Tensor:
-        """Map `(R, C, H, W)` to logits `(R, num_classes, 2 * H, 2 * W)`."""
+        """Map region features `(R, C, H, W)` to mask logits `(R, num_classes, 2 * H, 2 * W)`."""
         return self.predictor(self._upsampled(x))
 
     def _upsampled(self, x: Tensor) -> Tensor:
+        """Return the features before the last layer, `(R, conv_dims[-1], 2 * H, 2 * W)`."""
         x = fast_layout(x)
         for name in self.conv_norm_relus:
             x = getattr(self, name)(x)

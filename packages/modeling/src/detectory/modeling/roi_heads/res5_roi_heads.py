@@ -1,4 +1,4 @@
-"""ROI heads of the C4 models: the last stage of the backbone runs on every region."""
+"""ROI heads of C4 models, which apply the last stage of the backbone to every region."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -14,15 +14,15 @@ from .roi_heads import HeadsOutput, ROIHeads, select_foreground_proposals
 
 
 class Res5ROIHeads(ROIHeads):
-    """Pool from one map, run the last residual stage, and let box and mask head share its output.
+    """ROI heads on a single feature map: pooling, the last residual stage, then box and mask prediction on its output.
 
     Args:
-        in_features: Name of the map.
-        pooler: Cuts the regions out.
+        in_features: Name of the feature map, in a list.
+        pooler: Pools the region features.
         res5: The residual stage, or its blocks.
-        box_predictor: Makes classes and boxes of the averaged features.
-        mask_head: Makes masks of the features, `None` for none.
-        kwargs: Arguments of `ROIHeads`.
+        box_predictor: Predicts classes and boxes from the averaged features, like `FastRCNNOutputLayers`.
+        mask_head: Predicts masks from the features; `None` for no masks.
+        kwargs: Further arguments of `ROIHeads`.
 
     Source: He et al., "Deep Residual Learning", 2016, appendix A.
     """
@@ -53,31 +53,35 @@ class Res5ROIHeads(ROIHeads):
         proposals: list[Instances],
         targets: Sequence[Instances] | None = None,
     ) -> HeadsOutput:
-        """See `ROIHeads.forward`; training returns no proposals."""
+        """Predict from proposals; see `ROIHeads.forward`. Training returns no proposals."""
         del images
         if self.training:
             if targets is None:
-                raise ValueError("Res5ROIHeads: targets are needed in training")
+                raise ValueError("Res5ROIHeads: targets are required in training")
             proposals = self.label_and_sample_proposals(proposals, targets)
         regions = self._region_features(features, [p.proposal_boxes for p in proposals])
         predictions = self.box_predictor(regions.mean(dim=(2, 3)))
         if not self.training:
-            found, _ = self.box_predictor.inference(predictions, proposals)
-            return self.forward_with_given_boxes(features, found), {}
+            # Masks are predicted from features of the detected boxes, not of the proposals.
+            detections, _ = self.box_predictor.inference(predictions, proposals)
+            return self.forward_with_given_boxes(features, detections), {}
         losses = self.box_predictor.losses(predictions, proposals)
         if self.mask_on:
             foreground, masks = select_foreground_proposals(proposals, self.num_classes)
-            chosen = torch.cat(masks).nonzero().squeeze(1)
-            losses.update(self.mask_head(regions[chosen], foreground))
+            indices = torch.cat(masks).nonzero().squeeze(1)
+            losses.update(self.mask_head(regions[indices], foreground))
         return [], losses
 
     def forward_with_given_boxes(self, features: Mapping[str, Tensor], instances: list[Instances]) -> list[Instances]:
-        """Predict masks in boxes that are known, see `StandardROIHeads.forward_with_given_boxes`."""
+        """Predict masks for the given boxes; see `StandardROIHeads.forward_with_given_boxes`."""
         if self.training:
-            raise RuntimeError("Res5ROIHeads.forward_with_given_boxes: only works in inference, call eval()")
+            raise RuntimeError(
+                "Res5ROIHeads.forward_with_given_boxes: the model is in training mode, call eval() first"
+            )
         if not self.mask_on:
             return instances
         return self.mask_head(self._region_features(features, [i.pred_boxes for i in instances]), instances)
 
     def _region_features(self, features: Mapping[str, Tensor], boxes: Sequence[Boxes]) -> Tensor:
+        """Return the features of all boxes, `(R, C, H, W)`."""
         return self.res5(fast_layout(self.pooler([features[name] for name in self.in_features], boxes)))

@@ -1,4 +1,4 @@
-"""What all ROI heads share: matching proposals with ground truth and sampling them."""
+"""Base class of the ROI heads: matching of proposals with ground truth, and sampling for training."""
 
 from abc import ABCMeta, abstractmethod
 from collections.abc import Mapping, Sequence
@@ -17,46 +17,55 @@ HeadsOutput = tuple[list[Instances], dict[str, Tensor]]
 
 
 def select_foreground_proposals(proposals: Sequence[Instances], bg_label: int) -> tuple[list[Instances], list[Tensor]]:
-    """Keep the proposals of every image that are labelled with an object's class.
+    """Select the foreground proposals of each image.
 
     Args:
-        proposals: `Instances` with `gt_classes`, where -1 is ignored and `bg_label` is background.
-        bg_label: The background's label.
+        proposals: `Instances` with `gt_classes` for each image: -1 is ignored, `bg_label` is the background.
+        bg_label: Label of the background.
 
     Returns:
-        The foreground proposals of every image, and bool masks `(R_i,)` that choose them.
+        The foreground proposals of each image, and their bool masks `(R_i,)`.
     """
     masks = [(p.gt_classes != -1) & (p.gt_classes != bg_label) for p in proposals]
     return [p[mask.nonzero().squeeze(1)] for p, mask in zip(proposals, masks, strict=True)], masks
 
 
 def select_proposals_with_visible_keypoints(proposals: Sequence[Instances]) -> list[Instances]:
-    """Keep the proposals of every image that contain at least one visible keypoint of their object.
+    """Select the proposals of each image that contain a visible keypoint of their matched object.
+
+    Other proposals have no target for the keypoint loss.
 
     Args:
-        proposals: Foreground proposals with `proposal_boxes` and `gt_keypoints`.
+        proposals: Foreground proposals with `proposal_boxes` and `gt_keypoints` for each image.
+
+    Returns:
+        The selected proposals of each image.
     """
     kept = []
-    for found in proposals:
-        if len(found) == 0:
-            kept.append(found)
+    for regions in proposals:
+        if len(regions) == 0:
+            kept.append(regions)
             continue
-        x, y, seen = found.gt_keypoints.tensor.unbind(dim=2)  # each (R_i, P)
-        x1, y1, x2, y2 = found.proposal_boxes.tensor.unsqueeze(2).unbind(dim=1)
-        inside = (x >= x1) & (x <= x2) & (y >= y1) & (y <= y2) & (seen >= 1)
-        kept.append(found[inside.any(dim=1).nonzero().squeeze(1)])
+        x, y, visibility = regions.gt_keypoints.tensor.unbind(dim=2)  # each (R_i, P)
+        x1, y1, x2, y2 = regions.proposal_boxes.tensor.unsqueeze(2).unbind(dim=1)  # each (R_i, 1)
+        is_inside = (x >= x1) & (x <= x2) & (y >= y1) & (y <= y2)
+        has_target = (is_inside & (visibility >= 1)).any(dim=1)
+        kept.append(regions[has_target.nonzero().squeeze(1)])
     return kept
 
 
 class ROIHeads(nn.Module, metaclass=ABCMeta):
-    """Everything behind the proposals; this class samples them for training, subclasses predict.
+    """Base class of the second stage: samples proposals for training; subclasses predict from them.
 
     Args:
-        num_classes: `K`; the background's label is `K`.
-        batch_size_per_image: Proposals of an image that training looks at.
-        positive_fraction: Largest share of foreground among them.
-        proposal_matcher: Labels proposals by their IoU with ground truth.
-        proposal_append_gt: Whether the ground truth itself is among the proposals.
+        num_classes: Number of classes, `K`; `K` is also the label of the background.
+        batch_size_per_image: Number of proposals sampled per image for training.
+        positive_fraction: Maximum fraction of foreground proposals in this sample.
+        proposal_matcher: Labels proposals by their IoU with the ground truth.
+        proposal_append_gt: Whether to add the ground-truth boxes to the proposals in training.
+
+    Raises:
+        ValueError: If a sampling argument is invalid.
     """
 
     def __init__(
@@ -87,71 +96,80 @@ class ROIHeads(nn.Module, metaclass=ABCMeta):
         """Predict from proposals.
 
         Args:
-            images: The batch; only sizes are read.
-            features: Maps `(B, C, H, W)` by name.
-            proposals: For every image `Instances` with `proposal_boxes` and `objectness_logits`.
-            targets: Ground truth of every image, needed in training: `gt_boxes`, `gt_classes`, and
-                `gt_masks` or `gt_keypoints` where heads want them.
+            images: The batch; only sizes are used.
+            features: Feature maps `(B, C, H, W)` by name.
+            proposals: `Instances` with `proposal_boxes` and `objectness_logits` for each image.
+            targets: Ground truth of each image, required in training: `gt_boxes`, `gt_classes`, and `gt_masks` or
+                `gt_keypoints` if there is a head for them.
 
         Returns:
-            Detections of every image (in training the sampled proposals), and losses by name (empty in inference).
+            The detections of each image (in training, the sampled proposals), and the losses by name (empty in
+            inference).
         """
 
     @torch.no_grad()
     def label_and_sample_proposals(
         self, proposals: Sequence[Instances], targets: Sequence[Instances]
     ) -> list[Instances]:
-        """Match the proposals of every image with its objects and draw a sample of both kinds.
+        """Match the proposals of each image with its objects, and sample foreground and background proposals.
 
         Args:
-            proposals: `Instances` with `proposal_boxes`.
-            targets: `Instances` with `gt_boxes`, `gt_classes` and any other `gt_` field.
+            proposals: `Instances` with `proposal_boxes` for each image.
+            targets: `Instances` with `gt_boxes`, `gt_classes` and further `gt_` fields for each image.
 
         Returns:
-            For every image at most `batch_size_per_image` proposals, foreground first, with `gt_classes`
-            and the `gt_` fields of the object each is matched with. Background proposals carry the fields of an
-            arbitrary object; an image without objects has no other `gt_` field.
+            For each image at most `batch_size_per_image` proposals, the foreground first, with `gt_classes` and the
+            `gt_` fields of the matched objects. The `gt_` fields of background proposals, except `gt_classes`, have no
+            meaning; they are missing in images without objects.
         """
         if self.proposal_append_gt:
             proposals = add_ground_truth_to_proposals(list(targets), proposals)
         sampled, foreground, background = [], [], []
-        for found, truth in zip(proposals, targets, strict=True):
-            quality = self._pairwise_iou(truth.gt_boxes, found.proposal_boxes)
+        for image_proposals, image_targets in zip(proposals, targets, strict=True):
+            quality = self._pairwise_iou(image_targets.gt_boxes, image_proposals.proposal_boxes)
             matches, labels = self.proposal_matcher(quality)
-            index, classes = self._sample_proposals(matches, labels, truth.gt_classes)
-            found = found[index]
-            found.gt_classes = classes
-            if len(truth):
-                copy_matched_fields(found, truth, matches[index])
-            sampled.append(found)
-            objects = int((classes != self.num_classes).sum())
-            foreground.append(objects)
-            background.append(len(classes) - objects)
+            indices, classes = self._sample_proposals(matches, labels, image_targets.gt_classes)
+            sample = image_proposals[indices]
+            sample.gt_classes = classes
+            if len(image_targets):
+                copy_matched_fields(sample, image_targets, matches[indices])
+            sampled.append(sample)
+            num_foreground = int((classes != self.num_classes).sum())
+            foreground.append(num_foreground)
+            background.append(len(classes) - num_foreground)
         log_sample_stats(foreground, background)
         return sampled
 
-    def _pairwise_iou(self, truth: Boxes | RotatedBoxes, found: Boxes | RotatedBoxes) -> Tensor:
-        if isinstance(truth, RotatedBoxes) and isinstance(found, RotatedBoxes):
-            return pairwise_iou_rotated(truth, found)
-        return pairwise_iou(truth, found)
+    def _pairwise_iou(self, gt_boxes: Boxes | RotatedBoxes, proposal_boxes: Boxes | RotatedBoxes) -> Tensor:
+        if isinstance(gt_boxes, RotatedBoxes) and isinstance(proposal_boxes, RotatedBoxes):
+            return pairwise_iou_rotated(gt_boxes, proposal_boxes)
+        return pairwise_iou(gt_boxes, proposal_boxes)
 
     def _sample_proposals(self, matches: Tensor, labels: Tensor, gt_classes: Tensor) -> tuple[Tensor, Tensor]:
-        """Return indices of the sampled proposals and their classes."""
+        """Return the indices of the sampled proposals and their classes."""
         classes = self._classes_of(matches, labels, gt_classes)
-        chosen = subsample_labels(classes, self.batch_size_per_image, self.positive_fraction, self.num_classes)
-        index = torch.cat(chosen)
-        return index, classes[index]
+        positive, negative = subsample_labels(
+            classes, self.batch_size_per_image, self.positive_fraction, self.num_classes
+        )
+        indices = torch.cat((positive, negative))
+        return indices, classes[indices]
 
     def _classes_of(self, matches: Tensor, labels: Tensor, gt_classes: Tensor) -> Tensor:
-        """Return the class of each proposal: its object's, background, or -1 where the matcher says ignore."""
+        """Return the class of each proposal: that of the matched object, `num_classes` for background, or -1 for ignored."""
         if gt_classes.numel() == 0:
             return torch.full_like(matches, self.num_classes)
         classes = gt_classes[matches]
         return classes.masked_fill(labels == 0, self.num_classes).masked_fill(labels == -1, -1)
 
 
-def copy_matched_fields(found: Instances, truth: Instances, matches: Tensor) -> None:
-    """Set on `found` every `gt_` field that it lacks, from the objects `matches` `(R,)` of `truth`."""
-    for name, value in truth.get_fields().items():
-        if name.startswith("gt_") and not found.has(name):
-            found.set(name, value[matches])
+def copy_matched_fields(proposals: Instances, targets: Instances, matches: Tensor) -> None:
+    """Copy the `gt_` fields of the matched objects to the proposals, except fields that the proposals already have.
+
+    Args:
+        proposals: `R` proposals; modified in place.
+        targets: Ground truth of the image.
+        matches: `(R,)` index of the matched object of each proposal.
+    """
+    for name, value in targets.get_fields().items():
+        if name.startswith("gt_") and not proposals.has(name):
+            proposals.set(name, value[matches])

@@ -5,10 +5,11 @@ from typing import Any
 
 from torch import Tensor
 
-from detectory import ops
+from detectory.ops import batched_nms_rotated
 from detectory.structures import Instances, RotatedBoxes
 
-from .fast_rcnn import FastRCNNOutputLayers, Predictions
+from .box_inference import select_detections
+from .fast_rcnn import FastRCNNOutputLayers
 from .standard_roi_heads import StandardROIHeads
 
 
@@ -20,12 +21,12 @@ def fast_rcnn_inference_rotated(
     nms_thresh: float,
     topk_per_image: int,
 ) -> tuple[list[Instances], list[Tensor]]:
-    """Detect rotated objects; as `fast_rcnn_inference` with boxes `(R_i, K * 5)` or `(R_i, 5)`."""
+    """Select the rotated detections of each image; as `fast_rcnn_inference`, with five coordinates per box."""
     results = [
         fast_rcnn_inference_single_image_rotated(*image, score_thresh, nms_thresh, topk_per_image)
         for image in zip(boxes, scores, image_shapes, strict=True)
     ]
-    return [result for result, _ in results], [index for _, index in results]
+    return [detections for detections, _ in results], [indices for _, indices in results]
 
 
 def fast_rcnn_inference_single_image_rotated(
@@ -36,49 +37,31 @@ def fast_rcnn_inference_single_image_rotated(
     nms_thresh: float,
     topk_per_image: int,
 ) -> tuple[Instances, Tensor]:
-    """Do for one image what `fast_rcnn_inference_rotated` does for a batch."""
-    usable = boxes.isfinite().all(dim=1) & scores.isfinite().all(dim=1)
-    scores = scores[:, :-1]
-    region, label = ((scores > score_thresh) & usable.unsqueeze(1)).nonzero(as_tuple=True)
-    chosen = boxes[region] if boxes.shape[1] == 5 else boxes.view(boxes.shape[0], boxes.shape[1] // 5, 5)[region, label]
-    clipped = RotatedBoxes(chosen)
-    clipped.clip(image_shape)
-    confidence = scores[region, label]
-    keep = ops.batched_nms_rotated(clipped.tensor, confidence, label, nms_thresh)
-    if topk_per_image >= 0:
-        keep = keep[:topk_per_image]
-    found = Instances(image_shape, pred_boxes=clipped[keep], scores=confidence[keep], pred_classes=label[keep])
-    return found, region[keep]
+    """Select the rotated detections of one image; see `fast_rcnn_inference_rotated`."""
+    return select_detections(
+        boxes, scores, image_shape, score_thresh, nms_thresh, topk_per_image, RotatedBoxes, batched_nms_rotated
+    )
 
 
 class RotatedFastRCNNOutputLayers(FastRCNNOutputLayers):
-    """`FastRCNNOutputLayers` whose boxes have five numbers; needs a `Box2BoxTransformRotated`."""
+    """`FastRCNNOutputLayers` for rotated boxes; requires a `Box2BoxTransformRotated`."""
 
-    def inference(
-        self, predictions: Predictions, proposals: Sequence[Instances]
-    ) -> tuple[list[Instances], list[Tensor]]:
-        """Return detections of every image and, for each, the index of its region."""
-        return fast_rcnn_inference_rotated(
-            self.predict_boxes(predictions, proposals),
-            self.predict_probs(predictions, proposals),
-            [p.image_size for p in proposals],
-            self.test_score_thresh,
-            self.test_nms_thresh,
-            self.test_topk_per_image,
-        )
+    _inference = staticmethod(fast_rcnn_inference_rotated)
 
 
 class RROIHeads(StandardROIHeads):
-    """`StandardROIHeads` for rotated proposals; predicts boxes only.
+    """`StandardROIHeads` for rotated proposals, without masks and keypoints.
 
     Args:
-        kwargs: Arguments of `StandardROIHeads`; the pooler is of type `"ROIAlignRotated"`.
+        kwargs: Arguments of `StandardROIHeads`; the pooler has the type `"ROIAlignRotated"`.
 
     Raises:
-        ValueError: if a mask or keypoint head is given.
+        ValueError: If there is a mask or keypoint head, or `train_on_pred_boxes` is set.
+
+    Source: Ma et al., "Arbitrary-Oriented Scene Text Detection via Rotation Proposals", 2018.
     """
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         if self.mask_on or self.keypoint_on or self.train_on_pred_boxes:
-            raise ValueError("RROIHeads: rotated boxes have no mask or keypoint head and no train_on_pred_boxes")
+            raise ValueError("RROIHeads: rotated boxes support neither mask and keypoint heads nor train_on_pred_boxes")

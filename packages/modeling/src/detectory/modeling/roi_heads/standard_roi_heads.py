@@ -1,4 +1,4 @@
-"""ROI heads where every task pools its own features."""
+"""ROI heads in which each task pools its own features."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -18,21 +18,23 @@ from .roi_heads import (
 
 
 class StandardROIHeads(ROIHeads):
-    """A box head, and perhaps a mask head and a keypoint head, each with its own pooler.
+    """A box head and optional mask and keypoint heads, each with its own region pooling.
 
     Args:
-        box_in_features: Names of the maps for the box head.
-        box_pooler: Its pooler.
-        box_head: Makes a vector of pooled features.
-        box_predictor: Makes classes and boxes of the vector, as `FastRCNNOutputLayers`.
-        mask_in_features: Names of the maps for the mask head; `None` for no mask head.
-        mask_pooler: Its pooler; without one the head gets the maps by name.
-        mask_head: Makes masks.
-        keypoint_in_features: Names of the maps for the keypoint head; `None` for none.
-        keypoint_pooler: Its pooler; without one the head gets the maps by name.
-        keypoint_head: Makes keypoints.
-        train_on_pred_boxes: Train masks and keypoints in the predicted boxes instead of the proposals.
-        kwargs: Arguments of `ROIHeads`.
+        box_in_features: Names of the feature maps of the box head.
+        box_pooler: Region pooling of the box head.
+        box_head: Maps region features to vectors, like `FastRCNNConvFCHead`.
+        box_predictor: Maps these vectors to classes and boxes, like `FastRCNNOutputLayers`.
+        mask_in_features: Names of the feature maps of the mask head; `None` for no mask head.
+        mask_pooler: Region pooling of the mask head; `None` passes the feature maps by name to the head.
+        mask_head: Predicts masks.
+        keypoint_in_features: Names of the feature maps of the keypoint head; `None` for no keypoint head.
+        keypoint_pooler: Region pooling of the keypoint head; `None` passes the feature maps by name to the head.
+        keypoint_head: Predicts keypoints.
+        train_on_pred_boxes: Whether to train the mask and keypoint heads on predicted boxes instead of proposals.
+        kwargs: Further arguments of `ROIHeads`.
+
+    Source: He et al., "Mask R-CNN", 2017, section 3.
     """
 
     def __init__(
@@ -75,12 +77,12 @@ class StandardROIHeads(ROIHeads):
         proposals: list[Instances],
         targets: Sequence[Instances] | None = None,
     ) -> HeadsOutput:
-        """See `ROIHeads.forward`."""
+        """Predict from proposals; see `ROIHeads.forward`."""
         del images
         if not self.training:
             return self.forward_with_given_boxes(features, self._forward_box(features, proposals)), {}
         if targets is None:
-            raise ValueError(f"{type(self).__name__}: targets are needed in training")
+            raise ValueError(f"{type(self).__name__}: targets are required in training")
         proposals = self.label_and_sample_proposals(proposals, targets)
         losses = self._forward_box(features, proposals)
         losses.update(self._forward_mask(features, proposals))
@@ -88,22 +90,27 @@ class StandardROIHeads(ROIHeads):
         return proposals, losses
 
     def forward_with_given_boxes(self, features: Mapping[str, Tensor], instances: list[Instances]) -> list[Instances]:
-        """Predict masks and keypoints in boxes that are known.
+        """Predict masks and keypoints for the given boxes.
 
         Args:
-            features: Maps by name.
-            instances: For every image `Instances` with `pred_boxes` and `pred_classes`.
+            features: Feature maps by name.
+            instances: `Instances` with `pred_boxes` and `pred_classes` for each image.
 
         Returns:
-            The same `Instances` with `pred_masks` and `pred_keypoints` set where there are heads for them.
+            The same `Instances`, with `pred_masks` and `pred_keypoints` if there are heads for them.
+
+        Raises:
+            RuntimeError: If the module is in training mode.
         """
         if self.training:
-            raise RuntimeError(f"{type(self).__name__}.forward_with_given_boxes: only works in inference, call eval()")
+            raise RuntimeError(
+                f"{type(self).__name__}.forward_with_given_boxes: the model is in training mode, call eval() first"
+            )
         instances = self._forward_mask(features, instances)
         return self._forward_keypoint(features, instances)
 
     def _forward_box(self, features: Mapping[str, Tensor], proposals: list[Instances]) -> Any:
-        """Return the box losses in training, else detections."""
+        """Return the box losses (training) or the detections (inference)."""
         maps = [features[name] for name in self.box_in_features]
         pooled = self.box_pooler(maps, [p.proposal_boxes for p in proposals])
         predictions = self.box_predictor(self.box_head(pooled))
@@ -113,12 +120,12 @@ class StandardROIHeads(ROIHeads):
         if self.train_on_pred_boxes:
             with torch.no_grad():
                 boxes = self.box_predictor.predict_boxes_for_gt_classes(predictions, proposals)
-            for found, predicted in zip(proposals, boxes, strict=True):
-                found.proposal_boxes = Boxes(predicted)
+            for regions, pred_boxes in zip(proposals, boxes, strict=True):
+                regions.proposal_boxes = Boxes(pred_boxes)
         return losses
 
     def _forward_mask(self, features: Mapping[str, Tensor], instances: list[Instances]) -> Any:
-        """Return the mask loss in training, else `instances` with masks."""
+        """Return the mask loss (training), or set the masks of the detections `instances` (inference)."""
         if not self.mask_on:
             return {} if self.training else instances
         if self.training:
@@ -126,7 +133,7 @@ class StandardROIHeads(ROIHeads):
         return self.mask_head(self._pool(features, self.mask_in_features, self.mask_pooler, instances), instances)
 
     def _forward_keypoint(self, features: Mapping[str, Tensor], instances: list[Instances]) -> Any:
-        """Return the keypoint loss in training, else `instances` with keypoints."""
+        """Return the keypoint loss (training), or set the keypoints of the detections `instances` (inference)."""
         if not self.keypoint_on:
             return {} if self.training else instances
         if self.training:
@@ -142,6 +149,7 @@ class StandardROIHeads(ROIHeads):
         pooler: ROIPooler | None,
         instances: Sequence[Instances],
     ) -> Tensor | dict[str, Tensor]:
+        """Return the pooled features of all regions, or the feature maps by name if there is no pooler."""
         if pooler is None:
             return {name: features[name] for name in names}
         boxes = [i.proposal_boxes if self.training else i.pred_boxes for i in instances]
