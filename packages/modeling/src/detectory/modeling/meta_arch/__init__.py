@@ -1,4 +1,4 @@
-"""Meta-architectures: whole models, from a batch of images to losses or results."""
+"""Meta-architectures: complete models, from a batch of images to losses or predictions."""
 
 from .dense_detector import DenseDetector
 from .dense_head import FCOSHead, RetinaNetHead

@@ -1,4 +1,4 @@
-"""What one-stage detectors share."""
+"""Base class of the one-stage detectors."""
 
 from abc import abstractmethod
 from collections.abc import Sequence
@@ -18,14 +18,17 @@ from .image_input import ImageNormalizer, ModelInput, output_size
 
 
 class DenseDetector(ImageNormalizer):
-    """A backbone and a head that predicts on every cell of every level.
+    """A backbone and a dense head that predicts at every cell of every level.
 
     Args:
         backbone: Maps images to feature maps.
-        head: Maps a list of levels to lists of predictions.
-        head_in_features: Names of the levels; `None` for all outputs of the backbone.
-        pixel_mean: Mean of each channel, in the units of the input (0 to 255).
-        pixel_std: Deviation of each channel.
+        head: Maps the list of feature maps to lists of predictions, one list per type of prediction.
+        head_in_features: Names of the feature maps, from fine to coarse; `None` for all outputs of the backbone.
+        pixel_mean: Mean of each channel, in the range of the input images (0 to 255).
+        pixel_std: Standard deviation of each channel, in the same range.
+
+    Attributes:
+        loss_normalizer: Running mean of the number of positive anchors per batch; subclasses set the initial value.
     """
 
     def __init__(
@@ -52,29 +55,32 @@ class DenseDetector(ImageNormalizer):
             self.head_in_features = list(head_in_features)
 
     def forward(self, batched_inputs: ModelInput) -> dict[str, Tensor] | list[dict[str, Any]]:
-        """Train on, or detect in, a batch.
+        """Return the losses (training) or detections (inference) of a batch.
 
         Args:
-            batched_inputs: One dictionary an image: `"image"` `(C, H, W)`; `"instances"` in training;
-                `"height"` and `"width"` of the wanted result.
+            batched_inputs: One dictionary per image: `"image"` `(C, H, W)`; `"instances"` with the ground truth, in
+                training; optionally `"height"` and `"width"` of the output.
 
         Returns:
-            Losses by name in training; else for every image `{"instances": Instances}` with `pred_boxes`,
+            In training, the losses by name. In inference, `{"instances": Instances}` for each image, with `pred_boxes`,
             `scores` and `pred_classes`.
+
+        Raises:
+            ValueError: If `"instances"` are missing in training.
         """
         images = self.preprocess_image(batched_inputs)
         maps = self.backbone(images.tensor)
         features = [maps[name] for name in self.head_in_features]
         predictions = self.head(features)
         if self.training:
-            truth = self._ground_truth(batched_inputs)
-            if truth is None:
-                raise ValueError(f"{type(self).__name__}: inputs need 'instances' in training")
-            return self.forward_training(images, features, predictions, truth)
+            targets = self._ground_truth(batched_inputs)
+            if targets is None:
+                raise ValueError(f"{type(self).__name__}: inputs must have 'instances' in training")
+            return self.forward_training(images, features, predictions, targets)
         results = self.forward_inference(images, features, predictions)
         return [
-            {"instances": detector_postprocess(found, *output_size(item, size))}
-            for found, item, size in zip(results, batched_inputs, images.image_sizes, strict=True)
+            {"instances": detector_postprocess(detections, *output_size(item, size))}
+            for detections, item, size in zip(results, batched_inputs, images.image_sizes, strict=True)
         ]
 
     @abstractmethod
@@ -91,36 +97,41 @@ class DenseDetector(ImageNormalizer):
     def forward_inference(
         self, images: ImageList, features: Sequence[Tensor], predictions: Sequence[Sequence[Tensor]]
     ) -> list[Instances]:
-        """Return the detections of every image from the head's predictions."""
+        """Return the detections of each image, in the resolution of the model input."""
 
     @staticmethod
-    def _flatten(predictions: Sequence[Sequence[Tensor]], numbers: Sequence[int]) -> list[list[Tensor]]:
-        """Bring each kind of prediction from `(B, A * n, H, W)` to `(B, H * W * A, n)` on every level."""
+    def _flatten(predictions: Sequence[Sequence[Tensor]], num_outputs: Sequence[int]) -> list[list[Tensor]]:
+        """Reorder each type of prediction from `(B, A * n, H, W)` to `(B, H * W * A, n)`, for all levels."""
         return [
-            [flatten_cells(level, number) for level in kind] for kind, number in zip(predictions, numbers, strict=True)
+            [flatten_cells(level, n) for level in levels] for levels, n in zip(predictions, num_outputs, strict=True)
         ]
 
     def running_state(self) -> dict[str, float]:
-        """Return the running mean that an exact resume needs.
+        """Return the state that an exact resumption needs besides the state dict.
 
-        The state dict is that of Detectron2, which forgets it; `detectory.engine`'s trainer saves it beside the model.
+        The state dict has only the entries of Detectron2's checkpoints, without the running loss normalizer. The
+        trainer of `detectory.engine` saves this state next to the model.
         """
         return {"loss_normalizer": self.loss_normalizer}
 
     def load_running_state(self, state: dict[str, float]) -> None:
-        """Continue from a state that `running_state` returned."""
+        """Restore the state that `running_state` returned."""
         self.loss_normalizer = float(state["loss_normalizer"])
 
     def _normalizer(self, positive: Tensor) -> float:
-        """Count the positive anchors of a batch `(B, R)` into their running mean, and return it.
+        """Update `loss_normalizer` with the number of positive anchors, and return it.
 
-        A single odd batch cannot move the mean far.
+        The running mean (momentum 0.9) keeps the scale of the losses stable although the number of positives varies
+        between batches.
+
+        Args:
+            positive: `(B, R)` bool, True for positive anchors.
         """
         self.loss_normalizer = 0.9 * self.loss_normalizer + 0.1 * max(self._positive_count(positive), 1)
         return self.loss_normalizer
 
     def _positive_count(self, positive: Tensor) -> int:
-        """Count positive anchors of a batch `(B, R)` and log their mean number an image."""
+        """Return the number of positive anchors `(B, R)`, and log their mean number per image."""
         count = int(positive.sum())
         if has_event_storage():
             get_event_storage().put_scalar("num_pos_anchors", count / len(positive))
@@ -129,24 +140,28 @@ class DenseDetector(ImageNormalizer):
     def _detect(
         self, anchors: Sequence[Boxes], scores: Sequence[Tensor], deltas: Sequence[Tensor], image_size: tuple[int, int]
     ) -> Instances:
-        """Detect in one image.
+        """Return the detections of one image.
 
         Args:
-            anchors: Boxes of every level.
-            scores: Probabilities `(H * W * A, K)` of every level.
-            deltas: `(H * W * A, 4)` of every level.
+            anchors: The anchors of each level.
+            scores: Probabilities of each level, `(H * W * A, K)`.
+            deltas: Deltas of each level, `(H * W * A, 4)`.
             image_size: `(height, width)`.
+
+        Returns:
+            `Instances` with `pred_boxes`, `scores` and `pred_classes`, in descending order of the scores.
         """
-        levels = [self._decode(*level) for level in zip(anchors, scores, deltas, strict=True)]
-        boxes, confidence, classes = (torch.cat(parts) for parts in zip(*levels, strict=True))
-        keep = batched_nms(boxes, confidence, classes, self.test_nms_thresh)[: self.max_detections_per_image]
-        return Instances(image_size, pred_boxes=Boxes(boxes[keep]), scores=confidence[keep], pred_classes=classes[keep])
+        candidates = [self._decode(*level) for level in zip(anchors, scores, deltas, strict=True)]
+        boxes, all_scores, classes = (torch.cat(parts) for parts in zip(*candidates, strict=True))
+        keep = batched_nms(boxes, all_scores, classes, self.test_nms_thresh)[: self.max_detections_per_image]
+        return Instances(image_size, pred_boxes=Boxes(boxes[keep]), scores=all_scores[keep], pred_classes=classes[keep])
 
     def _decode(self, anchors: Boxes, scores: Tensor, deltas: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return boxes, scores and classes of the best candidates of one level above the threshold."""
+        """Return the boxes, scores and classes of the best candidates of one level above the score threshold."""
+        # Each pair of anchor and class is a candidate. Most scores are low: the threshold makes `topk` cheap.
         anchor, label = (scores > self.test_score_thresh).nonzero(as_tuple=True)
-        confidence = scores[anchor, label]
-        confidence, order = confidence.topk(min(confidence.shape[0], self.test_topk_candidates))
+        candidate_scores = scores[anchor, label]
+        top_scores, order = candidate_scores.topk(min(candidate_scores.shape[0], self.test_topk_candidates))
         anchor, label = anchor[order], label[order]
         boxes = self.box2box_transform.apply_deltas(deltas[anchor], anchors.tensor[anchor])
-        return boxes, confidence, label
+        return boxes, top_scores, label

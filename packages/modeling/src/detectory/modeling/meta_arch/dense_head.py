@@ -1,4 +1,4 @@
-"""The two towers of convolutions that RetinaNet and FCOS put on every level."""
+"""Convolutional heads of RetinaNet and FCOS, shared by all levels."""
 
 import math
 from collections.abc import Sequence
@@ -12,16 +12,19 @@ from detectory.modeling.layers.norms import NormSpec
 
 
 class RetinaNetHead(nn.Module):
-    """One tower of 3×3 convolutions for classes, one for boxes, shared by all levels.
+    """Two towers of 3×3 convolutions, one for classification and one for box regression, shared by all levels.
 
     Args:
-        input_shape: Shape of every level, all with the same channels.
-        num_classes: `K`.
-        num_anchors: Anchors of a cell.
-        conv_dims: Channels of each convolution of a tower.
-        norm: Norm behind every convolution, as `get_norm` takes it. Batch norms keep statistics for
-            each level apart and share their scale.
-        prior_prob: Probability of every class at the start of training.
+        input_shape: Shape of each level; all must have the same number of channels.
+        num_classes: Number of classes, `K`.
+        num_anchors: Anchors per cell, `A`.
+        conv_dims: Output channels of the convolutions of a tower.
+        norm: Norm after every convolution, as in `get_norm`. Batch norms have separate statistics for each level and a
+            common affine transform.
+        prior_prob: Predicted probability of each class at the start of training.
+
+    Raises:
+        ValueError: If an argument is invalid.
 
     Source: Lin et al., "Focal Loss for Dense Object Detection", 2017, section 4.
     """
@@ -37,9 +40,12 @@ class RetinaNetHead(nn.Module):
         prior_prob: float = 0.01,
     ) -> None:
         super().__init__()
-        levels = len(input_shape)
+        num_levels = len(input_shape)
         if len({shape.channels for shape in input_shape}) != 1:
-            raise ValueError(f"{type(self).__name__}: all levels must have the same channels, got {list(input_shape)}")
+            raise ValueError(
+                f"{type(self).__name__}: all levels of input_shape must have the same number of channels,"
+                f" got {list(input_shape)}"
+            )
         if not conv_dims:
             raise ValueError(f"{type(self).__name__}: conv_dims must not be empty")
         if num_classes < 1 or not 0 < prior_prob < 1:
@@ -49,46 +55,48 @@ class RetinaNetHead(nn.Module):
             )
         self.num_classes = num_classes
         channels = input_shape[0].channels
-        self.cls_subnet = self._tower(channels, conv_dims, norm, levels)
-        self.bbox_subnet = self._tower(channels, conv_dims, norm, levels)
+        self.cls_subnet = self._tower(channels, conv_dims, norm, num_levels)
+        self.bbox_subnet = self._tower(channels, conv_dims, norm, num_levels)
         self.cls_score = nn.Conv2d(conv_dims[-1], num_anchors * num_classes, 3, padding=1)
         self.bbox_pred = nn.Conv2d(conv_dims[-1], num_anchors * 4, 3, padding=1)
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 init_predictor(module, std=0.01)
-        # Equation of section 3.3: without it the many easy negatives drown the first iterations.
-        prior = -math.log((1 - prior_prob) / prior_prob)
-        self.cls_score.bias = nn.Parameter(torch.full((num_anchors * num_classes,), prior))
+        # Section 4.1, "Initialization": with an initial probability of 0.5, the loss of the many negatives would
+        # dominate and destabilize the first iterations.
+        prior_logit = -math.log((1 - prior_prob) / prior_prob)
+        self.cls_score.bias = nn.Parameter(torch.full((num_anchors * num_classes,), prior_logit))
 
     @staticmethod
-    def _tower(channels: int, conv_dims: Sequence[int], norm: NormSpec, levels: int) -> nn.Sequential:
+    def _tower(channels: int, conv_dims: Sequence[int], norm: NormSpec, num_levels: int) -> nn.Sequential:
+        """Return the convolutions, norms and activations of one tower."""
         layers: list[nn.Module] = []
         for dim in conv_dims:
             layers.append(nn.Conv2d(channels, dim, 3, padding=1))
             if norm in ("BN", "SyncBN"):
-                kind = nn.BatchNorm2d if norm == "BN" else nn.SyncBatchNorm
-                layers.append(CycleBatchNormList(levels, bn_class=kind, num_features=dim))
+                bn_class = nn.BatchNorm2d if norm == "BN" else nn.SyncBatchNorm
+                layers.append(CycleBatchNormList(num_levels, bn_class=bn_class, num_features=dim))
             else:
-                other = get_norm(norm, dim)
-                layers += [other] if other is not None else []
+                layer = get_norm(norm, dim)
+                layers += [layer] if layer is not None else []
             layers.append(nn.ReLU())
             channels = dim
         return nn.Sequential(*layers)
 
     def forward(self, features: Sequence[Tensor]) -> tuple[list[Tensor], ...]:
-        """Map levels `(B, C, H, W)` to logits `(B, A * K, H, W)` and deltas `(B, A * 4, H, W)`."""
+        """Map each level `(B, C, H, W)` to logits `(B, A * K, H, W)` and deltas `(B, A * 4, H, W)`."""
         logits = [self.cls_score(self.cls_subnet(x)) for x in features]
         deltas = [self.bbox_pred(self.bbox_subnet(x)) for x in features]
         return logits, deltas
 
 
 class FCOSHead(RetinaNetHead):
-    """`RetinaNetHead` with one location a cell and a centre-ness beside the box.
+    """`RetinaNetHead` with one location per cell and an additional centerness output of the regression tower.
 
     Args:
-        input_shape: Shape of every level.
-        conv_dims: Channels of each convolution of a tower.
-        kwargs: Further arguments of `RetinaNetHead`, without `num_anchors`.
+        input_shape: Shape of each level.
+        conv_dims: Output channels of the convolutions of a tower.
+        kwargs: Further arguments of `RetinaNetHead`, except `num_anchors`.
 
     Source: Tian et al., "FCOS", 2019, figure 2.
     """
@@ -99,7 +107,9 @@ class FCOSHead(RetinaNetHead):
         init_predictor(self.ctrness, std=0.01)
 
     def forward(self, features: Sequence[Tensor]) -> tuple[list[Tensor], ...]:
-        """Map levels to logits `(B, K, H, W)`, deltas `(B, 4, H, W)` and centre-ness logits `(B, 1, H, W)`."""
+        """Map each level to logits `(B, K, H, W)`, deltas `(B, 4, H, W)` and centerness logits `(B, 1, H, W)`."""
         logits = [self.cls_score(self.cls_subnet(x)) for x in features]
-        boxes = [self.bbox_subnet(x) for x in features]
-        return logits, [self.bbox_pred(x) for x in boxes], [self.ctrness(x) for x in boxes]
+        box_features = [self.bbox_subnet(x) for x in features]
+        deltas = [self.bbox_pred(x) for x in box_features]
+        centerness = [self.ctrness(x) for x in box_features]
+        return logits, deltas, centerness

@@ -1,4 +1,4 @@
-"""FCOS."""
+"""FCOS, an anchor-free one-stage detector."""
 
 from collections.abc import Sequence
 
@@ -19,28 +19,28 @@ __all__ = ["FCOS", "FCOSHead"]
 
 
 class FCOS(DenseDetector):
-    """A dense detector that predicts, at every location, distances to the sides of its object.
+    """Dense detector that predicts, at every location, the distances to the four sides of its object.
 
-    A location is written as a square anchor with the side of its level's stride.
+    A location is represented by a square anchor centered on it, with the stride of the level as its side length.
 
     Args:
         backbone: Maps images to feature maps.
-        head: Maps levels to logits, deltas and centre-ness, as `FCOSHead`.
-        head_in_features: Names of the levels; `None` for all outputs of the backbone.
-        box2box_transform: What the deltas mean; by default distances in units of the stride.
-        num_classes: `K`.
-        center_sampling_radius: A location is positive only within this many strides of its object's centre.
-        focal_loss_alpha: Weight of positives, against `1 - alpha` of negatives.
-        focal_loss_gamma: How fast the loss of easy locations fades.
-        test_score_thresh: Candidates must score higher.
-        test_topk_candidates: Most candidates of a level.
-        test_nms_thresh: IoU above which the lesser of two detections of a class goes.
-        max_detections_per_image: Most detections of an image.
-        pixel_mean: Mean of each channel, in the units of the input (0 to 255).
-        pixel_std: Deviation of each channel.
+        head: Maps the feature maps to class logits, deltas and centerness logits, like `FCOSHead`.
+        head_in_features: Names of the feature maps, from fine to coarse; `None` for all outputs of the backbone.
+        box2box_transform: Parametrization of the deltas, by default distances in units of the stride.
+        num_classes: Number of classes, `K`.
+        center_sampling_radius: Maximum distance, in strides, of a positive location from the center of its object.
+        focal_loss_alpha: Weight of positives; negatives have the weight `1 - alpha`.
+        focal_loss_gamma: Exponent that reduces the loss of well-classified locations.
+        test_score_thresh: Score threshold of the candidates, exclusive.
+        test_topk_candidates: Maximum number of candidates per level before NMS.
+        test_nms_thresh: IoU threshold of the NMS within each class.
+        max_detections_per_image: Maximum number of detections per image.
+        pixel_mean: Mean of each channel, in the range of the input images (0 to 255).
+        pixel_std: Standard deviation of each channel, in the same range.
 
     Attributes:
-        loss_normalizer: Running mean of the number of positive locations in a batch.
+        loss_normalizer: Running mean of the number of positive locations per batch.
 
     Source: Tian et al., "FCOS: Fully Convolutional One-Stage Object Detection", 2019.
     """
@@ -87,7 +87,7 @@ class FCOS(DenseDetector):
         predictions: Sequence[Sequence[Tensor]],
         gt_instances: Sequence[Instances],
     ) -> dict[str, Tensor]:
-        """Return `loss_fcos_cls`, `loss_fcos_loc` and `loss_fcos_ctr`."""
+        """Return the losses `loss_fcos_cls`, `loss_fcos_loc` and `loss_fcos_ctr`."""
         del images
         logits, deltas, centerness = self._flatten(predictions, (self.num_classes, 4, 1))
         anchors = self.anchor_generator(features)
@@ -98,44 +98,47 @@ class FCOS(DenseDetector):
     def label_anchors(
         self, anchors: Sequence[Boxes], gt_instances: Sequence[Instances]
     ) -> tuple[list[Tensor], list[Tensor]]:
-        """Match the locations of every image with its objects.
+        """Assign the locations of each image to its objects.
 
         Args:
-            anchors: Locations of every level, together `R`.
-            gt_instances: `gt_boxes` and `gt_classes` of every image.
+            anchors: The locations of each level, `R` in total.
+            gt_instances: `Instances` with `gt_boxes` and `gt_classes` for each image.
 
         Returns:
-            For every image labels `(R,)`, `K` for background, and matched boxes `(R, 4)`, of no meaning
-            where the label is `K`.
+            For each image the labels `(R,)`, `K` for background; and the matched boxes `(R, 4)`, meaningful only for
+            locations with an object.
         """
-        labels, boxes = [], []
-        for truth in gt_instances:
-            count = sum(len(level) for level in anchors)
-            if len(truth) == 0:
-                labels.append(truth.gt_classes.new_full((count,), self.num_classes))
-                boxes.append(truth.gt_boxes.tensor.new_zeros((count, 4)))
+        labels, matched_boxes = [], []
+        num_locations = sum(len(level) for level in anchors)
+        for targets in gt_instances:
+            if len(targets) == 0:
+                labels.append(targets.gt_classes.new_full((num_locations,), self.num_classes))
+                matched_boxes.append(targets.gt_boxes.tensor.new_zeros((num_locations, 4)))
                 continue
-            quality, match = self._match_quality(truth.gt_boxes, anchors).max(dim=0)
-            labels.append(truth.gt_classes[match].masked_fill(quality <= 0, self.num_classes))
-            boxes.append(truth.gt_boxes.tensor[match])
-        return labels, boxes
+            quality, matches = self._match_quality(targets.gt_boxes, anchors).max(dim=0)
+            labels.append(targets.gt_classes[matches].masked_fill(quality <= 0, self.num_classes))
+            matched_boxes.append(targets.gt_boxes.tensor[matches])
+        return labels, matched_boxes
 
-    def _match_quality(self, truth: Boxes, anchors: Sequence[Boxes]) -> Tensor:
-        """Return `(M, R)`: zero where an object is none of the location's business, else more for smaller objects."""
+    def _match_quality(self, gt_boxes: Boxes, anchors: Sequence[Boxes]) -> Tensor:
+        """Return match qualities `(M, R)`: 0 without a match, otherwise larger for smaller objects."""
         locations = Boxes.cat(list(anchors))
         centers = locations.get_centers()  # (R, 2)
         side = locations.tensor[:, 2] - locations.tensor[:, 0]  # (R,)
-        # Section 3.2: level i answers for distances from 4 to 8 strides; the first and last have no outer limit.
-        nearest, farthest = side * 4, side * 8
-        nearest[: len(anchors[0])] = 0
-        farthest[len(locations) - len(anchors[-1]) :] = float("inf")
-        distances = pairwise_point_box_distance(centers, truth).permute(1, 0, 2)  # (M, R, 4)
-        reach = distances.amax(dim=2)
-        match = (distances.amin(dim=2) > 0) & (reach > nearest) & (reach < farthest)
-        off_center = (centers[None] - truth.get_centers()[:, None]).abs().amax(dim=2)  # (M, R)
-        match &= off_center < self.center_sampling_radius * side
-        # An object inside another one is the smaller: it wins the locations that both claim.
-        return match * (1e8 - truth.area()[:, None])
+        # Section 3.2: a level regresses objects whose largest distance is between 4 and 8 strides. The first level has
+        # no lower and the last one no upper limit.
+        min_distance = side * 4
+        max_distance = side * 8
+        min_distance[: len(anchors[0])] = 0
+        max_distance[len(locations) - len(anchors[-1]) :] = float("inf")
+        distances = pairwise_point_box_distance(centers, gt_boxes).permute(1, 0, 2)  # (M, R, 4)
+        is_inside = distances.amin(dim=2) > 0
+        largest = distances.amax(dim=2)
+        is_match = is_inside & (largest > min_distance) & (largest < max_distance)
+        center_distance = (centers[None] - gt_boxes.get_centers()[:, None]).abs().amax(dim=2)  # (M, R)
+        is_match &= center_distance < self.center_sampling_radius * side
+        # Section 3.2: an ambiguous location, inside several objects, belongs to the one with the smallest area.
+        return is_match * (1e8 - gt_boxes.area()[:, None])
 
     def losses(
         self,
@@ -146,15 +149,18 @@ class FCOS(DenseDetector):
         gt_boxes: Sequence[Tensor],
         pred_centerness: Sequence[Tensor],
     ) -> dict[str, Tensor]:
-        """Return the three losses, each per positive location (a running mean of their number).
+        """Return the losses, divided by the running mean of the number of positive locations.
 
         Args:
-            anchors: Locations of every level, together `R`.
-            pred_logits: `(B, H * W, K)` of every level.
-            gt_labels: `(R,)` of every image.
-            pred_anchor_deltas: `(B, H * W, 4)` of every level.
-            gt_boxes: `(R, 4)` of every image.
-            pred_centerness: Logits `(B, H * W, 1)` of every level.
+            anchors: The locations of each level, `R` in total.
+            pred_logits: Class logits of each level, `(B, H * W, K)`.
+            gt_labels: Labels of each image, `(R,)`; see `label_anchors`.
+            pred_anchor_deltas: Deltas of each level, `(B, H * W, 4)`.
+            gt_boxes: Matched boxes of each image, `(R, 4)`.
+            pred_centerness: Centerness logits of each level, `(B, H * W, 1)`.
+
+        Returns:
+            The scalars `loss_fcos_cls` (focal loss), `loss_fcos_loc` (GIoU) and `loss_fcos_ctr` (binary cross-entropy).
         """
         labels = torch.stack(list(gt_labels))  # (B, R)
         positive = (labels >= 0) & (labels != self.num_classes)
@@ -162,32 +168,42 @@ class FCOS(DenseDetector):
         logits = torch.cat(list(pred_logits), dim=1)
         targets = F.one_hot(labels, self.num_classes + 1)[..., :-1].to(logits.dtype)
         focal = ops.sigmoid_focal_loss(logits, targets, self.focal_loss_alpha, self.focal_loss_gamma, reduction="sum")
-        location = dense_box_regression_loss(
+        localization = dense_box_regression_loss(
             anchors, self.box2box_transform, pred_anchor_deltas, gt_boxes, positive, box_reg_loss_type="giou"
         )
-        wanted = self.compute_ctrness_targets(anchors, gt_boxes)[positive]
-        centerness = torch.cat(list(pred_centerness), dim=1).squeeze(2)[positive]
-        center = F.binary_cross_entropy_with_logits(centerness, wanted, reduction="sum")
+        centerness_targets = self.compute_ctrness_targets(anchors, gt_boxes)[positive]
+        centerness_logits = torch.cat(list(pred_centerness), dim=1).squeeze(2)[positive]
+        centerness = F.binary_cross_entropy_with_logits(centerness_logits, centerness_targets, reduction="sum")
         return {
             "loss_fcos_cls": focal / normalizer,
-            "loss_fcos_loc": location / normalizer,
-            "loss_fcos_ctr": center / normalizer,
+            "loss_fcos_loc": localization / normalizer,
+            "loss_fcos_ctr": centerness / normalizer,
         }
 
     def compute_ctrness_targets(self, anchors: Sequence[Boxes], gt_boxes: Sequence[Tensor]) -> Tensor:
-        """Return centre-ness `(B, R)` in `[0, 1]`: 1 at an object's centre, 0 at its sides (equation 3)."""
+        """Return the centerness targets, 1 at the center of an object and 0 at its sides.
+
+        Args:
+            anchors: The locations of each level, `R` in total.
+            gt_boxes: Matched boxes of each image, `(R, 4)`.
+
+        Returns:
+            `(B, R)` in [0, 1]; meaningful only for locations inside their box.
+
+        Source: Tian et al., "FCOS", 2019, equation 3.
+        """
         locations = Boxes.cat(list(anchors)).tensor
         distances = torch.stack([self.box2box_transform.get_deltas(locations, boxes) for boxes in gt_boxes])
         left, top, right, bottom = distances.unbind(dim=-1)
-        across = torch.minimum(left, right) / torch.maximum(left, right)
-        down = torch.minimum(top, bottom) / torch.maximum(top, bottom)
-        # Locations outside their box, which no loss looks at, would give the root of a negative number.
-        return (across * down).clamp(min=0).sqrt()
+        horizontal = torch.minimum(left, right) / torch.maximum(left, right)
+        vertical = torch.minimum(top, bottom) / torch.maximum(top, bottom)
+        # The clamp avoids NaN for locations outside their box, where the product can be negative.
+        return (horizontal * vertical).clamp(min=0).sqrt()
 
     def forward_inference(
         self, images: ImageList, features: Sequence[Tensor], predictions: Sequence[Sequence[Tensor]]
     ) -> list[Instances]:
-        """Return the detections of every image; a score is the geometric mean of class and centre-ness."""
+        """Return the detections of each image. The score is the geometric mean of class probability and centerness."""
         logits, deltas, centerness = self._flatten(predictions, (self.num_classes, 4, 1))
         anchors = self.anchor_generator(features)
         results = []

@@ -1,4 +1,4 @@
-"""Panoptic feature pyramid network."""
+"""Panoptic FPN: instance and semantic segmentation with a common backbone, and their combination."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -16,14 +16,14 @@ Panoptic = tuple[Tensor, list[dict[str, Any]]]
 
 
 class PanopticFPN(GeneralizedRCNN):
-    """Mask R-CNN and a semantic head on one backbone, and a rule that joins their results.
+    """Mask R-CNN with an additional semantic head; inference combines both into a panoptic segmentation.
 
     Args:
-        sem_seg_head: As `SemSegFPNHead`.
-        combine_overlap_thresh: An instance goes if more than this share of it is taken already.
-        combine_stuff_area_thresh: Stuff with fewer pixels goes.
-        combine_instances_score_thresh: Instances that score less go.
-        kwargs: Arguments of `GeneralizedRCNN`.
+        sem_seg_head: Semantic head, like `SemSegFPNHead`.
+        combine_overlap_thresh: Maximum fraction of an instance that may be covered by instances with higher scores.
+        combine_stuff_area_thresh: Minimum area of a stuff segment in pixels.
+        combine_instances_score_thresh: Minimum score of an instance.
+        kwargs: Further arguments of `GeneralizedRCNN`.
 
     Source: Kirillov et al., "Panoptic Feature Pyramid Networks", 2019.
     """
@@ -44,14 +44,14 @@ class PanopticFPN(GeneralizedRCNN):
         self.combine_instances_score_thresh = combine_instances_score_thresh
 
     def forward(self, batched_inputs: ModelInput) -> dict[str, Tensor] | list[dict[str, Any]]:
-        """Train on, or segment, a batch.
+        """Return the losses (training) or segmentations (inference) of a batch.
 
         Args:
-            batched_inputs: As for `GeneralizedRCNN`, and `"sem_seg"` `(H, W)` in training.
+            batched_inputs: As for `GeneralizedRCNN`; in training also `"sem_seg"`, `(H, W)` class ids.
 
         Returns:
-            Losses by name in training; else for every image `"instances"`, `"sem_seg"` (logits) and
-            `"panoptic_seg"`, see `combine_semantic_and_instance_outputs`.
+            In training, the losses by name. In inference, a dictionary for each image with `"instances"`, `"sem_seg"`
+            (logits) and `"panoptic_seg"`, the result of `combine_semantic_and_instance_outputs`.
         """
         if not self.training:
             return self.inference(batched_inputs)
@@ -60,22 +60,23 @@ class PanopticFPN(GeneralizedRCNN):
         labels = [item["sem_seg"].to(self.device) for item in batched_inputs]
         targets = self._batch(labels, pad_value=self.sem_seg_head.ignore_value).tensor
         _, losses = self.sem_seg_head(features, targets)
-        truth = self._ground_truth(batched_inputs)
-        proposals, proposal_losses = self.proposal_generator(images, features, truth)
-        _, head_losses = self.roi_heads(images, features, proposals, truth)
+        gt_instances = self._ground_truth(batched_inputs)
+        proposals, proposal_losses = self.proposal_generator(images, features, gt_instances)
+        _, head_losses = self.roi_heads(images, features, proposals, gt_instances)
         return {**losses, **proposal_losses, **head_losses}
 
-    def inference(  # type: ignore[override]  # no boxes can be given, hence the documented signature is shorter
+    def inference(  # type: ignore[override]  # without `detected_instances`, as in Detectron2
         self, batched_inputs: ModelInput, do_postprocess: bool = True
     ) -> Any:
-        """Segment a batch.
+        """Return the segmentations of a batch.
 
         Args:
             batched_inputs: As in `forward`.
-            do_postprocess: Whether to scale and join the results.
+            do_postprocess: Whether to rescale and combine the predictions.
 
         Returns:
-            As in `forward`, or raw `Instances` and logits `(B, K, H, W)` without post-processing.
+            As in `forward`; without post-processing, the `Instances` of each image and the logits `(B, K, H, W)`, both
+            in the resolution of the model input.
         """
         images = self.preprocess_image(batched_inputs)
         features = self.backbone(images.tensor)
@@ -89,11 +90,12 @@ class PanopticFPN(GeneralizedRCNN):
     def _join(
         self, instances: Sequence[Instances], semantic: Tensor, batched_inputs: ModelInput, images: ImageList
     ) -> list[dict[str, Any]]:
+        """Rescale and combine the predictions of each image."""
         results = []
-        for found, logits, item, size in zip(instances, semantic, batched_inputs, images.image_sizes, strict=True):
-            wanted = output_size(item, size)
-            stuff = sem_seg_postprocess(logits, size, *wanted)
-            things = detector_postprocess(found, *wanted)
+        for detections, logits, item, size in zip(instances, semantic, batched_inputs, images.image_sizes, strict=True):
+            height, width = output_size(item, size)
+            stuff = sem_seg_postprocess(logits, size, height, width)
+            things = detector_postprocess(detections, height, width)
             panoptic = combine_semantic_and_instance_outputs(
                 things,
                 stuff.argmax(dim=0),
@@ -112,38 +114,46 @@ def combine_semantic_and_instance_outputs(
     stuff_area_thresh: float,
     instances_score_thresh: float,
 ) -> Panoptic:
-    """Give every pixel one segment: instances first, the surest on top, stuff where no instance is.
+    """Combine instances and semantic segmentation such that every pixel belongs to at most one segment.
+
+    Instances are pasted in descending order of their scores, without overwriting each other; stuff fills the remaining
+    pixels.
 
     Args:
         instance_results: Detections with `pred_masks` `(N, H, W)`, `scores` and `pred_classes`.
-        semantic_results: Class ids `(H, W)`; 0 means any thing and makes no segment.
-        overlap_threshold: An instance goes if more than this share of it is taken already.
-        stuff_area_thresh: Stuff with fewer free pixels goes.
-        instances_score_thresh: Instances that score less go.
+        semantic_results: `(H, W)` class ids; 0 stands for all thing classes and is not converted to a segment.
+        overlap_threshold: Maximum fraction of an instance that may be covered by instances with higher scores.
+        stuff_area_thresh: Minimum number of remaining pixels of a stuff segment.
+        instances_score_thresh: Minimum score of an instance.
 
     Returns:
-        Segment ids `(H, W)` int32, 0 where there is none, and a dictionary for each id in order: `"id"`,
-        `"isthing"`, `"category_id"`, and `"score"` and `"instance_id"` of things or `"area"` of stuff.
+        The segment ids, `(H, W)` int32, 0 for pixels without a segment; and a dictionary for each segment in the order
+        of the
+        ids: `"id"`, `"isthing"`, `"category_id"`, and `"score"` and `"instance_id"` of things or `"area"` of stuff.
+
+    Source: Kirillov et al., "Panoptic Segmentation", 2019, section 7.
     """
-    canvas = torch.zeros_like(semantic_results, dtype=torch.int32)
+    segment_ids = torch.zeros_like(semantic_results, dtype=torch.int32)
     segments: list[dict[str, Any]] = []
-    masks = instance_results.pred_masks.to(dtype=torch.bool, device=canvas.device)
-    scores, classes = instance_results.scores.tolist(), instance_results.pred_classes.tolist()
+    masks = instance_results.pred_masks.to(dtype=torch.bool, device=segment_ids.device)
+    scores = instance_results.scores.tolist()
+    classes = instance_results.pred_classes.tolist()
     for index in instance_results.scores.argsort(descending=True).tolist():
         if scores[index] < instances_score_thresh:
             break
-        mask, taken = masks[index], canvas > 0
-        area, covered = int(mask.sum()), int((mask & taken).sum())
-        if area == 0 or covered / area > overlap_threshold:
+        mask = masks[index]
+        is_covered = mask & (segment_ids > 0)
+        area = int(mask.sum())
+        if area == 0 or int(is_covered.sum()) / area > overlap_threshold:
             continue
         segment = {"id": len(segments) + 1, "isthing": True, "score": scores[index]}
         segments.append({**segment, "category_id": classes[index], "instance_id": index})
-        canvas[mask & ~taken] = len(segments)
+        segment_ids[mask & ~is_covered] = len(segments)
     for label in semantic_results.unique().tolist():
-        free = (semantic_results == label) & (canvas == 0)
-        area = int(free.sum())
+        mask = (semantic_results == label) & (segment_ids == 0)
+        area = int(mask.sum())
         if label == 0 or area < stuff_area_thresh:
             continue
         segments.append({"id": len(segments) + 1, "isthing": False, "category_id": label, "area": area})
-        canvas[free] = len(segments)
-    return canvas, segments
+        segment_ids[mask] = len(segments)
+    return segment_ids, segments

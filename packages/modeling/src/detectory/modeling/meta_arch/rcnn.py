@@ -1,4 +1,4 @@
-"""Two-stage detectors: propose regions, then look at each."""
+"""Two-stage detectors: region proposals, then predictions for each region."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -16,20 +16,22 @@ TrainingVisualizer = Callable[[ModelInput, Sequence[Instances]], None]
 
 
 class GeneralizedRCNN(ImageNormalizer):
-    """A backbone, a proposal generator and ROI heads.
+    """Two-stage detector: a backbone, a proposal generator and ROI heads.
 
     Args:
         backbone: Maps images to feature maps.
-        proposal_generator: Maps feature maps to proposals, as `RPN`; `None` where inputs bring `"proposals"`.
-        roi_heads: Maps proposals to detections, as `StandardROIHeads`.
-        pixel_mean: Mean of each channel, in the units of the input (0 to 255).
-        pixel_std: Deviation of each channel.
-        input_format: Meaning of the channels (`"BGR"`, `"RGB"`); only pictures of the training need it.
-        vis_period: Iterations from one picture of the training to the next, 0 for none.
+        proposal_generator: Maps feature maps to proposals, like `RPN`; `None` if the inputs contain `"proposals"`.
+        roi_heads: Maps proposals to detections, like `StandardROIHeads`.
+        pixel_mean: Mean of each channel, in the range of the input images (0 to 255).
+        pixel_std: Standard deviation of each channel, in the same range.
+        input_format: Order of the channels, `"BGR"` or `"RGB"`. Used only to visualize the training.
+        vis_period: Period, in iterations, of visualizing the training; 0 for never.
 
     Attributes:
-        training_visualizer: Called with inputs and proposals every `vis_period` iterations while an event
-            storage is active; `None` draws nothing. (Drawing is not this package's business.)
+        training_visualizer: Function that is called with inputs and proposals every `vis_period` iterations, while an
+            event storage is active; `None` by default. (This package does not depend on the visualization.)
+
+    Source: Girshick, "Fast R-CNN", 2015; Ren et al., "Faster R-CNN", 2015; He et al., "Mask R-CNN", 2017.
     """
 
     def __init__(
@@ -51,30 +53,33 @@ class GeneralizedRCNN(ImageNormalizer):
         self.training_visualizer: TrainingVisualizer | None = None
 
     def forward(self, batched_inputs: ModelInput) -> dict[str, Tensor] | list[dict[str, Any]]:
-        """Train on, or detect in, a batch.
+        """Return the losses (training) or detections (inference) of a batch.
 
         Args:
-            batched_inputs: One dictionary an image: `"image"` `(C, H, W)`; `"instances"` in training;
-                `"height"` and `"width"` of the wanted result; `"proposals"` where there is no
-                proposal generator.
+            batched_inputs: One dictionary per image: `"image"` `(C, H, W)`; `"instances"` with the ground truth, in
+                training; optionally `"height"` and `"width"` of the output; `"proposals"` if there is no proposal
+                generator.
 
         Returns:
-            Losses by name in training; else for every image `{"instances": Instances}` with `pred_boxes`,
-            `scores`, `pred_classes`, and `pred_masks` and `pred_keypoints` where there are heads.
+            In training, the losses by name. In inference, `{"instances": Instances}` for each image, with `pred_boxes`,
+            `scores`, `pred_classes`, and `pred_masks` and `pred_keypoints` if there are heads for them.
+
+        Raises:
+            ValueError: If `"proposals"` are missing although there is no proposal generator.
         """
         if not self.training:
             return self.inference(batched_inputs)
         images = self.preprocess_image(batched_inputs)
-        truth = self._ground_truth(batched_inputs)
+        targets = self._ground_truth(batched_inputs)
         features = self.backbone(images.tensor)
         if self.proposal_generator is not None:
-            proposals, losses = self.proposal_generator(images, features, truth)
+            proposals, proposal_losses = self.proposal_generator(images, features, targets)
         else:
-            proposals, losses = self._given_proposals(batched_inputs), {}
-        _, head_losses = self.roi_heads(images, features, proposals, truth)
+            proposals, proposal_losses = self._given_proposals(batched_inputs), {}
+        _, head_losses = self.roi_heads(images, features, proposals, targets)
         if self.vis_period > 0 and has_event_storage() and get_event_storage().iter % self.vis_period == 0:
             self.visualize_training(batched_inputs, proposals)
-        return {**head_losses, **losses}
+        return {**head_losses, **proposal_losses}
 
     def inference(
         self,
@@ -82,19 +87,23 @@ class GeneralizedRCNN(ImageNormalizer):
         detected_instances: Sequence[Instances] | None = None,
         do_postprocess: bool = True,
     ) -> Any:
-        """Detect in a batch.
+        """Return the detections of a batch.
 
         Args:
             batched_inputs: As in `forward`.
-            detected_instances: Known boxes of every image, `pred_boxes` and `pred_classes` in the
-                resolution that the model sees; only masks and keypoints are then predicted.
-            do_postprocess: Whether to scale the results to the wanted size.
+            detected_instances: Known detections of each image, with `pred_boxes` and `pred_classes` in the resolution
+                of the model input. Then only masks and keypoints are predicted.
+            do_postprocess: Whether to rescale the detections to the output size.
 
         Returns:
-            As in `forward`, or the raw `Instances` without post-processing.
+            As in `forward`; without post-processing, the `Instances` of each image in the resolution of the model
+            input.
+
+        Raises:
+            RuntimeError: If the model is in training mode.
         """
         if self.training:
-            raise RuntimeError(f"{type(self).__name__}.inference: only works in inference, call eval()")
+            raise RuntimeError(f"{type(self).__name__}.inference: the model is in training mode, call eval() first")
         images = self.preprocess_image(batched_inputs)
         features = self.backbone(images.tensor)
         if detected_instances is None:
@@ -104,20 +113,21 @@ class GeneralizedRCNN(ImageNormalizer):
                 proposals = self._given_proposals(batched_inputs)
             results, _ = self.roi_heads(images, features, proposals, None)
         else:
-            known = [found.to(self.device) for found in detected_instances]
-            results = self.roi_heads.forward_with_given_boxes(features, known)
+            detections = [instances.to(self.device) for instances in detected_instances]
+            results = self.roi_heads.forward_with_given_boxes(features, detections)
         return self._postprocess(results, batched_inputs, images.image_sizes) if do_postprocess else results
 
     def _given_proposals(self, batched_inputs: ModelInput) -> list[Instances]:
+        """Return the proposals in the inputs, on the device of the model."""
         for i, item in enumerate(batched_inputs):
             if "proposals" not in item:
                 raise ValueError(
-                    f"{type(self).__name__}: without a proposal generator input {i} needs 'proposals', has {list(item)}"
+                    f"{type(self).__name__}: without proposal generator, input {i} needs 'proposals', got {list(item)}"
                 )
         return [item["proposals"].to(self.device) for item in batched_inputs]
 
     def visualize_training(self, batched_inputs: ModelInput, proposals: Sequence[Instances]) -> None:
-        """Hand inputs and proposals of this iteration to `training_visualizer`, if there is one."""
+        """Pass the inputs and proposals of this iteration to `training_visualizer`, if it is set."""
         if self.training_visualizer is not None:
             self.training_visualizer(batched_inputs, proposals)
 
@@ -125,21 +135,21 @@ class GeneralizedRCNN(ImageNormalizer):
     def _postprocess(
         instances: Sequence[Instances], batched_inputs: ModelInput, image_sizes: Sequence[tuple[int, int]]
     ) -> list[dict[str, Any]]:
-        """Scale every image's detections to its wanted size."""
+        """Rescale the detections of each image to its output size."""
         return [
-            {"instances": detector_postprocess(found, *output_size(item, size))}
-            for found, item, size in zip(instances, batched_inputs, image_sizes, strict=True)
+            {"instances": detector_postprocess(detections, *output_size(item, size))}
+            for detections, item, size in zip(instances, batched_inputs, image_sizes, strict=True)
         ]
 
 
 class ProposalNetwork(ImageNormalizer):
-    """A detector that stops at the proposals.
+    """The first stage of a two-stage detector: a backbone and a proposal generator.
 
     Args:
         backbone: Maps images to feature maps.
-        proposal_generator: Maps feature maps to proposals, as `RPN`.
-        pixel_mean: Mean of each channel, in the units of the input (0 to 255).
-        pixel_std: Deviation of each channel.
+        proposal_generator: Maps feature maps to proposals, like `RPN`.
+        pixel_mean: Mean of each channel, in the range of the input images (0 to 255).
+        pixel_std: Standard deviation of each channel, in the same range.
     """
 
     def __init__(
@@ -154,18 +164,21 @@ class ProposalNetwork(ImageNormalizer):
         self.proposal_generator = proposal_generator
 
     def forward(self, batched_inputs: ModelInput) -> dict[str, Tensor] | list[dict[str, Any]]:
-        """Train on, or propose in, a batch; inputs as for `GeneralizedRCNN`.
+        """Return the losses (training) or proposals (inference) of a batch.
+
+        Args:
+            batched_inputs: As for `GeneralizedRCNN`.
 
         Returns:
-            Losses by name in training; else for every image `{"proposals": Instances}` with
+            In training, the losses by name. In inference, `{"proposals": Instances}` for each image, with
             `proposal_boxes` and `objectness_logits`.
         """
         images = self.preprocess_image(batched_inputs)
-        truth = self._ground_truth(batched_inputs)
-        proposals, losses = self.proposal_generator(images, self.backbone(images.tensor), truth)
+        targets = self._ground_truth(batched_inputs)
+        proposals, losses = self.proposal_generator(images, self.backbone(images.tensor), targets)
         if self.training:
             return losses
         return [
-            {"proposals": detector_postprocess(found, *output_size(item, size))}
-            for found, item, size in zip(proposals, batched_inputs, images.image_sizes, strict=True)
+            {"proposals": detector_postprocess(image_proposals, *output_size(item, size))}
+            for image_proposals, item, size in zip(proposals, batched_inputs, images.image_sizes, strict=True)
         ]

@@ -1,4 +1,4 @@
-"""RetinaNet."""
+"""RetinaNet, an anchor-based one-stage detector."""
 
 from collections.abc import Sequence
 
@@ -19,31 +19,31 @@ __all__ = ["RetinaNet", "RetinaNetHead"]
 
 
 class RetinaNet(DenseDetector):
-    """A dense detector on anchors, trained with the focal loss.
+    """Dense detector with anchors, trained with the focal loss.
 
     Args:
         backbone: Maps images to feature maps.
-        head: Maps levels to logits and deltas, as `RetinaNetHead`.
-        head_in_features: Names of the levels.
-        anchor_generator: Maps levels to anchors.
-        box2box_transform: What the deltas mean.
-        anchor_matcher: Labels anchors by their IoU with ground truth.
-        num_classes: `K`.
-        focal_loss_alpha: Weight of positives, against `1 - alpha` of negatives.
-        focal_loss_gamma: How fast the loss of easy anchors fades.
-        smooth_l1_beta: Where smooth L1 turns linear; 0 is plain L1.
+        head: Maps the feature maps to class logits and deltas, like `RetinaNetHead`.
+        head_in_features: Names of the feature maps, from fine to coarse.
+        anchor_generator: Maps the feature maps to anchors.
+        box2box_transform: Parametrization of the deltas.
+        anchor_matcher: Labels anchors by their IoU with the ground truth.
+        num_classes: Number of classes, `K`.
+        focal_loss_alpha: Weight of positives; negatives have the weight `1 - alpha`.
+        focal_loss_gamma: Exponent that reduces the loss of well-classified anchors.
+        smooth_l1_beta: Threshold between the quadratic and the linear part of smooth L1; 0 is plain L1.
         box_reg_loss_type: `"smooth_l1"`, `"giou"`, `"diou"` or `"ciou"`.
-        test_score_thresh: Candidates must score higher.
-        test_topk_candidates: Most candidates of a level.
-        test_nms_thresh: IoU above which the lesser of two detections of a class goes.
-        max_detections_per_image: Most detections of an image.
-        pixel_mean: Mean of each channel, in the units of the input (0 to 255).
-        pixel_std: Deviation of each channel.
-        vis_period: Iterations from one picture of the training to the next; kept for the trainer.
-        input_format: Meaning of the channels (`"BGR"`, `"RGB"`).
+        test_score_thresh: Score threshold of the candidates, exclusive.
+        test_topk_candidates: Maximum number of candidates per level before NMS.
+        test_nms_thresh: IoU threshold of the NMS within each class.
+        max_detections_per_image: Maximum number of detections per image.
+        pixel_mean: Mean of each channel, in the range of the input images (0 to 255).
+        pixel_std: Standard deviation of each channel, in the same range.
+        vis_period: Period, in iterations, of visualizing the training; 0 for never. Used by the trainer.
+        input_format: Order of the channels, `"BGR"` or `"RGB"`. Used by the trainer.
 
     Attributes:
-        loss_normalizer: Running mean of the number of positive anchors in a batch.
+        loss_normalizer: Running mean of the number of positive anchors per batch.
 
     Source: Lin et al., "Focal Loss for Dense Object Detection", 2017.
     """
@@ -95,7 +95,7 @@ class RetinaNet(DenseDetector):
         predictions: Sequence[Sequence[Tensor]],
         gt_instances: Sequence[Instances],
     ) -> dict[str, Tensor]:
-        """Return `loss_cls` and `loss_box_reg`."""
+        """Return the losses `loss_cls` and `loss_box_reg`."""
         del images
         logits, deltas = self._flatten(predictions, (self.num_classes, 4))
         anchors = self.anchor_generator(features)
@@ -106,28 +106,29 @@ class RetinaNet(DenseDetector):
     def label_anchors(
         self, anchors: Sequence[Boxes], gt_instances: Sequence[Instances]
     ) -> tuple[list[Tensor], list[Tensor]]:
-        """Match the anchors of every image with its objects.
+        """Match the anchors of each image with its objects.
 
         Args:
-            anchors: Boxes of every level, together `R`.
-            gt_instances: `gt_boxes` and `gt_classes` of every image.
+            anchors: The anchors of each level, `R` in total.
+            gt_instances: `Instances` with `gt_boxes` and `gt_classes` for each image.
 
         Returns:
-            For every image labels `(R,)`: a class, `K` for background, -1 for ignored; and matched boxes
-            `(R, 4)`, of no meaning where the label is no class.
+            For each image the labels `(R,)`: a class, `K` for background, or -1 for ignored; and the matched boxes `(R,
+            4)`, meaningful only for anchors with a class.
         """
-        everywhere = Boxes.cat(list(anchors))
-        labels, boxes = [], []
-        for truth in gt_instances:
-            matches, kind = self.anchor_matcher(pairwise_iou(truth.gt_boxes, everywhere))
-            if len(truth):
-                label = truth.gt_classes[matches].masked_fill(kind == 0, self.num_classes).masked_fill(kind == -1, -1)
-                boxes.append(truth.gt_boxes.tensor[matches])
+        all_anchors = Boxes.cat(list(anchors))
+        labels, matched_boxes = [], []
+        for targets in gt_instances:
+            matches, match_labels = self.anchor_matcher(pairwise_iou(targets.gt_boxes, all_anchors))
+            if len(targets):
+                classes = targets.gt_classes[matches]
+                classes = classes.masked_fill(match_labels == 0, self.num_classes).masked_fill(match_labels == -1, -1)
+                matched_boxes.append(targets.gt_boxes.tensor[matches])
             else:
-                label = torch.full_like(matches, self.num_classes)
-                boxes.append(torch.zeros_like(everywhere.tensor))
-            labels.append(label)
-        return labels, boxes
+                classes = torch.full_like(matches, self.num_classes)
+                matched_boxes.append(torch.zeros_like(all_anchors.tensor))
+            labels.append(classes)
+        return labels, matched_boxes
 
     def losses(
         self,
@@ -137,23 +138,28 @@ class RetinaNet(DenseDetector):
         pred_anchor_deltas: Sequence[Tensor],
         gt_boxes: Sequence[Tensor],
     ) -> dict[str, Tensor]:
-        """Return `loss_cls` and `loss_box_reg`, both per positive anchor (a running mean of their number).
+        """Return the losses, divided by the running mean of the number of positive anchors.
 
         Args:
-            anchors: Boxes of every level, together `R`.
-            pred_logits: `(B, H * W * A, K)` of every level.
-            gt_labels: `(R,)` of every image, see `label_anchors`.
-            pred_anchor_deltas: `(B, H * W * A, 4)` of every level.
-            gt_boxes: `(R, 4)` of every image.
+            anchors: The anchors of each level, `R` in total.
+            pred_logits: Class logits of each level, `(B, H * W * A, K)`.
+            gt_labels: Labels of each image, `(R,)`; see `label_anchors`.
+            pred_anchor_deltas: Deltas of each level, `(B, H * W * A, 4)`.
+            gt_boxes: Matched boxes of each image, `(R, 4)`.
+
+        Returns:
+            The scalars `loss_cls` (focal loss of all anchors that are not ignored) and `loss_box_reg` (positive
+            anchors).
         """
         labels = torch.stack(list(gt_labels))  # (B, R)
-        counted = labels >= 0
-        positive = counted & (labels != self.num_classes)
+        not_ignored = labels >= 0
+        positive = not_ignored & (labels != self.num_classes)
         normalizer = self._normalizer(positive)
-        logits = torch.cat(list(pred_logits), dim=1)[counted]
-        targets = F.one_hot(labels[counted], self.num_classes + 1)[:, :-1].to(logits.dtype)
+        logits = torch.cat(list(pred_logits), dim=1)[not_ignored]
+        # Dropping the last column of the one-hot encoding leaves a row of zeros for the background.
+        targets = F.one_hot(labels[not_ignored], self.num_classes + 1)[:, :-1].to(logits.dtype)
         focal = ops.sigmoid_focal_loss(logits, targets, self.focal_loss_alpha, self.focal_loss_gamma, reduction="sum")
-        location = dense_box_regression_loss(
+        localization = dense_box_regression_loss(
             anchors,
             self.box2box_transform,
             pred_anchor_deltas,
@@ -162,12 +168,12 @@ class RetinaNet(DenseDetector):
             self.box_reg_loss_type,
             self.smooth_l1_beta,
         )
-        return {"loss_cls": focal / normalizer, "loss_box_reg": location / normalizer}
+        return {"loss_cls": focal / normalizer, "loss_box_reg": localization / normalizer}
 
     def forward_inference(
         self, images: ImageList, features: Sequence[Tensor], predictions: Sequence[Sequence[Tensor]]
     ) -> list[Instances]:
-        """Return the detections of every image."""
+        """Return the detections of each image."""
         logits, deltas = self._flatten(predictions, (self.num_classes, 4))
         anchors = self.anchor_generator(features)
         return [
@@ -182,15 +188,15 @@ class RetinaNet(DenseDetector):
         box_delta: Sequence[Tensor],
         image_size: tuple[int, int],
     ) -> Instances:
-        """Detect in one image.
+        """Return the detections of one image.
 
         Args:
-            anchors: Boxes of every level.
-            box_cls: Probabilities `(H * W * A, K)` of every level.
-            box_delta: `(H * W * A, 4)` of every level.
+            anchors: The anchors of each level.
+            box_cls: Probabilities of each level, `(H * W * A, K)`.
+            box_delta: Deltas of each level, `(H * W * A, 4)`.
             image_size: `(height, width)`.
 
         Returns:
-            `Instances` with `pred_boxes`, `scores` and `pred_classes`, best first.
+            `Instances` with `pred_boxes`, `scores` and `pred_classes`, in descending order of the scores.
         """
         return self._detect(anchors, box_cls, box_delta, image_size)

@@ -16,13 +16,13 @@ from .image_input import ImageNormalizer, ModelInput, output_size
 
 
 class SemanticSegmentor(ImageNormalizer):
-    """A backbone and a head that gives every pixel a class.
+    """Semantic segmentation: a backbone and a head that classifies every pixel.
 
     Args:
         backbone: Maps images to feature maps.
-        sem_seg_head: Maps feature maps, and in training labels, to logits and losses, as `SemSegFPNHead`.
-        pixel_mean: Mean of each channel, in the units of the input (0 to 255).
-        pixel_std: Deviation of each channel.
+        sem_seg_head: Maps feature maps, and labels in training, to logits and losses, like `SemSegFPNHead`.
+        pixel_mean: Mean of each channel, in the range of the input images (0 to 255).
+        pixel_std: Standard deviation of each channel, in the same range.
     """
 
     def __init__(
@@ -37,14 +37,14 @@ class SemanticSegmentor(ImageNormalizer):
         self.sem_seg_head: Any = sem_seg_head
 
     def forward(self, batched_inputs: ModelInput) -> dict[str, Tensor] | list[dict[str, Any]]:
-        """Train on, or segment, a batch.
+        """Return the losses (training) or class logits (inference) of a batch.
 
         Args:
-            batched_inputs: One dictionary an image: `"image"` `(C, H, W)`; `"sem_seg"` `(H, W)` of class
-                ids in training; `"height"` and `"width"` of the wanted result.
+            batched_inputs: One dictionary per image: `"image"` `(C, H, W)`; `"sem_seg"`, `(H, W)` class ids, in
+                training; optionally `"height"` and `"width"` of the output.
 
         Returns:
-            Losses by name in training; else for every image `{"sem_seg": logits (K, height, width)}`.
+            In training, the losses by name. In inference, `{"sem_seg": logits}` for each image, `(K, height, width)`.
         """
         images = self.preprocess_image(batched_inputs)
         targets = None
@@ -61,16 +61,20 @@ class SemanticSegmentor(ImageNormalizer):
 
 
 class SemSegFPNHead(nn.Module):
-    """Bring every level to one resolution by convolutions and doublings, add them up, classify each cell.
+    """Semantic head of Panoptic FPN: all levels are upsampled to a common stride and added, then each cell is
+    classified.
 
     Args:
-        input_shape: Channels and stride of every level by name.
-        num_classes: `K`.
-        conv_dims: Channels of every convolution.
-        common_stride: Stride at which the levels meet.
+        input_shape: Channels and stride of each level by name.
+        num_classes: Number of classes, `K`.
+        conv_dims: Output channels of every convolution.
+        common_stride: Stride of the logits before the final upsampling.
         loss_weight: Factor of the loss.
-        norm: Norm behind every convolution, as `get_norm` takes it; without one they have a bias.
-        ignore_value: Label of pixels that the loss does not look at.
+        norm: Norm after every convolution, as in `get_norm`. Without a norm, convolutions have a bias.
+        ignore_value: Label of pixels without a loss.
+
+    Raises:
+        ValueError: If `input_shape` is empty.
 
     Source: Kirillov et al., "Panoptic Feature Pyramid Networks", 2019, figure 3.
     """
@@ -99,11 +103,11 @@ class SemSegFPNHead(nn.Module):
         c2_msra_fill(self.predictor)
 
     def _ladder(self, shape: ShapeSpec, conv_dims: int, norm: NormSpec) -> nn.Sequential:
-        """Return the steps of one level: convolution and doubling until the common stride is reached."""
-        doublings = int(math.log2(shape.stride) - math.log2(self.common_stride))
-        steps: list[nn.Module] = []
+        """Return the layers of one level: a convolution and an upsampling by 2 for each halving of the stride."""
+        num_doublings = int(math.log2(shape.stride) - math.log2(self.common_stride))
+        layers: list[nn.Module] = []
         channels = shape.channels
-        for _ in range(max(1, doublings)):
+        for _ in range(max(1, num_doublings)):
             layer = Conv2d(
                 channels,
                 conv_dims,
@@ -114,33 +118,36 @@ class SemSegFPNHead(nn.Module):
                 activation=nn.ReLU(),
             )
             c2_msra_fill(layer)
-            steps.append(layer)
+            layers.append(layer)
             if shape.stride != self.common_stride:
-                steps.append(nn.Upsample(scale_factor=2, mode="bilinear", align_corners=False))
+                layers.append(nn.Upsample(scale_factor=2, mode="bilinear", align_corners=False))
             channels = conv_dims
-        return nn.Sequential(*steps)
+        return nn.Sequential(*layers)
 
     def forward(
         self, features: Mapping[str, Tensor], targets: Tensor | None = None
     ) -> tuple[Tensor | None, dict[str, Tensor]]:
-        """Classify every pixel.
+        """Return the losses (training) or logits (inference).
 
         Args:
-            features: Maps `(B, C, H, W)` by name.
-            targets: Class ids `(B, H', W')` of the input's resolution, needed in training.
+            features: Feature maps `(B, C, H, W)` by name.
+            targets: Class ids `(B, H', W')` in the resolution of the model input; required in training.
 
         Returns:
-            Logits `(B, K, H', W')` (`None` in training) and losses (empty in inference).
+            The logits `(B, K, H', W')`, `None` in training; and the losses, empty in inference.
+
+        Raises:
+            ValueError: If `targets` are missing in training.
         """
         x = self.layers(features)
         if self.training:
             if targets is None:
-                raise ValueError("SemSegFPNHead: targets are needed in training")
+                raise ValueError("SemSegFPNHead: targets are required in training")
             return None, self.losses(x, targets)
         return self._to_input_resolution(x), {}
 
     def layers(self, features: Mapping[str, Tensor]) -> Tensor:
-        """Return logits `(B, K, H, W)` at the common stride."""
+        """Return the logits `(B, K, H, W)` at the common stride."""
         x = getattr(self, self.in_features[0])(features[self.in_features[0]])
         for name in self.in_features[1:]:
             x = x + getattr(self, name)(features[name])
@@ -153,4 +160,5 @@ class SemSegFPNHead(nn.Module):
         return {"loss_sem_seg": loss * self.loss_weight}
 
     def _to_input_resolution(self, x: Tensor) -> Tensor:
+        """Upsample logits at the common stride to the resolution of the model input."""
         return F.interpolate(x, scale_factor=self.common_stride, mode="bilinear", align_corners=False)

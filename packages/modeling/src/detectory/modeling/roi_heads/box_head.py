@@ -57,7 +57,7 @@ class FastRCNNConvFCHead(nn.Module):
             c2_xavier_fill(getattr(self, name))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map region features `(R, C, H, W)` to `(R, fc_dims[-1])`, or to `(R, conv_dims[-1], H, W)` without `fc_dims`."""
+        """Map region features `(R, C, H, W)` to `(R, fc_dims[-1])`, or without `fc_dims` to `(R, C', H, W)`."""
         if self.convs:
             x = fast_layout(x)
         for name in self.convs:

@@ -155,7 +155,7 @@ class ROIHeads(nn.Module, metaclass=ABCMeta):
         return indices, classes[indices]
 
     def _classes_of(self, matches: Tensor, labels: Tensor, gt_classes: Tensor) -> Tensor:
-        """Return the class of each proposal: that of the matched object, `num_classes` for background, or -1 for ignored."""
+        """Return the class of each proposal: that of its object, `num_classes` for background, or -1 if ignored."""
         if gt_classes.numel() == 0:
             return torch.full_like(matches, self.num_classes)
         classes = gt_classes[matches]
