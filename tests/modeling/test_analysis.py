@@ -23,7 +23,7 @@ def network():
 IMAGE = torch.zeros(2, 3, 4, 4)
 
 
-def test_a_multiply_add_counts_once():
+def test_multiply_add_counts_as_one_operation():
     flops = FlopCountAnalysis(network(), IMAGE)
     assert flops.total("0") == 2 * 8 * 16 * 27
     assert flops.total("3") == 2 * 128 * 5
@@ -31,14 +31,14 @@ def test_a_multiply_add_counts_once():
     assert flop_count(network(), IMAGE)["convolution"] == pytest.approx(2 * 8 * 16 * 27 / 1e9)
 
 
-def test_activations_are_outputs_of_convolutions_and_products():
+def test_activations_are_outputs_of_convolutions_and_matrix_products():
     acts = ActivationCountAnalysis(network(), IMAGE)
     assert acts.by_module()["0"] == 2 * 8 * 16
     assert acts.total() == 2 * 8 * 16 + 2 * 5
     assert activation_count(network(), IMAGE)["addmm"] == pytest.approx(10 / 1e6)
 
 
-def test_a_whole_detector_is_counted_module_by_module():
+def test_flops_of_a_detector_are_counted_by_module():
     model = tiny_models.rcnn().eval()
     flops = FlopCountAnalysis(model, (tiny_models.inputs(),))
     parts = ("backbone", "proposal_generator", "roi_heads")
@@ -53,7 +53,7 @@ def test_parameters_are_counted_under_every_prefix():
     assert counts["3.bias"] == 5
 
 
-def test_tables_show_names_shapes_and_figures():
+def test_tables_contain_names_shapes_and_counts():
     flops, acts = FlopCountAnalysis(network(), IMAGE), ActivationCountAnalysis(network(), IMAGE)
     assert "(8, 3, 3, 3)" in parameter_count_table(network())
     table = flop_count_table(flops, activations=acts)

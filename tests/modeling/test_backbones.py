@@ -62,7 +62,7 @@ BACKBONES = {
 
 
 @pytest.mark.parametrize("name", BACKBONES)
-def test_outputs_have_the_promised_shapes(name):
+def test_outputs_have_the_declared_shapes(name):
     backbone = BACKBONES[name]().eval()
     shapes = backbone.output_shape()
     with torch.no_grad():
@@ -74,21 +74,21 @@ def test_outputs_have_the_promised_shapes(name):
 
 
 @pytest.mark.parametrize("name", ["vit", "swin", "mvit"])
-def test_transformers_take_sizes_that_are_no_multiple_of_their_windows(name):
+def test_transformers_accept_sizes_that_are_not_multiples_of_their_windows(name):
     backbone = BACKBONES[name]().eval()
     outputs = backbone(torch.randn(1, 3, 96, 112))
     assert all(value.isfinite().all() for value in outputs.values())
 
 
 @pytest.mark.parametrize("name", ["resnet", "regnet", "vit", "mvit", "swin"])
-def test_every_parameter_of_a_trained_backbone_gets_a_gradient(name):
+def test_every_parameter_gets_a_gradient(name):
     backbone = BACKBONES[name]()
     sum(value.square().sum() for value in backbone(torch.randn(2, 3, 64, 64)).values()).backward()
     assert [key for key, p in backbone.named_parameters() if p.grad is None] == []
 
 
 @pytest.mark.parametrize("freeze_at", range(6))
-def test_freeze_stops_that_many_stages(freeze_at):
+def test_freeze_at_is_the_number_of_frozen_parts(freeze_at):
     backbone = resnet(freeze_at=freeze_at)
     parts = [backbone.stem, *(getattr(backbone, name) for name in backbone.stage_names)]
     frozen = [not any(p.requires_grad for p in part.parameters()) for part in parts]
@@ -97,26 +97,26 @@ def test_freeze_stops_that_many_stages(freeze_at):
 
 
 @pytest.mark.parametrize(("depth", "millions"), [(18, 11.7), (34, 21.8), (50, 25.6), (101, 44.5), (152, 60.2)])
-def test_published_depths_have_the_published_numbers_of_parameters(depth, millions):
+def test_published_depths_have_the_published_number_of_parameters(depth, millions):
     with torch.device("meta"):
         model = resnet(depth, num_classes=1000, out_features=["linear"])
     assert sum(p.numel() for p in model.parameters()) / 1e6 == pytest.approx(millions, abs=0.1)
 
 
-def test_classifier_gives_logits():
+def test_classifier_returns_logits():
     assert resnet(num_classes=7).eval()(torch.randn(2, 3, 64, 64))["linear"].shape == (2, 7)
 
 
-def test_stages_behind_the_last_output_are_left_out():
+def test_stages_after_the_last_output_are_discarded():
     assert not hasattr(resnet(out_features=["res3"]), "res4")
 
 
-def test_rejects_an_unknown_output_and_names_the_nearest():
+def test_rejects_unknown_output_with_a_suggestion():
     with pytest.raises(ValueError, match="res5"):
         resnet(out_features=["res55"])
 
 
-def test_make_stage_gives_blocks_their_own_values():
+def test_make_stage_supports_values_per_block():
     blocks = ResNet.make_stage(
         BottleneckBlock,
         3,
@@ -132,13 +132,13 @@ def test_make_stage_gives_blocks_their_own_values():
     assert blocks[0].conv2.groups == 2
 
 
-def test_rejects_a_wrong_number_of_values_per_block():
+def test_rejects_wrong_number_of_values_per_block():
     with pytest.raises(ValueError, match="stride_per_block must have 3 values"):
         ResNet.make_stage(BasicBlock, 3, in_channels=8, out_channels=8, stride_per_block=[2])
 
 
 @pytest.mark.parametrize("modulated", [False, True])
-def test_deformable_block_starts_as_the_plain_one(modulated):
+def test_deformable_block_is_initially_a_regular_block(modulated):
     deformed = DeformBottleneckBlock(8, 16, bottleneck_channels=8, norm="", deform_modulated=modulated)
     plain = BottleneckBlock(8, 16, bottleneck_channels=8, norm="")
     state = {key: value for key, value in deformed.state_dict().items() if "offset" not in key}
@@ -177,32 +177,32 @@ def test_regnetx_4gf_has_the_widths_and_depths_of_the_paper():
     assert [len(list(getattr(model, name).children())) for name in model.stage_names] == [2, 5, 14, 2]
 
 
-def test_rejects_regnet_numbers_that_make_no_line():
+def test_rejects_invalid_regnet_parameters():
     with pytest.raises(ValueError, match="w_m > 1"):
         regnet_widths(10, 16, 1.0, 4)
 
 
-def test_windows_join_to_the_map_they_were_cut_from():
+def test_window_unpartition_inverts_window_partition():
     x = torch.randn(2, 7, 10, 3)
     windows, padded = window_partition(x, 4)
     assert windows.shape == (2 * 2 * 3, 4, 4, 3)
     assert torch.equal(window_unpartition(windows, 4, padded, (7, 10)), x)
 
 
-def test_relative_positions_depend_on_the_distance_only():
+def test_relative_positions_depend_only_on_the_distance():
     table = torch.arange(7.0).view(7, 1)
     got = get_rel_pos(4, 4, table)[..., 0]
     assert all(got[i, j] == i - j + 3 for i in range(4) for j in range(4))
 
 
-def test_shifted_windows_keep_opposite_ends_apart():
+def test_shifted_window_mask_separates_opposite_image_borders():
     mask = shifted_window_mask((4, 4), 2, 1, torch.zeros(1))
     assert mask.shape == (4, 4, 4)
     assert not mask[0].any()
     assert (mask[3] == 0).sum() == 4
 
 
-def test_swin_leaves_frozen_stages_in_inference():
+def test_frozen_swin_stages_remain_in_evaluation_mode():
     model = SwinTransformer(embed_dim=16, depths=(2, 2), num_heads=(1, 2), out_indices=(0, 1), frozen_stages=2).train()
     assert not model.patch_embed.training
     assert not any(p.requires_grad for p in model.layers[0].parameters())
@@ -213,11 +213,11 @@ def test_swin_leaves_frozen_stages_in_inference():
     ("name", "power"),
     [("roi_heads.x", 0), ("backbone.net.pos_embed", 13), ("backbone.net.blocks.11.norm1.weight", 1)],
 )
-def test_learning_rates_fall_towards_the_image(name, power):
+def test_learning_rates_decay_towards_the_image(name, power):
     assert get_vit_lr_decay_rate(name, 0.7, 12) == pytest.approx(0.7**power)
 
 
-def test_activation_checkpoints_change_no_gradient():
+def test_activation_checkpointing_does_not_change_gradients():
     torch.manual_seed(0)
     plain = small_vit()
     saving = small_vit(use_act_checkpoint=True)
@@ -228,7 +228,7 @@ def test_activation_checkpoints_change_no_gradient():
     assert torch.allclose(plain.pos_embed.grad, saving.pos_embed.grad, atol=1e-6)
 
 
-def test_timm_adapter_names_maps_by_stride_or_says_what_to_install():
+def test_timm_backbone_names_outputs_by_stride_or_reports_the_install_command():
     try:
         import timm  # noqa: F401
     except ImportError:
@@ -238,7 +238,7 @@ def test_timm_adapter_names_maps_by_stride_or_says_what_to_install():
         assert list(TimmBackbone("resnet18", out_indices=(1, 2)).output_shape()) == ["res2", "res3"]
 
 
-def test_timm_adapter_wraps_a_module_that_lists_its_maps(monkeypatch):
+def test_timm_backbone_uses_the_feature_info_of_the_model(monkeypatch):
     class Info:
         reduction = staticmethod(lambda: [4, 8])
         channels = staticmethod(lambda: [2, 3])

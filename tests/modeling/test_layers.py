@@ -32,12 +32,12 @@ def random_frozen(channels):
     return norm
 
 
-def test_fresh_frozen_norm_is_the_identity():
+def test_new_frozen_norm_is_the_identity():
     x = torch.randn(2, 3, 4, 5)
     assert torch.allclose(FrozenBatchNorm2d(3)(x), x, atol=1e-6)
 
 
-def test_convolution_folds_a_frozen_norm_with_the_same_output_and_gradient():
+def test_folded_frozen_norm_has_the_same_output_and_gradient():
     layer = Conv2d(3, 4, 3, padding=1, norm=random_frozen(4))
     x = torch.randn(2, 3, 6, 6)
     plain = layer.norm(F.conv2d(x, layer.weight, layer.bias, padding=1))
@@ -55,7 +55,7 @@ def test_frozen_norm_loads_a_caffe2_checkpoint_without_statistics():
     assert torch.allclose(norm(torch.ones(1, 2, 1, 1)).flatten(), torch.tensor([3.0, 3.0]), atol=1e-4)
 
 
-def test_convert_frozen_batchnorm_keeps_the_function_and_goes_back():
+def test_frozen_norm_conversion_is_invertible():
     model = nn.Sequential(nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4)).eval()
     model[1].running_mean.normal_()
     x = torch.randn(1, 3, 2, 2)
@@ -73,58 +73,58 @@ def test_get_norm_builds_every_name(name):
     assert get_norm(name, 64).eval()(torch.randn(2, 64, 3, 3)).shape == (2, 64, 3, 3)
 
 
-def test_get_norm_takes_a_callable_and_nothing():
+def test_get_norm_accepts_a_callable_and_none():
     assert isinstance(get_norm(nn.InstanceNorm2d, 8), nn.InstanceNorm2d)
     assert get_norm("", 8) is None
     assert get_norm(None, 8) is None
 
 
-def test_rejects_an_unknown_norm_and_names_the_nearest():
+def test_rejects_unknown_norm_with_a_suggestion():
     with pytest.raises(ValueError, match="FrozenBN"):
         get_norm("FrozenBM", 8)
 
 
-def test_layer_norm_normalises_every_pixel_over_channels():
+def test_layer_norm_normalizes_every_pixel_over_channels():
     out = LayerNorm(16)(torch.randn(2, 16, 3, 3) * 5 + 1)
     assert torch.allclose(out.mean(1), torch.zeros(2, 3, 3), atol=1e-5)
 
 
-def test_naive_sync_norm_alone_is_a_batch_norm():
+def test_naive_sync_norm_of_one_process_is_a_batch_norm():
     x = torch.randn(4, 3, 5, 5)
     assert torch.allclose(NaiveSyncBatchNorm(3)(x), nn.BatchNorm2d(3)(x), atol=1e-6)
 
 
-def test_cycle_norm_keeps_statistics_of_each_turn_apart():
+def test_cycle_norm_has_separate_statistics_per_call():
     norm = CycleBatchNormList(2, num_features=3)
     norm(torch.zeros(2, 3, 4, 4)), norm(torch.ones(2, 3, 4, 4))
     assert [round(float(n.running_mean[0]), 3) for n in norm] == [0.0, 0.1]
 
 
 @pytest.mark.parametrize("rows", [0, 7, 400])
-def test_linear_equals_torch_at_every_size(rows):
+def test_linear_equals_torch_for_all_sizes(rows):
     ours, x = Linear(1024, 512), torch.randn(rows, 1024)
     assert torch.allclose(ours(x), F.linear(x, ours.weight, ours.bias), atol=1e-4)
 
 
-def test_fast_layout_changes_nothing_but_the_strides():
+def test_fast_layout_changes_only_the_strides():
     x = torch.randn(2, 3, 4, 5)
     assert torch.equal(fast_layout(x), x)
     assert fast_layout(x).is_contiguous(memory_format=torch.channels_last)
 
 
 @pytest.mark.parametrize("separable", [False, True])
-def test_aspp_keeps_the_size(separable):
+def test_aspp_preserves_the_size(separable):
     layer = ASPP(8, 4, [1, 2, 3], norm="BN", activation=F.relu, use_depthwise_separable_conv=separable)
     assert layer(torch.randn(2, 8, 9, 7)).shape == (2, 4, 9, 7)
 
 
-def test_rejects_an_aspp_window_that_does_not_divide_the_input():
+def test_rejects_aspp_window_that_does_not_divide_the_input():
     layer = ASPP(8, 4, [1, 2, 3], norm="", activation=F.relu, pool_kernel_size=(4, 4))
     with pytest.raises(ValueError, match="must divide"):
         layer(torch.randn(1, 8, 6, 8))
 
 
-def test_depthwise_separable_convolution_has_few_weights():
+def test_depthwise_separable_convolution_has_fewer_weights():
     layer = DepthwiseSeparableConv2d(8, 16, norm1="BN", norm2="BN", activation2=F.relu)
     assert layer(torch.randn(1, 8, 5, 5)).shape == (1, 16, 5, 5)
     assert layer.depthwise.weight.numel() + layer.pointwise.weight.numel() == 8 * 9 + 8 * 16
@@ -137,7 +137,7 @@ def test_drop_path_drops_whole_samples_and_keeps_the_mean():
     assert torch.equal(DropPath(0.5).eval()(out), out)
 
 
-def test_shape_spec_is_a_value():
+def test_shape_specs_are_compared_by_value():
     assert ShapeSpec(channels=3, stride=4) == ShapeSpec(3, None, None, 4)
 
 
@@ -149,29 +149,29 @@ def test_iou_losses_are_zero_for_equal_boxes_and_grow_with_distance(loss):
     assert same < near < far
 
 
-def test_giou_of_boxes_apart_is_one_plus_the_empty_share_of_the_hull():
+def test_giou_loss_of_disjoint_boxes_is_one_plus_the_empty_fraction_of_the_enclosing_box():
     a, b = torch.tensor([[0.0, 0.0, 1.0, 1.0]]), torch.tensor([[2.0, 0.0, 3.0, 1.0]])
     assert float(giou_loss(a, b, "sum")) == pytest.approx(1 + 1 / 3)
 
 
-def test_smooth_l1_is_a_parabola_near_zero_and_a_line_beyond():
+def test_smooth_l1_is_quadratic_below_beta_and_linear_above():
     got = smooth_l1_loss(torch.tensor([0.5, 3.0]), torch.zeros(2), beta=1.0)
     assert got.tolist() == [0.125, 2.5]
 
 
-def test_means_over_nothing_are_zero_with_a_graph():
+def test_means_of_empty_losses_are_zero_and_differentiable():
     logits = torch.zeros(0, 3, requires_grad=True)
     cross_entropy(logits, torch.zeros(0, dtype=torch.long)).backward()
     smooth_l1_loss(logits, logits.detach(), 0.0, "mean").backward()
     assert logits.grad.shape == (0, 3)
 
 
-def test_rejects_an_unknown_reduction():
+def test_rejects_unknown_reduction():
     with pytest.raises(ValueError, match="did you mean 'mean'"):
         giou_loss(torch.zeros(1, 4), torch.zeros(1, 4), "meen")
 
 
-def test_roi_pool_takes_the_maximum_of_whole_cells():
+def test_roi_pool_is_the_maximum_of_whole_cells():
     grid = torch.arange(16.0).view(1, 1, 4, 4)
     out = ROIPool(2, 1.0)(grid, torch.tensor([[0, 0, 0, 3, 3], [0, 2, 2, 9, 9]], dtype=torch.float32))
     assert out[0].flatten().tolist() == [5.0, 7.0, 13.0, 15.0]

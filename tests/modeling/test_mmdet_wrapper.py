@@ -13,7 +13,7 @@ IMAGE = torch.zeros(2, 3, 4, 4)
 
 
 class Detector(nn.Module):
-    """What MMDetection's detectors look like from outside."""
+    """A detector with the interface of MMDetection."""
 
     def __init__(self):
         super().__init__()
@@ -31,21 +31,21 @@ class Detector(nn.Module):
 COLORS = {"pixel_mean": (0.0, 0.0, 0.0), "pixel_std": (1.0, 1.0, 1.0)}
 
 
-def test_mmdet_results_become_instances():
+def test_mmdet_results_are_converted_to_instances():
     model = MMDetDetector(Detector(), **COLORS).eval()
     (output,) = model([{"image": torch.zeros(3, 40, 50), "height": 80, "width": 100}])
-    found = output["instances"]
-    assert found.image_size == (80, 100)
-    assert found.pred_classes.tolist() == [0]
-    assert found.pred_masks.shape == (1, 80, 100)
+    detections = output["instances"]
+    assert detections.image_size == (80, 100)
+    assert detections.pred_classes.tolist() == [0]
+    assert detections.pred_masks.shape == (1, 80, 100)
 
 
-def test_mmdet_losses_are_added_and_figures_logged():
+def test_mmdet_losses_are_summed_and_metrics_logged():
     model = MMDetDetector(Detector(), **COLORS)
-    truth = tiny_models.ground_truth()
-    truth.remove("gt_masks")
+    targets = tiny_models.ground_truth()
+    targets.remove("gt_masks")
     with EventStorage(0) as storage:
-        losses = model([{"image": torch.zeros(3, 64, 96), "instances": truth}])
+        losses = model([{"image": torch.zeros(3, 64, 96), "instances": targets}])
     assert {key: float(value) for key, value in losses.items()} == {"loss_a": 3.0}
     assert storage.latest()["acc"][0] == 0.5
 
@@ -61,6 +61,6 @@ def test_mmdet_backbone_names_its_outputs():
         MMDetBackbone(Two(), output_shapes=shapes[:1])(IMAGE)
 
 
-def test_an_mmdet_config_without_mmdet_says_what_to_install():
+def test_mmdet_config_without_mmdet_reports_the_install_command():
     with pytest.raises(ImportError, match="pip install"):
         MMDetDetector({"type": "MaskRCNN"}, **COLORS)

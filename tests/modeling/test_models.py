@@ -19,7 +19,7 @@ def name(request):
 
 
 def loose(model):
-    """Let every detection through, so that an untrained model finds something."""
+    """Set all score thresholds to 0, so that an untrained model has detections."""
     heads = getattr(model, "roi_heads", None)
     predictors = getattr(heads, "box_predictor", [])
     for predictor in predictors if isinstance(predictors, torch.nn.ModuleList) else [predictors]:
@@ -30,7 +30,7 @@ def loose(model):
     return model.eval()
 
 
-def test_training_gives_finite_losses_and_gradients(name):
+def test_training_yields_finite_losses_and_gradients(name):
     model = tiny_models.MODELS[name]()
     losses = model(tiny_models.inputs(rotated=name == "rotated"))
     assert losses
@@ -39,13 +39,13 @@ def test_training_gives_finite_losses_and_gradients(name):
     assert [key for key, p in model.named_parameters() if p.grad is None] == []
 
 
-def test_training_survives_images_without_objects(name):
+def test_training_on_images_without_objects_is_finite(name):
     losses = tiny_models.MODELS[name]()(tiny_models.inputs(rotated=name == "rotated", objects=0))
     assert all(value.isfinite() for value in losses.values())
     sum(losses.values()).backward()
 
 
-def test_inference_answers_in_the_wanted_size(name):
+def test_inference_returns_the_requested_output_size(name):
     model = loose(tiny_models.MODELS[name]())
     with torch.no_grad():
         outputs = model(tiny_models.inputs())
@@ -60,7 +60,7 @@ def test_inference_answers_in_the_wanted_size(name):
             assert output["instances"].pred_masks.shape[1:] == size
 
 
-def test_a_batch_equals_its_images_one_by_one(name):
+def test_batch_equals_its_images_one_by_one(name):
     model, items = loose(tiny_models.MODELS[name]()), tiny_models.inputs(sizes=((64, 96), (64, 96)))
     with torch.no_grad():
         together, alone = model(items), [model([item])[0] for item in items]
@@ -73,7 +73,7 @@ def test_a_batch_equals_its_images_one_by_one(name):
             assert torch.allclose(*sides, atol=1e-4)
 
 
-def test_training_statistics_go_to_the_active_event_storage():
+def test_training_statistics_are_logged_to_the_active_event_storage():
     with EventStorage(0) as storage:
         tiny_models.rcnn()(tiny_models.inputs())
     assert {"rpn/num_pos_anchors", "roi_head/num_fg_samples", "fast_rcnn/cls_accuracy", "mask_rcnn/accuracy"} <= set(
@@ -91,7 +91,7 @@ def test_training_visualizer_is_called_every_period():
     assert calls == [(2, 2), (2, 2)]
 
 
-def test_given_boxes_get_masks_without_detection():
+def test_masks_are_predicted_for_given_boxes():
     model, items = tiny_models.rcnn().eval(), tiny_models.inputs(sizes=((64, 96),))
     boxes = Boxes(torch.tensor([[4.0, 4.0, 30.0, 30.0]]))
     known = Instances((64, 96), pred_boxes=boxes, pred_classes=torch.tensor([1]))
@@ -101,7 +101,7 @@ def test_given_boxes_get_masks_without_detection():
     assert torch.equal(found.pred_boxes.tensor, boxes.tensor)
 
 
-def test_class_masks_are_those_of_the_full_head():
+def test_masks_of_predicted_classes_equal_those_of_all_classes():
     model = loose(tiny_models.rcnn())
     head = model.roi_heads.mask_head
     x = torch.randn(3, 8, 7, 7)
@@ -113,14 +113,14 @@ def test_class_masks_are_those_of_the_full_head():
     assert torch.allclose(found.pred_masks[:, 0], wanted, atol=1e-6)
 
 
-def test_missing_proposals_are_named():
+def test_rejects_inputs_without_proposals():
     model = tiny_models.rcnn().eval()
     model.proposal_generator = None
     with pytest.raises(ValueError, match="input 0 needs 'proposals'"):
         model(tiny_models.inputs())
 
 
-def test_rejects_an_image_with_other_channels():
+def test_rejects_image_with_wrong_number_of_channels():
     with pytest.raises(ValueError, match=r"must have shape \(3, H, W\), got \(1, 8, 8\)"):
         tiny_models.rcnn().eval()([{"image": torch.zeros(1, 8, 8)}])
 
@@ -140,7 +140,7 @@ def randomize_norms(model):
     return model
 
 
-def test_folding_norms_changes_no_feature():
+def test_folding_norms_does_not_change_features():
     backbone = randomize_norms(tiny_models.backbone()).eval()
     x = torch.randn(1, 3, 64, 64)
     with torch.no_grad():
@@ -151,12 +151,12 @@ def test_folding_norms_changes_no_feature():
 
 @pytest.fixture
 def winograd_everywhere(monkeypatch):
-    """Also convolutions of a few channels, as those of tiny models."""
+    """Replace convolutions with few channels too, as tiny models have."""
     monkeypatch.setattr(WinogradConv2d, "LEAST_CHANNELS", 1)
 
 
 @pytest.mark.usefixtures("winograd_everywhere")
-def test_an_optimized_model_of_every_kind_gives_the_same(name):
+def test_optimized_models_return_the_same_results(name):
     model, items = loose(randomize_norms(tiny_models.MODELS[name]())), tiny_models.inputs()
     with torch.no_grad():
         wanted, found = model(items), optimize_for_inference(copy.deepcopy(model))(items)
@@ -173,7 +173,7 @@ def wide_convolution(**kwargs):
     return Conv2d(32, 40, 3, padding=1, activation=torch.nn.ReLU(), **kwargs).eval()
 
 
-def test_a_fast_convolution_keeps_names_output_and_the_layer_that_is_scripted():
+def test_winograd_convolution_keeps_names_outputs_and_the_scripted_layer():
     layers, x = torch.nn.Sequential(wide_convolution()), torch.randn(1, 32, 9, 10)
     names, scripted = list(layers.state_dict()), torch.jit.script(layers)
     with torch.no_grad():
@@ -184,13 +184,13 @@ def test_a_fast_convolution_keeps_names_output_and_the_layer_that_is_scripted():
     assert list(layers.state_dict()) == names
 
 
-def test_a_gradient_goes_through_the_plain_convolution():
+def test_gradients_use_the_regular_convolution():
     layers, x = torch.nn.Sequential(wide_convolution()), torch.randn(1, 32, 9, 10, requires_grad=True)
     wanted = torch.autograd.grad(layers(x).sum(), x)[0]
     assert torch.allclose(torch.autograd.grad(use_winograd(layers)(x).sum(), x)[0], wanted)
 
 
-def test_an_export_has_the_plain_convolution():
+def test_exported_graph_contains_the_regular_convolution():
     layers = use_winograd(torch.nn.Sequential(wide_convolution()))
     program = torch.export.export(layers, (torch.randn(1, 32, 9, 10),))
     assert "conv2d" in str(program.graph)
@@ -200,12 +200,12 @@ def test_an_export_has_the_plain_convolution():
 @pytest.mark.parametrize(
     "kwargs", [{"stride": 2}, {"dilation": 2}, {"groups": 2}, {"padding_mode": "reflect"}], ids=str
 )
-def test_other_convolutions_stay(kwargs):
+def test_unsupported_convolutions_are_not_replaced(kwargs):
     layer = Conv2d(32, 40, 3, **{"padding": 1, **kwargs})
     assert use_winograd(torch.nn.Sequential(layer))[0] is layer
 
 
-def test_a_layer_with_a_hook_or_few_channels_stays():
+def test_layers_with_hooks_or_few_channels_are_not_replaced():
     hooked, narrow = wide_convolution(), Conv2d(8, 40, 3, padding=1)
     hooked.register_forward_hook(lambda *_: None)
     assert list(use_winograd(torch.nn.Sequential(hooked, narrow))) == [hooked, narrow]
@@ -213,26 +213,26 @@ def test_a_layer_with_a_hook_or_few_channels_stays():
 
 @pytest.mark.usefixtures("winograd_everywhere")
 @pytest.mark.parametrize(("dtype", "replaced"), [(torch.float32, True), (torch.bfloat16, False)], ids=str)
-def test_bfloat16_stays_with_processors_that_multiply_its_matrices(monkeypatch, dtype, replaced):
+def test_bfloat16_convolutions_are_not_replaced_on_amx_processors(monkeypatch, dtype, replaced):
     monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: True)
     model = optimize_for_inference(tiny_models.rcnn(), dtype)
     assert any(isinstance(module, WinogradConv2d) for module in model.modules()) == replaced
 
 
-def test_a_layer_that_two_modules_share_stays_shared():
+def test_shared_layers_remain_shared():
     layer = wide_convolution()
     model = use_winograd(torch.nn.ModuleList([torch.nn.Sequential(layer), torch.nn.Sequential(layer)]))
     assert model[0][0] is model[1][0]
 
 
-def test_fast_convolutions_count_as_plain_ones():
+def test_winograd_convolutions_have_the_flops_of_regular_ones():
     layers, x = torch.nn.Sequential(wide_convolution()), torch.randn(1, 32, 9, 10)
     with torch.no_grad():
         assert FlopCountAnalysis(use_winograd(layers), x).total() == 32 * 40 * 9 * 90
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
-def test_optimized_model_gives_the_same_scores(dtype):
+def test_optimized_model_returns_the_same_scores(dtype):
     model, items = loose(randomize_norms(tiny_models.rcnn())), tiny_models.inputs()
     with torch.no_grad():
         wanted = [o["instances"].scores for o in model(items)]
@@ -244,7 +244,7 @@ def test_optimized_model_gives_the_same_scores(dtype):
         assert b.pred_boxes.tensor.dtype == torch.float32
 
 
-def test_optimizing_rejects_a_type_that_is_not_floating():
+def test_optimize_for_inference_rejects_integer_dtypes():
     with pytest.raises(ValueError, match="must be floating"):
         optimize_for_inference(tiny_models.rcnn(), torch.int8)
 

@@ -1,4 +1,4 @@
-"""Detectors small enough to run in milliseconds, from plain constructors."""
+"""Tiny detectors that run in milliseconds, one per architecture."""
 
 import torch
 
@@ -48,7 +48,7 @@ def backbone(norm="BN"):
             )
         )
         channels = width
-    # A stage that keeps its width cannot change its stride without a shortcut.
+    # Without a change of width there is a plain shortcut, which cannot change the resolution.
     stages[2] = ResNet.make_stage(BasicBlock, 1, in_channels=16, out_channels=24, stride_per_block=[2], norm=norm)
     return FPN(ResNet(BasicStem(3, 8, norm), stages, out_features=names), names, 8)
 
@@ -74,10 +74,10 @@ def box_head():
     return FastRCNNConvFCHead(ShapeSpec(channels=8, height=4, width=4), conv_dims=[], fc_dims=[16])
 
 
-def box_parts(transform=UPRIGHT, layer=FastRCNNOutputLayers, kind="ROIAlignV2", **kwargs):
+def box_parts(transform=UPRIGHT, layer=FastRCNNOutputLayers, pooler_type="ROIAlignV2", **kwargs):
     head = box_head()
     predictor = layer(head.output_shape, box2box_transform=transform, num_classes=CLASSES, **kwargs)
-    pooler = ROIPooler(4, SCALES, 0, kind)
+    pooler = ROIPooler(4, SCALES, 0, pooler_type)
     return {"box_in_features": LEVELS, "box_pooler": pooler, "box_head": head, "box_predictor": predictor}
 
 
@@ -190,33 +190,32 @@ MODELS = {
 def ground_truth(size=(64, 96), rotated=False, objects=2):
     height, width = size
     boxes = torch.tensor([[8.0, 8.0, 40.0, 40.0], [30.0, 20.0, 60.0, 60.0]])[:objects]
-    found = Instances(size, gt_boxes=Boxes(boxes), gt_classes=torch.tensor([0, 2])[:objects])
+    targets = Instances(size, gt_boxes=Boxes(boxes), gt_classes=torch.tensor([0, 2])[:objects])
     if rotated:
         return Instances(
             size,
             gt_boxes=RotatedBoxes(torch.tensor([[24.0, 24, 32, 20, 30], [45.0, 40, 30, 40, 0]])[:objects]),
-            gt_classes=found.gt_classes,
+            gt_classes=targets.gt_classes,
         )
     bits = torch.zeros(objects, height, width, dtype=torch.bool)
     for mask, (x1, y1, x2, y2) in zip(bits, boxes.long().tolist(), strict=True):
         mask[y1:y2, x1:x2] = True
-    found.gt_masks = BitMasks(bits)
+    targets.gt_masks = BitMasks(bits)
     points = torch.cat((boxes[:, None, :2] + torch.rand(objects, 5, 2) * 20, torch.full((objects, 5, 1), 2.0)), 2)
-    found.gt_keypoints = Keypoints(points)
-    return found
+    targets.gt_keypoints = Keypoints(points)
+    return targets
 
 
 def inputs(rotated=False, objects=2, sizes=((64, 96), (48, 64))):
     items = []
     for size in sizes:
         image = torch.randint(0, 256, (3, *size), dtype=torch.uint8)
-        truth = ground_truth((64, 96), rotated, objects)
-        truth = Instances(size, **truth.get_fields())
-        if truth.has("gt_masks"):
-            truth.gt_masks = BitMasks(truth.gt_masks.tensor[:, : size[0], : size[1]])
-        truth.gt_boxes.clip(size)
+        targets = Instances(size, **ground_truth((64, 96), rotated, objects).get_fields())
+        if targets.has("gt_masks"):
+            targets.gt_masks = BitMasks(targets.gt_masks.tensor[:, : size[0], : size[1]])
+        targets.gt_boxes.clip(size)
         semantic = torch.randint(0, 4, size)
         items.append(
-            {"image": image, "instances": truth, "sem_seg": semantic, "height": size[0] * 2, "width": size[1] * 2}
+            {"image": image, "instances": targets, "sem_seg": semantic, "height": size[0] * 2, "width": size[1] * 2}
         )
     return items

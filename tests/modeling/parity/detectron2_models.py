@@ -1,4 +1,4 @@
-"""Models of Detectron2's zoo, written with plain constructors; each is named as its golden measurement."""
+"""Models of Detectron2's zoo from plain constructors, by the names of their measurements."""
 
 import functools
 
@@ -28,15 +28,15 @@ def resnet(out=STAGES, depth=50, norm="FrozenBN", freeze_at=2, **kwargs):
 
 
 def staged_resnet(out, dilation5=1, deformable=(False,) * 4):
-    """ResNet-50 whose stages differ: a dilated last one, or deformable ones."""
+    """ResNet-50 with a dilated last stage or deformable stages."""
     stages, channels = [], 64
     for i, (blocks, width) in enumerate(zip((3, 4, 6, 3), (256, 512, 1024, 2048), strict=True)):
         dilation = dilation5 if i == 3 else 1
         stride = 1 if i == 0 or dilation > 1 else 2
-        kind = bb.DeformBottleneckBlock if deformable[i] else bb.BottleneckBlock
+        block_class = bb.DeformBottleneckBlock if deformable[i] else bb.BottleneckBlock
         stages.append(
             bb.ResNet.make_stage(
-                kind,
+                block_class,
                 blocks,
                 in_channels=channels,
                 out_channels=width,
@@ -120,7 +120,7 @@ def mask_rcnn_fpn(classes=80, bottom_up=None, colors=BGR):
 
 
 def mask_rcnn_gn():
-    """Group norm everywhere, nothing frozen."""
+    """Mask R-CNN with group norm in all parts, without frozen stages."""
     branches = {**box_branch(conv_dims=[256] * 4, fc_dims=[1024], norm="GN"), **mask_branch(norm="GN")}
     roi_heads = heads.StandardROIHeads(**branches, **sampling())
     backbone = fpn(resnet(norm="GN", stride_in_1x1=False), norm="GN")

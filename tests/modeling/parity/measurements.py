@@ -1,4 +1,4 @@
-"""Run a model as Detectron2 was run for the golden measurements, and match what comes out."""
+"""Inputs, settings and comparison of the measurements of Detectron2."""
 
 import gzip
 import importlib.util
@@ -21,19 +21,19 @@ _spec.loader.exec_module(fill)
 
 
 def golden(name):
-    """Return the facts and the arrays that were measured."""
+    """Return the properties and the arrays measured for a model."""
     key = name.replace("/", "__")
     with gzip.open(FOLDER / f"{key}.json.gz", "rt") as file:
         return json.load(file), np.load(FOLDER / f"{key}.npz")
 
 
-def picture(height, width, seed):
+def image(height, width, seed):
     return torch.from_numpy(np.ascontiguousarray(fill.image(height, width, seed).transpose(2, 0, 1)))
 
 
 def batch(with_proposals):
-    """Two images of different size, the first to be scaled up twice."""
-    first, second = picture(HEIGHT, WIDTH, 0), picture(HEIGHT - 32, WIDTH - 64, 1)
+    """Return two images of different size; the output of the first one is twice as large."""
+    first, second = image(HEIGHT, WIDTH, 0), image(HEIGHT - 32, WIDTH - 64, 1)
     items = [
         {"image": first, "height": HEIGHT * 2, "width": WIDTH * 2},
         {"image": second, "height": HEIGHT - 32, "width": WIDTH - 64},
@@ -47,33 +47,33 @@ def batch(with_proposals):
 
 
 def targets(num_classes, num_keypoints, mask_format, seed, size=(HEIGHT, WIDTH)):
-    """Six objects; the order of the draws is part of the measurement."""
+    """Return six objects. The measurements depend on the order of the random draws."""
     rng = np.random.default_rng(seed)
     n = 6
     x, y = rng.uniform(0, WIDTH * 0.6, n), rng.uniform(0, HEIGHT * 0.6, n)
     w, h = rng.uniform(20, WIDTH * 0.38, n), rng.uniform(20, HEIGHT * 0.38, n)
     boxes = np.stack([x, y, x + w, y + h], 1).astype(np.float32)
-    found = Instances(size, gt_boxes=Boxes(torch.from_numpy(boxes)))
-    found.gt_classes = torch.from_numpy(rng.integers(0, num_classes, n))
+    objects = Instances(size, gt_boxes=Boxes(torch.from_numpy(boxes)))
+    objects.gt_classes = torch.from_numpy(rng.integers(0, num_classes, n))
     diamonds = [
         [np.array([a, (c + d) / 2, (a + e) / 2, c, e, (c + d) / 2, (a + e) / 2, d], np.float64)] for a, c, e, d in boxes
     ]
-    found.gt_masks = PolygonMasks(diamonds)
+    objects.gt_masks = PolygonMasks(diamonds)
     if mask_format == "bitmask":
         bits = torch.stack([torch.from_numpy(polygons_to_bitmask(p, HEIGHT, WIDTH)) for p in diamonds])
-        found.gt_masks = BitMasks(bits[:, : size[0], : size[1]].contiguous())
+        objects.gt_masks = BitMasks(bits[:, : size[0], : size[1]].contiguous())
     if num_keypoints:
         points = np.full((n, num_keypoints, 3), 2, np.float32)
         for axis in (0, 1):
-            share = rng.uniform(0, 1, (n, num_keypoints))
-            points[:, :, axis] = boxes[:, None, axis] + share * (boxes[:, axis + 2] - boxes[:, axis])[:, None]
-        found.gt_keypoints = Keypoints(torch.from_numpy(points))
-    found.gt_boxes.clip(size)
-    return found
+            fraction = rng.uniform(0, 1, (n, num_keypoints))
+            points[:, :, axis] = boxes[:, None, axis] + fraction * (boxes[:, axis + 2] - boxes[:, axis])[:, None]
+        objects.gt_keypoints = Keypoints(torch.from_numpy(points))
+    objects.gt_boxes.clip(size)
+    return objects
 
 
 def prepare(model):
-    """Fill the weights and let every detection through."""
+    """Set the weights of the measurements, and all score thresholds to 0."""
     model.eval()
     fill.fill_(model)
     if hasattr(model, "head"):
@@ -85,7 +85,7 @@ def prepare(model):
 
 
 def training_losses(model, name):
-    """Return the losses with every anchor and proposal kept, and batch statistics and drop-outs off."""
+    """Return the losses without randomness: all anchors and proposals, no batch statistics, no dropout."""
     model.train()
     for module in model.modules():
         if isinstance(module, nn.BatchNorm2d) or "Drop" in type(module).__name__:
@@ -98,14 +98,18 @@ def training_losses(model, name):
         model.roi_heads.positive_fraction = 0.999999
     keypoints = 17 if "eypoint" in name else 0
     classes = 1 if keypoints else 1203 if "LVIS" in name else 80
-    kind = "bitmask" if "ViTDet" in name else "polygon"
+    mask_format = "bitmask" if "ViTDet" in name else "polygon"
     items = []
     for i, item in enumerate(batch("fast_rcnn" in name)):
         height, width = item["image"].shape[1:]
         blocks = np.random.default_rng(3).integers(0, 54, (height // 32 + 1, width // 32 + 1))
         semantic = torch.from_numpy(np.kron(blocks, np.ones((32, 32), np.int64))[:height, :width].copy())
         items.append(
-            {**item, "instances": targets(classes, keypoints, kind, 11 + i, (height, width)), "sem_seg": semantic}
+            {
+                **item,
+                "instances": targets(classes, keypoints, mask_format, 11 + i, (height, width)),
+                "sem_seg": semantic,
+            }
         )
     torch.manual_seed(0)
     with EventStorage(0):
@@ -113,13 +117,13 @@ def training_losses(model, name):
 
 
 def relative(got, want):
-    """Largest difference relative to the largest value wanted."""
+    """Return the largest difference relative to the largest expected value."""
     assert got.shape == want.shape
     return float(np.abs(got.astype(np.float64) - want).max() / max(1.0, np.abs(want).max()))
 
 
 def counterparts(got, want):
-    """For every wanted box the index of its own counterpart, or -1: 0.1 pixel, score 1e-3, same class."""
+    """Return the index of the match of each expected box, or -1, within 0.1 pixels and 1e-3 in score."""
     match, free = np.full(len(want["boxes"]), -1), np.ones(len(got["boxes"]), bool)
     for i in range(len(match)):
         near = free & (np.abs(got["boxes"] - want["boxes"][i]).max(1) < 0.1)

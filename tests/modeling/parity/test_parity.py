@@ -1,4 +1,4 @@
-"""Every architecture gives Detectron2's numbers for the same weights and images."""
+"""Comparison of every architecture with measurements of Detectron2 for the same weights and images."""
 
 import copy
 
@@ -19,7 +19,7 @@ SLOW = [
 
 @pytest.fixture(scope="module")
 def measured(request):
-    """One model's outputs and what was measured, shared by the tests of this file."""
+    """The outputs and measurements of one model, shared by the tests of this file."""
     name = request.param
     info, want = golden(name)
     model = prepare(MODELS[name]())
@@ -46,14 +46,14 @@ def test_has_the_state_dict_and_trainable_parameters_of_detectron2(name):
 
 
 @pytest.mark.parametrize("measured", SLOW, indirect=True)
-def test_features_are_the_measured_ones(measured):
+def test_features_match_the_measurements(measured):
     for level, value in measured["features"].items():
         assert relative(value.mean((2, 3)).numpy(), measured["want"][f"feat.{level}.mean"]) < 1e-4
         assert relative(value[:, :8, :2, :2].numpy(), measured["want"][f"feat.{level}.corner"]) < 1e-4
 
 
 @pytest.mark.parametrize("measured", SLOW, indirect=True)
-def test_the_optimized_model_gives_the_same_features_and_detections(measured):
+def test_optimized_model_matches_the_measurements(measured):
     want = measured["want"]
     model, items = optimize_for_inference(copy.deepcopy(measured["model"])), batch("fast_rcnn" in measured["name"])
     with torch.no_grad():
@@ -66,7 +66,7 @@ def test_the_optimized_model_gives_the_same_features_and_detections(measured):
 
 
 @pytest.mark.parametrize("measured", SLOW, indirect=True)
-def test_proposals_are_the_measured_ones(measured):
+def test_proposals_match_the_measurements(measured):
     want = measured["want"]
     for i, found in enumerate(measured["proposals"] if "0.proposals" in want else ()):
         got = {"boxes": found.proposal_boxes.tensor.numpy(), "scores": found.objectness_logits.numpy()}
@@ -75,7 +75,7 @@ def test_proposals_are_the_measured_ones(measured):
 
 
 @pytest.mark.parametrize("measured", SLOW, indirect=True)
-def test_detections_are_the_measured_ones(measured):
+def test_detections_match_the_measurements(measured):
     want = measured["want"]
     for i, output in enumerate(measured["outputs"] if "0.boxes" in want else ()):
         found, match = matched(output, want, i)
@@ -90,7 +90,7 @@ def test_detections_are_the_measured_ones(measured):
 
 
 def matched(output, want, i):
-    """Return detections or proposals of image ``i``, and for every measured one the index of its counterpart."""
+    """Return the detections or proposals of image `i`, and the index of the match of every measured one."""
     found = output.get("instances", output.get("proposals"))
     wanted = {"boxes": want[f"{i}.boxes"], "scores": want[f"{i}.scores"]}
     if found.has("proposal_boxes"):
@@ -103,7 +103,7 @@ def matched(output, want, i):
 
 
 @pytest.mark.parametrize("measured", SLOW, indirect=True)
-def test_semantic_and_panoptic_maps_are_the_measured_ones(measured):
+def test_semantic_and_panoptic_outputs_match_the_measurements(measured):
     want, info = measured["want"], measured["info"]
     for i, output in enumerate(measured["outputs"]):
         if f"{i}.sem_argmax" in want:
@@ -118,7 +118,7 @@ def test_semantic_and_panoptic_maps_are_the_measured_ones(measured):
 
 
 @pytest.mark.parametrize("measured", SLOW, indirect=True)
-def test_losses_and_gradients_are_the_measured_ones(measured):
+def test_losses_and_gradients_match_the_measurements(measured):
     info, model = measured["info"], measured["model"]
     losses = training_losses(model, measured["name"])
     if "losses" in info:

@@ -1,4 +1,4 @@
-"""What a model costs: parameters, multiply-adds, activations."""
+"""Model complexity: parameters, multiply-adds and activations."""
 
 from .activations import ActivationCountAnalysis, activation_count
 from .flops import FlopCountAnalysis, flop_count

@@ -1,4 +1,4 @@
-"""How many numbers a model's convolutions and matrix products put out."""
+"""Number of activations: outputs of convolutions and matrix products."""
 
 from collections import Counter
 from typing import Any
@@ -9,11 +9,13 @@ from torch.utils.module_tracker import ModuleTracker
 
 from .count_analysis import CountAnalysis
 
-#: Operators whose outputs count: what the hardware must write before anything cheap happens to it.
+#: The counted operators. Elementwise operators, which can be fused with their inputs, are not counted.
 COUNTED = ("convolution", "mm", "addmm", "bmm", "baddbmm", "deform_conv2d")
 
 
 class _Recorder(TorchDispatchMode):
+    """Dispatch mode that counts the outputs of the operators in `COUNTED` by module and operator."""
+
     def __init__(self, tracker: ModuleTracker) -> None:
         super().__init__()
         self.tracker = tracker
@@ -30,18 +32,18 @@ class _Recorder(TorchDispatchMode):
 
 
 class ActivationCountAnalysis(CountAnalysis):
-    """Run a model once and count the outputs of its convolutions and matrix products.
+    """Number of outputs of convolutions and matrix products in one call of a model.
 
     Args:
-        model: The model, in the mode that shall be counted.
-        inputs: Arguments of its call, a tuple; a single other object is taken as the only argument.
+        model: The model, in the mode (training or inference) to analyze.
+        inputs: Tuple of the arguments of the call; any other object is the only argument.
 
     Example:
         >>> import torch
         >>> ActivationCountAnalysis(torch.nn.Linear(3, 4), torch.zeros(2, 3)).total()
         8
 
-    Source: Radosavovic et al., "Designing Network Design Spaces", 2020, section 4, for why activations matter.
+    Source: Radosavovic et al., "Designing Network Design Spaces", 2020, section 4, for the relevance of activations.
     """
 
     def _run(self) -> dict[str, Counter[str]]:
@@ -53,6 +55,6 @@ class ActivationCountAnalysis(CountAnalysis):
 
 
 def activation_count(model: nn.Module, inputs: Any) -> Counter[str]:
-    """Return millions of activations by operator; arguments as for `ActivationCountAnalysis`."""
+    """Return millions of activations by operator; the arguments are those of `ActivationCountAnalysis`."""
     counts = ActivationCountAnalysis(model, inputs).by_operator()
     return Counter({operator: count / 1e6 for operator, count in counts.items()})

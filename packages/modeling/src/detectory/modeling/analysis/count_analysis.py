@@ -1,4 +1,4 @@
-"""What analyses that run a model once have in common: counts by module and operator."""
+"""Base class of analyses that run a model once and count by module and operator."""
 
 from abc import ABC, abstractmethod
 from collections import Counter
@@ -9,11 +9,11 @@ from torch import nn
 
 
 class CountAnalysis(ABC):
-    """Run a model once, when the first figure is asked for, and count.
+    """Counts of one call of a model, by module and operator. The model runs when the first count is requested.
 
     Args:
-        model: The model, in the mode (training or inference) that shall be counted.
-        inputs: Arguments of its call, a tuple; a single other object is taken as the only argument.
+        model: The model, in the mode (training or inference) to analyze.
+        inputs: Tuple of the arguments of the call; any other object is the only argument.
     """
 
     def __init__(self, model: nn.Module, inputs: Any) -> None:
@@ -22,26 +22,26 @@ class CountAnalysis(ABC):
         self._counts: dict[str, Counter[str]] | None = None
 
     def total(self, module_name: str = "") -> int:
-        """Return the count of a module and all below it; `""` is the model."""
+        """Return the count of a module including its submodules; `""` is the model."""
         return sum(self.by_module_and_operator()[module_name].values())
 
     def by_operator(self, module_name: str = "") -> Counter[str]:
-        """Return the counts of a module by operator."""
+        """Return the counts of a module including its submodules, by operator."""
         return self.by_module_and_operator()[module_name]
 
     def by_module(self) -> Counter[str]:
-        """Return the count of every module, each including all below it."""
+        """Return the count of every module, including its submodules."""
         return Counter({name: sum(counts.values()) for name, counts in self.by_module_and_operator().items()})
 
     def by_module_and_operator(self) -> dict[str, Counter[str]]:
-        """Return the counts of every module by operator, each including all below it."""
+        """Return the counts of every module, including its submodules, by operator."""
         if self._counts is None:
             with torch.no_grad():
-                found = self._run()
-            # torch's trackers name modules with the root's class in front.
+                recorded = self._run()
+            # torch's trackers prefix module names with the class name of the root.
             root = type(self.model).__name__
             self._counts = {name: Counter() for name, _ in self.model.named_modules()}
-            for key, per_operator in found.items():
+            for key, per_operator in recorded.items():
                 name = "" if key == "Global" else key.removeprefix(f"{root}.")
                 if key != root and name in self._counts:
                     self._counts[name].update(per_operator)
@@ -49,4 +49,4 @@ class CountAnalysis(ABC):
 
     @abstractmethod
     def _run(self) -> dict[str, Counter[str]]:
-        """Call the model and return the counts by operator under the names that torch's trackers give to modules."""
+        """Call the model; return the counts by operator under the module names of torch's trackers."""

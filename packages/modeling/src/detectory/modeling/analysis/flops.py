@@ -1,4 +1,4 @@
-"""How many floating-point operations a model needs, by operator and by module."""
+"""Number of multiply-adds by module and operator."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from .count_analysis import CountAnalysis
 
 
 def _roi_align_multiply_adds(input_shape: Any, *_: Any, out_shape: Any, **__: Any) -> int:
-    """Four neighbours for each sample of each output, at the adaptive ratio's least, one sample a bin."""
+    """Return the operations of four neighbors per sample, for one sample per bin, the minimum of the adaptive ratio."""
     del input_shape
     total = 4
     for size in out_shape:
@@ -23,7 +23,7 @@ def _roi_align_multiply_adds(input_shape: Any, *_: Any, out_shape: Any, **__: An
 def _deform_conv_multiply_adds(
     input_shape: Any, offset_shape: Any, weight_shape: Any, *_: Any, out_shape: Any, **__: Any
 ) -> int:
-    """Those of a plain convolution, and four for sampling each of its inputs."""
+    """Return the operations of a regular convolution, plus four per input sample for the interpolation."""
     del offset_shape
     batch, out_channels, height, width = out_shape
     taps = weight_shape[2] * weight_shape[3]
@@ -32,12 +32,13 @@ def _deform_conv_multiply_adds(
 
 
 def _winograd_multiply_adds(input_shape: Any, *_: Any, out_shape: Any, **__: Any) -> int:
-    """Those of the plain 3x3 convolution, whose result it is."""
+    """Return the operations of the equivalent direct 3×3 convolution."""
     batch, out_channels, height, width = out_shape
     return 2 * batch * out_channels * height * width * input_shape[1] * 9
 
 
 def _custom_formulas() -> dict[Any, Callable[..., int]]:
+    """Return formulas for the operators of `detectory.ops`, which count a multiply-add as two like torch's."""
     formulas = {
         "roi_align": _roi_align_multiply_adds,
         "deform_conv2d": _deform_conv_multiply_adds,
@@ -51,15 +52,15 @@ def _custom_formulas() -> dict[Any, Callable[..., int]]:
 
 
 class FlopCountAnalysis(CountAnalysis):
-    """Run a model once and count.
+    """Number of multiply-adds in one call of a model.
 
-    One multiply-add counts as one operation, as the detection papers count. Convolutions, matrix products,
-    attention, `roi_align` and deformable convolutions are counted; norms and activations are not, as memory and
-    not arithmetic sets their time.
+    A multiply-add counts as one operation, as in the detection papers. Convolutions, matrix products, attention,
+    `roi_align` and deformable convolutions are counted. Norms and activations are not: their time depends on memory
+    bandwidth rather than arithmetic.
 
     Args:
-        model: The model, in the mode (training or inference) that shall be counted.
-        inputs: Arguments of its call, a tuple; a single other object is taken as the only argument.
+        model: The model, in the mode (training or inference) to analyze.
+        inputs: Tuple of the arguments of the call; any other object is the only argument.
 
     Example:
         >>> import torch
@@ -71,7 +72,7 @@ class FlopCountAnalysis(CountAnalysis):
         counter = FlopCounterMode(display=False, custom_mapping=_custom_formulas())
         with counter:
             self.model(*self.inputs)
-        # torch counts a multiply-add as two.
+        # torch counts a multiply-add as two operations.
         return {
             key: Counter({str(operator).split(".")[-1]: flops // 2 for operator, flops in counts.items()})
             for key, counts in counter.get_flop_counts().items()
@@ -79,6 +80,6 @@ class FlopCountAnalysis(CountAnalysis):
 
 
 def flop_count(model: nn.Module, inputs: Any) -> Counter[str]:
-    """Return billions of multiply-adds by operator; arguments as for `FlopCountAnalysis`."""
+    """Return the number of multiply-adds by operator, in billions; the arguments are those of `FlopCountAnalysis`."""
     counts = FlopCountAnalysis(model, inputs).by_operator()
     return Counter({operator: count / 1e9 for operator, count in counts.items()})

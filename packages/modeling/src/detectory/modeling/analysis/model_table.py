@@ -1,4 +1,4 @@
-"""Parameters, operations and activations of every module side by side."""
+"""Tables of the parameters, multiply-adds and activations of all modules."""
 
 from torch import nn
 
@@ -14,52 +14,54 @@ def flop_count_table(
     activations: ActivationCountAnalysis | None = None,
     show_param_shapes: bool = True,
 ) -> str:
-    """Return a table with one line a module.
+    """Return a table with one row per module.
 
     Args:
-        flops: Counts multiply-adds.
-        max_depth: Levels of modules to show.
-        activations: Counts activations; `None` leaves their column out.
-        show_param_shapes: Whether single parameters have lines with their shapes.
+        flops: Analysis of the multiply-adds.
+        max_depth: Maximum depth of the modules.
+        activations: Analysis of the activations; `None` for no such column.
+        show_param_shapes: Whether to include rows for parameters, with their shapes.
     """
     counts = parameter_count(flops.model)
     shapes = {name: str(tuple(p.shape)) for name, p in flops.model.named_parameters()} if show_param_shapes else {}
-    per_module = flops.by_module()
-    per_activation = activations.by_module() if activations is not None else {}
+    module_flops = flops.by_module()
+    module_activations = activations.by_module() if activations is not None else {}
     rows = []
-    for name in [*dict.fromkeys([*per_module, *shapes])]:
+    for name in [*dict.fromkeys([*module_flops, *shapes])]:
         depth = name.count(".") + 1 if name else 0
         if depth > max_depth:
             continue
-        row = ["  " * depth + (name or "model"), shapes.get(name, format_count(counts[name])), ""]
-        row[2] = format_count(per_module[name]) if name in per_module else ""
+        row = [
+            "  " * depth + (name or "model"),
+            shapes.get(name, format_count(counts[name])),
+            format_count(module_flops[name]) if name in module_flops else "",
+        ]
         if activations is not None:
-            row.append(format_count(per_activation[name]) if name in per_activation else "")
+            row.append(format_count(module_activations[name]) if name in module_activations else "")
         rows.append(tuple(row))
     header = ("module", "parameters", "multiply-adds") + (("activations",) if activations is not None else ())
     return markdown_table(header, rows)
 
 
 def flop_count_str(flops: FlopCountAnalysis, activations: ActivationCountAnalysis | None = None) -> str:
-    """Return what `print(model)` shows, every module with its parameters and multiply-adds.
+    """Return the representation that `print(model)` shows, with the counts of every module.
 
     Args:
-        flops: Counts multiply-adds.
-        activations: Counts activations; `None` leaves them out.
+        flops: Analysis of the multiply-adds.
+        activations: Analysis of the activations; `None` to omit them.
     """
     counts = parameter_count(flops.model)
 
     def describe(module: nn.Module, name: str, indent: str) -> list[str]:
-        figures = [f"#params: {format_count(counts[name])}", f"#flops: {format_count(flops.total(name))}"]
+        metrics = [f"#params: {format_count(counts[name])}", f"#flops: {format_count(flops.total(name))}"]
         if activations is not None:
-            figures.append(f"#acts: {format_count(activations.total(name))}")
-        extra = module.extra_repr()
-        head = f"{type(module).__name__}({extra}  {', '.join(figures)}"
-        below = []
+            metrics.append(f"#acts: {format_count(activations.total(name))}")
+        header = f"{type(module).__name__}({module.extra_repr()}  {', '.join(metrics)}"
+        children = []
         for child_name, child in module.named_children():
-            full = f"{name}.{child_name}" if name else child_name
-            first, *rest = describe(child, full, indent + "  ")
-            below += [f"{indent}  ({child_name}): {first}", *rest]
-        return [f"{head})"] if not below else [head, *below, f"{indent})"]
+            full_name = f"{name}.{child_name}" if name else child_name
+            first, *rest = describe(child, full_name, indent + "  ")
+            children += [f"{indent}  ({child_name}): {first}", *rest]
+        return [f"{header})"] if not children else [header, *children, f"{indent})"]
 
     return "\n".join(describe(flops.model, "", ""))

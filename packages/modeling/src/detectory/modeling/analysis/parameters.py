@@ -1,4 +1,4 @@
-"""How many parameters a model has."""
+"""Number of parameters by module."""
 
 from collections import Counter
 
@@ -8,9 +8,9 @@ from .text_table import format_count, markdown_table
 
 
 def parameter_count(model: nn.Module) -> Counter[str]:
-    """Return the number of parameters under every prefix of a parameter's name; `""` is the model.
+    """Return the number of parameters under every prefix of a parameter name; `""` is the model.
 
-    A parameter that several modules share counts once, where it is met first.
+    A parameter that is shared by several modules is counted once, in the first of them.
 
     Example:
         >>> import torch
@@ -26,11 +26,11 @@ def parameter_count(model: nn.Module) -> Counter[str]:
 
 
 def parameter_count_table(model: nn.Module, max_depth: int = 3) -> str:
-    """Return a table of names and parameters, with the shapes of single tensors.
+    """Return a table of the number of parameters of all modules, and the shapes of the parameters.
 
     Args:
         model: The model.
-        max_depth: Levels of names to show.
+        max_depth: Maximum depth of the names.
     """
     counts = parameter_count(model)
     shapes = {name: tuple(parameter.shape) for name, parameter in model.named_parameters()}

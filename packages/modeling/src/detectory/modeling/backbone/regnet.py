@@ -1,4 +1,4 @@
-"""AnyNet and RegNet as backbones."""
+"""AnyNet and RegNet as detection backbones."""
 
 import math
 from collections import Counter
@@ -44,6 +44,7 @@ def _relu() -> nn.Module:
 
 
 def _init_weights(module: nn.Module) -> None:
+    """Initialize convolutions (He, fan-out) and linear layers."""
     if isinstance(module, nn.Conv2d):
         fan_out = module.kernel_size[0] * module.kernel_size[1] * module.out_channels
         nn.init.normal_(module.weight, std=math.sqrt(2.0 / fan_out))
@@ -53,7 +54,7 @@ def _init_weights(module: nn.Module) -> None:
 
 
 class AnyStage(nn.Module):
-    """Blocks of one width; the first one changes width and resolution.
+    """Blocks of the same width; the first one changes the width and the resolution.
 
     Args:
         stride: Stride of the first block.
@@ -61,9 +62,9 @@ class AnyStage(nn.Module):
         w_out: Channels of the output.
         d: Number of blocks.
         block_class: Class of the blocks.
-        norm: Norm behind every convolution, as `get_norm` takes it.
-        activation_class: Makes an activation.
-        params: Settings of the blocks, see `BottleneckTransform`.
+        norm: Norm after every convolution, as in `get_norm`.
+        activation_class: Factory of activations.
+        params: Further parameters of the blocks, see `BottleneckTransform`.
     """
 
     def __init__(
@@ -92,25 +93,25 @@ class AnyStage(nn.Module):
 
 
 class AnyNet(Backbone):
-    """A stem and stages of equal blocks, named `"stem"`, `"s1"`, `"s2"`, ….
+    """A stem and stages of identical blocks. The outputs are named `"stem"`, `"s1"`, `"s2"`, ….
 
     Args:
         stem_class: Class of the stem.
-        stem_width: Its channels.
-        block_class: Class of all blocks.
-        depths: Blocks of every stage.
-        widths: Channels of every stage.
-        group_widths: Channels of a group of the 3×3 convolutions, for every stage.
-        strides: Stride of every stage.
-        bottleneck_ratios: Channels between relative to the stage's, for every stage.
-        se_ratio: Channels of the squeeze relative to a block's input, 0 for none.
-        activation_class: Makes an activation; by default a ReLU.
-        freeze_at: Stages that are not trained, see `freeze`.
-        norm: Norm behind every convolution, as `get_norm` takes it.
-        out_features: Names of the outputs; `None` means the last one.
+        stem_width: Channels of the stem.
+        block_class: Class of the blocks.
+        depths: Number of blocks of each stage.
+        widths: Channels of each stage.
+        group_widths: Channels per group of the 3×3 convolutions, for each stage.
+        strides: Stride of each stage.
+        bottleneck_ratios: Channels of the 3×3 convolutions relative to the width of the stage, for each stage.
+        se_ratio: Channels of the squeeze-and-excitation bottleneck relative to the block's input; 0 for none.
+        activation_class: Factory of activations, by default ReLU.
+        freeze_at: Number of frozen parts, see `freeze`.
+        norm: Norm after every convolution, as in `get_norm`.
+        out_features: Names of the outputs; `None` for the last one.
 
     Raises:
-        ValueError: for an unknown name in `out_features`.
+        ValueError: If a name in `out_features` is unknown.
 
     Source: Radosavovic et al., "Designing Network Design Spaces", 2020, section 3.2.
     """
@@ -135,17 +136,28 @@ class AnyNet(Backbone):
         super().__init__()
         activation = activation_class or _relu
         self.stem = stem_class(3, stem_width, norm, activation)
-        stride, width = self.stem.stride, stem_width
+        stride = self.stem.stride
+        width = stem_width
         self._out_feature_strides = {"stem": stride}
         self._out_feature_channels = {"stem": width}
         self.stage_names: list[str] = []
-        settings = zip(depths, widths, strides, bottleneck_ratios, group_widths, strict=True)
-        for i, (depth, out_width, step, ratio, group_width) in enumerate(settings, 1):
-            params = {"bot_mul": ratio, "group_w": group_width, "se_r": se_ratio}
-            stage = AnyStage(step, width, out_width, depth, block_class, norm, activation, params)
+        stages = zip(depths, widths, strides, bottleneck_ratios, group_widths, strict=True)
+        for i, (depth, stage_width, stage_stride, bottleneck_ratio, group_width) in enumerate(stages, 1):
+            params = {"bot_mul": bottleneck_ratio, "group_w": group_width, "se_r": se_ratio}
+            stage = AnyStage(
+                stride=stage_stride,
+                w_in=width,
+                w_out=stage_width,
+                d=depth,
+                block_class=block_class,
+                norm=norm,
+                activation_class=activation,
+                params=params,
+            )
             self.add_module(f"s{i}", stage)
             self.stage_names.append(f"s{i}")
-            stride, width = stride * step, out_width
+            stride *= stage_stride
+            width = stage_width
             self._out_feature_strides[f"s{i}"] = stride
             self._out_feature_channels[f"s{i}"] = width
         self.apply(_init_weights)
@@ -157,7 +169,7 @@ class AnyNet(Backbone):
         self.freeze(freeze_at)
 
     def forward(self, x: Tensor) -> dict[str, Tensor]:
-        """Map images `(B, 3, H, W)` to the wanted maps `(B, channels, H / stride, W / stride)`."""
+        """Map images `(B, 3, H, W)` to the feature maps `(B, channels, H / stride, W / stride)` by name."""
         outputs = {}
         for name in ("stem", *self.stage_names):
             x = getattr(self, name)(x)
@@ -166,7 +178,7 @@ class AnyNet(Backbone):
         return outputs
 
     def freeze(self, freeze_at: int = 0) -> "AnyNet":
-        """Stop training the first stages: 1 freezes the stem, 2 the stem and `s1`, and so on.
+        """Freeze the first parts: 1 freezes the stem, 2 the stem and `s1`, and so on; 0 freezes nothing.
 
         Returns:
             The network itself.
@@ -180,24 +192,27 @@ class AnyNet(Backbone):
 
 
 class RegNet(AnyNet):
-    """An AnyNet whose widths follow a quantised line.
+    """An AnyNet with block widths that follow a quantized linear function.
 
     Args:
         stem_class: Class of the stem.
-        stem_width: Its channels.
-        block_class: Class of all blocks.
-        depth: Blocks in all.
-        w_a: Slope of the line, in channels a block.
-        w_0: Channels at its start.
-        w_m: Factor from one quantised width to the next.
-        group_width: Channels of a group of the 3×3 convolutions.
+        stem_width: Channels of the stem.
+        block_class: Class of the blocks.
+        depth: Total number of blocks.
+        w_a: Slope of the linear function, in channels per block.
+        w_0: Initial width in channels.
+        w_m: Ratio of consecutive quantized widths.
+        group_width: Channels per group of the 3×3 convolutions.
         stride: Stride of every stage.
-        bottleneck_ratio: Channels between relative to the stage's.
-        se_ratio: Channels of the squeeze relative to a block's input, 0 for none.
-        activation_class: Makes an activation; by default a ReLU.
-        freeze_at: Stages that are not trained.
-        norm: Norm behind every convolution, as `get_norm` takes it.
-        out_features: Names of the outputs; `None` means the last one.
+        bottleneck_ratio: Channels of the 3×3 convolutions relative to the width of the stage.
+        se_ratio: Channels of the squeeze-and-excitation bottleneck relative to the block's input; 0 for none.
+        activation_class: Factory of activations, by default ReLU.
+        freeze_at: Number of frozen parts, see `AnyNet.freeze`.
+        norm: Norm after every convolution, as in `get_norm`.
+        out_features: Names of the outputs; `None` for the last one.
+
+    Raises:
+        ValueError: If the width parameters or a name in `out_features` are invalid.
 
     Source: Radosavovic et al., "Designing Network Design Spaces", 2020, equations 2 to 4.
     """
@@ -243,29 +258,36 @@ class RegNet(AnyNet):
 
 
 def regnet_widths(w_a: float, w_0: float, w_m: float, depth: int, q: int = 8) -> tuple[list[int], list[int]]:
-    """Return width and number of blocks of every stage.
+    """Return the width and the number of blocks of each stage.
+
+    Block `j` has the width `w_0 + w_a * j`, quantized to `w_0 * w_m ** s` for an integer `s` and rounded to a multiple
+    of `q`. Consecutive blocks of the same width form a stage.
 
     Args:
-        w_a: Slope of the line.
-        w_0: Its start, a multiple of `q`.
-        w_m: Factor from one quantised width to the next, above 1.
-        depth: Blocks in all.
-        q: Widths are multiples of this.
+        w_a: Slope of the linear function, not negative.
+        w_0: Initial width, a multiple of `q`.
+        w_m: Ratio of consecutive quantized widths, greater than 1.
+        depth: Total number of blocks.
+        q: Divisor of the widths.
 
     Raises:
-        ValueError: for numbers that make no line.
+        ValueError: If a parameter is out of range.
+
+    Source: Radosavovic et al., "Designing Network Design Spaces", 2020, equations 2 to 4.
     """
     if w_a < 0 or w_0 <= 0 or w_m <= 1 or w_0 % q:
-        raise ValueError(f"regnet_widths: need w_a >= 0, w_0 > 0 a multiple of {q}, w_m > 1, got {w_a}, {w_0}, {w_m}")
-    counts: Counter[int] = Counter()
+        raise ValueError(
+            f"regnet_widths: w_a must be >= 0, w_0 a positive multiple of {q} and w_m > 1, got {w_a}, {w_0} and {w_m}"
+        )
+    blocks_per_width: Counter[int] = Counter()
     for i in range(depth):
-        steps = round(math.log((i * w_a + w_0) / w_0) / math.log(w_m))
-        counts[round(w_0 * w_m**steps / q) * q] += 1
-    return list(counts), list(counts.values())
+        exponent = round(math.log((i * w_a + w_0) / w_0) / math.log(w_m))
+        blocks_per_width[round(w_0 * w_m**exponent / q) * q] += 1
+    return list(blocks_per_width), list(blocks_per_width.values())
 
 
 def _compatible_width(width: int, ratio: float, group: int) -> int:
-    """Move a width to the nearest one whose bottleneck is a whole number of groups."""
+    """Return the width closest to `width` with a bottleneck that is a multiple of the group width."""
     multiple = math.lcm(group, int(ratio)) if ratio > 1 else group
     inner = max(1, int(width * ratio))
     return int(max(multiple, round(inner / multiple) * multiple) / ratio)

@@ -1,6 +1,6 @@
 """Stems and blocks of AnyNet and RegNet.
 
-Source: Radosavovic et al., "Designing Network Design Spaces", 2020; Hu et al., "Squeeze-and-Excitation", 2018.
+Source: Radosavovic et al., "Designing Network Design Spaces", 2020; Hu et al., "Squeeze-and-Excitation Networks", 2018.
 """
 
 from collections.abc import Callable
@@ -15,6 +15,7 @@ Activation = Callable[[], nn.Module]
 
 
 def _convolution(in_channels: int, out_channels: int, size: int, stride: int = 1, groups: int = 1) -> nn.Conv2d:
+    """Return a convolution without bias; the padding preserves the resolution at stride 1."""
     return nn.Conv2d(in_channels, out_channels, size, stride, (size - 1) // 2, groups=groups, bias=False)
 
 
@@ -33,7 +34,7 @@ class SimpleStem(CNNBlockBase):
 
 
 class ResStem(CNNBlockBase):
-    """A 7×7 convolution with stride 2, norm, activation and a max pooling with stride 2."""
+    """A 7×7 convolution with stride 2, norm and activation, followed by max pooling with stride 2."""
 
     def __init__(self, w_in: int, w_out: int, norm: NormSpec, activation_class: Activation) -> None:
         super().__init__(w_in, w_out, 4)
@@ -48,12 +49,12 @@ class ResStem(CNNBlockBase):
 
 
 class SE(nn.Module):
-    """Scale every channel by a number in `(0, 1)` that all channels' means decide.
+    """Squeeze-and-excitation: each channel is scaled by a factor in (0, 1), a function of the means of all channels.
 
     Args:
-        w_in: Channels.
-        w_se: Channels between.
-        activation_class: Makes the activation between.
+        w_in: Channels of input and output.
+        w_se: Channels of the bottleneck.
+        activation_class: Factory of the activation of the bottleneck.
     """
 
     def __init__(self, w_in: int, w_se: int, activation_class: Activation) -> None:
@@ -66,13 +67,14 @@ class SE(nn.Module):
         return x * self.f_ex(self.avg_pool(x))
 
 
-#: What builds a stem: `(w_in, w_out, norm, activation_class)`; and a block: also stride and settings.
+#: Factory of stems, called with `(w_in, w_out, norm, activation_class)`.
 StemClass = Callable[[int, int, NormSpec, Activation], CNNBlockBase]
+#: Factory of blocks, called with `(w_in, w_out, stride, norm, activation_class, params)`.
 BlockClass = Callable[[int, int, int, NormSpec, Activation, dict], CNNBlockBase]
 
 
 class VanillaBlock(CNNBlockBase):
-    """Two 3×3 convolutions, each with norm and activation, without a shortcut; `_params` do not matter to it."""
+    """Two 3×3 convolutions, each with norm and activation, without a shortcut. `_params` are not used."""
 
     def __init__(
         self, w_in: int, w_out: int, stride: int, norm: NormSpec, activation_class: Activation, _params: dict
@@ -92,7 +94,7 @@ class VanillaBlock(CNNBlockBase):
 
 
 class BasicTransform(nn.Module):
-    """The residual branch of a basic block: two 3×3 convolutions."""
+    """Residual branch of a basic block: two 3×3 convolutions. `_params` are not used."""
 
     def __init__(
         self, w_in: int, w_out: int, stride: int, norm: NormSpec, activation_class: Activation, _params: dict
@@ -110,10 +112,10 @@ class BasicTransform(nn.Module):
 
 
 class BottleneckTransform(nn.Module):
-    """The residual branch of a bottleneck block: 1×1, grouped 3×3, perhaps squeeze-and-excitation, 1×1.
+    """Residual branch of a bottleneck block: 1×1, grouped 3×3, optional squeeze-and-excitation, and 1×1 convolution.
 
-    `params` holds `bot_mul` (width between relative to `w_out`), `group_w` (width of a group) and `se_r`
-    (channels of the squeeze relative to `w_in`, 0 for none).
+    The keys of `params` are `bot_mul` (bottleneck width relative to `w_out`), `group_w` (channels per group) and `se_r`
+    (channels of the squeeze-and-excitation bottleneck relative to `w_in`; 0 for none).
     """
 
     def __init__(
@@ -142,7 +144,7 @@ class BottleneckTransform(nn.Module):
 
 
 class _ResBlock(CNNBlockBase):
-    """A residual branch and a shortcut, projected where shapes differ."""
+    """A residual branch and a shortcut, which is projected if the shapes differ."""
 
     transform: Callable[[int, int, int, NormSpec, Activation, dict], nn.Module]
 
@@ -165,12 +167,12 @@ class _ResBlock(CNNBlockBase):
 
 
 class ResBasicBlock(_ResBlock):
-    """Residual block around a `BasicTransform`."""
+    """Residual block with a `BasicTransform`."""
 
     transform = BasicTransform
 
 
 class ResBottleneckBlock(_ResBlock):
-    """Residual block around a `BottleneckTransform`."""
+    """Residual block with a `BottleneckTransform`."""
 
     transform = BottleneckTransform

@@ -1,4 +1,4 @@
-"""ResNet as a backbone."""
+"""ResNet as a detection backbone."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -11,24 +11,25 @@ from detectory.modeling.layers import CNNBlockBase, ShapeSpec
 from .backbone import Backbone
 from .resnet_blocks import BasicBlock, BasicStem, BottleneckBlock, DeformBottleneckBlock
 
-#: Blocks of each stage by depth.
+#: Number of blocks of each stage, by depth.
 BLOCKS_PER_STAGE = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 8, 36, 3)}
 
 __all__ = ["BasicBlock", "BasicStem", "BottleneckBlock", "DeformBottleneckBlock", "ResNet"]
 
 
 class ResNet(Backbone):
-    """A stem and stages of residual blocks, named `"stem"`, `"res2"`, `"res3"`, ….
+    """Residual network: a stem and stages of blocks. The outputs are named `"stem"`, `"res2"`, `"res3"`, ….
 
     Args:
-        stem: Module with `stride` and `out_channels`, such as `BasicStem`.
-        stages: Blocks of each stage, as `make_stage` gives them.
-        num_classes: With a number, pooled features go through a classifier, whose output is named `"linear"`.
-        out_features: Names of the outputs; `None` means the last one.
-        freeze_at: Stages that are not trained, see `freeze`.
+        stem: Module with the attributes `stride` and `out_channels`, such as `BasicStem`.
+        stages: The blocks of each stage, see `make_stage`. Stages after the last output are discarded.
+        num_classes: Number of classes of a classifier on the averaged features, whose output is named `"linear"`;
+            `None` for no classifier.
+        out_features: Names of the outputs; `None` for the last one.
+        freeze_at: Number of frozen parts, see `freeze`.
 
     Raises:
-        ValueError: for an unknown name in `out_features`.
+        ValueError: If a name in `out_features` is unknown, or a stage has no blocks.
 
     Source: He et al., "Deep Residual Learning for Image Recognition", 2016.
     """
@@ -48,12 +49,15 @@ class ResNet(Backbone):
         self._out_feature_channels = {"stem": stem.out_channels}
         names = [f"res{i + 2}" for i in range(len(stages))]
         if out_features is not None:
-            # Stages behind the last output would only cost parameters.
-            wanted = [names.index(name) + 1 for name in out_features if name in names]
-            keep = len(stages) if "linear" in out_features else max(wanted, default=0)
-            unknown = [name for name in out_features if name not in (*names, "stem", "linear")]
-            names, stages = (names, stages) if unknown else (names[:keep], stages[:keep])
-        stride, channels = stem.stride, stem.out_channels
+            # Stages after the last output have no effect on the outputs, only a cost. With an unknown name all are
+            # kept, so that the error below can suggest any of them.
+            num_stages = [names.index(name) + 1 for name in out_features if name in names]
+            num_kept = len(stages) if "linear" in out_features else max(num_stages, default=0)
+            if all(name in (*names, "stem", "linear") for name in out_features):
+                names = names[:num_kept]
+                stages = stages[:num_kept]
+        stride = stem.stride
+        channels = stem.out_channels
         for name, blocks in zip(names, stages, strict=True):
             if not blocks:
                 raise ValueError(f"ResNet: stage {name} has no blocks")
@@ -67,7 +71,7 @@ class ResNet(Backbone):
         if num_classes is not None:
             self.avgpool = nn.AdaptiveAvgPool2d((1, 1))
             self.linear = nn.Linear(channels, num_classes)
-            # Goyal et al., "Accurate, Large Minibatch SGD", 2017, section 5.1.
+            # Initialization of Goyal et al., "Accurate, Large Minibatch SGD", 2017, section 5.1.
             nn.init.normal_(self.linear.weight, std=0.01)
             names = [*names, "linear"]
         self._out_features = list(out_features or [names[-1] if names else "stem"])
@@ -77,10 +81,17 @@ class ResNet(Backbone):
         self.freeze(freeze_at)
 
     def forward(self, x: Tensor) -> dict[str, Tensor]:
-        """Map images `(B, C, H, W)` to the wanted feature maps.
+        """Map images to feature maps.
+
+        Args:
+            x: Images `(B, C, H, W)`.
 
         Returns:
-            `{name: (B, channels, H / stride, W / stride)}`; `"linear"` is `(B, num_classes)`.
+            The feature maps `(B, channels, H / stride, W / stride)` by name; `"linear"` has the shape `(B,
+            num_classes)`.
+
+        Raises:
+            ValueError: If `x` is not four-dimensional.
         """
         if x.dim() != 4:
             raise ValueError(f"ResNet: x must have shape (B, C, H, W), got {tuple(x.shape)}")
@@ -96,11 +107,11 @@ class ResNet(Backbone):
         return outputs
 
     def __prepare_scriptable__(self) -> nn.Module:
-        """Return what `torch.jit.script` compiles: the same stages in a list; a classifier cannot be scripted."""
+        """Return the module for `torch.jit.script`: the same stages in a list, unless there is a classifier."""
         return _ScriptableResNet(self) if self.num_classes is None else self
 
     def output_shape(self) -> dict[str, ShapeSpec]:
-        """Return channels and stride of every output; the classifier has classes and no stride."""
+        """Return the channels and stride of every output by name; the output of the classifier has no stride."""
         shapes = {
             name: ShapeSpec(channels=self._out_feature_channels[name], stride=self._out_feature_strides[name])
             for name in self._out_features
@@ -109,7 +120,7 @@ class ResNet(Backbone):
         return shapes | {"linear": ShapeSpec(channels=self.num_classes)} if "linear" in self._out_features else shapes
 
     def freeze(self, freeze_at: int = 0) -> "ResNet":
-        """Stop training the first stages; their batch norms become frozen ones.
+        """Freeze the first parts: their parameters get no gradients, their batch norms become frozen ones.
 
         Args:
             freeze_at: 1 freezes the stem, 2 the stem and `res2`, and so on; 0 freezes nothing.
@@ -131,18 +142,18 @@ class ResNet(Backbone):
         """Create the blocks of one stage.
 
         Args:
-            block_class: Class of the blocks; keeps the size unless its stride is not 1.
-            num_blocks: How many.
-            in_channels: Channels of the stage's input.
-            out_channels: Channels of every block's output.
-            kwargs: Further arguments of `block_class`. One named `xx_per_block` is a sequence that
-                gives every block its own `xx`.
+            block_class: Class of the blocks.
+            num_blocks: Number of blocks.
+            in_channels: Input channels of the first block.
+            out_channels: Output channels of every block.
+            kwargs: Further arguments of `block_class`. An argument `<name>_per_block` is a sequence with the value of
+                `<name>` for each block.
 
         Returns:
             The blocks in order.
 
         Raises:
-            ValueError: where a `…_per_block` has another length than `num_blocks`, or its plain name is also given.
+            ValueError: If a `<name>_per_block` does not have `num_blocks` values, or `<name>` is given as well.
         """
         per_block = {key.removesuffix("_per_block"): v for key, v in kwargs.items() if key.endswith("_per_block")}
         shared = {key: value for key, value in kwargs.items() if not key.endswith("_per_block")}
@@ -153,8 +164,8 @@ class ResNet(Backbone):
                 raise ValueError(f"make_stage: {key} and {key}_per_block cannot both be given")
         blocks = []
         for i in range(num_blocks):
-            own = {key: values[i] for key, values in per_block.items()}
-            blocks.append(block_class(in_channels=in_channels, out_channels=out_channels, **shared, **own))
+            block_kwargs = shared | {key: values[i] for key, values in per_block.items()}
+            blocks.append(block_class(in_channels=in_channels, out_channels=out_channels, **block_kwargs))
             in_channels = out_channels
         return blocks
 
@@ -162,50 +173,55 @@ class ResNet(Backbone):
     def make_default_stages(
         depth: int, block_class: type[CNNBlockBase] | None = None, **kwargs: Any
     ) -> list[list[CNNBlockBase]]:
-        """Create the four stages of a published depth.
+        """Create the four stages of a published ResNet.
 
         Args:
-            depth: One of 18, 34, 50, 101, 152.
-            block_class: Class of the blocks; by default `BasicBlock` below 50, else `BottleneckBlock`.
-            kwargs: Further arguments of `make_stage`, without channels and strides. `stride_in_1x1` means
-                nothing to a `BasicBlock` and is left out there.
+            depth: 18, 34, 50, 101 or 152.
+            block_class: Class of the blocks; by default `BasicBlock` for depths below 50, otherwise `BottleneckBlock`.
+            kwargs: Further arguments of `make_stage`, except channels and strides. `stride_in_1x1` is ignored for
+                `BasicBlock`.
 
         Returns:
             Four lists of blocks.
+
+        Raises:
+            ValueError: If `depth` is not a published one.
+
+        Source: He et al., "Deep Residual Learning", 2016, table 1.
         """
         if depth not in BLOCKS_PER_STAGE:
             raise ValueError(f"make_default_stages: depth must be one of {list(BLOCKS_PER_STAGE)}, got {depth}")
-        basic = depth < 50
-        block_class = block_class or (BasicBlock if basic else BottleneckBlock)
+        is_basic = depth < 50
+        block_class = block_class or (BasicBlock if is_basic else BottleneckBlock)
         if block_class is BasicBlock:
             kwargs.pop("stride_in_1x1", None)
-        outputs = (64, 128, 256, 512) if basic else (256, 512, 1024, 2048)
-        stages, channels = [], 64
-        for number, out_channels, stride in zip(BLOCKS_PER_STAGE[depth], outputs, (1, 2, 2, 2), strict=True):
-            inner = {} if basic else {"bottleneck_channels": out_channels // 4}
-            strides = [stride] + [1] * (number - 1)
+        stage_channels = (64, 128, 256, 512) if is_basic else (256, 512, 1024, 2048)
+        stages = []
+        in_channels = 64
+        for num_blocks, out_channels, stride in zip(BLOCKS_PER_STAGE[depth], stage_channels, (1, 2, 2, 2), strict=True):
+            bottleneck = {} if is_basic else {"bottleneck_channels": out_channels // 4}
             stages.append(
                 ResNet.make_stage(
                     block_class,
-                    number,
-                    in_channels=channels,
+                    num_blocks,
+                    in_channels=in_channels,
                     out_channels=out_channels,
-                    stride_per_block=strides,
-                    **inner,
+                    stride_per_block=[stride] + [1] * (num_blocks - 1),
+                    **bottleneck,
                     **kwargs,
                 )
             )
-            channels = out_channels
+            in_channels = out_channels
         return stages
 
 
 class _ScriptableResNet(nn.Module):
-    """The stages of a network, without looking them up by name."""
+    """A ResNet with its stages in a list: TorchScript does not support access by name."""
 
     def __init__(self, resnet: ResNet) -> None:
         super().__init__()
         self.names: list[str] = ["stem", *resnet.stage_names]
-        self.wanted: list[str] = list(resnet._out_features)
+        self.out_features: list[str] = list(resnet._out_features)
         self.stages = nn.ModuleList(getattr(resnet, name) for name in self.names)
         self.train(resnet.training)
 
@@ -213,6 +229,6 @@ class _ScriptableResNet(nn.Module):
         outputs: dict[str, Tensor] = {}
         for i, stage in enumerate(self.stages):
             x = stage(x)
-            if self.names[i] in self.wanted:
+            if self.names[i] in self.out_features:
                 outputs[self.names[i]] = x
         return outputs

@@ -1,7 +1,8 @@
-"""Stem and residual blocks of a ResNet.
+"""Stem and residual blocks of ResNets.
 
-Source: He et al., "Deep Residual Learning", 2016, figure 5; Xie et al., "ResNeXt", 2017 (groups);
-Dai et al., 2017, and Zhu et al., 2019 (deformable).
+Source: He et al., "Deep Residual Learning", 2016, Fig. 5; Xie et al., "ResNeXt", 2017 (groups); Dai et al.,
+    "Deformable
+Convolutional Networks", 2017, and Zhu et al., "Deformable ConvNets v2", 2019 (deformable).
 """
 
 from typing import Any
@@ -23,7 +24,7 @@ from detectory.modeling.layers.norms import NormSpec
 
 
 def _convolution(in_channels: int, out_channels: int, size: int, norm: NormSpec, **kwargs: Any) -> Conv2d:
-    """Build a convolution with its norm that keeps the size at stride 1."""
+    """Return a convolution with its norm; the padding preserves the resolution at stride 1."""
     padding = kwargs.get("dilation", 1) * (size // 2)
     return Conv2d(
         in_channels, out_channels, size, padding=padding, bias=False, norm=get_norm(norm, out_channels), **kwargs
@@ -31,12 +32,12 @@ def _convolution(in_channels: int, out_channels: int, size: int, norm: NormSpec,
 
 
 class BasicStem(CNNBlockBase):
-    """A 7×7 convolution with stride 2 and a 3×3 max pooling with stride 2.
+    """A 7×7 convolution with stride 2, followed by a 3×3 max pooling with stride 2.
 
     Args:
         in_channels: Channels of the image.
         out_channels: Channels of the output.
-        norm: Norm behind the convolution, as `get_norm` takes it.
+        norm: Norm after the convolution, as in `get_norm`.
     """
 
     def __init__(self, in_channels: int = 3, out_channels: int = 64, norm: NormSpec = "BN") -> None:
@@ -52,32 +53,37 @@ class BasicStem(CNNBlockBase):
 
 
 class _ResidualBlock(CNNBlockBase):
-    """A block whose output is `relu(residual(x) + shortcut(x))`."""
+    """Base class of blocks that compute `relu(residual(x) + shortcut(x))`."""
 
     def __init__(self, in_channels: int, out_channels: int, stride: int, norm: NormSpec) -> None:
         super().__init__(in_channels, out_channels, stride)
-        # The shortcut must be the first submodule: generators of parameter groups follow this order.
+        # The shortcut is the first submodule, as in Detectron2: optimizer checkpoints depend on the order of
+        # parameters.
         self.shortcut: nn.Module | None = None
         if in_channels != out_channels:
             self.shortcut = _convolution(in_channels, out_channels, 1, norm, stride=stride)
 
     def _fill(self, *convolutions: nn.Module) -> None:
-        """Initialise the weights, the shortcut's last, when all exist: a seed then gives Detectron2's weights."""
+        """Initialize the weights of the convolutions, then of the shortcut.
+
+        Called after all layers exist, so that the same seed yields the same weights as in Detectron2.
+        """
         for layer in convolutions if self.shortcut is None else (*convolutions, self.shortcut):
             c2_msra_fill(layer)
 
     def _join(self, residual: Tensor, x: Tensor) -> Tensor:
+        """Return `relu(residual + shortcut(x))`."""
         return F.relu_(residual + (x if self.shortcut is None else self.shortcut(x)))
 
 
 class BasicBlock(_ResidualBlock):
-    """Two 3×3 convolutions and a shortcut, the block of ResNet-18 and -34.
+    """Two 3×3 convolutions and a shortcut, the block of ResNet-18 and ResNet-34.
 
     Args:
         in_channels: Channels of the input.
         out_channels: Channels of the output.
         stride: Stride of the first convolution.
-        norm: Norm behind every convolution, as `get_norm` takes it.
+        norm: Norm after every convolution, as in `get_norm`.
     """
 
     def __init__(self, in_channels: int, out_channels: int, *, stride: int = 1, norm: NormSpec = "BN") -> None:
@@ -92,7 +98,7 @@ class BasicBlock(_ResidualBlock):
 
 
 class BottleneckBlock(_ResidualBlock):
-    """1×1, 3×3 and 1×1 convolution and a shortcut, the block of ResNet-50 to -152 and of ResNeXt.
+    """A 1×1, a 3×3 and a 1×1 convolution and a shortcut, the block of ResNet-50 to ResNet-152 and of ResNeXt.
 
     Args:
         in_channels: Channels of the input.
@@ -100,8 +106,9 @@ class BottleneckBlock(_ResidualBlock):
         bottleneck_channels: Channels of the 3×3 convolution.
         stride: Stride of the block.
         num_groups: Groups of the 3×3 convolution.
-        norm: Norm behind every convolution, as `get_norm` takes it.
-        stride_in_1x1: Stride in the first convolution (MSRA's models) or in the 3×3 one (torchvision's).
+        norm: Norm after every convolution, as in `get_norm`.
+        stride_in_1x1: Whether the first 1×1 convolution has the stride (as in MSRA's models), or the 3×3 one (as in
+            torchvision's).
         dilation: Dilation of the 3×3 convolution.
     """
 
@@ -118,10 +125,10 @@ class BottleneckBlock(_ResidualBlock):
         dilation: int = 1,
     ) -> None:
         super().__init__(in_channels, out_channels, stride, norm)
-        stride1, stride3 = (stride, 1) if stride_in_1x1 else (1, stride)
+        stride_1x1, stride_3x3 = (stride, 1) if stride_in_1x1 else (1, stride)
         inner = bottleneck_channels
-        self.conv1 = _convolution(in_channels, inner, 1, norm, stride=stride1)
-        self.conv2 = _convolution(inner, inner, 3, norm, stride=stride3, groups=num_groups, dilation=dilation)
+        self.conv1 = _convolution(in_channels, inner, 1, norm, stride=stride_1x1)
+        self.conv2 = _convolution(inner, inner, 3, norm, stride=stride_3x3, groups=num_groups, dilation=dilation)
         self.conv3 = _convolution(inner, out_channels, 1, norm)
         self._fill(self.conv1, self.conv2, self.conv3)
 
@@ -133,7 +140,9 @@ class BottleneckBlock(_ResidualBlock):
 
 
 class DeformBottleneckBlock(_ResidualBlock):
-    """A bottleneck whose 3×3 convolution is deformable.
+    """`BottleneckBlock` with a deformable 3×3 convolution.
+
+    The offsets are predicted by a convolution that is initialized with zeros: the block starts as a regular one.
 
     Args:
         in_channels: Channels of the input.
@@ -141,11 +150,11 @@ class DeformBottleneckBlock(_ResidualBlock):
         bottleneck_channels: Channels of the 3×3 convolution.
         stride: Stride of the block.
         num_groups: Groups of the 3×3 convolution.
-        norm: Norm behind every convolution, as `get_norm` takes it.
-        stride_in_1x1: Stride in the first convolution or in the 3×3 one.
+        norm: Norm after every convolution, as in `get_norm`.
+        stride_in_1x1: Whether the first 1×1 convolution has the stride, or the 3×3 one.
         dilation: Dilation of the 3×3 convolution.
-        deform_modulated: Whether samples are weighted too (version 2).
-        deform_num_groups: Groups of channels with offsets of their own.
+        deform_modulated: Whether the samples are also modulated (version 2).
+        deform_num_groups: Number of channel groups with separate offsets.
     """
 
     def __init__(
@@ -164,17 +173,17 @@ class DeformBottleneckBlock(_ResidualBlock):
     ) -> None:
         super().__init__(in_channels, out_channels, stride, norm)
         self.deform_modulated = deform_modulated
-        stride1, stride3 = (stride, 1) if stride_in_1x1 else (1, stride)
+        stride_1x1, stride_3x3 = (stride, 1) if stride_in_1x1 else (1, stride)
         inner = bottleneck_channels
-        self.conv1 = _convolution(in_channels, inner, 1, norm, stride=stride1)
-        # For each of the nine samples: y and x, and the weight where modulated.
-        moves = (27 if deform_modulated else 18) * deform_num_groups
-        self.conv2_offset = Conv2d(inner, moves, 3, stride=stride3, padding=dilation, dilation=dilation)
+        self.conv1 = _convolution(in_channels, inner, 1, norm, stride=stride_1x1)
+        # For each of the nine samples: the y and x offset, and the modulation scalar in version 2.
+        num_offsets = (27 if deform_modulated else 18) * deform_num_groups
+        self.conv2_offset = Conv2d(inner, num_offsets, 3, stride=stride_3x3, padding=dilation, dilation=dilation)
         self.conv2 = (ModulatedDeformConv if deform_modulated else DeformConv)(
             inner,
             inner,
             3,
-            stride=stride3,
+            stride=stride_3x3,
             padding=dilation,
             bias=False,
             groups=num_groups,
@@ -184,17 +193,17 @@ class DeformBottleneckBlock(_ResidualBlock):
         )
         self.conv3 = _convolution(inner, out_channels, 1, norm)
         self._fill(self.conv1, self.conv2, self.conv3)
-        # Zero offsets: the block starts as the plain one.
+        # Zero offsets: the block starts as a regular bottleneck.
         init_predictor(self.conv2_offset, std=0.0)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map `(B, in_channels, H, W)` to `(B, out_channels, H / stride, W / stride)`."""
         out = F.relu_(self.conv1(x))
-        moves = self.conv2_offset(out)
+        offsets = self.conv2_offset(out)
         if self.deform_modulated:
-            # The published checkpoints order the channels as all y and x offsets in two halves, then the weights.
-            first, second, weight = torch.chunk(moves, 3, dim=1)
-            out = self.conv2(out, torch.cat((first, second), dim=1), weight.sigmoid())
+            # The first two thirds of the channels are the offsets, y and x interleaved; the last third is the mask.
+            first, second, mask = torch.chunk(offsets, 3, dim=1)
+            out = self.conv2(out, torch.cat((first, second), dim=1), mask.sigmoid())
         else:
-            out = self.conv2(out, moves)
+            out = self.conv2(out, offsets)
         return self._join(self.conv3(F.relu_(out)), x)

@@ -30,7 +30,7 @@ class SimpleFeaturePyramid(Backbone):
     Raises:
         ValueError: If `in_feature` is unknown or a scale factor is not supported.
 
-    Source: Li et al., "Exploring Plain Vision Transformer Backbones", 2022, section 3 and figure 2.
+    Source: Li et al., "Exploring Plain Vision Transformer Backbones", 2022, section 3 and Fig. 2.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Layers that detection models are made of."""
+"""Layers of detection models."""
 
 from .aspp import ASPP
 from .blocks import CNNBlockBase, DepthwiseSeparableConv2d

@@ -1,4 +1,4 @@
-"""Atrous spatial pyramid pooling."""
+"""Atrous spatial pyramid pooling (ASPP)."""
 
 from collections.abc import Callable, Sequence
 from copy import deepcopy
@@ -14,21 +14,23 @@ from .weight_init import c2_xavier_fill
 
 
 class ASPP(nn.Module):
-    """Look at a map with several dilations at once and at its mean, then mix the views.
+    """Parallel convolutions with several dilations and global pooling, concatenated and projected.
 
-    The branches are a 1×1 convolution, three dilated 3×3 ones and the pooled image; a 1×1
-    convolution projects their concatenation.
+    The branches are a 1×1 convolution, three dilated 3×3 convolutions, and an average pooling with a 1×1 convolution.
 
     Args:
         in_channels: Channels of the input.
         out_channels: Channels of each branch and of the output.
         dilations: The three dilations.
-        norm: Norm of every convolution but the one behind the pooling, as `get_norm` takes it.
-        activation: Activation behind every convolution.
-        pool_kernel_size: `(height, width)` of the pooling window, a divisor of the input's size, so that
-            inference pools as training did; `None` pools the whole image.
-        dropout: Share of outputs dropped in training.
-        use_depthwise_separable_conv: Use depthwise separable 3×3 convolutions.
+        norm: Norm after every convolution except the one after the pooling, as in `get_norm`.
+        activation: Activation after every convolution.
+        pool_kernel_size: `(height, width)` of the pooling window, which must divide the size of the input; with the
+            crop size of the training, inference pools windows of the same size. `None` for global pooling.
+        dropout: Dropout probability of the output.
+        use_depthwise_separable_conv: Whether the 3×3 convolutions are depthwise separable.
+
+    Raises:
+        ValueError: If there are not three dilations.
 
     Source: Chen et al., "Encoder-Decoder with Atrous Separable Convolution", 2018 (DeepLabV3+).
     """
@@ -47,7 +49,7 @@ class ASPP(nn.Module):
     ) -> None:
         super().__init__()
         if len(dilations) != 3:
-            raise ValueError(f"ASPP: dilations must be three numbers, got {list(dilations)}")
+            raise ValueError(f"ASPP: dilations must be three integers, got {list(dilations)}")
         self.pool_kernel_size = pool_kernel_size
         self.dropout = dropout
 
@@ -78,7 +80,7 @@ class ASPP(nn.Module):
             )
 
         dilated = separable if use_depthwise_separable_conv else lambda dilation: convolution(in_channels, 3, dilation)
-        # One pixel an image has no batch statistics of use, hence no norm behind the pooling.
+        # No norm after the pooling: the statistics of one pixel per image are too noisy for a batch norm.
         pooled = Conv2d(in_channels, out_channels, 1, bias=True, activation=deepcopy(activation))
         c2_xavier_fill(pooled)
         pool = nn.AdaptiveAvgPool2d(1) if pool_kernel_size is None else nn.AvgPool2d(pool_kernel_size, stride=1)
@@ -90,12 +92,12 @@ class ASPP(nn.Module):
         """Map `(B, in_channels, H, W)` to `(B, out_channels, H, W)`.
 
         Raises:
-            ValueError: where the fixed pooling window does not divide the input.
+            ValueError: If the pooling window does not divide the input.
         """
         size = x.shape[-2:]
         kernel = self.pool_kernel_size
         if kernel is not None and (size[0] % kernel[0] or size[1] % kernel[1]):
-            raise ValueError(f"ASPP: pool_kernel_size {tuple(kernel)} must divide the input's size {tuple(size)}")
-        views = [branch(x) for branch in self.convs]
-        views[-1] = F.interpolate(views[-1], size=size, mode="bilinear", align_corners=False)
-        return F.dropout(self.project(torch.cat(views, dim=1)), self.dropout, training=self.training)
+            raise ValueError(f"ASPP: pool_kernel_size must divide the input size {tuple(size)}, got {tuple(kernel)}")
+        outputs = [branch(x) for branch in self.convs]
+        outputs[-1] = F.interpolate(outputs[-1], size=size, mode="bilinear", align_corners=False)
+        return F.dropout(self.project(torch.cat(outputs, dim=1)), self.dropout, training=self.training)

@@ -1,4 +1,4 @@
-"""The contract of a convolutional block, and the depthwise separable convolution."""
+"""Base class of convolutional blocks, and the depthwise separable convolution."""
 
 from collections.abc import Callable
 
@@ -11,12 +11,12 @@ from .weight_init import c2_msra_fill
 
 
 class CNNBlockBase(nn.Module):
-    """A block from `(B, in_channels, H, W)` to `(B, out_channels, H / stride, W / stride)`.
+    """Base class of blocks that map `(B, in_channels, H, W)` to `(B, out_channels, H / stride, W / stride)`.
 
     Args:
         in_channels: Channels of the input.
         out_channels: Channels of the output.
-        stride: Input pixels for one output pixel.
+        stride: Stride of the block.
     """
 
     def __init__(self, in_channels: int, out_channels: int, stride: int) -> None:
@@ -26,7 +26,7 @@ class CNNBlockBase(nn.Module):
         self.stride = stride
 
     def freeze(self) -> "CNNBlockBase":
-        """Stop training: no parameter wants a gradient, every batch norm becomes a frozen one.
+        """Freeze the block: parameters get no gradients, batch norms become frozen ones.
 
         Returns:
             The block itself.
@@ -38,20 +38,20 @@ class CNNBlockBase(nn.Module):
 
 
 class DepthwiseSeparableConv2d(nn.Module):
-    """A k×k convolution of each channel by itself, then a 1×1 convolution across channels.
+    """A k×k convolution of each channel separately (depthwise), then a 1×1 convolution across the channels (pointwise).
 
-    Xception gives norm and activation to the second convolution only, MobileNet to both.
+    Xception has norm and activation only after the pointwise convolution, MobileNet after both.
 
     Args:
         in_channels: Channels of the input.
         out_channels: Channels of the output.
-        kernel_size: `k`.
-        padding: Padding of the first convolution.
-        dilation: Dilation of the first convolution.
-        norm1: Norm behind the depthwise convolution, as `get_norm` takes it.
-        activation1: Activation behind it.
-        norm2: Norm behind the 1×1 convolution.
-        activation2: Activation behind it.
+        kernel_size: Kernel size of the depthwise convolution.
+        padding: Padding of the depthwise convolution.
+        dilation: Dilation of the depthwise convolution.
+        norm1: Norm after the depthwise convolution, as in `get_norm`.
+        activation1: Activation after the depthwise convolution.
+        norm2: Norm after the pointwise convolution.
+        activation2: Activation after the pointwise convolution.
 
     Source: Chollet, "Xception", 2017; Howard et al., "MobileNets", 2017.
     """

@@ -1,4 +1,4 @@
-"""A convolution together with the norm and the activation behind it."""
+"""Convolution with norm and activation in one module."""
 
 from collections.abc import Callable
 from typing import Any
@@ -10,7 +10,7 @@ from .frozen_batch_norm import FrozenBatchNorm2d
 
 
 def convolve(x: Tensor, conv: nn.Conv2d, norm: nn.Module | None) -> Tensor:
-    """Return `norm(conv(x))`; a frozen batch norm is folded into the weights on the way."""
+    """Return `norm(conv(x))`; a frozen batch norm is folded into the weights, see `FrozenBatchNorm2d.fold`."""
     if type(norm) is FrozenBatchNorm2d:
         return conv._conv_forward(x, *norm.fold(conv.weight, conv.bias))
     x = conv._conv_forward(x, conv.weight, conv.bias)
@@ -18,14 +18,14 @@ def convolve(x: Tensor, conv: nn.Conv2d, norm: nn.Module | None) -> Tensor:
 
 
 class Conv2d(nn.Conv2d):
-    """`nn.Conv2d` that also owns its norm (as `.norm`) and applies an activation.
+    """`nn.Conv2d` followed by an optional norm, the attribute `norm`, and an optional activation.
 
-    A frozen batch norm is folded into the weights on the way, which gives the same numbers and
-    gradients without a pass over the activations.
+    A frozen batch norm is folded into the weights in each call. The results and gradients are the same, without an
+    additional pass over the activations.
 
     Args:
         args: Positional arguments of `nn.Conv2d`.
-        norm: Layer applied to the output, or `None`.
+        norm: Norm of the output, or `None`.
         activation: Function applied last, or `None`.
         kwargs: Keyword arguments of `nn.Conv2d`.
     """
@@ -42,7 +42,7 @@ class Conv2d(nn.Conv2d):
         self.activation = activation
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map `(B, C_in, H, W)` to `(B, C_out, H', W')`; `B` may be zero."""
+        """Map `(B, C_in, H, W)` to `(B, C_out, H', W')`; `B` may be 0."""
         if torch.jit.is_scripting():
             x = self._conv_forward(x, self.weight, self.bias)
             if self.norm is not None:

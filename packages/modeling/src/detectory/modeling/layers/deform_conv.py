@@ -1,4 +1,4 @@
-"""Deformable convolutions, with and without modulation."""
+"""Deformable convolutions, version 1 and version 2 (modulated)."""
 
 import math
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from detectory import ops
 
 
 class _DeformableConvolution(nn.Module):
-    """What both versions share: the weights, their shape and their start."""
+    """Base class of both versions: attributes, weights and their initialization."""
 
     def __init__(
         self,
@@ -46,16 +46,18 @@ class _DeformableConvolution(nn.Module):
         nn.init.kaiming_uniform_(self.weight, a=math.sqrt(5), nonlinearity="relu")
 
     def _sample(self, x: Tensor, offset: Tensor, mask: Tensor | None) -> Tensor:
+        """Return the convolution of `x` at the shifted positions, with norm and activation."""
         x = ops.deform_conv2d(x, offset, self.weight, self.bias, self.stride, self.padding, self.dilation, mask)
         if self.norm is not None:
             x = self.norm(x)
         return x if self.activation is None else self.activation(x)
 
     def _shown(self, number: int) -> Any:
+        """Return the representation of stride, padding or dilation in `extra_repr`."""
         return number
 
     def extra_repr(self) -> str:
-        """Return what `print` shows."""
+        """Return the arguments that `print` shows."""
         return (
             f"in_channels={self.in_channels}, out_channels={self.out_channels}, kernel_size={self.kernel_size},"
             f" stride={self._shown(self.stride)}, padding={self._shown(self.padding)},"
@@ -65,20 +67,23 @@ class _DeformableConvolution(nn.Module):
 
 
 class DeformConv(_DeformableConvolution):
-    """Convolution whose sampling points are moved by an offset map.
+    """Deformable convolution: the sampling positions of the kernel are shifted by predicted offsets.
 
     Args:
         in_channels: Channels of the input.
         out_channels: Channels of the output.
-        kernel_size: Rows and columns of the kernel.
-        stride: Step of the kernel.
-        padding: Zeros on each side.
-        dilation: Distance of neighbouring samples.
+        kernel_size: Kernel size, or `(height, width)`.
+        stride: Stride of the convolution.
+        padding: Zero padding on each side.
+        dilation: Dilation of the kernel.
         groups: Groups of the convolution.
-        deformable_groups: Groups of channels that have offsets of their own.
-        bias: Whether a bias is learned; only `False` makes sense before a norm.
-        norm: Layer applied to the output.
-        activation: Function applied last.
+        deformable_groups: Number of channel groups with separate offsets.
+        bias: Whether there is a bias.
+        norm: Norm of the output, or `None`.
+        activation: Function applied last, or `None`.
+
+    Raises:
+        ValueError: If the channels are not multiples of `groups`.
 
     Source: Dai et al., "Deformable Convolutional Networks", 2017, section 2.1.
     """
@@ -106,11 +111,12 @@ class DeformConv(_DeformableConvolution):
         return (number, number)
 
     def forward(self, x: Tensor, offset: Tensor) -> Tensor:
-        """Convolve `x` of shape `(B, C_in, H, W)`.
+        """Apply the convolution.
 
         Args:
-            x: The input.
-            offset: `(B, 2 * deformable_groups * kh * kw, H', W')`, in pixels, y before x.
+            x: `(B, C_in, H, W)`.
+            offset: `(B, 2 * deformable_groups * kh * kw, H', W')` offsets in input pixels, y before x for each kernel
+                position.
 
         Returns:
             `(B, C_out, H', W')`.
@@ -119,9 +125,9 @@ class DeformConv(_DeformableConvolution):
 
 
 class ModulatedDeformConv(_DeformableConvolution):
-    """Deformable convolution whose samples are also weighted by a mask.
+    """Deformable convolution that also scales each sample by a predicted factor (version 2).
 
-    Arguments are those of `DeformConv`; the bias is learned unless told otherwise.
+    The arguments are those of `DeformConv`; the bias is enabled by default.
 
     Source: Zhu et al., "Deformable ConvNets v2", 2019, equation 1.
     """
@@ -146,12 +152,13 @@ class ModulatedDeformConv(_DeformableConvolution):
         )  # fmt: skip
 
     def forward(self, x: Tensor, offset: Tensor, mask: Tensor) -> Tensor:
-        """Convolve `x` of shape `(B, C_in, H, W)`.
+        """Apply the convolution.
 
         Args:
-            x: The input.
-            offset: `(B, 2 * deformable_groups * kh * kw, H', W')`, in pixels, y before x.
-            mask: `(B, deformable_groups * kh * kw, H', W')` in `[0, 1]`.
+            x: `(B, C_in, H, W)`.
+            offset: `(B, 2 * deformable_groups * kh * kw, H', W')` offsets in input pixels, y before x for each kernel
+                position.
+            mask: `(B, deformable_groups * kh * kw, H', W')` factors in [0, 1].
 
         Returns:
             `(B, C_out, H', W')`.

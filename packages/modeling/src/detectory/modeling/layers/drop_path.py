@@ -1,16 +1,20 @@
-"""Stochastic depth."""
+"""Stochastic depth (drop path)."""
 
 import torch
 from torch import Tensor, nn
 
 
 class DropPath(nn.Module):
-    """Leave out a whole residual branch for a random share of the samples in training.
+    """Stochastic depth: in training, a residual branch is dropped for random samples of the batch.
 
-    Samples that stay are scaled up, so that the expectation is kept; inference changes nothing.
+    The other samples are scaled by `1 / (1 - drop_prob)`, so that the expectation does not change. In inference it is
+    the identity.
 
     Args:
-        drop_prob: Probability that a sample's branch is left out, in `[0, 1)`.
+        drop_prob: Probability of dropping the branch for a sample, in [0, 1).
+
+    Raises:
+        ValueError: If `drop_prob` is out of range.
 
     Source: Huang et al., "Deep Networks with Stochastic Depth", 2016.
     """
@@ -22,13 +26,13 @@ class DropPath(nn.Module):
         self.drop_prob = drop_prob
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map `x` of shape `(B, …)`; one decision a sample."""
+        """Map `(B, …)` to the same shape."""
         if not self.training or self.drop_prob == 0:
             return x
-        keep = 1 - self.drop_prob
-        stays = torch.empty((len(x), *[1] * (x.dim() - 1)), dtype=x.dtype, device=x.device).bernoulli_(keep)
-        return x * stays / keep
+        keep_prob = 1 - self.drop_prob
+        is_kept = torch.empty((len(x), *[1] * (x.dim() - 1)), dtype=x.dtype, device=x.device).bernoulli_(keep_prob)
+        return x * is_kept / keep_prob
 
     def extra_repr(self) -> str:
-        """Return what `print` shows."""
+        """Return the arguments that `print` shows."""
         return f"drop_prob={self.drop_prob}"

@@ -1,4 +1,4 @@
-"""Batch normalisation whose statistics and scale never change."""
+"""Batch normalization with constant statistics and affine parameters."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -9,14 +9,14 @@ from torch.nn import functional as F
 
 
 class FrozenBatchNorm2d(nn.Module):
-    """Apply a fixed affine map per channel, written with the four tensors of a batch norm.
+    """Batch norm with constant tensors: a fixed affine map per channel.
 
-    A fresh module is the identity. Caffe2 checkpoints hold only `weight` and `bias`, into which the
-    statistics are folded already; loading one leaves the statistics at the identity.
+    A new module is the identity. Caffe2 checkpoints contain only `weight` and `bias`, with the statistics already
+    folded in; the statistics of the module then remain those of the identity.
 
     Args:
-        num_features: Channels `C` of the input `(B, C, H, W)`.
-        eps: Added to the variance.
+        num_features: Channels of the input.
+        eps: Constant added to the variance.
     """
 
     _version = 3
@@ -35,15 +35,21 @@ class FrozenBatchNorm2d(nn.Module):
         self.register_buffer("running_var", torch.ones(num_features) - eps)
 
     def scale_and_shift(self) -> tuple[Tensor, Tensor]:
-        """Return the map as `x * scale + shift`; both have shape `(C,)`."""
+        """Return `scale` and `shift`, both `(C,)`, such that the output is `x * scale + shift`."""
         scale = self.weight * (self.running_var + self.eps).rsqrt()
         return scale, self.bias - self.running_mean * scale
 
     def fold(self, weight: Tensor, bias: Tensor | None) -> tuple[Tensor, Tensor]:
-        """Return weight and bias of the convolution that equals `conv(weight, bias)` followed by this norm.
+        """Return the weight and bias of a convolution that is equivalent to a convolution followed by this norm.
 
-        Scaling the weight instead of the output saves a pass over the activations, forward and backward,
-        and keeps the gradient: `norm(conv(x, w)) = conv(x, w * scale) + shift`.
+        `norm(conv(x, w)) = conv(x, w * scale) + shift`: scaling the weight instead of the output saves a pass over the
+        activations in forward and backward, and autograd still yields the gradient of the original weight.
+
+        Args:
+            weight: Weight of the convolution, `(C, …)`.
+            bias: Bias of the convolution, `(C,)`, or `None`.
+
+        Source: Jacob et al., "Quantization and Training of Neural Networks", 2018, section 3.2.
         """
         scale, shift = self.scale_and_shift()
         if bias is not None:
@@ -52,50 +58,50 @@ class FrozenBatchNorm2d(nn.Module):
         return weight * scale.to(weight.dtype), shift.to(weight.dtype)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map `x` of shape `(B, C, H, W)`; shape and dtype stay."""
+        """Map `(B, C, H, W)` to the same shape and dtype."""
         return F.batch_norm(
             x, self.running_mean, self.running_var, self.weight, self.bias, training=False, eps=self.eps
         )
 
     def _load_from_state_dict(self, state_dict: dict, prefix: str, local_metadata: Mapping, *rest: object) -> None:
         if (local_metadata.get("version") or 0) < 2:
-            # Checkpoints from before version 2, Caffe2's among them, may leave out the identity statistics.
+            # Checkpoints older than version 2, such as Caffe2's, may lack the statistics of the identity.
             state_dict.setdefault(prefix + "running_mean", torch.zeros_like(self.running_mean))
             state_dict.setdefault(prefix + "running_var", torch.ones_like(self.running_var) - self.eps)
-        # A live batch norm counts its batches; frozen statistics have no use for the count.
+        # Checkpoints of trainable batch norms contain a batch counter, which is not needed here.
         state_dict.pop(prefix + "num_batches_tracked", None)
         super()._load_from_state_dict(state_dict, prefix, local_metadata, *rest)
 
     def extra_repr(self) -> str:
-        """Return what `print` shows."""
+        """Return the arguments that `print` shows."""
         return f"num_features={self.num_features}, eps={self.eps}"
 
     @classmethod
     def convert_frozen_batchnorm(cls, module: nn.Module) -> nn.Module:
-        """Replace every batch norm in `module` by its frozen copy.
+        """Replace every batch norm in `module` by a frozen one with the same values.
 
         Returns:
-            `module` itself, changed in place, or a new module if it is a batch norm.
+            `module`, modified in place, or a new module if `module` itself is a batch norm.
         """
         live = (nn.BatchNorm2d, nn.SyncBatchNorm)
         return _replace(module, live, lambda norm: _copy_norm(norm, cls(norm.num_features, norm.eps)))
 
     @classmethod
     def convert_frozenbatchnorm2d_to_batchnorm2d(cls, module: nn.Module) -> nn.Module:
-        """Replace every frozen norm in `module` by a live `nn.BatchNorm2d` with the same values.
+        """Replace every frozen batch norm in `module` by an `nn.BatchNorm2d` with the same values.
 
         Returns:
-            `module` itself, changed in place, or a new module if it is a frozen norm.
+            `module`, modified in place, or a new module if `module` itself is a frozen batch norm.
         """
         return _replace(module, (cls,), lambda norm: _copy_norm(norm, nn.BatchNorm2d(norm.num_features, norm.eps)))
 
 
-def _replace(module: nn.Module, kinds: tuple[type, ...], make: Callable[[Any], nn.Module]) -> nn.Module:
-    """Swap each module of the given kinds for what `make` returns, in place below the top."""
-    if isinstance(module, kinds):
+def _replace(module: nn.Module, classes: tuple[type, ...], make: Callable[[Any], nn.Module]) -> nn.Module:
+    """Replace each submodule of the given classes by the result of `make`; return the module."""
+    if isinstance(module, classes):
         return make(module).train(module.training)
     for name, child in module.named_children():
-        swapped = _replace(child, kinds, make)
+        swapped = _replace(child, classes, make)
         if swapped is not child:
             module.register_module(name, swapped)
     return module
@@ -103,7 +109,7 @@ def _replace(module: nn.Module, kinds: tuple[type, ...], make: Callable[[Any], n
 
 @torch.no_grad()
 def _copy_norm(source: Any, target: nn.Module) -> nn.Module:
-    """Copy the four tensors of a batch norm; an absent scale or shift stays the identity."""
+    """Copy the four tensors of a batch norm to `target`; missing affine parameters leave those of the identity."""
     target.to(source.running_mean.device)
     for name in ("weight", "bias", "running_mean", "running_var"):
         if getattr(source, name) is not None:

@@ -1,4 +1,4 @@
-"""Losses between boxes and between scores."""
+"""Box and classification losses."""
 
 import math
 from typing import Any
@@ -13,7 +13,7 @@ REDUCTIONS = ("none", "mean", "sum")
 
 
 def _reduce(loss: Tensor, reduction: str, function: str) -> Tensor:
-    """Sum or average a loss per element; the mean of nothing is zero and keeps its graph."""
+    """Reduce losses for the function of this name; the mean of no elements is 0, connected to the graph."""
     if reduction == "none":
         return loss
     if reduction == "sum":
@@ -24,54 +24,63 @@ def _reduce(loss: Tensor, reduction: str, function: str) -> Tensor:
 
 
 def smooth_l1_loss(input: Tensor, target: Tensor, beta: float, reduction: str = "none") -> Tensor:
-    """Absolute difference, rounded off to a parabola within `beta` of zero.
+    """Smooth L1 loss: quadratic for differences below `beta`, linear above.
 
     Args:
         input: Predictions of any shape.
         target: Targets of the same shape.
-        beta: Where parabola and line meet; below 1e-5 the loss is plain L1.
-        reduction: `"none"`, `"mean"` or `"sum"`; the mean of nothing is zero.
+        beta: Threshold between the two parts; the loss is plain L1 if it is less than 1e-5.
+        reduction: `"none"`, `"mean"` or `"sum"`; the mean of no elements is 0.
 
-    Source: Girshick, "Fast R-CNN", 2015, equation 3, with the corner moved from 1 to `beta`.
+    Raises:
+        ValueError: If `reduction` is unknown.
+
+    Source: Girshick, "Fast R-CNN", 2015, equation 3, with the threshold `beta` instead of 1.
     """
-    distance = (input - target).abs()
-    if beta >= 1e-5:
-        distance = torch.where(distance < beta, 0.5 * distance**2 / beta, distance - 0.5 * beta)
-    return _reduce(distance, reduction, "smooth_l1_loss")
+    difference = (input - target).abs()
+    if beta < 1e-5:
+        loss = difference  # `torch.where` would divide by zero, and its gradient would be NaN
+    else:
+        loss = torch.where(difference < beta, 0.5 * difference**2 / beta, difference - 0.5 * beta)
+    return _reduce(loss, reduction, "smooth_l1_loss")
 
 
 def _overlap(boxes1: Tensor, boxes2: Tensor, eps: float) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Return row by row the IoU, the union, and width and height of the smallest box around both."""
-    low = torch.maximum(boxes1[..., :2], boxes2[..., :2])
-    high = torch.minimum(boxes1[..., 2:], boxes2[..., 2:])
-    shared = (high - low).clamp(min=0).prod(-1)
+    """Return the IoU and union of paired boxes, and the width and height of their enclosing boxes, each `(N,)`."""
+    top_left = torch.maximum(boxes1[..., :2], boxes2[..., :2])
+    bottom_right = torch.minimum(boxes1[..., 2:], boxes2[..., 2:])
+    intersection = (bottom_right - top_left).clamp(min=0).prod(-1)
     area1 = (boxes1[..., 2:] - boxes1[..., :2]).prod(-1)
     area2 = (boxes2[..., 2:] - boxes2[..., :2]).prod(-1)
-    union = area1 + area2 - shared
-    around = torch.maximum(boxes1[..., 2:], boxes2[..., 2:]) - torch.minimum(boxes1[..., :2], boxes2[..., :2])
-    return shared / (union + eps), union, around[..., 0], around[..., 1]
+    union = area1 + area2 - intersection
+    enclosing = torch.maximum(boxes1[..., 2:], boxes2[..., 2:]) - torch.minimum(boxes1[..., :2], boxes2[..., :2])
+    return intersection / (union + eps), union, enclosing[..., 0], enclosing[..., 1]
 
 
 def giou_loss(boxes1: Tensor, boxes2: Tensor, reduction: str = "none", eps: float = 1e-7) -> Tensor:
-    """One minus the generalised IoU of paired boxes `(N, 4)`, in `[0, 2]`.
+    """Generalized IoU loss of paired boxes: `1 - GIoU`, in [0, 2].
 
     Args:
-        boxes1: `(x1, y1, x2, y2)` in pixels.
-        boxes2: The same number of boxes.
-        reduction: `"none"`, `"mean"` or `"sum"`.
-        eps: Keeps divisions finite.
+        boxes1: `(N, 4)` boxes `(x1, y1, x2, y2)`.
+        boxes2: `(N, 4)` boxes.
+        reduction: `"none"`, `"mean"` or `"sum"`; the mean of no elements is 0.
+        eps: Constant added to denominators.
+
+    Raises:
+        ValueError: If `reduction` is unknown.
 
     Source: Rezatofighi et al., "Generalized Intersection over Union", 2019, algorithm 1.
     """
     iou, union, width, height = _overlap(boxes1, boxes2, eps)
-    hull = width * height
-    return _reduce(1 - iou + (hull - union) / (hull + eps), reduction, "giou_loss")
+    enclosing_area = width * height
+    return _reduce(1 - iou + (enclosing_area - union) / (enclosing_area + eps), reduction, "giou_loss")
 
 
 def diou_loss(boxes1: Tensor, boxes2: Tensor, reduction: str = "none", eps: float = 1e-7) -> Tensor:
-    """One minus the IoU, plus the centres' squared distance relative to the hull's diagonal.
+    """Distance-IoU loss of paired boxes: `1 - IoU` plus the squared distance of the centers relative to the squared
+    diagonal.
 
-    Arguments are those of `giou_loss`.
+    The diagonal is that of the enclosing box. The arguments are those of `giou_loss`.
 
     Source: Zheng et al., "Distance-IoU Loss", 2020, equations 6 and 7.
     """
@@ -79,30 +88,33 @@ def diou_loss(boxes1: Tensor, boxes2: Tensor, reduction: str = "none", eps: floa
 
 
 def _distance_iou_loss(boxes1: Tensor, boxes2: Tensor, eps: float) -> tuple[Tensor, Tensor]:
+    """Return the DIoU loss and the IoU of paired boxes, each `(N,)`."""
     iou, _, width, height = _overlap(boxes1, boxes2, eps)
-    apart = (boxes1[..., :2] + boxes1[..., 2:] - boxes2[..., :2] - boxes2[..., 2:]) / 2
-    return 1 - iou + (apart**2).sum(-1) / (width**2 + height**2 + eps), iou
+    center_offset = (boxes1[..., :2] + boxes1[..., 2:] - boxes2[..., :2] - boxes2[..., 2:]) / 2
+    return 1 - iou + (center_offset**2).sum(-1) / (width**2 + height**2 + eps), iou
 
 
 def ciou_loss(boxes1: Tensor, boxes2: Tensor, reduction: str = "none", eps: float = 1e-7) -> Tensor:
-    """`diou_loss` plus a term for different aspect ratios.
+    """Complete-IoU loss of paired boxes: `diou_loss` plus a penalty for different aspect ratios.
 
-    Arguments are those of `giou_loss`.
+    The arguments are those of `giou_loss`.
 
     Source: Zheng et al., "Distance-IoU Loss", 2020, equations 8 to 11.
     """
     loss, iou = _distance_iou_loss(boxes1, boxes2, eps)
-    size1, size2 = boxes1[..., 2:] - boxes1[..., :2], boxes2[..., 2:] - boxes2[..., :2]
-    angle1, angle2 = (torch.atan2(size[..., 0], size[..., 1]) for size in (size1, size2))
-    shape = (4 / math.pi**2) * (angle2 - angle1) ** 2
+    size1 = boxes1[..., 2:] - boxes1[..., :2]
+    size2 = boxes2[..., 2:] - boxes2[..., :2]
+    angle1 = torch.atan2(size1[..., 0], size1[..., 1])
+    angle2 = torch.atan2(size2[..., 0], size2[..., 1])
+    aspect_penalty = (4 / math.pi**2) * (angle2 - angle1) ** 2
     with torch.no_grad():
-        # The weight of the term is a constant for the gradient, as the paper's code has it.
-        alpha = shape / (1 - iou + shape + eps)
-    return _reduce(loss + alpha * shape, reduction, "ciou_loss")
+        # Like the authors' implementation, do not differentiate the trade-off parameter.
+        alpha = aspect_penalty / (1 - iou + aspect_penalty + eps)
+    return _reduce(loss + alpha * aspect_penalty, reduction, "ciou_loss")
 
 
 def cross_entropy(input: Tensor, target: Tensor, *, reduction: str = "mean", **kwargs: Any) -> Tensor:
-    """`torch.nn.functional.cross_entropy` whose mean over nothing is zero, with a graph, instead of NaN."""
+    """`torch.nn.functional.cross_entropy`, but the mean without targets is 0, connected to the graph, not NaN."""
     if target.numel() == 0 and reduction == "mean":
         return input.sum() * 0.0
     return F.cross_entropy(input, target, reduction=reduction, **kwargs)

@@ -1,4 +1,4 @@
-"""Modules that cut regions out of one feature map and bring them to one size."""
+"""Pooling of regions of a feature map to a fixed size."""
 
 import math
 
@@ -12,13 +12,14 @@ Size = int | tuple[int, int]
 
 
 class ROIAlign(nn.Module):
-    """Average bilinear samples in every bin of every region.
+    """Average of bilinear samples in each bin of a region.
 
     Args:
         output_size: `(height, width)` of the output.
-        spatial_scale: Cells of the map for one pixel of the image.
-        sampling_ratio: Samples along each side of a bin; 0 takes about one for each cell.
-        aligned: Whether pixel centres lie at half-integer coordinates. `False` is the first paper's code.
+        spatial_scale: Scale of the feature map relative to the image, 1 / stride.
+        sampling_ratio: Samples per bin along each side; 0 chooses the number adaptively, about one per feature cell.
+        aligned: Whether pixel centers have half-integer coordinates. `False` is the convention of the first
+            implementations.
 
     Source: He et al., "Mask R-CNN", 2017, section 3.
     """
@@ -31,11 +32,11 @@ class ROIAlign(nn.Module):
         self.aligned = aligned
 
     def forward(self, input: Tensor, rois: Tensor) -> Tensor:
-        """Pool `input` of shape `(B, C, H, W)`.
+        """Pool regions.
 
         Args:
-            input: The feature map.
-            rois: `(R, 5)`: image index, then a box `(x1, y1, x2, y2)` in image pixels.
+            input: Feature map `(B, C, H, W)`.
+            rois: `(R, 5)` rows `(image index, x1, y1, x2, y2)` in image pixels.
 
         Returns:
             `(R, C, height, width)`.
@@ -47,7 +48,7 @@ class ROIAlign(nn.Module):
         return ops.roi_align(input, rois, size, scale, self.sampling_ratio, self.aligned)
 
     def extra_repr(self) -> str:
-        """Return what `print` shows."""
+        """Return the arguments that `print` shows."""
         return (
             f"output_size={self.output_size}, spatial_scale={self.spatial_scale},"
             f" sampling_ratio={self.sampling_ratio}, aligned={self.aligned}"
@@ -55,12 +56,14 @@ class ROIAlign(nn.Module):
 
 
 class ROIAlignRotated(nn.Module):
-    """`ROIAlign` for rotated boxes; pixel centres lie at half-integer coordinates.
+    """`ROIAlign` for rotated boxes; pixel centers have half-integer coordinates.
 
     Args:
         output_size: `(height, width)` of the output.
-        spatial_scale: Cells of the map for one pixel of the image.
-        sampling_ratio: Samples along each side of a bin; 0 takes about one for each cell.
+        spatial_scale: Scale of the feature map relative to the image, 1 / stride.
+        sampling_ratio: Samples per bin along each side; 0 chooses the number adaptively, about one per feature cell.
+
+    Source: Ma et al., "Arbitrary-Oriented Scene Text Detection via Rotation Proposals", 2018, section III-D.
     """
 
     def __init__(self, output_size: Size, spatial_scale: float, sampling_ratio: int) -> None:
@@ -70,33 +73,33 @@ class ROIAlignRotated(nn.Module):
         self.sampling_ratio = sampling_ratio
 
     def forward(self, input: Tensor, rois: Tensor) -> Tensor:
-        """Pool `input` of shape `(B, C, H, W)`.
+        """Pool rotated regions.
 
         Args:
-            input: The feature map.
-            rois: `(R, 6)`: image index, then `(cx, cy, width, height, degrees counter-clockwise)`.
+            input: Feature map `(B, C, H, W)`.
+            rois: `(R, 6)` rows `(image index, cx, cy, width, height, counter-clockwise angle in degrees)`, in image
+                pixels.
 
         Returns:
-            `(R, C, height, width)` in the region's own frame.
+            `(R, C, height, width)`, in the coordinate system of each region.
         """
         return ops.roi_align_rotated(input, rois, self.output_size, self.spatial_scale, self.sampling_ratio)
 
     def extra_repr(self) -> str:
-        """Return what `print` shows."""
+        """Return the arguments that `print` shows."""
         return (
             f"output_size={self.output_size}, spatial_scale={self.spatial_scale}, sampling_ratio={self.sampling_ratio}"
         )
 
 
 class ROIPool(nn.Module):
-    """Maximum of every bin of every region, on whole cells.
+    """Maximum of the feature cells in each bin of a region, for older checkpoints; a simple and slow implementation.
 
-    Slow on purpose: old checkpoints need it, nothing new should. Regions are rounded to cells, both ends
-    included, and bins outside the map are zero.
+    The corners of a region are rounded to cells, both inclusive. Bins outside the feature map are 0.
 
     Args:
-        output_size: `(height, width)` of the output.
-        spatial_scale: Cells of the map for one pixel of the image.
+        output_size: `(height, width)` of the output, or its side length.
+        spatial_scale: Scale of the feature map relative to the image, 1 / stride.
 
     Source: Girshick, "Fast R-CNN", 2015, section 2.1.
     """
@@ -107,11 +110,12 @@ class ROIPool(nn.Module):
         self.spatial_scale = spatial_scale
 
     def forward(self, input: Tensor, rois: Tensor) -> Tensor:
-        """Pool `input` of shape `(B, C, H, W)` by `rois` of shape `(R, 5)` to `(R, C, height, width)`."""
+        """Pool regions; arguments and result are those of `ROIAlign.forward`."""
         crops = [self._pool(input, *row) for row in rois.detach().tolist()]
         return torch.stack(crops) if crops else input.new_zeros((0, input.shape[1], *self.output_size))
 
     def _pool(self, maps: Tensor, index: float, *box: float) -> Tensor:
+        """Return the pooled features `(C, height, width)` of one region."""
         height, width = maps.shape[-2:]
         x1, y1, x2, y2 = (math.floor(c * self.spatial_scale + 0.5) for c in box)
         x2, y2 = max(x2, x1), max(y2, y1)
@@ -120,11 +124,11 @@ class ROIPool(nn.Module):
         crop = maps[int(index), :, top:bottom, left:right]
         if crop.numel() == 0:
             return maps.new_zeros((maps.shape[1], *self.output_size))
-        # Cells outside the map take no part: minus infinity loses every comparison.
-        around = (left - x1, x2 + 1 - right, top - y1, y2 + 1 - bottom)
-        pooled = F.adaptive_max_pool2d(F.pad(crop, around, value=-math.inf), self.output_size)
+        # Padding with minus infinity excludes cells outside the feature map from the maximum.
+        padding = (left - x1, x2 + 1 - right, top - y1, y2 + 1 - bottom)
+        pooled = F.adaptive_max_pool2d(F.pad(crop, padding, value=-math.inf), self.output_size)
         return pooled.masked_fill(pooled == -math.inf, 0.0)
 
     def extra_repr(self) -> str:
-        """Return what `print` shows."""
+        """Return the arguments that `print` shows."""
         return f"output_size={self.output_size}, spatial_scale={self.spatial_scale}"

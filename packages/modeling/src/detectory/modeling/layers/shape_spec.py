@@ -1,4 +1,4 @@
-"""What a module says about the tensors it takes or gives."""
+"""Static description of the shape of a feature map."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -6,16 +6,16 @@ from typing import Any
 
 @dataclass(frozen=True)
 class ShapeSpec:
-    """The shape of a feature map as far as it is known before any image is seen.
+    """The known dimensions of a feature map; unknown ones are `None`.
 
     Args:
         channels: Number of channels.
-        height: Rows, where fixed.
-        width: Columns, where fixed.
-        stride: Pixels of the input image from one cell to the next.
+        height: Height in cells.
+        width: Width in cells.
+        stride: Stride relative to the input image, in pixels.
     """
 
-    # Each is an int or None; whoever reads one knows which of the two it must be.
+    # `int | None` in fact. `Any` spares an assertion at every use: a backbone always knows its channels and strides.
     channels: Any = None
     height: Any = None
     width: Any = None

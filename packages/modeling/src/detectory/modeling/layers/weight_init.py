@@ -1,4 +1,4 @@
-"""Initial values of weights as the detection papers' Caffe2 code drew them."""
+"""Weight initializations of Caffe2, as used by the detection models."""
 
 from typing import Any
 
@@ -6,9 +6,9 @@ from torch import nn
 
 
 def c2_msra_fill(module: Any) -> None:
-    """Fill a convolution or linear layer for a ReLU behind it; the bias becomes zero.
+    """Initialize a convolution or linear layer that is followed by a ReLU: He normal, fan-out; the bias is 0.
 
-    Source: He et al., "Delving Deep into Rectifiers", 2015, equation 15 (normal, fan-out).
+    Source: He et al., "Delving Deep into Rectifiers", 2015, equation 15.
     """
     nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
     if module.bias is not None:
@@ -16,18 +16,19 @@ def c2_msra_fill(module: Any) -> None:
 
 
 def init_predictor(module: Any, std: float) -> None:
-    """Fill a layer whose outputs shall start near zero: weights normal around zero with `std`, the bias zero."""
+    """Initialize a layer with normal weights of standard deviation `std` and zero bias: outputs start near 0."""
     nn.init.normal_(module.weight, std=std)
     if module.bias is not None:
         nn.init.zeros_(module.bias)
 
 
 def c2_xavier_fill(module: Any) -> None:
-    """Fill a convolution or linear layer uniformly within `sqrt(3 / fan_in)`; the bias becomes zero.
+    """Initialize a convolution or linear layer uniformly within `±sqrt(3 / fan_in)`; the bias is 0.
 
-    Source: Glorot and Bengio, 2010, in the fan-in form that Caffe2 calls Xavier.
+    Source: Glorot and Bengio, "Understanding the difficulty of training deep feedforward neural networks", 2010, in the
+        fan-in form that Caffe2 calls Xavier.
     """
-    # A leaky slope of one makes Kaiming's gain 1, which leaves exactly that bound.
+    # With a negative slope of 1 the gain of `kaiming_uniform_` is 1, and its bound is sqrt(3 / fan_in).
     nn.init.kaiming_uniform_(module.weight, a=1)
     if module.bias is not None:
         nn.init.zeros_(module.bias)

@@ -98,7 +98,7 @@ class FCOSHead(RetinaNetHead):
         conv_dims: Output channels of the convolutions of a tower.
         kwargs: Further arguments of `RetinaNetHead`, except `num_anchors`.
 
-    Source: Tian et al., "FCOS", 2019, figure 2.
+    Source: Tian et al., "FCOS", 2019, Fig. 2.
     """
 
     def __init__(self, *, input_shape: Sequence[ShapeSpec], conv_dims: Sequence[int], **kwargs: Any) -> None:

@@ -121,7 +121,7 @@ def combine_semantic_and_instance_outputs(
 
     Args:
         instance_results: Detections with `pred_masks` `(N, H, W)`, `scores` and `pred_classes`.
-        semantic_results: `(H, W)` class ids; 0 stands for all thing classes and is not converted to a segment.
+        semantic_results: `(H, W)` class ids; 0 represents all thing classes and is not converted to a segment.
         overlap_threshold: Maximum fraction of an instance that may be covered by instances with higher scores.
         stuff_area_thresh: Minimum number of remaining pixels of a stuff segment.
         instances_score_thresh: Minimum score of an instance.

@@ -65,7 +65,7 @@ class GeneralizedRCNN(ImageNormalizer):
             `scores`, `pred_classes`, and `pred_masks` and `pred_keypoints` if there are heads for them.
 
         Raises:
-            ValueError: If `"proposals"` are missing although there is no proposal generator.
+            ValueError: If `"proposals"` are missing and there is not a proposal generator.
         """
         if not self.training:
             return self.inference(batched_inputs)

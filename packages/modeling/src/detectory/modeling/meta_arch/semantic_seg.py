@@ -76,7 +76,7 @@ class SemSegFPNHead(nn.Module):
     Raises:
         ValueError: If `input_shape` is empty.
 
-    Source: Kirillov et al., "Panoptic Feature Pyramid Networks", 2019, figure 3.
+    Source: Kirillov et al., "Panoptic Feature Pyramid Networks", 2019, Fig. 3.
     """
 
     def __init__(

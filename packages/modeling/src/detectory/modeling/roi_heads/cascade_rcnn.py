@@ -155,7 +155,7 @@ class CascadeROIHeads(StandardROIHeads):
     def _match_and_label_boxes(
         self, proposals: list[Instances], stage: int, targets: Sequence[Instances]
     ) -> list[Instances]:
-        """Label all proposals of a stage with the matcher of the stage; there is no further sampling."""
+        """Label all proposals of a stage with the matcher of the stage, without further sampling."""
         foreground, background = [], []
         for regions, image_targets in zip(proposals, targets, strict=True):
             quality = pairwise_iou(image_targets.gt_boxes, regions.proposal_boxes)

@@ -174,9 +174,9 @@ class FastRCNNOutputLayers(nn.Module):
     def box_reg_loss(self, proposal_boxes: Tensor, gt_boxes: Tensor, pred_deltas: Tensor, gt_classes: Tensor) -> Tensor:
         """Return the regression loss of the foreground regions, divided by the number of all regions.
 
-        The division by all regions, background included, gives each foreground region the same weight in every batch.
-        Division by the number of foreground regions would give each of them a larger weight in batches that contain
-        few.
+        The division by all regions, background included, means that each foreground region has the same weight in every
+        batch. Division by the number of foreground regions would increase the weight of each of them in batches that
+        contain few.
 
         Args:
             proposal_boxes: `(R, D)`.

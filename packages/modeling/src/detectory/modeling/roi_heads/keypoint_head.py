@@ -37,7 +37,7 @@ def keypoint_rcnn_loss(
             target_cells, is_valid = regions.gt_keypoints.to_heatmap(regions.proposal_boxes.tensor, side)
             cells.append(target_cells.reshape(-1))
             valid.append(is_valid.reshape(-1))
-    # Keypoints that are not annotated or lie outside their region do not contribute.
+    # Keypoints that are not annotated or are outside their region do not contribute.
     all_valid = torch.cat(valid) if valid else pred_keypoint_logits.new_zeros(0)
     indices = all_valid.to(torch.bool).nonzero().squeeze(1)
     empty = indices.numel() == 0
@@ -54,7 +54,7 @@ def keypoint_rcnn_inference(pred_keypoint_logits: Tensor, pred_instances: Sequen
     """Set `pred_keypoints` and `pred_keypoint_heatmaps` of the detections, in place.
 
     `pred_keypoints` are `(R_i, P, 3)` rows `(x, y, score)` in image pixels. They are not set under `torch.export`,
-    which cannot represent the resizing of each heatmap to the size of its own box.
+    which cannot represent the resizing of each heatmap to the size of its box.
 
     Args:
         pred_keypoint_logits: `(R, P, S, S)` heatmap logits for the detections of all images.

@@ -110,7 +110,7 @@ class MaskRCNNConvUpsampleHead(BaseMaskRCNNHead):
     Raises:
         ValueError: If `conv_dims` is empty.
 
-    Source: He et al., "Mask R-CNN", 2017, figure 4.
+    Source: He et al., "Mask R-CNN", 2017, Fig. 4.
     """
 
     def __init__(

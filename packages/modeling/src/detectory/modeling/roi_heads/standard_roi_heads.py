@@ -149,7 +149,7 @@ class StandardROIHeads(ROIHeads):
         pooler: ROIPooler | None,
         instances: Sequence[Instances],
     ) -> Tensor | dict[str, Tensor]:
-        """Return the pooled features of all regions, or the feature maps by name if there is no pooler."""
+        """Return the pooled features of all regions, or the feature maps by name without a pooler."""
         if pooler is None:
             return {name: features[name] for name in names}
         boxes = [i.proposal_boxes if self.training else i.pred_boxes for i in instances]

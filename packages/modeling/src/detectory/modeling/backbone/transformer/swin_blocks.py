@@ -165,7 +165,7 @@ def shifted_window_mask(size: tuple[int, int], window_size: int, shift_size: int
     Returns:
         `(n, h * w, h * w)` for the `n` windows of an image: 0 between cells of the same image region, -100 otherwise.
 
-    Source: Liu et al., "Swin Transformer", 2021, figure 4.
+    Source: Liu et al., "Swin Transformer", 2021, Fig. 4.
     """
 
     def region_along_axis(length: int) -> Tensor:
