@@ -187,6 +187,18 @@ MODELS = {
 }
 
 
+def without_score_threshold(model):
+    """Set all score thresholds to 0, so that an untrained model has detections."""
+    heads = getattr(model, "roi_heads", None)
+    predictors = getattr(heads, "box_predictor", [])
+    for predictor in predictors if isinstance(predictors, torch.nn.ModuleList) else [predictors]:
+        if predictor != []:
+            predictor.test_score_thresh = 0.0
+    if hasattr(model, "head"):
+        model.test_score_thresh = 0.0
+    return model.eval()
+
+
 def ground_truth(size=(64, 96), rotated=False, objects=2):
     height, width = size
     boxes = torch.tensor([[8.0, 8.0, 40.0, 40.0], [30.0, 20.0, 60.0, 60.0]])[:objects]

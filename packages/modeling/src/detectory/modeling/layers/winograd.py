@@ -1,4 +1,4 @@
-"""3×3 convolutions of models that are only run, with fewer multiplications."""
+"""Winograd convolutions: 3×3 convolutions with fewer multiplications, for inference on CPUs."""
 
 from typing import Any
 
@@ -14,18 +14,20 @@ RELUS = (F.relu, F.relu_, torch.relu, torch.relu_)
 
 
 class WinogradConv2d(Conv2d):
-    """A trained 3×3 convolution that a CPU computes by `winograd_conv2d`; a ReLU behind it costs nothing.
+    """A trained 3×3 convolution that is computed by `winograd_conv2d` on CPUs; a following ReLU is fused.
 
-    Elsewhere, with another type, where a gradient is wanted, and while a graph is exported, traced or scripted it is
-    the plain convolution.
+    On other devices, for other dtypes, if a gradient is required, and in exported, traced or scripted graphs, it is the
+    regular convolution.
 
     Args:
-        convolution: The layer to stand for, see `suits`. Its parameters are shared; its weight, which must not change
-            any more, is also kept transformed, in four times the memory.
+        convolution: The layer to replace, see `suits`. Its parameters are shared. A transformed copy of the weight
+            needs four times its memory; the weight must not change afterwards.
+
+    Source: Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks", 2016.
     """
 
-    #: With fewer input or output channels than this the transforms cost more than they save.
-    LEAST_CHANNELS = 32
+    #: Minimum number of input and output channels; below, the transforms cost more than they save.
+    MIN_CHANNELS = 32
 
     def __init__(self, convolution: nn.Conv2d) -> None:
         super().__init__(convolution.in_channels, convolution.out_channels, 3, padding=1, bias=False, device="meta")
@@ -34,19 +36,19 @@ class WinogradConv2d(Conv2d):
         activation: Any = getattr(convolution, "activation", None)
         self.has_relu = self.norm is None and (isinstance(activation, nn.ReLU) or activation in RELUS)
         self.activation = None if self.has_relu else activation
-        self.packed = winograd_weight(convolution.weight)  # no buffer: it stays float32 and out of the state dict
+        self.packed = winograd_weight(convolution.weight)  # not a buffer: float32 always, and not in the state dict
         self.plain = (convolution,)
 
     @classmethod
     def suits(cls, layer: nn.Conv2d) -> bool:
-        """Whether a layer is an ordinary 3×3 convolution on a CPU with enough channels and no hooks."""
+        """Return whether `layer` is a regular 3×3 convolution on a CPU, with enough channels and without hooks."""
         return (
             type(layer) in (nn.Conv2d, Conv2d)
             and (layer.kernel_size, layer.stride, layer.dilation) == ((3, 3), (1, 1), (1, 1))
             and layer.padding in ((1, 1), "same")
             and layer.padding_mode == "zeros"
             and layer.groups == 1
-            and min(layer.in_channels, layer.out_channels) >= cls.LEAST_CHANNELS
+            and min(layer.in_channels, layer.out_channels) >= cls.MIN_CHANNELS
             and layer.weight.device.type == "cpu"
             and not (layer._forward_hooks or layer._forward_pre_hooks)
         )
@@ -60,17 +62,17 @@ class WinogradConv2d(Conv2d):
         return F.relu(out) if self.has_relu else out
 
     def __prepare_scriptable__(self) -> nn.Module:
-        """Return what `torch.jit.script` compiles: the plain convolution."""
+        """Return the module for `torch.jit.script`: the regular convolution."""
         return self.plain[0]
 
 
 def use_winograd(model: nn.Module) -> nn.Module:
-    """Put a `WinogradConv2d` in the place of every layer that it suits, in place; a shared layer stays shared."""
-    stand_ins: dict[nn.Module, nn.Module] = {}
+    """Replace every suitable convolution of `model` by a `WinogradConv2d`, in place. Shared layers remain shared."""
+    replacements: dict[nn.Module, nn.Module] = {}
     for module in list(model.modules()):
         for name, child in list(module.named_children()):
-            if child not in stand_ins and isinstance(child, nn.Conv2d) and WinogradConv2d.suits(child):
-                stand_ins[child] = WinogradConv2d(child)
-            if child in stand_ins:
-                setattr(module, name, stand_ins[child])
+            if child not in replacements and isinstance(child, nn.Conv2d) and WinogradConv2d.suits(child):
+                replacements[child] = WinogradConv2d(child)
+            if child in replacements:
+                setattr(module, name, replacements[child])
     return model

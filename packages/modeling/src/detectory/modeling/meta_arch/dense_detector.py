@@ -12,9 +12,9 @@ from detectory.modeling.backbone import Backbone
 from detectory.modeling.postprocessing import detector_postprocess
 from detectory.modeling.proposal_generator.rpn import flatten_cells
 from detectory.ops import batched_nms
-from detectory.structures import Boxes, ImageList, Instances
+from detectory.structures import Boxes, ImageList, Instances, ModelInput, ModelOutput
 
-from .image_input import ImageNormalizer, ModelInput, output_size
+from .image_input import ImageNormalizer, output_size
 
 
 class DenseDetector(ImageNormalizer):
@@ -54,7 +54,7 @@ class DenseDetector(ImageNormalizer):
         else:
             self.head_in_features = list(head_in_features)
 
-    def forward(self, batched_inputs: ModelInput) -> dict[str, Tensor] | list[dict[str, Any]]:
+    def forward(self, batched_inputs: Sequence[ModelInput]) -> dict[str, Tensor] | list[ModelOutput]:
         """Return the losses (training) or detections (inference) of a batch.
 
         Args:

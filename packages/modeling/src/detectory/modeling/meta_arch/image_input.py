@@ -1,25 +1,25 @@
-"""What every meta-architecture does with its input images."""
+"""Preparation of input images, common to all meta-architectures."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from detectory.modeling.backbone import Backbone
 from detectory.modeling.layers import fast_layout
-from detectory.structures import ImageList, Instances
-
-ModelInput = Sequence[dict[str, Any]]
+from detectory.structures import ImageList, Instances, ModelInput
 
 
 class ImageNormalizer(nn.Module):
-    """A model that owns a backbone and the mean and deviation of its images.
+    """Base class of models with a backbone: normalization, padding and batching of the input images.
 
     Args:
-        backbone: The backbone; its padding rules are followed.
-        pixel_mean: Mean of each channel, in the units of the input (0 to 255).
-        pixel_std: Deviation of each channel.
+        backbone: The backbone, which defines the padding.
+        pixel_mean: Mean of each channel, in the range of the input images (0 to 255).
+        pixel_std: Standard deviation of each channel, in the same range.
+
+    Raises:
+        ValueError: If `pixel_mean` and `pixel_std` differ in length.
     """
 
     def __init__(self, backbone: Backbone, pixel_mean: Sequence[float], pixel_std: Sequence[float]) -> None:
@@ -32,29 +32,34 @@ class ImageNormalizer(nn.Module):
         self.backbone = backbone
         self.pixel_mean: Tensor
         self.pixel_std: Tensor
-        # Settings, not weights: no part of a checkpoint.
+        # Not persistent: mean and standard deviation are settings, and not part of Detectron2's checkpoints.
         self.register_buffer("pixel_mean", torch.tensor(pixel_mean, dtype=torch.float32).view(-1, 1, 1), False)
         self.register_buffer("pixel_std", torch.tensor(pixel_std, dtype=torch.float32).view(-1, 1, 1), False)
 
     @property
     def device(self) -> torch.device:
-        """Where the model lives."""
+        """The device of the model."""
         return self.pixel_mean.device
 
-    def preprocess_image(self, batched_inputs: ModelInput) -> ImageList:
-        """Bring images to the model's device, normalise, pad and batch them.
+    def preprocess_image(self, batched_inputs: Sequence[ModelInput]) -> ImageList:
+        """Move images to the device, normalize and pad them; return the batch.
 
         Args:
-            batched_inputs: One dictionary an image with `"image"`: `(C, H, W)` of any real type, 0 to 255.
+            batched_inputs: One dictionary per image with `"image"`, `(C, H, W)` of any real dtype, in the range 0 to
+                255.
 
         Returns:
-            The batch, float32, padded with zeros (the mean colour) at the right and the bottom.
+            The batch, float32, padded at the right and the bottom with zeros, which is the mean color.
+
+        Raises:
+            ValueError: If an image has a wrong shape.
         """
         images = self._batch([self._normalize(item["image"]) for item in batched_inputs])
         images.tensor = fast_layout(images.tensor)
         return images
 
     def _normalize(self, image: Tensor) -> Tensor:
+        """Return the normalized image, float32 `(C, H, W)`, on the device of the model."""
         if image.dim() != 3 or image.shape[0] != self.pixel_mean.shape[0]:
             raise ValueError(
                 f"{type(self).__name__}: image must have shape ({self.pixel_mean.shape[0]}, H, W),"
@@ -63,6 +68,7 @@ class ImageNormalizer(nn.Module):
         return (image.to(self.device) - self.pixel_mean) / self.pixel_std
 
     def _batch(self, tensors: list[Tensor], pad_value: float = 0.0) -> ImageList:
+        """Pad tensors to a common size that suits the backbone."""
         return ImageList.from_tensors(
             tensors,
             self.backbone.size_divisibility,
@@ -70,13 +76,13 @@ class ImageNormalizer(nn.Module):
             padding_constraints=self.backbone.padding_constraints,
         )
 
-    def _ground_truth(self, batched_inputs: ModelInput) -> list[Instances] | None:
-        """Return every image's `"instances"` on the model's device, `None` where the batch has none."""
+    def _ground_truth(self, batched_inputs: Sequence[ModelInput]) -> list[Instances] | None:
+        """Return the `"instances"` of each image on the device of the model, or `None` if the batch has none."""
         if "instances" not in batched_inputs[0]:
             return None
         return [item["instances"].to(self.device) for item in batched_inputs]
 
 
-def output_size(item: dict[str, Any], image_size: tuple[int, int]) -> tuple[int, int]:
-    """Return the wanted `(height, width)` of an input's result: its own wish, else the image's size."""
+def output_size(item: ModelInput, image_size: tuple[int, int]) -> tuple[int, int]:
+    """Return the requested `(height, width)` of the output, by default the size of the image."""
     return item.get("height", image_size[0]), item.get("width", image_size[1])

@@ -7,12 +7,10 @@ import torch
 from torch import Tensor
 
 from detectory.modeling.postprocessing import detector_postprocess, sem_seg_postprocess
-from detectory.structures import ImageList, Instances
+from detectory.structures import ImageList, Instances, ModelInput, ModelOutput, SegmentInfo
 
-from .image_input import ModelInput, output_size
+from .image_input import output_size
 from .rcnn import GeneralizedRCNN
-
-Panoptic = tuple[Tensor, list[dict[str, Any]]]
 
 
 class PanopticFPN(GeneralizedRCNN):
@@ -43,7 +41,7 @@ class PanopticFPN(GeneralizedRCNN):
         self.combine_stuff_area_thresh = combine_stuff_area_thresh
         self.combine_instances_score_thresh = combine_instances_score_thresh
 
-    def forward(self, batched_inputs: ModelInput) -> dict[str, Tensor] | list[dict[str, Any]]:
+    def forward(self, batched_inputs: Sequence[ModelInput]) -> dict[str, Tensor] | list[ModelOutput]:
         """Return the losses (training) or segmentations (inference) of a batch.
 
         Args:
@@ -66,7 +64,7 @@ class PanopticFPN(GeneralizedRCNN):
         return {**losses, **proposal_losses, **head_losses}
 
     def inference(  # type: ignore[override]  # without `detected_instances`, as in Detectron2
-        self, batched_inputs: ModelInput, do_postprocess: bool = True
+        self, batched_inputs: Sequence[ModelInput], do_postprocess: bool = True
     ) -> Any:
         """Return the segmentations of a batch.
 
@@ -88,10 +86,10 @@ class PanopticFPN(GeneralizedRCNN):
         return self._join(instances, semantic, batched_inputs, images)
 
     def _join(
-        self, instances: Sequence[Instances], semantic: Tensor, batched_inputs: ModelInput, images: ImageList
-    ) -> list[dict[str, Any]]:
+        self, instances: Sequence[Instances], semantic: Tensor, batched_inputs: Sequence[ModelInput], images: ImageList
+    ) -> list[ModelOutput]:
         """Rescale and combine the predictions of each image."""
-        results = []
+        results: list[ModelOutput] = []
         for detections, logits, item, size in zip(instances, semantic, batched_inputs, images.image_sizes, strict=True):
             height, width = output_size(item, size)
             stuff = sem_seg_postprocess(logits, size, height, width)
@@ -113,7 +111,7 @@ def combine_semantic_and_instance_outputs(
     overlap_threshold: float,
     stuff_area_thresh: float,
     instances_score_thresh: float,
-) -> Panoptic:
+) -> tuple[Tensor, list[SegmentInfo]]:
     """Combine instances and semantic segmentation such that every pixel belongs to at most one segment.
 
     Instances are pasted in descending order of their scores, without overwriting each other; stuff fills the remaining
@@ -134,7 +132,7 @@ def combine_semantic_and_instance_outputs(
     Source: Kirillov et al., "Panoptic Segmentation", 2019, section 7.
     """
     segment_ids = torch.zeros_like(semantic_results, dtype=torch.int32)
-    segments: list[dict[str, Any]] = []
+    segments: list[SegmentInfo] = []
     masks = instance_results.pred_masks.to(dtype=torch.bool, device=segment_ids.device)
     scores = instance_results.scores.tolist()
     classes = instance_results.pred_classes.tolist()
@@ -146,14 +144,21 @@ def combine_semantic_and_instance_outputs(
         area = int(mask.sum())
         if area == 0 or int(is_covered.sum()) / area > overlap_threshold:
             continue
-        segment = {"id": len(segments) + 1, "isthing": True, "score": scores[index]}
-        segments.append({**segment, "category_id": classes[index], "instance_id": index})
+        segments.append(
+            SegmentInfo(
+                id=len(segments) + 1,
+                isthing=True,
+                score=scores[index],
+                category_id=classes[index],
+                instance_id=index,
+            )
+        )
         segment_ids[mask & ~is_covered] = len(segments)
     for label in semantic_results.unique().tolist():
         mask = (semantic_results == label) & (segment_ids == 0)
         area = int(mask.sum())
         if label == 0 or area < stuff_area_thresh:
             continue
-        segments.append({"id": len(segments) + 1, "isthing": False, "category_id": label, "area": area})
+        segments.append(SegmentInfo(id=len(segments) + 1, isthing=False, category_id=label, area=area))
         segment_ids[mask] = len(segments)
     return segment_ids, segments

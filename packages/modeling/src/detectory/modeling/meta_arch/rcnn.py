@@ -8,11 +8,11 @@ from torch import Tensor, nn
 from detectory.core.events import get_event_storage, has_event_storage
 from detectory.modeling.backbone import Backbone
 from detectory.modeling.postprocessing import detector_postprocess
-from detectory.structures import Instances
+from detectory.structures import Instances, ModelInput, ModelOutput
 
-from .image_input import ImageNormalizer, ModelInput, output_size
+from .image_input import ImageNormalizer, output_size
 
-TrainingVisualizer = Callable[[ModelInput, Sequence[Instances]], None]
+TrainingVisualizer = Callable[[Sequence[ModelInput], Sequence[Instances]], None]
 
 
 class GeneralizedRCNN(ImageNormalizer):
@@ -52,7 +52,7 @@ class GeneralizedRCNN(ImageNormalizer):
         self.vis_period = vis_period
         self.training_visualizer: TrainingVisualizer | None = None
 
-    def forward(self, batched_inputs: ModelInput) -> dict[str, Tensor] | list[dict[str, Any]]:
+    def forward(self, batched_inputs: Sequence[ModelInput]) -> dict[str, Tensor] | list[ModelOutput]:
         """Return the losses (training) or detections (inference) of a batch.
 
         Args:
@@ -83,7 +83,7 @@ class GeneralizedRCNN(ImageNormalizer):
 
     def inference(
         self,
-        batched_inputs: ModelInput,
+        batched_inputs: Sequence[ModelInput],
         detected_instances: Sequence[Instances] | None = None,
         do_postprocess: bool = True,
     ) -> Any:
@@ -117,7 +117,7 @@ class GeneralizedRCNN(ImageNormalizer):
             results = self.roi_heads.forward_with_given_boxes(features, detections)
         return self._postprocess(results, batched_inputs, images.image_sizes) if do_postprocess else results
 
-    def _given_proposals(self, batched_inputs: ModelInput) -> list[Instances]:
+    def _given_proposals(self, batched_inputs: Sequence[ModelInput]) -> list[Instances]:
         """Return the proposals in the inputs, on the device of the model."""
         for i, item in enumerate(batched_inputs):
             if "proposals" not in item:
@@ -126,15 +126,15 @@ class GeneralizedRCNN(ImageNormalizer):
                 )
         return [item["proposals"].to(self.device) for item in batched_inputs]
 
-    def visualize_training(self, batched_inputs: ModelInput, proposals: Sequence[Instances]) -> None:
+    def visualize_training(self, batched_inputs: Sequence[ModelInput], proposals: Sequence[Instances]) -> None:
         """Pass the inputs and proposals of this iteration to `training_visualizer`, if it is set."""
         if self.training_visualizer is not None:
             self.training_visualizer(batched_inputs, proposals)
 
     @staticmethod
     def _postprocess(
-        instances: Sequence[Instances], batched_inputs: ModelInput, image_sizes: Sequence[tuple[int, int]]
-    ) -> list[dict[str, Any]]:
+        instances: Sequence[Instances], batched_inputs: Sequence[ModelInput], image_sizes: Sequence[tuple[int, int]]
+    ) -> list[ModelOutput]:
         """Rescale the detections of each image to its output size."""
         return [
             {"instances": detector_postprocess(detections, *output_size(item, size))}
@@ -163,7 +163,7 @@ class ProposalNetwork(ImageNormalizer):
         super().__init__(backbone, pixel_mean, pixel_std)
         self.proposal_generator = proposal_generator
 
-    def forward(self, batched_inputs: ModelInput) -> dict[str, Tensor] | list[dict[str, Any]]:
+    def forward(self, batched_inputs: Sequence[ModelInput]) -> dict[str, Tensor] | list[ModelOutput]:
         """Return the losses (training) or proposals (inference) of a batch.
 
         Args:

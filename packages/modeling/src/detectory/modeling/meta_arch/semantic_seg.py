@@ -11,8 +11,9 @@ from detectory.modeling.backbone import Backbone
 from detectory.modeling.layers import Conv2d, ShapeSpec, c2_msra_fill, get_norm
 from detectory.modeling.layers.norms import NormSpec
 from detectory.modeling.postprocessing import sem_seg_postprocess
+from detectory.structures import ModelInput, ModelOutput
 
-from .image_input import ImageNormalizer, ModelInput, output_size
+from .image_input import ImageNormalizer, output_size
 
 
 class SemanticSegmentor(ImageNormalizer):
@@ -36,7 +37,7 @@ class SemanticSegmentor(ImageNormalizer):
         super().__init__(backbone, pixel_mean, pixel_std)
         self.sem_seg_head: Any = sem_seg_head
 
-    def forward(self, batched_inputs: ModelInput) -> dict[str, Tensor] | list[dict[str, Any]]:
+    def forward(self, batched_inputs: Sequence[ModelInput]) -> dict[str, Tensor] | list[ModelOutput]:
         """Return the losses (training) or class logits (inference) of a batch.
 
         Args:
