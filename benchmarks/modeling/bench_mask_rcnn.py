@@ -1,4 +1,4 @@
-"""Mask R-CNN R-50-FPN on 480×640, inference and a training step, beside torchvision's with the same weights."""
+"""Mask R-CNN R-50-FPN at 480×640, inference and training step, compared with torchvision's with the same weights."""
 
 import copy
 
@@ -15,8 +15,8 @@ from detectory.structures import BitMasks, Boxes, Instances
 HEIGHT, WIDTH = 480, 640
 
 
-def picture(seed: int) -> torch.Tensor:
-    """Smooth blobs with a little noise, 0 to 255."""
+def random_image(seed: int) -> torch.Tensor:
+    """Return an image `(3, HEIGHT, WIDTH)` of smooth blobs with some noise, 0 to 255."""
     generator = torch.Generator().manual_seed(seed)
     blobs = F.interpolate(torch.rand(1, 3, 30, 40, generator=generator), size=(HEIGHT, WIDTH), mode="bilinear")[0]
     return (255 * blobs + 20 * torch.rand(3, HEIGHT, WIDTH, generator=generator)).clamp(0, 255)
@@ -29,8 +29,8 @@ def model():
 
 @pytest.fixture(scope="module")
 def runs(model):
-    """For each variant of ours, and torchvision's model, a call that runs it on one picture."""
-    image = picture(1)
+    """For each variant of our model, and for torchvision's, a function that runs it on one image."""
+    image = random_image(1)
     array = image.byte().permute(1, 2, 0).numpy()
     predictor = Predictor(copy.deepcopy(model), ResizeShortestEdge(HEIGHT, WIDTH))
     inputs = [{"image": image, "height": HEIGHT, "width": WIDTH}]
@@ -38,11 +38,11 @@ def runs(model):
         "optimized": optimize_for_inference(copy.deepcopy(model)),
         "optimized bfloat16": optimize_for_inference(copy.deepcopy(model), torch.bfloat16),
     }
-    peer = torchvision_model(model, (HEIGHT, WIDTH)).eval()
+    reference = torchvision_model(model, (HEIGHT, WIDTH)).eval()
     return {
         "as Predictor runs it": lambda: predictor.predict(array),
-        **{name: lambda own=own: own(inputs)[0]["instances"] for name, own in optimized.items()},
-        "torchvision": lambda: peer([image / 255])[0]["boxes"],
+        **{name: lambda variant=variant: variant(inputs)[0]["instances"] for name, variant in optimized.items()},
+        "torchvision": lambda: reference([image / 255])[0]["boxes"],
     }
 
 
@@ -57,8 +57,8 @@ def test_inference(benchmark, runs, variant, implementation):
 @pytest.mark.parametrize("implementation", ["detectory", "torchvision"])
 def test_training_step(benchmark, model, implementation):
     benchmark.group = "Mask R-CNN R-50-FPN, training step of two images"
-    own = implementation == "detectory"
-    model = (copy.deepcopy(model) if own else torchvision_model(model, (HEIGHT, WIDTH), training=True)).train()
+    is_ours = implementation == "detectory"
+    model = (copy.deepcopy(model) if is_ours else torchvision_model(model, (HEIGHT, WIDTH), training=True)).train()
     generator = torch.Generator().manual_seed(2)
     corner = torch.rand(8, 2, generator=generator) * torch.tensor([400.0, 300.0])
     boxes = torch.cat((corner, corner + 40 + torch.rand(8, 2, generator=generator) * 120), dim=1)
@@ -66,15 +66,15 @@ def test_training_step(benchmark, model, implementation):
     masks = torch.zeros(8, HEIGHT, WIDTH, dtype=torch.bool)
     for mask, (x1, y1, x2, y2) in zip(masks, boxes.long().tolist(), strict=True):
         mask[y1:y2, x1:x2] = True
-    images = [picture(3), picture(4)]
+    images = [random_image(3), random_image(4)]
 
     def run() -> dict:
-        if not own:
-            truth = {"boxes": boxes, "labels": labels + 1, "masks": masks.to(torch.uint8)}
-            losses = model([image / 255 for image in images], [dict(truth), dict(truth)])
+        if not is_ours:
+            target = {"boxes": boxes, "labels": labels + 1, "masks": masks.to(torch.uint8)}
+            losses = model([image / 255 for image in images], [dict(target), dict(target)])
         else:
-            truth = Instances((HEIGHT, WIDTH), gt_boxes=Boxes(boxes), gt_classes=labels, gt_masks=BitMasks(masks))
-            losses = model([{"image": image, "instances": truth} for image in images])
+            instances = Instances((HEIGHT, WIDTH), gt_boxes=Boxes(boxes), gt_classes=labels, gt_masks=BitMasks(masks))
+            losses = model([{"image": image, "instances": instances} for image in images])
         model.zero_grad()
         sum(losses.values()).backward()
         return losses

@@ -1,4 +1,4 @@
-"""The folder's own helpers can be imported by name."""
+"""Make the modules of this folder importable by name."""
 
 import sys
 from pathlib import Path

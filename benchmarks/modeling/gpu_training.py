@@ -1,8 +1,8 @@
-"""A training step of Mask R-CNN R-50-FPN in bfloat16, ours and torchvision's; prints what ours spends its time on.
+"""A training step of Mask R-CNN R-50-FPN in bfloat16, ours and torchvision's. Prints a profile of ours.
 
 usage: gpu_training.py [--batch 16] [--height 800] [--width 1088] [--steps 5]
 
-Run on a machine with a GPU, it profiles our step: the kernels that take longest, and how long the GPU waits.
+On a machine with a GPU, it prints the slowest kernels of our step and the fraction of time in which the GPU is idle.
 """
 
 import argparse
@@ -13,12 +13,12 @@ from mask_rcnn_models import CLASSES, detectory_model, randomize, torchvision_mo
 
 from detectory.structures import BitMasks, Boxes, Instances
 
-#: Objects in each image.
+#: Number of objects per image.
 OBJECTS = 8
 
 
-def pictures_and_truth(batch: int, height: int, width: int, device: torch.device) -> list[dict[str, torch.Tensor]]:
-    """Images (3, H, W) of 0 to 255, each with boxes (8, 4), labels (8,) and full-size masks (8, H, W) bool."""
+def random_samples(batch: int, height: int, width: int, device: torch.device) -> list[dict[str, torch.Tensor]]:
+    """Return images `(3, H, W)`, 0 to 255, with `boxes` (8, 4), `labels` (8,) and bool `masks` (8, H, W)."""
     generator = torch.Generator().manual_seed(0)
     samples = []
     for _ in range(batch):
@@ -36,7 +36,7 @@ def pictures_and_truth(batch: int, height: int, width: int, device: torch.device
 
 
 def our_step(batch: int, height: int, width: int, device: torch.device) -> Callable[[], torch.Tensor]:
-    """A step of our model as the trainer sets it up: channels last, autocast, a fused optimizer."""
+    """Return a training step of our model with the trainer's settings: channels last, autocast, fused optimizer."""
     model = randomize(detectory_model()).to(device, memory_format=torch.channels_last).train()
     inputs = [
         {
@@ -48,21 +48,21 @@ def our_step(batch: int, height: int, width: int, device: torch.device) -> Calla
                 gt_masks=BitMasks(sample["masks"]),
             ),
         }
-        for sample in pictures_and_truth(batch, height, width, device)
+        for sample in random_samples(batch, height, width, device)
     ]
     return _step(model, lambda: model(inputs), device)
 
 
 def torchvision_step(batch: int, height: int, width: int, device: torch.device) -> Callable[[], torch.Tensor]:
-    """A step of torchvision's model with the same weights, trained as its tutorial does, under autocast."""
+    """Return a training step of torchvision's model with the same weights, as in its tutorial, under autocast."""
     model = torchvision_model(randomize(detectory_model()), (height, width), training=True).to(device).train()
-    samples = pictures_and_truth(batch, height, width, device)
+    samples = random_samples(batch, height, width, device)
     images = [sample["image"] / 255 for sample in samples]
-    truth = [
+    targets = [
         {"boxes": sample["boxes"], "labels": sample["labels"] + 1, "masks": sample["masks"].to(torch.uint8)}
         for sample in samples
     ]
-    return _step(model, lambda: model(images, [dict(one) for one in truth]), device)
+    return _step(model, lambda: model(images, [dict(target) for target in targets]), device)
 
 
 def _step(model: torch.nn.Module, losses: Callable[[], dict], device: torch.device) -> Callable[[], torch.Tensor]:
@@ -81,24 +81,25 @@ def _step(model: torch.nn.Module, losses: Callable[[], dict], device: torch.devi
 
 
 def profile(step: Callable[[], torch.Tensor], steps: int) -> str:
-    """Run some steps under torch's profiler: the 15 kernels that take longest, and the share of time without any."""
+    """Profile some steps; return a table of the 15 slowest kernels, and the fraction of time without any kernel."""
     for _ in range(3):
         step()
     torch.cuda.synchronize()
     activities = [torch.profiler.ProfilerActivity.CPU, torch.profiler.ProfilerActivity.CUDA]
-    with torch.profiler.profile(activities=activities) as found:
+    with torch.profiler.profile(activities=activities) as profiler:
         for _ in range(steps):
             step()
         torch.cuda.synchronize()
-    kernels = [event for event in found.events() if event.device_type == torch.autograd.DeviceType.CUDA]
+    kernels = [event for event in profiler.events() if event.device_type == torch.autograd.DeviceType.CUDA]
     spans = sorted((event.time_range.start, event.time_range.end) for event in kernels)
-    busy, until = 0.0, spans[0][0]
+    busy = 0.0
+    busy_until = spans[0][0]
     for start, end in spans:
-        busy += max(end - max(start, until), 0)
-        until = max(until, end)
-    whole = until - spans[0][0]
-    table = found.key_averages().table(sort_by="self_device_time_total", row_limit=15, max_name_column_width=70)
-    return f"{table}\na step: {whole / steps / 1e3:.1f} ms, of which the GPU waits {100 * (1 - busy / whole):.1f} %"
+        busy += max(end - max(start, busy_until), 0)
+        busy_until = max(busy_until, end)
+    total = busy_until - spans[0][0]
+    table = profiler.key_averages().table(sort_by="self_device_time_total", row_limit=15, max_name_column_width=70)
+    return f"{table}\nstep: {total / steps / 1e3:.1f} ms, GPU idle {100 * (1 - busy / total):.1f} %"
 
 
 def main() -> int:
@@ -108,7 +109,7 @@ def main() -> int:
         parser.add_argument(f"--{name}", type=int, default=default)
     arguments = parser.parse_args()
     if not torch.cuda.is_available():
-        parser.error("torch sees no CUDA device on this machine")
+        parser.error("no CUDA device is available")
     step = our_step(arguments.batch, arguments.height, arguments.width, torch.device("cuda"))
     print(profile(step, arguments.steps))
     return 0

@@ -1,4 +1,4 @@
-"""Mask R-CNN R-50-FPN in Detectory, and torchvision's with the same weights."""
+"""Mask R-CNN R-50-FPN of Detectory and of torchvision, with the same weights."""
 
 import torch
 import torchvision
@@ -27,7 +27,7 @@ LEVELS = ["p2", "p3", "p4", "p5"]
 
 
 def detectory_model(score_threshold: float = 0.05) -> nn.Module:
-    """Build the model with torchvision's settings: strides in 3×3 convolutions, the same numbers of proposals."""
+    """Return our model with torchvision's settings: strides in 3×3 convolutions, the same number of proposals."""
     stages = ResNet.make_default_stages(50, norm="FrozenBN", stride_in_1x1=False)
     bottom_up = ResNet(BasicStem(norm="FrozenBN"), stages, out_features=["res2", "res3", "res4", "res5"], freeze_at=2)
     anchors = DefaultAnchorGenerator(
@@ -78,7 +78,7 @@ def detectory_model(score_threshold: float = 0.05) -> nn.Module:
 
 @torch.no_grad()
 def randomize(model: nn.Module) -> nn.Module:
-    """Give an untrained network lively, well separated outputs: about a hundred detections an image."""
+    """Randomize the weights such that an untrained network detects about a hundred objects per image."""
     generator = torch.Generator().manual_seed(0)
     for name, tensor in model.state_dict().items():
         if not tensor.is_floating_point():
@@ -99,10 +99,10 @@ def randomize(model: nn.Module) -> nn.Module:
 def torchvision_model(
     ours: nn.Module, size: tuple[int, int], score_threshold: float = 0.05, *, training: bool = False
 ) -> nn.Module:
-    """Build torchvision's model with our weights, for images of `size` (height, width) that it does not resize.
+    """Return torchvision's model with our weights, for images of `size` (height, width), which are not resized.
 
-    For a training it freezes what ours freezes, the stem, the first stage and all norms, as torchvision does with
-    trained backbones; otherwise its norms are the batch norms of an untrained model, which are faster in evaluation.
+    For training, the stem, the first stage and all norms are frozen, as in our model and as torchvision does with
+    pre-trained backbones. Otherwise the norms are regular batch norms, which are faster in evaluation mode.
     """
     settings = {
         "num_classes": CLASSES + 1,
@@ -128,19 +128,19 @@ def torchvision_model(
 
 
 def torchvision_name(name: str) -> str:
-    """Return torchvision's name of one of our state-dict entries."""
+    """Return torchvision's name of an entry of our state dict."""
     parts = name.split(".")
     if name.startswith("backbone.bottom_up.stem"):
-        kind = "bn1" if "norm" in parts else "conv1"
-        return f"backbone.body.{kind}.{parts[-1]}"
+        layer = "bn1" if "norm" in parts else "conv1"
+        return f"backbone.body.{layer}.{parts[-1]}"
     if name.startswith("backbone.bottom_up.res"):
         stage, block, layer = int(parts[2][3:]) - 1, parts[3], parts[4]
         norm = "norm" in parts
         inner = f"downsample.{int(norm)}" if layer == "shortcut" else f"{'bn' if norm else 'conv'}{layer[-1]}"
         return f"backbone.body.layer{stage}.{block}.{inner}.{parts[-1]}"
     if name.startswith("backbone.fpn"):
-        kind = "inner_blocks" if "lateral" in name else "layer_blocks"
-        return f"backbone.fpn.{kind}.{int(parts[1][-1]) - 2}.0.{parts[-1]}"
+        blocks = "inner_blocks" if "lateral" in name else "layer_blocks"
+        return f"backbone.fpn.{blocks}.{int(parts[1][-1]) - 2}.0.{parts[-1]}"
     for ours, theirs in (
         ("proposal_generator.rpn_head.conv", "rpn.head.conv.0.0"),
         ("proposal_generator.rpn_head.objectness_logits", "rpn.head.cls_logits"),
@@ -158,7 +158,7 @@ def torchvision_name(name: str) -> str:
 
 
 def background_first(name: str, value: torch.Tensor) -> torch.Tensor:
-    """Move the background class from last to first, or add one where only objects have an output."""
+    """Move the outputs of the background class from last to first, or insert zeros if the layer does not predict it."""
     if "cls_score" in name:
         return torch.cat((value[-1:], value[:-1]))
     if "bbox_pred" in name:

@@ -62,8 +62,7 @@ class SemanticSegmentor(ImageNormalizer):
 
 
 class SemSegFPNHead(nn.Module):
-    """Semantic head of Panoptic FPN: all levels are upsampled to a common stride and added, then each cell is
-    classified.
+    """Semantic head of Panoptic FPN: upsamples all levels to a common stride, adds them and classifies each cell.
 
     Args:
         input_shape: Channels and stride of each level by name.

@@ -9,8 +9,7 @@ from detectory.modeling.layers import Conv2d, init_predictor
 
 
 class StandardRPNHead(nn.Module):
-    """RPN head: 3×3 convolutions, then a 1×1 convolution for objectness logits and one for deltas, shared by all
-    levels.
+    """3×3 convolutions, then a 1×1 convolution for objectness logits and one for deltas, shared by all levels.
 
     Args:
         in_channels: Channels of every feature map.

@@ -23,8 +23,7 @@ def class_channel(logits: Tensor, classes: Tensor) -> Tensor:
 
 
 def mask_rcnn_loss(pred_mask_logits: Tensor, instances: Sequence[Instances]) -> Tensor:
-    """Return the mean binary cross-entropy between the predicted mask of the ground-truth class and the ground-truth
-    mask.
+    """Return the mean binary cross-entropy of the masks predicted for the ground-truth classes.
 
     The ground-truth masks are cropped to the boxes of the regions and resized to `S` by `S`. Masks of other classes do
     not contribute, so that the classes do not compete.
