@@ -1,6 +1,7 @@
 """Fixtures: a small COCO dataset and overrides for a small model."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -43,6 +44,12 @@ def write_coco_folder(folder: Path, images: int = 6, size: int = 64) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def make_coco_folder() -> Callable[[Path], Path]:
+    """Return `write_coco_folder`."""
+    return write_coco_folder
+
+
 @pytest.fixture
 def coco_folder(tmp_path: Path) -> Path:
     """Return a dataset folder that a test may modify."""
@@ -74,7 +81,7 @@ _TINY = (
 )
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def tiny() -> tuple[str, ...]:
     """Return overrides that make the zoo's Mask R-CNN R-50-FPN recipe small enough to train in a test."""
     return _TINY

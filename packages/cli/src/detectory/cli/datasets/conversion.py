@@ -11,7 +11,7 @@ from detectory.core.storage import atomic_write
 from detectory.data.formats.convert import write_coco
 from detectory.data.formats.sources import Source, load_source
 from detectory.data.formats.write_folders import write_labelme, write_voc, write_yolo
-from detectory.data.images.reading import image_size_of_file
+from detectory.data.images import image_size_of_file
 
 #: Format -> image folder of a split, relative to the output folder.
 _IMAGE_FOLDERS = {"coco": "{split}", "yolo": "images/{split}", "voc": "JPEGImages", "labelme": "{split}"}

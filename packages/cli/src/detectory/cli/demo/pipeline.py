@@ -19,7 +19,7 @@ from detectory.core.checkpoint import DetectionCheckpointer
 from detectory.core.config import instantiate
 from detectory.core.logging import setup_logger
 from detectory.data import DatasetCatalog
-from detectory.data.images.reading import read_image
+from detectory.data.images import read_image
 from detectory.engine import Predictor, train
 from detectory.export import export_onnx
 from detectory.structures import Instances

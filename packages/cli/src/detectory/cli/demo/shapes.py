@@ -15,7 +15,7 @@ def outline(shape: str) -> np.ndarray:
     """Return the corners of a shape with radius 1 around the origin, (P, 2) float64.
 
     Raises:
-        ValueError: `shape` is none of `CLASSES`.
+        ValueError: If `shape` is not in `CLASSES`.
     """
     if shape == "disc":
         return _on_circle(np.arange(32) / 32)

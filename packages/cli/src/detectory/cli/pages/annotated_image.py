@@ -21,7 +21,7 @@ def draw_annotations(record: dict[str, Any], metadata: "Metadata", max_side: int
         OSError: If the image cannot be read.
         ValueError: If an annotation cannot be drawn; the message names the image file.
     """
-    from detectory.data.images.reading import read_image
+    from detectory.data.images import read_image
     from detectory.visualization import Visualizer
 
     pixels = read_image(record["file_name"], None)

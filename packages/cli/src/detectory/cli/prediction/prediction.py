@@ -11,7 +11,7 @@ import click
 from detectory.cli.prediction.drawing import draw_frame, draw_outputs
 from detectory.cli.prediction.inputs import Video, output_names
 from detectory.core.storage import atomic_write
-from detectory.data.images.reading import read_image
+from detectory.data.images import read_image
 from detectory.engine import Predictor, instances_of
 from detectory.engine.inference.video import VideoReader, VideoWriter, until_interrupted
 from detectory.evaluation import instances_to_coco_json
