@@ -79,7 +79,8 @@ def giou_loss(boxes1: Tensor, boxes2: Tensor, reduction: str = "none", eps: floa
 def diou_loss(boxes1: Tensor, boxes2: Tensor, reduction: str = "none", eps: float = 1e-7) -> Tensor:
     """Distance-IoU loss of paired boxes: `1 - IoU` plus a penalty for the distance of the centers.
 
-    The penalty is the squared distance relative to the squared diagonal of the enclosing box. The arguments are those of `giou_loss`.
+    The penalty is the squared distance relative to the squared diagonal of the enclosing box. The arguments are those
+    of `giou_loss`.
 
     Source: Zheng et al., "Distance-IoU Loss", 2020, equations 6 and 7.
     """
