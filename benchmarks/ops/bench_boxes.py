@@ -1,4 +1,4 @@
-"""IoU of all pairs of boxes."""
+"""Pairwise IoU of boxes."""
 
 import pytest
 import torch

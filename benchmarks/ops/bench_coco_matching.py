@@ -1,4 +1,4 @@
-"""Matching of a data set: 500 images, 10 categories, 10 thresholds, 4 area ranges, up to 100 detections an image."""
+"""Matching of a dataset: 500 images, 10 categories, 10 thresholds, 4 area ranges, up to 100 detections per image."""
 
 import contextlib
 import io
@@ -18,7 +18,7 @@ IMAGES, CATEGORIES, AREAS = 500, 10, [[0, 1e10], [0, 32**2], [32**2, 96**2], [96
 
 @pytest.fixture(scope="module")
 def case():
-    """Ground truths and detections near them, as COCO annotations, sorted by image, category and score."""
+    """Return ground truths and nearby detections as COCO annotations, sorted by image, category and score."""
     draw = np.random.default_rng(0)
     truths, detections = [], []
     for image in range(1, IMAGES + 1):
@@ -42,7 +42,7 @@ def groups_of(entries):
 
 
 def prepared(truths, detections):
-    """What an evaluator has read already: boxes, flags and groups as tensors."""
+    """Return boxes, flags and groups as tensors, as an evaluator has them."""
     dt, gt = (torch.tensor([entry["bbox"] for entry in entries]) for entries in (detections, truths))
     crowd = torch.tensor([bool(entry["iscrowd"]) for entry in truths])
     low, high = torch.tensor(AREAS).T[:, :, None]

@@ -1,4 +1,4 @@
-"""The operators beside torchvision's on a CUDA device: `nox -s gpu` prints the table."""
+"""Comparison with torchvision's operators on a CUDA device: `nox -s gpu` prints the table."""
 
 from collections.abc import Callable
 
@@ -18,7 +18,7 @@ CASES: dict[str, Callable[[torch.device], Calls]] = {}
 
 
 def case(name: str) -> Callable[[Callable], Callable]:
-    """Register what makes a case on a device: a call of ours and one of torchvision's with equal results."""
+    """Register a function that creates a case on a device: equivalent calls of both libraries."""
 
     def register(make: Callable[[torch.device], Calls]) -> Callable[[torch.device], Calls]:
         CASES[name] = make
@@ -28,13 +28,13 @@ def case(name: str) -> Callable[[Callable], Callable]:
 
 
 def both(name: str, *arguments: object, **options: object) -> Calls:
-    """The function of this name in both libraries, called with the same arguments."""
+    """Return calls of the function of this name in both libraries, with the same arguments."""
     own, peer = getattr(ops, name), getattr(torchvision.ops, name)
     return {"detectory": lambda: own(*arguments, **options), "torchvision": lambda: peer(*arguments, **options)}
 
 
 def backward(calls: Calls, *leaves: torch.Tensor) -> Calls:
-    """Only the backward pass of each call, on a graph that is built once."""
+    """Return the backward passes of both calls, on graphs that are built once."""
     outputs = {key: call() for key, call in calls.items()}
     gradient = torch.ones_like(outputs["detectory"])
     return {
@@ -138,7 +138,7 @@ def _focal_loss_backward(device):
 
 @pytest.fixture(scope="module", params=CASES)
 def measured(request):
-    """A case's name and calls; TF32 is off, so that both multiply in float32."""
+    """Return the name and calls of a case; TF32 is disabled, so that both compute in float32."""
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
     return request.param, CASES[request.param](torch.device("cuda"))
 
@@ -154,5 +154,5 @@ def test_operator(benchmark, measured, implementation):
 
     benchmark.group = f"cuda: {name}"
     found, expected = (result.detach().double() for result in (benchmark(finished), calls["torchvision"]()))
-    # torchvision computes the taps of float16 maps in float16: the results differ by what that loses.
+    # torchvision interpolates float16 maps in float16, so that results differ by its rounding errors.
     assert (found - expected).norm() <= (0.1 if "float16" in name else 1e-4) * expected.norm()

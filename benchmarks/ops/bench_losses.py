@@ -1,4 +1,4 @@
-"""The focal loss of all anchors of a batch: 200,000 anchors, 80 classes."""
+"""Focal loss of a batch: 200,000 anchors, 80 classes."""
 
 import pytest
 import torch

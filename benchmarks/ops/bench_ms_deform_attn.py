@@ -1,4 +1,4 @@
-"""Multi-scale deformable attention at the size of an encoder. Its peer is plain torch: `grid_sample` for each level."""
+"""Multi-scale deformable attention at the size of an encoder. The reference is `grid_sample` per level."""
 
 import pytest
 import torch
@@ -43,5 +43,5 @@ def test_forward_and_backward(benchmark, case, implementation):
         return torch.autograd.grad(function(leaves[0], shapes, starts, *leaves[1:]).sum(), leaves)
 
     for found, expected in zip(benchmark(step, IMPLEMENTATIONS[implementation]), step(by_grid_sample), strict=True):
-        # Where a location falls on a pixel's edge, the slope of the one side or of the other is right.
+        # At pixel boundaries either one-sided derivative is valid.
         assert ((found - expected).abs() > 1e-2 * (1 + expected.abs())).float().mean() < 1e-4

@@ -1,4 +1,4 @@
-"""Suppression of 100 to 10,000 boxes: one class, and 80 classes in one call."""
+"""NMS of 100 to 10,000 boxes: one class, and 80 classes in one call."""
 
 import pytest
 import torch

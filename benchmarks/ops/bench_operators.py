@@ -1,4 +1,4 @@
-"""Every operator against its floor: the time to move its bytes, or to do its operations, on this machine."""
+"""Every operator compared with its lower bound: the time to transfer its bytes or execute its operations."""
 
 import pytest
 from benchmarks.machine import floor

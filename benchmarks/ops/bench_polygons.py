@@ -1,4 +1,4 @@
-"""Ground-truth polygons to masks, run lengths and targets of the mask loss."""
+"""Conversion of ground-truth polygons to masks, run lengths and mask-loss targets."""
 
 import numpy as np
 import pycocotools.mask
@@ -33,7 +33,7 @@ def test_to_run_lengths(benchmark, implementation):
 
 
 def crops_by_pycocotools(objects, boxes, indices):
-    """Move, stretch and draw one polygon after the other, as Detectron2 does."""
+    """Shift, scale and rasterise polygons one by one, as Detectron2 does."""
     targets = []
     for index, box in zip(indices.tolist(), boxes.numpy(), strict=True):
         scale = 28 / np.maximum(box[2:] - box[:2], 0.1)

@@ -1,4 +1,4 @@
-"""Run lengths of 100 masks of 800 x 1200 pixels: ellipses of all sizes with wavy outlines, or noise at its worst."""
+"""Run-length encoding of 100 masks of 800 x 1200 pixels: wavy ellipses of all sizes, or noise as the worst case."""
 
 import faster_coco_eval.core.mask
 import hotcoco
@@ -24,7 +24,7 @@ def masks():
 
 
 def fortran(masks):
-    """The layout that the peers want, made outside of the timed call."""
+    """Convert masks to the layout of the other libraries, outside the timed call."""
     return np.asfortranarray(masks.numpy().transpose(1, 2, 0).astype(np.uint8))
 
 

@@ -1,4 +1,4 @@
-"""From predicted 28 x 28 masks to COCO results: 100 instances in a picture of 800 x 1200."""
+"""From predicted 28 x 28 masks to COCO results: 100 instances in an image of 800 x 1200."""
 
 import multiprocessing
 import sys
@@ -63,7 +63,7 @@ def test_paste(benchmark, implementation):
     benchmark.group = "paste_masks 100, 28 x 28 to 800 x 1200"
     masks, boxes = predicted_masks()
     found = benchmark(PASTE[implementation], masks, boxes)
-    # torchvision rounds boxes to pixels: its masks differ along their outlines.
+    # torchvision rounds boxes to pixels, so that masks differ along their outlines.
     assert (found != paste_by_sampling(masks, boxes)).float().mean() < (
         0.01 if implementation == "torchvision" else 1e-6
     )
@@ -78,10 +78,10 @@ def test_to_run_lengths(benchmark, implementation):
 
 
 def peak_growth(implementation, answer):
-    """Bytes by which the process' memory grows at most during one call, in a process of its own."""
+    """Return the peak memory increase during one call, in bytes; run in a separate process."""
     masks, boxes = predicted_masks()
     TO_RLE[implementation](masks[:1], boxes[:1])
-    Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # forget the peak so far
+    Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # reset the peak
     before = resident()
     TO_RLE[implementation](masks, boxes)
     answer.put(resident("VmHWM") - before)

@@ -1,4 +1,4 @@
-"""Rotated operators. They have no peer on PyPI: torchvision's upright ones are measured beside them as a yardstick."""
+"""Rotated operators; without a counterpart on PyPI, they are compared with torchvision's axis-aligned ones."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""3x3 convolutions of 256 channels: a map of a pyramid, and the regions of a mask head, beside torch's (oneDNN)."""
+"""3x3 convolutions of 256 channels: a pyramid level and the regions of a mask head, compared with torch (oneDNN)."""
 
 import pytest
 import torch

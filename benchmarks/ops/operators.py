@@ -1,8 +1,8 @@
-"""Every operator at one size: what `bench_operators.py` holds against its floor and `against.py` against another build.
+"""Every operator at one size, compared with its lower bound (`bench_operators.py`) or another build (`against.py`).
 
-A floor is what no program on this machine can go below: each byte of the arguments is read once and each byte of the
-result written once, and the operations that the result cannot do without are done. Both are counted from the shapes
-and, where the work depends on them, the values at hand; the counts err on the low side.
+The lower bound is the time to read each byte of the arguments once and write each byte of the result once, or to
+execute the necessary operations. Both are counted from the shapes and, if the work depends on them, the values; counts
+are underestimated if in doubt.
 """
 
 from collections.abc import Callable, Mapping
@@ -17,7 +17,7 @@ from detectory import ops
 
 @dataclass(frozen=True)
 class Case:
-    """One call of an operator, the arguments that it reads, and its floating-point operations."""
+    """One call of an operator, with the arguments that it reads and its number of floating-point operations."""
 
     call: Callable[[], Any]
     reads: Any
@@ -28,7 +28,7 @@ OPERATORS: dict[str, Callable[[], Case]] = {}
 
 
 def operator(name: str) -> Callable[[Callable[[], Case]], Callable[[], Case]]:
-    """Register the function that makes an operator's case under a name that says its size."""
+    """Register a function that creates a case, under a name that contains its size."""
 
     def register(make: Callable[[], Case]) -> Callable[[], Case]:
         OPERATORS[name] = make
@@ -38,7 +38,7 @@ def operator(name: str) -> Callable[[Callable[[], Case]], Callable[[], Case]]:
 
 
 def size_in_bytes(value: Any) -> int:
-    """Bytes of the tensors, arrays and strings in a value."""
+    """Return the size of the tensors, arrays and strings in a value, in bytes."""
     if isinstance(value, torch.Tensor):
         return value.numel() * value.element_size()
     if isinstance(value, Mapping):
@@ -49,7 +49,7 @@ def size_in_bytes(value: Any) -> int:
 
 
 def with_gradient(function: Callable[..., torch.Tensor], *wanted: torch.Tensor) -> Case:
-    """Forward and backward: the result's gradient is read and the arguments' are written as well."""
+    """Return a case of forward and backward, which also reads the output gradient and writes the input gradients."""
     leaves = [tensor.clone().requires_grad_() for tensor in wanted]
 
     def call() -> Any:
@@ -62,7 +62,7 @@ def with_gradient(function: Callable[..., torch.Tensor], *wanted: torch.Tensor) 
 @operator("pairwise_iou 100 x 200,000")
 def _iou() -> Case:
     first, second = inputs.upright(100)[0], inputs.upright(200_000)[0]
-    # A pair: two maxima, two minima, two differences, two clamps, a product, a sum, a difference, a quotient.
+    # Per pair: two maxima, two minima, two differences, two clamps, a product, a sum, a difference, a quotient.
     return Case(lambda: ops.pairwise_iou(first, second), (first, second), lambda _: 12 * 100 * 200_000)
 
 
@@ -73,7 +73,7 @@ def _giou() -> Case:
 
 
 def _suppression(boxes: torch.Tensor, *rest: torch.Tensor, function: Callable, pair: int) -> Case:
-    """One comparison for each dropped box, and one for each two kept boxes of a class whose outlines meet."""
+    """Return the minimum number of comparisons: one per removed box and per pair of overlapping kept boxes."""
 
     def operations(kept: torch.Tensor) -> float:
         left = boxes[kept]
@@ -104,7 +104,7 @@ def _batched_nms() -> Case:
     return _suppression(*inputs.upright(10_000), function=ops.batched_nms, pair=12)
 
 
-# Clipping one rectangle by another: four corners, each on the inner or outer side of four lines.
+# Clipping a rectangle by another: four corners, each on the inner or outer side of four lines.
 _CLIP = 16 * 7
 
 
@@ -131,7 +131,7 @@ def _batched_nms_rotated() -> Case:
 
 
 def _pooled(rois: torch.Tensor, scale: float) -> float:
-    """Each pixel under a region enters at least one multiply-add in each of 256 channels."""
+    """Return the minimum number of operations: one multiply-add per pixel of a region and channel."""
     sides = (rois[:, 3:5] - rois[:, 1:3]) * scale if rois.shape[1] == 5 else rois[:, 3:5] * scale
     return 2 * 256 * float(sides.prod(1).sum())
 
@@ -187,7 +187,7 @@ def _deform_conv2d(input: torch.Tensor, offset: torch.Tensor, weight: torch.Tens
     return ops.deform_conv2d(input, offset, weight, None, 1, 1, 1, mask)
 
 
-# The matrix product, and for each of 9 taps 4 multiply-adds and the mask.
+# The matrix product, and 4 multiply-adds and the mask per tap.
 _CONVOLVED = 2 * 50 * 68 * 256 * 9 * (2 * 256 + 9)
 
 
@@ -208,7 +208,7 @@ def _winograd() -> Case:
     generator = torch.Generator().manual_seed(0)
     input = torch.randn(1, 256, 120, 160, generator=generator).contiguous(memory_format=torch.channels_last)
     weight = ops.winograd_weight(torch.randn(256, 256, 3, 3, generator=generator) / 48)
-    # 36 products over the channels for each tile of 4 x 4 pixels.
+    # 36 products over the channels per tile of 4 x 4 pixels.
     multiplied = 2 * 36 * 30 * 40 * 256 * 256
     return Case(lambda: ops.winograd_conv2d(input, weight, None, 256), (input, weight), lambda _: multiplied)
 
@@ -234,7 +234,7 @@ def _attention_backward() -> Case:
 def _points() -> Case:
     features = torch.rand(2, 256, 200, 272, generator=inputs.seeded())
     points = torch.rand(2, 12_544, 2, generator=inputs.seeded(1))
-    # Of the map, the four neighbours of each point are read.
+    # The four neighbours of each point are read.
     touched = features.flatten()[: min(features.numel(), 4 * 2 * 12_544 * 256)]
     return Case(lambda: ops.point_sample(features, points), (touched, points), lambda found: 8 * found.numel())
 
@@ -244,7 +244,7 @@ def _focal() -> tuple[torch.Tensor, torch.Tensor]:
     return logits, (torch.rand(logits.shape, generator=inputs.seeded(1)) < 0.001).float()
 
 
-# An exponential and a logarithm, each a polynomial of degree five or more, and the formula around them.
+# An exponential and a logarithm, each a polynomial of at least degree five, and the rest of the formula.
 _ENTROPY = 30 * 200_000 * 80
 
 
@@ -270,7 +270,7 @@ def _paste() -> Case:
 @operator("roi_masks_to_rle 100, 28 x 28 to 800 x 1200")
 def _to_rle() -> Case:
     masks, boxes = inputs.predicted_masks()
-    # Each pixel column of a box interpolates the 28 cells beside it.
+    # Each pixel column of a box interpolates 28 cells.
     columns = float((boxes[:, 2].clamp(0, 1200) - boxes[:, 0].clamp(0, 1200)).sum())
     return Case(lambda: ops.roi_masks_to_rle(masks, boxes, (800, 1200)), (masks, boxes), lambda _: 3 * 28 * columns)
 
@@ -328,7 +328,7 @@ def _within_boxes() -> Case:
 
 
 def _groups() -> tuple[torch.Tensor, torch.Tensor]:
-    """5,000 groups of 0 to 11 detections and 0 to 3 ground truths."""
+    """Return 5,000 groups of 0 to 11 detections and 0 to 3 ground truths."""
     counts = [torch.randint(high, (5_000,), generator=inputs.seeded(high)) for high in (12, 4)]
     return tuple(torch.cat([count.new_zeros(1), count.cumsum(0)]) for count in counts)
 

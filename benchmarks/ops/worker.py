@@ -1,7 +1,7 @@
-"""A process that measures operators of one build, asked line by line by `benchmarks/against.py`.
+"""A process that measures the operators of one build on request of `benchmarks/against.py`.
 
-It reads one JSON line for each request and answers with one: `{"operator": name, "seconds": s}` measures for about that
-long and is answered by `{"median": seconds}`, or by `{"error": text}` where this build has not got the operator.
+Requests and answers are JSON lines. `{"operator": name, "seconds": s}` requests a measurement of about `s` seconds; the
+answer is `{"median": seconds}`, or `{"error": text}` if this build does not have the operator.
 """
 
 import json
@@ -18,7 +18,7 @@ from detectory import ops
 
 
 def measured(call: Callable[[], Any], seconds: float) -> float:
-    """The median time of one call, of as many as fit into the time."""
+    """Return the median time of a call within a time budget."""
     end, times = time.perf_counter() + seconds, []
     while not times or time.perf_counter() < end:
         start = time.perf_counter()
@@ -28,7 +28,7 @@ def measured(call: Callable[[], Any], seconds: float) -> float:
 
 
 def main() -> None:
-    """Say where the operators come from, then answer requests until the input ends."""
+    """Print the location of the operators, then answer requests until the end of the input."""
     torch.set_num_threads(2)
     print(json.dumps({"file": ops.__file__}), flush=True)
     name, call = "", None

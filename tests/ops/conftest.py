@@ -1,4 +1,4 @@
-"""Boxes for the operators' tests, and what it takes to compile and export an operator with sizes left open."""
+"""Random boxes, and checks of compilation and export with dynamic sizes."""
 
 import pytest
 import torch
@@ -12,13 +12,13 @@ def _random_boxes(count, dtype=torch.float64, extent=20.0):
 
 @pytest.fixture(scope="session")
 def random_boxes():
-    """`random_boxes(count, dtype, extent)`: corners in [0, extent], sides in [0, extent]."""
+    """Return `random_boxes(count, dtype, extent)`: corners and sides in [0, extent]."""
     return _random_boxes
 
 
 @pytest.fixture
 def compiles():
-    """`compiles(function, *arguments)`: one graph with open sizes, and eager's result and gradients."""
+    """Return `compiles(function, *arguments)`: compile to one dynamic graph, compare with eager."""
 
     def results(function, arguments):
         copies = [value.detach().clone().requires_grad_(value.requires_grad) for value in arguments]
@@ -38,7 +38,7 @@ def compiles():
 
 @pytest.fixture
 def exports():
-    """`exports(function, arguments, others, dynamic)`: exported on the first, it gives eager's result on the others.
+    """Return `exports(function, arguments, others, dynamic)`: export with `arguments`, compare with eager on `others`.
 
     `dynamic` maps each tensor argument to the dimensions left open, as `torch.export` takes them, in order.
     """

@@ -1,4 +1,4 @@
-"""Throw random shapes, strides, dtypes and values at the mask, matching and loss operators.
+"""Fuzz the mask, matching and loss operators with random shapes, strides, dtypes and values.
 
 usage: fuzz_masks.py [--seconds SECONDS] [--seed SEED]
 
@@ -23,12 +23,12 @@ ODD = [float("nan"), float("inf"), -float("inf"), 0.0, -0.0, 1e30, -1e30, 1e-40,
 
 
 def size(high: int = 40) -> int:
-    """A size, often 0 or 1."""
+    """Return a random size, often 0 or 1."""
     return random.choice([0, 1, random.randint(2, high)])
 
 
 def strided(tensor: torch.Tensor) -> torch.Tensor:
-    """The same values with other strides."""
+    """Return the same values with different strides."""
     if tensor.dim() < 2 or random.random() < 0.5:
         return tensor.repeat_interleave(2, 0)[::2] if tensor.dim() and random.random() < 0.5 else tensor
     a, b = random.sample(range(tensor.dim()), 2)
@@ -36,7 +36,7 @@ def strided(tensor: torch.Tensor) -> torch.Tensor:
 
 
 def floats(*shape: int) -> torch.Tensor:
-    """Numbers around a picture, some of them odd."""
+    """Return coordinates in and around an image, some of them special values."""
     values = torch.randn(shape, dtype=torch.float64) * random.choice([1, 30, 1000])
     if random.random() < 0.3 and values.numel():
         places = torch.rand(shape) < 0.1
@@ -45,12 +45,12 @@ def floats(*shape: int) -> torch.Tensor:
 
 
 def flags(*shape: int) -> torch.Tensor:
-    """Booleans as often true as not."""
+    """Return random booleans."""
     return strided(torch.rand(shape) < 0.5)
 
 
 def offsets(count: int, rows: int) -> torch.Tensor:
-    """Cuts of a list; one time in ten such as cut no list."""
+    """Return offsets of groups in a list; 10 % are invalid."""
     inner = sorted(random.randint(0, count) for _ in range(max(rows - 1, 0)))
     cuts = [0, *inner, count] if rows else [0]
     if random.random() < 0.1:
@@ -59,7 +59,7 @@ def offsets(count: int, rows: int) -> torch.Tensor:
 
 
 def runs() -> tuple[torch.Tensor, torch.Tensor]:
-    """Run lengths of some masks: encoded ones, or numbers that mean nothing."""
+    """Return run lengths of some masks, encoded or random."""
     if random.random() < 0.6:
         return OPS.rle_encode(flags(size(5), size(), size()))
     count = size(60)
@@ -68,20 +68,20 @@ def runs() -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def sizes_of(rows: int) -> torch.Tensor:
-    """Heights and widths, sometimes absurd."""
+    """Return heights and widths, sometimes invalid."""
     return torch.tensor([[random.choice([0, 1, 7, 40, 2**31, -1]) for _ in range(2)] for _ in range(rows)]).reshape(
         -1, 2
     )
 
 
 def polygons() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Sets of polygons."""
+    """Return sets of polygons."""
     vertices, count = size(30), size(6)
     return floats(vertices, 2), offsets(vertices, count), offsets(count, size(4))
 
 
 def call() -> tuple[str, tuple]:
-    """Choose an operator and arguments for it."""
+    """Choose an operator and its arguments."""
     N, H, W = size(5), size(), size()
     counts, cuts = runs()
     rows, second = len(cuts) - 1, runs()
@@ -116,7 +116,7 @@ def call() -> tuple[str, tuple]:
 
 
 def main() -> None:
-    """Call operators until the time is over, then print how often each answered and refused."""
+    """Call operators until the time is up; print the numbers of accepted and rejected calls."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=600)
     parser.add_argument("--seed", type=int, default=0)

@@ -1,4 +1,4 @@
-"""Call every operator with random shapes, strides, dtypes and values until the time is over.
+"""Fuzz the box, pooling and sampling operators with random shapes, strides, dtypes and values.
 
 usage: fuzz_ops.py [--seconds N] [--seed N]
 
@@ -22,12 +22,12 @@ DTYPES = (torch.float32, torch.float32, torch.float64, torch.float16, torch.bflo
 
 
 def size(most: int = 40) -> int:
-    """0, 1 or many."""
+    """Return a random count: 0, 1 or many."""
     return random.choice((0, 1, 2, random.randint(3, most)))
 
 
 def numbers(*shape: int, scale: float = 20.0, dtype: torch.dtype | None = None) -> torch.Tensor:
-    """Random values of any sign, some of them special, in a tensor of odd strides now and then."""
+    """Return random values of both signs, some of them special, sometimes with unusual strides."""
     dtype = dtype or random.choice(DTYPES)
     padded = [extent + random.choice((0, 0, 1, 3)) for extent in shape]
     values = torch.randn(padded) * scale
@@ -41,7 +41,7 @@ def numbers(*shape: int, scale: float = 20.0, dtype: torch.dtype | None = None) 
 
 
 def boxes(count: int, columns: int, dtype: torch.dtype) -> torch.Tensor:
-    """Boxes, proper in most rows."""
+    """Return boxes, most of them valid."""
     found = numbers(count, columns, dtype=dtype)
     if columns == 4 and random.random() < 0.8:
         found[:, 2:] = found[:, :2] + found[:, 2:].abs()
@@ -49,7 +49,7 @@ def boxes(count: int, columns: int, dtype: torch.dtype) -> torch.Tensor:
 
 
 def overlap() -> tuple[Callable, tuple]:
-    """Pairwise overlaps."""
+    """Call the pairwise overlap operators."""
     dtype = random.choice(DTYPES)
     columns = random.choice((4, 5))
     functions = [ops.pairwise_iou_rotated] if columns == 5 else [ops.pairwise_iou, ops.pairwise_ioa, ops.pairwise_giou]
@@ -57,7 +57,7 @@ def overlap() -> tuple[Callable, tuple]:
 
 
 def suppression() -> tuple[Callable, tuple]:
-    """All kinds of NMS."""
+    """Call all NMS operators."""
     count, columns, threshold = size(1500), random.choice((4, 5)), random.choice((0.0, 0.3, 0.7, 1.0))
     scores = numbers(count)
     own = boxes(count, columns, random.choice(DTYPES))
@@ -68,7 +68,7 @@ def suppression() -> tuple[Callable, tuple]:
 
 
 def pooling() -> tuple[Callable, tuple]:
-    """Upright and rotated RoIAlign."""
+    """Call RoIAlign and rotated RoIAlign."""
     batch, columns = size(3), random.choice((5, 6))
     rois = numbers(size(30), columns)
     rois[:, 0] = random.choice((0, 0, 0, batch - 1, batch, -1))
@@ -80,7 +80,7 @@ def pooling() -> tuple[Callable, tuple]:
 
 
 def convolution() -> tuple[Callable, tuple]:
-    """Deformable convolution, gradients included."""
+    """Call deformable convolution, forward and backward."""
     dtype, kernel = random.choice(DTYPES), (random.randint(1, 3), random.randint(1, 3))
     groups, offsets = random.choice((1, 2)), random.choice((1, 2, 3))
     channels = 6 * random.choice((1, 1, 6))
@@ -96,7 +96,7 @@ def convolution() -> tuple[Callable, tuple]:
 
 
 def attention() -> tuple[Callable, tuple]:
-    """Multi-scale deformable attention, with levels that do not fit now and then."""
+    """Call multi-scale deformable attention, sometimes with invalid levels."""
     dtype, levels, points, heads, batch, queries = random.choice(DTYPES), 2, size(4), size(4), size(3), size(20)
     shapes = torch.randint(1, 6, (levels, 2))
     areas = shapes.prod(1)
@@ -116,7 +116,7 @@ CASES = (overlap, suppression, pooling, convolution, attention)
 
 
 def run_once() -> bool:
-    """Call one operator, backwards too; return whether it took its arguments."""
+    """Call one operator, forward and backward; return whether the arguments were accepted."""
     function, arguments = random.choice(CASES)()
     arguments = tuple(
         argument.detach().requires_grad_()
@@ -136,7 +136,7 @@ def run_once() -> bool:
 
 
 def main() -> None:
-    """Parse the command line and run; print how many calls were made."""
+    """Parse the command line, run, and print the number of calls."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--seed", type=int, default=0, help="the first seed; each call takes the next one")

@@ -1,4 +1,4 @@
-"""Pairwise overlaps against loops over pairs."""
+"""Pairwise overlaps compared with loops over pairs."""
 
 import pytest
 import torch
@@ -79,7 +79,7 @@ BOXES = st.lists(st.tuples(*[COORDINATE] * 4), max_size=5)
 
 @pytest.mark.parametrize("fast", [pairwise_iou, pairwise_ioa], ids=["iou", "ioa"])
 @given(first=BOXES, second=BOXES)
-def test_any_coordinates_give_an_overlap_between_zero_and_one(fast, first, second):
+def test_any_coordinates_yield_an_overlap_between_zero_and_one(fast, first, second):
     boxes1, boxes2 = (torch.tensor(rows, dtype=torch.float64).reshape(-1, 4) for rows in (first, second))
     found = fast(boxes1, boxes2)
     assert found.shape == (len(first), len(second))
@@ -98,7 +98,7 @@ def test_compiles_forward_and_backward(device, random_boxes, compiles, fast, ref
 
 
 @pytest.mark.parametrize(("fast", "reference"), PAIRS)
-def test_exports_with_the_numbers_of_boxes_left_open(device, random_boxes, exports, fast, reference):
+def test_exports_with_dynamic_numbers_of_boxes(device, random_boxes, exports, fast, reference):
     inputs = [[random_boxes(count).to(device) for count in counts] for counts in ((4, 3), (2, 5))]
     exports(fast, *inputs, [{0: torch.export.Dim("N")}, {0: torch.export.Dim("M")}])
 

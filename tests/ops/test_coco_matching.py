@@ -1,4 +1,4 @@
-"""Matching against COCO's rule as loops, box overlaps against pycocotools."""
+"""Matching compared with a loop implementation of COCO's rule, box overlaps with pycocotools."""
 
 import numpy as np
 import pycocotools.mask as coco
@@ -13,7 +13,7 @@ THRESHOLDS = torch.tensor([0.5, 0.75, 0.95, 1.0], dtype=torch.float64)
 
 
 def slow_match(ious, threshold, outside, ignore, crowd):
-    """One group, one threshold, one area range: detections in order of score choose ground truths."""
+    """Match one group at one threshold in one area range, in order of score."""
     order = sorted(range(len(ignore)), key=lambda g: ignore[g])
     dt_match, gt_match, dt_ignore = [-1] * len(outside), [-1] * len(ignore), list(outside)
     for d, row in enumerate(ious):
@@ -30,7 +30,7 @@ def slow_match(ious, threshold, outside, ignore, crowd):
 
 @st.composite
 def data_sets(draw):
-    """Groups of a few detections and ground truths with coarse overlaps, so that ties are frequent."""
+    """Return groups of a few detections and ground truths; overlaps are quantised, so that ties are frequent."""
     seed = np.random.default_rng(draw(st.integers(0, 2**20)))
     groups = draw(st.lists(st.tuples(st.integers(0, 6), st.integers(0, 5)), max_size=4))
     dts, gts = [sum(g[0] for g in groups), sum(g[1] for g in groups)]
@@ -51,7 +51,7 @@ def match_all(blocks, outside, ignore, crowd):
 
 @settings(max_examples=150, deadline=None)
 @given(data_sets(), st.integers(0, 2), st.integers(0, 3))
-def test_matches_as_the_loops_do(data, area, level):
+def test_agrees_with_a_loop_implementation(data, area, level):
     blocks, outside, ignore, crowd = data
     dt_groups, gt_groups, found = match_all(*data)
     for index, block in enumerate(blocks):
@@ -74,7 +74,7 @@ def test_results_do_not_depend_on_the_number_of_threads():
     assert all(torch.equal(one, other) for one, other in zip(found, expected, strict=True))
 
 
-def test_nan_overlaps_match_nothing():
+def test_nan_overlaps_do_not_match():
     no = torch.zeros(1, 1, dtype=torch.bool)
     _, _, found = match_all([np.array([[np.nan]])], no, no, no[0])
     assert (found[0] == -1).all()
@@ -96,7 +96,7 @@ def test_box_overlaps_equal_pycocotools(dts, gts, seed):
     assert found.tolist() == np.asarray(expected).ravel().tolist()
 
 
-def test_box_overlaps_of_groups_are_put_one_after_the_other():
+def test_box_overlaps_of_groups_are_concatenated():
     boxes = torch.rand(7, 4) * 20
     found = grouped_box_iou(boxes, boxes, None, cuts([2, 0, 5]), cuts([3, 1, 3]))
     first = grouped_box_iou(boxes[:2], boxes[:3], None, cuts([2]), cuts([3]))
@@ -104,19 +104,19 @@ def test_box_overlaps_of_groups_are_put_one_after_the_other():
     assert torch.equal(found, torch.cat([first, last]))
 
 
-def test_rejects_overlaps_that_are_not_as_many_as_pairs():
+def test_rejects_a_wrong_number_of_overlaps():
     no = torch.zeros(1, 2, dtype=torch.bool)
     with pytest.raises(ValueError, match="coco_match: ious must have 4 entries, one per pair in a group, got 3"):
         coco_match(torch.zeros(3), THRESHOLDS, cuts([2]), cuts([2]), no, no, no[0])
 
 
-def test_rejects_flags_of_another_number_of_ground_truths():
+def test_rejects_a_wrong_number_of_crowd_flags():
     no = torch.zeros(1, 2, dtype=torch.bool)
     with pytest.raises(ValueError, match=r"must agree in A and M, got \(1, 2\), \(1, 2\) and \(1,\)"):
         coco_match(torch.zeros(4), THRESHOLDS, cuts([2]), cuts([2]), no, no, no[0, :1])
 
 
-def test_rejects_groups_that_do_not_end_with_the_list():
+def test_rejects_groups_that_do_not_cover_the_list():
     boxes = torch.rand(3, 4)
     with pytest.raises(ValueError, match="grouped_box_iou: gt_groups must increase from 0 to 3"):
         grouped_box_iou(boxes, boxes, None, cuts([3]), cuts([2]))

@@ -1,4 +1,4 @@
-"""Deformable convolution against a loop over taps, and against an ordinary convolution where offsets are 0."""
+"""Deformable convolution compared with a loop over taps and, for zero offsets, with an ordinary convolution."""
 
 import pytest
 import torch
@@ -69,7 +69,7 @@ def test_agrees_with_a_loop_over_taps(device, configuration, masked):
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.float16, torch.bfloat16], ids=str)
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last], ids=str)
-def test_without_offsets_it_is_a_convolution(device, dtype, layout):
+def test_without_offsets_equals_a_convolution(device, dtype, layout):
     input, weight = torch.randn(2, 33, 40, 30, device=device), torch.randn(8, 33, 3, 3, device=device) / 17
     input = input.to(dtype).contiguous(memory_format=layout)
     offset, weight = torch.zeros(2, 18, 40, 30, device=device, dtype=dtype), weight.to(dtype)
@@ -92,7 +92,7 @@ def test_gradients_agree_with_finite_differences(device, configuration, masked):
     torch.autograd.gradcheck(run, tensors, fast_mode=True)
 
 
-def test_many_output_pixels_agree_with_an_image_at_a_time(device):
+def test_many_output_pixels_agree_with_single_images(device):
     input, offset = torch.randn(2, 64, 90, 80, device=device), torch.randn(2, 18, 90, 80, device=device)
     weight = torch.randn(5, 64, 3, 3, device=device)
     alone = [deform_conv2d(x[None], o[None], weight, padding=1) for x, o in zip(input, offset, strict=True)]
@@ -107,7 +107,7 @@ def test_any_batch_keeps_its_shape(device, shape):
 
 @settings(max_examples=30)
 @given(value=st.sampled_from([float("nan"), float("inf"), float("-inf"), 1e30, -1e30, -1.0, 1e9]))
-def test_taps_far_outside_read_zero(value):
+def test_samples_far_outside_are_zero(value):
     input, weight = torch.ones(1, 2, 4, 4), torch.ones(1, 2, 1, 1)
     offset = torch.full((1, 2, 4, 4), value)
     offset[0, :, 2, 2] = 0
@@ -130,7 +130,7 @@ def test_compiles_forward_and_backward(device, compiles):
     compiles(lambda x, o, w: deform_conv2d(x, o, w), *(t.to(device).requires_grad_() for t in (input, offset, weight)))
 
 
-def test_exports_with_the_batch_left_open(device, exports):
+def test_exports_with_a_dynamic_batch_size(device, exports):
     weight = torch.randn(4, 6, 3, 2, device=device)
     inputs = [(torch.randn(b, 6, 5, 6, device=device), torch.randn(b, 12, 3, 5, device=device)) for b in (2, 3)]
     batch = torch.export.Dim("batch")
@@ -164,6 +164,6 @@ X, OFFSET, W = torch.zeros(1, 4, 5, 5), torch.zeros(1, 18, 3, 3), torch.zeros(2,
     ],
     ids=["weight", "no-channels", "offset-channels", "offset-size", "mask", "bias", "stride"],
 )
-def test_rejects_shapes_that_do_not_fit(arguments, options, message):
+def test_rejects_mismatching_shapes(arguments, options, message):
     with pytest.raises(ValueError, match=f"deform_conv2d: {message}"):
         deform_conv2d(*arguments, **options)

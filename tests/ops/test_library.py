@@ -1,4 +1,4 @@
-"""What the compiled libraries may need of the process they are loaded into, and what happens when one is absent."""
+"""Dependencies of the compiled libraries, and errors if a library is missing."""
 
 import os
 import re
@@ -28,7 +28,7 @@ def needed_symbols(path):
 
 
 @pytest.mark.parametrize("path", LIBRARIES, ids=lambda path: path.stem)
-def test_uses_only_what_torch_2_10_exports(path, golden):
+def test_uses_only_symbols_exported_by_torch_2_10(path, golden):
     allowed = set((golden / "ops_torch_2_10_symbols.txt").read_text(encoding="utf-8").split())
     of_torch = {name for name in needed_symbols(path) if re.match(r"(aoti_)?torch_", name)}
     assert of_torch
@@ -36,14 +36,14 @@ def test_uses_only_what_torch_2_10_exports(path, golden):
 
 
 @pytest.mark.parametrize("path", LIBRARIES, ids=lambda path: path.stem)
-def test_uses_no_cpp_symbol_of_torch_and_none_of_python(path):
+def test_does_not_use_cpp_symbols_of_torch_or_python_symbols(path):
     names = needed_symbols(path)
     assert [name for name in names if re.match(r"_?Py[A-Z_]", name)] == []
     assert [name for name in names if re.match(r"_Z\w*(2at|3c10|5torch|6caffe2)", name)] == []
 
 
 @pytest.mark.parametrize("path", LIBRARIES, ids=lambda path: path.stem)
-def test_names_torch_alone_and_searches_no_folder(path):
+def test_depends_on_torch_only_and_has_no_rpath(path):
     dynamic = subprocess.run([tool("readelf"), "-d", path], capture_output=True, text=True, check=True).stdout
     needed = re.findall(r"Shared library: \[(.*?)\]", dynamic)
     expected = {"_C": "libtorch_cpu.so", "_C_cuda": "libtorch.so"}[path.stem]
@@ -54,7 +54,7 @@ def test_names_torch_alone_and_searches_no_folder(path):
 
 @pytest.mark.skipif(SANITIZED, reason="sanitizers write paths into the library: run with the ordinary wheel")
 @pytest.mark.parametrize("path", LIBRARIES, ids=lambda path: path.stem)
-def test_holds_no_path_of_the_machine_that_built_it(path):
+def test_does_not_contain_paths_of_the_build_machine(path):
     assert re.findall(rb"/[\w./-]*/csrc/\w+\.(?:cpp|h|cu)", path.read_bytes()) == []
 
 
@@ -71,7 +71,7 @@ print(round(o.roi_align(features, rois, 7, 0.2).double().sum().item(), 1))
 
 @pytest.fixture(scope="module")
 def with_instruction_set():
-    """What the script prints when the kernels may use no more than an instruction set."""
+    """Return the output of the script with the kernels limited to an instruction set."""
 
     def run(name):
         environment = {**os.environ, "DETECTORY_CPU_ISA": name}
@@ -81,22 +81,22 @@ def with_instruction_set():
     return run
 
 
-def test_every_instruction_set_gives_the_same_boxes(with_instruction_set):
+def test_all_instruction_sets_return_the_same_boxes(with_instruction_set):
     assert len({with_instruction_set(name) for name in ("default", "avx2", "avx512")}) == 1
 
 
-def test_a_missing_library_is_named_with_the_folders_searched(tmp_path):
+def test_error_names_the_missing_library_and_the_searched_folders(tmp_path):
     assert _library.find_library("_C", [str(tmp_path)]) is None
     with pytest.raises(ImportError, match=re.escape(str(tmp_path))):
         _library._load([str(tmp_path)])
 
 
-def test_a_library_is_found_in_any_folder_of_the_package(tmp_path):
+def test_finds_a_library_in_any_folder_of_the_package(tmp_path):
     (tmp_path / "_C.so").touch()
     assert _library.find_library("_C", ["/nowhere", str(tmp_path)]) == Path(tmp_path / "_C.so")
 
 
-def test_a_cuda_tensor_without_kernels_is_told_why(monkeypatch):
+def test_error_states_why_cuda_kernels_are_unavailable(monkeypatch):
     class OnCuda(torch.Tensor):
         is_cuda = True
 

@@ -1,4 +1,4 @@
-"""The focal loss against its formula in plain torch."""
+"""The focal loss compared with its formula in plain torch."""
 
 import pytest
 import torch
@@ -25,7 +25,7 @@ def random_case(shape=(40, 7), dtype=torch.float64, soft=False):
 @pytest.mark.parametrize("gamma", [0.0, 0.5, 1.0, 2.0, 3.7])
 @pytest.mark.parametrize("soft", [False, True], ids=["binary", "soft"])
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32], ids=str)
-def test_loss_and_gradient_follow_the_formula(device, alpha, gamma, soft, dtype):
+def test_loss_and_gradient_agree_with_the_formula(device, alpha, gamma, soft, dtype):
     inputs, targets = random_case(dtype=dtype, soft=soft)
     ours, plain = (value.clone().requires_grad_() for value in (inputs.to(device), inputs.double()))
     found, weights = sigmoid_focal_loss(ours, targets.to(device), alpha, gamma), torch.rand(inputs.shape)
@@ -61,7 +61,7 @@ def test_reductions_reduce_the_elements(device, reduction, reduce):
     torch.testing.assert_close(found, reduce(sigmoid_focal_loss(inputs, targets)))
 
 
-def test_sum_is_the_same_on_any_number_of_threads():
+def test_sum_does_not_depend_on_the_number_of_threads():
     inputs, targets = random_case((900, 80), torch.float32)
     threads, sums = torch.get_num_threads(), set()
     for count in (1, 2, 3):
@@ -86,7 +86,7 @@ def test_autocast_computes_in_float32(device):
         assert sigmoid_focal_loss(inputs, targets).dtype == torch.float32
 
 
-def test_non_contiguous_inputs_give_the_same_loss_and_gradient(device):
+def test_non_contiguous_inputs_yield_the_same_loss_and_gradient(device):
     inputs, targets = (value.to(device) for value in random_case((6, 8)))
     view, copy = inputs.clone().requires_grad_(), inputs.t().contiguous().requires_grad_()
     first, second = sigmoid_focal_loss(view.t(), targets.t()), sigmoid_focal_loss(copy, targets.t().contiguous())
@@ -107,7 +107,7 @@ def test_any_shape_is_kept(shape, reduction):
     assert inputs.grad.shape == inputs.shape
 
 
-def test_logits_far_out_give_finite_losses_and_gradients(device):
+def test_large_logits_yield_finite_losses_and_gradients(device):
     inputs = torch.tensor([-1e4, -200, -90, 90, 200, 1e4], device=device).repeat(2).requires_grad_()
     targets = torch.tensor([0.0, 1.0], device=device).repeat_interleave(6)
     found = sigmoid_focal_loss(inputs, targets, -1, 2)
@@ -117,7 +117,7 @@ def test_logits_far_out_give_finite_losses_and_gradients(device):
     assert inputs.grad.isfinite().all()
 
 
-def test_infinite_logits_cost_nothing_on_the_right_side_and_infinity_on_the_other(device):
+def test_infinite_logits_yield_zero_or_infinite_loss(device):
     inputs, targets = torch.tensor([float("inf"), -float("inf")] * 2, device=device), torch.tensor([1.0, 0, 0, 1])
     found = sigmoid_focal_loss(inputs, targets.to(device), -1, 2).cpu()
     torch.testing.assert_close(found, torch.tensor([0, 0, float("inf"), float("inf")]))
@@ -130,7 +130,7 @@ def test_nan_stays_nan(device):
     assert found.isnan().tolist() == inputs.grad.isnan().tolist() == [True, False]
 
 
-def test_rejects_targets_of_another_shape():
+def test_rejects_targets_of_a_different_shape():
     with pytest.raises(ValueError, match=r"targets must have the inputs' shape \(2, 3\), got \(3, 2\)"):
         sigmoid_focal_loss(torch.zeros(2, 3), torch.zeros(3, 2))
 
@@ -144,6 +144,6 @@ def test_rejects_targets_of_another_shape():
     ],
     ids=["gamma", "reduction", "targets"],
 )
-def test_rejects_arguments_without_a_meaning(changes, message):
+def test_rejects_invalid_arguments(changes, message):
     with pytest.raises(ValueError, match=f"sigmoid_focal_loss: {message}"):
         sigmoid_focal_loss(**{"inputs": torch.zeros(2), "targets": torch.zeros(2), **changes})

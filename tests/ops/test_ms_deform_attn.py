@@ -1,4 +1,4 @@
-"""Multi-scale deformable attention against torch's grid_sample, level by level."""
+"""Multi-scale deformable attention compared with torch's grid_sample, level by level."""
 
 import pytest
 import torch
@@ -54,7 +54,7 @@ def test_gradients_agree_with_finite_differences(device):
 
 
 @given(value=st.sampled_from([float("nan"), float("inf"), float("-inf"), 1e30, -1e30, -5.0, 9.0]))
-def test_points_far_outside_read_zero(value):
+def test_samples_far_outside_are_zero(value):
     values, shapes, starts, locations, weights = problem()
     assert ms_deform_attn(values, shapes, starts, torch.full_like(locations, value), weights).abs().sum() == 0
 
@@ -71,7 +71,7 @@ def test_compiles_forward_and_backward(device, compiles):
     compiles(lambda v, x, w: ms_deform_attn(v, shapes, starts, x, w), *tensors)
 
 
-def test_exports_with_batch_and_queries_left_open(device, exports):
+def test_exports_with_dynamic_batch_and_queries(device, exports):
     inputs = [problem(batch=b, queries=q, device=device) for b, q in ((2, 5), (3, 7))]
     batch, queries = torch.export.Dim("B"), torch.export.Dim("Q")
     exports(ms_deform_attn, *inputs, [{0: batch}, {}, {}, {0: batch, 1: queries}, {0: batch, 1: queries}])

@@ -1,4 +1,4 @@
-"""Greedy suppression against a loop that follows the definition word by word."""
+"""NMS compared with a loop implementation of the definition."""
 
 import pytest
 import torch
@@ -48,7 +48,7 @@ def test_batched_nms_agrees_with_the_definition(device, random_boxes, classes, d
 
 @pytest.mark.parametrize("extent", [5.0, 100.0, 1000.0])
 @pytest.mark.parametrize("threshold", [0.0, 0.05, 0.5, 0.9, 1.0])
-def test_many_boxes_agree_with_one_class_at_a_time(device, random_boxes, extent, threshold):
+def test_many_boxes_agree_with_single_classes(device, random_boxes, extent, threshold):
     boxes, scores = random_boxes(3000, torch.float32, extent).to(device), torch.rand(3000, device=device)
     idxs = torch.randint(5, (3000,), device=device)
     parts = [(idxs == k).nonzero()[:, 0] for k in range(5)]
@@ -65,8 +65,8 @@ def test_two_thousand_boxes_agree_with_the_definition(device, random_boxes):
 
 
 @pytest.mark.parametrize("classes", [1, 9])
-def test_enough_boxes_for_threads_agree_with_the_definition_on_rows_apart(random_boxes, classes):
-    """Twenty rows of boxes, 1000 pixels apart: what is kept of all is what is kept of each."""
+def test_multi_threaded_nms_agrees_with_separate_rows(random_boxes, classes):
+    """Twenty rows of boxes, 1000 pixels apart, yield the same result together as separately."""
     boxes, scores = random_boxes(20_000, torch.float64, 40.0), torch.rand(20_000, dtype=torch.float64)
     boxes += 1000 * torch.tensor([0.0, 1, 0, 1]) * (torch.arange(20_000) % 20)[:, None]
     idxs = torch.randint(classes, (20_000,))
@@ -80,19 +80,19 @@ def test_nms_keeps_ties_in_input_order(device):
     assert nms(boxes.to(device), torch.zeros(4, device=device), 0.5).tolist() == [0, 1, 3]
 
 
-def test_an_iou_equal_to_the_threshold_is_kept(device):
+def test_keeps_boxes_with_an_iou_equal_to_the_threshold(device):
     boxes = torch.tensor([[0, 0, 2, 1], [1, 0, 3, 1]], dtype=torch.float64, device=device)
     scores = torch.tensor([0.9, 0.8], device=device)
     assert nms(boxes, scores, 1 / 3).tolist() == [0, 1]
 
 
-def test_classes_far_apart_and_negative_do_not_meet(device):
+def test_large_and_negative_classes_do_not_interact(device):
     boxes = torch.tensor([[0, 0, 1, 1]] * 4, dtype=torch.float32, device=device)
     idxs = torch.tensor([2**62, -(2**62), 2**62, 0], device=device)
     assert batched_nms(boxes, torch.ones(4, device=device), idxs, 0.5).tolist() == [0, 1, 3]
 
 
-def test_far_away_boxes_lose_no_precision_with_many_classes(device):
+def test_large_coordinates_keep_precision_with_many_classes(device):
     boxes = torch.tensor([[0, 0, 1, 1], [0.4, 0, 1.4, 1], [1e7, 0, 2e7, 1]], device=device)
     assert batched_nms(boxes, torch.ones(3, device=device), torch.full((3,), 79, device=device), 0.5).tolist() == [
         0,
@@ -101,18 +101,18 @@ def test_far_away_boxes_lose_no_precision_with_many_classes(device):
     ]
 
 
-def test_nan_and_infinity_suppress_nothing(device):
+def test_non_finite_boxes_do_not_suppress_others(device):
     nan, inf = float("nan"), float("inf")
     boxes = torch.tensor([[0, 0, 1, 1], [nan, 0, 1, 1], [0, 0, inf, inf], [1, 1, 0, 0], [0, 0, 1, 1]], device=device)
     assert nms(boxes, torch.arange(5, 0, -1.0, device=device), 0.5).tolist() == [0, 1, 2, 3]
 
 
-def test_a_nan_score_counts_as_the_highest(device):
+def test_nan_is_the_highest_score(device):
     boxes = torch.tensor([[0, 0, 1, 1], [5, 5, 6, 6]], dtype=torch.float32, device=device)
     assert nms(boxes, torch.tensor([1.0, float("nan")], device=device), 0.5).tolist() == [1, 0]
 
 
-def test_strided_input_is_read_as_it_stands(device, random_boxes):
+def test_strided_input_yields_the_same_result(device, random_boxes):
     boxes, scores = random_boxes(50, torch.float32).to(device), torch.rand(50, device=device)
     wide = torch.zeros(50, 8, device=device)
     wide[:, ::2] = boxes
@@ -145,12 +145,12 @@ def test_batched_nms_passes_opcheck(device, random_boxes):
     torch.library.opcheck(torch.ops.detectory.batched_nms.default, arguments)
 
 
-def test_compiles_with_the_number_of_kept_boxes_left_open(device, random_boxes, compiles):
+def test_compiles_with_a_dynamic_number_of_kept_boxes(device, random_boxes, compiles):
     boxes, scores = random_boxes(40, torch.float32).to(device), torch.rand(40, device=device)
     compiles(lambda b, s: b[nms(b, s, 0.5)] * 2, boxes, scores)
 
 
-def test_exports_with_the_number_of_boxes_left_open(device, random_boxes, exports):
+def test_exports_with_a_dynamic_number_of_boxes(device, random_boxes, exports):
     inputs = [
         (random_boxes(n, torch.float32).to(device), torch.rand(n, device=device), torch.randint(3, (n,), device=device))
         for n in (12, 31)

@@ -1,4 +1,4 @@
-"""Samples of features at points."""
+"""Sampling of features at points."""
 
 import pytest
 import torch
@@ -26,6 +26,6 @@ def test_gradients_agree_with_finite_differences(device):
 
 
 @pytest.mark.parametrize("shape", [(2, 5, 2), (1, 5, 3), (1, 2)], ids=str)
-def test_rejects_points_of_another_shape(shape):
+def test_rejects_points_of_an_invalid_shape(shape):
     with pytest.raises(ValueError, match=r"point_sample: point_coords must have shape \(B, P, 2\)"):
         point_sample(torch.zeros(1, 1, 2, 2), torch.zeros(shape))

@@ -1,4 +1,4 @@
-"""Polygons against pycocotools, to the bit."""
+"""Polygon rasterisation, bit-identical to pycocotools."""
 
 import numpy as np
 import pycocotools.mask as coco
@@ -17,7 +17,7 @@ from detectory.ops import (
 
 @st.composite
 def objects(draw):
-    """One to three polygons around a picture, often with vertices on pixel borders or twice in one place."""
+    """Return one to three polygons in and around an image, often with vertices on pixel borders or duplicated."""
     extent = draw(st.sampled_from([10, 60, 3000]))
     grid = draw(st.sampled_from([None, 1, 2, 5, 10]))
     seed = np.random.default_rng(draw(st.integers(0, 2**20)))
@@ -45,7 +45,7 @@ def test_masks_equal_pycocotools(polygons, height, width):
 
 
 def cropped(polygons, box, size):
-    """One crop, written out: shift, stretch, draw."""
+    """Crop one object explicitly: shift, scale, rasterise."""
     box = np.asarray(box, dtype=np.float64)
     scale = size / np.maximum(box[2:] - box[:2], 0.1)
     moved = [(polygon.reshape(-1, 2) - box[:2]) * scale for polygon in polygons]
@@ -54,7 +54,7 @@ def cropped(polygons, box, size):
 
 @settings(max_examples=40, deadline=None)
 @given(st.lists(objects(), min_size=1, max_size=4), st.sampled_from([1, 14, 28]), st.integers(0, 2**20))
-def test_crops_equal_moved_polygons(polygon_sets, size, seed):
+def test_crops_equal_transformed_polygons(polygon_sets, size, seed):
     draw = np.random.default_rng(seed)
     indices = draw.integers(0, len(polygon_sets), 9)
     boxes = draw.random((9, 4)) * 60 - 10
@@ -64,7 +64,7 @@ def test_crops_equal_moved_polygons(polygon_sets, size, seed):
     assert np.array_equal(found.numpy(), np.stack(expected))
 
 
-def test_many_objects_of_different_pictures_are_encoded_in_one_call():
+def test_encodes_objects_of_different_images_in_one_call():
     triangle = np.array([1.0, 1, 8, 2, 4, 9])
     sizes = [(10, 10), (5, 20), (0, 3), (12, 12)]
     found = polygon_sets_to_rles([[triangle], [triangle, triangle + 3], [triangle], []], sizes)
@@ -74,18 +74,18 @@ def test_many_objects_of_different_pictures_are_encoded_in_one_call():
     assert coco.area(found[3]) == 0
 
 
-def test_lists_and_tensors_are_polygons_too():
+def test_accepts_lists_and_tensors_as_polygons():
     corners = [1, 1, 3, 1, 3, 3, 1, 3]
     assert polygons_to_rle([corners], 6, 6) == polygons_to_rle([torch.tensor(corners)], 6, 6)
 
 
-def test_no_polygon_covers_nothing():
+def test_objects_without_polygons_are_empty():
     assert not polygons_to_mask([], 4, 5).any()
     assert polygons_to_mask([], 4, 5).shape == (4, 5)
     assert rasterize_polygons_within_boxes([], torch.zeros(0, 4), 28).shape == (0, 28, 28)
 
 
-def test_vertices_far_outside_cost_neither_time_nor_memory():
+def test_vertices_far_outside_do_not_increase_time_or_memory():
     huge = np.array([-1e18, -1e18, 1e18, -1e18, 1e18, 1e18, -1e18, 1e18])
     assert polygons_to_mask([huge], 30, 40).all()
 
@@ -102,7 +102,7 @@ def test_rejects_coordinates_that_are_not_finite(value):
         polygons_to_rle([[0, 0, 1, 0, 1, 1], [0, 0, 1, 0, 1, value]], 4, 4)
 
 
-def test_rejects_an_index_that_names_no_object():
+def test_rejects_an_index_out_of_range():
     with pytest.raises(ValueError, match=r"indices must be in \[0, 1\), got 1 to 1"):
         rasterize_polygons_within_boxes([[[0, 0, 1, 0, 1, 1]]], torch.zeros(1, 4), 7, torch.tensor([1]))
 

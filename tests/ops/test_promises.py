@@ -1,4 +1,4 @@
-"""What every operator on tensors promises: errors that name function and argument, traces, autocast, determinism."""
+"""Properties of all operators: error messages, tracing, autocast, determinism."""
 
 import contextlib
 import re
@@ -82,18 +82,18 @@ def call_with(name, place, change):
 
 
 @pytest.mark.parametrize("name", CALLS)
-def test_the_calls_of_this_table_fit(name):
+def test_valid_calls_succeed(name):
     getattr(ops, name)(*CALLS[name]())
 
 
 @pytest.mark.parametrize(("name", "place"), ARGUMENTS)
-def test_rejects_a_list_where_a_tensor_belongs(name, place):
+def test_rejects_lists_instead_of_tensors(name, place):
     with pytest.raises(TypeError, match=rf"^{name}: \w+ must be an? .*tensor, got .*list"):
         call_with(name, place, lambda tensor: tensor.tolist())
 
 
 @pytest.mark.parametrize(("name", "place"), ARGUMENTS)
-def test_rejects_a_tensor_with_a_dimension_too_many(name, place):
+def test_rejects_tensors_with_an_extra_dimension(name, place):
     with pytest.raises(ValueError, match=rf"^{name}: .* got "):
         call_with(name, place, lambda tensor: tensor[..., None])
 
@@ -116,17 +116,17 @@ def test_compiles_into_one_graph(compiles, name):
     compiles(lambda value: getattr(ops, name)(value, *rest), first.requires_grad_(name in DIFFERENTIABLE))
 
 
-def test_batched_rotated_suppression_exports_with_the_number_of_boxes_left_open(exports):
+def test_batched_rotated_nms_exports_with_a_dynamic_number_of_boxes(exports):
     inputs = [(boxes(count, 5), torch.rand(count), torch.arange(count) % 2) for count in (5, 9)]
     exports(lambda *values: ops.batched_nms_rotated(*values, 0.5), *inputs, [{0: torch.export.Dim("N", min=2)}] * 3)
 
 
-def test_rotated_overlaps_export_with_the_numbers_of_boxes_left_open(exports):
+def test_rotated_overlaps_export_with_dynamic_numbers_of_boxes(exports):
     inputs = [(boxes(first, 5), boxes(second, 5)) for first, second in ((3, 4), (5, 2))]
     exports(ops.pairwise_iou_rotated, *inputs, [{0: torch.export.Dim("N")}, {0: torch.export.Dim("M")}])
 
 
-def test_point_sample_exports_with_batch_and_points_left_open(exports):
+def test_point_sample_exports_with_dynamic_batch_and_points(exports):
     batch, points = torch.export.Dim("B"), torch.export.Dim("P")
     inputs = [(torch.rand(b, 3, 5, 6), torch.rand(b, p, 2)) for b, p in ((2, 7), (3, 4))]
     exports(ops.point_sample, *inputs, [{0: batch}, {0: batch, 1: points}])
@@ -155,7 +155,7 @@ def deterministic():
 
 @pytest.mark.usefixtures("deterministic")
 @pytest.mark.parametrize("name", [name for name in DIFFERENTIABLE if name != "point_sample"])
-def test_two_backward_passes_on_the_cpu_give_the_same_bits(name):
+def test_backward_passes_on_the_cpu_are_deterministic(name):
     arguments = [
         value.requires_grad_() if torch.is_tensor(value) and place == 0 else value
         for place, value in enumerate(CALLS[name]())
@@ -166,7 +166,7 @@ def test_two_backward_passes_on_the_cpu_give_the_same_bits(name):
 
 @pytest.mark.usefixtures("deterministic")
 @pytest.mark.parametrize("name", ["roi_align_rotated", "deform_conv2d", "ms_deform_attn"])
-def test_deterministic_mode_refuses_a_backward_pass_on_cuda_that_adds_in_any_order(name):
+def test_deterministic_mode_rejects_nondeterministic_backward_passes_on_cuda(name):
     with pytest.raises(RuntimeError, match=f"^{name}: the backward pass on CUDA is not deterministic"):
         require_determinism(name, torch.device("cuda"))
 
@@ -182,7 +182,7 @@ def test_deterministic_mode_can_warn_instead():
 
 @pytest.mark.usefixtures("deterministic")
 @pytest.mark.parametrize("name", ["roi_align_rotated", "deform_conv2d", "ms_deform_attn"])
-def test_the_backward_pass_itself_asks_for_determinism(device, name):
+def test_backward_pass_checks_determinism(device, name):
     arguments = [value.to(device) if isinstance(value, torch.Tensor) else value for value in CALLS[name]()]
     loss = getattr(ops, name)(arguments[0].requires_grad_(), *arguments[1:]).sum()
     if device.type == "cpu":
@@ -208,7 +208,7 @@ def _refuse_waiting():
 @pytest.mark.cuda
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 @pytest.mark.parametrize("name", NEVER_WAITING)
-def test_the_host_does_not_wait_for_the_device(name):
+def test_does_not_synchronise_with_the_device(name):
     arguments = [value.cuda() if isinstance(value, torch.Tensor) else value for value in CALLS[name]()]
     if name in DIFFERENTIABLE:
         arguments[0].requires_grad_()

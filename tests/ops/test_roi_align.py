@@ -1,4 +1,4 @@
-"""RoIAlign against a loop over bins, samples and neighbours."""
+"""RoIAlign compared with a loop over bins, samples and neighbours."""
 
 import math
 
@@ -75,7 +75,7 @@ def test_any_number_of_channels_and_dtype_agrees_with_float64(device, dtype, lay
 
 
 @pytest.mark.parametrize("count", [0, 1, 200])
-def test_few_and_many_regions_agree_with_each_alone(device, count):
+def test_few_and_many_regions_agree_with_single_regions(device, count):
     input, rois = torch.randn(2, 40, 16, 16, device=device), random_rois(count, extent=16.0).float().to(device)
     alone = [roi_align(input, roi[None], 5) for roi in rois]
     together = roi_align(input, rois, 5)
@@ -83,7 +83,7 @@ def test_few_and_many_regions_agree_with_each_alone(device, count):
     torch.testing.assert_close(together, torch.cat(alone) if alone else together)
 
 
-def test_strided_input_is_read_as_it_stands(device):
+def test_strided_input_yields_the_same_result(device):
     wide, rois = torch.randn(2, 8, 12, 14, device=device).half(), random_rois(10, extent=6.0).float().to(device)
     view = wide[:, ::2, 1::2, 1::3]
     assert torch.equal(roi_align(view, rois, 3), roi_align(view.contiguous(), rois, 3))
@@ -91,14 +91,14 @@ def test_strided_input_is_read_as_it_stands(device):
 
 @pytest.mark.parametrize("aligned", [True, False], ids=["aligned", "legacy"])
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
-def test_a_region_that_is_not_finite_gives_zeros(device, value, aligned):
+def test_non_finite_regions_yield_zeros(device, value, aligned):
     rois = torch.tensor([[0, value, 0, 4, 4], [0, 0, 0, 4, value], [0, 0, 0, 4, 4]], device=device)
     found = roi_align(torch.ones(1, 2, 5, 5, device=device), rois, 2, aligned=aligned)
     assert found[:2].abs().sum() == 0
     assert (found[2] == 1).all()
 
 
-def test_a_region_larger_than_any_map_takes_no_longer(device):
+def test_time_is_bounded_for_huge_regions(device):
     rois = torch.tensor([[0, -1e30, -1e30, 1e30, 1e30], [0, -1e6, -1e6, 1e6, 1e6]], device=device)
     assert roi_align(torch.ones(1, 1, 8, 8, device=device), rois, 7).shape == (2, 1, 7, 7)
 
@@ -113,7 +113,7 @@ NUMBER = st.floats(-1e4, 1e4, width=32) | st.sampled_from([0.0, 1e30, -1e30, flo
     ratio=st.integers(0, 3),
     aligned=st.booleans(),
 )
-def test_any_region_gives_an_average_of_the_input(boxes, shape, size, ratio, aligned):
+def test_any_region_yields_an_average_of_the_input(boxes, shape, size, ratio, aligned):
     rois = torch.tensor([(0.0, *box) for box in boxes]).reshape(-1, 5)
     found = roi_align(torch.ones(shape), rois, size, 0.5, ratio, aligned)
     assert found.shape == (len(boxes), shape[1], *size)
@@ -142,7 +142,7 @@ def test_the_gradient_is_the_transpose_of_the_pooling(device, layout, dtype):
     torch.testing.assert_close(input.grad.double(), exact.grad, atol=tolerance, rtol=tolerance)
 
 
-def test_two_backward_passes_give_the_same_bits_in_deterministic_mode(device):
+def test_backward_passes_are_identical_in_deterministic_mode(device):
     input, rois = torch.randn(2, 64, 20, 20, device=device, requires_grad=True), random_rois(300).float().to(device)
     torch.use_deterministic_algorithms(True)
     try:
@@ -172,7 +172,7 @@ def test_compiles_forward_and_backward(device, compiles):
     compiles(lambda x, r: roi_align(x, r, 3, 0.5), input, rois)
 
 
-def test_exports_with_sizes_left_open(device, exports):
+def test_exports_with_dynamic_sizes(device, exports):
     inputs = [
         (torch.randn(b, 3, h, 12, device=device), random_rois(r, b).float().to(device))
         for b, h, r in ((2, 8, 5), (3, 11, 2))

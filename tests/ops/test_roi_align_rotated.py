@@ -1,4 +1,4 @@
-"""Rotated RoIAlign against a loop over samples, and against the upright one."""
+"""Rotated RoIAlign compared with a loop over samples and with RoIAlign."""
 
 import math
 
@@ -56,7 +56,7 @@ def test_agrees_with_a_loop_over_samples(device, layout, ratio):
 
 
 @pytest.mark.parametrize("ratio", [0, 3])
-def test_without_rotation_it_is_the_upright_one(device, ratio):
+def test_without_rotation_equals_roi_align(device, ratio):
     input, rois = torch.randn(2, 40, 20, 30, device=device), random_rois(30).float().to(device)
     rois[:, 5] = 0
     upright = torch.cat([rois[:, :1], rois[:, 1:3] - rois[:, 3:5] / 2, rois[:, 1:3] + rois[:, 3:5] / 2], 1)
@@ -96,7 +96,7 @@ VALUE = st.floats(-1e4, 1e4, width=32) | st.sampled_from([0.0, 1e30, -1e30, floa
     shape=st.tuples(st.integers(1, 2), st.integers(0, 5), st.integers(1, 6), st.integers(1, 40)),
     ratio=st.integers(0, 3),
 )
-def test_any_region_gives_an_average_of_the_input(boxes, shape, ratio):
+def test_any_region_yields_an_average_of_the_input(boxes, shape, ratio):
     rois = torch.tensor([(0.0, *box) for box in boxes]).reshape(-1, 6)
     found = roi_align_rotated(torch.ones(shape), rois, (2, 3), 0.5, ratio)
     assert found.shape == (len(boxes), shape[1], 2, 3)
@@ -115,18 +115,18 @@ def test_compiles_forward_and_backward(device, compiles):
     compiles(lambda x, r: roi_align_rotated(x, r, 3, 0.5), input, random_rois(6).float().to(device))
 
 
-def test_exports_with_sizes_left_open(device, exports):
+def test_exports_with_dynamic_sizes(device, exports):
     sizes = ((2, 8, 5), (3, 11, 2))
     inputs = [(torch.randn(b, 3, h, 12, device=device), random_rois(r, b).float().to(device)) for b, h, r in sizes]
     dim = torch.export.Dim
     exports(lambda x, r: roi_align_rotated(x, r, 3), *inputs, [{0: dim("B"), 2: dim("H", min=2)}, {0: dim("R")}])
 
 
-def test_rejects_upright_regions():
+def test_rejects_regions_without_an_angle():
     with pytest.raises(ValueError, match=r"roi_align_rotated: rois must have shape \(R, 6\), got \(3, 5\)"):
         roi_align_rotated(torch.zeros(1, 1, 2, 2), torch.zeros(3, 5), 7)
 
 
-def test_rejects_an_image_that_is_not_there():
+def test_rejects_a_batch_index_out_of_range():
     with pytest.raises(RuntimeError, match=r"rois\[0, 0\] must be the index of an image in \[0, 1\)"):
         roi_align_rotated(torch.zeros(1, 1, 2, 2), torch.ones(1, 6), 7)

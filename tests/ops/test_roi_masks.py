@@ -1,4 +1,4 @@
-"""Pasted masks against grid_sample, and their run lengths against pasting and encoding."""
+"""Pasted masks compared with grid_sample, and their run lengths with pasting and encoding."""
 
 import pytest
 import torch
@@ -15,7 +15,7 @@ def random_regions(count, size=(14, 14), image=(60, 80), dtype=torch.float32):
 
 
 def sampled(masks, boxes, image_shape):
-    """The values that torch's own sampler gives at all pixels, one mask after the other."""
+    """Return the values of torch's grid_sample at all pixels, mask by mask."""
     pictures = torch.zeros(len(masks), *image_shape)
     for picture, mask, (x1, y1, x2, y2) in zip(pictures, masks.float(), boxes.float(), strict=True):
         xs = (torch.arange(image_shape[1]) + 0.5 - x1) / (x2 - x1) * 2 - 1
@@ -27,7 +27,7 @@ def sampled(masks, boxes, image_shape):
 
 @pytest.mark.parametrize("threshold", [0.2, 0.5, 1.0])
 @pytest.mark.parametrize("size", [(28, 28), (7, 3), (1, 1)], ids=str)
-def test_sets_the_pixels_that_sampling_sets(device, threshold, size):
+def test_agrees_with_grid_sample(device, threshold, size):
     masks, boxes = random_regions(20, size)
     values = sampled(masks, boxes, (60, 80))
     found = paste_masks(masks.to(device), boxes.to(device), (60, 80), threshold).cpu()
@@ -36,7 +36,7 @@ def test_sets_the_pixels_that_sampling_sets(device, threshold, size):
     assert torch.equal(found[clear], (values >= threshold)[clear])
 
 
-def test_negative_threshold_gives_values_from_0_to_255(device):
+def test_negative_threshold_returns_values_from_0_to_255(device):
     masks, boxes = random_regions(20)
     found = paste_masks(masks.to(device), boxes.to(device), (60, 80), -1)
     assert found.dtype == torch.uint8
@@ -52,14 +52,14 @@ def test_other_dtypes_are_computed_in_float32(device, dtype):
     assert torch.equal(found, paste_masks(masks.float().to(device), boxes.to(device), (60, 80)))
 
 
-def test_bool_masks_are_read_as_0_and_1(device):
+def test_bool_masks_are_treated_as_0_and_1(device):
     masks, boxes = random_regions(5)
     binary = (masks > 0.5).to(device)
     found = paste_masks(binary, boxes.to(device), (60, 80))
     assert torch.equal(found, paste_masks(binary.float(), boxes.to(device), (60, 80)))
 
 
-def test_non_contiguous_masks_and_boxes_give_the_same_pixels(device):
+def test_non_contiguous_masks_and_boxes_yield_the_same_pixels(device):
     masks, boxes = random_regions(6)
     sliced = masks.to(device).repeat_interleave(2, 0)[::2].mT
     corners = boxes.to(device).t().contiguous().t()
@@ -72,7 +72,7 @@ def test_non_contiguous_masks_and_boxes_give_the_same_pixels(device):
     [(5, 5, 5, 9), (9, 5, 5, 9), (float("nan"), 1, 5, 5), (0, 0, float("inf"), 5), (-50, -50, -20, -20)],
     ids=["no width", "negative width", "nan", "infinite", "outside"],
 )
-def test_boxes_that_hold_no_pixel_leave_the_picture_empty(device, box):
+def test_boxes_without_pixels_yield_empty_masks(device, box):
     masks, boxes = torch.ones(1, 14, 14, device=device), torch.tensor([box], dtype=torch.float32, device=device)
     assert not paste_masks(masks, boxes, (20, 20)).any()
     assert paste_masks(masks, boxes, (20, 20), -1).max() == 0
@@ -80,14 +80,14 @@ def test_boxes_that_hold_no_pixel_leave_the_picture_empty(device, box):
 
 
 @pytest.mark.parametrize(("count", "image"), [(0, (6, 8)), (2, (0, 8)), (2, (6, 0)), (2, (1, 1))], ids=str)
-def test_empty_sets_and_pictures_keep_their_shape(device, count, image):
+def test_empty_sets_and_images_keep_their_shape(device, count, image):
     masks, boxes = random_regions(count)
     assert paste_masks(masks.to(device), boxes.to(device), image).shape == (count, *image)
     assert len(roi_masks_to_rle(masks.to(device), boxes.to(device), image)) == count
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")], ids=str)
-def test_non_finite_values_spread_no_further_than_their_cells(device, value):
+def test_non_finite_values_only_affect_their_cells(device, value):
     masks, boxes = torch.ones(1, 4, 4), torch.tensor([[0.0, 0.0, 16.0, 16.0]])
     masks[0, 0, 0] = value
     found = paste_masks(masks.to(device), boxes.to(device), (16, 16))
@@ -104,14 +104,14 @@ def test_non_finite_values_spread_no_further_than_their_cells(device, value):
     binary=st.booleans(),
     seed=st.integers(0, 2**20),
 )
-def test_run_lengths_equal_those_of_the_pasted_picture(count, size, image, threshold, binary, seed):
+def test_run_lengths_equal_those_of_pasted_masks(count, size, image, threshold, binary, seed):
     torch.manual_seed(seed)
     masks, boxes = random_regions(count, size, image)
     masks = masks.round() if binary else masks
     assert roi_masks_to_rle(masks, boxes, image, threshold) == rle_encode(paste_masks(masks, boxes, image, threshold))
 
 
-def test_rejects_masks_and_boxes_of_different_number():
+def test_rejects_different_numbers_of_masks_and_boxes():
     with pytest.raises(ValueError, match="boxes must have one entry per mask, got 3 for 2 masks"):
         paste_masks(torch.rand(2, 4, 4), torch.rand(3, 4), (8, 8))
 

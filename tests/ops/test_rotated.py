@@ -1,4 +1,4 @@
-"""Rotated boxes against polygon clipping, edge by edge."""
+"""Rotated boxes compared with polygon clipping."""
 
 import math
 
@@ -20,7 +20,7 @@ def corners(box):
 
 
 def cut(polygon, start, end):
-    """The part of a polygon on the inner side of the line from start to end."""
+    """Return the part of a polygon on the inner side of the line from start to end."""
 
     def side(p):
         return (end[0] - start[0]) * (p[1] - start[1]) - (end[1] - start[1]) * (p[0] - start[0])
@@ -71,12 +71,12 @@ def test_iou_agrees_with_clipped_polygons(device, dtype, sizes):
 
 @pytest.mark.parametrize("turn", [0.0, 90.0, 180.0, 360.0, 1e-3, 1e-6, 1e-8, 1e-10, -1e-9])
 @pytest.mark.parametrize("angle", [0.0, 30.0, 45.0, 90.0, -123.4])
-def test_a_box_turned_by_a_hair_or_onto_itself_overlaps_fully(device, angle, turn):
+def test_tiny_and_full_rotations_overlap_fully(device, angle, turn):
     boxes = torch.tensor([[5, 5, 4, 4, angle], [5, 5, 4, 4, angle + turn]], dtype=torch.float64, device=device)
     assert pairwise_iou_rotated(boxes, boxes).min() > 1 - 1e-4
 
 
-def test_upright_angles_agree_with_upright_boxes(device):
+def test_right_angles_agree_with_axis_aligned_boxes(device):
     upright = torch.tensor([[0, 0, 4, 2], [1, 1, 3, 5], [4, 0, 6, 2]], dtype=torch.float64, device=device)
     sides, centres = upright[:, 2:] - upright[:, :2], (upright[:, 2:] + upright[:, :2]) / 2
     rotated = torch.cat([centres, sides, torch.zeros(3, 1, device=device)], 1)
@@ -88,7 +88,7 @@ VALUE = st.floats(-100, 100, width=32) | st.sampled_from([0.0, 1e-20, 1e30, floa
 
 
 @given(boxes=st.lists(st.tuples(*[VALUE] * 5), max_size=6))
-def test_any_boxes_give_a_symmetric_iou_between_zero_and_one(boxes):
+def test_any_boxes_yield_a_symmetric_iou_between_zero_and_one(boxes):
     boxes = torch.tensor(boxes, dtype=torch.float64).reshape(-1, 5)
     found = pairwise_iou_rotated(boxes, boxes)
     assert ((found >= 0) & (found <= 1 + 1e-6)).all()
@@ -97,14 +97,14 @@ def test_any_boxes_give_a_symmetric_iou_between_zero_and_one(boxes):
 
 @pytest.mark.parametrize("threshold", [0.0, 0.1, 0.5, 0.9])
 @pytest.mark.parametrize("classes", [1, 4])
-def test_suppression_agrees_with_the_definition(device, classes, threshold):
+def test_nms_agrees_with_the_definition(device, classes, threshold):
     boxes, scores, idxs = random_rotated(120), torch.rand(120), torch.randint(classes, (120,))
     found = batched_nms_rotated(boxes.to(device), scores.to(device), idxs.to(device), threshold)
     assert found.tolist() == slow_nms(boxes, scores, idxs.tolist(), threshold)
 
 
 @pytest.mark.parametrize("count", [0, 1, 2000])
-def test_nms_keeps_boxes_that_overlap_no_better_one(device, count):
+def test_nms_keeps_boxes_without_a_better_overlapping_box(device, count):
     boxes, scores = random_rotated(count).to(device), torch.rand(count, device=device)
     boxes[:, :2] *= 20
     order = nms_rotated(boxes, scores, 0.3)
@@ -115,7 +115,7 @@ def test_nms_keeps_boxes_that_overlap_no_better_one(device, count):
     assert ((ious > 0.3) & better).any(0).sum() == count
 
 
-def test_enough_boxes_for_threads_are_kept_as_each_part_alone():
+def test_multi_threaded_nms_agrees_with_separate_parts():
     boxes, scores = random_rotated(6000), torch.rand(6000, dtype=torch.float64)
     boxes[:, 1] += 100 * (torch.arange(6000) % 12)
     parts = [torch.arange(part, 6000, 12) for part in range(12)]
@@ -123,12 +123,12 @@ def test_enough_boxes_for_threads_are_kept_as_each_part_alone():
     assert torch.equal(nms_rotated(boxes, scores, 0.3), kept[scores[kept].argsort(descending=True)])
 
 
-def test_ties_keep_the_order_of_the_input(device):
+def test_ties_keep_the_input_order(device):
     boxes = torch.tensor([[0, 0, 2, 2, 0], [9, 9, 2, 2, 5], [0, 0, 2, 2, 90]], dtype=torch.float32, device=device)
     assert nms_rotated(boxes, torch.ones(3, device=device), 0.5).tolist() == [0, 1]
 
 
-def test_all_three_pass_opcheck(device):
+def test_rotated_operators_pass_opcheck(device):
     boxes, scores, idxs = random_rotated(9).to(device), torch.rand(9, device=device), torch.arange(9, device=device) % 2
     ops = torch.ops.detectory
     torch.library.opcheck(ops.pairwise_iou_rotated.default, (boxes, boxes[:4]))
@@ -136,12 +136,12 @@ def test_all_three_pass_opcheck(device):
     torch.library.opcheck(ops.batched_nms_rotated.default, (boxes, scores, idxs, 0.5))
 
 
-def test_compiles_with_sizes_left_open(device, compiles):
+def test_compiles_with_dynamic_sizes(device, compiles):
     boxes, scores = random_rotated(20).to(device), torch.rand(20, device=device)
     compiles(lambda b, s: pairwise_iou_rotated(b, b[nms_rotated(b, s, 0.5)]), boxes, scores)
 
 
-def test_exports_with_the_number_of_boxes_left_open(device, exports):
+def test_exports_with_a_dynamic_number_of_boxes(device, exports):
     inputs = [(random_rotated(n).to(device), torch.rand(n, device=device)) for n in (7, 12)]
     count = torch.export.Dim("count", min=2)
     exports(lambda b, s: nms_rotated(b, s, 0.5), *inputs, [{0: count}] * 2)

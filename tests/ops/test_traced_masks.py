@@ -1,4 +1,4 @@
-"""Mask, matching and loss operators before torch's tracers: opcheck, one graph, export with open sizes."""
+"""Mask, matching and loss operators under opcheck, compilation and export with dynamic sizes."""
 
 import pytest
 import torch
@@ -19,7 +19,7 @@ def runs(count):
 
 
 def polygons():
-    """Three objects of one, two and no polygons."""
+    """Return three objects with one, two and zero polygons."""
     return torch.rand(9, 2, dtype=torch.float64) * 20, torch.tensor([0, 3, 6, 9]), torch.tensor([0, 1, 3, 3])
 
 
@@ -64,12 +64,12 @@ CALLS = {
 
 
 @pytest.mark.parametrize("name", CALLS)
-def test_opcheck_finds_nothing(name):
+def test_passes_opcheck(name):
     torch.library.opcheck(getattr(OPS, name.split()[0]).default, CALLS[name]())
 
 
 @pytest.mark.parametrize("name", CALLS)
-def test_compiles_into_one_graph_with_open_sizes(compiles, name):
+def test_compiles_into_one_dynamic_graph(compiles, name):
     arguments = CALLS[name]()
     tensors = [value for value in arguments if isinstance(value, torch.Tensor)]
     others = [value for value in arguments if not isinstance(value, torch.Tensor)]
@@ -78,7 +78,7 @@ def test_compiles_into_one_graph_with_open_sizes(compiles, name):
 
 
 @pytest.mark.parametrize("function", [paste_masks, sigmoid_focal_loss])
-def test_python_faces_compile_into_one_graph(compiles, function):
+def test_python_functions_compile_into_one_graph(compiles, function):
     if function is paste_masks:
         compiles(lambda masks, boxes: paste_masks(masks, boxes, (20, 30)), *regions(4))
     else:
@@ -102,7 +102,7 @@ def test_exports_encoding_with_any_number_of_masks(exports):
 
 
 @pytest.mark.parametrize("name", CALLS)
-def test_deterministic_mode_gives_the_same_bits_twice(name):
+def test_deterministic_mode_is_reproducible(name):
     arguments, operator = CALLS[name](), getattr(OPS, name.split()[0])
     torch.use_deterministic_algorithms(True)
     try:
@@ -113,20 +113,20 @@ def test_deterministic_mode_gives_the_same_bits_twice(name):
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16], ids=str)
-def test_autocast_reaches_operators_in_float32(dtype):
+def test_autocast_computes_in_float32(dtype):
     masks, boxes = regions(3)
     with torch.autocast("cpu", dtype):
         pasted = paste_masks(masks.to(dtype), boxes, (20, 30))
     assert torch.equal(pasted, paste_masks(masks.to(dtype).float(), boxes, (20, 30)))
 
 
-def test_operators_refuse_offsets_that_leave_their_tensor():
+def test_operators_reject_offsets_out_of_range():
     counts, offsets = OPS.rle_encode(torch.ones(2, 3, 3))
     for broken in (offsets + 1, offsets.flip(0), offsets * 2, offsets[:0]):
         with pytest.raises(RuntimeError, match="offset"):
             OPS.rle_area(counts, broken)
 
 
-def test_operators_refuse_runs_that_leave_the_picture():
+def test_operators_reject_runs_beyond_the_image():
     with pytest.raises(RuntimeError, match="sum to 9, not to 8"):
         OPS.rle_decode(*OPS.rle_encode(torch.ones(2, 3, 3)), 2, 4)

@@ -1,4 +1,4 @@
-"""Winograd's convolution against the plain one in float64."""
+"""Winograd's convolution compared with a direct convolution in float64."""
 
 import pytest
 import torch
@@ -28,7 +28,7 @@ SIZES = st.tuples(*[st.integers(0, 3), st.integers(1, 40), st.integers(1, 70), s
 
 @settings(max_examples=60)
 @given(SIZES)
-def test_agrees_with_a_plain_convolution(sizes):
+def test_agrees_with_a_direct_convolution(sizes):
     values = problem(*sizes)
     found, expected = convolve(*values), slow_convolution(*values)
     assert found.shape == expected.shape
@@ -36,21 +36,21 @@ def test_agrees_with_a_plain_convolution(sizes):
 
 
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last], ids=str)
-def test_takes_both_layouts_and_gives_channels_last(layout):
+def test_accepts_both_layouts_and_returns_channels_last(layout):
     input, weight, bias = problem()
     found = convolve(input.contiguous(memory_format=layout), weight, bias)
     assert found.is_contiguous(memory_format=torch.channels_last)
     torch.testing.assert_close(found.double(), slow_convolution(input, weight, bias), atol=5e-5, rtol=5e-5)
 
 
-def test_takes_a_view_with_gaps():
+def test_accepts_strided_views():
     input, weight, bias = problem(channels=20, height=9, width=20)
     view = input[:, ::2, :, 1::2]
     found, expected = convolve(view, weight[:, ::2], bias), slow_convolution(view, weight[:, ::2], bias)
     torch.testing.assert_close(found.double(), expected, atol=5e-5, rtol=5e-5)
 
 
-def test_bfloat16_is_as_exact_as_its_rounding():
+def test_bfloat16_error_is_bounded_by_rounding():
     input, weight, bias = problem(channels=64)
     input = input.bfloat16()
     found, expected = convolve(input, weight, bias.bfloat16()), slow_convolution(input, weight, bias.bfloat16())
@@ -59,13 +59,13 @@ def test_bfloat16_is_as_exact_as_its_rounding():
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
-def test_relu_sets_negative_results_to_zero(dtype):
+def test_relu_clamps_negative_results(dtype):
     input, weight, bias = problem()
     found = convolve(input.to(dtype), weight, bias, relu=True)
     assert torch.equal(found, convolve(input.to(dtype), weight, bias).relu())
 
 
-def test_an_image_without_rows_gives_none():
+def test_empty_images_yield_empty_outputs():
     assert convolve(*problem(height=0)).shape == (2, 36, 0, 10)
 
 
@@ -75,7 +75,7 @@ def test_works_without_a_bias():
     torch.testing.assert_close(convolve(input, weight, None).double(), expected, atol=5e-5, rtol=5e-5)
 
 
-def test_an_image_gives_the_same_bits_in_any_batch_and_on_any_number_of_threads():
+def test_result_does_not_depend_on_batch_or_threads():
     input, weight, bias = problem(batch=3, height=40, width=50)
     found, threads = convolve(input, weight, bias), torch.get_num_threads()
     try:
@@ -87,7 +87,7 @@ def test_an_image_gives_the_same_bits_in_any_batch_and_on_any_number_of_threads(
 
 
 @pytest.mark.parametrize("relu", [False, True])
-def test_what_is_not_a_number_stays_so_and_does_not_spread_far(relu):
+def test_nan_propagates_to_neighbouring_tiles_only(relu):
     input, weight, bias = problem(height=16, width=16)
     input[0, 3, 8, 8] = torch.nan
     found = convolve(input, weight, bias, relu)
@@ -96,7 +96,7 @@ def test_what_is_not_a_number_stays_so_and_does_not_spread_far(relu):
     assert found[0, :, :4, :4].isfinite().all()
 
 
-def test_passes_the_checks_of_torch_for_operators():
+def test_passes_opcheck():
     input, weight, bias = problem(channels=3, out_channels=4, height=5)
     torch.library.opcheck(torch.ops.detectory.winograd_conv2d, (input, winograd_weight(weight), bias, 4, True))
 
@@ -107,7 +107,7 @@ def test_compiles_into_one_graph(compiles):
     compiles(lambda x: winograd_conv2d(x, packed, bias, 36), input)
 
 
-def test_exports_with_the_batch_left_open(exports):
+def test_exports_with_a_dynamic_batch_size(exports):
     _, weight, bias = problem()
     packed, batch = winograd_weight(weight), torch.export.Dim("B")
     inputs = [(problem(batch=count)[0],) for count in (2, 3)]
@@ -127,13 +127,13 @@ def test_exports_with_the_batch_left_open(exports):
     ],
     ids=lambda value: value if isinstance(value, str) else None,
 )
-def test_rejects_what_does_not_fit(change, error, message):
+def test_rejects_invalid_arguments(change, error, message):
     fitting = {"input": torch.rand(1, 3, 4, 4), "weight": winograd_weight(torch.rand(4, 3, 3, 3))}
     with pytest.raises(error, match=rf"^winograd_conv2d: {message}"):
         winograd_conv2d(**(fitting | {"bias": torch.rand(4), "out_channels": 4} | change))
 
 
-def test_rejects_a_weight_of_another_kernel_or_device():
+def test_rejects_weights_of_a_different_kernel_size_or_device():
     with pytest.raises(ValueError, match=r"^winograd_weight: weight must have shape \(OC, C, 3, 3\), got"):
         winograd_weight(torch.rand(4, 3, 1, 1))
     with pytest.raises(ValueError, match=r"^winograd_weight: weight must be on the CPU, got meta"):

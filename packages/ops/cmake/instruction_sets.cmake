@@ -1,9 +1,9 @@
-# Kernels are compiled once per instruction set and chosen at run time (csrc/instruction_set.h), so that one wheel runs
-# on every x86-64 and is fast on new ones.
+# Kernels are compiled once per instruction set and selected at run time (csrc/instruction_set.h), so that a single wheel
+# runs on every x86-64 processor and uses the vector units of recent ones.
 #
-# A template that two of these objects instantiate would be merged by the linker, and the AVX-512 copy could win on a
-# machine without AVX-512. -fno-weak makes every such function local to its object. Only GCC has it; other compilers
-# build the baseline alone.
+# The linker merges templates that are instantiated in several of these objects, and could select the AVX-512 copy on a
+# machine without AVX-512. -fno-weak makes all such functions local to their object. Only GCC supports it; other
+# compilers only build the baseline.
 
 set(DETECTORY_ISA_default "")
 set(DETECTORY_ISA_avx2 -march=x86-64-v3 -fno-weak)
@@ -14,7 +14,7 @@ if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64|amd64" AND CMAKE_CXX_COMPILER_ID
   list(APPEND DETECTORY_ISAS avx2 avx512)
 endif()
 
-# Sums of many products gain from fused multiply-adds and decide nothing.
+# These kernels only compute sums of products, which benefit from fused multiply-adds.
 set(DETECTORY_FUSED channel_blocks roi_align roi_align_rotated deform_conv ms_deform_attn point_sample winograd)
 
 function(detectory_kernels library)

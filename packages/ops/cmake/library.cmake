@@ -1,11 +1,11 @@
-# How every library of this package is compiled and linked.
+# Compiler and linker options of all libraries in this package.
 
 set(CMAKE_CXX_STANDARD 17)
 set(CMAKE_CXX_STANDARD_REQUIRED ON)
 set(CMAKE_CXX_EXTENSIONS OFF)
-set(CMAKE_SKIP_RPATH ON) # torch's libraries are in the process already
+set(CMAKE_SKIP_RPATH ON) # torch's libraries are already loaded
 
-# Without contraction a kernel gives the same bits on every instruction set, save where it asks for an fma by name.
+# Without contraction, kernels return identical results on all instruction sets, unless they use fma explicitly.
 set(DETECTORY_CXX_OPTIONS
     -O3 -ffp-contract=off -fno-math-errno -fno-trapping-math -Wall -Wextra -Wno-psabi
     "-ffile-prefix-map=${CMAKE_CURRENT_SOURCE_DIR}=." "-ffile-prefix-map=${DETECTORY_TORCH}=torch")

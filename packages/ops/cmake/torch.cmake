@@ -1,8 +1,8 @@
-# The headers of the torch at hand, and stand-ins for its libraries.
+# The headers of the installed torch, and stubs of its libraries.
 #
-# find_package(Torch) demands a CUDA toolkit as soon as that torch was built with CUDA, so the interpreter is asked.
-# The stand-ins are empty libraries with the names of torch's: linking them writes the right DT_NEEDED entries,
-# while no build ever depends on which symbols the torch at hand happens to export.
+# find_package(Torch) requires a CUDA toolkit if torch was built with CUDA, so the include folder is queried from Python.
+# The stubs are empty libraries with the names of torch's: linking them creates the required DT_NEEDED entries without
+# depending on the symbols exported by the installed torch.
 
 find_package(Python REQUIRED COMPONENTS Interpreter)
 execute_process(
@@ -12,7 +12,7 @@ execute_process(
   RESULT_VARIABLE failed
 )
 if(failed OR NOT EXISTS "${DETECTORY_TORCH}/include/torch/csrc/stable/library.h")
-  message(FATAL_ERROR "no torch >= 2.10 for ${Python_EXECUTABLE}: install it, or build without --no-build-isolation")
+  message(FATAL_ERROR "torch >= 2.10 not found for ${Python_EXECUTABLE}. Install it, or build without --no-build-isolation")
 endif()
 
 add_library(detectory_torch_headers INTERFACE)

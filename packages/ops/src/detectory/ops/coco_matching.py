@@ -30,7 +30,7 @@ def grouped_box_iou(
     Args:
         dt_boxes: (D, 4) floating COCO boxes `(x, y, width, height)`, computed in float64.
         gt_boxes: (M, 4), in the same format.
-        iscrowd: M flags; the overlap with a crowd is divided by the area of the detection. None if there are no crowds.
+        iscrowd: M flags; the overlap with a crowd is divided by the area of the detection. None without crowds.
         dt_groups: (G + 1) int64, from 0 to D; group g contains detections `dt_groups[g]:dt_groups[g + 1]`.
         gt_groups: (G + 1) int64, from 0 to M, for the ground truths.
 

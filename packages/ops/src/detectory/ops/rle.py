@@ -144,7 +144,7 @@ def rle_iou(
     Args:
         dt: N COCO dicts, the detections.
         gt: M COCO dicts, the ground truths.
-        iscrowd: M flags; the overlap with a crowd is divided by the area of the detection. None if there are no crowds.
+        iscrowd: M flags; the overlap with a crowd is divided by the area of the detection. None without crowds.
 
     Returns:
         (N, M) float64 in [0, 1]; -1 if the boxes of two masks overlap but their image sizes differ.

@@ -6,7 +6,7 @@ import torch
 
 
 def crowd_flags(function: str, iscrowd: Sequence[bool] | torch.Tensor | None, count: int) -> torch.Tensor:
-    """Convert one crowd flag per ground truth to a bool tensor; None means that there are no crowds.
+    """Convert one crowd flag per ground truth to a bool tensor; None means all False.
 
     Raises:
         ValueError: If the number of flags differs from the number of ground truths.
