@@ -16,5 +16,5 @@ def test_pairwise_iou(benchmark, implementation, sizes):
     for each in boxes:
         each[:, 2:] += each[:, :2]
     benchmark.group = f"pairwise_iou {sizes[0]:,} x {sizes[1]:,}"
-    found = benchmark(IMPLEMENTATIONS[implementation], *boxes)
-    torch.testing.assert_close(found, torchvision.ops.box_iou(*boxes))
+    result = benchmark(IMPLEMENTATIONS[implementation], *boxes)
+    torch.testing.assert_close(result, torchvision.ops.box_iou(*boxes))

@@ -20,19 +20,19 @@ IMAGES, CATEGORIES, AREAS = 500, 10, [[0, 1e10], [0, 32**2], [32**2, 96**2], [96
 def case():
     """Return ground truths and nearby detections as COCO annotations, sorted by image, category and score."""
     draw = np.random.default_rng(0)
-    truths, detections = [], []
+    ground_truths, detections = [], []
     for image in range(1, IMAGES + 1):
         for _ in range(draw.integers(1, 15)):
             box, category = draw.random(4) * [500, 400, 150, 150] + [0, 0, 8, 8], int(draw.integers(1, CATEGORIES + 1))
             entry = {"image_id": image, "category_id": category}
-            flags = {"id": len(truths) + 1, "iscrowd": int(draw.random() < 0.02), "area": box[2] * box[3]}
-            truths.append({**entry, **flags, "bbox": box.tolist()})
+            flags = {"id": len(ground_truths) + 1, "iscrowd": int(draw.random() < 0.02), "area": box[2] * box[3]}
+            ground_truths.append({**entry, **flags, "bbox": box.tolist()})
             for _ in range(draw.integers(0, 8)):
                 moved = box + draw.normal(0, 8, 4) * [1, 1, 0.5, 0.5]
                 detections.append({**entry, "bbox": moved.tolist(), "score": float(draw.random())})
     detections.sort(key=lambda entry: (entry["image_id"], entry["category_id"], -entry["score"]))
-    truths.sort(key=lambda entry: (entry["image_id"], entry["category_id"]))
-    return truths, detections
+    ground_truths.sort(key=lambda entry: (entry["image_id"], entry["category_id"]))
+    return ground_truths, detections
 
 
 def groups_of(entries):
@@ -41,14 +41,14 @@ def groups_of(entries):
     return torch.cat([counts.new_zeros(1), counts.cumsum(0)])
 
 
-def prepared(truths, detections):
+def prepared(ground_truths, detections):
     """Return boxes, flags and groups as tensors, as an evaluator has them."""
-    dt, gt = (torch.tensor([entry["bbox"] for entry in entries]) for entries in (detections, truths))
-    crowd = torch.tensor([bool(entry["iscrowd"]) for entry in truths])
+    dt, gt = (torch.tensor([entry["bbox"] for entry in entries]) for entries in (detections, ground_truths))
+    crowd = torch.tensor([bool(entry["iscrowd"]) for entry in ground_truths])
     low, high = torch.tensor(AREAS).T[:, :, None]
-    dt_area, gt_area = dt[:, 2] * dt[:, 3], torch.tensor([entry["area"] for entry in truths])
+    dt_area, gt_area = dt[:, 2] * dt[:, 3], torch.tensor([entry["area"] for entry in ground_truths])
     outside, ignore = (dt_area < low) | (dt_area > high), (gt_area < low) | (gt_area > high) | crowd
-    return dt.double(), gt.double(), crowd, groups_of(detections), groups_of(truths), outside, ignore
+    return dt.double(), gt.double(), crowd, groups_of(detections), groups_of(ground_truths), outside, ignore
 
 
 def ours(dt, gt, crowd, dt_groups, gt_groups, outside, ignore):
@@ -57,21 +57,21 @@ def ours(dt, gt, crowd, dt_groups, gt_groups, outside, ignore):
     return ops.coco_match(ious, thresholds, dt_groups, gt_groups, outside, ignore, crowd)
 
 
-def loaded(module, truths, detections):
+def loaded(module, ground_truths, detections):
     images = [{"id": image + 1, "height": 500, "width": 700} for image in range(IMAGES)]
     categories = [{"id": index + 1, "name": str(index)} for index in range(CATEGORIES)]
-    truth = module.COCO()
-    truth.dataset = {"images": images, "categories": categories, "annotations": truths}
-    truth.createIndex()
-    return truth, truth.loadRes([dict(entry) for entry in detections])
+    ground_truth = module.COCO()
+    ground_truth.dataset = {"images": images, "categories": categories, "annotations": ground_truths}
+    ground_truth.createIndex()
+    return ground_truth, ground_truth.loadRes([dict(entry) for entry in detections])
 
 
 @pytest.mark.parametrize("implementation", ["detectory", "pycocotools", "hotcoco", "faster-coco-eval"])
 def test_match(benchmark, case, implementation):
     benchmark.group = "coco_match with box overlaps, 500 images"
     if implementation == "detectory":
-        found = benchmark(ours, *prepared(*case))
-        assert (found[0][0, 0] >= 0).sum() > 1000
+        result = benchmark(ours, *prepared(*case))
+        assert (result[0][0, 0] >= 0).sum() > 1000
         return
     with contextlib.redirect_stdout(io.StringIO()):
         if implementation == "pycocotools":

@@ -25,8 +25,8 @@ def run(function, input, offset, weight, mask):
 def test_forward(benchmark, case, implementation):
     benchmark.group = "deform_conv2d 2 x 256 x 50 x 68, forward"
     with torch.no_grad():
-        found = benchmark(run, IMPLEMENTATIONS[implementation], *case)
-        torch.testing.assert_close(found, run(torchvision.ops.deform_conv2d, *case), atol=1e-3, rtol=1e-3)
+        result = benchmark(run, IMPLEMENTATIONS[implementation], *case)
+        torch.testing.assert_close(result, run(torchvision.ops.deform_conv2d, *case), atol=1e-3, rtol=1e-3)
 
 
 @pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
@@ -36,5 +36,5 @@ def test_forward_and_backward(benchmark, case, implementation):
     def step(function):
         return torch.autograd.grad(run(function, *case).sum(), case)
 
-    found = benchmark(step, IMPLEMENTATIONS[implementation])
-    torch.testing.assert_close(found, step(torchvision.ops.deform_conv2d), atol=1e-2, rtol=1e-2)
+    result = benchmark(step, IMPLEMENTATIONS[implementation])
+    torch.testing.assert_close(result, step(torchvision.ops.deform_conv2d), atol=1e-2, rtol=1e-2)

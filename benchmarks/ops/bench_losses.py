@@ -21,9 +21,9 @@ def case():
 def test_forward(benchmark, case, implementation, reduction):
     benchmark.group = f"sigmoid_focal_loss 200,000 x 80, {reduction}, forward"
     logits, targets = case
-    found = benchmark(IMPLEMENTATIONS[implementation], logits, targets, reduction=reduction)
+    result = benchmark(IMPLEMENTATIONS[implementation], logits, targets, reduction=reduction)
     expected = torchvision.ops.sigmoid_focal_loss(logits, targets, reduction=reduction)
-    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-6)
+    torch.testing.assert_close(result, expected, rtol=1e-4, atol=1e-6)
 
 
 @pytest.mark.parametrize("reduction", ["none", "sum"])
@@ -37,6 +37,6 @@ def test_forward_and_backward(benchmark, case, implementation, reduction):
         IMPLEMENTATIONS[implementation](logits, targets, reduction=reduction).sum().backward()
         return logits.grad
 
-    found = benchmark(step)
+    result = benchmark(step)
     (expected,) = torch.autograd.grad(torchvision.ops.sigmoid_focal_loss(logits, targets).sum(), logits)
-    torch.testing.assert_close(found, expected, rtol=1e-3, atol=1e-6)
+    torch.testing.assert_close(result, expected, rtol=1e-3, atol=1e-6)

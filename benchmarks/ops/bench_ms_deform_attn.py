@@ -29,8 +29,8 @@ def case():
 @pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
 def test_forward(benchmark, case, implementation):
     benchmark.group = "ms_deform_attn 17,821 queries, forward"
-    found = benchmark(IMPLEMENTATIONS[implementation], *case)
-    torch.testing.assert_close(found, by_grid_sample(*case), atol=1e-4, rtol=1e-4)
+    result = benchmark(IMPLEMENTATIONS[implementation], *case)
+    torch.testing.assert_close(result, by_grid_sample(*case), atol=1e-4, rtol=1e-4)
 
 
 @pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
@@ -42,6 +42,6 @@ def test_forward_and_backward(benchmark, case, implementation):
     def step(function):
         return torch.autograd.grad(function(leaves[0], shapes, starts, *leaves[1:]).sum(), leaves)
 
-    for found, expected in zip(benchmark(step, IMPLEMENTATIONS[implementation]), step(by_grid_sample), strict=True):
+    for result, expected in zip(benchmark(step, IMPLEMENTATIONS[implementation]), step(by_grid_sample), strict=True):
         # At pixel boundaries either one-sided derivative is valid.
-        assert ((found - expected).abs() > 1e-2 * (1 + expected.abs())).float().mean() < 1e-4
+        assert ((result - expected).abs() > 1e-2 * (1 + expected.abs())).float().mean() < 1e-4

@@ -20,13 +20,13 @@ def case(request):
 def test_nms(benchmark, case, implementation):
     boxes, scores, _ = case
     benchmark.group = f"nms {len(boxes):,} boxes"
-    found = benchmark(NMS[implementation], boxes, scores, 0.5)
-    assert torch.equal(found, torchvision.ops.nms(boxes, scores, 0.5))
+    result = benchmark(NMS[implementation], boxes, scores, 0.5)
+    assert torch.equal(result, torchvision.ops.nms(boxes, scores, 0.5))
 
 
 @pytest.mark.parametrize("implementation", BATCHED)
 def test_batched_nms(benchmark, case, implementation):
     boxes, scores, idxs = case
     benchmark.group = f"batched_nms {len(boxes):,} boxes, 80 classes"
-    found = benchmark(BATCHED[implementation], boxes, scores, idxs, 0.5)
-    assert torch.equal(found, batched_nms(boxes.double(), scores, idxs, 0.5))
+    result = benchmark(BATCHED[implementation], boxes, scores, idxs, 0.5)
+    assert torch.equal(result, batched_nms(boxes.double(), scores, idxs, 0.5))

@@ -19,8 +19,8 @@ def test_to_mask(benchmark, implementation):
     objects = outlines(50, 640)
     ours = lambda: [ops.polygons_to_mask(polygons, 640, 640) for polygons in objects]  # noqa: E731
     peer = lambda: [pycocotools.mask.decode(peer_rle(polygons, 640, 640)) for polygons in objects]  # noqa: E731
-    found = benchmark(ours if implementation == "detectory" else peer)
-    assert all(np.array_equal(np.asarray(one), other) for one, other in zip(found, peer(), strict=True))
+    result = benchmark(ours if implementation == "detectory" else peer)
+    assert all(np.array_equal(np.asarray(one), other) for one, other in zip(result, peer(), strict=True))
 
 
 @pytest.mark.parametrize("implementation", ["detectory", "pycocotools"])
@@ -50,7 +50,7 @@ def test_crops(benchmark, implementation):
     extent = 50 + 150 * torch.rand(128, 2, dtype=torch.float64)
     boxes = torch.cat([centre[indices] - extent, centre[indices] + extent], 1)
     if implementation == "detectory":
-        found = benchmark(ops.rasterize_polygons_within_boxes, objects, boxes, 28, indices)
+        result = benchmark(ops.rasterize_polygons_within_boxes, objects, boxes, 28, indices)
     else:
-        found = benchmark(crops_by_pycocotools, objects, boxes, indices)
-    assert torch.equal(found, crops_by_pycocotools(objects, boxes, indices))
+        result = benchmark(crops_by_pycocotools, objects, boxes, indices)
+    assert torch.equal(result, crops_by_pycocotools(objects, boxes, indices))

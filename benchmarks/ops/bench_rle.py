@@ -35,10 +35,10 @@ def test_encode(benchmark, masks, implementation, content):
     benchmark.group = f"rle_encode {' x '.join(map(str, pixels.shape))} {content}"
     expected = pycocotools.mask.encode(fortran(pixels))
     if implementation == "detectory":
-        found = benchmark(ops.rle_encode, pixels)
+        result = benchmark(ops.rle_encode, pixels)
     else:
-        found = benchmark(PEERS[implementation].encode, fortran(pixels))
-    assert [rle["counts"] for rle in found] == [rle["counts"] for rle in expected]
+        result = benchmark(PEERS[implementation].encode, fortran(pixels))
+    assert [rle["counts"] for rle in result] == [rle["counts"] for rle in expected]
 
 
 @pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
@@ -48,8 +48,8 @@ def test_decode(benchmark, masks, implementation):
     if implementation == "detectory":
         assert torch.equal(benchmark(ops.rle_decode, rles), masks["blobs"])
     else:
-        found = benchmark(PEERS[implementation].decode, rles)
-        assert np.array_equal(found.astype(bool), fortran(masks["blobs"]))
+        result = benchmark(PEERS[implementation].decode, rles)
+        assert np.array_equal(result.astype(bool), fortran(masks["blobs"]))
 
 
 @pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
@@ -59,8 +59,8 @@ def test_iou(benchmark, masks, implementation):
     shifted = ops.rle_encode(masks["blobs"].roll((13, 29), (1, 2)))
     crowd = [index % 10 == 0 for index in range(100)]
     function = ops.rle_iou if implementation == "detectory" else PEERS[implementation].iou
-    found = benchmark(function, rles, shifted, crowd)
-    assert np.array_equal(np.asarray(found), pycocotools.mask.iou(rles, shifted, crowd))
+    result = benchmark(function, rles, shifted, crowd)
+    assert np.array_equal(np.asarray(result), pycocotools.mask.iou(rles, shifted, crowd))
 
 
 @pytest.mark.parametrize("implementation", IMPLEMENTATIONS)

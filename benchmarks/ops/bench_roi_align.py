@@ -25,8 +25,8 @@ def test_forward(benchmark, case, implementation, layout):
     name, input, rois, scale = case
     input = input.contiguous(memory_format=LAYOUTS[layout])
     benchmark.group = f"roi_align 512 regions of {name}, {layout}, forward"
-    found = benchmark(IMPLEMENTATIONS[implementation], input, rois, 7, scale, 0, True)
-    torch.testing.assert_close(found, torchvision.ops.roi_align(input, rois, 7, scale, 0, True), atol=1e-4, rtol=1e-4)
+    result = benchmark(IMPLEMENTATIONS[implementation], input, rois, 7, scale, 0, True)
+    torch.testing.assert_close(result, torchvision.ops.roi_align(input, rois, 7, scale, 0, True), atol=1e-4, rtol=1e-4)
 
 
 @pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
@@ -38,5 +38,5 @@ def test_forward_and_backward(benchmark, case, implementation):
     def step(function):
         return torch.autograd.grad(function(input, rois, 7, scale, 0, True).sum(), input)[0]
 
-    found = benchmark(step, IMPLEMENTATIONS[implementation])
-    torch.testing.assert_close(found, step(torchvision.ops.roi_align), atol=1e-3, rtol=1e-3)
+    result = benchmark(step, IMPLEMENTATIONS[implementation])
+    torch.testing.assert_close(result, step(torchvision.ops.roi_align), atol=1e-3, rtol=1e-3)

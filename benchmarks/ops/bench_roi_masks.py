@@ -19,8 +19,8 @@ SHAPE = (800, 1200)
 
 def paste_by_sampling(masks, boxes):
     """Sample each mask at all pixels of its box, as Detectron2 does on the CPU."""
-    pictures = torch.zeros(len(masks), *SHAPE, dtype=torch.bool)
-    for picture, mask, box in zip(pictures, masks, boxes, strict=True):
+    canvases = torch.zeros(len(masks), *SHAPE, dtype=torch.bool)
+    for canvas, mask, box in zip(canvases, masks, boxes, strict=True):
         x1, y1, x2, y2 = box.tolist()
         left, top = max(int(x1 // 1) - 1, 0), max(int(y1 // 1) - 1, 0)
         right, bottom = min(int(-(-x2 // 1)) + 1, SHAPE[1]), min(int(-(-y2 // 1)) + 1, SHAPE[0])
@@ -28,8 +28,8 @@ def paste_by_sampling(masks, boxes):
         ys = (torch.arange(top, bottom) + 0.5 - y1) / (y2 - y1) * 2 - 1
         grid = torch.stack(torch.meshgrid(xs, ys, indexing="xy"), -1)[None]
         values = torch.nn.functional.grid_sample(mask[None, None], grid, align_corners=False)
-        picture[top:bottom, left:right] = values[0, 0] >= 0.5
-    return pictures
+        canvas[top:bottom, left:right] = values[0, 0] >= 0.5
+    return canvases
 
 
 def paste_as_torchvision(masks, boxes):
@@ -37,8 +37,8 @@ def paste_as_torchvision(masks, boxes):
     return pasted[:, 0] >= 0.5
 
 
-def encoded(pictures):
-    return [pycocotools.mask.encode(np.asfortranarray(picture.numpy().astype(np.uint8))) for picture in pictures]
+def encoded(canvases):
+    return [pycocotools.mask.encode(np.asfortranarray(canvas.numpy().astype(np.uint8))) for canvas in canvases]
 
 
 PASTE = {
@@ -62,9 +62,9 @@ def areas(rles):
 def test_paste(benchmark, implementation):
     benchmark.group = "paste_masks 100, 28 x 28 to 800 x 1200"
     masks, boxes = predicted_masks()
-    found = benchmark(PASTE[implementation], masks, boxes)
+    result = benchmark(PASTE[implementation], masks, boxes)
     # torchvision rounds boxes to pixels, so that masks differ along their outlines.
-    assert (found != paste_by_sampling(masks, boxes)).float().mean() < (
+    assert (result != paste_by_sampling(masks, boxes)).float().mean() < (
         0.01 if implementation == "torchvision" else 1e-6
     )
 
@@ -73,8 +73,8 @@ def test_paste(benchmark, implementation):
 def test_to_run_lengths(benchmark, implementation):
     benchmark.group = "roi_masks_to_rle 100, 28 x 28 to 800 x 1200"
     masks, boxes = predicted_masks()
-    found, expected = areas(benchmark(TO_RLE[implementation], masks, boxes)), areas(TO_RLE["detectory"](masks, boxes))
-    assert (found - expected).abs().sum() < 0.05 * expected.sum()
+    result, expected = areas(benchmark(TO_RLE[implementation], masks, boxes)), areas(TO_RLE["detectory"](masks, boxes))
+    assert (result - expected).abs().sum() < 0.05 * expected.sum()
 
 
 def peak_growth(implementation, answer):
@@ -97,7 +97,7 @@ def measured_peak(implementation):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads the peak of memory from Linux' /proc")
-def test_run_lengths_need_a_twentieth_of_the_memory_of_pictures(benchmark):
+def test_run_lengths_need_a_twentieth_of_the_memory_of_canvases(benchmark):
     benchmark.group = "roi_masks_to_rle: peak memory (see extra_info)"
     peaks = {name: measured_peak(name) for name in ("detectory", "grid_sample + pycocotools")}
     benchmark.extra_info.update(peaks)

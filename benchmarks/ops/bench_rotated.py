@@ -12,8 +12,8 @@ from detectory.ops import nms_rotated, pairwise_iou_rotated, roi_align_rotated
 def test_pairwise_iou_rotated(benchmark, implementation):
     benchmark.group = "pairwise_iou_rotated 500 x 2,000"
     if implementation == "detectory":
-        found = benchmark(pairwise_iou_rotated, rotated(500), rotated(2000))
-        assert ((found >= 0) & (found <= 1)).all()
+        result = benchmark(pairwise_iou_rotated, rotated(500), rotated(2000))
+        assert ((result >= 0) & (result <= 1)).all()
     else:
         benchmark(torchvision.ops.nms, *upright(10_000)[:2], 0.5)
 

@@ -23,6 +23,6 @@ def test_forward(benchmark, case, dtype, implementation):
         "detectory": lambda: winograd_conv2d(input, packed, bias, 256),
         "torch": lambda: F.conv2d(input, own, bias.to(dtype), padding=1),
     }
-    found = benchmark(calls[implementation])
+    result = benchmark(calls[implementation])
     tolerance = 1e-3 if dtype == torch.float32 else 5e-2
-    torch.testing.assert_close(found, calls["torch"](), atol=tolerance, rtol=tolerance)
+    torch.testing.assert_close(result, calls["torch"](), atol=tolerance, rtol=tolerance)

@@ -2,9 +2,9 @@
 
 usage: fuzz_masks.py [--seconds SECONDS] [--seed SEED]
 
-Calls go to `torch.ops.detectory` itself, past the checks of the Python faces. An operator may refuse with a
-RuntimeError; everything else it must survive: run this on a build with DETECTORY_SANITIZE=ON, which ends the process at
-the first access out of bounds or undefined operation. The seed of each call is printed when it fails otherwise.
+Operators are called through `torch.ops.detectory`, without the checks of the Python functions, and may raise a
+RuntimeError. Use a build with DETECTORY_SANITIZE=ON, which aborts at the first out-of-bounds access or undefined
+operation. The seed of a failing call is printed.
 """
 
 import argparse

@@ -2,8 +2,8 @@
 
 usage: fuzz_ops.py [--seconds N] [--seed N]
 
-A wrong argument may end in a Python error, nothing else: a crash, a report of a sanitizer or an operator that disagrees
-with itself on a contiguous copy ends the run with the seed that found it. `nox -s sanitize` runs it on the build with
+Invalid arguments must raise a Python error. The run ends with the failing seed on a crash, a sanitizer report, or a
+result that differs from the result for contiguous copies. `nox -s sanitize` runs the script on a build with
 AddressSanitizer and UndefinedBehaviorSanitizer.
 """
 
@@ -42,10 +42,10 @@ def numbers(*shape: int, scale: float = 20.0, dtype: torch.dtype | None = None) 
 
 def boxes(count: int, columns: int, dtype: torch.dtype) -> torch.Tensor:
     """Return boxes, most of them valid."""
-    found = numbers(count, columns, dtype=dtype)
+    result = numbers(count, columns, dtype=dtype)
     if columns == 4 and random.random() < 0.8:
-        found[:, 2:] = found[:, :2] + found[:, 2:].abs()
-    return found
+        result[:, 2:] = result[:, :2] + result[:, 2:].abs()
+    return result
 
 
 def overlap() -> tuple[Callable, tuple]:
@@ -125,13 +125,13 @@ def run_once() -> bool:
         for argument in arguments
     )
     try:
-        found = function(*arguments)
-        if found.requires_grad:
-            found.sum().backward()
+        result = function(*arguments)
+        if result.requires_grad:
+            result.sum().backward()
     except EXPECTED:
         return False
     copies = [a.detach().contiguous() if isinstance(a, torch.Tensor) else a for a in arguments]
-    torch.testing.assert_close(found.detach(), function(*copies), equal_nan=True, atol=1e-2, rtol=1e-2)
+    torch.testing.assert_close(result.detach(), function(*copies), equal_nan=True, atol=1e-2, rtol=1e-2)
     return True
 
 
@@ -147,10 +147,10 @@ def main() -> None:
         try:
             taken += run_once()
         except BaseException:
-            print(f"fuzz_ops: found with --seed {seed}")
+            print(f"fuzz_ops: failed with --seed {seed}")
             raise
         seed += 1
-    print(f"fuzz_ops: {seed - arguments.seed} calls, {taken} with arguments that fit, nothing found")
+    print(f"fuzz_ops: {seed - arguments.seed} calls, {taken} accepted, no errors")
 
 
 if __name__ == "__main__":

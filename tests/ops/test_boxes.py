@@ -49,9 +49,9 @@ def slow(function, boxes1, boxes2):
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.float16, torch.bfloat16], ids=str)
 def test_agrees_with_a_loop_over_pairs(device, random_boxes, fast, reference, dtype):
     boxes1, boxes2 = random_boxes(37, dtype), random_boxes(51, dtype)
-    found = fast(boxes1.to(device), boxes2.to(device))
-    assert found.dtype == dtype
-    torch.testing.assert_close(found.cpu(), slow(reference, boxes1, boxes2).to(dtype))
+    result = fast(boxes1.to(device), boxes2.to(device))
+    assert result.dtype == dtype
+    torch.testing.assert_close(result.cpu(), slow(reference, boxes1, boxes2).to(dtype))
 
 
 @pytest.mark.parametrize(("fast", "reference"), PAIRS)
@@ -81,9 +81,9 @@ BOXES = st.lists(st.tuples(*[COORDINATE] * 4), max_size=5)
 @given(first=BOXES, second=BOXES)
 def test_any_coordinates_yield_an_overlap_between_zero_and_one(fast, first, second):
     boxes1, boxes2 = (torch.tensor(rows, dtype=torch.float64).reshape(-1, 4) for rows in (first, second))
-    found = fast(boxes1, boxes2)
-    assert found.shape == (len(first), len(second))
-    assert ((found >= 0) & (found <= 1)).all()
+    result = fast(boxes1, boxes2)
+    assert result.shape == (len(first), len(second))
+    assert ((result >= 0) & (result <= 1)).all()
 
 
 @pytest.mark.parametrize("name", ["pairwise_iou", "pairwise_ioa", "pairwise_giou"])

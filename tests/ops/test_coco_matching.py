@@ -29,7 +29,7 @@ def slow_match(ious, threshold, outside, ignore, crowd):
 
 
 @st.composite
-def data_sets(draw):
+def datasets(draw):
     """Return groups of a few detections and ground truths; overlaps are quantised, so that ties are frequent."""
     seed = np.random.default_rng(draw(st.integers(0, 2**20)))
     groups = draw(st.lists(st.tuples(st.integers(0, 6), st.integers(0, 5)), max_size=4))
@@ -50,18 +50,18 @@ def match_all(blocks, outside, ignore, crowd):
 
 
 @settings(max_examples=150, deadline=None)
-@given(data_sets(), st.integers(0, 2), st.integers(0, 3))
+@given(datasets(), st.integers(0, 2), st.integers(0, 3))
 def test_agrees_with_a_loop_implementation(data, area, level):
     blocks, outside, ignore, crowd = data
-    dt_groups, gt_groups, found = match_all(*data)
+    dt_groups, gt_groups, result = match_all(*data)
     for index, block in enumerate(blocks):
         d, g = slice(*dt_groups[index : index + 2]), slice(*gt_groups[index : index + 2])
         flags = (value.tolist() for value in (outside[area, d], ignore[area, g], crowd[g]))
         dt_match, dt_ignore, gt_match = slow_match(block.tolist(), float(THRESHOLDS[level]), *flags)
         shifted = [-1 if m < 0 else m + g.start for m in dt_match], [-1 if m < 0 else m + d.start for m in gt_match]
-        assert found[0][area, level, d].tolist() == shifted[0]
-        assert found[1][area, level, d].tolist() == dt_ignore
-        assert found[2][area, level, g].tolist() == shifted[1]
+        assert result[0][area, level, d].tolist() == shifted[0]
+        assert result[1][area, level, d].tolist() == dt_ignore
+        assert result[2][area, level, g].tolist() == shifted[1]
 
 
 def test_results_do_not_depend_on_the_number_of_threads():
@@ -69,15 +69,15 @@ def test_results_do_not_depend_on_the_number_of_threads():
     flags = torch.rand(2, 1200) < 0.2, torch.rand(2, 900) < 0.2, torch.rand(900) < 0.1
     threads, (_, _, expected) = torch.get_num_threads(), match_all(blocks, *flags)
     torch.set_num_threads(1)
-    _, _, found = match_all(blocks, *flags)
+    _, _, result = match_all(blocks, *flags)
     torch.set_num_threads(threads)
-    assert all(torch.equal(one, other) for one, other in zip(found, expected, strict=True))
+    assert all(torch.equal(one, other) for one, other in zip(result, expected, strict=True))
 
 
 def test_nan_overlaps_do_not_match():
     no = torch.zeros(1, 1, dtype=torch.bool)
-    _, _, found = match_all([np.array([[np.nan]])], no, no, no[0])
-    assert (found[0] == -1).all()
+    _, _, result = match_all([np.array([[np.nan]])], no, no, no[0])
+    assert (result[0] == -1).all()
 
 
 def random_boxes(count, generator):
@@ -89,19 +89,19 @@ def random_boxes(count, generator):
 def test_box_overlaps_equal_pycocotools(dts, gts, seed):
     draw = np.random.default_rng(seed)
     dt, gt, crowd = random_boxes(dts, draw), random_boxes(gts, draw), draw.random(gts) < 0.3
-    found = grouped_box_iou(
+    result = grouped_box_iou(
         torch.from_numpy(dt), torch.from_numpy(gt), torch.from_numpy(crowd), cuts([dts]), cuts([gts])
     )
     expected = coco.iou(dt, gt, crowd.astype(np.uint8)) if dts else np.empty(0)
-    assert found.tolist() == np.asarray(expected).ravel().tolist()
+    assert result.tolist() == np.asarray(expected).ravel().tolist()
 
 
 def test_box_overlaps_of_groups_are_concatenated():
     boxes = torch.rand(7, 4) * 20
-    found = grouped_box_iou(boxes, boxes, None, cuts([2, 0, 5]), cuts([3, 1, 3]))
+    result = grouped_box_iou(boxes, boxes, None, cuts([2, 0, 5]), cuts([3, 1, 3]))
     first = grouped_box_iou(boxes[:2], boxes[:3], None, cuts([2]), cuts([3]))
     last = grouped_box_iou(boxes[2:], boxes[4:], None, cuts([5]), cuts([3]))
-    assert torch.equal(found, torch.cat([first, last]))
+    assert torch.equal(result, torch.cat([first, last]))
 
 
 def test_rejects_a_wrong_number_of_overlaps():

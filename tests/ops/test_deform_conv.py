@@ -63,8 +63,8 @@ def problem(stride=1, padding=0, dilation=1, groups=1, offset_groups=1, masked=T
 @pytest.mark.parametrize("configuration", CONFIGURATIONS.values(), ids=CONFIGURATIONS)
 def test_agrees_with_a_loop_over_taps(device, configuration, masked):
     tensors, steps = problem(**configuration, masked=masked)
-    found = deform_conv2d(*(t.to(device) for t in tensors), *steps[:3], None if not masked else steps[3].to(device))
-    torch.testing.assert_close(found.cpu(), slow_deform_conv2d(*tensors, *steps))
+    result = deform_conv2d(*(t.to(device) for t in tensors), *steps[:3], None if not masked else steps[3].to(device))
+    torch.testing.assert_close(result.cpu(), slow_deform_conv2d(*tensors, *steps))
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.float16, torch.bfloat16], ids=str)
@@ -75,9 +75,9 @@ def test_without_offsets_equals_a_convolution(device, dtype, layout):
     offset, weight = torch.zeros(2, 18, 40, 30, device=device, dtype=dtype), weight.to(dtype)
     expected = torch.nn.functional.conv2d(input.double(), weight.double(), padding=1)
     tolerance = {torch.float16: 2e-3, torch.bfloat16: 2e-2}.get(dtype, 1e-4)
-    found = deform_conv2d(input, offset, weight, padding=1)
-    assert found.dtype == dtype
-    torch.testing.assert_close(found.double(), expected, atol=tolerance, rtol=tolerance)
+    result = deform_conv2d(input, offset, weight, padding=1)
+    assert result.dtype == dtype
+    torch.testing.assert_close(result.double(), expected, atol=tolerance, rtol=tolerance)
 
 
 @pytest.mark.parametrize("masked", [False, True], ids=["v1", "v2"])
@@ -140,8 +140,8 @@ def test_exports_with_a_dynamic_batch_size(device, exports):
 def test_autocast_computes_in_float32(device):
     (input, offset, weight, _), _ = problem(masked=False)
     with torch.autocast(device.type, torch.bfloat16):
-        found = deform_conv2d(input.to(device).bfloat16(), offset.to(device).float(), weight.to(device).float())
-    assert found.dtype == torch.float32
+        result = deform_conv2d(input.to(device).bfloat16(), offset.to(device).float(), weight.to(device).float())
+    assert result.dtype == torch.float32
 
 
 X, OFFSET, W = torch.zeros(1, 4, 5, 5), torch.zeros(1, 18, 3, 3), torch.zeros(2, 4, 3, 3)

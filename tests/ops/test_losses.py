@@ -28,11 +28,11 @@ def random_case(shape=(40, 7), dtype=torch.float64, soft=False):
 def test_loss_and_gradient_agree_with_the_formula(device, alpha, gamma, soft, dtype):
     inputs, targets = random_case(dtype=dtype, soft=soft)
     ours, plain = (value.clone().requires_grad_() for value in (inputs.to(device), inputs.double()))
-    found, weights = sigmoid_focal_loss(ours, targets.to(device), alpha, gamma), torch.rand(inputs.shape)
+    result, weights = sigmoid_focal_loss(ours, targets.to(device), alpha, gamma), torch.rand(inputs.shape)
     expected = plain_focal_loss(plain, targets.double(), alpha, gamma)
-    (found * weights.to(found)).sum().backward()
+    (result * weights.to(result)).sum().backward()
     (expected * weights).sum().backward()
-    torch.testing.assert_close(found.cpu(), expected.to(dtype), rtol=2e-6, atol=1e-7)
+    torch.testing.assert_close(result.cpu(), expected.to(dtype), rtol=2e-6, atol=1e-7)
     torch.testing.assert_close(ours.grad.cpu(), plain.grad.to(dtype), rtol=1e-5, atol=2e-6)
 
 
@@ -57,8 +57,8 @@ def test_second_derivative_passes_gradgradcheck(device, gamma, reduction):
 @pytest.mark.parametrize(("reduction", "reduce"), [("sum", torch.sum), ("mean", torch.mean)])
 def test_reductions_reduce_the_elements(device, reduction, reduce):
     inputs, targets = (value.to(device) for value in random_case((500, 80), torch.float32))
-    found = sigmoid_focal_loss(inputs, targets, reduction=reduction)
-    torch.testing.assert_close(found, reduce(sigmoid_focal_loss(inputs, targets)))
+    result = sigmoid_focal_loss(inputs, targets, reduction=reduction)
+    torch.testing.assert_close(result, reduce(sigmoid_focal_loss(inputs, targets)))
 
 
 def test_sum_does_not_depend_on_the_number_of_threads():
@@ -74,10 +74,10 @@ def test_sum_does_not_depend_on_the_number_of_threads():
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16], ids=str)
 def test_half_types_are_computed_in_float32(device, dtype):
     inputs, targets = (value.to(device) for value in random_case(dtype=dtype))
-    found = sigmoid_focal_loss(inputs.requires_grad_(), targets)
-    found.float().sum().backward()
-    assert found.dtype == inputs.grad.dtype == dtype
-    assert torch.equal(found, sigmoid_focal_loss(inputs.detach().float(), targets.float()).to(dtype))
+    result = sigmoid_focal_loss(inputs.requires_grad_(), targets)
+    result.float().sum().backward()
+    assert result.dtype == inputs.grad.dtype == dtype
+    assert torch.equal(result, sigmoid_focal_loss(inputs.detach().float(), targets.float()).to(dtype))
 
 
 def test_autocast_computes_in_float32(device):
@@ -101,33 +101,33 @@ def test_non_contiguous_inputs_yield_the_same_loss_and_gradient(device):
 def test_any_shape_is_kept(shape, reduction):
     inputs, targets = random_case(shape)
     inputs.requires_grad_()
-    found = sigmoid_focal_loss(inputs, targets, reduction=reduction)
-    found.sum().backward()
-    assert found.shape == (inputs.shape if reduction == "none" else ())
+    result = sigmoid_focal_loss(inputs, targets, reduction=reduction)
+    result.sum().backward()
+    assert result.shape == (inputs.shape if reduction == "none" else ())
     assert inputs.grad.shape == inputs.shape
 
 
 def test_large_logits_yield_finite_losses_and_gradients(device):
     inputs = torch.tensor([-1e4, -200, -90, 90, 200, 1e4], device=device).repeat(2).requires_grad_()
     targets = torch.tensor([0.0, 1.0], device=device).repeat_interleave(6)
-    found = sigmoid_focal_loss(inputs, targets, -1, 2)
-    found.sum().backward()
+    result = sigmoid_focal_loss(inputs, targets, -1, 2)
+    result.sum().backward()
     expected = torch.tensor([0, 0, 0, 90, 200, 1e4, 1e4, 200, 90, 0, 0, 0])
-    torch.testing.assert_close(found.cpu(), expected)
+    torch.testing.assert_close(result.cpu(), expected)
     assert inputs.grad.isfinite().all()
 
 
 def test_infinite_logits_yield_zero_or_infinite_loss(device):
     inputs, targets = torch.tensor([float("inf"), -float("inf")] * 2, device=device), torch.tensor([1.0, 0, 0, 1])
-    found = sigmoid_focal_loss(inputs, targets.to(device), -1, 2).cpu()
-    torch.testing.assert_close(found, torch.tensor([0, 0, float("inf"), float("inf")]))
+    result = sigmoid_focal_loss(inputs, targets.to(device), -1, 2).cpu()
+    torch.testing.assert_close(result, torch.tensor([0, 0, float("inf"), float("inf")]))
 
 
 def test_nan_stays_nan(device):
     inputs = torch.tensor([float("nan"), 1.0], device=device, requires_grad=True)
-    found = sigmoid_focal_loss(inputs, torch.ones(2, device=device))
-    found.sum().backward()
-    assert found.isnan().tolist() == inputs.grad.isnan().tolist() == [True, False]
+    result = sigmoid_focal_loss(inputs, torch.ones(2, device=device))
+    result.sum().backward()
+    assert result.isnan().tolist() == inputs.grad.isnan().tolist() == [True, False]
 
 
 def test_rejects_targets_of_a_different_shape():

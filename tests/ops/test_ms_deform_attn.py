@@ -40,11 +40,11 @@ def test_agrees_with_grid_sample(device, depth, queries):
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16], ids=str)
 def test_lower_precision_agrees_with_float64(device, dtype):
     value, shapes, starts, locations, weights = problem(dtype=dtype, device=device)
-    found = ms_deform_attn(value, shapes, starts, locations, weights)
+    result = ms_deform_attn(value, shapes, starts, locations, weights)
     expected = ms_deform_attn(value.double(), shapes, starts, locations.double(), weights.double())
-    assert found.dtype == dtype
+    assert result.dtype == dtype
     tolerance = {torch.float16: 1e-2, torch.bfloat16: 1e-1}.get(dtype, 1e-4)
-    torch.testing.assert_close(found.double(), expected, atol=tolerance, rtol=tolerance)
+    torch.testing.assert_close(result.double(), expected, atol=tolerance, rtol=tolerance)
 
 
 def test_gradients_agree_with_finite_differences(device):

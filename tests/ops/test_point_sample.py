@@ -14,9 +14,9 @@ def test_pixel_centres_read_the_pixels(device):
 
 def test_a_grid_of_points_keeps_its_shape(device):
     input, coordinates = torch.rand(2, 3, 5, 6, device=device), torch.rand(2, 4, 7, 2, device=device)
-    found = point_sample(input, coordinates)
-    assert found.shape == (2, 3, 4, 7)
-    torch.testing.assert_close(found.flatten(2), point_sample(input, coordinates.flatten(1, 2)))
+    result = point_sample(input, coordinates)
+    assert result.shape == (2, 3, 4, 7)
+    torch.testing.assert_close(result.flatten(2), point_sample(input, coordinates.flatten(1, 2)))
 
 
 def test_gradients_agree_with_finite_differences(device):

@@ -59,19 +59,19 @@ def test_crops_equal_transformed_polygons(polygon_sets, size, seed):
     indices = draw.integers(0, len(polygon_sets), 9)
     boxes = draw.random((9, 4)) * 60 - 10
     boxes[:6, 2:] += boxes[:6, :2]
-    found = rasterize_polygons_within_boxes(polygon_sets, torch.from_numpy(boxes), size, torch.from_numpy(indices))
+    result = rasterize_polygons_within_boxes(polygon_sets, torch.from_numpy(boxes), size, torch.from_numpy(indices))
     expected = [cropped(polygon_sets[index], box, size) for index, box in zip(indices, boxes, strict=True)]
-    assert np.array_equal(found.numpy(), np.stack(expected))
+    assert np.array_equal(result.numpy(), np.stack(expected))
 
 
 def test_encodes_objects_of_different_images_in_one_call():
     triangle = np.array([1.0, 1, 8, 2, 4, 9])
     sizes = [(10, 10), (5, 20), (0, 3), (12, 12)]
-    found = polygon_sets_to_rles([[triangle], [triangle, triangle + 3], [triangle], []], sizes)
-    assert found[0] == merged([triangle], 10, 10)
-    assert found[1] == merged([triangle, triangle + 3], 5, 20)
-    assert [rle["size"] for rle in found] == [list(size) for size in sizes]
-    assert coco.area(found[3]) == 0
+    result = polygon_sets_to_rles([[triangle], [triangle, triangle + 3], [triangle], []], sizes)
+    assert result[0] == merged([triangle], 10, 10)
+    assert result[1] == merged([triangle, triangle + 3], 5, 20)
+    assert [rle["size"] for rle in result] == [list(size) for size in sizes]
+    assert coco.area(result[3]) == 0
 
 
 def test_accepts_lists_and_tensors_as_polygons():

@@ -19,7 +19,7 @@ from detectory.ops import (
 
 
 @st.composite
-def pictures(draw, low=1, high=6):
+def mask_stacks(draw, low=1, high=6):
     """Return masks of the same size: noise, blobs, empty and full."""
     count, height, width = draw(st.integers(low, high)), draw(st.integers(1, 150)), draw(st.integers(1, 150))
     seed = np.random.default_rng(draw(st.integers(0, 2**20)))
@@ -35,7 +35,7 @@ def peer_encode(masks):
 
 
 @settings(max_examples=150, deadline=None)
-@given(pictures())
+@given(mask_stacks())
 def test_encoding_equals_pycocotools_in_both_layouts(masks):
     rows = torch.from_numpy(masks)
     columns = rows.mT.contiguous().mT
@@ -43,13 +43,13 @@ def test_encoding_equals_pycocotools_in_both_layouts(masks):
 
 
 @settings(max_examples=100, deadline=None)
-@given(pictures())
+@given(mask_stacks())
 def test_decoding_returns_the_encoded_pixels(masks):
     assert np.array_equal(rle_decode(peer_encode(masks)).numpy(), masks)
 
 
 @settings(max_examples=100, deadline=None)
-@given(pictures())
+@given(mask_stacks())
 def test_areas_and_boxes_equal_pycocotools(masks):
     rles = peer_encode(masks)
     assert rle_area(rles).tolist() == coco.area(rles).tolist()
@@ -57,14 +57,14 @@ def test_areas_and_boxes_equal_pycocotools(masks):
 
 
 @settings(max_examples=100, deadline=None)
-@given(pictures(), st.booleans())
+@given(mask_stacks(), st.booleans())
 def test_merging_equals_pycocotools(masks, intersect):
     rles = peer_encode(masks)
     assert rle_merge(rles, intersect) == coco.merge(rles, intersect)
 
 
 @settings(max_examples=150, deadline=None)
-@given(pictures(low=2, high=9), st.integers(1, 8), st.integers(0, 255))
+@given(mask_stacks(low=2, high=9), st.integers(1, 8), st.integers(0, 255))
 def test_overlaps_equal_pycocotools(masks, split, flags):
     rles = peer_encode(masks)
     dt, gt = rles[: min(split, len(rles) - 1)], rles[min(split, len(rles) - 1) :]
@@ -75,9 +75,9 @@ def test_overlaps_equal_pycocotools(masks, split, flags):
 def test_groups_equal_separate_calls():
     rles = rle_encode(torch.rand(9, 20, 30) < 0.5)
     dt, gt = rles[:5], rles[5:]
-    found = grouped_rle_iou(dt, gt, None, torch.tensor([0, 2, 2, 5]), torch.tensor([0, 1, 2, 4]))
+    result = grouped_rle_iou(dt, gt, None, torch.tensor([0, 2, 2, 5]), torch.tensor([0, 1, 2, 4]))
     first, last = rle_iou(dt[:2], gt[:1]), rle_iou(dt[2:], gt[2:])
-    assert torch.equal(found, torch.cat([first.flatten(), last.flatten()]))
+    assert torch.equal(result, torch.cat([first.flatten(), last.flatten()]))
 
 
 def test_overlap_of_masks_of_different_image_sizes_is_minus_one():

@@ -58,8 +58,8 @@ def random_rois(count, batch=2, extent=24.0):
 def test_agrees_with_a_loop_over_samples(device, layout, aligned, ratio):
     input, rois = torch.randn(2, 3, 9, 11, dtype=torch.float64).to(memory_format=layout), random_rois(8)
     rois[0, 3:] = rois[0, 1:3] + (5 if ratio == 0 else -5)
-    found = roi_align(input.to(device), rois.to(device), (3, 2), 0.5, ratio, aligned)
-    torch.testing.assert_close(found.cpu(), slow_roi_align(input, rois, (3, 2), 0.5, ratio, aligned))
+    result = roi_align(input.to(device), rois.to(device), (3, 2), 0.5, ratio, aligned)
+    torch.testing.assert_close(result.cpu(), slow_roi_align(input, rois, (3, 2), 0.5, ratio, aligned))
 
 
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
@@ -68,10 +68,10 @@ def test_agrees_with_a_loop_over_samples(device, layout, aligned, ratio):
 def test_any_number_of_channels_and_dtype_agrees_with_float64(device, dtype, layout, channels):
     input = torch.randn(2, channels, 20, 23).to(device, dtype).contiguous(memory_format=layout)
     rois = random_rois(40, extent=60.0).float().to(device)
-    found, expected = roi_align(input, rois, 7, 0.25), roi_align(input.double(), rois.double(), 7, 0.25)
+    result, expected = roi_align(input, rois, 7, 0.25), roi_align(input.double(), rois.double(), 7, 0.25)
     tolerance = {torch.float16: 2e-3, torch.bfloat16: 2e-2}.get(dtype, 1e-4)
-    assert found.dtype == dtype
-    torch.testing.assert_close(found.double(), expected, atol=tolerance, rtol=tolerance)
+    assert result.dtype == dtype
+    torch.testing.assert_close(result.double(), expected, atol=tolerance, rtol=tolerance)
 
 
 @pytest.mark.parametrize("count", [0, 1, 200])
@@ -93,9 +93,9 @@ def test_strided_input_yields_the_same_result(device):
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
 def test_non_finite_regions_yield_zeros(device, value, aligned):
     rois = torch.tensor([[0, value, 0, 4, 4], [0, 0, 0, 4, value], [0, 0, 0, 4, 4]], device=device)
-    found = roi_align(torch.ones(1, 2, 5, 5, device=device), rois, 2, aligned=aligned)
-    assert found[:2].abs().sum() == 0
-    assert (found[2] == 1).all()
+    result = roi_align(torch.ones(1, 2, 5, 5, device=device), rois, 2, aligned=aligned)
+    assert result[:2].abs().sum() == 0
+    assert (result[2] == 1).all()
 
 
 def test_time_is_bounded_for_huge_regions(device):
@@ -115,9 +115,9 @@ NUMBER = st.floats(-1e4, 1e4, width=32) | st.sampled_from([0.0, 1e30, -1e30, flo
 )
 def test_any_region_yields_an_average_of_the_input(boxes, shape, size, ratio, aligned):
     rois = torch.tensor([(0.0, *box) for box in boxes]).reshape(-1, 5)
-    found = roi_align(torch.ones(shape), rois, size, 0.5, ratio, aligned)
-    assert found.shape == (len(boxes), shape[1], *size)
-    assert ((found >= 0) & (found <= 1 + 1e-5)).all()
+    result = roi_align(torch.ones(shape), rois, size, 0.5, ratio, aligned)
+    assert result.shape == (len(boxes), shape[1], *size)
+    assert ((result >= 0) & (result <= 1 + 1e-5)).all()
 
 
 @pytest.mark.parametrize("layout", LAYOUTS, ids=str)

@@ -51,8 +51,8 @@ def random_rois(count, batch=2, extent=20.0):
 @pytest.mark.parametrize("ratio", [0, 2])
 def test_agrees_with_a_loop_over_samples(device, layout, ratio):
     input, rois = torch.randn(2, 3, 9, 11, dtype=torch.float64).to(memory_format=layout), random_rois(8)
-    found = roi_align_rotated(input.to(device), rois.to(device), (3, 2), 0.5, ratio)
-    torch.testing.assert_close(found.cpu(), slow_roi_align_rotated(input, rois, (3, 2), 0.5, ratio))
+    result = roi_align_rotated(input.to(device), rois.to(device), (3, 2), 0.5, ratio)
+    torch.testing.assert_close(result.cpu(), slow_roi_align_rotated(input, rois, (3, 2), 0.5, ratio))
 
 
 @pytest.mark.parametrize("ratio", [0, 3])
@@ -69,10 +69,10 @@ def test_without_rotation_equals_roi_align(device, ratio):
 def test_any_dtype_and_layout_agrees_with_float64(device, dtype, layout, channels):
     input = torch.randn(2, channels, 14, 15).to(device, dtype).contiguous(memory_format=layout)
     rois = random_rois(20).float().to(device)
-    found, expected = roi_align_rotated(input, rois, 4), roi_align_rotated(input.double(), rois.double(), 4)
+    result, expected = roi_align_rotated(input, rois, 4), roi_align_rotated(input.double(), rois.double(), 4)
     tolerance = {torch.float16: 2e-3, torch.bfloat16: 2e-2}.get(dtype, 1e-4)
-    assert found.dtype == dtype
-    torch.testing.assert_close(found.double(), expected, atol=tolerance, rtol=tolerance)
+    assert result.dtype == dtype
+    torch.testing.assert_close(result.double(), expected, atol=tolerance, rtol=tolerance)
 
 
 @pytest.mark.parametrize("layout", LAYOUTS, ids=str)
@@ -98,9 +98,9 @@ VALUE = st.floats(-1e4, 1e4, width=32) | st.sampled_from([0.0, 1e30, -1e30, floa
 )
 def test_any_region_yields_an_average_of_the_input(boxes, shape, ratio):
     rois = torch.tensor([(0.0, *box) for box in boxes]).reshape(-1, 6)
-    found = roi_align_rotated(torch.ones(shape), rois, (2, 3), 0.5, ratio)
-    assert found.shape == (len(boxes), shape[1], 2, 3)
-    assert ((found >= 0) & (found <= 1 + 1e-4)).all()
+    result = roi_align_rotated(torch.ones(shape), rois, (2, 3), 0.5, ratio)
+    assert result.shape == (len(boxes), shape[1], 2, 3)
+    assert ((result >= 0) & (result <= 1 + 1e-4)).all()
 
 
 @pytest.mark.parametrize("requires_grad", [False, True], ids=["inference", "training"])

@@ -30,17 +30,17 @@ def sampled(masks, boxes, image_shape):
 def test_agrees_with_grid_sample(device, threshold, size):
     masks, boxes = random_regions(20, size)
     values = sampled(masks, boxes, (60, 80))
-    found = paste_masks(masks.to(device), boxes.to(device), (60, 80), threshold).cpu()
+    result = paste_masks(masks.to(device), boxes.to(device), (60, 80), threshold).cpu()
     clear = (values - threshold).abs() > 1e-4
-    assert found.dtype == torch.bool
-    assert torch.equal(found[clear], (values >= threshold)[clear])
+    assert result.dtype == torch.bool
+    assert torch.equal(result[clear], (values >= threshold)[clear])
 
 
 def test_negative_threshold_returns_values_from_0_to_255(device):
     masks, boxes = random_regions(20)
-    found = paste_masks(masks.to(device), boxes.to(device), (60, 80), -1)
-    assert found.dtype == torch.uint8
-    difference = found.cpu().float() - sampled(masks, boxes, (60, 80)) * 255
+    result = paste_masks(masks.to(device), boxes.to(device), (60, 80), -1)
+    assert result.dtype == torch.uint8
+    difference = result.cpu().float() - sampled(masks, boxes, (60, 80)) * 255
     assert difference.max() < 0.01
     assert difference.min() > -1.01
 
@@ -48,23 +48,23 @@ def test_negative_threshold_returns_values_from_0_to_255(device):
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64], ids=str)
 def test_other_dtypes_are_computed_in_float32(device, dtype):
     masks, boxes = random_regions(5, dtype=dtype)
-    found = paste_masks(masks.to(device), boxes.to(device), (60, 80))
-    assert torch.equal(found, paste_masks(masks.float().to(device), boxes.to(device), (60, 80)))
+    result = paste_masks(masks.to(device), boxes.to(device), (60, 80))
+    assert torch.equal(result, paste_masks(masks.float().to(device), boxes.to(device), (60, 80)))
 
 
 def test_bool_masks_are_treated_as_0_and_1(device):
     masks, boxes = random_regions(5)
     binary = (masks > 0.5).to(device)
-    found = paste_masks(binary, boxes.to(device), (60, 80))
-    assert torch.equal(found, paste_masks(binary.float(), boxes.to(device), (60, 80)))
+    result = paste_masks(binary, boxes.to(device), (60, 80))
+    assert torch.equal(result, paste_masks(binary.float(), boxes.to(device), (60, 80)))
 
 
 def test_non_contiguous_masks_and_boxes_yield_the_same_pixels(device):
     masks, boxes = random_regions(6)
     sliced = masks.to(device).repeat_interleave(2, 0)[::2].mT
     corners = boxes.to(device).t().contiguous().t()
-    found = paste_masks(sliced, corners, (60, 80))
-    assert torch.equal(found, paste_masks(masks.mT.contiguous().to(device), boxes.to(device), (60, 80)))
+    result = paste_masks(sliced, corners, (60, 80))
+    assert torch.equal(result, paste_masks(masks.mT.contiguous().to(device), boxes.to(device), (60, 80)))
 
 
 @pytest.mark.parametrize(
@@ -90,9 +90,9 @@ def test_empty_sets_and_images_keep_their_shape(device, count, image):
 def test_non_finite_values_only_affect_their_cells(device, value):
     masks, boxes = torch.ones(1, 4, 4), torch.tensor([[0.0, 0.0, 16.0, 16.0]])
     masks[0, 0, 0] = value
-    found = paste_masks(masks.to(device), boxes.to(device), (16, 16))
-    assert found[0, 6:, 6:14].all()
-    assert roi_masks_to_rle(masks, boxes, (16, 16)) == rle_encode(found)
+    result = paste_masks(masks.to(device), boxes.to(device), (16, 16))
+    assert result[0, 6:, 6:14].all()
+    assert roi_masks_to_rle(masks, boxes, (16, 16)) == rle_encode(result)
 
 
 @settings(max_examples=60, deadline=None)

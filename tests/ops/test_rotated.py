@@ -63,10 +63,10 @@ def random_rotated(count, dtype=torch.float64):
 @pytest.mark.parametrize("sizes", [(0, 3), (3, 0), (1, 1), (30, 41)], ids=str)
 def test_iou_agrees_with_clipped_polygons(device, dtype, sizes):
     boxes1, boxes2 = (random_rotated(size, dtype) for size in sizes)
-    found = pairwise_iou_rotated(boxes1.to(device), boxes2.to(device))
+    result = pairwise_iou_rotated(boxes1.to(device), boxes2.to(device))
     expected = torch.tensor([[slow_iou(a, b) for b in boxes2.tolist()] for a in boxes1.tolist()], dtype=dtype)
-    assert found.dtype == dtype
-    torch.testing.assert_close(found.cpu(), expected.reshape(sizes))
+    assert result.dtype == dtype
+    torch.testing.assert_close(result.cpu(), expected.reshape(sizes))
 
 
 @pytest.mark.parametrize("turn", [0.0, 90.0, 180.0, 360.0, 1e-3, 1e-6, 1e-8, 1e-10, -1e-9])
@@ -90,17 +90,17 @@ VALUE = st.floats(-100, 100, width=32) | st.sampled_from([0.0, 1e-20, 1e30, floa
 @given(boxes=st.lists(st.tuples(*[VALUE] * 5), max_size=6))
 def test_any_boxes_yield_a_symmetric_iou_between_zero_and_one(boxes):
     boxes = torch.tensor(boxes, dtype=torch.float64).reshape(-1, 5)
-    found = pairwise_iou_rotated(boxes, boxes)
-    assert ((found >= 0) & (found <= 1 + 1e-6)).all()
-    torch.testing.assert_close(found, found.T, atol=1e-5, rtol=0)
+    result = pairwise_iou_rotated(boxes, boxes)
+    assert ((result >= 0) & (result <= 1 + 1e-6)).all()
+    torch.testing.assert_close(result, result.T, atol=1e-5, rtol=0)
 
 
 @pytest.mark.parametrize("threshold", [0.0, 0.1, 0.5, 0.9])
 @pytest.mark.parametrize("classes", [1, 4])
 def test_nms_agrees_with_the_definition(device, classes, threshold):
     boxes, scores, idxs = random_rotated(120), torch.rand(120), torch.randint(classes, (120,))
-    found = batched_nms_rotated(boxes.to(device), scores.to(device), idxs.to(device), threshold)
-    assert found.tolist() == slow_nms(boxes, scores, idxs.tolist(), threshold)
+    result = batched_nms_rotated(boxes.to(device), scores.to(device), idxs.to(device), threshold)
+    assert result.tolist() == slow_nms(boxes, scores, idxs.tolist(), threshold)
 
 
 @pytest.mark.parametrize("count", [0, 1, 2000])

@@ -30,39 +30,39 @@ SIZES = st.tuples(*[st.integers(0, 3), st.integers(1, 40), st.integers(1, 70), s
 @given(SIZES)
 def test_agrees_with_a_direct_convolution(sizes):
     values = problem(*sizes)
-    found, expected = convolve(*values), slow_convolution(*values)
-    assert found.shape == expected.shape
-    torch.testing.assert_close(found.double(), expected, atol=5e-5, rtol=5e-5)
+    result, expected = convolve(*values), slow_convolution(*values)
+    assert result.shape == expected.shape
+    torch.testing.assert_close(result.double(), expected, atol=5e-5, rtol=5e-5)
 
 
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last], ids=str)
 def test_accepts_both_layouts_and_returns_channels_last(layout):
     input, weight, bias = problem()
-    found = convolve(input.contiguous(memory_format=layout), weight, bias)
-    assert found.is_contiguous(memory_format=torch.channels_last)
-    torch.testing.assert_close(found.double(), slow_convolution(input, weight, bias), atol=5e-5, rtol=5e-5)
+    result = convolve(input.contiguous(memory_format=layout), weight, bias)
+    assert result.is_contiguous(memory_format=torch.channels_last)
+    torch.testing.assert_close(result.double(), slow_convolution(input, weight, bias), atol=5e-5, rtol=5e-5)
 
 
 def test_accepts_strided_views():
     input, weight, bias = problem(channels=20, height=9, width=20)
     view = input[:, ::2, :, 1::2]
-    found, expected = convolve(view, weight[:, ::2], bias), slow_convolution(view, weight[:, ::2], bias)
-    torch.testing.assert_close(found.double(), expected, atol=5e-5, rtol=5e-5)
+    result, expected = convolve(view, weight[:, ::2], bias), slow_convolution(view, weight[:, ::2], bias)
+    torch.testing.assert_close(result.double(), expected, atol=5e-5, rtol=5e-5)
 
 
 def test_bfloat16_error_is_bounded_by_rounding():
     input, weight, bias = problem(channels=64)
     input = input.bfloat16()
-    found, expected = convolve(input, weight, bias.bfloat16()), slow_convolution(input, weight, bias.bfloat16())
-    assert found.dtype == torch.bfloat16
-    torch.testing.assert_close(found.double(), expected, atol=1e-4, rtol=2**-8)
+    result, expected = convolve(input, weight, bias.bfloat16()), slow_convolution(input, weight, bias.bfloat16())
+    assert result.dtype == torch.bfloat16
+    torch.testing.assert_close(result.double(), expected, atol=1e-4, rtol=2**-8)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
 def test_relu_clamps_negative_results(dtype):
     input, weight, bias = problem()
-    found = convolve(input.to(dtype), weight, bias, relu=True)
-    assert torch.equal(found, convolve(input.to(dtype), weight, bias).relu())
+    result = convolve(input.to(dtype), weight, bias, relu=True)
+    assert torch.equal(result, convolve(input.to(dtype), weight, bias).relu())
 
 
 def test_empty_images_yield_empty_outputs():
@@ -77,23 +77,23 @@ def test_works_without_a_bias():
 
 def test_result_does_not_depend_on_batch_or_threads():
     input, weight, bias = problem(batch=3, height=40, width=50)
-    found, threads = convolve(input, weight, bias), torch.get_num_threads()
+    result, threads = convolve(input, weight, bias), torch.get_num_threads()
     try:
         torch.set_num_threads(3)
-        assert torch.equal(found, convolve(input, weight, bias))
+        assert torch.equal(result, convolve(input, weight, bias))
     finally:
         torch.set_num_threads(threads)
-    assert torch.equal(found[1:2], convolve(input[1:2], weight, bias))
+    assert torch.equal(result[1:2], convolve(input[1:2], weight, bias))
 
 
 @pytest.mark.parametrize("relu", [False, True])
 def test_nan_propagates_to_neighbouring_tiles_only(relu):
     input, weight, bias = problem(height=16, width=16)
     input[0, 3, 8, 8] = torch.nan
-    found = convolve(input, weight, bias, relu)
-    assert found[0, :, 7:10, 7:10].isnan().all()
-    assert found[1].isfinite().all()
-    assert found[0, :, :4, :4].isfinite().all()
+    result = convolve(input, weight, bias, relu)
+    assert result[0, :, 7:10, 7:10].isnan().all()
+    assert result[1].isfinite().all()
+    assert result[0, :, :4, :4].isfinite().all()
 
 
 def test_passes_opcheck():
