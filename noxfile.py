@@ -29,8 +29,8 @@ PACKAGES = ["core", "ops", "structures", "data", "modeling", "visualization"]
 PACKAGES += ["zoo", "evaluation", "engine", "export", "compat", "cli"]
 #: Of the slow tests, those that CI runs: kills, start methods, real photographs, two exports, two models, the demo.
 SHORT_SLOW = (
-    "killed or demo or start_methods or overfit or RPN-onnx or C4-onnx or dconv or retinanet or two_processes"
-    " or real_supervision"
+    "killed or demo or start_methods or overfit or RPN-onnx or C4-onnx or thousand_proposals or dconv or retinanet"
+    " or two_processes or real_supervision"
 )
 SANITIZERS = ["libasan.so", "libstdc++.so"]
 DEMO_SOURCES = ["scikit-image>=0.24", "scikit-learn>=1.4"]
