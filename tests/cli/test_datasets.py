@@ -76,7 +76,7 @@ def test_stats_prints_json(coco, tmp_path):
 def test_stats_skips_unreadable_images(coco, tmp_path):
     (coco / "val/1.jpg").write_bytes(b"no image")
     result = run("stats", coco, "--page", tmp_path / "page.html", code=1)
-    assert "1.jpg: no image that Pillow knows" in result.stderr
+    assert "1.jpg: not an image format that Pillow supports" in result.stderr
     assert (tmp_path / "page.html").read_text().count("<figure") == 1
 
 

@@ -31,14 +31,14 @@ def npy_header(shape):
 @pytest.mark.parametrize("shape", [(10**9, 10**9), (10**6, 10**4, 3)], ids=str)
 def test_an_array_that_claims_more_than_its_file_is_refused(tmp_path, shape):
     (tmp_path / "a.npy").write_bytes(npy_header(shape))
-    with pytest.raises(ImageReadError, match=r"a\.npy: no array"):
+    with pytest.raises(ImageReadError, match=r"a\.npy: not a NumPy array file"):
         read_image(tmp_path / "a.npy")
 
 
 def test_an_array_beyond_the_limit_of_pixels_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(images_module, "MAX_PIXELS", 50)
     np.save(tmp_path / "a.npy", np.zeros((6, 10, 2), np.uint8))
-    with pytest.raises(ImageReadError, match="10 x 6 pixels, more than the limit of 50"):
+    with pytest.raises(ImageReadError, match="at most 50 pixels, got 10 x 6"):
         read_image(tmp_path / "a.npy")
 
 
@@ -56,7 +56,7 @@ def test_a_tiff_bomb_is_refused(tmp_path, monkeypatch):
     tifffile = pytest.importorskip("tifffile", reason="pip install 'detectory-data[tiff]'")
     tifffile.imwrite(tmp_path / "a.tif", np.zeros((20, 30, 5), np.uint16), photometric="minisblack")
     monkeypatch.setattr(images_module, "MAX_PIXELS", 100)
-    with pytest.raises(ImageReadError, match="more than the limit of 100"):
+    with pytest.raises(ImageReadError, match="must have at most 100 pixels"):
         read_image(tmp_path / "a.tif")
 
 
@@ -85,8 +85,8 @@ MAPPER = DatasetMapper(True, augmentations=[transforms.Resize((32, 32))], image_
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"bbox": [1, 1, float("nan"), 3]}, "bbox must be finite numbers"),
-        ({"segmentation": [[1, 1, float("nan"), 1, 6, 6]]}, "a polygon's coordinates must be finite numbers"),
+        ({"bbox": [1, 1, float("nan"), 3]}, "bbox must be finite"),
+        ({"segmentation": [[1, 1, float("nan"), 1, 6, 6]]}, "coordinates of polygons must be finite"),
         ({"segmentation": [[1, 2, 3]]}, "cannot reshape"),
         (
             {"segmentation": {"size": [10**6, 10**6], "counts": "0"}},
@@ -94,7 +94,7 @@ MAPPER = DatasetMapper(True, augmentations=[transforms.Resize((32, 32))], image_
         ),
         (
             {"segmentation": {"size": [40, 64], "counts": [2**40]}},
-            r"'counts'\] must lie in \[0, 2\^31\), got \[1099",
+            r"'counts'\] must be .*, got \[1099",
         ),
         ({"segmentation": np.ones((5, 5), bool)}, "expected an image of 64x40"),
     ],
@@ -110,7 +110,7 @@ def test_a_bad_annotation_of_ones_own_dataset_is_named(coco, change, message, ma
         use_instance_mask=True,
         instance_mask_format=mask_format,
     )
-    with pytest.raises(ValueError, match=rf"2\.jpg \(image id 2\): bad annotation .*{message}") as caught:
+    with pytest.raises(ValueError, match=rf"2\.jpg \(image id 2\): invalid annotation .*{message}") as caught:
         mapper(record)
     assert "\n" not in str(caught.value)
 
@@ -118,10 +118,10 @@ def test_a_bad_annotation_of_ones_own_dataset_is_named(coco, change, message, ma
 def test_proposals_and_labels_that_do_not_fit_are_named(coco):
     record = load_coco_json(coco.file, coco.images)[1]
     Image.new("L", (5, 5)).save(coco.images / "labels.png")
-    with pytest.raises(ValueError, match=r"labels\.png: the labels have the \(height, width\) \(5, 5\)"):
+    with pytest.raises(ValueError, match=r"labels\.png: the label image must be .*got \(5, 5\)"):
         MAPPER({**record, "sem_seg_file_name": coco.images / "labels.png"})
     mapper = DatasetMapper(True, augmentations=[], image_format="RGB", precomputed_proposal_topk=9)
-    with pytest.raises(ValueError, match=r"2\.jpg: expected finite boxes and as many logits, got 1 boxes"):
+    with pytest.raises(ValueError, match=r"2\.jpg: boxes must be finite and have one logit each, got 1 boxes"):
         mapper({**record, "proposal_boxes": [[1, 2, 3, 4]], "proposal_objectness_logits": [1, 2]})
 
 
@@ -172,8 +172,8 @@ def test_bad_images_are_left_out_and_counted_when_asked(coco, workers):
 
 def test_too_many_bad_images_end_the_training(coco):
     spoil(coco, "missing")
-    with pytest.raises(RuntimeError, match=r"more than 1 bad samples, the last one: .*2\.jpg"):
-        batches(coco, SkipBadSamples(MAPPER, at_most=1), 0)
+    with pytest.raises(RuntimeError, match=r"more than 1 invalid samples; the last error is: .*2\.jpg"):
+        batches(coco, SkipBadSamples(MAPPER, max_skipped=1), 0)
 
 
 def killing_mapper(record):

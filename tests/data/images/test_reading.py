@@ -78,20 +78,20 @@ def test_a_truncated_image_is_named(tmp_path, name):
 
 def test_what_is_no_image_is_named(tmp_path):
     (tmp_path / "a.jpg").write_bytes(b"hello")
-    with pytest.raises(ImageReadError, match=r"a\.jpg: no image that Pillow knows"):
+    with pytest.raises(ImageReadError, match=r"a\.jpg: not an image format that Pillow supports"):
         read_image(tmp_path / "a.jpg", "RGB")
 
 
 def test_arrays_with_pickled_objects_are_refused(tmp_path):
     np.save(tmp_path / "a.npy", np.array([{}], dtype=object), allow_pickle=True)
-    with pytest.raises(ImageReadError, match=r"a\.npy: no array"):
+    with pytest.raises(ImageReadError, match=r"a\.npy: not a NumPy array file"):
         read_image(tmp_path / "a.npy")
 
 
 @pytest.mark.parametrize("name", ["a.jpg", "a.png"])
 def test_an_image_bomb_is_refused_before_it_is_decoded(tmp_path, monkeypatch, name):
     monkeypatch.setattr(images_module, "MAX_PIXELS", 1000)
-    with pytest.raises(ImageReadError, match="40 x 30 pixels, more than the limit of 1000"):
+    with pytest.raises(ImageReadError, match="must have at most 1000 pixels, got 40 x 30"):
         read_image(saved(tmp_path, name), "RGB")
 
 

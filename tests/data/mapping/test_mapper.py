@@ -87,7 +87,7 @@ def test_proposals_are_moved_and_cut(record):
 
 def test_a_bad_annotation_is_named(record):
     record["annotations"][0]["segmentation"] = 5
-    with pytest.raises(ValueError, match=r"1.jpg \(image id 1\): bad annotation .* got int"):
+    with pytest.raises(ValueError, match=r"1.jpg \(image id 1\): invalid annotation .* got int"):
         mapper()(record)
 
 
@@ -100,7 +100,7 @@ def test_another_size_than_recorded_is_named(record):
 def test_rle_masks_need_the_bitmask_format(record):
     record["annotations"][0]["segmentation"] = {"size": [40, 64], "counts": [10, 20, 40 * 64 - 30]}
     assert mapper(instance_mask_format="bitmask")(record)["instances"].gt_masks.tensor.sum() == 20
-    with pytest.raises(ValueError, match="use mask_format='bitmask'"):
+    with pytest.raises(ValueError, match="Use mask_format='bitmask'"):
         mapper()(record)
 
 
@@ -116,7 +116,7 @@ def test_mirrored_keypoints_change_sides():
 
 
 def test_mirrored_keypoints_need_the_flip_indices():
-    with pytest.raises(ValueError, match="keypoint_hflip_indices must be given"):
+    with pytest.raises(ValueError, match="keypoint_hflip_indices must be set"):
         mapping.transform_keypoint_annotations([1, 1, 2], T.TransformList([T.HFlipTransform(10)]), (5, 10))
 
 

@@ -14,7 +14,7 @@ from detectory.data import (
     build_detection_train_loader,
 )
 from detectory.data import transforms as T
-from detectory.data.mapping.multi_image import Scene
+from detectory.data.mapping.mixes import Scene
 
 COLORS = np.array([[200, 0, 0], [0, 200, 0], [0, 0, 200], [90, 90, 90]], np.uint8)
 
@@ -174,11 +174,11 @@ def test_at_inference_nothing_is_mixed(records):
 
 
 def test_rejects_copy_paste_without_bitmasks(records):
-    with pytest.raises(ValueError, match="CopyPaste needs use_instance_mask=True"):
+    with pytest.raises(ValueError, match="CopyPaste requires use_instance_mask=True"):
         MixingMapper(True, dataset=records, mixes=[CopyPaste()], augmentations=[], image_format="RGB")
 
 
 def test_rejects_semantic_labels(records):
     record = {**records[0], "sem_seg_file_name": "x.png"}
-    with pytest.raises(ValueError, match="semantic labels cannot be mixed"):
+    with pytest.raises(ValueError, match="semantic segmentation cannot be combined"):
         mapper(records, [])(record)

@@ -35,7 +35,7 @@ def test_what_is_no_coco_file_is_one_problem_for_each_list(tmp_path):
 def test_an_image_bomb_is_named(coco, monkeypatch):
     monkeypatch.setattr("detectory.data.images.reading.MAX_PIXELS", 1000)
     problems = check_dataset(coco.file, decode=True)
-    assert all("more than the limit of 1000" in problem.message for problem in problems)
+    assert all("must have at most 1000 pixels" in problem.message for problem in problems)
     assert len(problems) == 4
 
 

@@ -1,4 +1,4 @@
-"""Weights of classes for federated losses."""
+"""Class weights for federated losses."""
 
 from collections.abc import Sequence
 
@@ -9,16 +9,16 @@ from .consistency import check_metadata_consistency
 
 
 def get_fed_loss_cls_weights(dataset_names: str | Sequence[str], freq_weight_power: float = 1.0) -> torch.Tensor:
-    """Compute a weight for each class from how many training images it appears in.
+    """Return the weight of each class, a power of the number of training images that contain it.
 
     Args:
-        dataset_names: Datasets with `class_image_count` in their metadata: dicts with `id` and `image_count`.
-        freq_weight_power: Exponent on the count.
+        dataset_names: Datasets with `class_image_count` in their metadata, dicts with `id` and `image_count`.
+        freq_weight_power: The exponent.
 
     Returns:
-        `(K,)` float32, in the order of the category ids.
+        Float32, shape (K,), in the order of the category ids.
 
-    Source: X. Zhou et al.: Probabilistic two-stage detection, 2021, section 5.
+    Source: Zhou et al. 2021, "Probabilistic two-stage detection", section 5.
     """
     names = [dataset_names] if isinstance(dataset_names, str) else list(dataset_names)
     check_metadata_consistency("class_image_count", names)

@@ -1,4 +1,4 @@
-"""Whether datasets that are used together agree."""
+"""Consistency of the metadata of datasets that are used together."""
 
 from collections.abc import Sequence
 
@@ -6,15 +6,15 @@ from .catalog import MetadataCatalog
 
 
 def check_metadata_consistency(key: str, dataset_names: Sequence[str]) -> None:
-    """Check that a piece of metadata is the same for all datasets.
+    """Check that a metadata attribute is equal for all datasets.
 
     Args:
-        key: Name of the attribute.
+        key: The name of the attribute.
         dataset_names: Registered names, at least one.
 
     Raises:
-        ValueError: Two datasets disagree; the message names both.
-        AttributeError: A dataset does not have the attribute.
+        ValueError: If the attribute differs between two datasets.
+        AttributeError: If a dataset does not have the attribute.
     """
     if not dataset_names:
         raise ValueError("check_metadata_consistency: dataset_names must not be empty")

@@ -1,4 +1,4 @@
-"""Read image files into arrays."""
+"""Decoding of image files into arrays."""
 
 from .reading import (
     ImageReadError,

@@ -1,4 +1,4 @@
-"""Image files in folders."""
+"""Search for image files in folders."""
 
 from pathlib import Path
 
@@ -6,10 +6,10 @@ IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
 
 
 def images_below(folder: Path) -> list[Path]:
-    """List the images below a folder in the order of their names.
+    """Return the images in a folder and its subfolders, sorted by path.
 
     Raises:
-        FileNotFoundError: There are none.
+        FileNotFoundError: If the folder contains no images.
     """
     files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES)
     if not files:

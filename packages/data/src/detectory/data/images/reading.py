@@ -1,4 +1,4 @@
-"""Read images of any kind into arrays, quickly and with limits."""
+"""Decoding of image files into arrays, with a size limit."""
 
 import functools
 import io
@@ -17,38 +17,38 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from .jpeg_header import JpegHeader, read_jpeg_header
 
-logger = logging.getLogger(__name__)
+_logger = logging.getLogger(__name__)
 
 PILLOW_MODES = ("RGB", "L", "HSV", "YCbCr", "LAB", "CMYK", "RGBA", "I", "F", "1", "P")
 FORMATS = ("BGR", "YUV-BT.601", *PILLOW_MODES)
 RGB_TO_YUV = np.array([[0.299, 0.587, 0.114], [-0.14713, -0.28886, 0.436], [0.615, -0.51499, -0.10001]])
 YUV_TO_RGB = np.array([[1.0, 0.0, 1.13983], [1.0, -0.39465, -0.58060], [1.0, 2.03211, 0.0]])
 
-#: Images with more pixels are refused: a file of a few kilobytes can demand all memory.
+#: Images with more pixels are rejected, because a file of a few kilobytes could use up all memory.
 MAX_PIXELS = 178_956_970
 
 
 class ImageReadError(ValueError):
-    """A file exists but holds no readable image; the message names the file."""
+    """A file exists but is not a readable image."""
 
 
 class SizeMismatchError(ValueError):
-    """An image has another width or height than its record says."""
+    """The size of an image differs from its record."""
 
 
 @functools.cache
 def _torchvision_jpeg() -> Callable[..., torch.Tensor] | None:
-    """Return torchvision's JPEG decoder; None where torchvision cannot be loaded with the torch at hand."""
+    """Return torchvision's JPEG decoder, or None if torchvision cannot be loaded."""
     try:
         from torchvision.io import ImageReadMode, decode_jpeg
     except (ImportError, OSError, RuntimeError) as error:
-        logger.warning("torchvision's JPEG decoder is not available, Pillow's is used: %s", error)
+        _logger.warning("torchvision's JPEG decoder is unavailable, falling back to Pillow: %s", error)
         return None
     modes = {"RGB": ImageReadMode.RGB, "L": ImageReadMode.GRAY, None: ImageReadMode.UNCHANGED}
 
     def decode(data: torch.Tensor, mode: str | None) -> torch.Tensor:
         with warnings.catch_warnings():
-            # Since 0.29 every call announces a successor; Pillow takes over when the decoder is gone.
+            # Deprecated since torchvision 0.29. Pillow is the fallback once the function is removed.
             warnings.simplefilter("ignore", DeprecationWarning)
             return decode_jpeg(data, mode=modes[mode], apply_exif_orientation=True)
 
@@ -56,7 +56,7 @@ def _torchvision_jpeg() -> Callable[..., torch.Tensor] | None:
 
 
 def _decoded_by_torchvision(data: bytes, header: JpegHeader, mode: str | None) -> np.ndarray | None:
-    """Decode ordinary JPEG files; None for what Pillow does better."""
+    """Decode 8-bit JPEG files in grey or RGB; return None for other files, which Pillow decodes."""
     decode = _torchvision_jpeg()
     components = {"RGB": 3, "L": 1, None: 3}.get(mode)
     if decode is None or header.bits != 8 or header.components != components:
@@ -64,14 +64,14 @@ def _decoded_by_torchvision(data: bytes, header: JpegHeader, mode: str | None) -
     try:
         image = decode(torch.frombuffer(bytearray(data), dtype=torch.uint8), mode)
     except RuntimeError:
-        # Pillow decodes it or says what is wrong with it.
+        # Pillow can decode the file or reports what is wrong.
         return None
     return image.permute(1, 2, 0).numpy()
 
 
 def _check_pixels(width: int, height: int, name: str) -> None:
     if width * height > MAX_PIXELS:
-        raise ImageReadError(f"{name}: an image of {width} x {height} pixels, more than the limit of {MAX_PIXELS}")
+        raise ImageReadError(f"{name}: image must have at most {MAX_PIXELS} pixels, got {width} x {height}")
 
 
 def _pillow_array(image: Image.Image, mode: str | None) -> np.ndarray:
@@ -91,9 +91,9 @@ def _decoded_by_pillow(data: bytes, name: str, mode: str | None) -> np.ndarray:
     except UnidentifiedImageError as error:
         if name.lower().endswith((".tif", ".tiff")):
             return _decoded_by_tifffile(data, name)
-        raise ImageReadError(f"{name}: no image that Pillow knows ({len(data)} bytes)") from error
+        raise ImageReadError(f"{name}: not an image format that Pillow supports ({len(data)} bytes)") from error
     except Image.DecompressionBombError as error:
-        raise ImageReadError(f"{name}: an image of more pixels than the limit of {MAX_PIXELS}: {error}") from error
+        raise ImageReadError(f"{name}: image must have at most {MAX_PIXELS} pixels: {error}") from error
     except (OSError, SyntaxError, ValueError, EOFError) as error:
         if isinstance(error, ImageReadError):
             raise
@@ -105,7 +105,7 @@ def _decoded_by_tifffile(data: bytes, name: str) -> np.ndarray:
         import tifffile
     except ImportError as error:
         raise ImageReadError(
-            f"{name}: Pillow cannot read this TIFF (many channels or 16-bit colours); "
+            f"{name}: Pillow does not support this TIFF (more than four channels or 16-bit colours): "
             "pip install 'detectory-data[tiff]'"
         ) from error
     try:
@@ -121,13 +121,13 @@ def _decoded_by_tifffile(data: bytes, name: str) -> np.ndarray:
 
 
 def _decoded(path: str, mode: str | None) -> np.ndarray:
-    """Read a file as `(H, W)` or `(H, W, C)` in Pillow's mode, or as it is stored for None."""
+    """Return an array of shape (H, W) or (H, W, C) in a Pillow mode; None keeps the stored mode."""
     if path.lower().endswith(".npy"):
         try:
-            # Mapped first: a header of a few bytes may claim more memory than there is.
+            # Memory-mapped, because the header can claim more memory than available.
             array = np.load(path, mmap_mode="r", allow_pickle=False)
         except (ValueError, EOFError) as error:
-            raise ImageReadError(f"{path}: no array: {error}") from error
+            raise ImageReadError(f"{path}: not a NumPy array file: {error}") from error
         if array.ndim not in (2, 3):
             raise ImageReadError(f"{path}: expected an (H, W) or (H, W, C) array, got shape {array.shape}")
         _check_pixels(array.shape[1], array.shape[0], path)
@@ -137,7 +137,7 @@ def _decoded(path: str, mode: str | None) -> np.ndarray:
     header = read_jpeg_header(data)
     if header is not None:
         _check_pixels(header.width, header.height, path)
-        # Both decoders fill in grey where data are missing; a file without its end is damaged.
+        # Both decoders fill missing data with grey; a file without end marker is damaged.
         array = _decoded_by_torchvision(data, header, mode) if header.is_complete else None
         if array is not None:
             return array if array.shape[2] > 1 else array[:, :, 0]
@@ -145,9 +145,9 @@ def _decoded(path: str, mode: str | None) -> np.ndarray:
 
 
 def read_image_view(file_name: str | os.PathLike[str], format: str | None = None) -> np.ndarray:
-    """Read an image like `read_image`, where BGR may be a view with reversed channels of RGB memory.
+    """Read an image like `read_image`, but return BGR as a view of RGB memory with reversed channels.
 
-    Resizing and the final copy into a tensor undo the reversal for free, so that no separate pass swaps channels.
+    Resizing and the final copy into a tensor handle the reversal at no extra cost, which saves one pass over the image.
     """
     if format is not None and format not in FORMATS:
         raise ValueError(f"read_image: format must be one of {', '.join(FORMATS)} or None, got {format!r}")
@@ -163,29 +163,28 @@ def read_image_view(file_name: str | os.PathLike[str], format: str | None = None
 
 
 def read_image(file_name: str | os.PathLike[str], format: str | None = None) -> np.ndarray:
-    """Read an image file and turn it upright as its EXIF orientation says.
+    """Read an image file and apply its EXIF orientation.
 
     Args:
-        file_name: JPEG, PNG or anything else that Pillow reads, TIFF with uint16 or float32 pixels, or a `.npy` array
-            of `(H, W)` or `(H, W, C)` with any number of channels.
-        format: `"RGB"`, `"BGR"`, `"L"` (grey), `"YUV-BT.601"`, another mode of Pillow, for example `"HSV"`,
-            or None for the pixels as they are stored.
-            Palettes, CMYK and transparency are converted; 16-bit grey is scaled to 8 bits. A `.npy` array keeps its
-            channels; only BGR reverses them.
+        file_name: The path of a file in any format that Pillow supports, a TIFF with uint16 or float32 pixels, or a
+            `.npy` array of shape (H, W) or (H, W, C) with any number of channels.
+        format: `"RGB"`, `"BGR"`, `"L"` (grey), `"YUV-BT.601"`, another Pillow mode such as `"HSV"`, or None for the
+            stored pixels. Palettes, CMYK and transparency are converted; 16-bit grey is scaled to 8 bits. The channels
+            of a `.npy` array are kept, but reversed for `"BGR"`.
 
     Returns:
-        `(H, W, C)` uint8 in [0, 255]; C is 1 for `"L"`. YUV is floating point with Y in [0, 1]. For None the
+        Uint8 in [0, 255], shape (H, W, C), with C = 1 for `"L"`. YUV is floating point with Y in [0, 1]. For None the
         stored shape and dtype.
 
     Raises:
-        FileNotFoundError: There is no such file.
-        ImageReadError: The file is damaged, no image, or has more than `MAX_PIXELS` pixels.
+        FileNotFoundError: If the file does not exist.
+        ImageReadError: If the file is damaged, not an image, or has more than `MAX_PIXELS` pixels.
     """
     return np.ascontiguousarray(read_image_view(file_name, format))
 
 
 def convert_PIL_to_numpy(image: Image.Image, format: str | None) -> np.ndarray:
-    """Turn a Pillow image into an array of a format of `read_image`."""
+    """Convert a Pillow image to an array in one of the formats of `read_image`."""
     mode = {"BGR": "RGB", "YUV-BT.601": "RGB"}.get(format, format) if format else None
     array = np.asarray(image if mode is None else image.convert(mode))
     if format == "L":
@@ -199,11 +198,11 @@ def convert_image_to_rgb(image: np.ndarray | torch.Tensor, format: str) -> np.nd
     """Convert an image to RGB.
 
     Args:
-        image: `(H, W, C)` array or tensor in `format`.
+        image: An array or tensor of shape (H, W, C) in `format`.
         format: One of the formats of `read_image`.
 
     Returns:
-        `(H, W, 3)` in [0, 255], uint8 or floating point.
+        Shape (H, W, 3), in [0, 255], uint8 or floating point.
     """
     if isinstance(image, torch.Tensor):
         image = image.cpu().numpy()
@@ -218,11 +217,11 @@ def convert_image_to_rgb(image: np.ndarray | torch.Tensor, format: str) -> np.nd
     return np.asarray(Image.fromarray(image, mode=format).convert("RGB"))
 
 
-def check_image_size(dataset_dict: dict[str, Any], image: np.ndarray) -> None:
-    """Compare an image with the `width` and `height` of its record; where these are missing, set them.
+def check_image_size(dataset_dict: Any, image: np.ndarray) -> None:
+    """Compare the size of an image with the `width` and `height` of its record, which are set if missing.
 
     Raises:
-        SizeMismatchError: They differ.
+        SizeMismatchError: If the sizes differ.
     """
     height, width = image.shape[:2]
     for key, value in (("width", width), ("height", height)):
@@ -236,19 +235,19 @@ def check_image_size(dataset_dict: dict[str, Any], image: np.ndarray) -> None:
 
 
 def image_size_of_file(file_name: str | os.PathLike[str]) -> tuple[int, int]:
-    """Return the `(height, width)` of an image as `read_image` gives it, from the file's header alone."""
+    """Return the `(height, width)` of the result of `read_image` from the header of the file."""
     path = Path(file_name)
     if path.suffix.lower() == ".npy":
         shape = np.load(path, mmap_mode="r", allow_pickle=False).shape
         return int(shape[0]), int(shape[1])
     try:
         with Image.open(path) as image:
-            turned = image.getexif().get(0x0112, 1) in (5, 6, 7, 8)
+            is_transposed = image.getexif().get(0x0112, 1) in (5, 6, 7, 8)
             width, height = image.size
     except UnidentifiedImageError as error:
-        raise ImageReadError(f"{path}: no image that Pillow knows") from error
+        raise ImageReadError(f"{path}: not an image format that Pillow supports") from error
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         if isinstance(error, FileNotFoundError):
             raise
         raise ImageReadError(f"{path}: the image is damaged: {error}") from error
-    return (width, height) if turned else (height, width)
+    return (width, height) if is_transposed else (height, width)

@@ -1,4 +1,4 @@
-"""Turn dataset records into training samples."""
+"""Mappers from dataset records to model inputs, and the functions from which custom mappers are built."""
 
 from .annotations import (
     annotations_to_instances,
@@ -10,7 +10,8 @@ from .annotations import (
 )
 from .keypoints import create_keypoint_hflip_indices, transform_keypoint_annotations
 from .mapper import DatasetMapper
-from .multi_image import CopyPaste, MixingMapper, MixUp, Mosaic
+from .mixes import CopyPaste, MixUp, Mosaic
+from .multi_image import MixingMapper
 from .proposals import transform_proposals
 from .skip_bad_samples import SkipBadSamples
 from .whole_image import transform_all_annotations

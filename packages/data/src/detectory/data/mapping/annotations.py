@@ -1,4 +1,4 @@
-"""Transform annotations and gather them into Instances."""
+"""Transformation of annotations and their conversion to `Instances`."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -9,6 +9,7 @@ import torch
 from detectory.data.images import reading
 from detectory.data.transforms import CropTransform, Transform, TransformList
 from detectory.structures import (
+    Annotation,
     BitMasks,
     Boxes,
     BoxMode,
@@ -23,41 +24,43 @@ from detectory.structures import (
 from .keypoints import transform_keypoint_annotations
 
 
-def get_bbox(annotation: dict[str, Any]) -> list[float]:
-    """Return an annotation's box as `[x1, y1, x2, y2]`; 360 degrees of a rotated one are its hull."""
+def get_bbox(annotation: Annotation) -> list[float]:
+    """Return the box of an annotation as `[x1, y1, x2, y2]`; for a rotated box, its axis-aligned bounding box."""
     return BoxMode.convert(list(annotation["bbox"]), annotation["bbox_mode"], BoxMode.XYXY_ABS)
 
 
 def transform_instance_annotations(
-    annotation: dict[str, Any],
+    annotation: Annotation,
     transforms: TransformList | Sequence[Transform],
     image_size: tuple[int, int],
     *,
     keypoint_hflip_indices: Sequence[int] | np.ndarray | None = None,
-) -> dict[str, Any]:
-    """Apply transforms to the box, the segmentation and the keypoints of one instance.
+) -> Annotation:
+    """Apply transforms to the box, the segmentation and the keypoints of one object.
 
-    Boxes are clipped to the image. Polygons are transformed corner by corner, run-length codes as masks.
+    Boxes are clipped to the image. Polygons are transformed as coordinates; RLE masks are decoded and transformed as
+    bitmaps.
 
     Args:
-        annotation: A dict of the standard format, changed in place.
-        transforms: What was applied to the image.
+        annotation: The annotation, modified in place.
+        transforms: The transforms that were applied to the image.
         image_size: `(height, width)` of the transformed image.
         keypoint_hflip_indices: See `create_keypoint_hflip_indices`.
 
     Returns:
-        The dict: `bbox` an array `(x1, y1, x2, y2)`, `bbox_mode` `XYXY_ABS`, `segmentation` a list of flat
-        arrays or an `(H, W)` mask, `keypoints` a `(K, 3)` array.
+        The annotation: `bbox` is an array `(x1, y1, x2, y2)`, `bbox_mode` is `XYXY_ABS`, `segmentation` a list of flat
+        arrays or a mask of shape (H, W), `keypoints` an array of shape (K, 3).
 
     Raises:
-        ValueError: A number is not finite, a mask has another size than the image or more pixels than the limit.
+        ValueError: If a coordinate is not finite, or a mask does not match the image or is too large.
+        TypeError: If the type of the segmentation is not supported.
     """
     if not isinstance(transforms, TransformList):
         transforms = TransformList(list(transforms))
-    given = np.array([get_bbox(annotation)], dtype=np.float64)
-    if not np.isfinite(given).all():
-        raise ValueError(f"bbox must be finite numbers, got {annotation['bbox']}")
-    box = transforms.apply_box(given)[0].clip(min=0)
+    original = np.array([get_bbox(annotation)], dtype=np.float64)
+    if not np.isfinite(original).all():
+        raise ValueError(f"bbox must be finite, got {annotation['bbox']}")
+    box = transforms.apply_box(original)[0].clip(min=0)
     height, width = image_size
     annotation["bbox"] = np.minimum(box, [width, height, width, height])
     annotation["bbox_mode"] = BoxMode.XYXY_ABS
@@ -74,38 +77,43 @@ def _transformed_segmentation(segmentation: Any, transforms: TransformList, imag
     if isinstance(segmentation, list):
         polygons = [np.asarray(polygon, dtype=np.float64).reshape(-1, 2) for polygon in segmentation]
         if not all(np.isfinite(polygon).all() for polygon in polygons):
-            raise ValueError("a polygon's coordinates must be finite numbers")
+            raise ValueError("segmentation: coordinates of polygons must be finite")
         return [polygon.reshape(-1) for polygon in transforms.apply_polygons(polygons)]
     if isinstance(segmentation, (dict, np.ndarray)):
         mask = _decoded(segmentation) if isinstance(segmentation, dict) else segmentation
         mask = transforms.apply_segmentation(mask)
         if tuple(mask.shape[:2]) != tuple(image_size):
-            raise ValueError(f"a mask has the size {mask.shape[:2]} after the transforms, the image {image_size}")
+            raise ValueError(
+                f"segmentation: mask must be {image_size} (height, width) after the transforms, got {mask.shape[:2]}"
+            )
         return mask
     raise TypeError(
-        "segmentation must be a list of polygons, an RLE dict of COCO or an (H, W) array, "
+        "segmentation must be a list of polygons, an RLE dict or an array of shape (H, W), "
         f"got {type(segmentation).__name__}"
     )
 
 
 def _decoded(rle: dict[str, Any]) -> np.ndarray:
-    """Decode an RLE to a uint8 mask; Pillow, which resizes masks, does not read bool arrays."""
+    """Decode an RLE mask to uint8, which Pillow can resize, unlike bool."""
     return rle_to_bitmask(rle, reading.MAX_PIXELS).view(np.uint8)
 
 
 def annotations_to_instances(
-    annos: Sequence[dict[str, Any]], image_size: tuple[int, int], mask_format: str = "polygon"
+    annos: Sequence[Annotation], image_size: tuple[int, int], mask_format: str = "polygon"
 ) -> Instances:
-    """Gather the annotations of one image into the object that models train on.
+    """Convert the annotations of one image to the ground truth of a model input.
 
     Args:
-        annos: Dicts of the standard format, usually from `transform_instance_annotations`.
-        image_size: `(height, width)`.
-        mask_format: `"polygon"`, or `"bitmask"`, which also takes run-length codes and `(H, W)` arrays.
+        annos: Annotations, usually from `transform_instance_annotations`.
+        image_size: `(height, width)` of the image.
+        mask_format: `"polygon"`, or `"bitmask"`, which also supports RLE dicts and arrays of shape (H, W).
 
     Returns:
-        Instances with `gt_boxes` (Boxes), `gt_classes` (int64), and `gt_masks` (PolygonMasks or BitMasks) and
-        `gt_keypoints` (Keypoints) where the first annotation has them.
+        `Instances` with `gt_boxes` (`Boxes`), `gt_classes` (int64) and, if the first annotation has them, `gt_masks`
+        (`PolygonMasks` or `BitMasks`) and `gt_keypoints` (`Keypoints`).
+
+    Raises:
+        ValueError: If `mask_format` is invalid or does not support a segmentation.
     """
     boxes = np.array([get_bbox(annotation) for annotation in annos], dtype=np.float32).reshape(-1, 4)
     target = Instances(image_size)
@@ -125,8 +133,8 @@ def _masks(segmentations: list[Any], image_size: tuple[int, int], mask_format: s
         for segmentation in segmentations:
             if not isinstance(segmentation, list):
                 raise ValueError(
-                    "annotations_to_instances: mask_format='polygon' needs polygons, got "
-                    f"{type(segmentation).__name__}; use mask_format='bitmask' for run-length codes and masks"
+                    "annotations_to_instances: mask_format='polygon' requires polygons, got "
+                    f"{type(segmentation).__name__}. Use mask_format='bitmask' for RLE and bitmaps"
                 )
         return PolygonMasks(segmentations)
     if mask_format != "bitmask":
@@ -144,19 +152,19 @@ def _bitmask(segmentation: Any, image_size: tuple[int, int]) -> np.ndarray:
         return segmentation
     got = f"shape {segmentation.shape}" if isinstance(segmentation, np.ndarray) else type(segmentation).__name__
     raise ValueError(
-        f"annotations_to_instances: mask_format='bitmask' takes polygons, COCO's RLE dicts and (H, W) arrays, got {got}"
+        f"annotations_to_instances: segmentation must be polygons, an RLE dict or an array of shape (H, W), got {got}"
     )
 
 
-def annotations_to_instances_rotated(annos: Sequence[dict[str, Any]], image_size: tuple[int, int]) -> Instances:
-    """Gather annotations with rotated boxes, clipped to the image.
+def annotations_to_instances_rotated(annos: Sequence[Annotation], image_size: tuple[int, int]) -> Instances:
+    """Convert annotations with rotated boxes to the ground truth of a model input.
 
     Args:
-        annos: Dicts whose `bbox` is `(x_center, y_center, width, height, angle in degrees)`.
-        image_size: `(height, width)`.
+        annos: Annotations with `bbox` as `(x_center, y_center, width, height, angle)` in pixels and degrees.
+        image_size: `(height, width)` of the image.
 
     Returns:
-        Instances with `gt_boxes` (RotatedBoxes) and `gt_classes` (int64).
+        `Instances` with `gt_boxes` (`RotatedBoxes`, clipped to the image) and `gt_classes` (int64).
     """
     boxes = np.array([annotation["bbox"] for annotation in annos], dtype=np.float32).reshape(-1, 5)
     target = Instances(image_size)
@@ -173,20 +181,23 @@ def filter_empty_instances(
     box_threshold: float = 1e-5,
     return_mask: bool = False,
 ) -> Any:
-    """Leave out instances of which nothing is left.
+    """Remove objects with an empty box or mask.
 
     Args:
-        instances: With `gt_boxes`, perhaps `gt_masks`.
-        by_box: Leave out boxes whose width or height is at most `box_threshold`.
-        by_mask: Leave out empty masks.
-        box_threshold: In pixels.
-        return_mask: Also return which ones were kept.
+        instances: `Instances` with `gt_boxes` and optionally `gt_masks`.
+        by_box: Whether to remove objects with a side not longer than `box_threshold`.
+        by_mask: Whether to remove objects with an empty mask.
+        box_threshold: The threshold in pixels.
+        return_mask: Whether to also return which objects were kept.
 
     Returns:
-        The kept instances; with `return_mask` also a `(N,)` bool tensor.
+        The remaining objects; with `return_mask` also a bool tensor of shape (N,).
+
+    Raises:
+        ValueError: If both `by_box` and `by_mask` are false.
     """
     if not by_box and not by_mask:
-        raise ValueError("filter_empty_instances: by_box or by_mask must be on")
+        raise ValueError("filter_empty_instances: by_box or by_mask must be true")
     kept = torch.ones(len(instances), dtype=torch.bool)
     if by_box:
         kept &= instances.gt_boxes.nonempty(threshold=box_threshold)
@@ -196,22 +207,27 @@ def filter_empty_instances(
 
 
 def gen_crop_transform_with_instance(
-    crop_size: tuple[int, int], image_size: tuple[int, int], instance: dict[str, Any]
+    crop_size: tuple[int, int], image_size: tuple[int, int], instance: Annotation
 ) -> CropTransform:
-    """Draw a window that contains the centre of an instance's box.
+    """Return a random crop that contains the centre of an object.
 
     Args:
-        crop_size: `(height, width)` of the window, at most the image's.
-        image_size: `(height, width)`.
-        instance: An annotation with `bbox` and `bbox_mode`.
+        crop_size: `(height, width)` of the crop, not larger than the image.
+        image_size: `(height, width)` of the image.
+        instance: The annotation of the object.
+
+    Raises:
+        ValueError: If the crop is larger than the image, or the centre of the box is outside the image.
     """
     crop, size = np.asarray(crop_size, dtype=np.int32), np.asarray(image_size, dtype=np.int32)
     if (crop > size).any():
-        raise ValueError(f"gen_crop_transform_with_instance: crop_size {crop_size} exceeds the image's {image_size}")
+        raise ValueError(f"gen_crop_transform_with_instance: crop_size must be at most {image_size}, got {crop_size}")
     x1, y1, x2, y2 = get_bbox(instance)
     center = np.array([(y1 + y2) * 0.5, (x1 + x2) * 0.5])
     if (center < 0).any() or (center > size).any():
-        raise ValueError(f"gen_crop_transform_with_instance: the box {instance['bbox']} has its centre outside")
+        raise ValueError(
+            f"gen_crop_transform_with_instance: centre of bbox must be in the image, got {instance['bbox']}"
+        )
     low = np.clip(np.floor(center).astype(np.int32) - crop, 0, size - crop)
     high = np.clip(np.minimum(np.ceil(center).astype(np.int32), size - crop), low, None)
     y, x = np.random.randint(low[0], high[0] + 1), np.random.randint(low[1], high[1] + 1)

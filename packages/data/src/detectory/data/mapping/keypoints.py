@@ -1,4 +1,4 @@
-"""Keypoints under transforms."""
+"""Transformation of keypoint annotations."""
 
 from collections.abc import Sequence
 
@@ -10,13 +10,16 @@ from detectory.data.transforms import HFlipTransform, TransformList
 
 
 def create_keypoint_hflip_indices(dataset_names: str | Sequence[str]) -> list[int]:
-    """Compute how keypoints change places when an image is mirrored.
+    """Return the permutation of keypoints under a horizontal flip, which exchanges left and right.
 
     Args:
-        dataset_names: One or more datasets whose metadata have the same `keypoint_names` and `keypoint_flip_map`.
+        dataset_names: One or more datasets with the same `keypoint_names` and `keypoint_flip_map` in their metadata.
 
     Returns:
-        For each keypoint the index of the one that takes its place.
+        For each keypoint the index of the keypoint that replaces it.
+
+    Raises:
+        ValueError: If the datasets differ, or `keypoint_flip_map` contains an unknown name.
     """
     names = [dataset_names] if isinstance(dataset_names, str) else list(dataset_names)
     check_metadata_consistency("keypoint_names", names)
@@ -27,7 +30,7 @@ def create_keypoint_hflip_indices(dataset_names: str | Sequence[str]) -> list[in
     keypoints = list(metadata.keypoint_names)
     unknown = sorted(set(partner) - set(keypoints))
     if unknown:
-        raise ValueError(f"metadata of {names[0]!r}: keypoint_flip_map names {unknown}, not among keypoint_names")
+        raise ValueError(f"metadata of {names[0]!r}: keypoint_flip_map contains {unknown}, not in keypoint_names")
     return [keypoints.index(partner.get(name, name)) for name in keypoints]
 
 
@@ -37,34 +40,37 @@ def transform_keypoint_annotations(
     image_size: tuple[int, int],
     keypoint_hflip_indices: Sequence[int] | np.ndarray | None = None,
 ) -> np.ndarray:
-    """Move the keypoints of one instance.
+    """Transform the keypoints of one object.
 
-    Points that leave the image get the visibility 0, and points of visibility 0 get the coordinates 0.
+    The visibility of points outside the image becomes 0. The coordinates of all points with visibility 0 become 0.
 
     Args:
-        keypoints: `3 K` numbers `x, y, visibility`; coordinates are continuous.
-        transforms: What was applied to the image.
+        keypoints: `[x1, y1, v1, …]` or shape (K, 3), in pixels, continuous coordinates.
+        transforms: The transforms that were applied to the image.
         image_size: `(height, width)` of the transformed image.
-        keypoint_hflip_indices: See `create_keypoint_hflip_indices`; needed when an odd number of horizontal flips
-            was applied.
+        keypoint_hflip_indices: See `create_keypoint_hflip_indices`; required if the transforms contain an odd number of
+            horizontal flips.
 
     Returns:
-        `(K, 3)` float64.
+        Float64, shape (K, 3).
+
+    Raises:
+        ValueError: If `keypoint_hflip_indices` is required and missing, or has the wrong length.
     """
     points = np.asarray(keypoints, dtype=np.float64).reshape(-1, 3)
-    places = transforms.apply_coords(points[:, :2])
-    inside = ((places >= 0) & (places <= np.array(image_size[::-1]))).all(axis=1)
-    points = np.concatenate([places, np.where(inside, points[:, 2], 0)[:, None]], axis=1)
-    is_mirrored = sum(isinstance(transform, HFlipTransform) for transform in transforms.transforms) % 2 == 1
-    if is_mirrored:
+    coords = transforms.apply_coords(points[:, :2])
+    inside = ((coords >= 0) & (coords <= np.array(image_size[::-1]))).all(axis=1)
+    points = np.concatenate([coords, np.where(inside, points[:, 2], 0)[:, None]], axis=1)
+    is_flipped = sum(isinstance(transform, HFlipTransform) for transform in transforms.transforms) % 2 == 1
+    if is_flipped:
         if keypoint_hflip_indices is None:
             raise ValueError(
-                "transform_keypoint_annotations: the image was mirrored, keypoint_hflip_indices must be given"
+                "transform_keypoint_annotations: keypoint_hflip_indices must be set if the image is flipped, got None"
             )
         if len(keypoint_hflip_indices) != len(points):
             raise ValueError(
-                f"transform_keypoint_annotations: an instance has {len(points)} keypoints, "
-                f"keypoint_hflip_indices {len(keypoint_hflip_indices)}"
+                f"transform_keypoint_annotations: keypoint_hflip_indices must have {len(points)} entries, "
+                f"got {len(keypoint_hflip_indices)}"
             )
         points = points[np.asarray(keypoint_hflip_indices)]
     points[points[:, 2] == 0] = 0

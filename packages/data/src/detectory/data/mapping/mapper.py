@@ -1,4 +1,4 @@
-"""From a dataset dict to what a model takes."""
+"""The default mapper from dataset records to model inputs."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -8,7 +8,7 @@ import torch
 
 from detectory.data.images.reading import SizeMismatchError, check_image_size, read_image_view
 from detectory.data.transforms import AugInput, Augmentation, AugmentationList, Transform, TransformList
-from detectory.structures import Instances
+from detectory.structures import Annotation, DatasetRecord, Instances, ModelInput
 
 from .annotations import annotations_to_instances, filter_empty_instances
 from .proposals import transform_proposals
@@ -16,18 +16,19 @@ from .whole_image import transform_all_annotations
 
 
 class DatasetMapper:
-    """Reads an image, augments it together with its annotations, and makes tensors and Instances.
+    """Read an image, augment it together with its annotations, and convert both to tensors and `Instances`.
 
     Args:
-        is_train: Whether annotations are processed; at inference they are dropped.
-        augmentations: Augmentations or fixed transforms, applied in order.
-        image_format: See `detectory.data.images.read_image`; None keeps pixels as they are stored.
-        use_instance_mask: Whether `segmentation` is processed where it is there.
-        use_keypoint: Whether `keypoints` are processed where they are there.
+        is_train: Whether to process annotations; in inference they are dropped.
+        augmentations: Augmentations or transforms, applied in order.
+        image_format: The format of the image, see `detectory.data.images.read_image`; None keeps the stored pixels.
+        use_instance_mask: Whether to process `segmentation`, if present.
+        use_keypoint: Whether to process `keypoints`, if present.
         instance_mask_format: `"polygon"` or `"bitmask"`.
         keypoint_hflip_indices: See `detectory.data.mapping.create_keypoint_hflip_indices`.
-        precomputed_proposal_topk: If given, the record's proposals are processed and this many are kept.
-        recompute_boxes: Whether boxes are computed anew from the masks after augmentation.
+        precomputed_proposal_topk: The number of precomputed proposals to keep; None ignores proposals.
+        recompute_boxes: Whether to recompute boxes from the masks after augmentation. Boxes are exact then, whereas the
+            box around a rotated box is too large.
 
     Example:
         >>> from detectory.data import DatasetMapper, transforms as T
@@ -48,7 +49,7 @@ class DatasetMapper:
         recompute_boxes: bool = False,
     ) -> None:
         if recompute_boxes and not use_instance_mask:
-            raise ValueError("DatasetMapper: recompute_boxes needs use_instance_mask")
+            raise ValueError("DatasetMapper: recompute_boxes requires use_instance_mask=True")
         if instance_mask_format not in ("polygon", "bitmask"):
             raise ValueError(
                 f"DatasetMapper: instance_mask_format must be 'polygon' or 'bitmask', got {instance_mask_format!r}"
@@ -56,26 +57,28 @@ class DatasetMapper:
         self.is_train = is_train
         self.augmentations = AugmentationList(augmentations)
         self.image_format = image_format
-        self.use_instance_mask, self.use_keypoint = use_instance_mask, use_keypoint
+        self.use_instance_mask = use_instance_mask
+        self.use_keypoint = use_keypoint
         self.instance_mask_format = instance_mask_format
         self.keypoint_hflip_indices = keypoint_hflip_indices
         self.proposal_topk = precomputed_proposal_topk
         self.recompute_boxes = recompute_boxes
 
-    def __call__(self, dataset_dict: dict[str, Any]) -> dict[str, Any]:
-        """Map one record.
+    def __call__(self, dataset_dict: DatasetRecord) -> ModelInput:
+        """Map a record.
 
         Args:
-            dataset_dict: The standard format; it is not changed.
+            dataset_dict: A dataset record; not modified.
 
         Returns:
-            The record with `image`, a `(C, H, W)` tensor of the stored dtype; for training also `instances` and,
-            where the record names a `sem_seg_file_name`, `sem_seg`, an `(H, W)` int64 tensor.
+            The record with `image`, a tensor of shape (C, H, W) in the stored dtype. In training also `instances` and,
+            if the record has a `sem_seg_file_name`, `sem_seg`, int64 of shape (H, W).
 
         Raises:
-            OSError, ValueError: The image or an annotation is bad; the message names file, id and field.
+            OSError: If a file cannot be read.
+            ValueError: If an image or annotation is invalid; the message contains file, image id and field.
         """
-        record = dict(dataset_dict)
+        record: Any = dict(dataset_dict)
         image = read_image_view(record["file_name"], format=self.image_format)
         check_image_size(record, image)
         sem_seg = None
@@ -84,31 +87,30 @@ class DatasetMapper:
             sem_seg = read_image_view(name, "L")[:, :, 0]
             if sem_seg.shape != image.shape[:2]:
                 raise SizeMismatchError(
-                    f"{name}: the labels have the (height, width) {sem_seg.shape}, their image {image.shape[:2]}"
+                    f"{name}: the label image must be {image.shape[:2]} (height, width), got {sem_seg.shape}"
                 )
-        given = AugInput(image, sem_seg=sem_seg)
-        transforms = self.augmentations(given)
-        image = given.image
-        image_shape = image.shape[:2]
-        record["image"] = image_to_tensor(image)
-        if given.sem_seg is not None:
-            record["sem_seg"] = torch.from_numpy(given.sem_seg.astype(np.int64))
+        aug_input = AugInput(image, sem_seg=sem_seg)
+        transforms = self.augmentations(aug_input)
+        image_shape = aug_input.image.shape[:2]
+        record["image"] = image_to_tensor(aug_input.image)
+        if aug_input.sem_seg is not None:
+            record["sem_seg"] = torch.from_numpy(aug_input.sem_seg.astype(np.int64))
         if self.proposal_topk is not None:
             transform_proposals(record, image_shape, transforms, proposal_topk=self.proposal_topk)
         if not self.is_train:
             record.pop("annotations", None)
             record.pop("sem_seg", None)
         elif "annotations" in record:
-            moved = self._moved_annotations(record, transforms, image_shape)
-            record["instances"] = self._instances(record, moved, image_shape)
+            annotations = self._transformed_annotations(record, transforms, image_shape)
+            record["instances"] = self._instances(record, annotations, image_shape)
         return record
 
-    def _moved_annotations(
-        self, record: dict[str, Any], transforms: TransformList, image_shape: tuple[int, int]
-    ) -> list[dict[str, Any]]:
-        """Take the annotations out of a record, leave out crowds and what is not used, and transform the others."""
+    def _transformed_annotations(
+        self, record: DatasetRecord, transforms: TransformList, image_shape: tuple[int, int]
+    ) -> list[Annotation]:
+        """Remove the annotations from a record and transform them, without crowds and unused fields."""
         use = {"segmentation": self.use_instance_mask, "keypoints": self.use_keypoint}
-        kept = [
+        kept: list[Any] = [
             {key: value for key, value in annotation.items() if use.get(key, True)}
             for annotation in record.pop("annotations", [])
             if not annotation.get("iscrowd", 0)
@@ -118,31 +120,31 @@ class DatasetMapper:
                 kept, transforms, image_shape, keypoint_hflip_indices=self.keypoint_hflip_indices
             )
         except (ValueError, TypeError) as error:
-            raise ValueError(f"{_place(record)}: {error}") from error
+            raise ValueError(f"{_describe(record)}: {error}") from error
 
     def _instances(
-        self, record: dict[str, Any], moved: list[dict[str, Any]], image_shape: tuple[int, int]
+        self, record: DatasetRecord, annotations: list[Annotation], image_shape: tuple[int, int]
     ) -> Instances:
-        """Gather transformed annotations and leave out those without area."""
+        """Convert transformed annotations and remove empty objects."""
         try:
-            instances = annotations_to_instances(moved, image_shape, mask_format=self.instance_mask_format)
+            instances = annotations_to_instances(annotations, image_shape, mask_format=self.instance_mask_format)
         except (ValueError, TypeError) as error:
-            raise ValueError(f"{_place(record)}: {error}") from error
+            raise ValueError(f"{_describe(record)}: {error}") from error
         if self.recompute_boxes and instances.has("gt_masks"):
             instances.gt_boxes = instances.gt_masks.get_bounding_boxes()
         return filter_empty_instances(instances)
 
 
 def image_to_tensor(image: np.ndarray) -> torch.Tensor:
-    """Copy an `(H, W)` or `(H, W, C)` array, views of any stride included, into a `(C, H, W)` tensor."""
+    """Copy an array of shape (H, W) or (H, W, C) with any strides into a tensor of shape (C, H, W)."""
     planes = image[None] if image.ndim == 2 else image.transpose(2, 0, 1)
     reversed_axes = [axis for axis, stride in enumerate(planes.strides) if stride < 0]
     if not reversed_axes or abs(planes.strides[2]) != planes.itemsize:
         return torch.from_numpy(np.ascontiguousarray(planes))
-    # torch reverses whole rows with vector instructions, NumPy pixel by pixel.
+    # torch reverses rows with vector instructions, whereas NumPy copies pixel by pixel.
     return torch.from_numpy(np.flip(planes, tuple(reversed_axes))).contiguous().flip(reversed_axes)
 
 
-def _place(record: dict[str, Any]) -> str:
+def _describe(record: DatasetRecord) -> str:
     image_id = f" (image id {record['image_id']!r})" if "image_id" in record else ""
     return f"{record.get('file_name', 'a record without file_name')}{image_id}"

@@ -1,4 +1,4 @@
-"""Leave out samples whose files or annotations are bad, and count them."""
+"""A mapper that skips and counts samples with invalid files or annotations."""
 
 import logging
 from collections.abc import Callable
@@ -7,52 +7,53 @@ from typing import Any
 import torch
 from torch.utils.data import get_worker_info
 
-logger = logging.getLogger(__name__)
+_logger = logging.getLogger(__name__)
 
-# Workers count in places of their own: adding to one number in shared memory from several processes loses counts.
-_PLACES = 1024
+# One counter per worker: increments of a shared counter are not atomic across processes and would be lost.
+_COUNTERS = 1024
 
 
 class SkipBadSamples:
-    """A mapper that returns None where another mapper meets a bad file or annotation.
+    """A mapper that returns None if another mapper raises an error about an invalid file or annotation.
 
-    The loader then takes another sample, the same one at every run. Each cause is logged as a warning. Without this
-    mapper the first bad sample ends the training with its cause.
+    The loader then uses another sample, which is the same in every run, and the error is logged as a warning. Without
+    this mapper the first invalid sample ends the training.
 
     Args:
         mapper: Any mapper.
-        at_most: How many samples may be left out before the next one raises; None leaves out any number.
+        max_skipped: The largest number of samples to skip; the next invalid sample raises. None means no limit.
 
     Example:
         >>> from detectory.data import DatasetMapper, SkipBadSamples
-        >>> mapper = SkipBadSamples(DatasetMapper(True, augmentations=[], image_format="RGB"), at_most=100)
+        >>> mapper = SkipBadSamples(DatasetMapper(True, augmentations=[], image_format="RGB"), max_skipped=100)
         >>> mapper({"file_name": "nothing.jpg"}) is None, mapper.skipped
         (True, 1)
     """
 
-    def __init__(self, mapper: Callable[[Any], Any], at_most: int | None = None) -> None:
-        self.mapper, self.at_most = mapper, at_most
-        self._counts = torch.zeros(_PLACES, dtype=torch.int64).share_memory_()
+    def __init__(self, mapper: Callable[[Any], Any], max_skipped: int | None = None) -> None:
+        self.mapper = mapper
+        self.max_skipped = max_skipped
+        self._counts = torch.zeros(_COUNTERS, dtype=torch.int64).share_memory_()
 
     @property
     def skipped(self) -> int:
-        """How many samples were left out so far, in all worker processes together."""
+        """The number of samples skipped so far by all worker processes."""
         return int(self._counts.sum())
 
     def __call__(self, dataset_dict: Any) -> Any:
-        """Map a sample, or return None.
+        """Map a record; return None if it is invalid.
 
         Raises:
-            RuntimeError: More than `at_most` samples were left out; the message tells the last cause.
+            RuntimeError: If more than `max_skipped` samples are invalid.
         """
         try:
             return self.mapper(dataset_dict)
         except (OSError, ValueError) as error:
             worker = get_worker_info()
-            self._counts[0 if worker is None else 1 + worker.id % (_PLACES - 1)] += 1
-            if self.at_most is not None and self.skipped > self.at_most:
+            self._counts[0 if worker is None else 1 + worker.id % (_COUNTERS - 1)] += 1
+            if self.max_skipped is not None and self.skipped > self.max_skipped:
                 raise RuntimeError(
-                    f"SkipBadSamples: more than {self.at_most} bad samples, the last one: {error}"
+                    f"SkipBadSamples: more than {self.max_skipped} invalid samples; the last error is: {error}"
                 ) from error
-            logger.warning("sample left out: %s", error)
+            _logger.warning("skipped a sample: %s", error)
             return None
