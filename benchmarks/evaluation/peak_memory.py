@@ -1,4 +1,4 @@
-"""Prints by how many MiB an evaluation of files raises the highest memory of its process above what its imports take.
+"""Prints by how many MiB the evaluation of files raises the peak memory of its process over that of its imports.
 
 usage: python -m benchmarks.evaluation.peak_memory detectory|pycocotools ANNOTATIONS RESULTS bbox|segm
 """
@@ -10,19 +10,19 @@ import sys
 from benchmarks.memory import resident
 
 
-def main(implementation, truth, results, iou_type):
+def main(implementation, ground_truth, results, iou_type):
     if implementation == "detectory":
         from detectory.evaluation import evaluate_coco_results
 
         before = resident()
-        evaluate_coco_results(truth, results, iou_type)
+        evaluate_coco_results(ground_truth, results, iou_type)
     else:
         from pycocotools.coco import COCO
         from pycocotools.cocoeval import COCOeval
 
         before = resident()
         with contextlib.redirect_stdout(io.StringIO()):
-            index = COCO(truth)
+            index = COCO(ground_truth)
             run = COCOeval(index, index.loadRes(results), iou_type)
             run.evaluate()
             run.accumulate()

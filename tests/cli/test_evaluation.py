@@ -52,7 +52,7 @@ def test_eval_writes_metrics_and_a_report(evaluate, tmp_path):
     assert (metrics["AP-cat"], metrics["AP-dog"], metrics["APl"]) == (pytest.approx(50), 0, None)
     page = (tmp_path / "out" / "report.html").read_text()
     assert "cat 0.95 on dog" in page
-    assert "No pictures were found" in page
+    assert "The image files were not found" in page
 
 
 def test_eval_prints_only_json(evaluate, tmp_path, capsys):
@@ -82,7 +82,7 @@ def test_eval_rejects_a_truncated_file(evaluate):
 def test_eval_rejects_an_image_folder_without_the_images(evaluate, tmp_path):
     code, text = evaluate(RESULTS, "--output", tmp_path / "out", "--images", tmp_path)
     assert code == 1
-    assert "holds no picture of" in text
+    assert "has no image of" in text
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Small random street scenes with predictions, and what the official scripts say of them."""
+"""Small random Cityscapes splits with predictions, and the metrics of the official scripts for them."""
 
 import os
 from unittest import mock
@@ -13,13 +13,13 @@ NAMES += ["terrain", "sky", *THINGS.values()]
 
 
 def rectangle(rng, size):
-    """A window of an image as two slices."""
+    """A random window of an image as two slices."""
     (y, x), (h, w) = rng.integers(0, np.array(size) - 6), rng.integers(4, np.array(size) // 2)
     return slice(y, y + h), slice(x, x + w)
 
 
 def random_scene(rng, size):
-    """Ids (H, W) as in an instanceIds.png: stuff, void, groups, instances large and small."""
+    """Ids (H, W) as in an instanceIds.png: stuff, void, groups, large and small instances."""
     ids = np.full(size, int(rng.choice(STUFF)))
     for label in rng.choice([*STUFF, 0, 3, 4, 9, 29001, 30], rng.integers(0, 6)):
         ids[rectangle(rng, size)] = label
@@ -31,8 +31,8 @@ def random_scene(rng, size):
 
 
 def random_masks(rng, ids):
-    """Masks near what is annotated or anywhere, with label ids and scores of which many are equal."""
-    found = []
+    """Masks near the annotated instances or anywhere, with label ids and often equal scores."""
+    predicted = []
     instances = [i for i in np.unique(ids).tolist() if i >= 24]
     for _ in range(rng.integers(0, 12)):
         mask = np.zeros(ids.shape, bool)
@@ -44,53 +44,53 @@ def random_masks(rng, ids):
             label = label if label in THINGS else 26
         elif rng.random() < 0.9:
             mask[rectangle(rng, ids.shape)] = True
-        found.append((mask, label, float(rng.choice([0.5, 0.9, round(rng.random(), 2)]))))
-    return found
+        predicted.append((mask, label, float(rng.choice([0.5, 0.9, round(rng.random(), 2)]))))
+    return predicted
 
 
 def write_scenes(folder, seed, images=4):
-    """Write the ground truth of a split; return its folder, the photos' names and (ids, masks) of each image."""
+    """Write the ground truth of a split; return its folder, the image names and (ids, masks) of each image."""
     rng = np.random.default_rng(seed)
     size = tuple(rng.integers(24, 60, 2))
-    photos, scenes = [], []
+    names, scenes = [], []
     for number in range(images):
         ids = random_scene(rng, size)
         stem = f"aachen_{number:06d}_000019"
-        place = folder / "gt" / "aachen"
-        place.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(ids.astype(np.uint16)).save(place / f"{stem}_gtFine_instanceIds.png")
+        city = folder / "gt" / "aachen"
+        city.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(ids.astype(np.uint16)).save(city / f"{stem}_gtFine_instanceIds.png")
         labels = np.where(ids < 1000, ids, ids // 1000)
-        Image.fromarray(labels.astype(np.uint8)).save(place / f"{stem}_gtFine_labelIds.png")
-        photos.append(f"photos/aachen/{stem}_leftImg8bit.png")
+        Image.fromarray(labels.astype(np.uint8)).save(city / f"{stem}_gtFine_labelIds.png")
+        names.append(f"images/aachen/{stem}_leftImg8bit.png")
         scenes.append((ids, random_masks(rng, ids)))
-    # The official script fails where no prediction of a class is left to judge: one of each lies on nothing.
+    # The official script fails if a class has no evaluated prediction, so each class has one false positive.
     ids, masks = scenes[0]
     free = np.argwhere(np.isin(ids, STUFF))
     if len(free):
         mask = np.zeros(ids.shape, bool)
         mask[tuple(free[0])] = True
         masks += [(mask, label, 0.3) for label in THINGS]
-    return folder / "gt", photos, scenes
+    return folder / "gt", names, scenes
 
 
 def random_labels(rng, ids):
-    """A prediction of label ids (H, W) that is right in most places."""
+    """A prediction of label ids (H, W), most of which are correct."""
     labels = np.where(ids < 1000, ids, ids // 1000)
     noise = rng.choice([*STUFF, *THINGS], ids.shape)
-    found = np.where(rng.random(ids.shape) < 0.7, labels, noise)
-    return np.where(np.isin(found, [*STUFF, *THINGS]), found, 7)
+    predicted = np.where(rng.random(ids.shape) < 0.7, labels, noise)
+    return np.where(np.isin(predicted, [*STUFF, *THINGS]), predicted, 7)
 
 
 def with_old_numpy():
-    """The official scripts call `numpy.in1d`, which NumPy 2.4 no longer has."""
+    """Context manager that restores `numpy.in1d`, which the official scripts call and NumPy 2.4 removed."""
     return mock.patch.object(np, "in1d", np.isin, create=True)
 
 
-def official_instances(folder, truth, scenes):
-    """Averages of the official script, in [0, 1]."""
+def official_instances(folder, ground_truth, scenes):
+    """Metrics of the official script in [0, 1]."""
     from cityscapesscripts.evaluation import evalInstanceLevelSemanticLabeling as official
 
-    files = sorted(truth.glob("*/*_gtFine_instanceIds.png"))
+    files = sorted(ground_truth.glob("*/*_gtFine_instanceIds.png"))
     written = []
     for file, (_, masks) in zip(files, scenes, strict=True):
         lines = []
@@ -104,21 +104,21 @@ def official_instances(folder, truth, scenes):
     args.predictionPath, args.quiet = os.path.abspath(folder), True
     args.gtInstancesFile = str(folder / "gtInstances.json")
     lists = [str(w) for w in written], [str(f) for f in files]
-    with with_old_numpy():  # step by step: the whole also writes its matches, which JSON refuses in new NumPy's types
+    with with_old_numpy():  # not its main function, which fails to write NumPy integers as JSON
         official.setInstanceLabels(args)
         matches = official.matchGtWithPreds(*lists, official.getGtInstances(lists[1], args), args)
         return official.computeAverages(official.evaluateMatches(matches, args), args)
 
 
-def official_labels(folder, truth, predictions):
-    """Scores of the official script for predictions (H, W) of label ids, in [0, 1]."""
+def official_labels(folder, ground_truth, predictions):
+    """Metrics of the official script for predicted label ids (H, W), in [0, 1]."""
     from cityscapesscripts.evaluation import evalPixelLevelSemanticLabeling as official
 
-    files = sorted(truth.glob("*/*_gtFine_labelIds.png"))
+    files = sorted(ground_truth.glob("*/*_gtFine_labelIds.png"))
     written = []
-    for file, found in zip(files, predictions, strict=True):
+    for file, predicted in zip(files, predictions, strict=True):
         written.append(str(folder / f"{file.stem}_labels.png"))
-        Image.fromarray(found.astype(np.uint8)).save(written[-1])
+        Image.fromarray(predicted.astype(np.uint8)).save(written[-1])
     official.args.JSONOutput, official.args.quiet = False, True
     with with_old_numpy():
         return official.evaluateImgLists(written, [str(f) for f in files], official.args)

@@ -1,4 +1,4 @@
-"""Small random datasets with detections in COCO's format, and pycocotools' figures for them."""
+"""Small random COCO datasets with results, and pycocotools' metrics for them."""
 
 import contextlib
 import copy
@@ -12,7 +12,7 @@ from pycocotools.cocoeval import COCOeval
 
 
 def random_rle(rng, height, width):
-    """A mask of one or two rectangles."""
+    """RLE of a mask of one or two rectangles."""
     mask = np.zeros((height, width), np.uint8)
     for _ in range(rng.integers(1, 3)):
         x, y = rng.integers(0, width - 1), rng.integers(0, height - 1)
@@ -22,7 +22,7 @@ def random_rle(rng, height, width):
 
 
 def shape_fields(rng, size, iou_type, near=None):
-    """Box, mask or keypoints of one object; close to those of `near` where given."""
+    """Box, mask or keypoints of one object, close to those of `near` if given."""
     height, width = size
     if near is not None and "bbox" in near:
         box = np.maximum(np.array(near["bbox"]) + rng.normal(0, 3, 4), 1)
@@ -42,11 +42,11 @@ def shape_fields(rng, size, iou_type, near=None):
     return fields
 
 
-def random_set(seed, iou_type="bbox", images=6, classes=3, most=8):
-    """A ground truth and detections: crowds, images without either, equal scores, more detections than the limit."""
+def random_dataset(seed, iou_type="bbox", images=6, classes=3, max_objects=8):
+    """Ground truth and results with crowds, images without either, equal scores and more than 100 detections."""
     rng = np.random.default_rng(seed)
     size = (int(rng.integers(40, 160)), int(rng.integers(40, 160)))
-    truth = {
+    ground_truth = {
         "images": [{"id": i + 1, "height": size[0], "width": size[1]} for i in range(images)],
         "categories": [{"id": 2 * k + 1, "name": f"class {k}"} for k in range(classes)],
         "annotations": [],
@@ -54,14 +54,14 @@ def random_set(seed, iou_type="bbox", images=6, classes=3, most=8):
     results = []
     for image in range(1, images + 1):
         objects = []
-        for _ in range(rng.integers(0, most)):
+        for _ in range(rng.integers(0, max_objects)):
             entry = {"image_id": image, "category_id": int(2 * rng.integers(classes) + 1)}
             entry |= shape_fields(rng, size, iou_type) | {"iscrowd": int(rng.random() < 0.15)}
             entry["area"] = float(entry["bbox"][2] * entry["bbox"][3]) * float(rng.choice([0.6, 1.0]))
-            entry["id"] = len(truth["annotations"]) + 1
-            truth["annotations"].append(entry)
+            entry["id"] = len(ground_truth["annotations"]) + 1
+            ground_truth["annotations"].append(entry)
             objects.append(entry)
-        for _ in range(rng.integers(0, 130 if rng.random() < 0.05 else most + 4)):
+        for _ in range(rng.integers(0, 130 if rng.random() < 0.05 else max_objects + 4)):
             near = objects[rng.integers(len(objects))] if objects and rng.random() < 0.7 else None
             entry = {"image_id": image, "score": float(rng.choice([0.5, round(rng.random(), 2)]))}
             entry["category_id"] = near["category_id"] if near else int(2 * rng.integers(classes) + 1)
@@ -70,14 +70,14 @@ def random_set(seed, iou_type="bbox", images=6, classes=3, most=8):
             if iou_type != "bbox":
                 entry.pop("bbox")
             results.append(entry)
-    return truth, results
+    return ground_truth, results
 
 
-def reference_stats(truth, results, iou_type):
-    """pycocotools' figures, in [0, 1]."""
+def pycocotools_stats(ground_truth, results, iou_type):
+    """The 12 metrics of pycocotools in [0, 1], and its curves."""
     with contextlib.redirect_stdout(io.StringIO()):
         index = COCO()
-        index.dataset = copy.deepcopy(truth)
+        index.dataset = copy.deepcopy(ground_truth)
         index.createIndex()
         evaluation = COCOeval(index, index.loadRes(copy.deepcopy(results)), iou_type)
         evaluation.evaluate()
@@ -86,6 +86,6 @@ def reference_stats(truth, results, iou_type):
     return evaluation.stats.tolist(), evaluation.eval
 
 
-def write(path, value):
+def write_json(path, value):
     path.write_text(json.dumps(value), encoding="utf-8")
     return path

@@ -1,4 +1,4 @@
-"""Datasets that evaluators are tried on."""
+"""Fixtures that register datasets for the evaluators."""
 
 import sys
 import uuid
@@ -8,18 +8,18 @@ import pytest
 
 from detectory.data import DatasetCatalog, MetadataCatalog
 
-sys.path.insert(0, str(Path(__file__).parent))  # test modules share coco_datasets.py
+sys.path.insert(0, str(Path(__file__).parent))  # for the helper modules beside this file
 
 
 @pytest.fixture
 def coco_gold(test_data):
-    """The folder with COCO's own example results and their published figures."""
+    """Folder of COCO's own example results and their published metrics."""
     return test_data / "coco_gold"
 
 
 @pytest.fixture
 def registered():
-    """Registers datasets under names of their own and forgets them afterwards."""
+    """Function that registers a dataset under a new name; removed after the test."""
     names = []
 
     def register(dicts=None, **metadata):
@@ -34,3 +34,15 @@ def registered():
         if name in DatasetCatalog:
             DatasetCatalog.remove(name)
         MetadataCatalog.remove(name)
+
+
+@pytest.fixture
+def registered_coco(registered, tmp_path):
+    """Function that registers a dataset of `coco_datasets` and returns its name."""
+    from coco_datasets import write_json
+    from coco_outputs import CLASSES
+
+    def register(ground_truth):
+        return registered(json_file=str(write_json(tmp_path / "ground_truth.json", ground_truth)), **CLASSES)
+
+    return register

@@ -13,7 +13,7 @@ def random_labels(seed, classes=3, none=False):
 
 
 def slow_boundary(labels, ratio=0.02):
-    """Whether each pixel is near another label or the border, one window after the other."""
+    """Whether each pixel is near another label or the image border, one window at a time."""
     height, width = labels.shape
     reach = max(round(ratio * math.hypot(height, width)), 1)
     padded = np.pad(labels, reach, constant_values=-1)

@@ -1,4 +1,4 @@
-"""Losses on data that the model is not trained on."""
+"""Losses on validation data."""
 
 import pytest
 import torch
@@ -9,18 +9,18 @@ from detectory.evaluation import LossEvaluator, inference_on_dataset
 
 
 class Regression(nn.Module):
-    """Returns a prediction in evaluation mode and two losses in training mode, one of them by chance."""
+    """Returns predictions in evaluation mode and two losses, one of them random, in training mode."""
 
     def __init__(self):
         super().__init__()
         self.norm, self.drop, self.linear = nn.BatchNorm1d(2), nn.Dropout(), nn.Linear(2, 1)
 
     def forward(self, batch):
-        found = self.linear(self.drop(self.norm(torch.stack([record["x"] for record in batch]))))
+        predicted = self.linear(self.drop(self.norm(torch.stack([record["x"] for record in batch]))))
         if not self.training:
-            return [{"y": y} for y in found]
+            return [{"y": y} for y in predicted]
         get_event_storage().put_scalar("seen", 1)
-        return {"loss_fit": (found - 1).square().mean(), "loss_chance": torch.rand(())}
+        return {"loss_fit": (predicted - 1).square().mean(), "loss_random": torch.rand(())}
 
 
 def batches(sizes):
@@ -30,15 +30,15 @@ def batches(sizes):
 
 def test_losses_are_the_mean_over_images():
     model, data = Regression(), batches([3, 1])
-    figures = inference_on_dataset(model, data, LossEvaluator(model))["loss"]
+    metrics = inference_on_dataset(model, data, LossEvaluator(model))["loss"]
     model.eval()
     inputs = torch.stack([record["x"] for batch in data for record in batch])
     expected = (model.linear(model.norm(inputs)) - 1).square().mean().item()
-    assert figures["loss_fit"] == pytest.approx(expected)
-    assert figures["total_loss"] == pytest.approx(figures["loss_fit"] + figures["loss_chance"])
+    assert metrics["loss_fit"] == pytest.approx(expected)
+    assert metrics["total_loss"] == pytest.approx(metrics["loss_fit"] + metrics["loss_random"])
 
 
-def test_the_model_the_events_and_the_random_numbers_stay_as_they_were():
+def test_restores_the_model_the_events_and_the_random_state():
     model = Regression()
     state = {name: value.clone() for name, value in model.state_dict().items()}
     with EventStorage() as storage:
@@ -52,24 +52,24 @@ def test_the_model_the_events_and_the_random_numbers_stay_as_they_were():
     assert all(torch.equal(state[name], value) for name, value in model.state_dict().items())
 
 
-def test_random_choices_are_the_same_in_every_round():
+def test_repeated_evaluation_returns_the_same_losses():
     model, data = Regression(), batches([2, 3])
     first, second = (inference_on_dataset(model, data, LossEvaluator(model)) for _ in range(2))
     assert first == second
 
 
-def test_a_batch_that_comes_twice_counts_once():
+def test_batch_evaluated_twice_counts_once():
     model, data = Regression(), batches([2, 3])
     once, twice = (inference_on_dataset(model, d, LossEvaluator(model)) for d in (data, data + data[:1]))
     assert once == twice
 
 
-def test_no_images_give_no_losses():
+def test_results_without_images_are_empty():
     assert inference_on_dataset(Regression(), [], LossEvaluator(Regression())) == {}
 
 
 class Silent(nn.Module):
-    """Returns no losses."""
+    """Returns a tensor instead of losses."""
 
     def forward(self, batch):
         return torch.stack([record["x"] for record in batch])

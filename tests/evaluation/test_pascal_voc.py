@@ -1,13 +1,13 @@
-"""Pascal VOC's average precision: matching step by step, both metrics, files."""
+"""Pascal VOC evaluation: matching, both metrics and annotation files."""
 
 import numpy as np
 import pytest
 import torch
-from voc_datasets import random_voc, slow_hits, voc_file
+from voc_datasets import random_voc, slow_outcomes, voc_file
 
 from detectory.evaluation import PascalVOCDetectionEvaluator
 from detectory.evaluation.pascal_voc import (
-    read_voc_truth,
+    read_voc_ground_truth,
     voc_average_precision,
     voc_precision_recall,
 )
@@ -16,21 +16,21 @@ from detectory.structures import Boxes, Instances
 
 @pytest.mark.parametrize("threshold", [0.5, 0.75])
 @pytest.mark.parametrize("seed", range(30))
-def test_matching_equals_a_slow_one_over_sets_of_pixels(seed, threshold):
-    truth, found, detections = random_voc(seed)
-    positives = sum(int((~t.difficult).sum()) for t in truth.values())
-    outcomes = slow_hits(truth, detections, threshold)
-    hits, misses = np.cumsum([o is True for o in outcomes]), np.cumsum([o is False for o in outcomes])
-    recall, precision = voc_precision_recall(truth, found, threshold)
-    if positives:
-        assert recall == pytest.approx(hits / positives)
-        assert precision == pytest.approx(hits / np.maximum(hits + misses, 1e-9), abs=1e-6)
+def test_matching_equals_slow_matching_over_sets_of_pixels(seed, threshold):
+    ground_truth, detections, rows = random_voc(seed)
+    num_objects = sum(int((~t.difficult).sum()) for t in ground_truth.values())
+    outcomes = slow_outcomes(ground_truth, rows, threshold)
+    tp, fp = np.cumsum([o is True for o in outcomes]), np.cumsum([o is False for o in outcomes])
+    recall, precision = voc_precision_recall(ground_truth, detections, threshold)
+    if num_objects:
+        assert recall == pytest.approx(tp / num_objects)
+        assert precision == pytest.approx(tp / np.maximum(tp + fp, 1e-9), abs=1e-6)
     else:
         assert np.isnan(recall).all()
 
 
 @pytest.mark.parametrize(("is_2007", "expected"), [(True, (6 * 1.0 + 5 * 2 / 3) / 11), (False, 0.5 + 0.5 * 2 / 3)])
-def test_average_precision_of_a_curve_by_hand(is_2007, expected):
+def test_average_precision_of_a_small_curve(is_2007, expected):
     recall, precision = np.array([0.5, 0.5, 1.0]), np.array([1.0, 0.5, 2 / 3])
     assert voc_average_precision(recall, precision, is_2007) == pytest.approx(expected)
 
@@ -45,53 +45,54 @@ def voc_folder(tmp_path):
     return tmp_path
 
 
-def detected(boxes, classes, scores):
-    found = Instances((40, 40))
-    found.pred_boxes, found.pred_classes = Boxes(torch.tensor(boxes).reshape(-1, 4)), torch.tensor(classes)
-    found.scores = torch.tensor(scores)
-    return [{"instances": found}]
+def outputs_of(boxes, classes, scores):
+    instances = Instances((40, 40))
+    instances.pred_boxes = Boxes(torch.tensor(boxes).reshape(-1, 4))
+    instances.pred_classes = torch.tensor(classes)
+    instances.scores = torch.tensor(scores)
+    return [{"instances": instances}]
 
 
 @pytest.mark.parametrize("year", [2007, 2012])
-def test_a_dataset_is_evaluated(registered, voc_folder, year):
+def test_evaluates_a_registered_dataset(registered, voc_folder, year):
     name = registered(dirname=str(voc_folder), split="val", year=year, thing_classes=["cat", "dog"])
     evaluator = PascalVOCDetectionEvaluator(name)
     evaluator.reset()
-    evaluator.process([{"image_id": "one"}], detected([0.0, 0.0, 10.0, 10.0], [0], [0.9]))
-    evaluator.process([{"image_id": "two"}], detected([10.0, 10.0, 30.0, 22.0], [1], [0.8]))
-    figures = evaluator.evaluate()["bbox"]
-    assert figures["AP50-cat"] == pytest.approx(100)
-    assert figures["AP50-dog"] == pytest.approx(100)
-    assert figures["AP75"] == pytest.approx(50)
+    evaluator.process([{"image_id": "one"}], outputs_of([0.0, 0.0, 10.0, 10.0], [0], [0.9]))
+    evaluator.process([{"image_id": "two"}], outputs_of([10.0, 10.0, 30.0, 22.0], [1], [0.8]))
+    metrics = evaluator.evaluate()["bbox"]
+    assert metrics["AP50-cat"] == pytest.approx(100)
+    assert metrics["AP50-dog"] == pytest.approx(100)
+    assert metrics["AP75"] == pytest.approx(50)
 
 
-def test_rejects_an_image_that_the_split_does_not_have(registered, voc_folder):
+def test_rejects_an_unknown_image(registered, voc_folder):
     name = registered(dirname=str(voc_folder), split="val", year=2012, thing_classes=["cat", "dog"])
     evaluator = PascalVOCDetectionEvaluator(name)
-    evaluator.process([{"image_id": "three"}], detected([0.0, 0.0, 10.0, 10.0], [0], [0.9]))
-    with pytest.raises(ValueError, match="image 'three' is none of the 2 of val"):
+    evaluator.process([{"image_id": "three"}], outputs_of([0.0, 0.0, 10.0, 10.0], [0], [0.9]))
+    with pytest.raises(ValueError, match="image 'three' is not one of the 2 images of val"):
         evaluator.evaluate()
 
 
-def test_real_files_are_read(test_data):
-    truth = read_voc_truth(test_data / "voc_bccd", "test", ["RBC", "WBC", "Platelets"])
-    assert sum(len(objects.boxes) for objects in truth["RBC"].values()) > 0
+def test_reads_real_annotation_files(test_data):
+    ground_truth = read_voc_ground_truth(test_data / "voc_bccd", "test", ["RBC", "WBC", "Platelets"])
+    assert sum(len(objects.boxes) for objects in ground_truth["RBC"].values()) > 0
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("<annotation><object>", "two.xml is no XML"),
+        ("<annotation><object>", "two.xml is not valid XML"),
         ("<a><object><name>x</name></object></a>", "two.xml: object 0 lacks"),
     ],
-    ids=["no XML", "no box"],
+    ids=["not XML", "no box"],
 )
-def test_rejects_wrong_files_by_name(voc_folder, text, message):
+def test_rejects_invalid_files_by_name(voc_folder, text, message):
     (voc_folder / "Annotations" / "two.xml").write_text(text)
     with pytest.raises(ValueError, match=message):
-        read_voc_truth(voc_folder, "val", ["dog"])
+        read_voc_ground_truth(voc_folder, "val", ["dog"])
 
 
-def test_rejects_another_year(registered):
+def test_rejects_an_unknown_year(registered):
     with pytest.raises(ValueError, match="year must be 2007 or 2012, got 2013"):
         PascalVOCDetectionEvaluator(registered(year=2013))

@@ -8,24 +8,24 @@ from detectory.evaluation.pascal_voc import (
 
 
 def pixels(box):
-    """The pixels of a box with inclusive corners, as a set."""
+    """Set of pixels of a box with inclusive corners."""
     x1, y1, x2, y2 = (int(v) for v in box)
     return {(x, y) for x in range(x1, x2 + 1) for y in range(y1, y2 + 1)}
 
 
-def slow_hits(truth, detections, threshold):
-    """True where a detection is right, False where wrong, None where it does not count; best first."""
+def slow_outcomes(ground_truth, detections, threshold):
+    """Outcome of each detection in falling order of score: True if correct, False if false, None if ignored."""
     taken, outcomes = set(), []
     for image, _, box in sorted(detections, key=lambda d: -d[1]):
         best, best_iou = None, 0.0
-        for index, other in enumerate(truth[image].boxes if image in truth else []):
+        for index, other in enumerate(ground_truth[image].boxes if image in ground_truth else []):
             a, b = pixels(box), pixels(other)
             iou = len(a & b) / len(a | b)
             if best is None or iou > best_iou:
                 best, best_iou = index, iou
         if best is None or not best_iou > threshold:
             outcomes.append(False)
-        elif truth[image].difficult[best]:
+        elif ground_truth[image].difficult[best]:
             outcomes.append(None)
         else:
             outcomes.append((image, best) not in taken)
@@ -39,20 +39,22 @@ def random_boxes(rng, count):
 
 
 def random_voc(seed):
+    """Ground truth and detections by image, and the detections as (image, score, box)."""
     rng = np.random.default_rng(seed)
-    truth, found, detections = {}, {}, []
+    ground_truth, detections, rows = {}, {}, []
     for image in "abcd":
         objects = random_boxes(rng, rng.integers(0, 4))
-        truth[image] = VocObjects(objects, rng.random(len(objects)) < 0.3)
+        ground_truth[image] = VocObjects(objects, rng.random(len(objects)) < 0.3)
         near = [box + rng.integers(-1, 2) for box in objects for _ in range(rng.integers(0, 3))]
         boxes = np.concatenate([random_boxes(rng, rng.integers(0, 3)), *[b[None] for b in near]])
         scores = rng.permutation(1000)[: len(boxes)] / 1000 + rng.random() / 1e6
-        found[image] = np.column_stack([np.zeros(len(boxes)), scores, boxes])
-        detections += list(zip([image] * len(boxes), scores.tolist(), boxes, strict=True))
-    return truth, found, detections
+        detections[image] = np.column_stack([np.zeros(len(boxes)), scores, boxes])
+        rows += list(zip([image] * len(boxes), scores.tolist(), boxes, strict=True))
+    return ground_truth, detections, rows
 
 
 def voc_file(objects):
+    """Annotation file of (class, difficult, box)."""
     inner = "".join(
         f"<object><name>{name}</name><difficult>{difficult}</difficult><bndbox><xmin>{b[0]}</xmin><ymin>{b[1]}</ymin>"
         f"<xmax>{b[2]}</xmax><ymax>{b[3]}</ymax></bndbox></object>"

@@ -1,30 +1,33 @@
-"""Ground truth files as people write them: what does not matter is not looked at, what is broken is named."""
+"""Ground-truth files: unrelated fields are ignored, invalid entries are reported."""
 
 import pytest
-from coco_datasets import random_set, write
+from coco_datasets import random_dataset, write_json
 
 from detectory.evaluation import evaluate_coco_results
 
 
-def test_fields_that_no_figure_depends_on_may_hold_anything(tmp_path):
-    truth, results = random_set(31, "segm")
-    expected = evaluate_coco_results(truth, results, "segm")
-    strange = {"info": "made by hand", "licenses": [None], "videos": 3}
-    truth["images"] = [{**i, "license": None, "flickr_url": 7, "date_captured": 2019.5} for i in truth["images"]]
-    truth["categories"] = [{**c, "skeleton": [[0, -1]], "keypoints": {}} for c in truth["categories"]]
-    path = write(tmp_path / "truth.json", truth | strange)
+def test_ignores_unrelated_fields(tmp_path):
+    ground_truth, results = random_dataset(31, "segm")
+    expected = evaluate_coco_results(ground_truth, results, "segm")
+    unrelated = {"info": "made by hand", "licenses": [None], "videos": 3}
+    ground_truth["images"] = [
+        {**i, "license": None, "flickr_url": 7, "date_captured": 2019.5} for i in ground_truth["images"]
+    ]
+    for category in ground_truth["categories"]:
+        category |= {"skeleton": [[0, -1]], "keypoints": {}}
+    path = write_json(tmp_path / "ground_truth.json", ground_truth | unrelated)
     assert evaluate_coco_results(path, results, "segm") == pytest.approx(expected, nan_ok=True)
 
 
-def test_images_of_a_file_may_be_named_by_text(tmp_path):
-    truth, results = random_set(32)
-    expected = evaluate_coco_results(truth, results)
-    for entry in [*truth["annotations"], *results]:
+def test_image_ids_of_a_file_may_be_strings(tmp_path):
+    ground_truth, results = random_dataset(32)
+    expected = evaluate_coco_results(ground_truth, results)
+    for entry in [*ground_truth["annotations"], *results]:
         entry["image_id"] = f"frame {entry['image_id']}"
-    for image in truth["images"]:
+    for image in ground_truth["images"]:
         image["id"] = f"frame {image['id']}"
-    truth_file, results_file = write(tmp_path / "truth.json", truth), write(tmp_path / "results.json", results)
-    assert evaluate_coco_results(truth_file, results_file) == pytest.approx(expected, nan_ok=True)
+    files = write_json(tmp_path / "ground_truth.json", ground_truth), write_json(tmp_path / "results.json", results)
+    assert evaluate_coco_results(*files) == pytest.approx(expected, nan_ok=True)
 
 
 PROBLEMS = {
@@ -40,19 +43,19 @@ PROBLEMS = {
 }
 
 
-@pytest.mark.parametrize(("kind", "field"), PROBLEMS)
-def test_a_broken_entry_is_named_with_its_file_id_and_field(tmp_path, kind, field):
-    truth, results = random_set(33)
-    value, message = PROBLEMS[kind, field]
-    truth[kind][1][field] = value
-    path = write(tmp_path / "truth.json", truth)
-    with pytest.raises(ValueError, match=rf"CocoGroundTruth: .*truth\.json: {message}"):
+@pytest.mark.parametrize(("key", "field"), PROBLEMS)
+def test_rejects_invalid_fields_by_file_id_and_field(tmp_path, key, field):
+    ground_truth, results = random_dataset(33)
+    value, message = PROBLEMS[key, field]
+    ground_truth[key][1][field] = value
+    path = write_json(tmp_path / "ground_truth.json", ground_truth)
+    with pytest.raises(ValueError, match=rf"CocoGroundTruth: .*ground_truth\.json: {message}"):
         evaluate_coco_results(path, results)
 
 
-@pytest.mark.parametrize("kind", ["images", "categories", "annotations"])
-def test_an_entry_that_is_no_object_is_named(tmp_path, kind):
-    truth, results = random_set(34)
-    truth[kind][1] = 1.5
-    with pytest.raises(ValueError, match=rf"truth\.json: {kind}\[1\] is no object: 1\.5"):
-        evaluate_coco_results(write(tmp_path / "truth.json", truth), results)
+@pytest.mark.parametrize("key", ["images", "categories", "annotations"])
+def test_rejects_entries_that_are_not_objects(tmp_path, key):
+    ground_truth, results = random_dataset(34)
+    ground_truth[key][1] = 1.5
+    with pytest.raises(ValueError, match=rf"ground_truth\.json: {key}\[1\] is not an object: 1\.5"):
+        evaluate_coco_results(write_json(tmp_path / "ground_truth.json", ground_truth), results)

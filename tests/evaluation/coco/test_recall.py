@@ -1,10 +1,10 @@
-"""Recall of proposals, against a loop that anybody can read."""
+"""Average recall of proposals against a slow loop."""
 
 import numpy as np
 import pytest
 import torch
-from coco_datasets import random_set, write
-from coco_outputs import CLASSES, evaluated_with, proposals_near
+from coco_datasets import random_dataset
+from coco_outputs import evaluated_with, proposals_near
 
 from detectory.evaluation import COCOEvaluator
 from detectory.structures import Boxes, Instances
@@ -17,15 +17,15 @@ def iou(one, other):
     return w * h / (area - w * h)
 
 
-def slow_recall(truth, outputs, low, high, limit):
+def slow_recall(ground_truth, outputs, low, high, limit):
     """Average recall in percent."""
     covered = []
-    for image, output in zip(truth["images"], outputs, strict=True):
-        found = output["proposals"]
-        best = sorted(range(len(found)), key=lambda i: -float(found.objectness_logits[i]))[:limit]
-        free = [found.proposal_boxes.tensor[i].double().tolist() for i in best]
-        mine = [a for a in truth["annotations"] if a["image_id"] == image["id"] and not a["iscrowd"]]
-        objects = [a["bbox"] for a in mine if low <= a["area"] <= high]
+    for image, output in zip(ground_truth["images"], outputs, strict=True):
+        proposals = output["proposals"]
+        best = sorted(range(len(proposals)), key=lambda i: -float(proposals.objectness_logits[i]))[:limit]
+        free = [proposals.proposal_boxes.tensor[i].double().tolist() for i in best]
+        of_image = [a for a in ground_truth["annotations"] if a["image_id"] == image["id"] and not a["iscrowd"]]
+        objects = [a["bbox"] for a in of_image if low <= a["area"] <= high]
         objects = [[x, y, x + w, y + h] for x, y, w, h in objects]
         while objects:
             overlap, o, p = max(
@@ -39,33 +39,33 @@ def slow_recall(truth, outputs, low, high, limit):
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_recall_equals_that_of_the_slow_loop(registered, tmp_path, seed):
-    truth = random_set(seed)[0]
-    name = registered(json_file=str(write(tmp_path / "truth.json", truth)), **CLASSES)
-    inputs, outputs = proposals_near(truth, seed)
-    figures = evaluated_with(COCOEvaluator(name), inputs, outputs)["box_proposals"]
-    assert figures["AR@100"] == pytest.approx(slow_recall(truth, outputs, 0, 1e10, 100))
-    assert figures["ARs@1000"] == pytest.approx(slow_recall(truth, outputs, 0, 32**2, 1000))
+def test_recall_equals_the_slow_loop(registered_coco, seed):
+    ground_truth = random_dataset(seed)[0]
+    name = registered_coco(ground_truth)
+    inputs, outputs = proposals_near(ground_truth, seed)
+    metrics = evaluated_with(COCOEvaluator(name), inputs, outputs)["box_proposals"]
+    assert metrics["AR@100"] == pytest.approx(slow_recall(ground_truth, outputs, 0, 1e10, 100))
+    assert metrics["ARs@1000"] == pytest.approx(slow_recall(ground_truth, outputs, 0, 32**2, 1000))
 
 
-def test_only_the_best_proposals_count(registered, tmp_path):
-    truth = random_set(5)[0]
-    name = registered(json_file=str(write(tmp_path / "truth.json", truth)), **CLASSES)
+def test_proposals_beyond_the_limit_do_not_count(registered_coco):
+    ground_truth = random_dataset(5)[0]
+    name = registered_coco(ground_truth)
     outputs = []
-    for image in truth["images"]:
-        boxes = [a["bbox"] for a in truth["annotations"] if a["image_id"] == image["id"] and not a["iscrowd"]]
+    for image in ground_truth["images"]:
+        boxes = [a["bbox"] for a in ground_truth["annotations"] if a["image_id"] == image["id"] and not a["iscrowd"]]
         corners = torch.tensor([[x, y, x + w, y + h] for x, y, w, h in boxes]).reshape(-1, 4)
-        found = Instances((image["height"], image["width"]))
-        found.proposal_boxes = Boxes(torch.cat([torch.zeros(100, 4), corners]))
-        found.objectness_logits = -torch.arange(len(found.proposal_boxes)).float()
-        outputs.append({"proposals": found})
-    inputs = [{"image_id": image["id"]} for image in truth["images"]]
-    figures = evaluated_with(COCOEvaluator(name), inputs, outputs)["box_proposals"]
-    assert (figures["AR@100"], figures["AR@1000"]) == (0, 100)
+        proposals = Instances((image["height"], image["width"]))
+        proposals.proposal_boxes = Boxes(torch.cat([torch.zeros(100, 4), corners]))
+        proposals.objectness_logits = -torch.arange(len(proposals.proposal_boxes)).float()
+        outputs.append({"proposals": proposals})
+    inputs = [{"image_id": image["id"]} for image in ground_truth["images"]]
+    metrics = evaluated_with(COCOEvaluator(name), inputs, outputs)["box_proposals"]
+    assert (metrics["AR@100"], metrics["AR@1000"]) == (0, 100)
 
 
-def test_an_area_without_objects_has_no_recall(registered, tmp_path):
-    truth = random_set(6)[0]
-    name = registered(json_file=str(write(tmp_path / "truth.json", truth)), **CLASSES)
-    figures = evaluated_with(COCOEvaluator(name), *proposals_near(truth, 6))["box_proposals"]
-    assert np.isnan(figures["AR512-inf@100"])
+def test_recall_without_objects_is_nan(registered_coco):
+    ground_truth = random_dataset(6)[0]
+    name = registered_coco(ground_truth)
+    metrics = evaluated_with(COCOEvaluator(name), *proposals_near(ground_truth, 6))["box_proposals"]
+    assert np.isnan(metrics["AR512-inf@100"])

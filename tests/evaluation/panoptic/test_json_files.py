@@ -1,4 +1,4 @@
-"""Panoptic files as people and tools write them: what does not matter is not looked at, what is broken is named."""
+"""Panoptic files: unrelated fields are ignored, invalid entries are reported."""
 
 import json
 
@@ -10,10 +10,11 @@ from detectory.evaluation import panoptic_quality
 
 @pytest.fixture
 def files(tmp_path):
-    """The paths of a truth and of predictions, and the arguments of `panoptic_quality`."""
-    truths, predictions = random_pair(8)
-    truth, found = save(tmp_path / "truth", truths, CATEGORIES), save(tmp_path / "found", predictions, CATEGORIES)
-    return truth[0], found[0], (truth[0], found[0], truth[1], found[1])
+    """Paths of a ground truth and of predictions, and the arguments of `panoptic_quality`."""
+    ground_truths, predictions = random_pair(8)
+    ground_truth, ground_truth_folder = save(tmp_path / "ground_truth", ground_truths, CATEGORIES)
+    predicted, predicted_folder = save(tmp_path / "predictions", predictions, CATEGORIES)
+    return ground_truth, predicted, (ground_truth, predicted, ground_truth_folder, predicted_folder)
 
 
 def change(path, edit):
@@ -22,31 +23,34 @@ def change(path, edit):
     path.write_text(json.dumps(content))
 
 
-def name_by_text(content):
+def use_string_ids(content):
     for image in content["images"]:
         image["id"] = f"frankfurt_{image['id']}"
     for entry in content["annotations"]:
         entry["image_id"] = f"frankfurt_{entry['image_id']}"
 
 
-def test_images_may_be_named_by_text_as_in_cityscapes(files):
-    truth, found, arguments = files
+def test_image_ids_may_be_strings_as_in_cityscapes(files):
+    ground_truth, predictions, arguments = files
     expected = panoptic_quality(*arguments)
-    change(truth, name_by_text), change(found, name_by_text)
+    change(ground_truth, use_string_ids), change(predictions, use_string_ids)
     assert panoptic_quality(*arguments) == pytest.approx(expected, nan_ok=True)
 
 
-def test_fields_that_no_figure_depends_on_may_hold_anything(files):
-    truth, _, arguments = files
+def test_ignores_unrelated_fields(files):
+    ground_truth, _, arguments = files
     expected = panoptic_quality(*arguments)
-    change(truth, lambda content: content.update(info=[1], licenses=[{"id": "none"}]))
-    change(truth, lambda content: content["annotations"][0]["segments_info"][0].update(bbox=None, area="?"))
+    change(ground_truth, lambda content: content.update(info=[1], licenses=[{"id": "none"}]))
+    change(ground_truth, lambda content: content["annotations"][0]["segments_info"][0].update(bbox=None, area="?"))
     assert panoptic_quality(*arguments) == pytest.approx(expected, nan_ok=True)
 
 
 PROBLEMS = {
     "image_id": (lambda c: c["annotations"][1].update(image_id=[2]), r"annotations\[1\]: image_id: expected a number"),
-    "unknown image": (lambda c: c["annotations"][1].update(image_id=77), "annotation of image 77: image_id: no image"),
+    "unknown image": (
+        lambda c: c["annotations"][1].update(image_id=77),
+        "annotation of image 77: image_id: not an image",
+    ),
     "segments_info": (lambda c: c["annotations"][0].update(segments_info=3), "image 1: segments_info: expected a list"),
     "segment": (
         lambda c: c["annotations"][0]["segments_info"].insert(0, 5),
@@ -69,8 +73,8 @@ PROBLEMS = {
 
 
 @pytest.mark.parametrize("problem", PROBLEMS)
-def test_a_broken_entry_is_named_with_its_file_and_field(files, problem):
+def test_rejects_invalid_fields_by_file_and_field(files, problem):
     edit, message = PROBLEMS[problem]
     change(files[0], edit)
-    with pytest.raises(ValueError, match=rf"truth/all\.json: .*{message}"):
+    with pytest.raises(ValueError, match=rf"ground_truth/all\.json: .*{message}"):
         panoptic_quality(*files[2])

@@ -1,11 +1,11 @@
-"""The report: one page that needs no other file."""
+"""HTML report of COCO evaluations."""
 
 import json
 import re
 
 import numpy as np
 import pytest
-from coco_datasets import random_set, write
+from coco_datasets import random_dataset, write_json
 from PIL import Image
 
 from detectory.evaluation import evaluate_coco_results
@@ -13,111 +13,116 @@ from detectory.evaluation.report import evaluate_all, write_coco_report
 from detectory.evaluation.report.image_files import ImageFiles
 
 
-def with_boxes(truth, results):
-    """Results that have boxes beside their masks or keypoints, as detectors write them."""
-    boxes = {(a["image_id"], a["category_id"]): a["bbox"] for a in truth["annotations"]}
+def with_boxes(ground_truth, results):
+    """Add boxes to results with masks or keypoints, as detectors write them."""
+    boxes = {(a["image_id"], a["category_id"]): a["bbox"] for a in ground_truth["annotations"]}
     return [r | {"bbox": boxes.get((r["image_id"], r["category_id"]), [1, 1, 9, 9])} for r in results]
 
 
-def files_of(folder, truth, results, pictures=True):
-    """Annotations, results and pictures as COCO's folders lie."""
+def write_files(folder, ground_truth, results, has_images=True):
+    """Write annotations, results and images in COCO's folder layout."""
     (folder / "annotations").mkdir()
     (folder / "val").mkdir()
-    for image in truth["images"]:
+    for image in ground_truth["images"]:
         image["file_name"] = f"{image['id']}.jpg"
-        if pictures:
+        if has_images:
             pixels = np.random.default_rng(image["id"]).integers(0, 255, (image["height"], image["width"], 3), np.uint8)
             Image.fromarray(pixels).save(folder / "val" / image["file_name"])
-    return write(folder / "annotations" / "instances_val.json", truth), write(folder / "results.json", results)
+    annotations = write_json(folder / "annotations" / "instances_val.json", ground_truth)
+    return annotations, write_json(folder / "results.json", results)
 
 
 @pytest.mark.parametrize("iou_type", ["bbox", "segm", "keypoints"])
-def test_figures_are_those_of_each_task(iou_type):
-    truth, results = random_set(40, iou_type)
-    results = with_boxes(truth, results)
-    evaluation = evaluate_all(truth, results)
-    assert list(evaluation.figures) == ["bbox"] + [iou_type] * (iou_type != "bbox")
-    for task, figures in evaluation.figures.items():
-        assert figures == pytest.approx(evaluate_coco_results(truth, results, task), nan_ok=True)
+def test_metrics_equal_those_of_each_task(iou_type):
+    ground_truth, results = random_dataset(40, iou_type)
+    results = with_boxes(ground_truth, results)
+    evaluation = evaluate_all(ground_truth, results)
+    assert list(evaluation.metrics) == ["bbox"] + [iou_type] * (iou_type != "bbox")
+    for task, metrics in evaluation.metrics.items():
+        assert metrics == pytest.approx(evaluate_coco_results(ground_truth, results, task), nan_ok=True)
 
 
-def test_a_page_with_pictures_holds_everything(tmp_path):
-    truth, results = random_set(41, "segm")
-    evaluation = evaluate_all(*files_of(tmp_path, truth, with_boxes(truth, results)))
+def test_page_has_all_sections_and_no_references(tmp_path):
+    ground_truth, results = random_dataset(41, "segm")
+    evaluation = evaluate_all(*write_files(tmp_path, ground_truth, with_boxes(ground_truth, results)))
     page = write_coco_report(evaluation, tmp_path / "report.html", title="Run <7>").read_text()
-    for text in ("Run &lt;7&gt;", "box AP", "mask AP50", "Calibration", "Confusions", "class 2", "Worst images"):
+    sections = "Metrics", "Precision and recall", "Errors", "Classes", "Confusion matrix", "Error examples"
+    for text in ("Run &lt;7&gt;", "box AP", "mask AP50", "class 2", *sections):
         assert text in page
     assert page.count("data:image/jpeg") > 10
     assert not re.search(r"""(src|href)=["'](?!data:)""", page)
 
 
-def test_a_page_without_pictures_says_so(tmp_path):
-    truth, results = random_set(42)
-    evaluation = evaluate_all(*files_of(tmp_path, truth, results, pictures=False))
+def test_page_without_images_lists_errors(tmp_path):
+    ground_truth, results = random_dataset(42)
+    evaluation = evaluate_all(*write_files(tmp_path, ground_truth, results, has_images=False))
     page = write_coco_report(evaluation, tmp_path / "report.html").read_text()
-    assert "No pictures were found beside the annotation file" in page
+    assert "The image files were not found next to the annotation file" in page
     assert "data:image/jpeg" not in page
 
 
-def test_keypoints_alone_have_figures_but_no_errors(tmp_path):
-    truth, results = random_set(43, "keypoints")
-    evaluation = evaluate_all(truth, results)
+def test_page_of_keypoints_has_no_error_analysis(tmp_path):
+    ground_truth, results = random_dataset(43, "keypoints")
+    evaluation = evaluate_all(ground_truth, results)
     page = write_coco_report(evaluation, tmp_path / "report.html").read_text()
-    assert "these results hold keypoints alone" in page
-    assert "Confusions" not in page
+    assert "these results have only keypoints" in page
+    assert "Confusion matrix" not in page
 
 
-def test_no_detections_at_all_make_a_page(tmp_path):
-    truth, results = files_of(tmp_path, random_set(44)[0], [])
-    page = write_coco_report(evaluate_all(truth, results), tmp_path / "report.html").read_text()
-    assert "missed objects" in page
+def test_page_without_detections(tmp_path):
+    ground_truth, results = write_files(tmp_path, random_dataset(44)[0], [])
+    page = write_coco_report(evaluate_all(ground_truth, results), tmp_path / "report.html").read_text()
+    assert "missed object" in page
 
 
-def test_a_dataset_without_objects_makes_a_page(tmp_path):
-    truth, results = random_set(45)
-    truth["annotations"] = []
-    page = write_coco_report(evaluate_all(truth, results), tmp_path / "report.html").read_text()
-    assert "on background" in page
+def test_page_without_objects(tmp_path):
+    ground_truth, results = random_dataset(45)
+    ground_truth["annotations"] = []
+    page = write_coco_report(evaluate_all(ground_truth, results), tmp_path / "report.html").read_text()
+    assert "background" in page
 
 
-def test_pictures_are_found_as_coco_and_lvis_name_them(tmp_path):
-    truth, _ = random_set(46)
-    paths = files_of(tmp_path, truth, [])
-    files = ImageFiles(evaluate_all(*paths).truth)
+def test_finds_images_by_file_name_and_by_coco_url(tmp_path):
+    ground_truth, _ = random_dataset(46)
+    paths = write_files(tmp_path, ground_truth, [])
+    files = ImageFiles(evaluate_all(*paths).ground_truth)
     assert files.find(1) == tmp_path / "val" / "1.jpg"
-    for image in truth["images"]:
+    for image in ground_truth["images"]:
         del image["file_name"]
         image["coco_url"] = f"http://images.example.org/val/{image['id']}.jpg"
-    files = ImageFiles(evaluate_all(write(paths[0], truth), paths[1]).truth)
+    files = ImageFiles(evaluate_all(write_json(paths[0], ground_truth), paths[1]).ground_truth)
     assert files.find(2) == tmp_path / "val" / "2.jpg"
 
 
-def test_rejects_a_folder_without_the_pictures(tmp_path):
-    truth, results = files_of(tmp_path, *random_set(47))
-    with pytest.raises(FileNotFoundError, match=r"annotations holds no picture of .*instances_val.json, such as 1.jpg"):
-        write_coco_report(evaluate_all(truth, results), tmp_path / "r.html", images=tmp_path / "annotations")
+def test_rejects_a_folder_without_the_images(tmp_path):
+    ground_truth, results = write_files(tmp_path, *random_dataset(47))
+    with pytest.raises(FileNotFoundError, match=r"annotations has no image of .*instances_val.json, for example 1.jpg"):
+        write_coco_report(evaluate_all(ground_truth, results), tmp_path / "r.html", images=tmp_path / "annotations")
     assert not (tmp_path / "r.html").exists()
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ('[{"image_id": 1, "category_id": 1, "score": 0.5, "bb', "results.json: not valid JSON"),
-        ('{"annotations": []}', "results.json must hold a list of detections, got dict"),
-        ('[{"image_id": 1, "category_id": 1, "score": 0.5}]', "entry 0 has none of bbox, segmentation, keypoints"),
-        ('["bbox"]', "entry 0: image_id is missing: the entry is no object"),
+        ('[{"image_id": 1, "category_id": 1, "score": 0.5, "bb', "results.json.*JSON"),
+        ('{"annotations": []}', "results.json must be a list of detections, got dict"),
+        (
+            '[{"image_id": 1, "category_id": 1, "score": 0.5}]',
+            "entry 0: one of the fields .* is required",
+        ),
+        ('["bbox"]', "entry 0: image_id is missing: the entry is not an object"),
     ],
-    ids=["truncated", "no list", "no task", "no object"],
+    ids=["truncated", "not a list", "no task", "not an object"],
 )
-def test_rejects_files_that_hold_no_results(tmp_path, text, message):
+def test_rejects_files_without_results(tmp_path, text, message):
     (tmp_path / "results.json").write_text(text)
     with pytest.raises(ValueError, match=message):
-        evaluate_all(random_set(48)[0], tmp_path / "results.json")
+        evaluate_all(random_dataset(48)[0], tmp_path / "results.json")
 
 
-def test_the_wrong_entry_of_a_second_task_is_named():
-    truth, results = random_set(49, "segm")
-    results = json.loads(json.dumps(with_boxes(truth, results)))
+def test_rejects_invalid_entries_of_the_second_task():
+    ground_truth, results = random_dataset(49, "segm")
+    results = json.loads(json.dumps(with_boxes(ground_truth, results)))
     results[3]["segmentation"]["size"] = [3, 3]
     with pytest.raises(ValueError, match=r"entry 3: segmentation has size \[3, 3\]"):
-        evaluate_all(truth, results)
+        evaluate_all(ground_truth, results)

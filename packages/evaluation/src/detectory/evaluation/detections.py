@@ -1,4 +1,4 @@
-"""Detections of many images as columns: compact while they are collected, and COCO's result format when written."""
+"""Detections of many images as columns, and their conversion to COCO results."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -18,11 +18,11 @@ class Detections:
     """N detections of any number of images.
 
     Args:
-        image_ids: (N,) int64, or objects where a dataset names its images by text.
+        image_ids: (N,) int64, or objects if the dataset has string image ids.
         categories: (N,) int64.
         scores: (N,) float64.
-        boxes: (N, 4) float64 as (x, y, width, height), (N, 5) for rotated ones; None where there are none.
-        masks: N masks as one text, or None.
+        boxes: (N, 4) float64 as (x, y, width, height), (N, 5) for rotated boxes, or None.
+        masks: N masks, or None.
         keypoints: (N, K, 3) float64 in COCO's coordinates (integers are pixel centres), or None.
     """
 
@@ -38,39 +38,28 @@ class Detections:
 
     @classmethod
     def from_instances(cls, image_id: Any, instances: Instances) -> "Detections":
-        """Take a model's predictions for one image; masks become RLEs at once.
+        """Convert the predictions for one image; masks become RLEs.
 
         Args:
-            image_id: Of the image, an integer or text.
-            instances: With `scores`, `pred_classes` and some of `pred_boxes`, `pred_masks` ((N, H, W), nonzero
-                inside), `pred_masks_rle` and `pred_keypoints` ((N, K, 3)).
+            image_id: Id of the image, an integer or a string.
+            instances: Predictions with `scores`, `pred_classes` and any of `pred_boxes`, `pred_masks` ((N, H, W),
+                nonzero inside), `pred_masks_rle` and `pred_keypoints` ((N, K, 3)).
         """
         count = len(instances)
-        ids = np.empty(count, dtype=np.int64 if isinstance(image_id, (int, np.integer)) else object)
-        ids[:] = image_id
-        keypoints = boxes = None
-        if instances.has("pred_boxes"):
-            boxes = instances.pred_boxes.tensor.detach().cpu()
-            if boxes.shape[1] == 4:
-                boxes = BoxMode.convert(boxes, BoxMode.XYXY_ABS, BoxMode.XYWH_ABS)
-            # A copy: what a tensor holds lies between the model's freed ones, and would keep that memory in pieces.
-            boxes = boxes.double().numpy().copy()
-        if instances.has("pred_keypoints"):
-            keypoints = instances.pred_keypoints.detach().cpu().double().numpy().copy()
-            # COCO counts keypoints from the centre of the first pixel, this library from its corner.
-            keypoints[:, :, :2] -= 0.5
+        image_ids = np.empty(count, dtype=np.int64 if isinstance(image_id, (int, np.integer)) else object)
+        image_ids[:] = image_id
         return cls(
-            ids,
-            _column(instances, "pred_classes", np.int64, count),
-            _column(instances, "scores", np.float64, count),
-            boxes,
-            _masks_of(instances),
-            keypoints,
+            image_ids,
+            categories=_column(instances, "pred_classes", np.int64),
+            scores=_column(instances, "scores", np.float64),
+            boxes=_boxes(instances),
+            masks=_masks(instances),
+            keypoints=_keypoints(instances),
         )
 
     @classmethod
     def concatenate(cls, parts: Iterable["Detections"]) -> "Detections":
-        """Join detections; a column stays only where every part has it. Parts without detections do not count."""
+        """Concatenate detections. Optional columns are kept if every part with detections has them."""
         parts = [part for part in parts if len(part)]
         if not parts:
             empty = np.zeros(0, np.int64)
@@ -81,32 +70,38 @@ class Detections:
             return None if any(column is None for column in columns) else np.concatenate(columns)
 
         masks = [part.masks for part in parts if part.masks is not None]
-        ids, categories, scores = (
-            np.concatenate([getattr(p, n) for p in parts]) for n in ("image_ids", "categories", "scores")
+        return cls(
+            image_ids=np.concatenate([part.image_ids for part in parts]),
+            categories=np.concatenate([part.categories for part in parts]),
+            scores=np.concatenate([part.scores for part in parts]),
+            boxes=joined("boxes"),
+            masks=RunLengths.concatenate(masks) if len(masks) == len(parts) else None,
+            keypoints=joined("keypoints"),
         )
-        all_masks = RunLengths.concatenate(masks) if len(masks) == len(parts) else None
-        return cls(ids, categories, scores, joined("boxes"), all_masks, joined("keypoints"))
 
-    def chosen(self, indices: np.ndarray) -> "Detections":
-        """The detections of these positions."""
-        boxes = None if self.boxes is None else self.boxes[indices]
-        masks = None if self.masks is None else self.masks.chosen(indices)
-        keypoints = None if self.keypoints is None else self.keypoints[indices]
-        columns = self.image_ids[indices], self.categories[indices], self.scores[indices]
-        return Detections(*columns, boxes, masks, keypoints)
+    def select(self, indices: np.ndarray) -> "Detections":
+        """Return the detections at these indices."""
+        return Detections(
+            self.image_ids[indices],
+            self.categories[indices],
+            self.scores[indices],
+            boxes=None if self.boxes is None else self.boxes[indices],
+            masks=None if self.masks is None else self.masks.select(indices),
+            keypoints=None if self.keypoints is None else self.keypoints[indices],
+        )
 
     def to_json(self, category_ids: Mapping[int, int] | None = None) -> list[dict[str, Any]]:
-        """COCO's result format: one dict a detection.
+        """Return COCO results: one dict per detection.
 
         Args:
-            category_ids: Class id to the id that is written; None writes the classes as they are.
+            category_ids: Class id to the category id to write. None: write the class ids unchanged.
         """
         categories = self.categories.tolist()
         if category_ids is not None:
             categories = [category_ids[category] for category in categories]
         entries = [
-            {"image_id": image, "category_id": category, "score": score}
-            for image, category, score in zip(self.image_ids.tolist(), categories, self.scores.tolist(), strict=True)
+            {"image_id": image_id, "category_id": category, "score": score}
+            for image_id, category, score in zip(self.image_ids.tolist(), categories, self.scores.tolist(), strict=True)
         ]
         if self.boxes is not None:
             for entry, box in zip(entries, self.boxes.tolist(), strict=True):
@@ -122,29 +117,48 @@ class Detections:
 
 
 def instances_to_coco_json(instances: Instances, img_id: Any) -> list[dict[str, Any]]:
-    """Turn a model's predictions for one image into COCO's result format.
+    """Convert the predictions for one image to COCO results.
 
     Args:
-        instances: As for `Detections.from_instances`.
-        img_id: What becomes `image_id`.
+        instances: Predictions as for `Detections.from_instances`.
+        img_id: Value of `image_id`.
 
     Returns:
-        One dict a detection with `image_id`, `category_id` (the contiguous class id), `score` and what there is of
-        `bbox`, `segmentation` (RLE, counts as text) and `keypoints`.
+        One dict per detection with `image_id`, `category_id` (the contiguous class id), `score` and, if predicted,
+        `bbox`, `segmentation` (an RLE with text counts) and `keypoints`.
     """
     return Detections.from_instances(img_id, instances).to_json()
 
 
-def _column(instances: Instances, name: str, dtype: type, count: int) -> np.ndarray:
-    values = instances.get(name) if instances.has(name) else torch.zeros(count)
+def _column(instances: Instances, name: str, dtype: type) -> np.ndarray:
+    values = instances.get(name) if instances.has(name) else torch.zeros(len(instances))
     return values.detach().cpu().numpy().astype(dtype)
 
 
-def _masks_of(instances: Instances) -> RunLengths | None:
+def _boxes(instances: Instances) -> np.ndarray | None:
+    if not instances.has("pred_boxes"):
+        return None
+    boxes = instances.pred_boxes.tensor.detach().cpu()
+    if boxes.shape[1] == 4:
+        boxes = BoxMode.convert(boxes, BoxMode.XYXY_ABS, BoxMode.XYWH_ABS)
+    # A copy, because small tensors kept alive among the freed ones of the model would fragment torch's memory.
+    return boxes.double().numpy().copy()
+
+
+def _keypoints(instances: Instances) -> np.ndarray | None:
+    if not instances.has("pred_keypoints"):
+        return None
+    keypoints = instances.pred_keypoints.detach().cpu().double().numpy().copy()
+    # The origin is the centre of the first pixel in COCO, and its corner in this library.
+    keypoints[:, :, :2] -= 0.5
+    return keypoints
+
+
+def _masks(instances: Instances) -> RunLengths | None:
     if instances.has("pred_masks_rle"):
-        return RunLengths.of(instances.pred_masks_rle)
+        return RunLengths.from_rles(instances.pred_masks_rle)
     if not instances.has("pred_masks"):
         return None
     masks = instances.pred_masks
-    encoded: Any = ops.rle_encode(masks.tensor if hasattr(masks, "tensor") else masks)
-    return RunLengths.of(encoded)
+    rles: Any = ops.rle_encode(masks.tensor if hasattr(masks, "tensor") else masks)
+    return RunLengths.from_rles(rles)

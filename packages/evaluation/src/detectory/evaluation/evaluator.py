@@ -1,4 +1,4 @@
-"""What every evaluator can do, and several of them as one."""
+"""The interface of all evaluators, and a group of evaluators that share one pass over the data."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -7,38 +7,38 @@ from detectory.core.distributed import is_main_process
 
 
 class DatasetEvaluator:
-    """Collects inputs and outputs of a model over a dataset and makes figures of them in the end.
+    """Computes metrics from the inputs and outputs of a model over a dataset.
 
-    `inference_on_dataset` calls `reset` once, `process` for every batch and `evaluate` once. An evaluator of one's
-    own overrides these three.
+    `inference_on_dataset` calls `reset` once, `process` for every batch and `evaluate` once. Subclasses override these
+    three methods.
     """
 
     def reset(self) -> None:
-        """Forget everything: a new round starts."""
+        """Prepare for a new evaluation: discard all stored results."""
 
     def process(self, inputs: Any, outputs: Any) -> None:
-        """Take one batch.
+        """Process one batch.
 
         Args:
-            inputs: What the model was called with, for example a list of dicts, one an image.
-            outputs: What the model returned, in the same order.
+            inputs: Inputs of the model, for example a list with one dict per image.
+            outputs: Outputs of the model, in the same order.
         """
 
     def evaluate(self) -> Mapping[str, Any] | None:
-        """Turn what was collected into figures.
+        """Compute the metrics after the last batch.
 
         Returns:
-            Any mapping, or None; the evaluators of this package return task name to {metric name: number}, such as
-            `{"bbox": {"AP50": 80.1}}`, in the main process, and an empty dict in the others.
+            Any mapping, or None. The evaluators of this package return task name to {metric name: value}, such as
+            `{"bbox": {"AP50": 80.1}}`, in the main process, and an empty dict in all others.
         """
         return None
 
 
 class DatasetEvaluators(DatasetEvaluator):
-    """Several evaluators that see the same batches, so that one pass over the data serves them all.
+    """Several evaluators that process the same batches.
 
     Args:
-        evaluators: What every call is handed to, in this order.
+        evaluators: The evaluators, called in this order.
     """
 
     def __init__(self, evaluators: Sequence[DatasetEvaluator]) -> None:
@@ -51,24 +51,24 @@ class DatasetEvaluators(DatasetEvaluator):
             evaluator.reset()
 
     def process(self, inputs: Any, outputs: Any) -> None:
-        """Hand the batch to every evaluator."""
+        """Pass the batch to every evaluator."""
         for evaluator in self._evaluators:
             evaluator.process(inputs, outputs)
 
     def evaluate(self) -> dict[str, Any]:
-        """Join the results of all evaluators (of the main process).
+        """Merge the results of all evaluators, in the main process.
 
         Raises:
-            ValueError: where two evaluators give results of the same name.
+            ValueError: If two evaluators return the same task name.
         """
         results: dict[str, Any] = {}
         for evaluator in self._evaluators:
             result = evaluator.evaluate()
             if not is_main_process() or result is None:
                 continue
-            for name, value in result.items():
-                if name in results:
-                    kind = type(evaluator).__name__
-                    raise ValueError(f"DatasetEvaluators: {kind} gives {name!r}, which another evaluator gave already")
-                results[name] = value
+            for task, metrics in result.items():
+                if task in results:
+                    name = type(evaluator).__name__
+                    raise ValueError(f"DatasetEvaluators: {name} returned {task!r}, as did an evaluator before it")
+                results[task] = metrics
         return results

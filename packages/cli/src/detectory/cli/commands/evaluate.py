@@ -64,7 +64,7 @@ def command(
         raise click.UsageError("--images needs --predictions")
     if predictions is not None and annotations is not None:
         evaluation = evaluate_all(annotations, predictions)
-        metrics = evaluation.figures
+        metrics = evaluation.metrics
         title = f"Evaluation of {predictions.name}"
     else:
         result = evaluate_model(recipe, run, overrides, weights=weights, data=data, device=device, output=output)

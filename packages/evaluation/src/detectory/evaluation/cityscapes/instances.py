@@ -1,31 +1,35 @@
-"""Cityscapes' average precision of instance masks: overlaps of one image, and the figures of all of them.
+"""Cityscapes average precision of instance masks, from the pixel overlaps of each image.
 
 Source: Cordts et al., "The Cityscapes Dataset for Semantic Urban Scene Understanding", CVPR 2016, section 3.3.
 """
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
 from .labels import GROUP, IGNORED, MEAN_PIXELS, NAMES, labels_of
 
-OVERLAPS = np.arange(0.5, 1.0, 0.05)
-_LEAST_PIXELS = 100
+THRESHOLDS = np.arange(0.5, 1.0, 0.05)
+"""IoU thresholds of a match."""
+
+_MIN_PIXELS = 100
+"""Instances with fewer pixels are not evaluated."""
 
 
 @dataclass(frozen=True)
 class InstanceOverlaps:
-    """How N predicted masks of one image overlap its M annotated instances.
+    """Pixel overlaps of the N predicted masks with the M annotated instances of one image.
 
     Args:
         objects: (M,) int64, ids of the annotated instances and groups.
-        object_pixels: (M,) int64, their sizes.
+        object_pixels: (M,) int64, number of pixels of each.
         labels: (N,) int64, label ids of the predictions.
         scores: (N,) float64.
-        pixels: (N,) int64, sizes of the predictions.
-        void: (N,) int64, how many of them lie where nothing counts.
-        shared: (N, M) int64, how many pixels a prediction shares with each instance.
+        pixels: (N,) int64, number of pixels of each prediction.
+        void: (N,) int64, how many of them have a true label that is not evaluated.
+        shared: (N, M) int64, number of pixels in the intersection of each prediction and instance.
     """
 
     objects: np.ndarray
@@ -37,10 +41,28 @@ class InstanceOverlaps:
     shared: np.ndarray
 
 
+class _Outcome(NamedTuple):
+    """Outcome of matching one label in one image.
+
+    Args:
+        true_positives: Scores of the true positives.
+        false_positives: Scores of the false positives.
+        num_missed: Number of instances without a match.
+        has_objects: Whether there are evaluated instances.
+        has_predictions: Whether there are predictions.
+    """
+
+    true_positives: np.ndarray
+    false_positives: np.ndarray
+    num_missed: int
+    has_objects: bool
+    has_predictions: bool
+
+
 def instance_overlaps(
     ids: np.ndarray, masks: Iterable[np.ndarray], labels: Sequence[int], scores: Sequence[float]
 ) -> InstanceOverlaps:
-    """Count the pixels that predictions share with what is annotated; empty masks are left out.
+    """Count the pixels that predictions share with annotated instances; empty masks are dropped.
 
     Args:
         ids: (H, W) integers, the content of an `instanceIds.png`.
@@ -48,88 +70,92 @@ def instance_overlaps(
         labels: N label ids.
         scores: N scores.
     """
-    counts = np.bincount(ids.ravel())
-    objects = np.flatnonzero(counts)
+    pixels_of_id = np.bincount(ids.ravel())
+    objects = np.flatnonzero(pixels_of_id)
     objects = objects[np.isin(labels_of(objects), list(MEAN_PIXELS))]
-    rows = [np.bincount(ids[mask != 0], minlength=len(counts)) for mask in masks]
-    table = np.stack(rows) if rows else np.zeros((0, len(counts)), dtype=np.int64)
+    # One histogram of ids per mask has the overlap with every instance, and with the labels that are not evaluated.
+    rows = [np.bincount(ids[mask != 0], minlength=len(pixels_of_id)) for mask in masks]
+    table = np.stack(rows) if rows else np.zeros((0, len(pixels_of_id)), dtype=np.int64)
     pixels = table.sum(axis=1)
-    kept = pixels > 0
+    is_kept = pixels > 0
+    ignored = IGNORED[len(pixels_of_id) > IGNORED]
     return InstanceOverlaps(
         objects,
-        counts[objects],
-        np.asarray(labels, dtype=np.int64)[kept],
-        np.asarray(scores, dtype=np.float64)[kept],
-        pixels[kept],
-        table[kept][:, IGNORED[len(counts) > IGNORED]].sum(axis=1),
-        table[kept][:, objects],
+        object_pixels=pixels_of_id[objects],
+        labels=np.asarray(labels, dtype=np.int64)[is_kept],
+        scores=np.asarray(scores, dtype=np.float64)[is_kept],
+        pixels=pixels[is_kept],
+        void=table[is_kept][:, ignored].sum(axis=1),
+        shared=table[is_kept][:, objects],
     )
 
 
-def instance_figures(images: Sequence[InstanceOverlaps]) -> dict[str, float]:
-    """Measure: AP over all overlaps, AP50, and both by class ("AP-car", "AP50-car"), in percent.
+def instance_metrics(images: Sequence[InstanceOverlaps]) -> dict[str, float]:
+    """Compute AP averaged over IoU 0.5 to 0.95, AP50, and both per class ("AP-car", "AP50-car"), in percent.
 
-    NaN for classes without a single instance of the least size.
+    NaN for classes without an evaluated instance.
     """
-    table = np.array([[_average_precision(images, label, overlap) for overlap in OVERLAPS] for label in MEAN_PIXELS])
+    table = np.array([[_average_precision(images, label, t) for t in THRESHOLDS] for label in MEAN_PIXELS])
     occurs = np.isfinite(table).any()
-    figures = {"AP": np.nanmean(table) if occurs else np.nan, "AP50": np.nanmean(table[:, 0]) if occurs else np.nan}
+    metrics = {"AP": np.nanmean(table) if occurs else np.nan, "AP50": np.nanmean(table[:, 0]) if occurs else np.nan}
     for row, label in zip(table, MEAN_PIXELS, strict=True):
-        figures |= {f"AP-{NAMES[label]}": np.mean(row), f"AP50-{NAMES[label]}": row[0]}
-    return {name: 100 * float(value) for name, value in figures.items()}
+        metrics |= {f"AP-{NAMES[label]}": np.mean(row), f"AP50-{NAMES[label]}": row[0]}
+    return {name: 100 * float(value) for name, value in metrics.items()}
 
 
-def _average_precision(images: Sequence[InstanceOverlaps], label: int, overlap: float) -> float:
-    """Average precision in [0, 1] of one label at one overlap; NaN without instances."""
-    right: list[np.ndarray] = []
-    wrong: list[np.ndarray] = []
-    missed, any_object, any_found = 0, False, False
-    for image in images:
-        hits, misses, lost, objects, found = _judge(image, label, overlap)
-        right.append(hits)
-        wrong.append(misses)
-        missed += lost
-        any_object |= objects
-        any_found |= found
-    if not any_object:
+def _average_precision(images: Sequence[InstanceOverlaps], label: int, threshold: float) -> float:
+    """Average precision in [0, 1] of one label at one IoU threshold; NaN without instances."""
+    outcomes = [_match(image, label, threshold) for image in images]
+    if not any(outcome.has_objects for outcome in outcomes):
         return float("nan")
-    hits, misses = np.concatenate(right), np.concatenate(wrong)
-    return _area_under_curve(hits, misses, missed) if any_found and len(hits) + len(misses) else 0.0
+    true_positives = np.concatenate([outcome.true_positives for outcome in outcomes])
+    false_positives = np.concatenate([outcome.false_positives for outcome in outcomes])
+    has_predictions = any(outcome.has_predictions for outcome in outcomes)
+    if not has_predictions or not len(true_positives) + len(false_positives):
+        return 0.0
+    return _area_under_curve(true_positives, false_positives, sum(outcome.num_missed for outcome in outcomes))
 
 
-def _judge(image: InstanceOverlaps, label: int, overlap: float) -> tuple[np.ndarray, np.ndarray, int, bool, bool]:
-    """Scores that are right and wrong, the number of missed instances, and whether there are instances and masks."""
+def _match(image: InstanceOverlaps, label: int, threshold: float) -> _Outcome:
     rows, columns = image.labels == label, labels_of(image.objects) == label
-    sizes, scores, shared = image.object_pixels[columns], image.scores[rows], image.shared[rows][:, columns]
-    pixels = image.pixels[rows]
-    group, small = image.objects[columns] < GROUP, sizes < _LEAST_PIXELS
-    over = shared / (sizes + pixels[:, None] - shared) > overlap
-    counts = ~group & ~small
-    hits, misses, missed = [], [], 0
-    for column in np.flatnonzero(counts):
-        matched = np.sort(scores[over[:, column]])
-        missed += not len(matched)
-        hits.append(matched[-1:])
-        misses.append(matched[:-1])  # of several masks on one instance the best is right
-    # A mask on nothing is wrong unless it lies for the most part on void, on groups or on instances that are too small.
-    unimportant = image.void[rows] + shared[:, group].sum(axis=1) + shared[:, small].sum(axis=1)
-    stray = ~over.any(axis=1) & (unimportant / pixels <= overlap)
-    misses.append(scores[stray])
-    empty = np.zeros(0)
-    return np.concatenate([empty, *hits]), np.concatenate(misses), missed, bool(counts.any()), bool(rows.any())
+    pixels, scores = image.pixels[rows], image.scores[rows]
+    object_pixels = image.object_pixels[columns]
+    shared = image.shared[rows][:, columns]
+    is_match = shared / (object_pixels + pixels[:, None] - shared) > threshold
+    is_group = image.objects[columns] < GROUP
+    is_small = object_pixels < _MIN_PIXELS
+    is_evaluated = ~is_group & ~is_small
+    true_positives, false_positives, num_missed = [np.zeros(0)], [], 0
+    for column in np.flatnonzero(is_evaluated):
+        matched = np.sort(scores[is_match[:, column]])
+        num_missed += not len(matched)
+        # Of several masks on one instance, the one with the highest score is the true positive.
+        true_positives.append(matched[-1:])
+        false_positives.append(matched[:-1])
+    # A mask without a match is a false positive, unless most of it lies on void, on groups or on small instances.
+    ignored = image.void[rows] + shared[:, is_group].sum(axis=1) + shared[:, is_small].sum(axis=1)
+    is_unmatched = ~is_match.any(axis=1) & (ignored / pixels <= threshold)
+    false_positives.append(scores[is_unmatched])
+    return _Outcome(
+        np.concatenate(true_positives),
+        np.concatenate(false_positives),
+        num_missed,
+        has_objects=bool(is_evaluated.any()),
+        has_predictions=bool(rows.any()),
+    )
 
 
-def _area_under_curve(hits: np.ndarray, misses: np.ndarray, missed: int) -> float:
-    """Integrate precision over recall, both at every score that occurs."""
-    scores = np.concatenate([hits, misses])
-    right = np.concatenate([np.ones(len(hits)), np.zeros(len(misses))])
+def _area_under_curve(true_positives: np.ndarray, false_positives: np.ndarray, num_missed: int) -> float:
+    """Integrate precision over recall, with one point of the curve per distinct score."""
+    scores = np.concatenate([true_positives, false_positives])
+    is_true = np.concatenate([np.ones(len(true_positives)), np.zeros(len(false_positives))])
     order = np.argsort(scores)
-    below = np.concatenate([[0.0], np.cumsum(right[order])])
+    below = np.concatenate([[0.0], np.cumsum(is_true[order])])
     first = np.unique(scores[order], return_index=True)[1]
-    true = below[-1] - below[first]
-    false = len(scores) - first - true
-    precision = np.append(true / (true + false), 1.0)
-    recall = np.append(true / (true + below[first] + missed), 0.0)
-    # A step reaches half way to the recalls on either side.
-    around = np.concatenate([recall[:1], recall, [0.0]])
-    return float(np.dot(precision, 0.5 * around[:-2] - 0.5 * around[2:]))
+    tp = below[-1] - below[first]  # at or above each distinct score
+    fp = len(scores) - first - tp
+    precision = np.append(tp / (tp + fp), 1.0)
+    recall = np.append(tp / (tp + below[first] + num_missed), 0.0)
+    # Each point stands for the recalls half way to its neighbours, as in the official script.
+    neighbours = np.concatenate([recall[:1], recall, [0.0]])
+    return float(np.dot(precision, 0.5 * neighbours[:-2] - 0.5 * neighbours[2:]))

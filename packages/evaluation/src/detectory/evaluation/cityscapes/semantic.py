@@ -1,4 +1,4 @@
-"""Cityscapes' IoU of classes and categories, and that weighted by the sizes of instances.
+"""Cityscapes IoU of classes and categories, also weighted by the sizes of instances (iIoU).
 
 Source: Cordts et al., "The Cityscapes Dataset for Semantic Urban Scene Understanding", CVPR 2016, section 3.1.
 """
@@ -15,22 +15,22 @@ from .labels import (
     CATEGORY_OF,
     GROUP,
     INSTANCE_CATEGORIES,
-    LABELS,
     MEAN_PIXELS,
     NAMES,
+    NUM_LABELS,
     labels_of,
 )
 
 
 @dataclass(frozen=True)
 class LabelCounts:
-    """What one image tells.
+    """The nonzero pixel counts of one image.
 
     Args:
-        pairs: (P,) int64, true label * 34 + predicted label, of the pairs that occur.
+        pairs: (P,) int64, true label * 34 + predicted label of the pairs that occur.
         counts: (P,) int64, pixels of each pair.
-        instances: (I, 4) int64, for each annotated instance its label, its pixels, how many of them were given its
-            label, and how many a label of its category.
+        instances: (I, 4) int64; for each annotated instance its label, its pixels, and how many of them have the
+            correct label and a label of the correct category.
     """
 
     pairs: np.ndarray
@@ -38,75 +38,83 @@ class LabelCounts:
     instances: np.ndarray
 
 
-def label_counts(found: np.ndarray, truth: np.ndarray, ids: np.ndarray) -> LabelCounts:
+def label_counts(prediction: np.ndarray, ground_truth: np.ndarray, ids: np.ndarray) -> LabelCounts:
     """Count the pixels of one image.
 
     Args:
-        found: (H, W) predicted label ids, 0 to 33.
-        truth: (H, W) the content of its `labelIds.png`.
-        ids: (H, W) the content of its `instanceIds.png`.
+        prediction: (H, W) predicted label ids, 0 to 33.
+        ground_truth: (H, W), the content of its `labelIds.png`.
+        ids: (H, W), the content of its `instanceIds.png`.
     """
-    counts = np.bincount(truth.ravel().astype(np.int64) * LABELS + found.ravel(), minlength=LABELS * LABELS)
+    size = NUM_LABELS * NUM_LABELS
+    counts = np.bincount(ground_truth.ravel().astype(np.int64) * NUM_LABELS + prediction.ravel(), minlength=size)
     pairs = np.flatnonzero(counts)
-    inside = ids > GROUP
-    keys = np.bincount(ids[inside].astype(np.int64) * LABELS + found[inside])
-    keys = np.pad(keys, (0, -len(keys) % LABELS)).reshape(-1, LABELS)
+    is_instance = ids > GROUP
+    per_id = np.bincount(ids[is_instance].astype(np.int64) * NUM_LABELS + prediction[is_instance])
+    per_id = np.pad(per_id, (0, -len(per_id) % NUM_LABELS)).reshape(-1, NUM_LABELS)
     instances = []
-    for instance in np.flatnonzero(keys.any(axis=1)).tolist():
+    for instance in np.flatnonzero(per_id.any(axis=1)).tolist():
         label = int(labels_of(np.array(instance)))
         if label in MEAN_PIXELS:
-            row = keys[instance]
+            row = per_id[instance]
             of_category = row[list(INSTANCE_CATEGORIES[CATEGORY_OF[label]])].sum()
             instances.append([label, row.sum(), row[label], of_category])
     return LabelCounts(pairs, counts[pairs], np.array(instances, dtype=np.int64).reshape(-1, 4))
 
 
-def label_figures(images: Iterable[LabelCounts]) -> dict[str, float]:
-    """Measure, in percent: IoU and iIoU over classes, `IoU_sup` and `iIoU_sup` over categories, and those of each.
+def label_metrics(images: Iterable[LabelCounts]) -> dict[str, float]:
+    """Compute IoU and iIoU of classes, `IoU_sup` and `iIoU_sup` of categories, and both per class, in percent.
 
-    NaN for what does not occur.
+    NaN for classes and categories that do not occur.
     """
-    matrix = np.zeros(LABELS * LABELS, dtype=np.int64)
-    hit: dict[Any, float] = dict.fromkeys([*MEAN_PIXELS, *INSTANCE_CATEGORIES], 0.0)
-    lost = dict(hit)
+    flat = np.zeros(NUM_LABELS * NUM_LABELS, dtype=np.int64)
+    # Weighted pixels per label id and per category name.
+    weighted_correct: dict[Any, float] = dict.fromkeys([*MEAN_PIXELS, *INSTANCE_CATEGORIES], 0.0)
+    weighted_missed = dict(weighted_correct)
     for image in images:
-        matrix[image.pairs] += image.counts
-        for label, pixels, right, of_category in image.instances.tolist():
-            # An instance counts as if it had its class's mean size.
+        flat[image.pairs] += image.counts
+        for label, pixels, correct, correct_category in image.instances.tolist():
+            # Each instance has the weight of an instance of its class's mean size, so large ones do not dominate.
             weight = MEAN_PIXELS[label] / pixels
-            for key, inside in ((label, right), (CATEGORY_OF[label], of_category)):
-                hit[key] += inside * weight
-                lost[key] += (pixels - inside) * weight
-    confusion = matrix.reshape(LABELS, LABELS)
-    classes, weighted, categories, weighted_categories = {}, {}, {}, {}
+            for key, count in ((label, correct), (CATEGORY_OF[label], correct_category)):
+                weighted_correct[key] += count * weight
+                weighted_missed[key] += (pixels - count) * weight
+    confusion = flat.reshape(NUM_LABELS, NUM_LABELS)
+    iou, instance_iou, category_iou, category_instance_iou = {}, {}, {}, {}
     for label, name in NAMES.items():
-        right, false = int(confusion[label, label]), _false(confusion, [label], [key for key in NAMES if key != label])
-        classes[name] = _share(right, false, int(confusion[label].sum()) - right)
+        correct = int(confusion[label, label])
+        false = _false_positives(confusion, [label], [other for other in NAMES if other != label])
+        iou[name] = _iou(correct, false, int(confusion[label].sum()) - correct)
         if label in MEAN_PIXELS:
-            weighted[name] = _share(hit[label], false, lost[label])
+            instance_iou[name] = _iou(weighted_correct[label], false, weighted_missed[label])
     for category, members in CATEGORIES.items():
-        labels, others = list(members), [label for label in NAMES if CATEGORY_OF[label] != category]
-        right = int(confusion[np.ix_(labels, labels)].sum())
-        missed = int(confusion[labels].sum()) - right
-        categories[category] = _share(right, _false(confusion, labels, others), missed)
+        labels = list(members)
+        others = [label for label in NAMES if CATEGORY_OF[label] != category]
+        correct = int(confusion[np.ix_(labels, labels)].sum())
+        false = _false_positives(confusion, labels, others)
+        category_iou[category] = _iou(correct, false, int(confusion[labels].sum()) - correct)
         if category in INSTANCE_CATEGORIES:
-            false = _false(confusion, INSTANCE_CATEGORIES[category], others)
-            weighted_categories[category] = _share(hit[category], false, lost[category])
-    figures = {"IoU": _mean(classes.values()), "iIoU": _mean(weighted.values())}
-    figures |= {"IoU_sup": _mean(categories.values()), "iIoU_sup": _mean(weighted_categories.values())}
-    for kind, values in (("IoU", classes), ("iIoU", weighted)):
-        figures |= {f"{kind}-{name}": value for name, value in values.items()}
-    return {name: 100 * value for name, value in figures.items()}
+            false = _false_positives(confusion, INSTANCE_CATEGORIES[category], others)
+            category_instance_iou[category] = _iou(weighted_correct[category], false, weighted_missed[category])
+    metrics = {
+        "IoU": _mean(iou.values()),
+        "iIoU": _mean(instance_iou.values()),
+        "IoU_sup": _mean(category_iou.values()),
+        "iIoU_sup": _mean(category_instance_iou.values()),
+    }
+    metrics |= {f"IoU-{name}": value for name, value in iou.items()}
+    metrics |= {f"iIoU-{name}": value for name, value in instance_iou.items()}
+    return {name: 100 * value for name, value in metrics.items()}
 
 
-def _false(confusion: np.ndarray, labels: Sequence[int], others: Sequence[int]) -> int:
-    """Pixels of other labels that were given one of these."""
+def _false_positives(confusion: np.ndarray, labels: Sequence[int], others: Sequence[int]) -> int:
+    """Pixels of other labels that were predicted as one of these."""
     return int(confusion[np.ix_(list(others), list(labels))].sum())
 
 
-def _share(true: float, false: int, lost: float) -> float:
-    whole = true + false + lost
-    return float(true) / whole if whole else math.nan
+def _iou(correct: float, false: int, missed: float) -> float:
+    union = correct + false + missed
+    return float(correct) / union if union else math.nan
 
 
 def _mean(values: Iterable[float]) -> float:

@@ -1,7 +1,8 @@
 """COCO evaluation of boxes, masks, keypoints, rotated boxes and proposals, and LVIS evaluation."""
 
 from .compute import CocoSettings, coco_metrics
-from .evaluator import COCOEvaluator, evaluate_coco_results
+from .evaluator import COCOEvaluator
+from .file_evaluation import evaluate_coco_results
 from .ground_truth import CocoGroundTruth
 from .lvis import LVISEvaluator, evaluate_lvis_results
 from .metrics import CocoMetrics

@@ -1,8 +1,7 @@
-"""Evaluates boxes, masks and keypoints by COCO's metrics, for any dataset."""
+"""COCO evaluator for the boxes, masks, keypoints and proposals that a model predicts on a registered dataset."""
 
 import logging
 import math
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,40 +14,49 @@ from detectory.data import DatasetCatalog, MetadataCatalog
 from detectory.evaluation.detections import Detections
 from detectory.evaluation.evaluator import DatasetEvaluator
 from detectory.evaluation.prediction_files import save_predictions, save_results_json
-from detectory.evaluation.results_table import format_categories, format_metrics
+from detectory.evaluation.results_table import format_metrics
 
-from . import recall
 from .compute import CocoSettings, coco_metrics
-from .ground_truth import CocoGroundTruth, ground_truth_of
+from .file_evaluation import log_coco_metrics
+from .ground_truth import CocoGroundTruth, ground_truth_from_records
 from .matching import CocoObjects
-from .metrics import CocoMetrics
-from .results_file import FIELD_OF, load_box_index, load_results
+from .recall import CoverageIous, ImageObjects, coverage_ious, proposal_recall, top_proposals
 
-TASKS = tuple(FIELD_OF)
+_logger = logging.getLogger(__name__)
+
+_COLUMNS = {"bbox": "boxes", "segm": "masks", "keypoints": "keypoints"}
+"""Task to the column of `Detections` that it measures."""
 
 
 class COCOEvaluator(DatasetEvaluator):
-    """Average precision and recall of boxes, masks and keypoints.
+    """Average precision and recall of boxes, masks and keypoints, and average recall of proposals.
 
-    Predictions are made compact as they come (masks become RLEs), so that memory grows by kilobytes an image.
-    Processes send these compact predictions to the main one; images that came twice count once.
+    Predictions are compressed as they arrive (masks become RLEs), so memory grows by kilobytes per image. In
+    distributed evaluation the main process gathers the compressed predictions. An image that was evaluated twice, for
+    example because a sampler padded the last batch, counts once.
 
     Args:
-        dataset_name: A registered dataset. With `json_file` in its metadata that COCO file is the ground truth, else
-            what `DatasetCatalog` returns for it.
-        tasks: Of "bbox", "segm" and "keypoints"; None: those that the predictions have.
-        distributed: Whether predictions of all processes are evaluated together, in the main process.
-        output_dir: Where `instances_predictions.pth` and `coco_instances_results.json` are written; None: nowhere.
-        max_dets_per_image: The highest number of detections of an image and class that counts, or three numbers as
-            COCO has them; None: COCO's 1, 10 and 100.
-        use_fast_impl: Use hotcoco, whose figures equal those of pycocotools; False: use pycocotools.
-        kpt_oks_sigmas: One per keypoint; empty: COCO's 17 of persons.
-        allow_cached_coco: Accepted for Detectron2's sake; nothing is cached.
-        settings: Other IoU thresholds and area ranges.
+        dataset_name: A registered dataset. If its metadata has `json_file`, that COCO file is the ground truth;
+            otherwise the records of `DatasetCatalog` are.
+        tasks: Any of "bbox", "segm" and "keypoints". None: every task that the predictions have fields for.
+        distributed: Whether to evaluate the predictions of all processes together, in the main process.
+        output_dir: Folder for `instances_predictions.pth` and `coco_instances_results.json`. None: write no files.
+        max_dets_per_image: Maximum number of detections per image and class, or three limits like COCO's.
+            None: COCO's limits of 1, 10 and 100.
+        use_fast_impl: Whether to use hotcoco, which returns exactly the metrics of pycocotools. False: pycocotools.
+        kpt_oks_sigmas: One OKS sigma per keypoint. Empty: COCO's 17 sigmas for persons.
+        allow_cached_coco: Accepted for compatibility with Detectron2. Nothing is cached.
+        settings: Non-standard IoU thresholds and area ranges.
 
     Raises:
-        ValueError: for an unknown task.
+        ValueError: If a task is not supported.
     """
+
+    results_name = "coco_instances_results.json"
+    """Name of the results file in `output_dir`."""
+
+    supported_tasks: tuple[str, ...] = ("bbox", "segm", "keypoints")
+    """Tasks that this evaluator can measure."""
 
     def __init__(
         self,
@@ -64,201 +72,177 @@ class COCOEvaluator(DatasetEvaluator):
         settings: CocoSettings | None = None,
     ) -> None:
         for task in tasks or ():
-            if task not in TASKS:
-                raise ValueError(f"COCOEvaluator: unknown task {task!r}: {nearest(task, TASKS)}")
-        self._logger = logging.getLogger(__name__)
+            if task not in self.supported_tasks:
+                name, hint = type(self).__name__, nearest(task, self.supported_tasks)
+                raise ValueError(f"{name}: tasks must be among {self.supported_tasks}, got {task!r}: {hint}")
         self._tasks = tuple(tasks) if tasks is not None else None
         self._distributed = distributed
         self._output_dir = output_dir
-        self._use_reference = not use_fast_impl
-        settings = settings or CocoSettings()
-        limits: Sequence[int] = settings.max_detections
-        if isinstance(max_dets_per_image, int):
-            limits = (1, 10, max_dets_per_image)
-        elif max_dets_per_image is not None:
-            limits = tuple(max_dets_per_image)
-        self._settings = CocoSettings(
-            settings.iou_thresholds, settings.area_ranges, limits, tuple(kpt_oks_sigmas) or settings.oks_sigmas
-        )
+        self._use_pycocotools = not use_fast_impl
+        self._settings = _merged_settings(settings or CocoSettings(), max_dets_per_image, kpt_oks_sigmas)
         self._dataset_name = dataset_name
         self._metadata = MetadataCatalog.get(dataset_name)
         self._predictions: dict[Any, Detections] = {}
-        self._proposals: dict[Any, recall.Overlaps] = {}
-        self._objects: recall.ImageObjects | None = None
+        self._proposals: dict[Any, CoverageIous] = {}
+        self._objects: ImageObjects | None = None
         self._ground_truth: CocoGroundTruth | None = None
 
-    results_name = "coco_instances_results.json"
-    """Name of the results file in `output_dir`."""
-
     def reset(self) -> None:
-        """Forget the predictions."""
+        """Discard all predictions."""
         self._predictions, self._proposals = {}, {}
 
     def process(self, inputs: Sequence[Mapping[str, Any]], outputs: Sequence[Mapping[str, Any]]) -> None:
-        """Take the predictions for some images.
+        """Store the predictions for a batch of images.
 
         Args:
             inputs: Dicts with `image_id`.
-            outputs: Dicts with `instances`, or with `proposals` (`proposal_boxes` and `objectness_logits`), or both.
+            outputs: Dicts with `instances`, `proposals` (with `proposal_boxes` and `objectness_logits`) or both.
         """
         for record, output in zip(inputs, outputs, strict=True):
             image_id = record["image_id"]
             if "instances" in output:
-                self._predictions[image_id] = self._detections(image_id, output["instances"])
+                self._predictions[image_id] = Detections.from_instances(image_id, output["instances"])
             if "proposals" in output:
                 if self._objects is None:
-                    self._objects = recall.ImageObjects(CocoObjects.of(self.ground_truth))
-                boxes = recall.best_proposals(output["proposals"])
-                self._proposals[image_id] = recall.covered_overlaps(boxes, *self._objects.of(image_id))
+                    self._objects = ImageObjects(CocoObjects.from_ground_truth(self.ground_truth))
+                boxes = top_proposals(output["proposals"])
+                self._proposals[image_id] = coverage_ious(boxes, *self._objects.of_image(image_id))
 
     def evaluate(self, img_ids: Sequence[Any] | None = None) -> dict[str, dict[str, float]]:
-        """Write the results files and measure.
+        """Write the results files and compute the metrics.
 
         Args:
-            img_ids: Only these images count; None: all images of the dataset.
+            img_ids: Ids of the images to evaluate. None: all images of the dataset.
 
         Returns:
-            For each task a dict of metric name to percent, and "AP-<class>" where there are at least two classes;
-            NaN for what cannot be computed. With proposals also "box_proposals": their recalls "AR@100", "ARs@100", ….
-            Empty in other processes than the main one, and where nothing was predicted for any image.
+            Task name to {metric name: percent}, with "AP-<class>" if there are at least two classes and NaN for
+            undefined metrics. If the model returned proposals, "box_proposals" has their average recall under
+            "AR@100", "ARs@100", …. Empty in all processes but the main one, and if there are no predictions.
 
         Raises:
-            ValueError: for a predicted class or image that the dataset does not have; nothing is written then.
+            ValueError: If a predicted class or image is not in the dataset. No file is written in that case.
         """
         parts = [(self._predictions, self._proposals)]
         if self._distributed:
             parts = gather(parts[0], dst=0)
             if not is_main_process():
                 return {}
-        predictions = {image: found for part, _ in reversed(parts) for image, found in part.items()}
-        results = self._recalls([proposals for _, proposals in parts], img_ids)
+        # Reversed: the first process that evaluated an image wins.
+        predictions = {image: part[image] for part, _ in reversed(parts) for image in part}
+        results = self._proposal_results([proposals for _, proposals in parts], img_ids)
         if not predictions:
             if not results:
-                self._logger.warning("COCOEvaluator: got no predictions for any image of %s", self._dataset_name)
+                _logger.warning("COCOEvaluator: no predictions for any image of %s", self._dataset_name)
             return results
         self._check_classes(predictions.values())
         self._check_images(predictions)
         if self._output_dir:
-            self._write(predictions)
-        found = Detections.concatenate(predictions.values())
-        tasks = self._tasks or self._tasks_of(found)
-        return results | {task: self._measure(task, found, img_ids) for task in tasks}
+            self._write_files(Path(self._output_dir), predictions)
+        detections = Detections.concatenate(predictions.values())
+        tasks = self._tasks or self._available_tasks(detections)
+        return results | {task: self._evaluate_task(task, detections, img_ids) for task in tasks}
 
     @property
     def ground_truth(self) -> CocoGroundTruth:
-        """The dataset's ground truth, read when first asked for."""
+        """The ground truth of the dataset, read on first use."""
         if self._ground_truth is None:
             path = getattr(self._metadata, "json_file", None)
             if path:
                 self._ground_truth = CocoGroundTruth(path)
             else:
-                self._ground_truth = ground_truth_of(DatasetCatalog.get(self._dataset_name), self._metadata)
+                records = DatasetCatalog.get(self._dataset_name)
+                self._ground_truth = ground_truth_from_records(records, self._metadata)
         return self._ground_truth
 
-    def _recalls(self, parts: Sequence[Mapping[Any, Any]], img_ids: Sequence[Any] | None) -> dict[str, Any]:
-        """The recalls of proposals under "box_proposals", where there are any."""
-        chosen = [part if img_ids is None else {i: part[i] for i in img_ids if i in part} for part in parts]
-        if not any(chosen):
+    def _proposal_results(
+        self, parts: Sequence[Mapping[Any, CoverageIous]], img_ids: Sequence[Any] | None
+    ) -> dict[str, dict[str, float]]:
+        """Average recall of the proposals under "box_proposals", empty without proposals."""
+        merged = {image: part[image] for part in reversed(parts) for image in part}
+        if img_ids is not None:
+            merged = {image: merged[image] for image in img_ids if image in merged}
+        if not merged:
             return {}
-        figures = recall.recall_figures(recall.merged(chosen))
-        self._logger.info("Proposal recall:\n%s", format_metrics(figures))
-        return {"box_proposals": figures}
+        metrics = proposal_recall(merged.values())
+        _logger.info("Proposal recall:\n%s", format_metrics(metrics))
+        return {"box_proposals": metrics}
 
-    def _detections(self, image_id: Any, instances: Any) -> Detections:
-        return Detections.from_instances(image_id, instances)
-
-    def _tasks_of(self, found: Detections) -> tuple[str, ...]:
-        have = {"bbox": True, "segm": found.masks is not None, "keypoints": found.keypoints is not None}
-        return tuple(task for task in TASKS if have[task])
+    def _available_tasks(self, detections: Detections) -> list[str]:
+        """Tasks that the detections have a column for; without any detection, "bbox"."""
+        has_column = {task: getattr(detections, column) is not None for task, column in _COLUMNS.items()}
+        has_column["bbox"] = True
+        return [task for task in self.supported_tasks if has_column[task]]
 
     def _category_ids(self) -> dict[int, int]:
-        """Contiguous class id to the dataset's: as the metadata say, else in the order of the file's ids."""
-        contiguous = getattr(self._metadata, "thing_dataset_id_to_contiguous_id", None)
-        if contiguous:
-            return {index: category for category, index in contiguous.items()}
+        """Contiguous class id to dataset category id; without metadata, in the order of the file's category ids."""
+        contiguous_ids = getattr(self._metadata, "thing_dataset_id_to_contiguous_id", None)
+        if contiguous_ids:
+            return {index: category for category, index in contiguous_ids.items()}
         names = getattr(self._metadata, "thing_classes", None)
         return dict(enumerate(self.ground_truth.category_names if names is None else range(len(names))))
 
     def _check_classes(self, predictions: Iterable[Detections]) -> None:
-        ids = self._category_ids()
-        unknown = sorted({category for found in predictions for category in found.categories.tolist()} - set(ids))
+        known_ids = self._category_ids()
+        predicted = {category for detections in predictions for category in detections.categories.tolist()}
+        unknown = sorted(predicted - known_ids.keys())
         if unknown:
             raise ValueError(
-                f"COCOEvaluator: predicted class {unknown[0]}, but {self._dataset_name} has classes 0 to {len(ids) - 1}"
+                f"COCOEvaluator: predicted class {unknown[0]}, "
+                f"but {self._dataset_name} has classes 0 to {len(known_ids) - 1}"
             )
 
     def _check_images(self, predictions: Mapping[Any, Detections]) -> None:
-        known = self.ground_truth.image_sizes
-        unknown = [image for image, found in predictions.items() if len(found) and image not in known]
+        known_ids = self.ground_truth.image_sizes
+        unknown = [image for image, detections in predictions.items() if len(detections) and image not in known_ids]
         if unknown:
-            raise ValueError(f"COCOEvaluator: image {unknown[0]!r} is none of the {len(known)} of {self._dataset_name}")
+            raise ValueError(
+                f"COCOEvaluator: image {unknown[0]!r} is not one of the {len(known_ids)} images of {self._dataset_name}"
+            )
 
-    def _measure(self, task: str, found: Detections, img_ids: Sequence[Any] | None) -> dict[str, float]:
-        names = [n for n in ("AP", "AP50", "AP75", "APs", "APm", "APl") if (task, n) != ("keypoints", "APs")]
-        if not len(found) or (task != "bbox" and getattr(found, _COLUMN_OF[task]) is None):
-            self._logger.warning("COCOEvaluator: no predictions for task %s", task)
+    def _evaluate_task(self, task: str, detections: Detections, img_ids: Sequence[Any] | None) -> dict[str, float]:
+        column = getattr(detections, _COLUMNS[task])
+        if not len(detections) or (task != "bbox" and column is None):
+            _logger.warning("COCOEvaluator: no predictions for task %s", task)
+            names = ["AP", "AP50", "AP75", "APs", "APm", "APl"]
+            if task == "keypoints":
+                names.remove("APs")  # COCO defines no small persons
             return dict.fromkeys(names, math.nan)
         ids = self._category_ids()
-        categories = np.array([ids[category] for category in found.categories.tolist()], dtype=np.int64)
-        detections = Detections(found.image_ids, categories, found.scores)
-        setattr(detections, _COLUMN_OF[task], getattr(found, _COLUMN_OF[task]))
-        return self._figures(task, detections, img_ids)
+        categories = np.array([ids[category] for category in detections.categories.tolist()], dtype=np.int64)
+        selected = Detections(detections.image_ids, categories, detections.scores)
+        setattr(selected, _COLUMNS[task], column)
+        return self._compute_metrics(task, selected, img_ids)
 
-    def _figures(self, task: str, found: Detections, img_ids: Sequence[Any] | None) -> dict[str, float]:
+    def _compute_metrics(self, task: str, detections: Detections, img_ids: Sequence[Any] | None) -> dict[str, float]:
+        """Metrics of detections that have dataset category ids and only the column of the task."""
         metrics = coco_metrics(
-            self.ground_truth, found, task, self._settings, image_ids=img_ids, use_reference=self._use_reference
+            self.ground_truth,
+            detections,
+            task,
+            self._settings,
+            image_ids=img_ids,
+            use_pycocotools=self._use_pycocotools,
         )
-        return report_metrics(metrics)
+        return log_coco_metrics(metrics)
 
-    def _write(self, predictions: Mapping[Any, Detections]) -> None:
-        folder = Path(self._output_dir or "")
+    def _write_files(self, folder: Path, predictions: Mapping[Any, Detections]) -> None:
         ids = self._category_ids()
-        by_image = ({"image_id": image, "instances": one.to_json(ids)} for image, one in predictions.items())
-        save_predictions(folder / "instances_predictions.pth", by_image)
-        save_results_json(folder / self.results_name, (one.to_json(ids) for one in predictions.values()))
-        self._logger.info("Saved results to %s", folder / self.results_name)
+        images = (
+            {"image_id": image, "instances": detections.to_json(ids)} for image, detections in predictions.items()
+        )
+        save_predictions(folder / "instances_predictions.pth", images)
+        save_results_json(folder / self.results_name, (part.to_json(ids) for part in predictions.values()))
+        _logger.info("Saved results to %s", folder / self.results_name)
 
 
-_COLUMN_OF = {"bbox": "boxes", "segm": "masks", "keypoints": "keypoints"}
-
-
-def evaluate_coco_results(
-    annotations: str | os.PathLike | Mapping[str, Any],
-    results: str | os.PathLike | Sequence[Mapping[str, Any]],
-    iou_type: str = "bbox",
-    settings: CocoSettings | None = None,
-) -> dict[str, float]:
-    """Evaluate a file of COCO results, whatever tool it comes from.
-
-    Args:
-        annotations: A COCO annotation file, or what it holds.
-        results: A COCO results file, or its list.
-        iou_type: "bbox", "segm" or "keypoints".
-        settings: Thresholds, areas and limits; None: COCO's.
-
-    Returns:
-        Metric name to percent, with "AP-<class>" where there are at least two classes.
-
-    Raises:
-        ValueError: where a file is not what it should be; the message names the file, the entry and its field.
-    """
-    if iou_type not in TASKS:
-        raise ValueError(f"evaluate_coco_results: unknown iou_type {iou_type!r}: {nearest(iou_type, TASKS)}")
-    truth = CocoGroundTruth(annotations)
-    index = None
-    if iou_type == "bbox" and isinstance(results, (str, os.PathLike)):
-        index = load_box_index(Path(results), truth)
-    found = load_results(results, truth, iou_type) if index is None else index
-    return report_metrics(coco_metrics(truth, found, iou_type, settings))
-
-
-def report_metrics(metrics: CocoMetrics) -> dict[str, float]:
-    """Log tables of the metrics and of the classes' AP, and return both as one dict in percent."""
-    logger = logging.getLogger(__name__)
-    figures = metrics.summary()
-    logger.info("Evaluation results for %s:\n%s", metrics.iou_type, format_metrics(figures))
-    if len(metrics.categories) > 1:
-        categories = metrics.per_category()
-        logger.info("Per-category %s AP:\n%s", metrics.iou_type, format_categories(categories))
-        figures |= {f"AP-{name}": value for name, value in categories.items()}
-    return figures
+def _merged_settings(
+    settings: CocoSettings, max_dets_per_image: int | Sequence[int] | None, kpt_oks_sigmas: Sequence[float]
+) -> CocoSettings:
+    """Settings in which the evaluator's own arguments take precedence."""
+    limits: Sequence[int] = settings.max_detections
+    if isinstance(max_dets_per_image, int):
+        limits = (1, 10, max_dets_per_image)
+    elif max_dets_per_image is not None:
+        limits = tuple(max_dets_per_image)
+    oks_sigmas = tuple(kpt_oks_sigmas) or settings.oks_sigmas
+    return CocoSettings(settings.iou_thresholds, settings.area_ranges, limits, oks_sigmas)

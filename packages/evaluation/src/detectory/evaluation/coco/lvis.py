@@ -1,7 +1,7 @@
-"""Evaluates boxes and masks by LVIS's metrics: federated ground truth, classes by frequency.
+"""LVIS evaluation of boxes and masks: federated ground truth, and AP by class frequency.
 
-Source: Gupta et al., "LVIS: A Dataset for Large Vocabulary Instance Segmentation", CVPR 2019; the limit per class:
-Dave et al., "Evaluating Large-Vocabulary Object Detectors: The Devil is in the Details", 2021.
+Source: Gupta et al., "LVIS: A Dataset for Large Vocabulary Instance Segmentation", CVPR 2019; for the limit per class,
+Dave et al., "Evaluating Large-Vocabulary Object Detectors: The Devil is in the Details", arXiv 2102.01066.
 """
 
 import contextlib
@@ -17,7 +17,7 @@ import numpy as np
 
 from detectory.evaluation.detections import Detections
 
-from .compute import engine_detections
+from .compute import to_hotcoco
 from .evaluator import COCOEvaluator
 from .ground_truth import CocoGroundTruth
 from .results_file import load_results
@@ -26,17 +26,20 @@ _METRICS = ("AP", "AP50", "AP75", "APs", "APm", "APl", "APr", "APc", "APf")
 
 
 class LVISEvaluator(COCOEvaluator):
-    """LVIS's average precision of boxes and masks, and that of rare, common and frequent classes.
+    """LVIS average precision of boxes and masks, overall and for rare, common and frequent classes.
 
     Args:
-        dataset_name: A registered dataset with `json_file`, an LVIS annotation file, in its metadata.
-        tasks: Of "bbox" and "segm"; None: those that the predictions have.
-        distributed: Whether predictions of all processes are evaluated together, in the main process.
-        output_dir: Where `lvis_instances_results.json` and `instances_predictions.pth` are written.
-        max_dets_per_image: How many detections of an image count; None: LVIS's 300.
-        max_dets_per_class: How many detections of a class count in the whole dataset, and then the limit per image is
-            lifted ("fixed AP", with 10000); None: no such limit.
+        dataset_name: A registered dataset whose metadata has `json_file`, an LVIS annotation file.
+        tasks: Any of "bbox" and "segm". None: every task that the predictions have fields for.
+        distributed: Whether to evaluate the predictions of all processes together, in the main process.
+        output_dir: Folder for `lvis_instances_results.json` and `instances_predictions.pth`. None: write no files.
+        max_dets_per_image: Maximum number of detections per image, over all classes. None: LVIS's 300.
+        max_dets_per_class: Maximum number of detections per class in the whole dataset, which replaces the limit per
+            image ("fixed AP" with 10000). None: no such limit.
     """
+
+    results_name = "lvis_instances_results.json"
+    supported_tasks = ("bbox", "segm")
 
     def __init__(
         self,
@@ -49,15 +52,13 @@ class LVISEvaluator(COCOEvaluator):
         max_dets_per_class: int | None = None,
     ) -> None:
         super().__init__(dataset_name, tasks, distributed, output_dir)
-        self._limit = 300 if max_dets_per_image is None else max_dets_per_image
-        self._class_limit = max_dets_per_class
+        self._max_per_image = 300 if max_dets_per_image is None else max_dets_per_image
+        self._max_per_class = max_dets_per_class
 
-    results_name = "lvis_instances_results.json"
-
-    def _figures(self, task: str, found: Detections, img_ids: Sequence[Any] | None) -> dict[str, float]:
+    def _compute_metrics(self, task: str, detections: Detections, img_ids: Sequence[Any] | None) -> dict[str, float]:
         if img_ids is not None:
-            raise ValueError("LVISEvaluator.evaluate: img_ids must be None: LVIS measures the whole dataset")
-        return lvis_figures(self.ground_truth, found, task, self._limit, self._class_limit)
+            raise ValueError("LVISEvaluator.evaluate: img_ids must be None, LVIS is evaluated on the whole dataset")
+        return lvis_metrics(self.ground_truth, detections, task, self._max_per_image, self._max_per_class)
 
 
 def evaluate_lvis_results(
@@ -67,32 +68,58 @@ def evaluate_lvis_results(
     max_dets_per_image: int = 300,
     max_dets_per_class: int | None = None,
 ) -> dict[str, float]:
-    """Evaluate a results file on LVIS; arguments as of `evaluate_coco_results` and `LVISEvaluator`."""
-    truth = CocoGroundTruth(annotations)
-    found = load_results(results, truth, iou_type)
-    return lvis_figures(truth, found, iou_type, max_dets_per_image, max_dets_per_class)
+    """Evaluate a results file on LVIS.
+
+    Args:
+        annotations: Path or content of an LVIS annotation file.
+        results: Path or content of a COCO results file.
+        iou_type: "bbox" or "segm".
+        max_dets_per_image: See `LVISEvaluator`.
+        max_dets_per_class: See `LVISEvaluator`.
+
+    Returns:
+        LVIS's nine metrics in percent, NaN if undefined.
+
+    Raises:
+        ValueError: If a file is invalid. The message names the file, the entry and its field.
+    """
+    ground_truth = CocoGroundTruth(annotations)
+    detections = load_results(results, ground_truth, iou_type)
+    return lvis_metrics(ground_truth, detections, iou_type, max_dets_per_image, max_dets_per_class)
 
 
-def lvis_figures(
-    truth: CocoGroundTruth, found: Detections, iou_type: str, limit: int, class_limit: int | None = None
+def lvis_metrics(
+    ground_truth: CocoGroundTruth,
+    detections: Detections,
+    iou_type: str,
+    max_per_image: int,
+    max_per_class: int | None = None,
 ) -> dict[str, float]:
-    """LVIS's nine precisions in percent, NaN where there is no ground truth for one; the rest as `LVISEvaluator`."""
-    if class_limit is not None:
-        found, limit = best_of_each_class(found, class_limit), max(len(found), 1)
-    # The limit of LVIS is that of an image over all its classes.
-    index = engine_detections(truth, found, iou_type).cap_detections_per_image(limit)
-    evaluation = hotcoco.COCOeval(truth.index, index, iou_type, lvis_style=True)
-    evaluation.params.max_dets = [limit]
+    """Compute LVIS's nine average precisions in percent, NaN without ground truth.
+
+    Args:
+        ground_truth: LVIS ground truth.
+        detections: Detections with category ids of the ground truth.
+        iou_type: "bbox" or "segm".
+        max_per_image: Maximum number of detections per image, over all classes.
+        max_per_class: Maximum number of detections per class in the whole dataset, instead of the limit per image.
+    """
+    if max_per_class is not None:
+        detections = top_per_class(detections, max_per_class)
+        max_per_image = max(len(detections), 1)
+    index = to_hotcoco(ground_truth, detections, iou_type).cap_detections_per_image(max_per_image)
+    evaluation = hotcoco.COCOeval(ground_truth.index, index, iou_type, lvis_style=True)
+    evaluation.params.max_dets = [max_per_image]
     with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "hotcoco: max_dets")  # a limit other than 300 is the caller's wish
+        warnings.filterwarnings("ignore", "hotcoco: max_dets")  # about limits other than 300
         evaluation.run()
     results = evaluation.get_results()
     return {name: 100 * results[name] if results[name] > -1 else math.nan for name in _METRICS}
 
 
-def best_of_each_class(found: Detections, limit: int) -> Detections:
-    """Keep the `limit` detections of the highest score of each class; ties keep their order."""
-    order = np.lexsort((-found.scores, found.categories))
-    classes = found.categories[order]
+def top_per_class(detections: Detections, limit: int) -> Detections:
+    """Return the `limit` detections with the highest scores of each class; ties keep their order."""
+    order = np.lexsort((-detections.scores, detections.categories))
+    classes = detections.categories[order]
     rank = np.arange(len(order)) - np.searchsorted(classes, classes)
-    return found.chosen(np.sort(order[rank < limit]))
+    return detections.select(np.sort(order[rank < limit]))

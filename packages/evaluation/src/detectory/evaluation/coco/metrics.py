@@ -1,30 +1,29 @@
-"""What an evaluation gives: COCO's averages of precision and recall, and the curves that they are of."""
+"""COCO metrics and precision-recall curves."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 
 
 @dataclass(frozen=True)
 class CocoMetrics:
-    """Curves of precision and the recalls they end in, for T thresholds, R recalls, K classes, A areas, M limits.
+    """Metrics and curves for T IoU thresholds, R recall levels, K classes, A area ranges and M detection limits.
 
-    Curves take tens of megabytes and are read when they are first asked for: the main figures do not need them where
-    the engine tells them.
+    The curves take tens of megabytes. They are computed on first use, because the main metrics do not need them if
+    hotcoco has computed these already.
 
     Args:
         iou_type: "bbox", "segm" or "keypoints".
-        read_curves: Gives `precision`, `recall` and `scores` by name, of the shapes below.
+        read_curves: Returns `precision`, `recall` and `scores` by name, with the shapes documented below.
         iou_thresholds: The T thresholds.
-        areas: The A names.
-        limits: The M numbers of detections.
-        categories: The K names.
-        known: What `summary` gives, in [0, 1], where that is known already.
-        known_by_category: The APs of the K categories likewise.
+        areas: Names of the A area ranges.
+        limits: The M detection limits, ascending.
+        categories: The K class names.
+        precomputed_summary: The metrics of `summary` in [0, 1]. None: compute them from the curves.
+        precomputed_per_category: AP of the K classes in [0, 1]. None: compute them from the curves.
     """
 
     iou_type: str
@@ -33,8 +32,8 @@ class CocoMetrics:
     areas: list[str]
     limits: list[int]
     categories: list[str]
-    known: Mapping[str, float] | None = None
-    known_by_category: Sequence[float] | None = None
+    precomputed_summary: Mapping[str, float] | None = None
+    precomputed_per_category: Sequence[float] | None = None
 
     @cached_property
     def curves(self) -> Mapping[str, np.ndarray]:
@@ -43,40 +42,47 @@ class CocoMetrics:
 
     @property
     def precision(self) -> np.ndarray:
-        """(T, R, K, A, M) in [0, 1], -1 where a class has no ground truth."""
+        """(T, R, K, A, M) precision at each recall level in [0, 1]; -1 for classes without ground truth."""
         return self.curves["precision"]
 
     @property
     def recall(self) -> np.ndarray:
-        """(T, K, A, M) in [0, 1], -1 likewise."""
+        """(T, K, A, M) maximum recall in [0, 1]; -1 for classes without ground truth."""
         return self.curves["recall"]
 
     @property
     def scores(self) -> np.ndarray:
-        """(T, R, K, A, M), the score at which each recall is reached."""
+        """(T, R, K, A, M) score at which each recall level is reached."""
         return self.curves["scores"]
 
     def average_precision(self, *, iou: float | None = None, area: str = "all", category: int | None = None) -> float:
-        """Mean precision in [0, 1] at the highest limit; NaN where there is no ground truth for it.
+        """Return the mean precision in [0, 1] at the highest detection limit, NaN without ground truth.
 
         Args:
-            iou: One threshold, or None for the mean over all.
-            area: A name of `areas`.
-            category: A class's position, or None for the mean over classes.
+            iou: One of the IoU thresholds. None: the mean over all.
+            area: Name of an area range.
+            category: Index of a class. None: the mean over all classes.
         """
-        values = self.precision[self._threshold(iou), :, :, self.areas.index(area), -1]
+        values = self.precision[self._threshold_index(iou), :, :, self.areas.index(area), -1]
         return _mean(values if category is None else values[:, :, category])
 
     def average_recall(
         self, *, limit: int | None = None, iou: float | None = None, area: str = "all", category: int | None = None
     ) -> float:
-        """Mean recall in [0, 1] with at most `limit` detections (None: the highest); the rest as above."""
-        column = -1 if limit is None else self.limits.index(limit)
-        values = self.recall[self._threshold(iou), :, self.areas.index(area), column]
+        """Return the mean recall in [0, 1], NaN without ground truth.
+
+        Args:
+            limit: One of the detection limits. None: the highest.
+            iou: One of the IoU thresholds. None: the mean over all.
+            area: Name of an area range.
+            category: Index of a class. None: the mean over all classes.
+        """
+        limit_index = -1 if limit is None else self.limits.index(limit)
+        values = self.recall[self._threshold_index(iou), :, self.areas.index(area), limit_index]
         return _mean(values if category is None else values[:, category])
 
     def stats(self) -> list[float]:
-        """The figures that COCO prints, in its order, in [0, 1] and -1 for none: 12, for keypoints 10."""
+        """Return COCO's 12 metrics, 10 for keypoints, in the order that COCO prints: in [0, 1], -1 if undefined."""
         sizes = [name for name in self.areas if name != "all"]
         precisions = [self.average_precision(), self.average_precision(iou=0.5), self.average_precision(iou=0.75)]
         precisions += [self.average_precision(area=name) for name in sizes]
@@ -88,28 +94,28 @@ class CocoMetrics:
         return [-1.0 if math.isnan(value) else value for value in precisions + recalls]
 
     def summary(self) -> dict[str, float]:
-        """Metric name to percent: AP, AP50, AP75, AP by size, AR by limit and by size; NaN for what has no figure."""
-        figures = self._measured_summary() if self.known is None else self.known
-        return {name: 100 * value for name, value in figures.items()}
-
-    def _measured_summary(self) -> dict[str, float]:
-        sizes = {name: name[0] for name in self.areas if name != "all"}
-        figures = {"AP": self.average_precision()}
-        for name, iou in (("AP50", 0.5), ("AP75", 0.75)):
-            if np.isclose(self.iou_thresholds, iou).any():
-                figures[name] = self.average_precision(iou=iou)
-        figures |= {f"AP{letter}": self.average_precision(area=name) for name, letter in sizes.items()}
-        figures |= {f"AR{limit}": self.average_recall(limit=limit) for limit in self.limits}
-        return figures | {f"AR{letter}": self.average_recall(area=name) for name, letter in sizes.items()}
+        """Return metric name to percent: AP, AP50, AP75, AP by size, AR by limit and by size; NaN if undefined."""
+        summary = self._summary_of_curves() if self.precomputed_summary is None else self.precomputed_summary
+        return {name: 100 * value for name, value in summary.items()}
 
     def per_category(self) -> dict[str, float]:
-        """Category name to AP in percent, NaN where a category has no ground truth."""
-        values = self.known_by_category
+        """Return class name to AP in percent, NaN for classes without ground truth."""
+        values = self.precomputed_per_category
         if values is None:
             values = [self.average_precision(category=k) for k in range(len(self.categories))]
         return {name: 100 * value for name, value in zip(self.categories, values, strict=True)}
 
-    def _threshold(self, iou: float | None) -> Any:
+    def _summary_of_curves(self) -> dict[str, float]:
+        suffixes = {name: name[0] for name in self.areas if name != "all"}
+        summary = {"AP": self.average_precision()}
+        for name, iou in (("AP50", 0.5), ("AP75", 0.75)):
+            if np.isclose(self.iou_thresholds, iou).any():
+                summary[name] = self.average_precision(iou=iou)
+        summary |= {f"AP{suffix}": self.average_precision(area=name) for name, suffix in suffixes.items()}
+        summary |= {f"AR{limit}": self.average_recall(limit=limit) for limit in self.limits}
+        return summary | {f"AR{suffix}": self.average_recall(area=name) for name, suffix in suffixes.items()}
+
+    def _threshold_index(self, iou: float | None) -> slice | np.ndarray:
         return slice(None) if iou is None else np.isclose(self.iou_thresholds, iou)
 
 

@@ -1,4 +1,7 @@
-"""Evaluates rotated boxes by COCO's metrics; the angle itself does not count, only the overlap does."""
+"""COCO metrics of rotated boxes, by rotated IoU.
+
+The angle has no metric of its own: it counts only through the IoU.
+"""
 
 from collections.abc import Sequence
 from typing import Any
@@ -12,120 +15,94 @@ from detectory.structures import Instances
 
 from .compute import CocoSettings
 from .curves import precision_recall_curves
-from .evaluator import COCOEvaluator, report_metrics
+from .evaluator import COCOEvaluator
+from .file_evaluation import log_coco_metrics
 from .ground_truth import CocoGroundTruth
 from .matching import CocoGroups, CocoObjects, group_by_image, match_groups, rotated_box
 from .metrics import CocoMetrics
 
 
 class RotatedCOCOEvaluator(COCOEvaluator):
-    """Average precision and recall of rotated boxes, by the same matching as COCO's boxes.
+    """Average precision and recall of rotated boxes, matched like COCO's boxes.
 
-    Predictions have `pred_boxes` of type `RotatedBoxes`; upright `Boxes` are boxes without an angle. The ground truth
-    holds boxes (centre x, centre y, width, height, degrees counter-clockwise) or upright (x, y, width, height). The
-    arguments are those of `COCOEvaluator`; the task is "bbox".
-
-    Raises:
-        ValueError: for another task.
+    Predictions have `pred_boxes` of type `RotatedBoxes`; upright `Boxes` count as rotated boxes with angle 0. Boxes of
+    the ground truth are (centre x, centre y, width, height, degrees counter-clockwise) or upright (x, y, width,
+    height). The arguments are those of `COCOEvaluator`; the only task is "bbox".
     """
 
-    def __init__(
-        self,
-        dataset_name: str,
-        tasks: Sequence[str] | None = None,
-        distributed: bool = True,
-        output_dir: str | None = None,
-        *,
-        max_dets_per_image: int | Sequence[int] | None = None,
-        use_fast_impl: bool = True,
-        kpt_oks_sigmas: Sequence[float] = (),
-        allow_cached_coco: bool = True,
-        settings: CocoSettings | None = None,
-    ) -> None:
-        if tasks is not None and tuple(tasks) != ("bbox",):
-            raise ValueError(f"RotatedCOCOEvaluator: tasks must be ('bbox',), got {tuple(tasks)}")
-        super().__init__(
-            dataset_name,
-            ("bbox",),
-            distributed,
-            output_dir,
-            max_dets_per_image=max_dets_per_image,
-            use_fast_impl=use_fast_impl,
-            kpt_oks_sigmas=kpt_oks_sigmas,
-            allow_cached_coco=allow_cached_coco,
-            settings=settings,
-        )
+    supported_tasks = ("bbox",)
 
     def instances_to_json(self, instances: Instances, img_id: Any) -> list[dict[str, Any]]:
-        """COCO's result format: one dict a detection, `bbox` with five numbers where the box is rotated."""
+        """Return COCO results: one dict per detection, with five values in `bbox` if the box is rotated."""
         return instances_to_coco_json(instances, img_id)
 
-    def _figures(self, task: str, found: Detections, img_ids: Sequence[Any] | None) -> dict[str, float]:
-        return report_metrics(rotated_coco_metrics(self.ground_truth, found, self._settings, image_ids=img_ids))
+    def _compute_metrics(self, task: str, detections: Detections, img_ids: Sequence[Any] | None) -> dict[str, float]:
+        metrics = rotated_coco_metrics(self.ground_truth, detections, self._settings, image_ids=img_ids)
+        return log_coco_metrics(metrics)
 
 
 def rotated_coco_metrics(
-    truth: CocoGroundTruth,
-    found: Detections,
+    ground_truth: CocoGroundTruth,
+    detections: Detections,
     settings: CocoSettings | None = None,
     *,
     image_ids: Sequence[Any] | None = None,
 ) -> CocoMetrics:
-    """Measure rotated boxes.
+    """Compute COCO metrics of rotated boxes.
 
     Args:
-        truth: The ground truth, its boxes of four or five numbers.
-        found: Detections with boxes (N, 4) or (N, 5), their categories those of the ground truth.
-        settings: Thresholds, areas and limits; None: COCO's.
-        image_ids: Only these images count; None: all.
+        ground_truth: Ground truth whose boxes have four or five values.
+        detections: Detections with boxes (N, 4) or (N, 5) and category ids of the ground truth.
+        settings: Thresholds, area ranges and limits. None: COCO's.
+        image_ids: Ids of the images to evaluate. None: all.
     """
     settings = settings or CocoSettings()
-    objects = CocoObjects.of(truth)
-    limits, areas = settings.limits("bbox"), settings.areas("bbox")
-    groups = group_by_image(truth, objects, found, max(limits), image_ids)
-    boxes = _rotated(found.boxes if found.boxes is not None else np.zeros((0, 5)))[groups.found]
-    overlaps = grouped_rotated_iou(boxes, _rotated(objects.boxes)[groups.objects], objects.crowd, groups)
-    sizes = boxes[:, 2] * boxes[:, 3]
-    thresholds = settings.iou_thresholds
-    matches = match_groups(groups, overlaps, thresholds, list(areas.values()), sizes, objects)
-    found_match, found_ignored, _, object_ignored = matches
-    names = truth.category_names
-    scores = found.scores[groups.found]
-    curves = precision_recall_curves(
-        groups, scores, found_match, found_ignored, object_ignored, limits, categories=len(names)
-    )
-    return CocoMetrics("bbox", lambda: curves, np.asarray(thresholds), list(areas), limits, list(names.values()))
+    limits, area_ranges = settings.limits("bbox"), settings.areas("bbox")
+    names = list(ground_truth.category_names.values())
+    objects = CocoObjects.from_ground_truth(ground_truth)
+    groups = group_by_image(ground_truth, objects, detections, max(limits), image_ids)
+    all_boxes = np.zeros((0, 5)) if detections.boxes is None else detections.boxes
+    boxes = _as_rotated(all_boxes[groups.detections])
+    object_boxes = _as_rotated(objects.boxes[groups.objects])
+    ious = grouped_rotated_iou(boxes, object_boxes, objects.crowd[groups.objects], groups)
+    areas = boxes[:, 2] * boxes[:, 3]
+    matches = match_groups(groups, ious, settings.iou_thresholds, list(area_ranges.values()), areas, objects)
+    scores = detections.scores[groups.detections]
+    curves = precision_recall_curves(groups, scores, matches, limits, num_categories=len(names))
+    return CocoMetrics("bbox", lambda: curves, np.asarray(settings.iou_thresholds), list(area_ranges), limits, names)
 
 
-def grouped_rotated_iou(found: np.ndarray, objects: np.ndarray, crowd: np.ndarray, groups: CocoGroups) -> torch.Tensor:
-    """Overlaps of the rotated boxes of each group, flat float64; those with a crowd are over the detection's area.
+def grouped_rotated_iou(
+    boxes: np.ndarray, object_boxes: np.ndarray, crowd: np.ndarray, groups: CocoGroups
+) -> torch.Tensor:
+    """Compute the IoU of the rotated boxes of each group; for crowds, intersection over the area of the detection.
 
     Args:
-        found: (D, 5); objects: (M, 5), both in the groups' order.
-        crowd: Flags of all annotations, in their own order.
+        boxes: (D, 5) boxes of the detections, in the order of the groups.
+        object_boxes: (M, 5) boxes of the objects, in the order of the groups.
+        crowd: (M,) bool, in the order of the groups.
         groups: The groups.
+
+    Returns:
+        Flat float64, the (detections, objects) matrices of all groups, one after the other.
     """
-    blocks = []
-    is_crowd = crowd[groups.objects]
-    for d, d_end, m, m_end in zip(
-        groups.found_starts[:-1],
-        groups.found_starts[1:],
-        groups.object_starts[:-1],
-        groups.object_starts[1:],
-        strict=True,
-    ):
-        one, other = found[d:d_end], objects[m:m_end]
-        iou = ops.pairwise_iou_rotated(torch.from_numpy(one), torch.from_numpy(other)).numpy()
-        if is_crowd[m:m_end].any():
-            area, areas = one[:, 2:4].prod(axis=1)[:, None], other[:, 2:4].prod(axis=1)
+    matrices = [np.zeros(0)]
+    for g in range(len(groups.categories)):
+        d = slice(groups.detection_starts[g], groups.detection_starts[g + 1])
+        m = slice(groups.object_starts[g], groups.object_starts[g + 1])
+        iou = ops.pairwise_iou_rotated(torch.from_numpy(boxes[d]), torch.from_numpy(object_boxes[m])).numpy()
+        if crowd[m].any():
+            # From IoU back to the intersection: iou = i / (a + b - i), so i = iou * (a + b) / (1 + iou).
+            area = boxes[d, 2:4].prod(axis=1)[:, None]
+            object_area = object_boxes[m, 2:4].prod(axis=1)
             with np.errstate(invalid="ignore", divide="ignore"):
-                over_own = np.nan_to_num(iou * (area + areas) / (1 + iou) / area)
-            iou = np.where(is_crowd[m:m_end], over_own, iou)
-        blocks.append(iou.ravel())
-    return torch.from_numpy(np.concatenate([np.zeros(0), *blocks]))
+                over_detection = np.nan_to_num(iou * (area + object_area) / (1 + iou) / area)
+            iou = np.where(crowd[m], over_detection, iou)
+        matrices.append(iou.ravel())
+    return torch.from_numpy(np.concatenate(matrices))
 
 
-def _rotated(boxes: np.ndarray) -> np.ndarray:
-    """Boxes of four numbers as rotated ones without an angle: (N, 5)."""
+def _as_rotated(boxes: np.ndarray) -> np.ndarray:
+    """Boxes (N, 4) or (N, 5) as rotated boxes (N, 5)."""
     boxes = boxes.astype(np.float64)
     return boxes if boxes.shape[1] == 5 else np.array([rotated_box(box) for box in boxes]).reshape(-1, 5)

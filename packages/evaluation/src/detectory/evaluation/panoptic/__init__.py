@@ -1,5 +1,6 @@
 """Panoptic segmentation evaluation."""
 
-from .evaluator import COCOPanopticEvaluator, panoptic_quality
+from .evaluator import COCOPanopticEvaluator
+from .quality import panoptic_quality
 
 __all__ = ["COCOPanopticEvaluator", "panoptic_quality"]

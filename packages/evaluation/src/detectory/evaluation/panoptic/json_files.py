@@ -1,4 +1,4 @@
-"""Panoptic JSON files for an engine that is strict: checked, cut to what counts, images named by integers."""
+"""Reduced panoptic JSON files for hotcoco: checked, with integer image ids and only the fields that metrics need."""
 
 import json
 import os
@@ -6,49 +6,56 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from detectory.core.storage import read_json
 from detectory.data.formats.coco.problems import file_problems
-from detectory.data.formats.json_file import read_json
 from detectory.data.formats.panoptic.reader import panoptic_category_problems, panoptic_problems
 from detectory.data.problems import raise_first
 
-_SEGMENT = {"id", "category_id", "iscrowd"}
+_SEGMENT_FIELDS = {"id", "category_id", "iscrowd"}
 
 
-def write_plain_files(
-    truth: str | os.PathLike, predictions: str | os.PathLike, folder: str | os.PathLike
+def write_reduced_files(
+    ground_truth: str | os.PathLike, predictions: str | os.PathLike, folder: str | os.PathLike
 ) -> tuple[Path, Path]:
-    """Write both files again into `folder`, without the fields that no figure depends on.
+    """Check a ground truth and its predictions and write the reduced files into `folder`.
 
     Returns:
-        The paths of the new truth and of the new predictions.
+        Paths of the new ground truth and the new predictions.
 
     Raises:
-        ValueError: where a file is not what it should be; the message names the file, the entry and its field.
+        ValueError: If a file is invalid. The message names the file, the entry and its field.
     """
-    content, found = read_json(truth), read_json(predictions)
-    name = os.fspath(truth)
-    raise_first(file_problems(content, name))
+    ground_truth_name, predictions_name = os.fspath(ground_truth), os.fspath(predictions)
+    content, predicted = read_json(ground_truth), read_json(predictions)
+    raise_first(file_problems(content, ground_truth_name))
     for category in content["categories"]:
-        raise_first(panoptic_category_problems(category, name))
+        raise_first(panoptic_category_problems(category, ground_truth_name))
     categories = {category["id"] for category in content["categories"]}
-    raise_first(panoptic_problems(content, name, categories))
-    raise_first(panoptic_problems(found, os.fspath(predictions), categories))
-    numbers = {image["id"]: number for number, image in enumerate(content["images"], start=1)}
-    plain_truth = {
-        "images": [{"id": numbers[image["id"]]} for image in content["images"]],
-        "categories": [{"id": c["id"], "name": c["name"], "isthing": c["isthing"]} for c in content["categories"]],
-        "annotations": [_plain(entry, numbers, name) for entry in content["annotations"]],
+    raise_first(panoptic_problems(content, ground_truth_name, categories))
+    raise_first(panoptic_problems(predicted, predictions_name, categories))
+    integer_ids = {image["id"]: number for number, image in enumerate(content["images"], start=1)}
+    reduced_ground_truth = {
+        "images": [{"id": number} for number in integer_ids.values()],
+        "categories": [{key: c[key] for key in ("id", "name", "isthing")} for c in content["categories"]],
+        "annotations": [_reduced(entry, integer_ids, ground_truth_name) for entry in content["annotations"]],
     }
-    plain_found = {"annotations": [_plain(e, numbers, os.fspath(predictions)) for e in found["annotations"]]}
-    paths = Path(folder) / "truth.json", Path(folder) / "predictions.json"
-    for path, value in zip(paths, (plain_truth, plain_found), strict=True):
-        path.write_text(json.dumps(value))
+    reduced_predictions = {
+        "annotations": [_reduced(entry, integer_ids, predictions_name) for entry in predicted["annotations"]]
+    }
+    paths = Path(folder) / "ground_truth.json", Path(folder) / "predictions.json"
+    paths[0].write_text(json.dumps(reduced_ground_truth), encoding="utf-8")
+    paths[1].write_text(json.dumps(reduced_predictions), encoding="utf-8")
     return paths
 
 
-def _plain(entry: Mapping[str, Any], numbers: Mapping[Any, int], file: str) -> dict[str, Any]:
-    image = entry["image_id"]
-    if image not in numbers:
-        raise ValueError(f"{file}: annotation of image {image}: image_id: no image of the ground truth has this id")
-    segments = [{key: segment[key] for key in segment.keys() & _SEGMENT} for segment in entry["segments_info"]]
-    return {"image_id": numbers[image], "file_name": entry["file_name"], "segments_info": segments}
+def _reduced(entry: Mapping[str, Any], integer_ids: Mapping[Any, int], file: str) -> dict[str, Any]:
+    image_id = entry["image_id"]
+    if image_id not in integer_ids:
+        raise ValueError(f"{file}: annotation of image {image_id}: image_id: not an image of the ground truth")
+    return {
+        "image_id": integer_ids[image_id],
+        "file_name": entry["file_name"],
+        "segments_info": [
+            {key: segment[key] for key in segment.keys() & _SEGMENT_FIELDS} for segment in entry["segments_info"]
+        ],
+    }

@@ -1,4 +1,4 @@
-"""Measures COCO results of any tool for every kind of result that they hold, and sorts out their errors."""
+"""Complete evaluation of COCO results: metrics of every task and an error analysis."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -9,46 +9,52 @@ import numpy as np
 
 from detectory.core.storage import read_json
 from detectory.evaluation.coco.compute import CocoSettings, coco_metrics
-from detectory.evaluation.coco.evaluator import report_metrics
+from detectory.evaluation.coco.file_evaluation import log_coco_metrics
 from detectory.evaluation.coco.ground_truth import CocoGroundTruth
 from detectory.evaluation.coco.metrics import CocoMetrics
-from detectory.evaluation.coco.results_file import FIELD_OF, load_results
+from detectory.evaluation.coco.results_file import RESULT_FIELDS, load_results
 from detectory.evaluation.detections import Detections
 
-from .error_analysis import CocoErrors, best_threshold, find_errors
+from .error_analysis import ErrorAnalysis, best_f1_threshold, find_errors
 
 
 @dataclass(frozen=True)
 class CocoEvaluation:
-    """All that a report tells.
+    """Everything that a report shows.
 
     Args:
-        figures: Task to what `evaluate_coco_results` gives for it.
-        metrics: Task to its curves.
-        found: The detections with all that the file holds of boxes, masks and keypoints.
-        errors: What became of each detection and object, by masks where there are any; None for keypoints alone.
-        least: The score from which detections count as errors.
+        ground_truth: The ground truth.
+        metrics: Task to the result of `evaluate_coco_results`.
+        curves: Task to its precision-recall curves.
+        detections: The detections with the columns of all tasks.
+        errors: Error analysis, by masks if the results have masks. None for results with keypoints only.
+        score_threshold: Minimum score of a detection in the error analysis.
     """
 
-    truth: CocoGroundTruth
-    figures: dict[str, dict[str, float]]
-    metrics: dict[str, CocoMetrics]
-    found: Detections
-    errors: CocoErrors | None
-    least: float
+    ground_truth: CocoGroundTruth
+    metrics: dict[str, dict[str, float]]
+    curves: dict[str, CocoMetrics]
+    detections: Detections
+    errors: ErrorAnalysis | None
+    score_threshold: float
 
-    def objects_by_class(self) -> np.ndarray:
-        """(K,) objects of each class, crowds left out."""
-        position = {category: index for index, category in enumerate(self.truth.category_names)}
-        entries = self.truth.dataset["annotations"]
-        labels = [position[e["category_id"]] for e in entries if not e.get("iscrowd") and e["category_id"] in position]
-        return np.bincount(np.array(labels, dtype=np.int64), minlength=len(position))
+    def objects_per_class(self) -> np.ndarray:
+        """Return the number of objects of each class without crowds, (K,)."""
+        class_index = {category: index for index, category in enumerate(self.ground_truth.category_names)}
+        entries = self.ground_truth.dataset["annotations"]
+        categories = [entry["category_id"] for entry in entries if not entry.get("iscrowd")]
+        labels = [class_index[category] for category in categories if category in class_index]
+        return np.bincount(np.array(labels, dtype=np.int64), minlength=len(class_index))
 
-    def found_by_class(self, chosen: np.ndarray) -> np.ndarray:
-        """(K,) detections of each class, of those that are chosen: (N,) bool."""
-        ids = np.array(list(self.truth.category_names))
-        places = np.searchsorted(ids, self.found.categories[chosen])
-        return np.bincount(places, minlength=len(ids))
+    def detections_per_class(self, mask: np.ndarray) -> np.ndarray:
+        """Return the number of detections of each class, (K,).
+
+        Args:
+            mask: (N,) bool, the detections to count.
+        """
+        ids = np.array(list(self.ground_truth.category_names))
+        labels = np.searchsorted(ids, self.detections.categories[mask])
+        return np.bincount(labels, minlength=len(ids))
 
 
 def evaluate_all(
@@ -57,41 +63,42 @@ def evaluate_all(
     tasks: Sequence[str] | None = None,
     settings: CocoSettings | None = None,
 ) -> CocoEvaluation:
-    """Measure COCO results of any tool for every kind of result that they hold, and sort out their errors.
+    """Evaluate COCO results, whatever tool wrote them, for every task, and analyse their errors.
 
     Args:
-        annotations: A COCO annotation file, or what it holds.
-        results: A COCO results file, or its list.
-        tasks: Of "bbox", "segm" and "keypoints"; None: those that the first entry has.
-        settings: Thresholds, areas and limits; None: COCO's.
+        annotations: Path or content of a COCO annotation file.
+        results: Path or content of a COCO results file.
+        tasks: Any of "bbox", "segm" and "keypoints". None: every task that the first entry has a field for.
+        settings: Thresholds, area ranges and limits. None: COCO's.
 
     Raises:
-        ValueError: as `evaluate_coco_results`; where the entries hold no task at all.
+        ValueError: If a file is invalid, as in `evaluate_coco_results`, or the first entry has no field of any task.
     """
-    truth = CocoGroundTruth(annotations)
+    ground_truth = CocoGroundTruth(annotations)
     entries, name = results, "results"
     if isinstance(results, (str, os.PathLike)):
         entries, name = read_json(results), os.fspath(results)
     tasks = list(tasks) if tasks is not None else _tasks_of(entries, name)
-    found = load_results(entries, truth, tasks[0], name)
+    detections = load_results(entries, ground_truth, tasks[0], name)
     for task in tasks[1:]:
-        more = load_results(entries, truth, task, name)
-        found.boxes = more.boxes if task == "bbox" else found.boxes
-        found.masks = more.masks if task == "segm" else found.masks
-        found.keypoints = more.keypoints if task == "keypoints" else found.keypoints
-    metrics = {task: coco_metrics(truth, found, task, settings) for task in tasks}
-    figures = {task: report_metrics(measured) for task, measured in metrics.items()}
-    shape = next((task for task in ("segm", "bbox") if task in tasks), None)
-    errors = find_errors(truth, found, shape) if shape else None
-    least = best_threshold(errors, found.scores) if errors else 0.5
-    return CocoEvaluation(truth, figures, metrics, found, errors, least)
+        other = load_results(entries, ground_truth, task, name)
+        detections.boxes = other.boxes if task == "bbox" else detections.boxes
+        detections.masks = other.masks if task == "segm" else detections.masks
+        detections.keypoints = other.keypoints if task == "keypoints" else detections.keypoints
+    curves = {task: coco_metrics(ground_truth, detections, task, settings) for task in tasks}
+    metrics = {task: log_coco_metrics(task_curves) for task, task_curves in curves.items()}
+    iou_type = next((task for task in ("segm", "bbox") if task in tasks), None)
+    errors = find_errors(ground_truth, detections, iou_type) if iou_type else None
+    score_threshold = best_f1_threshold(errors, detections.scores) if errors else 0.5
+    return CocoEvaluation(ground_truth, metrics, curves, detections, errors, score_threshold)
 
 
 def _tasks_of(entries: Any, name: str) -> list[str]:
-    """The tasks that the first entry can be measured for; "bbox" where there is none."""
+    """Tasks that the first entry has a field for."""
     if not isinstance(entries, Sequence) or not entries or not isinstance(entries[0], Mapping):
-        return ["bbox"]  # `load_results` says what is wrong
-    tasks = [task for task, field in FIELD_OF.items() if field in entries[0]]
+        return ["bbox"]  # no results, or invalid ones: `load_results` raises the error
+    tasks = [task for task, field in RESULT_FIELDS.items() if field in entries[0]]
     if not tasks:
-        raise ValueError(f"evaluate_all: {name}: entry 0 has none of {', '.join(FIELD_OF.values())}")
+        fields = ", ".join(RESULT_FIELDS.values())
+        raise ValueError(f"evaluate_all: {name}: entry 0: one of the fields {fields} is required")
     return tasks

@@ -1,22 +1,31 @@
-"""An evaluation as one page: figures, tables by class, curves, kinds of errors and pictures of them."""
+"""HTML report of a COCO evaluation: metrics, precision-recall curves and tables per class, besides its errors."""
 
 import os
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from detectory.evaluation.coco.curves import RECALLS
+from detectory.evaluation.coco.curves import RECALL_LEVELS
+from detectory.evaluation.coco.metrics import CocoMetrics
 from detectory.visualization.html import Page
 from detectory.visualization.plots import bar_plot, line_plot, precision_recall_plot
 
 from .coco_evaluation import CocoEvaluation
-from .error_analysis import IGNORED, RIGHT
-from .error_sections import add_confusions, add_errors, add_gallery, totals
+from .error_analysis import CORRECT
+from .error_sections import add_confusions, add_errors, add_examples, detection_counts
 from .image_files import ImageFiles
 
 _LABELS = {"bbox": "box", "segm": "mask", "keypoints": "keypoint"}
 _PLURALS = {"bbox": "Boxes", "segm": "Masks", "keypoints": "Keypoints"}
+_METRICS_CAPTION = (
+    "AP: mean over IoU thresholds 0.50 to 0.95 and classes. AP50, AP75: at one threshold. s, m, l: objects with "
+    "an area below 32², between 32² and 96², and above 96² pixels. AR1, AR10, AR100: average recall with up to that "
+    "many detections per image and class."
+)
+_MAX_BARS = 40
+_MAX_CURVES = 8
 
 
 def write_coco_report(
@@ -25,152 +34,165 @@ def write_coco_report(
     *,
     title: str = "Evaluation",
     images: str | os.PathLike | None = None,
-    pictures_per_error: int = 16,
+    examples_per_type: int = 16,
 ) -> Path:
-    """Write the report as one HTML file that needs no other file, and return its path.
+    """Write the report as one self-contained HTML file and return its path.
 
     Args:
-        evaluation: What `evaluate_all` gives.
-        path: Of the file.
-        title: Of the page.
-        images: The folder of the pictures; None: looked for beside the annotation file. Without pictures the errors
-            are listed as text, and the page says so.
-        pictures_per_error: How many errors of each kind are shown.
+        evaluation: The result of `evaluate_all`.
+        path: Path of the file.
+        title: Title of the page.
+        images: Folder of the images. None: search next to the annotation file. If they are not found, the page lists
+            the errors as text and says so.
+        examples_per_type: Maximum number of examples per error type.
 
     Raises:
-        FileNotFoundError: where `images` is given and holds none of the pictures.
+        FileNotFoundError: If `images` is given but has none of the images.
     """
-    files = ImageFiles(evaluation.truth, images)
-    count = len(evaluation.truth.image_sizes)
-    page = Page(title, f"{evaluation.truth.name}: {count} images, {len(evaluation.found)} detections")
-    _add_figures(page, evaluation)
+    files = ImageFiles(evaluation.ground_truth, images)
+    num_images, num_detections = len(evaluation.ground_truth.image_sizes), len(evaluation.detections)
+    page = Page(title, f"{evaluation.ground_truth.name}: {num_images} images, {num_detections} detections")
+    _add_metrics(page, evaluation)
     _add_curves(page, evaluation)
     if evaluation.errors is None:
-        page.heading("Errors").text("Errors are sorted out for boxes and masks; these results hold keypoints alone.")
+        page.heading("Errors").text("Error analysis requires boxes or masks; these results have only keypoints.")
         _add_classes(page, evaluation)
         return page.save(path)
     add_errors(page, evaluation, evaluation.errors)
     _add_classes(page, evaluation)
     add_confusions(page, evaluation, evaluation.errors)
-    add_gallery(page, evaluation, evaluation.errors, files, pictures_per_error)
+    add_examples(page, evaluation, evaluation.errors, files, examples_per_type)
     return page.save(path)
 
 
-def _add_figures(page: Page, evaluation: CocoEvaluation) -> None:
-    errors, scores = evaluation.errors, evaluation.found.scores
-    cards: dict[str, str | float] = {}
-    for task, figures in evaluation.figures.items():
-        cards[f"{_LABELS[task]} AP"] = _percent(figures["AP"])
-    first = next(iter(evaluation.figures.values()))
+def _add_metrics(page: Page, evaluation: CocoEvaluation) -> None:
+    cards: dict[str, str | float] = {
+        f"{_LABELS[task]} AP": _percent(metrics["AP"]) for task, metrics in evaluation.metrics.items()
+    }
+    first = next(iter(evaluation.metrics.values()))
     cards |= {name: _percent(first[name]) for name in ("AP50", "AR100") if name in first}
-    if errors is not None:
-        right, wrong, missed = totals(errors, scores, evaluation.least)
-        cards[f"precision at score {evaluation.least:.2f}"] = _percent(100 * right / max(right + wrong, 1))
-        cards[f"recall at score {evaluation.least:.2f}"] = _percent(100 * right / max(right + missed, 1))
+    if evaluation.errors is not None:
+        threshold = evaluation.score_threshold
+        correct, false, missed = detection_counts(evaluation.errors, evaluation.detections.scores, threshold)
+        cards[f"precision at score ≥ {threshold:.2f}"] = _percent(100 * correct / max(correct + false, 1))
+        cards[f"recall at score ≥ {threshold:.2f}"] = _percent(100 * correct / max(correct + missed, 1))
     page.cards(cards)
-    names = [name for name in _union(evaluation.figures.values()) if not name.startswith("AP-")]
-    rows = [[name, *(f.get(name) for f in evaluation.figures.values())] for name in names]
-    rows = [row for row in rows if any(value is not None and value == value for value in row[1:])]
-    page.heading("Figures")
-    page.table(["metric", *(f"{_LABELS[task]} %" for task in evaluation.figures)], rows, caption=_EXPLAINED)
-
-
-_EXPLAINED = (
-    "AP: mean over overlaps of 0.50 to 0.95 and classes; AP50, AP75: at one overlap; s, m, l: objects below 32², "
-    "below 96² and above 96² pixels; AR with a number: recall with so many detections an image and class."
-)
+    names = [name for name in _union(evaluation.metrics.values()) if not name.startswith("AP-")]
+    rows = [[name, *(metrics.get(name) for metrics in evaluation.metrics.values())] for name in names]
+    rows = [row for row in rows if any(value is not None and value == value for value in row[1:])]  # drop all-NaN rows
+    columns = ["metric", *(f"{_LABELS[task]} (%)" for task in evaluation.metrics)]
+    page.heading("Metrics").table(columns, rows, caption=_METRICS_CAPTION)
 
 
 def _add_curves(page: Page, evaluation: CocoEvaluation) -> None:
-    page.heading("Precision and recall")
-    plots = []
-    for task, metrics in evaluation.metrics.items():
-        curves = {}
-        for iou in (0.5, 0.75, 0.9):
-            row = np.flatnonzero(np.isclose(metrics.iou_thresholds, iou))
-            if len(row):
-                curves[f"{_overlap(task)} {iou:.2f}"] = (
-                    RECALLS.tolist(),
-                    _mean_curve(metrics.precision[row[0], :, :, 0, -1]),
-                )
-        title = f"{_PLURALS[task]}, mean over classes"
-        plots.append(precision_recall_plot(curves, title=title))
-    by_overlap = {}
-    for task, metrics in evaluation.metrics.items():
-        values = [100 * metrics.average_precision(iou=float(iou)) for iou in metrics.iou_thresholds]
-        by_overlap[_LABELS[task]] = metrics.iou_thresholds.tolist(), values
-    plots.append(
-        line_plot(
-            by_overlap,
-            title="AP by overlap",
-            x_label=" and ".join(dict.fromkeys(map(_overlap, evaluation.metrics))),
-            y_label="AP %",
-            y_range=(0, 100),
-            height=400,
-        )
+    plots = [_mean_curves_plot(task, curves) for task, curves in evaluation.curves.items()]
+    plots.append(_ap_by_threshold_plot(evaluation.curves))
+    first = next(iter(evaluation.curves.values()))
+    is_ap50 = np.isclose(first.iou_thresholds, 0.5)
+    if len(first.categories) > 1 and is_ap50.any():
+        plots.append(_class_curves_plot(first, int(np.flatnonzero(is_ap50)[0]), evaluation.objects_per_class()))
+    page.heading("Precision and recall").plots(*plots)
+
+
+def _mean_curves_plot(task: str, curves: CocoMetrics) -> str:
+    """Precision-recall curves at three IoU thresholds, averaged over classes."""
+    lines = {}
+    for iou in (0.5, 0.75, 0.9):
+        indices = np.flatnonzero(np.isclose(curves.iou_thresholds, iou))
+        if len(indices):
+            precision = curves.precision[indices[0], :, :, 0, -1]
+            lines[f"{_similarity(task)} {iou:.2f}"] = RECALL_LEVELS.tolist(), _mean_over_classes(precision)
+    return precision_recall_plot(lines, title=f"{_PLURALS[task]}, mean over classes")
+
+
+def _ap_by_threshold_plot(all_curves: Mapping[str, CocoMetrics]) -> str:
+    lines = {}
+    for task, curves in all_curves.items():
+        values = [100 * curves.average_precision(iou=float(iou)) for iou in curves.iou_thresholds]
+        lines[_LABELS[task]] = curves.iou_thresholds.tolist(), values
+    name = " and ".join(_union([_similarity(task)] for task in all_curves))
+    return line_plot(
+        lines,
+        title=f"AP by {name} threshold",
+        x_label=f"{name} threshold",
+        y_label="AP (%)",
+        y_range=(0, 100),
+        height=400,
     )
-    first = next(iter(evaluation.metrics.values()))
-    objects = evaluation.objects_by_class()
-    most = [k for k in np.argsort(-objects, kind="stable")[:8].tolist() if objects[k]]
-    if len(first.categories) > 1 and np.isclose(first.iou_thresholds, 0.5).any():
-        at = int(np.flatnonzero(np.isclose(first.iou_thresholds, 0.5))[0])
-        curves = {first.categories[k]: (RECALLS.tolist(), first.precision[at, :, k, 0, -1].tolist()) for k in most}
-        plots.append(
-            precision_recall_plot(curves, title=f"Classes with the most objects, {_LABELS[first.iou_type]} IoU 0.50")
-        )
-    page.plots(*plots)
+
+
+def _class_curves_plot(curves: CocoMetrics, threshold_index: int, num_objects: np.ndarray) -> str:
+    """Precision-recall curves of the most frequent classes."""
+    order = np.argsort(-num_objects, kind="stable")[:_MAX_CURVES].tolist()
+    lines = {
+        curves.categories[k]: (RECALL_LEVELS.tolist(), curves.precision[threshold_index, :, k, 0, -1].tolist())
+        for k in order
+        if num_objects[k]
+    }
+    similarity = _similarity(curves.iou_type)
+    return precision_recall_plot(lines, title=f"Most frequent classes, {_LABELS[curves.iou_type]} {similarity} 0.50")
 
 
 def _add_classes(page: Page, evaluation: CocoEvaluation) -> None:
-    metrics, errors = evaluation.metrics, evaluation.errors
-    names = list(evaluation.truth.category_names.values())
-    objects, found = (
-        evaluation.objects_by_class(),
-        evaluation.found_by_class(np.ones(len(evaluation.found), bool)),
+    names = list(evaluation.ground_truth.category_names.values())
+    columns = _class_columns(evaluation, len(names))
+    rows = list(zip(names, *columns.values(), strict=True))
+    rows = [row for row in rows if row[1] or row[2]]
+    num_absent = len(names) - len(rows)
+    note = f" {num_absent} classes without objects and detections are not listed." if num_absent else ""
+    page.heading("Classes").table(
+        ["class", *columns],
+        rows,
+        caption=f"AP, AR, precision and recall in percent. Click a column to sort by it.{note}",
+        scroll=len(rows) > 24,
     )
-    columns = ["class", "objects", "detections"]
-    tables: list[Any] = [names, objects.tolist(), found.tolist()]
-    for task, measured in metrics.items():
-        label = _LABELS[task] + " " if len(metrics) > 1 else ""
-        overlaps = (0.5,) if len(metrics) > 1 else (0.5, 0.75)
-        options = [("AP", None), *((f"AP{100 * iou:.0f}", iou) for iou in overlaps)]
-        for name, iou in options:
-            columns.append(label + name)
-            tables.append([100 * measured.average_precision(category=k, iou=iou) for k in range(len(names))])
-        columns.append(label + "AR")
-        tables.append([100 * measured.average_recall(category=k) for k in range(len(names))])
+    task, first = next(iter(evaluation.curves.items()))
+    per_class = {name: value for name, value in first.per_category().items() if np.isfinite(value)}
+    if len(per_class) > 1:
+        page.plots(*_class_bar_plots(per_class, f"{_LABELS[task].capitalize()} AP per class"))
+
+
+def _class_columns(evaluation: CocoEvaluation, num_classes: int) -> dict[str, list[Any]]:
+    """Column name to its K values; the first two are the numbers of objects and detections."""
+    errors, scores = evaluation.errors, evaluation.detections.scores
+    num_objects = evaluation.objects_per_class()
+    columns: dict[str, list[Any]] = {
+        "objects": num_objects.tolist(),
+        "detections": evaluation.detections_per_class(np.ones(len(scores), bool)).tolist(),
+    }
+    several = len(evaluation.curves) > 1
+    for task, curves in evaluation.curves.items():
+        prefix = f"{_LABELS[task]} " if several else ""
+        thresholds: dict[str, float | None] = {"AP": None, "AP50": 0.5}
+        if not several:
+            thresholds["AP75"] = 0.75
+        for name, iou in thresholds.items():
+            values = [100 * curves.average_precision(category=k, iou=iou) for k in range(num_classes)]
+            columns[prefix + name] = values
+        columns[f"{prefix}AR"] = [100 * curves.average_recall(category=k) for k in range(num_classes)]
     if errors is not None:
-        sure = evaluation.found.scores >= evaluation.least
-        right = evaluation.found_by_class(sure & (errors.kinds == RIGHT))
-        wrong = evaluation.found_by_class(sure & ~np.isin(errors.kinds, (RIGHT, IGNORED)))
+        is_counted = scores >= evaluation.score_threshold
+        correct = evaluation.detections_per_class(is_counted & (errors.outcomes == CORRECT))
+        false = evaluation.detections_per_class(is_counted & errors.is_error())
         with np.errstate(invalid="ignore", divide="ignore"):
-            columns += ["precision", "recall"]
-            tables += [(100 * right / (right + wrong)).tolist(), (100 * right / objects).tolist()]
-    rows = [row for row in zip(*tables, strict=True) if row[1] or row[2]]
-    page.heading("Classes")
-    absent = len(names) - len(rows)
-    note = f"{absent} classes have neither objects nor detections. " if absent else ""
-    page.table(
-        columns, rows, caption=f"{note}Figures in percent; a click on a column's name sorts.", scroll=len(rows) > 24
-    )
-    task, first = next(iter(metrics.items()))
-    values = {name: value for name, value in first.per_category().items() if np.isfinite(value)}
-    if len(values) > 1:
-        ordered = sorted(values.items(), key=lambda item: -item[1])
-        title = f"{_LABELS[task].capitalize()} AP by class"
-        if len(ordered) > 40:
-            page.plots(
-                bar_plot(dict(ordered[:20]), title=f"{title}: the best 20", x_range=(0, 100)),
-                bar_plot(dict(ordered[-20:]), title=f"{title}: the worst 20", x_range=(0, 100)),
-            )
-        else:
-            half = (len(ordered) + 1) // 2 if len(ordered) > 10 else len(ordered)
-            parts = [dict(part) for part in (ordered[:half], ordered[half:]) if part]
-            page.plots(*(bar_plot(part, title=title, x_range=(0, 100)) for part in parts))
+            columns["precision"] = (100 * correct / (correct + false)).tolist()
+            columns["recall"] = (100 * correct / num_objects).tolist()
+    return columns
 
 
-def _mean_curve(precision: np.ndarray) -> list[float]:
-    """The mean over classes with objects, of (R, K)."""
+def _class_bar_plots(values: Mapping[str, float], title: str) -> list[str]:
+    """One or two bar plots of classes in falling order; of many classes, the best and the worst."""
+    items = sorted(values.items(), key=lambda item: -item[1])
+    if len(items) > _MAX_BARS:
+        half = _MAX_BARS // 2
+        parts = {f"{title}: best {half}": items[:half], f"{title}: worst {half}": items[-half:]}
+        return [bar_plot(dict(part), title=name, x_range=(0, 100)) for name, part in parts.items()]
+    half = (len(items) + 1) // 2 if len(items) > 10 else len(items)
+    return [bar_plot(dict(part), title=title, x_range=(0, 100)) for part in (items[:half], items[half:]) if part]
+
+
+def _mean_over_classes(precision: np.ndarray) -> list[float]:
+    """Mean (R,) of precision (R, K) over the classes with objects; -1 without any."""
     known = precision[:, (precision > -1).all(axis=0)]
     return known.mean(axis=1).tolist() if known.size else [-1.0] * len(precision)
 
@@ -179,9 +201,11 @@ def _percent(value: float) -> str:
     return "–" if value != value else f"{value:.1f}%"
 
 
-def _overlap(task: str) -> str:
+def _similarity(task: str) -> str:
+    """The measure that a match is decided by."""
     return "OKS" if task == "keypoints" else "IoU"
 
 
-def _union(parts: Any) -> list[str]:
+def _union(parts: Iterable[Iterable[str]]) -> list[str]:
+    """The distinct names of all parts, in order of appearance."""
     return list(dict.fromkeys(name for part in parts for name in part))

@@ -1,200 +1,205 @@
-"""What a detector got right and wrong, detection by detection and object by object.
+"""Error analysis of a detector: the outcome of each detection and of each object, and the confusion matrix.
 
-Source of the kinds of errors: Hoiem et al., "Diagnosing Error in Object Detectors", ECCV 2012; Bolya et al., "TIDE: A
+Source of the error types: Hoiem et al., "Diagnosing Error in Object Detectors", ECCV 2012; Bolya et al., "TIDE: A
 General Toolbox for Identifying Object Detection Errors", ECCV 2020.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
 
-from detectory import ops
 from detectory.evaluation.coco.ground_truth import CocoGroundTruth
 from detectory.evaluation.coco.matching import CocoGroups, CocoObjects, group_by_image, match_groups
 from detectory.evaluation.detections import Detections
-from detectory.evaluation.run_lengths import RunLengths
 
-KINDS = ("right", "ignored", "confusion", "duplicate", "localisation", "background")
-RIGHT, IGNORED, CONFUSION, DUPLICATE, LOCALISATION, BACKGROUND = range(len(KINDS))
-_ANY_AREA = [(0.0, 1e10)]
-_NEAR = 0.1
+from .shapes import Shapes, grouped_iou, shapes_of
+
+OUTCOMES = ("correct", "ignored", "confusion", "duplicate", "localisation", "background")
+"""Outcomes of a detection.
+
+- correct: the best detection of its class on an object.
+- ignored: on a crowd, or beyond the 100 best of its image and class.
+- confusion: on an object of another class.
+- duplicate: on an object that a better detection of its class matches.
+- localisation: IoU with an object of its class from 0.1 to the threshold.
+- background: none of these.
+"""
+
+CORRECT, IGNORED, CONFUSION, DUPLICATE, LOCALISATION, BACKGROUND = range(len(OUTCOMES))
+
+_ALL_AREAS = [(0.0, 1e10)]
+_MAX_DETECTIONS = 100
+_MIN_LOCALISATION_IOU = 0.1
 
 
 @dataclass(frozen=True)
-class CocoErrors:
-    """N detections and M objects (annotations), each in its own order.
+class ErrorAnalysis:
+    """Outcomes of N detections and M objects (annotations), each in its original order.
 
     Args:
-        kinds: (N,) int, what each detection is, a position in `KINDS`: right (the best of its class on an object),
-            ignored (on a crowd, or beyond 100 of its image and class), a confusion (on an object of another class), a
-            duplicate (on an object that a better one found), badly localised (overlap from 0.1 to the threshold) or
-            on background.
-        overlaps: (N,) float64, the highest overlap with an object of its own class, for confusions with the other.
-        partners: (N,) int, the annotation that this overlap is with, -1 for none.
-        found_by: (M,) int, the detection that found each object, -1 for none.
-        crowd: (M,) bool; crowds are never missed.
-        objects: The annotations as columns.
-        threshold: The overlap that finds an object.
+        outcomes: (N,) int, index of each detection's outcome in `OUTCOMES`.
+        ious: (N,) float64, highest IoU with an object of the detection's class; for a confusion, of another class.
+        matched_objects: (N,) int, the object of this IoU, -1 for none.
+        matched_detections: (M,) int, the correct detection of each object, -1 for none.
+        crowd: (M,) bool. Crowds are never missed.
+        objects: The annotations.
+        iou_threshold: IoU threshold of a match.
     """
 
-    kinds: np.ndarray
-    overlaps: np.ndarray
-    partners: np.ndarray
-    found_by: np.ndarray
+    outcomes: np.ndarray
+    ious: np.ndarray
+    matched_objects: np.ndarray
+    matched_detections: np.ndarray
     crowd: np.ndarray
     objects: CocoObjects
-    threshold: float
+    iou_threshold: float
 
-    def missed(self, scores: np.ndarray, least: float) -> np.ndarray:
-        """(M,) bool: objects that no right detection of at least this score found."""
-        found = self.found_by >= 0
-        found[found] = scores[self.found_by[found]] >= least
-        return ~found & ~self.crowd
+    def is_missed(self, scores: np.ndarray, score_threshold: float) -> np.ndarray:
+        """Return which objects have no correct detection with at least this score: (M,) bool."""
+        is_detected = self.matched_detections >= 0
+        is_detected[is_detected] = scores[self.matched_detections[is_detected]] >= score_threshold
+        return ~is_detected & ~self.crowd
+
+    def is_error(self) -> np.ndarray:
+        """Return which detections are neither correct nor ignored: (N,) bool."""
+        return ~np.isin(self.outcomes, (CORRECT, IGNORED))
 
 
-def find_errors(truth: CocoGroundTruth, found: Detections, iou_type: str, threshold: float = 0.5) -> CocoErrors:
-    """Sort out every detection and every object.
+def find_errors(
+    ground_truth: CocoGroundTruth, detections: Detections, iou_type: str, iou_threshold: float = 0.5
+) -> ErrorAnalysis:
+    """Determine the outcome of every detection and every object.
 
     Args:
-        truth: The ground truth.
-        found: Detections whose categories are those of the ground truth.
-        iou_type: "bbox", or "segm" for overlaps of masks.
-        threshold: The overlap, from 0 to 1, that finds an object.
+        ground_truth: The ground truth.
+        detections: Detections with category ids of the ground truth.
+        iou_type: "bbox", or "segm" for the IoU of masks.
+        iou_threshold: IoU threshold of a match, in [0, 1].
     """
-    objects = CocoObjects.of(truth)
-    shapes = shapes_of(truth, objects, found, iou_type)
-    by_class = group_by_image(truth, objects, found, 100)
-    sizes = np.zeros(len(by_class.found))
-    overlaps = torch.from_numpy(_overlaps(by_class, objects, shapes))
-    match, ignored, _, _ = match_groups(by_class, overlaps, [threshold], _ANY_AREA, sizes, objects)
-    matched, left_out = match[0, 0], ignored[0, 0]
-    kinds = np.full(len(found), IGNORED)
-    found_by = np.full(len(objects.areas), -1)
-    right = (matched >= 0) & ~left_out
-    kinds[by_class.found] = np.where(left_out, IGNORED, np.where(right, RIGHT, BACKGROUND))
-    found_by[by_class.objects[matched[right]]] = by_class.found[right]
+    objects = CocoObjects.from_ground_truth(ground_truth)
+    shapes = shapes_of(ground_truth, objects, detections, iou_type)
+    outcomes, matched_detections = _match_by_class(ground_truth, objects, detections, shapes, iou_threshold)
 
-    by_image = group_by_image(truth, objects, found, max(len(found), 1), by_category=False)
+    # The detections without a match: compare them with the objects of all classes in their image.
+    by_image = group_by_image(ground_truth, objects, detections, max(len(detections), 1), by_category=False)
     rows, columns = _pairs(by_image)
-    values = _overlaps(by_image, objects, shapes)
-    same = found.categories[rows] == objects.categories[columns]
-    own, own_partner = _best_of_rows(len(found), rows, columns, np.where(same, values, 0))
-    real = ~same & ~objects.crowd[columns]
-    other, other_partner = _best_of_rows(len(found), rows, columns, np.where(real, values, 0))
-    wrong = kinds == BACKGROUND
-    kinds[wrong & (own >= _NEAR)] = LOCALISATION
-    kinds[wrong & (own >= threshold)] = DUPLICATE
-    confused = wrong & (own < threshold) & (other >= threshold)
-    kinds[confused] = CONFUSION
-    partners, overlap = np.where(confused, other_partner, own_partner), np.where(confused, other, own)
-    is_right = np.flatnonzero(found_by >= 0)
-    partners[found_by[is_right]] = is_right
-    return CocoErrors(kinds, overlap, partners, found_by, objects.crowd, objects, threshold)
+    ious = grouped_iou(by_image, objects, shapes)
+    is_same_class = detections.categories[rows] == objects.categories[columns]
+    own_iou, own_object = _row_maxima(len(detections), rows, columns, np.where(is_same_class, ious, 0))
+    is_other_class = ~is_same_class & ~objects.crowd[columns]
+    other_iou, other_object = _row_maxima(len(detections), rows, columns, np.where(is_other_class, ious, 0))
+    is_unmatched = outcomes == BACKGROUND
+    is_confusion = is_unmatched & (own_iou < iou_threshold) & (other_iou >= iou_threshold)
+    outcomes[is_unmatched & (own_iou >= _MIN_LOCALISATION_IOU)] = LOCALISATION
+    outcomes[is_unmatched & (own_iou >= iou_threshold)] = DUPLICATE
+    outcomes[is_confusion] = CONFUSION
+
+    matched_objects = np.where(is_confusion, other_object, own_object)
+    # A correct detection belongs to the object that it was matched to, even if its IoU with another one is higher.
+    is_detected = np.flatnonzero(matched_detections >= 0)
+    matched_objects[matched_detections[is_detected]] = is_detected
+    return ErrorAnalysis(
+        outcomes,
+        np.where(is_confusion, other_iou, own_iou),
+        matched_objects,
+        matched_detections,
+        objects.crowd,
+        objects,
+        iou_threshold,
+    )
 
 
-def best_threshold(errors: CocoErrors, scores: np.ndarray) -> float:
-    """The score at which right and wrong balance best: the highest F1 of precision and recall over all classes."""
-    counts = errors.kinds != IGNORED
+def best_f1_threshold(errors: ErrorAnalysis, scores: np.ndarray) -> float:
+    """Return the score threshold with the highest F1 over all classes; 0.5 without a correct detection."""
+    counts = errors.outcomes != IGNORED
     order = np.argsort(-scores[counts], kind="stable")
-    right = np.cumsum(errors.kinds[counts][order] == RIGHT)
-    if not len(order) or not right[-1]:
+    tp = np.cumsum(errors.outcomes[counts][order] == CORRECT)
+    if not len(order) or not tp[-1]:
         return 0.5
-    f1 = 2 * right / (np.arange(1, len(order) + 1) + (~errors.crowd).sum())
+    f1 = 2 * tp / (np.arange(1, len(order) + 1) + (~errors.crowd).sum())
     return float(scores[counts][order][f1.argmax()])
 
 
-def confusion_counts(truth: CocoGroundTruth, found: Detections, errors: CocoErrors, least: float) -> np.ndarray:
-    """Objects by class (rows) and what they were taken for (columns): (K + 1, K + 1) int64.
+def confusion_matrix(
+    ground_truth: CocoGroundTruth, detections: Detections, errors: ErrorAnalysis, score_threshold: float
+) -> np.ndarray:
+    """Count objects by true class (rows) and predicted class (columns).
 
-    The last column counts missed objects, the last row detections on nothing. Detections below the score `least` do
-    not count.
+    Each object counts once: as correct, else by its confusion with the highest score, else as missed.
+
+    Args:
+        ground_truth: The ground truth.
+        detections: The detections.
+        errors: The outcomes of the detections.
+        score_threshold: Detections with lower scores do not count.
+
+    Returns:
+        (K + 1, K + 1) int64. The last column counts missed objects, the last row detections without an object.
     """
-    position = {category: index for index, category in enumerate(truth.category_names)}
-    nothing = len(position)
-    matrix = np.zeros((nothing + 1, nothing + 1), dtype=np.int64)
-    counts = found.scores >= least
-    named = np.array([position[c] for c in found.categories.tolist()], dtype=np.int64)
-    true = np.array([position.get(c, nothing) for c in errors.objects.categories.tolist()], dtype=np.int64)
-    right, confused = counts & (errors.kinds == RIGHT), counts & (errors.kinds == CONFUSION)
-    stray = counts & np.isin(errors.kinds, (DUPLICATE, LOCALISATION, BACKGROUND))
-    np.add.at(matrix, (named[right], named[right]), 1)
-    # An object counts once: what was found is not confused, and of several confusions the best counts.
-    lost = errors.missed(found.scores, least)
-    best = np.flatnonzero(confused)[np.argsort(-found.scores[confused], kind="stable")]
-    first = best[np.unique(errors.partners[best], return_index=True)[1]]
-    first = first[lost[errors.partners[first]]]
-    np.add.at(matrix, (true[errors.partners[first]], named[first]), 1)
-    lost[errors.partners[first]] = False
-    np.add.at(matrix, (true[lost], nothing), 1)
-    extra = np.setdiff1d(np.flatnonzero(confused), first)
-    np.add.at(matrix, (nothing, named[np.concatenate([np.flatnonzero(stray), extra])]), 1)
+    class_index = {category: index for index, category in enumerate(ground_truth.category_names)}
+    none = len(class_index)
+    predicted = np.array([class_index[c] for c in detections.categories.tolist()], dtype=np.int64)
+    true = np.array([class_index.get(c, none) for c in errors.objects.categories.tolist()], dtype=np.int64)
+    is_counted = detections.scores >= score_threshold
+    is_correct = is_counted & (errors.outcomes == CORRECT)
+    is_confusion = is_counted & (errors.outcomes == CONFUSION)
+    has_no_object = is_counted & np.isin(errors.outcomes, (DUPLICATE, LOCALISATION, BACKGROUND))
+    is_missed = errors.is_missed(detections.scores, score_threshold)
+
+    by_score = np.flatnonzero(is_confusion)[np.argsort(-detections.scores[is_confusion], kind="stable")]
+    first_of_object = by_score[np.unique(errors.matched_objects[by_score], return_index=True)[1]]
+    confusions = first_of_object[is_missed[errors.matched_objects[first_of_object]]]
+    confused_objects = errors.matched_objects[confusions]
+    is_missed[confused_objects] = False
+    extra_confusions = np.setdiff1d(np.flatnonzero(is_confusion), confusions)
+
+    matrix = np.zeros((none + 1, none + 1), dtype=np.int64)
+    np.add.at(matrix, (predicted[is_correct], predicted[is_correct]), 1)
+    np.add.at(matrix, (true[confused_objects], predicted[confusions]), 1)
+    np.add.at(matrix, (true[is_missed], none), 1)
+    np.add.at(matrix, (none, predicted[np.concatenate([np.flatnonzero(has_no_object), extra_confusions])]), 1)
     return matrix
 
 
-def shapes_of(truth: CocoGroundTruth, objects: CocoObjects, found: Detections, iou_type: str) -> Any:
-    """What overlaps are measured between: (boxes, boxes), or two lists of RLEs; detections first."""
-    if iou_type == "segm":
-        return found.masks or RunLengths.of(()), object_masks(truth)
-    boxes = found.boxes
-    if boxes is None and found.masks is not None:
-        boxes = found.masks.boxes()
-    if boxes is None:
-        raise ValueError("find_errors: the detections have neither boxes nor masks")
-    return np.asarray(boxes, dtype=np.float64), objects.boxes
-
-
-def object_masks(truth: CocoGroundTruth) -> list[Mapping[str, Any]]:
-    """The masks of all annotations as RLEs with compressed counts; an annotation without one has an empty mask."""
-    sizes = truth.image_sizes
-    masks: list[Any] = []
-    polygons, places = [], []
-    for place, entry in enumerate(truth.dataset["annotations"]):
-        segmentation, size = entry.get("segmentation") or [], sizes[entry["image_id"]]
-        if isinstance(segmentation, Mapping):
-            is_compressed = not isinstance(segmentation["counts"], list)
-            masks.append(segmentation if is_compressed else ops.rle_merge([segmentation]))
-        else:
-            masks.append(None)
-            polygons.append([p for p in segmentation if len(p) >= 6])
-            places.append((place, size))
-    rasterised = ops.polygon_sets_to_rles(polygons, [size for _, size in places])
-    for (place, _), mask in zip(places, rasterised, strict=True):
-        masks[place] = mask
-    return masks
-
-
-def _overlaps(groups: CocoGroups, objects: CocoObjects, shapes: Any) -> np.ndarray:
-    """Overlaps of all pairs of detections and objects that share a group, in the groups' order."""
-    found, true = shapes
-    starts = torch.from_numpy(groups.found_starts), torch.from_numpy(groups.object_starts)
-    crowd = torch.from_numpy(objects.crowd[groups.objects])
-    if isinstance(found, np.ndarray):
-        one, other = (torch.from_numpy(b[i]) for b, i in ((found, groups.found), (true, groups.objects)))
-        return ops.grouped_box_iou(one, other, crowd, *starts).numpy()
-    chosen = [found[i] for i in groups.found.tolist()], [true[i] for i in groups.objects.tolist()]
-    return ops.grouped_rle_iou(*chosen, crowd, *starts).numpy()
+def _match_by_class(
+    ground_truth: CocoGroundTruth,
+    objects: CocoObjects,
+    detections: Detections,
+    shapes: Shapes,
+    iou_threshold: float,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Match by COCO's rules: outcomes (N,), BACKGROUND for unmatched detections, and matched detections (M,)."""
+    groups = group_by_image(ground_truth, objects, detections, _MAX_DETECTIONS)
+    ious = torch.from_numpy(grouped_iou(groups, objects, shapes))
+    areas = np.zeros(len(groups.detections))  # inside the only area range
+    matches = match_groups(groups, ious, [iou_threshold], _ALL_AREAS, areas, objects)
+    matched, is_ignored = matches.detection_matches[0, 0], matches.detection_ignored[0, 0]
+    is_correct = (matched >= 0) & ~is_ignored
+    outcomes = np.full(len(detections), IGNORED)
+    outcomes[groups.detections] = np.where(is_ignored, IGNORED, np.where(is_correct, CORRECT, BACKGROUND))
+    matched_detections = np.full(len(objects.areas), -1)
+    matched_detections[groups.objects[matched[is_correct]]] = groups.detections[is_correct]
+    return outcomes, matched_detections
 
 
 def _pairs(groups: CocoGroups) -> tuple[np.ndarray, np.ndarray]:
-    """For each pair that shares a group the detection and the object, in the order of the overlaps."""
-    found, objects = np.diff(groups.found_starts), np.diff(groups.object_starts)
-    per_found = np.repeat(objects, found)  # (D,) pairs of each detection
-    rows = np.repeat(groups.found, per_found)
-    first = np.repeat(np.repeat(groups.object_starts[:-1], found), per_found)
-    within = np.arange(len(rows)) - np.repeat(np.cumsum(per_found) - per_found, per_found)
-    return rows, groups.objects[first + within]
+    """Detection and object of each pair in the same group, in the order of `grouped_iou`."""
+    num_detections, num_objects = np.diff(groups.detection_starts), np.diff(groups.object_starts)
+    pairs_per_detection = np.repeat(num_objects, num_detections)  # (D,)
+    rows = np.repeat(groups.detections, pairs_per_detection)
+    first_object = np.repeat(np.repeat(groups.object_starts[:-1], num_detections), pairs_per_detection)
+    first_pair = np.repeat(np.cumsum(pairs_per_detection) - pairs_per_detection, pairs_per_detection)
+    return rows, groups.objects[first_object + np.arange(len(rows)) - first_pair]
 
 
-def _best_of_rows(
-    count: int, rows: np.ndarray, columns: np.ndarray, values: np.ndarray
+def _row_maxima(
+    num_rows: int, rows: np.ndarray, columns: np.ndarray, values: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The highest value of each row and its column, the first of equals; 0 and -1 for rows without a value above 0."""
+    """Highest value of each row and its column, the first in a tie; 0 and -1 for rows without a positive value."""
     order = np.lexsort((-values, rows))
     order = order[values[order] > 0]
     first = order[np.unique(rows[order], return_index=True)[1]]
-    best, partner = np.zeros(count), np.full(count, -1)
-    best[rows[first]], partner[rows[first]] = values[first], columns[first]
-    return best, partner
+    maxima, argmax = np.zeros(num_rows), np.full(num_rows, -1)
+    maxima[rows[first]], argmax[rows[first]] = values[first], columns[first]
+    return maxima, argmax

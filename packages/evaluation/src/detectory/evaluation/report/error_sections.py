@@ -1,4 +1,4 @@
-"""The part of a report that tells what went wrong: kinds of errors, calibration, confusions and pictures."""
+"""Report sections on errors: error types, calibration, confusion matrix and error examples."""
 
 import numpy as np
 
@@ -6,132 +6,168 @@ from detectory.visualization.html import GalleryItem, Page
 from detectory.visualization.plots import bar_plot, histogram_plot, line_plot, matrix_plot
 
 from .coco_evaluation import CocoEvaluation
-from .error_analysis import IGNORED, KINDS, RIGHT, CocoErrors, confusion_counts, shapes_of
+from .error_analysis import BACKGROUND, CONFUSION, CORRECT, DUPLICATE, IGNORED, LOCALISATION, ErrorAnalysis
+from .error_analysis import confusion_matrix as compute_confusion_matrix
 from .error_gallery import ErrorGallery
 from .image_files import ImageFiles
+from .shapes import shapes_of
 
-_MOST_IN_MATRIX = 24
-_BINS = 10
-
-
-def add_errors(page: Page, evaluation: CocoEvaluation, errors: CocoErrors) -> None:
-    """How many errors of each kind there are, and at which scores and sizes."""
-    scores, least = evaluation.found.scores, evaluation.least
-    page.heading("Errors")
-    page.text(
-        f"An object is found at an overlap of {errors.threshold:g}. Detections count from a score of {least:.2f}, "
-        "where precision and recall balance best; the class averages above know no such limit."
-    )
-    kinds = {name: int(((errors.kinds == k) & (scores >= least)).sum()) for k, name in enumerate(KINDS)}
-    shown = {_KIND_NAMES[name]: float(kinds[name]) for name in _KIND_NAMES if name in kinds}
-    shown["missed objects"] = float(errors.missed(scores, least).sum())
-    right, wrong = errors.kinds == RIGHT, ~np.isin(errors.kinds, (RIGHT, IGNORED))
-    sure = scores >= (0.1 if (scores < 0.1).sum() > len(scores) / 2 else 0.0)
-    by_score = {"right": scores[right & sure].tolist(), "wrong": scores[wrong & sure].tolist()}
-    sizes = np.sqrt(errors.objects.areas)
-    lost, real = errors.missed(scores, least), ~errors.crowd
-    top = float(np.quantile(sizes[real], 0.99)) if real.any() else 1.0
-    by_size = {"found": sizes[real & ~lost].tolist(), "missed": sizes[lost].tolist()}
-    page.plots(
-        bar_plot(shown, title="Kinds of errors"),
-        _calibration(errors, scores),
-        histogram_plot(by_score, value_range=(0, 1), title="Scores", x_label="score", y_label="detections"),
-        histogram_plot(by_size, value_range=(0, top), title="Sizes", x_label="√area, pixels", y_label="objects"),
-    )
-
-
-_KIND_NAMES = {
-    "background": "on background",
-    "localisation": "badly localised",
-    "confusion": "other class",
-    "duplicate": "duplicates",
+_MAX_CLASSES_IN_MATRIX = 24
+_NUM_BINS = 10
+_NUM_WORST_IMAGES = 30
+_ERROR_TYPES = {
+    BACKGROUND: "background",
+    LOCALISATION: "localisation",
+    CONFUSION: "wrong class",
+    DUPLICATE: "duplicate",
 }
 
 
-def _calibration(errors: CocoErrors, scores: np.ndarray) -> str:
-    """How often detections of a score are right, and the mean difference between the two."""
-    counts = errors.kinds != IGNORED
-    judged, right = scores[counts], errors.kinds[counts] == RIGHT
-    bins = np.clip((judged * _BINS).astype(int), 0, _BINS - 1)
-    sizes = np.bincount(bins, minlength=_BINS)
-    filled = sizes > 0
-    mean = np.bincount(bins, judged, _BINS)[filled] / sizes[filled]
-    share = np.bincount(bins, right, _BINS)[filled] / sizes[filled]
-    error = float((sizes[filled] * np.abs(mean - share)).sum() / max(sizes.sum(), 1))
-    lines = {"detections": (mean.tolist(), share.tolist()), "calibrated": ([0.0, 1.0], [0.0, 1.0])}
+def add_errors(page: Page, evaluation: CocoEvaluation, errors: ErrorAnalysis) -> None:
+    """Add the number of errors by type, and their scores and sizes."""
+    scores, threshold = evaluation.detections.scores, evaluation.score_threshold
+    is_counted = scores >= threshold
+    is_missed, is_object = errors.is_missed(scores, threshold), ~errors.crowd
+    page.heading("Errors")
+    page.text(
+        f"A detection matches an object at an IoU of {errors.iou_threshold:g} or more. This section counts detections "
+        f"with a score of {threshold:.2f} or more, the threshold with the best F1. AP and AR above have no threshold."
+    )
+    counts = {name: float(((errors.outcomes == o) & is_counted).sum()) for o, name in _ERROR_TYPES.items()}
+    counts["missed object"] = float(is_missed.sum())
+    # Detectors that return many detections with low scores would hide all others in the histogram.
+    has_long_tail = (scores < 0.1).sum() > len(scores) / 2
+    is_shown = scores >= (0.1 if has_long_tail else 0.0)
+    by_score = {
+        "correct": scores[(errors.outcomes == CORRECT) & is_shown].tolist(),
+        "false": scores[errors.is_error() & is_shown].tolist(),
+    }
+    sizes = np.sqrt(errors.objects.areas)
+    max_size = float(np.quantile(sizes[is_object], 0.99)) if is_object.any() else 1.0
+    by_size = {"detected": sizes[is_object & ~is_missed].tolist(), "missed": sizes[is_missed].tolist()}
+    page.plots(
+        bar_plot(counts, title="Error types"),
+        _calibration_plot(errors, scores),
+        histogram_plot(
+            by_score, value_range=(0, 1), title="Detections by score", x_label="score", y_label="detections"
+        ),
+        histogram_plot(
+            by_size, value_range=(0, max_size), title="Objects by size", x_label="√area (pixels)", y_label="objects"
+        ),
+    )
+
+
+def _calibration_plot(errors: ErrorAnalysis, scores: np.ndarray) -> str:
+    """Reliability diagram: precision of detections by score, and the expected calibration error (ECE).
+
+    Source: Guo et al., "On Calibration of Modern Neural Networks", ICML 2017, section 2.
+    """
+    is_counted = errors.outcomes != IGNORED
+    confidence, is_correct = scores[is_counted], errors.outcomes[is_counted] == CORRECT
+    bins = np.clip((confidence * _NUM_BINS).astype(int), 0, _NUM_BINS - 1)
+    counts = np.bincount(bins, minlength=_NUM_BINS)
+    filled = counts > 0
+    mean_score = np.bincount(bins, confidence, _NUM_BINS)[filled] / counts[filled]
+    precision = np.bincount(bins, is_correct, _NUM_BINS)[filled] / counts[filled]
+    ece = float((counts[filled] * np.abs(mean_score - precision)).sum() / max(counts.sum(), 1))
     return line_plot(
-        lines, title=f"Calibration: expected error {100 * error:.1f}%", x_label="score", y_label="share that is right",
-        x_range=(0, 1), y_range=(0, 1.02), dashed=("calibrated",), height=320,
-    )  # fmt: skip
+        {
+            "detections": (mean_score.tolist(), precision.tolist()),
+            "perfect calibration": ([0.0, 1.0], [0.0, 1.0]),
+        },
+        title=f"Calibration (expected calibration error {100 * ece:.1f}%)",
+        x_label="score",
+        y_label="precision",
+        x_range=(0, 1),
+        y_range=(0, 1.02),
+        dashed=("perfect calibration",),
+        height=320,
+    )
 
 
-def add_confusions(page: Page, evaluation: CocoEvaluation, errors: CocoErrors) -> None:
-    """What objects of each class were taken for: a matrix, and the pairs that are confused most."""
-    matrix = confusion_counts(evaluation.truth, evaluation.found, errors, evaluation.least)
-    names = [*evaluation.truth.category_names.values()]
+def add_confusions(page: Page, evaluation: CocoEvaluation, errors: ErrorAnalysis) -> None:
+    """Add the confusion matrix and the most frequent confusions."""
+    matrix = compute_confusion_matrix(
+        evaluation.ground_truth, evaluation.detections, errors, evaluation.score_threshold
+    )
+    names = list(evaluation.ground_truth.category_names.values())
     last = len(names)
-    page.heading("Confusions")
-    inner = matrix[:last, :last].copy()
-    np.fill_diagonal(inner, 0)
-    worth = inner.sum(axis=0) + inner.sum(axis=1)
-    if last > _MOST_IN_MATRIX:
-        order = np.lexsort((-evaluation.objects_by_class(), -worth))[:_MOST_IN_MATRIX]
-        chosen = sorted(order.tolist())
-        note = f"The {len(chosen)} classes of {last} that are confused most."
-    else:
-        chosen, note = list(range(last)), ""
-    shown = [*chosen, last]
-    labels = [names[k] for k in chosen]
-    page.text(f"Rows are true classes, columns what they were taken for. {note}".strip())
-    plot = matrix_plot(matrix[np.ix_(shown, shown)], [*labels, "(nothing)"], [*labels, "(missed)"], width=1080)
-    page.plots(plot)
-    pairs = [(int(inner[i, j]), names[i], names[j]) for i, j in np.argwhere(inner > 0)]
+    confusions = matrix[:last, :last].copy()
+    np.fill_diagonal(confusions, 0)
+    page.heading("Confusion matrix")
+    shown, note = list(range(last)), ""
+    if last > _MAX_CLASSES_IN_MATRIX:
+        per_class = confusions.sum(axis=0) + confusions.sum(axis=1)
+        order = np.lexsort((-evaluation.objects_per_class(), -per_class))[:_MAX_CLASSES_IN_MATRIX]
+        shown = sorted(order.tolist())
+        note = f" The {len(shown)} most confused of {last} classes are shown."
+    page.text(f"Rows are true classes, columns are predicted classes.{note}")
+    labels = [names[k] for k in shown]
+    indices = [*shown, last]
+    page.plots(
+        matrix_plot(matrix[np.ix_(indices, indices)], [*labels, "(background)"], [*labels, "(missed)"], width=1080)
+    )
+    pairs = [(int(confusions[i, j]), names[i], names[j]) for i, j in np.argwhere(confusions > 0)]
     pairs.sort(key=lambda pair: (-pair[0], pair[1:]))
     if pairs:
-        page.table(["true class", "taken for", "objects"], [[true, named, n] for n, true, named in pairs[:20]])
+        columns = ["true class", "predicted class", "objects"]
+        page.table(columns, [[true, predicted, count] for count, true, predicted in pairs[:20]])
 
 
-def add_gallery(page: Page, evaluation: CocoEvaluation, errors: CocoErrors, files: ImageFiles, per_kind: int) -> None:
-    """Pictures of at most `per_kind` errors of each kind and of the worst images; text where there are no pictures."""
-    found, truth = evaluation.found, evaluation.truth
-    boxes = shapes_of(truth, errors.objects, found, "bbox")[0]
-    masks = shapes_of(truth, errors.objects, found, "segm") if found.masks is not None else None
-    gallery = ErrorGallery(truth, found, errors, boxes, masks, files, evaluation.least)
-    page.heading("Pictures of errors")
+def add_examples(
+    page: Page, evaluation: CocoEvaluation, errors: ErrorAnalysis, files: ImageFiles, per_type: int
+) -> None:
+    """Add at most `per_type` examples of each error type and the worst images; a table if there are no image files."""
+    detections, ground_truth = evaluation.detections, evaluation.ground_truth
+    boxes = np.asarray(shapes_of(ground_truth, errors.objects, detections, "bbox").detections)
+    has_masks = detections.masks is not None
+    masks = shapes_of(ground_truth, errors.objects, detections, "segm") if has_masks else None
+    gallery = ErrorGallery(ground_truth, detections, errors, boxes, masks, files, evaluation.score_threshold)
+    page.heading("Error examples")
     if files.folder is None:
         page.text(
-            "No pictures were found beside the annotation file, so the errors are listed as text. Name the pictures' "
-            "folder (--images DIR) to see them."
+            "The image files were not found next to the annotation file, so this is a list. Pass the folder of the "
+            "images (--images DIR) to see them."
         )
-        listed = [(gallery.describe(*error), error) for error in gallery.chosen(per_kind)]
-        rows = [[keys["kind"], keys["class"], keys["score"], keys["size"], caption] for (caption, keys), _ in listed]
-        page.table(["kind", "class", "score", "size", "what"], rows, scroll=True)
+        rows = []
+        for example in gallery.examples(per_type):
+            caption, keys = gallery.describe(example)
+            rows.append([*keys.values(), caption])
+        page.table(["type", "class", "score", "size", "error"], rows, scroll=True)
     else:
         page.text(
-            "Red: what was detected. Green: the object it is on. Amber: missed. The surest errors of each kind, the "
-            "largest missed objects; a click shows one large."
+            "Red: detection. Green: the object it overlaps. Amber: missed object. Shown are the errors with the "
+            "highest scores of each type and the largest missed objects. Click an image to enlarge it."
         )
-        tiles = list(gallery.tiles(per_kind))
-        page.gallery(tiles, sort_by=("score", "size", "class"), filter_by="kind", tile_width=260)
-    worst = gallery.worst_images(30)
-    page.heading("Worst images")
-    rows = [[files.name(w["image_id"]), w["objects"], w["right"], w["wrong"], w["missed"]] for w in worst]
-    page.table(["image", "objects", "right", "wrong", "missed"], rows, scroll=len(rows) > 12)
-    pictures = []
-    for row in worst[:8]:
-        picture = gallery.whole(row["image_id"])
-        if picture is not None:
-            caption = (
-                f"{files.name(row['image_id'])}: {row['right']} right, {row['wrong']} wrong, {row['missed']} missed"
+        crops = list(gallery.crops(per_type))
+        page.gallery(crops, sort_by=("score", "size", "class"), filter_by="type", tile_width=260)
+    _add_worst_images(page, gallery, files)
+
+
+def _add_worst_images(page: Page, gallery: ErrorGallery, files: ImageFiles) -> None:
+    worst = gallery.worst_images(_NUM_WORST_IMAGES)
+    page.heading("Images with the most errors")
+    rows: list[list[str | float | None]] = [
+        [files.name(w.image_id), w.objects, w.correct, w.false, w.missed] for w in worst
+    ]
+    columns = ["image", "objects", "correct detections", "false detections", "missed objects"]
+    page.table(columns, rows, scroll=len(rows) > 12)
+    tiles = []
+    for image in worst[:8]:
+        drawn = gallery.draw_image(image.image_id)
+        if drawn is not None:
+            name = files.name(image.image_id)
+            tiles.append(
+                GalleryItem(drawn, f"{name}: {image.correct} correct, {image.false} false, {image.missed} missed")
             )
-            pictures.append(GalleryItem(picture, caption))
-    if pictures:
-        page.text("Green: right. Red: wrong. Amber: missed.")
-        page.gallery(pictures, tile_width=420)
+    if tiles:
+        page.text("Green: correct detection. Red: false detection. Amber: missed object.")
+        page.gallery(tiles, tile_width=420)
 
 
-def totals(errors: CocoErrors, scores: np.ndarray, least: float) -> tuple[int, int, int]:
-    """Right detections, wrong ones and missed objects."""
-    sure = scores >= least
-    wrong = sure & ~np.isin(errors.kinds, (RIGHT, IGNORED))
-    return int((sure & (errors.kinds == RIGHT)).sum()), int(wrong.sum()), int(errors.missed(scores, least).sum())
+def detection_counts(errors: ErrorAnalysis, scores: np.ndarray, score_threshold: float) -> tuple[int, int, int]:
+    """Return the numbers of correct detections, false detections and missed objects."""
+    is_counted = scores >= score_threshold
+    correct = is_counted & (errors.outcomes == CORRECT)
+    false = is_counted & errors.is_error()
+    return int(correct.sum()), int(false.sum()), int(errors.is_missed(scores, score_threshold).sum())

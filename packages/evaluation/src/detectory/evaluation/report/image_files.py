@@ -1,4 +1,4 @@
-"""Finds the pictures that an annotation file speaks of."""
+"""Image files of a COCO annotation file."""
 
 import os
 from collections.abc import Mapping
@@ -7,32 +7,36 @@ from typing import Any
 
 from detectory.evaluation.coco.ground_truth import CocoGroundTruth
 
-_LOOKED_AT = 20
+_NUM_PROBED = 20
+"""Number of images that are looked up to recognise their folder."""
 
 
 class ImageFiles:
-    """The picture of each image id, as far as it is there.
+    """Paths of the images of a dataset.
 
     Args:
-        truth: The ground truth; its images have a `file_name`, or a `coco_url` as LVIS has them.
-        folder: Where the pictures are; None: looked for beside the annotation file, as COCO's folders lie.
+        ground_truth: A ground truth whose images have a `file_name`, or a `coco_url` as in LVIS.
+        folder: Folder of the images. None: search the usual folders next to the annotation file.
+
+    Attributes:
+        folder: Folder of the images, None if the search failed.
 
     Raises:
-        FileNotFoundError: where `folder` is given and holds none of the first pictures.
+        FileNotFoundError: If `folder` is given but has none of the first images.
     """
 
-    def __init__(self, truth: CocoGroundTruth, folder: str | os.PathLike | None = None) -> None:
-        images = truth.dataset["images"]
+    def __init__(self, ground_truth: CocoGroundTruth, folder: str | os.PathLike | None = None) -> None:
+        images = ground_truth.dataset["images"]
         self._names = {image["id"]: name for image in images if (name := _file_name(image))}
-        first = list(self._names.values())[:_LOOKED_AT]
-        places = [Path(folder)] if folder is not None else _likely_folders(truth.name)
-        self.folder = next((place for place in places if any((place / name).is_file() for name in first)), None)
+        probed = list(self._names.values())[:_NUM_PROBED]
+        candidates = [Path(folder)] if folder is not None else _candidate_folders(ground_truth.name)
+        self.folder = next((c for c in candidates if any((c / name).is_file() for name in probed)), None)
         if folder is not None and self.folder is None:
-            example = f"such as {first[0]}" if first else "the annotations name none"
-            raise FileNotFoundError(f"ImageFiles: {folder} holds no picture of {truth.name}, {example}")
+            example = f"for example {probed[0]}" if probed else "which has no file names"
+            raise FileNotFoundError(f"ImageFiles: {folder} has no image of {ground_truth.name}, {example}")
 
     def find(self, image_id: Any) -> Path | None:
-        """The picture's path, None where there is none."""
+        """Return the path of an image, None if there is no such file."""
         name = self._names.get(image_id)
         if name is None or self.folder is None:
             return None
@@ -40,7 +44,7 @@ class ImageFiles:
         return path if path.is_file() else None
 
     def name(self, image_id: Any) -> str:
-        """The picture's file name, else its id as text."""
+        """Return the file name of an image, or its id if it has none."""
         return self._names.get(image_id, str(image_id))
 
 
@@ -48,11 +52,11 @@ def _file_name(image: Mapping[str, Any]) -> str:
     return str(image.get("file_name") or "/".join(str(image.get("coco_url", "")).split("/")[-2:]))
 
 
-def _likely_folders(annotations: str) -> list[Path]:
-    """For `annotations/instances_val2017.json`: `val2017`, `images/val2017` and so on, the nearest first."""
+def _candidate_folders(annotations: str) -> list[Path]:
+    """Folders to search, in order: for `annotations/instances_val2017.json`, `val2017`, `images/val2017` and so on."""
     path = Path(annotations)
     if path.suffix != ".json":
         return []
-    here, above, split = path.parent, path.parent.parent, path.stem.rpartition("_")[2]
-    places = [base / name for base in (above, here) for name in (split, f"images/{split}", "images", "JPEGImages")]
-    return [*places, above, here]
+    parent, grandparent, split = path.parent, path.parent.parent, path.stem.rpartition("_")[2]
+    names = (split, f"images/{split}", "images", "JPEGImages")
+    return [*(base / name for base in (grandparent, parent) for name in names), grandparent, parent]

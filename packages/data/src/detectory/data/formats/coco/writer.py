@@ -66,11 +66,12 @@ def records_to_coco(
     images: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
     for position, record in enumerate(records):
-        image_id, name = record.get("image_id", position), str(record["file_name"])
-        if image_root is not None:
-            name = PurePath(os.path.relpath(name, image_root)).as_posix()
-        height, width = int(record["height"]), int(record["width"])
-        images.append({"id": image_id, "width": width, "height": height, "file_name": name})
+        image_id = record.get("image_id", position)
+        image = {"id": image_id, "width": int(record["width"]), "height": int(record["height"])}
+        if "file_name" in record:
+            name = str(record["file_name"])
+            image["file_name"] = name if image_root is None else PurePath(os.path.relpath(name, image_root)).as_posix()
+        images.append(image)
         for annotation in record.get("annotations", []):
             number = int(annotation["category_id"])
             entry = _coco_annotation(annotation, record)
