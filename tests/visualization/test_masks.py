@@ -83,5 +83,5 @@ def test_the_centre_for_text_lies_inside_a_horseshoe():
 
 
 def test_rejects_a_mask_of_another_size():
-    with pytest.raises(ValueError, match=r"mask of \(4, 4\) for a picture of \(5, 4\)"):
+    with pytest.raises(ValueError, match=r"size of the image \(5, 4\), got \(4, 4\)"):
         GenericMask(np.zeros((4, 4)), 5, 4)

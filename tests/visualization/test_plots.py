@@ -102,7 +102,7 @@ def test_a_picture_shows_the_curve_where_the_plot_has_it():
 
 @pytest.mark.parametrize(
     ("svg", "message"),
-    [("no xml", "svg is no SVG"), ('<svg viewBox="0 0 9 9"><ellipse/></svg>', "svg holds <ellipse>")],
+    [("no xml", "svg is not valid SVG"), ('<svg viewBox="0 0 9 9"><ellipse/></svg>', "unsupported element <ellipse>")],
 )
 def test_other_pictures_are_refused(svg, message):
     with pytest.raises(ValueError, match=message):

@@ -265,7 +265,7 @@ def test_one_pixel_boxes_show_on_a_picture_of_twenty_four_megapixels():
             lambda v: v.overlay_instances(boxes=BOXES, labels=["a"]),
             "one entry per instance, got {'boxes': 2, 'labels': 1",
         ),
-        (lambda v: v.draw_binary_mask(np.zeros((3, 3))), r"picture's size \(80, 120\), got \(3, 3\)"),
+        (lambda v: v.draw_binary_mask(np.zeros((3, 3))), r"image's size \(80, 120\), got \(3, 3\)"),
         (lambda v: v.overlay_instances(masks=[3]), "polygons, an array or an RLE, got int"),
         (lambda v: v.draw_panoptic_seg(np.zeros((80, 120)), None), "must have a label_divisor"),
         (lambda v: v.draw_line([0, 1], [0, 1], "r", linestyle="~"), "line style must be one of"),

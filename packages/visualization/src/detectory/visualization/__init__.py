@@ -2,8 +2,8 @@
 
 from .generic_mask import GenericMask
 from .palette import colormap, random_color, random_colors
-from .picture import VisImage
 from .video_visualizer import VideoVisualizer
+from .vis_image import VisImage
 from .visualizer import ColorMode, Visualizer
 
 __all__ = [

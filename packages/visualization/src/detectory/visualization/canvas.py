@@ -1,7 +1,7 @@
-"""A picture that shapes are painted on: anti-aliased, translucent, in continuous pixel coordinates.
+"""Canvas for anti-aliased, translucent shapes in continuous pixel coordinates.
 
-Every shape becomes a coverage picture (one byte per pixel, how much of the pixel the shape covers) of the shape's
-bounding box, through which Pillow pastes the colour. Polygons and lines get theirs by drawing 4 times larger and
+Every shape is rendered as a coverage mask of its bounding box (one byte per pixel, the covered part of the pixel), and
+Pillow pastes the colour through the mask. Polygons and lines get theirs by drawing 4 times larger and
 averaging; masks by softening their border.
 """
 
@@ -19,13 +19,13 @@ _TILE = 512  # no shape needs more memory than one oversampled tile
 _DASHES = {"--": (3.7, 1.6), "dashed": (3.7, 1.6), "-.": (6.4, 1.6, 1.0, 1.6), "dashdot": (6.4, 1.6, 1.0, 1.6)}
 _DASHES |= {":": (1.0, 1.65), "dotted": (1.0, 1.65)}
 _SOLID = ("-", "solid")
-_MOST_DASHES = 10_000
+_MAX_DASHES = 10_000
 
 
 class Canvas:
     """Paints on an RGB image in place.
 
-    The pixel in column `j` and row `i` covers `[j, j+1] x [i, i+1]`; what lies outside the picture is cut off.
+    The pixel in column `j` and row `i` covers `[j, j+1] x [i, i+1]`; everything outside the image is clipped.
 
     Args:
         image: A PIL image of mode RGB.
@@ -155,17 +155,17 @@ class Canvas:
 def dashes(line: np.ndarray, width: float, style: str) -> list[np.ndarray]:
     """Cut a line (V, 2) into the strokes of a style `--`, `-.` or `:`, whose lengths are multiples of the width.
 
-    A line of more than ten thousand strokes, longer than any picture, stays whole.
+    A line of more than ten thousand strokes, is drawn solid.
 
     Raises:
-        ValueError: where the style is unknown.
+        ValueError: If the style is unknown.
     """
     if style not in _DASHES:
         raise ValueError(f"line style must be one of {[*_SOLID, *_DASHES]}, got {style!r}")
     pattern = [length * max(width, 1.0) for length in _DASHES[style]]
     steps = np.hypot(*np.diff(line, axis=0).T)
     along = np.concatenate([[0.0], np.cumsum(steps)])
-    if along[-1] > _MOST_DASHES * sum(pattern):
+    if along[-1] > _MAX_DASHES * sum(pattern):
         return [line]
     pieces, position, phase = [], 0.0, 0
     while position < along[-1]:
@@ -190,7 +190,7 @@ def font_of(size: float) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
 
 
 def opacity_byte(alpha: float) -> int:
-    """An opacity in [0, 1] as the byte that a coverage holds for it."""
+    """Return an opacity in [0, 1] as a coverage byte."""
     return round(255 * min(max(alpha, 0.0), 1.0))
 
 

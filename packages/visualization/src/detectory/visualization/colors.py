@@ -1,4 +1,4 @@
-"""What people write for a colour, as red, green and blue; lighter, darker and slightly different ones."""
+"""Colours: parsing, lightness, and slight variations of a colour."""
 
 import colorsys
 from collections.abc import Sequence
@@ -46,7 +46,7 @@ def to_rgb(color: Color) -> Rgb:
         Red, green and blue in [0, 1].
 
     Raises:
-        ValueError: where none of these fits.
+        ValueError: If the colour has none of these notations.
     """
     if not isinstance(color, str):
         values = [float(v) for v in np.asarray(color, dtype=np.float64).ravel()]
@@ -71,15 +71,15 @@ def to_rgb(color: Color) -> Rgb:
 
 
 def with_lightness(color: Rgb, factor: float) -> Rgb:
-    """The colour made lighter (0 < factor <= 1) or darker (-1 <= factor < 0) by this share of its lightness."""
+    """The colour made lighter (0 < factor <= 1) or darker (-1 <= factor < 0) by this fraction of its lightness."""
     hue, lightness, saturation = colorsys.rgb_to_hls(*color)
     return colorsys.hls_to_rgb(hue, min(max(lightness * (1 + factor), 0.0), 1.0), saturation)
 
 
 def readable_on_dark(color: Rgb) -> Rgb:
-    """The colour, lightened until text of it stands out from a black plate (relative luminance at least 0.35)."""
-    for share in (0.0, 0.15, 0.3, 0.45, 0.6, 0.75):
-        red, green, blue = (v + (1 - v) * share for v in color)
+    """Return the colour, lightened until text in it is readable on a black plate (relative luminance at least 0.35)."""
+    for fraction in (0.0, 0.15, 0.3, 0.45, 0.6, 0.75):
+        red, green, blue = (v + (1 - v) * fraction for v in color)
         if 0.2126 * red**2.2 + 0.7152 * green**2.2 + 0.0722 * blue**2.2 >= 0.35:
             break
     return red, green, blue

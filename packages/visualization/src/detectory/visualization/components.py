@@ -1,4 +1,4 @@
-"""The connected regions of a mask and the place in it where text reads best."""
+"""Connected components of a mask, and the best position of a label in it."""
 
 import numpy as np
 from PIL import Image
@@ -49,7 +49,7 @@ def without_small_components(mask: np.ndarray, area: float) -> np.ndarray:
 
 
 def visual_center(mask: np.ndarray) -> tuple[float, float]:
-    """The point (x, y) of a mask (H, W) bool about as far from its border as any; its middle where it is empty."""
+    """Return the point (x, y) of a mask (H, W) bool about farthest from its border; the centre of an empty mask."""
     height, width = mask.shape
     block = max(-(-max(height, width) // _COARSE), 1)
     coarse = np.asarray(Image.fromarray(mask.astype(np.uint8) * 255).reduce(block))

@@ -28,7 +28,7 @@ def trace_contours(mask: np.ndarray) -> list[Contour]:
         mask: (H, W), nonzero is inside.
 
     Returns:
-        Contours in the order of their upper left corners; none for an empty mask.
+        Contours in the order of their upper left corners; an empty list for an empty mask.
     """
     padded = np.pad(np.asarray(mask).astype(bool), 1)
     upper_left, upper_right = padded[:-1, :-1], padded[:-1, 1:]

@@ -1,4 +1,4 @@
-"""The primitives of a visualizer: text, boxes, circles, lines, masks and polygons on one picture."""
+"""Drawing primitives: text, boxes, circles, lines, masks and polygons."""
 
 import math
 from collections.abc import Sequence
@@ -14,18 +14,18 @@ from .components import visual_center, without_small_components
 from .generic_mask import cropped
 from .labels import LabelPlacer
 from .palette import random_color
-from .picture import VisImage
+from .vis_image import VisImage
 
 BLACK: Rgb = (0.0, 0.0, 0.0)
 
 
 class Drawing:
-    """Draws primitives on a picture; coordinates and sizes are those of the picture before scaling.
+    """Draws primitives on an image; coordinates and sizes are those of the image before scaling.
 
-    Each method returns the picture as it is then, so that calls chain or the last one's result is saved.
+    Each method returns the output, so calls can be chained.
 
     Args:
-        img_rgb: (H, W, 3) RGB in [0, 255]; gray and RGBA are taken too.
+        img_rgb: (H, W, 3) RGB in [0, 255]; grayscale and RGBA are accepted too.
         scale: Factor of both sides of the output.
         font_size_scale: Factor of the default size of text.
 
@@ -45,7 +45,7 @@ class Drawing:
         self._labels = LabelPlacer(canvas.width, canvas.height)
 
     def get_output(self) -> VisImage:
-        """The picture with everything that was drawn so far."""
+        """Return the image with all drawings so far."""
         return self.output
 
     def draw_text(
@@ -58,24 +58,24 @@ class Drawing:
         horizontal_alignment: str = "center",
         rotation: float = 0,
     ) -> VisImage:
-        """Write text on a dark plate, moved as far as needed to stay inside the picture.
+        """Write text on a dark plate, moved inside the image if necessary.
 
         Args:
             text: One or more lines.
             position: (x, y) of the upper edge's left end, centre or right end, as the alignment says.
-            font_size: Pixels per em; by default proportional to the picture.
-            color: Of the text, lightened where it would not stand out from the plate.
+            font_size: Pixels per em; by default proportional to the image.
+            color: Of the text, lightened if it would not be readable on the plate.
             horizontal_alignment: "left", "center" or "right".
             rotation: Degrees counter-clockwise, about the middle of the text.
         """
-        shares = {"left": 0.0, "center": 0.5, "right": 1.0}
-        if horizontal_alignment not in shares:
+        offsets = {"left": 0.0, "center": 0.5, "right": 1.0}
+        if horizontal_alignment not in offsets:
             raise ValueError(
-                f"draw_text: horizontal_alignment must be one of {list(shares)}, got {horizontal_alignment!r}"
+                f"draw_text: horizontal_alignment must be one of {list(offsets)}, got {horizontal_alignment!r}"
             )
         size = (font_size or self.font_size) * self.output.scale
         width, height = self._label_size(text, size)
-        x = float(position[0]) * self.output.scale - shares[horizontal_alignment] * width
+        x = float(position[0]) * self.output.scale - offsets[horizontal_alignment] * width
         y = float(position[1]) * self.output.scale
         if rotation % 360:
             self._write_rotated(text, x + width / 2, y + height / 2, size, color, rotation)
@@ -153,7 +153,7 @@ class Drawing:
             x_data, y_data: The points' coordinates, equally many.
             color: Of the line.
             linestyle: "-", "--", "-." or ":".
-            linewidth: In pixels; by default proportional to the picture.
+            linewidth: In pixels; by default proportional to the image.
         """
         points = np.stack([np.asarray(x_data, dtype=np.float64), np.asarray(y_data, dtype=np.float64)], axis=1)
         width = (linewidth or self.line_width) * self.output.scale
@@ -195,7 +195,7 @@ class Drawing:
         """Fill a mask and draw its border.
 
         Args:
-            binary_mask: (H, W) of the picture's size, nonzero inside.
+            binary_mask: (H, W) of the image's size, nonzero inside.
             color: Of the inside; by default one at random.
             edge_color: Of the border, drawn opaque; by default that of the inside.
             text: Written in the mask's middle, unless nothing of the mask was drawn.
@@ -203,7 +203,7 @@ class Drawing:
             area_threshold: Connected regions of fewer pixels are not drawn.
         """
         fill = to_rgb(random_color(rgb=True, maximum=1) if color is None else color)
-        mask = self._picture_sized(binary_mask, "draw_binary_mask") != 0
+        mask = self._check_size(binary_mask, "draw_binary_mask") != 0
         if area_threshold > 0:
             mask = without_small_components(mask, area_threshold)
         left, top, crop = cropped(mask)
@@ -218,13 +218,13 @@ class Drawing:
         """Fill a mask of probabilities.
 
         Args:
-            soft_mask: (H, W) of the picture's size, in [0, 1]; how much of the colour each pixel takes.
+            soft_mask: (H, W) of the image's size, in [0, 1]; how much of the colour each pixel takes.
             color: Of the mask; by default one at random.
             text: Written in the middle of the part above 0.5.
             alpha: Opacity where the mask is 1.
         """
         fill = to_rgb(random_color(rgb=True, maximum=1) if color is None else color)
-        soft = self._picture_sized(soft_mask, "draw_soft_mask").astype(np.float64)
+        soft = self._check_size(soft_mask, "draw_soft_mask").astype(np.float64)
         opacity = np.clip(np.nan_to_num(soft), 0, 1) * opacity_byte(alpha)
         coverage = Image.fromarray(opacity.round().astype(np.uint8)).resize(self.output.canvas.image.size)
         self.output.canvas.cover(coverage, 0, 0, fill)
@@ -233,11 +233,11 @@ class Drawing:
             self._place_label_in_mask(text, left, top, crop, with_lightness(fill, 0.7))
         return self.output
 
-    def _picture_sized(self, mask: Any, function: str) -> np.ndarray:
+    def _check_size(self, mask: Any, function: str) -> np.ndarray:
         array = np.asarray(mask.detach().cpu() if isinstance(mask, torch.Tensor) else mask)
         if array.shape != (self.output.height, self.output.width):
             size = (self.output.height, self.output.width)
-            raise ValueError(f"{function}: the mask must have the picture's size {size}, got {array.shape}")
+            raise ValueError(f"{function}: the mask must have the image's size {size}, got {array.shape}")
         return array
 
     def _border_width(self) -> float:
@@ -245,7 +245,7 @@ class Drawing:
         return max(self.line_width * self.output.scale / 2, 1.0)
 
     def _fill_mask(self, left: int, top: int, crop: np.ndarray, fill: Rgb, edge: Rgb | None, alpha: float) -> None:
-        """Paint a mask (bool, its corner at (left, top) of the unscaled picture) and its border."""
+        """Paint a mask (bool, its corner at (left, top) of the unscaled image) and its border."""
         if not crop.size:
             return
         inside = np.pad(crop, 1)
@@ -303,7 +303,7 @@ class Drawing:
         image.paste(ink, (left, top), shape)
 
     def _place_label(self, text: str, box: Sequence[float], color: Rgb) -> None:
-        """Write a label at a box of the unscaled picture where there is room, smaller if need be, else not at all."""
+        """Write a label at a box of the unscaled image if there is room, at a smaller size if necessary."""
         scaled = [v * self.output.scale for v in box]
         if not all(map(math.isfinite, scaled)):
             return
@@ -330,7 +330,7 @@ class Drawing:
 def rotated_corners(rotated_box: Sequence[float]) -> np.ndarray:
     """The corners (4, 2) of (x_center, y_center, width, height, degrees counter-clockwise).
 
-    They start at what was the upper left corner before rotation and go clockwise (as the picture shows it).
+    They start at what was the upper left corner before rotation and go clockwise (as displayed).
     """
     x, y, width, height, degrees = (float(v) for v in rotated_box)
     cos, sin = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))

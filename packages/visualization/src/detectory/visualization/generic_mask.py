@@ -1,4 +1,4 @@
-"""One object's mask, given as polygons, as pixels or as run lengths, in whichever form is asked for."""
+"""Mask of one object, with conversion between polygons, pixels and RLE."""
 
 from collections.abc import Mapping, Sequence
 from functools import cached_property
@@ -13,17 +13,17 @@ from .contours import trace_contours
 
 
 class GenericMask:
-    """The mask of one object in a picture of a known size.
+    """The mask of one object in an image of a known size.
 
     Args:
         mask_or_polygons: A list of polygons, each [x1, y1, x2, y2, …] with at least three points; or an (H, W) array
             or tensor, nonzero inside; or a COCO RLE (dict of `size` and `counts`), which may also hold a list of
             integers.
-        height, width: Of the picture.
+        height, width: Of the image.
 
     Raises:
-        ValueError: where pixels have another size than the picture.
-        TypeError: for any other form.
+        ValueError: If a pixel mask does not have the size of the image.
+        TypeError: If the mask has any other type.
     """
 
     def __init__(self, mask_or_polygons: Any, height: int, width: int) -> None:
@@ -60,7 +60,7 @@ class GenericMask:
 
     @cached_property
     def has_holes(self) -> bool:
-        """Whether a region of the mask encloses pixels outside it; polygons are taken to have none."""
+        """Whether a region of the mask encloses pixels outside it; polygons have none by definition."""
         return self._polygons is None and self.mask_to_polygons(self.mask)[1]
 
     def mask_to_polygons(self, mask: np.ndarray) -> tuple[list[np.ndarray], bool]:
@@ -79,7 +79,7 @@ class GenericMask:
         return float(sum(_polygon_area(p) for p in self._polygons))
 
     def bbox(self) -> np.ndarray:
-        """(4,) float64 (x1, y1, x2, y2); zeros where the mask is empty."""
+        """(4,) float64 (x1, y1, x2, y2); zeros for an empty mask."""
         if self._polygons is None:
             left, top, crop = cropped(self.mask)
             return np.array([left, top, left + crop.shape[1], top + crop.shape[0]], dtype=np.float64)
@@ -90,7 +90,9 @@ class GenericMask:
 
     def _checked(self, mask: np.ndarray) -> np.ndarray:
         if mask.shape != (self.height, self.width):
-            raise ValueError(f"GenericMask: mask of {mask.shape} for a picture of {(self.height, self.width)}")
+            raise ValueError(
+                f"GenericMask: mask must have the size of the image {(self.height, self.width)}, got {mask.shape}"
+            )
         return mask
 
 
@@ -99,7 +101,7 @@ def generic_masks(masks: Any, height: int, width: int) -> list[GenericMask]:
 
     Args:
         masks: `PolygonMasks`, `BitMasks`, an (N, H, W) array or tensor, or a sequence of what `GenericMask` takes.
-        height, width: Of the picture.
+        height, width: Of the image.
     """
     if isinstance(masks, PolygonMasks):
         masks = masks.polygons
@@ -111,7 +113,7 @@ def generic_masks(masks: Any, height: int, width: int) -> list[GenericMask]:
 
 
 def cropped(mask: np.ndarray) -> tuple[int, int, np.ndarray]:
-    """Left, top and pixels of the smallest part of a mask (H, W) bool that holds all of it; (0, 0, empty) if none."""
+    """Return left, top and pixels of the bounding box of a mask (H, W) bool; (0, 0, empty) for an empty mask."""
     rows = np.flatnonzero(mask.any(axis=1))
     if not len(rows):
         return 0, 0, mask[:0, :0]

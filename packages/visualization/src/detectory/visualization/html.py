@@ -1,4 +1,4 @@
-"""Self-contained HTML pages: figures, sortable tables, plots and galleries in one file that works offline."""
+"""Self-contained HTML pages of metrics, sortable tables, plots and galleries that work offline."""
 
 import base64
 import io
@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-Picture = np.ndarray | torch.Tensor | Image.Image | str | os.PathLike
+ImageSource = np.ndarray | torch.Tensor | Image.Image | str | os.PathLike
 
 
 @dataclass
@@ -24,24 +24,24 @@ class GalleryItem:
     """One tile of a gallery.
 
     Args:
-        images: One picture, or several that are shown side by side (ground truth beside prediction). Each is an
+        images: One image, or several that are shown side by side, such as ground truth and prediction. Each is an
             (H, W, 3) uint8 RGB array or tensor, a PIL image, or the path of an image file.
         caption: Text below the tile.
-        keys: Name to text or number; what the gallery can be sorted and filtered by.
+        keys: Name to text or number, to sort and filter the gallery by.
     """
 
-    images: Picture | Sequence[Picture]
+    images: ImageSource | Sequence[ImageSource]
     caption: str = ""
     keys: Mapping[str, str | float] = field(default_factory=dict)
 
 
 class Page:
-    """A page that grows from top to bottom; every method that adds something returns the page.
+    """A page that is built from top to bottom. Methods that add content return the page, so calls can be chained.
 
     Args:
         title: The page's name. subtitle: one line below it.
-        max_image_size: Pictures of galleries are scaled down to this many pixels on their longer side.
-        jpeg_quality: Of the pictures, from 1 to 95.
+        max_image_size: Maximum length of the longer side of gallery images, in pixels.
+        jpeg_quality: JPEG quality of the images, from 1 to 95.
 
     Example:
         >>> page = Page("Run 7", "ResNet-18-FPN on shapes").cards({"box AP": 61.2, "mask AP": 55.0})
@@ -69,11 +69,11 @@ class Page:
         """Add text with its line breaks, in a fixed-width font."""
         return self._add(f"<pre>{escape(text)}</pre>")
 
-    def cards(self, figures: Mapping[str, str | float]) -> "Page":
+    def cards(self, values: Mapping[str, str | float]) -> "Page":
         """Add a row of large numbers: name to number or text."""
         cards = "".join(
             f'<div class="card"><b>{escape(_cell(value))}</b><span>{escape(name)}</span></div>'
-            for name, value in figures.items()
+            for name, value in values.items()
         )
         return self._add(f'<div class="cards">{cards}</div>')
 
@@ -86,7 +86,7 @@ class Page:
         sortable: bool = True,
         scroll: bool = False,
     ) -> "Page":
-        """Add a table that sorts by a click on a column's name.
+        """Add a table that is sorted by clicking a column.
 
         Args:
             columns: The names of the columns.
@@ -97,7 +97,7 @@ class Page:
             scroll: Whether a long table scrolls below its columns' names instead of making the page long.
 
         Raises:
-            ValueError: where a row has another number of cells than there are columns.
+            ValueError: If a row does not have one cell per column.
         """
         body, texts = [], [True] * len(columns)
         for index, row in enumerate(rows):
@@ -116,24 +116,24 @@ class Page:
         return self._add(f'<div class="panel">{table}{note}</div>')
 
     def plots(self, *svgs: str) -> "Page":
-        """Add plots side by side, as many in a row as there is room for; see `detectory.visualization.plots`."""
+        """Add plots side by side, as many per row as fit; see `detectory.visualization.plots`."""
         return self._add('<div class="plots">' + "".join(f'<div class="panel">{s}</div>' for s in svgs) + "</div>")
 
     def gallery(
         self,
-        items: Iterable[GalleryItem | tuple[Picture | Sequence[Picture], str]],
+        items: Iterable[GalleryItem | tuple[ImageSource | Sequence[ImageSource], str]],
         *,
         sort_by: Sequence[str] = (),
         filter_by: str = "",
         tile_width: int = 280,
     ) -> "Page":
-        """Add pictures in a grid; a click shows one large.
+        """Add images in a grid; a click enlarges an image.
 
         Args:
             items: `GalleryItem`s, or pairs of (image or images, caption).
-            sort_by: Keys of the items that get a button to sort by.
-            filter_by: A key of the items that gets a menu of its values.
-            tile_width: The least width of a tile in CSS pixels.
+            sort_by: Keys of the items that get a sort button.
+            filter_by: Key of the items that gets a menu of its values.
+            tile_width: Minimum width of a tile in CSS pixels.
         """
         tiles = [item if isinstance(item, GalleryItem) else GalleryItem(*item) for item in items]
         controls = "".join(f'<button data-key="{escape(key)}">{escape(key)}</button>' for key in sort_by)
@@ -149,7 +149,7 @@ class Page:
         return self._add(f"<div data-gallery>{bar}{grid}</div>")
 
     def render(self) -> str:
-        """The whole page as one string of HTML without references to other files."""
+        """Return the page as one HTML string without references to other files."""
         assets = files("detectory.visualization")
         style, script = (assets.joinpath(name).read_text(encoding="utf-8") for name in ("page.css", "page.js"))
         subtitle = f"<p>{escape(self.subtitle)}</p>" if self.subtitle else ""
@@ -164,7 +164,7 @@ class Page:
         )
 
     def save(self, path: str | os.PathLike) -> Path:
-        """Write the page to `path`, whole or not at all, and return the path; missing folders are made."""
+        """Write the page to `path` atomically and return the path; missing folders are created."""
         path = Path(path)
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, partial = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
@@ -182,15 +182,15 @@ class Page:
         return self
 
     def _figure(self, item: GalleryItem) -> str:
-        pictures: Sequence[Any] = item.images if isinstance(item.images, (list, tuple)) else [item.images]
-        tags = "".join(self._image(picture, item.caption) for picture in pictures)
+        sources: Sequence[Any] = item.images if isinstance(item.images, (list, tuple)) else [item.images]
+        tags = "".join(self._image(source, item.caption) for source in sources)
         keys = escape(json.dumps({key: str(value) for key, value in item.keys.items()}))
         caption = f"<figcaption>{escape(item.caption)}</figcaption>" if item.caption else ""
         return f'<figure data-keys="{keys}"><div class="side">{tags}</div>{caption}</figure>'
 
-    def _image(self, picture: Picture, caption: str) -> str:
-        """A picture with its size, so that the page does not move when it is decoded."""
-        image = as_image(picture)
+    def _image(self, source: ImageSource, caption: str) -> str:
+        """An image with its size, so that the layout does not shift when it is decoded."""
+        image = as_image(source)
         image.thumbnail((self.max_image_size, self.max_image_size), Image.Resampling.LANCZOS)
         buffer = io.BytesIO()
         image.save(buffer, "JPEG", quality=self.jpeg_quality, optimize=True)
@@ -199,23 +199,25 @@ class Page:
         return f'<img loading="lazy" {size} alt="{escape(caption)}" src="{url}">'
 
 
-def as_image(picture: Picture) -> Image.Image:
-    """Turn a picture into a PIL image of mode RGB, always a copy.
+def as_image(source: ImageSource) -> Image.Image:
+    """Convert an image to a PIL image of mode RGB, always a copy.
 
     Args:
-        picture: An (H, W, 3) or (H, W) uint8 array or tensor in RGB order, a PIL image, or the path of an image file.
+        source: An (H, W, 3) or (H, W) uint8 array or tensor in RGB order, a PIL image, or the path of an image file.
 
     Raises:
-        ValueError: where an array has another shape or type.
+        ValueError: If an array has another shape or data type.
     """
-    if isinstance(picture, (str, os.PathLike)):
-        with Image.open(picture) as image:
+    if isinstance(source, (str, os.PathLike)):
+        with Image.open(source) as image:
             return image.convert("RGB")
-    if isinstance(picture, Image.Image):
-        return picture.convert("RGB") if picture.mode != "RGB" else picture.copy()
-    array = picture.cpu().numpy() if isinstance(picture, torch.Tensor) else np.asarray(picture)
+    if isinstance(source, Image.Image):
+        return source.convert("RGB") if source.mode != "RGB" else source.copy()
+    array = source.cpu().numpy() if isinstance(source, torch.Tensor) else np.asarray(source)
     if array.dtype != np.uint8 or array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] != 3):
-        raise ValueError(f"as_image: expected an (H, W, 3) uint8 picture, got {array.shape} of {array.dtype}")
+        raise ValueError(
+            f"as_image: source must be an (H, W, 3) or (H, W) uint8 array, got {array.shape} of {array.dtype}"
+        )
     return Image.fromarray(array).convert("RGB")
 
 

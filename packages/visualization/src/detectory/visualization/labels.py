@@ -1,4 +1,4 @@
-"""Where labels go: beside or inside their object, inside the picture, and not over each other."""
+"""Placement of labels next to or inside their object, inside the image and without overlap."""
 
 from collections.abc import Sequence
 
@@ -6,11 +6,11 @@ import numpy as np
 
 
 class LabelPlacer:
-    """Remembers where labels stand and finds free places for more.
+    """Finds free positions for labels and keeps track of those taken.
 
     Args:
-        width, height: Of the picture in pixels.
-        largest_overlap: Share of a label's area that others may cover, or be covered by it.
+        width, height: Of the image in pixels.
+        largest_overlap: Maximum fraction of a label's area that other labels may cover.
     """
 
     def __init__(self, width: int, height: int, largest_overlap: float = 0.12) -> None:
@@ -24,7 +24,7 @@ class LabelPlacer:
         """Find a place for a label of `size` (width, height) at a box (x1, y1, x2, y2), its upper left corner first.
 
         Returns:
-            The label's upper left corner, wholly inside the picture (cut on the right where the picture is narrower
+            The label's upper left corner, wholly inside the image (cut on the right where the image is narrower
             than the label), or None where every place would cover labels that stand already.
         """
         x1, y1, x2, y2 = (float(v) for v in box)
@@ -64,7 +64,7 @@ class LabelPlacer:
         high = np.minimum(taken[:, 3], top + h) - np.maximum(taken[:, 1], top)
         common = wide.clip(min=0) * high.clip(min=0)
         theirs = (taken[:, 2] - taken[:, 0]) * (taken[:, 3] - taken[:, 1])
-        # A long label may not hide a short one that stands already.
+        # The second condition prevents a long label from hiding a short one.
         return bool(common.sum() <= self.largest_overlap * w * h and (common <= self.largest_overlap * theirs).all())
 
     def _remember(self, left: int, top: int, w: int, h: int) -> None:

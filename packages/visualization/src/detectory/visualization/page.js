@@ -1,4 +1,4 @@
-// Tables sort by a click on a column's name, galleries by a click on a key; pictures open large; the theme can be switched.
+// Sorting of tables and galleries, filtering of galleries, enlarged images, and the light or dark theme.
 (() => {
   const root = document.documentElement;
   const value = (text) => {
@@ -12,7 +12,7 @@
     if (isNaN(y)) return -1;
     return sign * (x - y);
   };
-  // Numbers start with the largest, text with A; a second click turns the order round.
+  // The first click sorts numbers in descending and text in ascending order; the next one reverses the order.
   const next = (order, texts) => {
     if (order) return order === "descending" ? "ascending" : "descending";
     return texts.some((text) => !isNaN(value(text))) ? "descending" : "ascending";

@@ -1,4 +1,4 @@
-"""A palette of 80 colours that are told apart easily, and colours at random from it."""
+"""A palette of 80 distinct colours, and random colours from it."""
 
 import numpy as np
 
@@ -17,7 +17,7 @@ _HEX = (
 
 
 def colormap(rgb: bool = False, maximum: int = 255) -> np.ndarray:
-    """The whole palette.
+    """Return the whole palette.
 
     Args:
         rgb: Whether the channels are red, green, blue; else blue, green, red as OpenCV has them.
@@ -27,7 +27,7 @@ def colormap(rgb: bool = False, maximum: int = 255) -> np.ndarray:
         (80, 3) float32 in [0, maximum]; neighbours differ strongly, so the first K serve K classes.
 
     Raises:
-        ValueError: where `maximum` is neither 255 nor 1.
+        ValueError: If `maximum` is neither 255 nor 1.
     """
     if maximum not in (255, 1):
         raise ValueError(f"colormap: maximum must be 255 or 1, got {maximum}")
@@ -36,7 +36,7 @@ def colormap(rgb: bool = False, maximum: int = 255) -> np.ndarray:
 
 
 def random_color(rgb: bool = False, maximum: int = 255) -> np.ndarray:
-    """One colour of the palette, drawn from NumPy's global generator.
+    """Return one colour of the palette, drawn from NumPy's global generator.
 
     Args:
         rgb, maximum: As for `colormap`.
@@ -49,10 +49,10 @@ def random_color(rgb: bool = False, maximum: int = 255) -> np.ndarray:
 
 
 def random_colors(N: int, rgb: bool = False, maximum: int = 255) -> np.ndarray:
-    """N different colours of the palette (repeating only where N exceeds it), from NumPy's global generator.
+    """Return N different colours of the palette (repeated only if N exceeds its size), from NumPy's global generator.
 
     Args:
-        N: How many, at least 0.
+        N: Number of colours, at least 0.
         rgb, maximum: As for `colormap`.
 
     Returns:

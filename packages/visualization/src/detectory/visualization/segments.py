@@ -1,4 +1,4 @@
-"""The parts of a panoptic segmentation, the ids in its PNG files, and what is written beside objects."""
+"""Segments of a panoptic segmentation, ids of its PNG files, and texts of labels."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,13 +12,13 @@ class Segment:
     """One segment of a panoptic segmentation.
 
     Args:
-        id: Its value in the picture of ids.
+        id: Its value in the id image.
         category_id: Contiguous class id, of things or of stuff.
         is_thing: Which of the two.
         number: Its position among the segments of its class, from 0.
         area: In pixels.
         score: Of the prediction, or None.
-        is_crowd: Whether it stands for many objects.
+        is_crowd: Whether it is a group of objects.
     """
 
     id: int
@@ -33,15 +33,15 @@ class Segment:
 def panoptic_segments(
     ids: np.ndarray, segments_info: Sequence[Mapping[str, Any]] | None, metadata: Any
 ) -> list[Segment]:
-    """Describe the segments of a picture of ids (H, W); `segments_info` as `Visualizer.draw_panoptic_seg` takes it.
+    """Return the segments of an id image (H, W); `segments_info` as `Visualizer.draw_panoptic_seg` takes it.
 
     Raises:
-        ValueError: where `segments_info` is None and `metadata` has no `label_divisor`.
+        ValueError: If `segments_info` is None and `metadata` has no `label_divisor`.
     """
-    found, areas = np.unique(ids, return_counts=True)
-    area_of = dict(zip(found.tolist(), areas.tolist(), strict=True))
+    unique_ids, areas = np.unique(ids, return_counts=True)
+    area_of = dict(zip(unique_ids.tolist(), areas.tolist(), strict=True))
     if segments_info is None:
-        segments_info = _segments_of_ids(found.tolist(), metadata)
+        segments_info = _segments_of_ids(unique_ids.tolist(), metadata)
     numbers: dict[tuple[bool, int], int] = {}
     segments = []
     for info in segments_info:
@@ -53,16 +53,16 @@ def panoptic_segments(
     return segments
 
 
-def rgb_to_ids(picture: np.ndarray) -> np.ndarray:
+def rgb_to_ids(image: np.ndarray) -> np.ndarray:
     """Read the ids of COCO's panoptic PNG files: red + 256 green + 65536 blue.
 
     Args:
-        picture: (H, W, 3) uint8.
+        image: (H, W, 3) uint8.
 
     Returns:
         (H, W) int32.
     """
-    channels = picture.astype(np.int32)
+    channels = image.astype(np.int32)
     return channels[..., 0] + 256 * channels[..., 1] + 65536 * channels[..., 2]
 
 
@@ -72,7 +72,7 @@ def class_labels(
     names: Sequence[str] | None,
     crowds: Sequence[bool] | None = None,
 ) -> list[str] | None:
-    """Texts such as "person 98%", "3 71%" (no names), "98%" (no classes) or "person | crowd"; None without either."""
+    """Return texts such as "person 98%", "3 71%", "98%" or "person | crowd"; None without classes and scores."""
     count = len(classes) if classes is not None else len(scores) if scores is not None else 0
     if classes is None and scores is None:
         return None

@@ -1,4 +1,4 @@
-"""Draws predictions on the frames of a video, with colours that follow the objects."""
+"""Visualizer for video frames, with colours that follow the objects."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,17 +10,17 @@ from detectory.structures import Instances
 
 from .colors import Rgb, to_rgb
 from .palette import colormap
-from .picture import VisImage
 from .segments import class_labels, panoptic_segments
+from .vis_image import VisImage
 from .visualizer import ColorMode, Visualizer, instance_arrays
 
-_LEAST_OVERLAP = 0.5
-_FRAMES_REMEMBERED = 8
+_MIN_IOU = 0.5
+_MAX_MISSING_FRAMES = 8
 
 
 @dataclass
 class _Seen:
-    """An object of earlier frames: where it was last, of which class, its colour, and for how long it is gone."""
+    """An object of earlier frames: its last box, class and colour, and the number of frames since."""
 
     box: np.ndarray
     label: int
@@ -43,7 +43,7 @@ class VideoVisualizer:
         self.metadata = metadata
         self.instance_mode = instance_mode
         self._seen: list[_Seen] = []
-        self._colors_given = 0
+        self._num_colors = 0
         self._color_of_id: dict[int, Rgb] = {}
 
     def draw_instance_predictions(self, frame: np.ndarray, predictions: Instances) -> VisImage:
@@ -111,7 +111,7 @@ class VideoVisualizer:
         match: dict[int, int] = {}
         for flat in np.argsort(-overlaps, axis=None, kind="stable").tolist() if overlaps.size else ():
             now, before = divmod(flat, overlaps.shape[1])
-            if overlaps[now, before] < _LEAST_OVERLAP:
+            if overlaps[now, before] < _MIN_IOU:
                 break
             if now not in match and before not in match.values():
                 match[now] = before
@@ -122,13 +122,13 @@ class VideoVisualizer:
             seen.append(_Seen(box, label, color))
         for old in gone:
             old.missing += 1
-        self._seen = seen + [old for old in gone if old.missing < _FRAMES_REMEMBERED]
+        self._seen = seen + [old for old in gone if old.missing < _MAX_MISSING_FRAMES]
         return [s.color for s in seen]
 
     def _next_color(self) -> Rgb:
         palette = colormap(rgb=True, maximum=1)
-        color = to_rgb(palette[self._colors_given % len(palette)])
-        self._colors_given += 1
+        color = to_rgb(palette[self._num_colors % len(palette)])
+        self._num_colors += 1
         return color
 
 

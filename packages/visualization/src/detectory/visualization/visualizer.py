@@ -1,4 +1,4 @@
-"""Draws what models predict and what datasets hold: instances, keypoints, semantic and panoptic segmentations."""
+"""Visualizer for predictions and dataset annotations: instances, keypoints, semantic and panoptic segmentations."""
 
 from collections.abc import Mapping, Sequence
 from enum import Enum, unique
@@ -15,8 +15,8 @@ from .drawing import Drawing, rotated_corners
 from .generic_mask import GenericMask, cropped, generic_masks
 from .keypoint_lines import body_midlines, connected_pairs
 from .palette import colormap
-from .picture import VisImage
 from .segments import class_labels, panoptic_segments, rgb_to_ids
+from .vis_image import VisImage
 
 _OFF_WHITE: Rgb = (1.0, 1.0, 240 / 255)
 _KEYPOINT_RED: Rgb = (1.0, 0.15, 0.15)
@@ -24,33 +24,33 @@ _KEYPOINT_RED: Rgb = (1.0, 0.15, 0.15)
 
 @unique
 class ColorMode(Enum):
-    """How instances are coloured."""
+    """Colours of instances."""
 
     IMAGE = 0
-    """Every instance has another colour, segmentations are overlaid with low opacity."""
+    """Every instance has its own colour; segmentations are overlaid with low opacity."""
     SEGMENTATION = 1
     """Instances of a class have similar colours (`metadata.thing_colors`), overlaid with high opacity."""
     IMAGE_BW = 2
-    """As IMAGE, but everything outside the masks turns gray; for instance and panoptic predictions."""
+    """Like IMAGE, with everything outside the masks in gray; for instance and panoptic predictions."""
 
 
 _ALPHA = {ColorMode.IMAGE: 0.5, ColorMode.SEGMENTATION: 0.8, ColorMode.IMAGE_BW: 0.3}
 
 
 class Visualizer(Drawing):
-    """Draws detections, segmentations and dataset dicts on one picture.
+    """Draws detections, segmentations and dataset records on one image.
 
     Colours are the same in every run: instance `i` takes entry `i` of `colormap`, a class without a colour of its
-    own takes the entry of its id. Labels stand at their object, inside the picture; one that has no room without
+    own takes the entry of its id. Labels are placed at their object, inside the image; one that has no room without
     covering others is written smaller or left out.
 
     Args:
-        img_rgb: (H, W, 3) RGB in [0, 255]; gray and RGBA are taken too.
+        img_rgb: (H, W, 3) RGB in [0, 255]; grayscale and RGBA are accepted too.
         metadata: Any object with some of the attributes `thing_classes`, `thing_colors`, `stuff_classes`,
             `stuff_colors` (colours in [0, 255]), `keypoint_names`, `keypoint_connection_rules`, `label_divisor`,
             `stuff_dataset_id_to_contiguous_id`, `thing_dataset_id_to_contiguous_id`; or None.
         scale: Factor of both sides of the output.
-        instance_mode: How instances are coloured.
+        instance_mode: Colours of instances.
         font_size_scale: Factor of the size of text.
 
     Attributes:
@@ -73,7 +73,7 @@ class Visualizer(Drawing):
     def draw_instance_predictions(
         self, predictions: Instances, jittering: bool = True, *, assigned_colors: Sequence[Color] | None = None
     ) -> VisImage:
-        """Draw what a detector found on this picture.
+        """Draw the predictions of a detector.
 
         Args:
             predictions: With some of `pred_boxes`, `scores`, `pred_classes`, `pred_keypoints` and `pred_masks`
@@ -110,7 +110,7 @@ class Visualizer(Drawing):
             area_threshold: Classes with fewer pixels are drawn without a label (None: all have one).
             alpha: Opacity in [0, 1].
         """
-        labels = self._picture_sized(sem_seg, "draw_sem_seg")
+        labels = self._check_size(sem_seg, "draw_sem_seg")
         names = self._names("stuff_classes")
         ids, areas = np.unique(labels, return_counts=True)
         texts = []
@@ -136,13 +136,13 @@ class Visualizer(Drawing):
         """Draw a panoptic segmentation.
 
         Args:
-            panoptic_seg: (H, W) ids of segments; 0 (and -1) belong to none.
+            panoptic_seg: (H, W) ids of segments; 0 and -1 for no segment.
             segments_info: For each segment a dict with `id`, `category_id`, `isthing` and, if known, `score` and
                 `iscrowd`. None: the category of a pixel is its id // `metadata.label_divisor`.
             area_threshold: Stuff of fewer pixels is not drawn.
             alpha: Opacity in [0, 1].
         """
-        ids = self._picture_sized(panoptic_seg, "draw_panoptic_seg")
+        ids = self._check_size(panoptic_seg, "draw_panoptic_seg")
         segments = panoptic_segments(ids, segments_info, self.metadata)
         if self.instance_mode == ColorMode.IMAGE_BW:
             self.gray_outside(np.isin(ids, [s.id for s in segments]))
@@ -151,11 +151,11 @@ class Visualizer(Drawing):
             left, top, crop = cropped(ids == segment.id)
             if not crop.size or (not segment.is_thing and area_threshold is not None and segment.area < area_threshold):
                 continue
-            kind = "thing" if segment.is_thing else "stuff"
-            color = self._class_color(f"{kind}_colors", segment.category_id)
+            group = "thing" if segment.is_thing else "stuff"
+            color = self._class_color(f"{group}_colors", segment.category_id)
             color = varied(color, segment.number) if segment.is_thing else color
             self._fill_mask(left, top, crop, color, None if segment.is_thing else _OFF_WHITE, alpha)
-            names, scores = self._names(f"{kind}_classes"), None if segment.score is None else [segment.score]
+            names, scores = self._names(f"{group}_classes"), None if segment.score is None else [segment.score]
             labels = class_labels([segment.category_id], scores, names, [segment.is_crowd]) or []
             texts += [(label, left, top, crop, color) for label in labels]
         for text in texts:
@@ -202,14 +202,14 @@ class Visualizer(Drawing):
 
         Args:
             boxes: `Boxes`, `RotatedBoxes`, or (N, 4) x1 y1 x2 y2, or (N, 5) x y w h degrees.
-            labels: N texts, placed in this order: the first ones win where there is little room.
+            labels: N texts, placed in this order: earlier labels take precedence if room is scarce.
             masks: `PolygonMasks`, `BitMasks`, or N of: a list of polygons [x1, y1, …], an (H, W) mask, a COCO RLE.
             keypoints: `Keypoints`, or (N, K, 3) with x, y and visibility or score.
             assigned_colors: N colours; by default those of `colormap` in order.
             alpha: Opacity of masks, in [0, 1]; borders are opaque.
 
         Raises:
-            ValueError: where what was given differs in N.
+            ValueError: If the arguments differ in N.
         """
         box_array = None if boxes is None else _numbers(boxes)
         shapes = None if masks is None else self._masks(masks)
@@ -263,7 +263,7 @@ class Visualizer(Drawing):
         return self.output
 
     def draw_and_connect_keypoints(self, keypoints: Any) -> VisImage:
-        """Draw one instance's keypoints, and lines between them where the metadata has names and rules.
+        """Draw one instance's keypoints, and lines between them if the metadata has names and rules.
 
         Args:
             keypoints: (K, 3) with x, y and a score or visibility; those at or below `keypoint_threshold` are left out.
@@ -360,7 +360,7 @@ class Visualizer(Drawing):
         return [to_rgb(palette[index % len(palette)]) for index in range(count)]
 
     def gray_outside(self, covered: np.ndarray) -> None:
-        """Start the output again with the picture gray where `covered` (H, W) is false."""
+        """Discard all drawings and make the image gray outside `covered` (H, W)."""
         gray = np.array(Image.fromarray(self.img).convert("L"))[:, :, None]
         self.output.reset_image(np.where(covered[:, :, None], self.img, gray))
 
@@ -383,7 +383,7 @@ def instance_arrays(predictions: Instances) -> tuple[np.ndarray, list[int]]:
 
 
 def _count(predictions: Instances) -> int:
-    """The number of objects, none where there is no field."""
+    """Number of objects, 0 without any field."""
     return len(predictions) if predictions.get_fields() else 0
 
 

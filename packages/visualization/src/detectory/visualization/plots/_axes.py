@@ -50,14 +50,14 @@ def linear_ticks(low: float, high: float, count: int = 6) -> list[float]:
 
 
 def log_ticks(low: float, high: float) -> list[float]:
-    """Powers of ten between `low` and `high`; 2 and 5 times them too where there are few."""
+    """Powers of ten between `low` and `high`; with 2 and 5 times each if there are few."""
     exponents = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     factors = (1, 2, 5) if len(exponents) <= 3 else (1,)
     return [f * 10.0**e for e in exponents for f in factors if low <= f * 10.0**e <= high]
 
 
 def data_range(values: Iterable[float], pad: float = 0.05) -> tuple[float, float]:
-    """The range of the finite values, widened by `pad` of itself; (0, 1) where there are none."""
+    """The range of the finite values, widened by `pad` of itself; (0, 1) without any."""
     finite = [v for v in values if math.isfinite(v)]
     if not finite:
         return 0.0, 1.0
@@ -72,7 +72,7 @@ class Axes:
 
     Args:
         x_range, y_range: The data values at the frame's sides.
-        width, height: Of the whole picture in SVG units.
+        width, height: Size of the plot in SVG units.
         log_y: Whether the y axis is logarithmic; its range must be positive then.
         left, right, top, bottom: Margins in SVG units.
     """
@@ -159,7 +159,7 @@ def text(x: float, y: float, content: str, *, anchor: str = "start", css: str = 
 
 
 def document(width: int, height: int, title: str, parts: Iterable[str]) -> str:
-    """A whole SVG picture with its style and its title."""
+    """A complete SVG document with its style and title."""
     head = f'<svg xmlns="http://www.w3.org/2000/svg" class="dt-plot" viewBox="0 0 {width} {height}" role="img"'
     label = f' aria-label="{escape(title)}"' if title else ""
     heading = text(16, 20, title, css="dt-title")

@@ -23,7 +23,7 @@ def bar_plot(
             "n/a" without a bar.
         title, x_label: Texts; an empty one is left out.
         x_range: (low, high) of the axis; by default from 0 (or the lowest number) to the highest.
-        width: Of the picture in SVG units; the height follows from the number of bars.
+        width: Width in SVG units; the height follows from the number of bars.
 
     Returns:
         The text of an `<svg>` element, which is also a valid SVG file.
@@ -75,13 +75,13 @@ def histogram_plot(
         bins: Number of equal intervals, at least 1.
         value_range: (low, high) of the intervals together; by default that of the data.
         title, x_label, y_label: Texts; an empty one is left out.
-        width, height: Of the picture in SVG units.
+        width, height: Size in SVG units.
 
     Returns:
         The text of an `<svg>` element.
 
     Raises:
-        ValueError: where `bins` is less than 1.
+        ValueError: If `bins` is less than 1.
     """
     if bins < 1:
         raise ValueError(f"histogram_plot: bins must be at least 1, got {bins}")

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from ._axes import Axes, data_range, document, series_color, top_margin
 
-_MOST_POINTS = 1200
+_MAX_POINTS = 1200
 
 
 def line_plot(
@@ -32,13 +32,13 @@ def line_plot(
         smoothing: In [0, 1), the weight of the past in an exponential mean that is drawn over the faint raw curve;
             0 draws the raw curve alone.
         dashed: Names of the series that are drawn dashed (a reference, say).
-        width, height: Of the picture in SVG units; in a page it scales to the room there is.
+        width, height: Size in SVG units; a page scales the plot to the available width.
 
     Returns:
         The text of an `<svg>` element, which is also a valid SVG file.
 
     Raises:
-        ValueError: where x and y of a series differ in length, or `smoothing` is outside [0, 1).
+        ValueError: If x and y of a series differ in length, or `smoothing` is outside [0, 1).
     """
     if not 0 <= smoothing < 1:
         raise ValueError(f"line_plot: smoothing must be in [0, 1), got {smoothing}")
@@ -74,7 +74,7 @@ def precision_recall_plot(
         curves: Name (a class, an IoU threshold) to (recall values, precision values), both in [0, 1]. A precision
             of -1, COCO's mark for "no ground truth", leaves a gap.
         title: Text above the plot.
-        width, height: Of the picture in SVG units.
+        width, height: Size in SVG units.
 
     Returns:
         The text of an `<svg>` element.
@@ -102,10 +102,10 @@ def _points(name: str, x: Sequence[float], y: Sequence[float], log_y: bool) -> l
 
 
 def _whole_range(values: Iterable[float]) -> tuple[float, float]:
-    found = [v for v in values if math.isfinite(v)]
-    if not found:
+    finite = [v for v in values if math.isfinite(v)]
+    if not finite:
         return 0.0, 1.0
-    low, high = min(found), max(found)
+    low, high = min(finite), max(finite)
     return (low, high) if high > low else (low - 0.5, high + 0.5)
 
 
@@ -124,9 +124,9 @@ def _smoothed(curve: list[tuple[float, float]], weight: float) -> list[tuple[flo
 
 def _thinned(curve: list[tuple[float, float]]) -> list[tuple[float, float]]:
     """Keep the lowest and the highest point of each of 600 stretches, so that spikes stay and the file is small."""
-    if len(curve) <= _MOST_POINTS:
+    if len(curve) <= _MAX_POINTS:
         return curve
-    stretch = math.ceil(2 * len(curve) / _MOST_POINTS)
+    stretch = math.ceil(2 * len(curve) / _MAX_POINTS)
     kept = []
     for start in range(0, len(curve), stretch):
         chunk = curve[start : start + stretch]

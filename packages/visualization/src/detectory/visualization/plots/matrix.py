@@ -1,4 +1,4 @@
-"""A matrix of counts or fractions as coloured cells: a confusion matrix, say."""
+"""Plot of a matrix, such as a confusion matrix, as coloured cells."""
 
 from collections.abc import Sequence
 from html import escape
@@ -22,16 +22,16 @@ def matrix_plot(
     """Draw a matrix: the larger a number among its row's, the stronger its cell's colour.
 
     Args:
-        matrix: (R, K) numbers, not negative; written into the cells where there is room, and shown on hover.
+        matrix: (R, K) numbers, not negative; written into the cells if they are large enough, and shown on hover.
         row_labels: R names. column_labels: K names.
         title, x_label, y_label: Texts; an empty one is left out.
-        width: Of the picture in SVG units; the height follows from the number of rows.
+        width: Width in SVG units; the height follows from the number of rows.
 
     Returns:
         The text of an `<svg>` element, which is also a valid SVG file.
 
     Raises:
-        ValueError: where the labels do not fit the matrix.
+        ValueError: If the labels do not match the shape of the matrix.
     """
     cells = np.asarray(matrix, dtype=np.float64)
     if cells.ndim != 2 or cells.shape != (len(row_labels), len(column_labels)):
@@ -41,7 +41,7 @@ def matrix_plot(
     left, top = 7 * longest + 36, 7 * max((len(name) for name in column_labels), default=0) * 0.75 + 48
     size = min(max((width - left - 16) / max(len(column_labels), 1), 8), 56)
     height = int(top + size * len(row_labels) + (32 if x_label else 12))
-    shares = cells / np.maximum(cells.sum(axis=1, keepdims=True), 1e-12)
+    fractions = cells / np.maximum(cells.sum(axis=1, keepdims=True), 1e-12)
     parts = []
     for k, name in enumerate(column_labels):
         x = left + size * (k + 0.5) + 4
@@ -51,7 +51,7 @@ def matrix_plot(
         parts.append(text(left - 8, y + size / 2 + 4, name, anchor="end"))
         for k, column in enumerate(column_labels):
             x, value = left + size * k, cells[r, k]
-            opacity = 0.04 + 0.96 * shares[r, k]
+            opacity = 0.04 + 0.96 * fractions[r, k]
             parts.append(
                 f'<rect x="{x:.1f}" y="{y:.1f}" width="{size - 1:.1f}" height="{size - 1:.1f}" rx="2" '
                 f'fill="{series_color(0)}" fill-opacity="{opacity:.2f}">'
@@ -63,6 +63,6 @@ def matrix_plot(
     parts.append(text(left + size * len(column_labels) / 2, height - 8, x_label, anchor="middle"))
     middle = top + size * len(row_labels) / 2
     parts.append(text(14, middle, y_label, anchor="middle", extra=f' transform="rotate(-90 14 {middle:.1f})"'))
-    # The last column's name is turned and reaches beyond its cell.
+    # The rotated name of the last column extends beyond its cell.
     right = 0.75 * 7 * len(column_labels[-1]) if len(column_labels) else 0
     return document(max(width, int(left + size * len(column_labels) + 16 + right)), height, title, parts)

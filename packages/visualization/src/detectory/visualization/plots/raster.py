@@ -1,4 +1,4 @@
-"""Plots as pixels, for places that show no SVG."""
+"""Rasterisation of plots, for viewers without SVG."""
 
 import re
 from collections.abc import Mapping
@@ -21,15 +21,15 @@ def plot_image(svg: str, scale: float = 2.0) -> Image.Image:
         scale: Pixels for each SVG unit.
 
     Returns:
-        An RGB picture.
+        An RGB image.
 
     Raises:
-        ValueError: `svg` is no SVG, or holds an element that plots do not have.
+        ValueError: If `svg` is not valid SVG or has an element that plots do not have.
     """
     try:
         root = ElementTree.fromstring(svg)
     except ElementTree.ParseError as error:
-        raise ValueError(f"plot_image: svg is no SVG: {error}") from error
+        raise ValueError(f"plot_image: svg is not valid SVG: {error}") from error
     width, height = (float(part) for part in root.attrib["viewBox"].split()[2:])
     fine = scale * _OVERSAMPLING
     image = Image.new("RGB", (round(width * fine), round(height * fine)), "white")
@@ -38,31 +38,31 @@ def plot_image(svg: str, scale: float = 2.0) -> Image.Image:
     return image.resize((round(width * scale), round(height * scale)), Image.Resampling.LANCZOS)
 
 
-def _draw(image: Image.Image, kind: str, values: Mapping[str, str], text: str, scale: float) -> None:
+def _draw(image: Image.Image, tag: str, values: Mapping[str, str], text: str, scale: float) -> None:
     pen = ImageDraw.Draw(image)
 
     def number(name: str) -> float:
         return float(values[name]) * scale
 
-    if kind in ("style", "title"):
+    if tag in ("style", "title"):
         return
-    if kind == "line":
+    if tag == "line":
         color = _AXIS if values.get("class") == "dt-axis" else _GRID
         ends = [(number("x1"), number("y1")), (number("x2"), number("y2"))]
         pen.line(ends, fill=color, width=round(scale))
-    elif kind == "circle":
+    elif tag == "circle":
         pen.circle((number("cx"), number("cy")), number("r"), fill=values["fill"])
-    elif kind == "rect":
+    elif tag == "rect":
         x, y = number("x"), number("y")
         pen.rectangle((x, y, x + number("width"), y + number("height")), fill=_blended(values))
-    elif kind == "path":
+    elif tag == "path":
         for corners in _polylines(values["d"], scale):
             width = max(round(float(values["stroke-width"]) * scale), 1)
             pen.line(corners, fill=_blended(values), width=width, joint="curve")
-    elif kind == "text":
+    elif tag == "text":
         _write(image, values, text, scale)
     else:
-        raise ValueError(f"plot_image: svg holds <{kind}>, which plots of this package do not have")
+        raise ValueError(f"plot_image: unsupported element <{tag}> in svg")
 
 
 def _polylines(path: str, scale: float) -> list[list[tuple[float, float]]]:

@@ -1,4 +1,4 @@
-"""The picture that a visualizer draws on, and arrays of every kind as RGB."""
+"""The image that a visualizer draws on, and conversion of arrays to RGB."""
 
 import os
 from pathlib import Path
@@ -11,14 +11,14 @@ from .canvas import Canvas
 
 
 def rgb_array(image: np.ndarray | torch.Tensor | Image.Image) -> np.ndarray:
-    """Turn a picture into an (H, W, 3) uint8 array.
+    """Convert an image to an (H, W, 3) uint8 array.
 
     Args:
         image: (H, W, 3) in RGB order, (H, W) or (H, W, 1) gray, or (H, W, 4) whose opacity is dropped; values in
             [0, 255] of any numeric type (others are clipped), or a PIL image of any mode.
 
     Raises:
-        ValueError: where the shape is none of these.
+        ValueError: If the shape is none of these.
     """
     if isinstance(image, Image.Image):
         return np.array(image.convert("RGB"))
@@ -34,17 +34,17 @@ def rgb_array(image: np.ndarray | torch.Tensor | Image.Image) -> np.ndarray:
 
 
 class VisImage:
-    """A picture being drawn on, in its own size times `scale`.
+    """An image to draw on, scaled by `scale`.
 
     Args:
-        img: (H, W, 3) RGB in [0, 255]; gray and RGBA are taken too.
-        scale: Factor of both sides of what comes out.
+        img: (H, W, 3) RGB in [0, 255]; grayscale and RGBA are accepted too.
+        scale: Scale factor of the output.
 
     Attributes:
-        img: The picture without drawings, (H, W, 3) uint8.
+        img: The image without drawings, (H, W, 3) uint8.
         width, height: Of `img` in pixels.
         scale: As given.
-        canvas: Paints in coordinates of the scaled picture.
+        canvas: Canvas in coordinates of the scaled image.
     """
 
     canvas: Canvas
@@ -56,22 +56,22 @@ class VisImage:
         self.reset_image(img)
 
     def reset_image(self, img: np.ndarray) -> None:
-        """Throw all drawings away and start again from `img`, (H, W, 3) RGB in [0, 255]."""
+        """Discard all drawings and start again from `img`, (H, W, 3) RGB in [0, 255]."""
         self.img = rgb_array(img)
         self.height, self.width = self.img.shape[:2]
         image = Image.fromarray(self.img)
         if self.scale != 1:
-            # The small number keeps 0.1 * 30 from becoming 2.
+            # The epsilon prevents 0.1 * 30 from being truncated to 2.
             size = [max(int(side * self.scale + 1e-2), 1) for side in (self.width, self.height)]
             image = image.resize((size[0], size[1]), Image.Resampling.BICUBIC)
         self.canvas = Canvas(image)
 
     def get_image(self) -> np.ndarray:
-        """The picture with its drawings: (int(H * scale), int(W * scale), 3) uint8 RGB, a copy."""
+        """Return the image with its drawings: (int(H * scale), int(W * scale), 3) uint8 RGB, a copy."""
         return np.array(self.canvas.image)
 
     def save(self, filepath: str | os.PathLike) -> None:
-        """Write the picture; the file's suffix chooses the format, missing folders are made."""
+        """Write the image in the format of the file's suffix; missing folders are created."""
         path = Path(filepath)
         path.parent.mkdir(parents=True, exist_ok=True)
         self.canvas.image.save(path)
