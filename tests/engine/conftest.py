@@ -1,4 +1,4 @@
-"""What tests of the engine share: a recipe that trains in a second, and a way to run it in a process of its own."""
+"""Fixtures of the engine tests: a recipe that trains in a second, and separate processes to run it in."""
 
 import multiprocessing
 import os
@@ -19,22 +19,22 @@ def load_recipe(output_dir, *overrides):
 
 
 def run_recipe(output_dir, overrides, resume):
-    """What a process of its own runs; its errors go to a file."""
+    """Run the recipe in a separate process; write errors to a file."""
     with open(Path(output_dir).parent / "stderr.txt", "a", buffering=1) as sys.stderr:
         train(load_recipe(output_dir, *overrides), resume=resume)
 
 
 @pytest.fixture
 def recipe(tmp_path):
-    """The recipe with changes: ``recipe("train.max_iter=3")``."""
+    """A function that returns the recipe with overrides: `recipe("train.max_iter=3")`."""
     return lambda *overrides: load_recipe(tmp_path / "output", *overrides)
 
 
 @pytest.fixture(scope="session")
 def processes():
-    """Start of processes that have imported everything already."""
+    """A context that starts processes with all modules already imported."""
     if os.name != "posix":
-        pytest.skip("needs POSIX processes and signals")
+        pytest.skip("requires POSIX processes and signals")
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["detectory.engine", "detectory.data", "torch._dynamo", "torch.utils.tensorboard"])
     return context

@@ -13,7 +13,7 @@ def model():
 
 
 def settings(model, groups):
-    """The settings of each parameter by its name."""
+    """Return the settings of each parameter by name."""
     names = {parameter: name for name, parameter in model.named_parameters()}
     return {
         names[parameter]: {key: value for key, value in group.items() if key != "params"}
@@ -22,13 +22,13 @@ def settings(model, groups):
     }
 
 
-def test_without_settings_all_trainable_parameters_are_one_group(model):
+def test_groups_all_trainable_parameters_by_default(model):
     (group,) = get_default_optimizer_params(model)
     assert len(group["params"]) == 7
     assert set(group) == {"params"}
 
 
-def test_normalisation_layers_have_their_own_decay(model):
+def test_sets_the_decay_of_normalisation_layers(model):
     found = settings(model, get_default_optimizer_params(model, weight_decay=0.1, weight_decay_norm=0.0))
     assert {name for name, value in found.items() if value["weight_decay"] == 0} == {
         "1.weight",
@@ -38,19 +38,19 @@ def test_normalisation_layers_have_their_own_decay(model):
     }
 
 
-def test_biases_have_their_own_rate_and_decay(model):
+def test_sets_the_learning_rate_and_decay_of_biases(model):
     found = settings(model, get_default_optimizer_params(model, base_lr=1.0, bias_lr_factor=2.0, weight_decay_bias=0.0))
     assert found["0.bias"] == {"lr": 2.0, "weight_decay": 0.0}
     assert found["0.weight"] == {"lr": 1.0}
 
 
-def test_the_rate_can_depend_on_the_name(model):
+def test_the_learning_rate_can_depend_on_the_name(model):
     groups = get_default_optimizer_params(model, base_lr=1.0, lr_factor_func=lambda name: 0.5 ** int(name[0]))
     found = settings(model, groups)
     assert (found["0.weight"]["lr"], found["3.bias"]["lr"]) == (1.0, 0.125)
 
 
-def test_overrides_are_strongest(model):
+def test_overrides_take_precedence(model):
     overrides = {"bias": {"lr": 5.0}}
     found = settings(
         model, get_default_optimizer_params(model, base_lr=1.0, weight_decay_norm=0.0, overrides=overrides)
@@ -73,7 +73,7 @@ def test_a_shared_parameter_is_optimised_once():
         ({"weight_decay_bias": 0.0, "overrides": {"bias": {}}}, "both set 'bias'"),
     ],
 )
-def test_rejects_settings_that_contradict(model, arguments, message):
+def test_rejects_conflicting_settings(model, arguments, message):
     with pytest.raises(ValueError, match=message):
         get_default_optimizer_params(model, **arguments)
 
@@ -95,6 +95,6 @@ def test_gradients_are_clipped_before_the_step(clip_type, expected):
 
 
 @pytest.mark.parametrize(("clip_type", "value"), [("global", 1.0), ("norm", 0.0)])
-def test_rejects_impossible_clipping(clip_type, value):
+def test_rejects_invalid_clipping(clip_type, value):
     with pytest.raises(ValueError, match="clip_gradients: clip_"):
         clip_gradients(torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=1.0), clip_type, value)

@@ -34,7 +34,7 @@ def values(scheduler, steps):
     ],
     ids=lambda value: type(value).__name__,
 )
-def test_values_at_the_start_a_quarter_and_the_middle(scheduler, expected):
+def test_values_at_0_a_quarter_and_a_half(scheduler, expected):
     assert [scheduler(where) for where in (0.0, 0.25, 0.5)] == pytest.approx(expected)
 
 
@@ -48,17 +48,17 @@ def test_values_at_the_start_a_quarter_and_the_middle(scheduler, expected):
     ],
     ids=["both", "updates", "milestones", "scaled"],
 )
-def test_multi_step_can_be_written_in_four_ways(arguments):
+def test_multi_step_accepts_four_equivalent_forms(arguments):
     assert values(MultiStepParamScheduler([1, 0.1, 0.01], **arguments), 9) == [1] * 3 + [0.1] * 3 + [0.01] * 3
 
 
 @pytest.mark.parametrize("steps", [7, 90_000, 270_000])
-def test_a_milestone_changes_the_value_at_its_own_iteration(steps):
+def test_the_value_changes_at_the_milestone_iteration(steps):
     scheduler = MultiStepParamScheduler([1, 2], num_updates=steps, milestones=[steps - 3])
     assert [scheduler(step / steps) for step in range(steps - 5, steps)] == [1, 1, 2, 2, 2]
 
 
-def test_step_divides_the_training_evenly():
+def test_step_uses_equal_intervals():
     assert values(StepParamScheduler(num_updates=6, values=[3, 2, 1]), 6) == [3, 3, 2, 2, 1, 1]
 
 
@@ -67,7 +67,7 @@ def test_step_with_fixed_gamma_multiplies():
     assert values(scheduler, 8) == [1, 1, 0.5, 0.5, 0.25, 0.25, 0.125, 0.125]
 
 
-def test_composite_runs_one_after_the_other():
+def test_composite_runs_schedules_in_sequence():
     parts = [ConstantParamScheduler(0.5), LinearParamScheduler(1.0, 0.0)]
     rescaled = CompositeParamScheduler(parts, [0.5, 0.5], ["rescaled", "rescaled"])
     fixed = CompositeParamScheduler(parts, [0.5, 0.5], ["rescaled", "fixed"])
@@ -82,12 +82,12 @@ def test_linear_warm_up_reaches_the_schedule():
     )
 
 
-def test_constant_warm_up_stays():
+def test_constant_warm_up_keeps_its_value():
     scheduler = WarmupParamScheduler(ConstantParamScheduler(2.0), 0.5, 0.5, "constant")
     assert values(scheduler, 4) == [1, 1, 2, 2]
 
 
-def test_warm_up_may_move_the_whole_schedule_behind_it():
+def test_warm_up_can_rescale_the_schedule():
     scheduler = WarmupParamScheduler(LinearParamScheduler(1.0, 0.0), 0.0, 0.5, rescale_interval=True)
     assert values(scheduler, 4) == [0.0, 0.5, 1.0, 0.5]
 
@@ -97,27 +97,27 @@ def test_warm_up_may_move_the_whole_schedule_behind_it():
     [
         (lambda: MultiStepParamScheduler([1, 2]), "give num_updates or milestones"),
         (lambda: MultiStepParamScheduler([], num_updates=3), "values must not be empty"),
-        (lambda: MultiStepParamScheduler([1, 2, 3], 9, [6, 3]), "milestones must rise"),
+        (lambda: MultiStepParamScheduler([1, 2, 3], 9, [6, 3]), "milestones must increase"),
         (lambda: MultiStepParamScheduler([1, 2], 9, [9]), "must end before num_updates=9"),
-        (lambda: MultiStepParamScheduler([1, 2], 9, [3, 6]), "2 values need 1 milestones"),
+        (lambda: MultiStepParamScheduler([1, 2], 9, [3, 6]), "2 values require 1 milestones"),
         (lambda: StepParamScheduler(0, [1]), "num_updates must be positive"),
         (lambda: StepParamScheduler(2, [1, 2, 3]), "expected 1 to 2 values, got 3"),
         (lambda: StepWithFixedGammaParamScheduler(1, 3, 0, 9), "gamma must be positive"),
         (lambda: StepWithFixedGammaParamScheduler(1, -1, 1, 9), "num_decays must not be negative"),
         (lambda: CompositeParamScheduler([], [], []), "schedulers must not be empty"),
-        (lambda: CompositeParamScheduler([ConstantParamScheduler(1)], [0.5], ["fixed"]), "must add up to 1"),
+        (lambda: CompositeParamScheduler([ConstantParamScheduler(1)], [0.5], ["fixed"]), "must sum to 1"),
         (lambda: CompositeParamScheduler([ConstantParamScheduler(1)], [1], ["scaled"]), "'rescaled' or 'fixed'"),
         (lambda: CompositeParamScheduler([ConstantParamScheduler(1)], [1, 0], ["fixed"]), "as many lengths"),
         (lambda: WarmupParamScheduler(ConstantParamScheduler(1), 0.1, 0.1, "cosine"), "'linear' or 'constant'"),
     ],
 )
-def test_rejects_impossible_schedules(make, message):
+def test_rejects_invalid_schedules(make, message):
     with pytest.raises(ValueError, match=message):
         make()
 
 
-def test_a_schedule_must_be_a_function():
-    with pytest.raises(TypeError, match="must define __call__"):
+def test_rejects_a_schedule_without_call():
+    with pytest.raises(TypeError, match="must implement __call__"):
         ParamScheduler()(0.5)
 
 
@@ -131,7 +131,7 @@ def rates(optimizer):
     return [group["lr"] for group in optimizer.param_groups]
 
 
-def test_multiplier_keeps_the_ratio_of_groups(optimizer):
+def test_multiplier_preserves_the_ratio_of_groups(optimizer):
     scheduler = LRMultiplier(optimizer, LinearParamScheduler(1.0, 0.0), max_iter=4)
     found = [rates(optimizer)]
     for _ in range(4):
@@ -147,11 +147,11 @@ def test_multiplier_can_start_anywhere(optimizer):
     assert rates(optimizer) == [0.5, 5.0]
 
 
-def test_multiplier_saves_no_schedule(optimizer):
+def test_multiplier_does_not_save_the_schedule(optimizer):
     scheduler = LRMultiplier(optimizer, LinearParamScheduler(1.0, 0.0), max_iter=4)
     assert scheduler.state_dict() == {"base_lrs": [1.0, 10.0], "last_epoch": 0}
 
 
-def test_multiplier_rejects_other_functions(optimizer):
+def test_multiplier_rejects_other_callables(optimizer):
     with pytest.raises(TypeError, match="multiplier must be a ParamScheduler"):
         LRMultiplier(optimizer, lambda where: where, max_iter=4)

@@ -1,4 +1,4 @@
-"""Trackers give the same object the same number from frame to frame."""
+"""Trackers keep object ids from frame to frame."""
 
 import builtins
 
@@ -22,7 +22,7 @@ SIZE = (100, 200)
 LEFT, RIGHT = (10.0, 10.0, 40.0, 40.0), (100.0, 10.0, 140.0, 60.0)
 
 
-@pytest.fixture(params=TRACKERS, ids=lambda kind: kind.__name__)
+@pytest.fixture(params=TRACKERS, ids=lambda tracker: tracker.__name__)
 def tracker(request):
     return lambda **settings: request.param(video_height=SIZE[0], video_width=SIZE[1], **settings)
 
@@ -38,7 +38,7 @@ def moved(box, dx):
     return (box[0] + dx, box[1], box[2] + dx, box[3])
 
 
-def test_objects_keep_their_numbers_when_their_order_changes(tracker):
+def test_objects_keep_their_ids_when_reordered(tracker):
     tracker = tracker()
     assert tracker.update(frame(LEFT, RIGHT)).ID == [0, 1]
     second = tracker.update(frame(moved(RIGHT, 2), moved(LEFT, -2)))
@@ -47,20 +47,20 @@ def test_objects_keep_their_numbers_when_their_order_changes(tracker):
     assert second.lost_frame_count == [0, 0]
 
 
-def test_new_objects_get_new_numbers_that_are_never_given_twice(tracker):
+def test_new_objects_get_unique_ids(tracker):
     tracker = tracker()
     tracker.update(frame(LEFT))
     assert tracker.update(frame(RIGHT)).ID == [1]
     assert tracker.update(frame(LEFT)).ID == [2]
 
 
-def test_boxes_that_overlap_too_little_are_different_objects(tracker):
+def test_boxes_with_low_iou_are_different_objects(tracker):
     tracker = tracker(track_iou_threshold=0.5)
     tracker.update(frame(LEFT))
     assert tracker.update(frame(moved(LEFT, 15))).ID == [1]
 
 
-def test_lost_objects_are_remembered_for_a_while(tracker):
+def test_remembers_lost_objects_for_some_frames(tracker):
     tracker = tracker(max_lost_frame_count=2, min_instance_period=1)
     for _ in range(2):
         tracker.update(frame(LEFT, RIGHT))
@@ -70,7 +70,7 @@ def test_lost_objects_are_remembered_for_a_while(tracker):
     assert tracker.update(frame(RIGHT, LEFT)).ID == [1, 2]
 
 
-def test_lost_object_that_comes_back_keeps_its_number(tracker):
+def test_a_lost_object_that_reappears_keeps_its_id(tracker):
     tracker = tracker(max_lost_frame_count=2, min_instance_period=0)
     tracker.update(frame(LEFT, RIGHT))
     tracker.update(frame(RIGHT))
@@ -79,26 +79,26 @@ def test_lost_object_that_comes_back_keeps_its_number(tracker):
     assert back.lost_frame_count == [0, 0]
 
 
-def test_objects_seen_too_briefly_are_forgotten(tracker):
+def test_forgets_objects_detected_in_too_few_frames(tracker):
     tracker = tracker(max_lost_frame_count=5, min_instance_period=1)
     tracker.update(frame(LEFT, RIGHT))
     assert tracker.update(frame(RIGHT)).ID == [1]
 
 
-def test_small_boxes_are_forgotten(tracker):
+def test_forgets_small_boxes(tracker):
     thin = (0.0, 10.0, 15.0, 90.0)
     tracker = tracker(max_lost_frame_count=5, min_instance_period=0, min_box_rel_dim=0.1)
     tracker.update(frame(thin, LEFT))
     assert tracker.update(frame()).ID == [1]
 
 
-def test_no_more_objects_are_remembered_than_wanted(tracker):
+def test_limits_the_number_of_remembered_objects(tracker):
     tracker = tracker(max_lost_frame_count=5, min_instance_period=0, max_num_instances=2)
     tracker.update(frame(LEFT, RIGHT, (150.0, 50.0, 190.0, 90.0)))
     assert tracker.update(frame(RIGHT)).ID == [1, 0]
 
 
-def test_changing_a_result_does_not_change_the_memory(tracker):
+def test_modifying_a_result_does_not_affect_the_tracker(tracker):
     tracker = tracker()
     first = tracker.update(frame(LEFT))
     first.ID[0] = 77
@@ -106,9 +106,9 @@ def test_changing_a_result_does_not_change_the_memory(tracker):
     assert tracker.update(frame(LEFT)).ID == [0]
 
 
-@pytest.mark.parametrize("kind", [BBoxIOUTracker, IOUWeightedHungarianBBoxIOUTracker])
-def test_crowded_objects_are_told_apart_by_how_much_they_overlap(kind):
-    generator, tracker = np.random.default_rng(0), kind(*SIZE)
+@pytest.mark.parametrize("tracker_class", [BBoxIOUTracker, IOUWeightedHungarianBBoxIOUTracker])
+def test_distinguishes_crowded_objects_by_iou(tracker_class):
+    generator, tracker = np.random.default_rng(0), tracker_class(*SIZE)
     corners = generator.uniform(0, 60, (12, 2))
     boxes = np.concatenate([corners, corners + generator.uniform(15, 40, (12, 2))], axis=1)
     tracker.update(frame(*boxes.tolist()))
@@ -119,18 +119,18 @@ def test_crowded_objects_are_told_apart_by_how_much_they_overlap(kind):
 
 
 @pytest.mark.parametrize(
-    ("kind", "numbers"),
+    ("tracker_class", "ids"),
     [(BBoxIOUTracker, [0, 2]), (IOUWeightedHungarianBBoxIOUTracker, [1, 0])],
-    ids=["best first", "most in all"],
+    ids=["best first", "maximum total"],
 )
-def test_competing_pairs_are_solved_greedily_or_together(kind, numbers):
-    tracker = kind(*SIZE, track_iou_threshold=0.2)
+def test_solves_competing_pairs_greedily_or_optimally(tracker_class, ids):
+    tracker = tracker_class(*SIZE, track_iou_threshold=0.2)
     tracker.update(frame((0.0, 0.0, 20.0, 20.0), (9.0, 0.0, 29.0, 20.0)))
-    # The first box lies between both, a little nearer to the one that is the second's only chance.
-    assert numbers == tracker.update(frame((4.0, 0.0, 24.0, 20.0), (-8.0, 0.0, 12.0, 20.0))).ID
+    # The first box overlaps both, slightly more the one that is the only match of the second.
+    assert ids == tracker.update(frame((4.0, 0.0, 24.0, 20.0), (-8.0, 0.0, 12.0, 20.0))).ID
 
 
-def test_pairs_are_described():
+def test_create_prediction_pairs_returns_overlapping_pairs():
     before, now = frame(LEFT, RIGHT), frame(RIGHT)
     before.ID, before.ID_period = [5, 6], [1, 4]
     overlaps = pairwise_iou(now.pred_boxes, before.pred_boxes)
@@ -140,7 +140,7 @@ def test_pairs_are_described():
         create_prediction_pairs(now, before, overlaps.T)
 
 
-def test_a_cost_matrix_of_ones_own_makes_a_tracker():
+def test_a_subclass_can_define_the_cost_matrix():
     class ByOrder(BaseHungarianTracker):
         def build_cost_matrix(self, instances, prev_instances):
             return np.where(np.eye(len(instances), len(prev_instances)), 0.0, LARGE_COST_VALUE)
@@ -164,7 +164,7 @@ def test_trackers_reject_unknown_arguments_and_sizes():
         BBoxIOUTracker(0, 10)
 
 
-def test_missing_scipy_is_named_with_the_command_that_brings_it(monkeypatch):
+def test_a_missing_scipy_is_reported_with_the_install_command(monkeypatch):
     real = builtins.__import__
 
     def without_scipy(name, *args, **kwargs):

@@ -46,7 +46,7 @@ class Regressor(nn.Module):
         if self.written == self.kill_after:
             os.kill(os.getpid(), signal.SIGKILL)
         if self.written == self.alarm_after:
-            # Nothing handles SIGALRM: the kernel ends the process as SIGKILL does, within 4 ms.
+            # SIGALRM has no handler: the kernel terminates the process like SIGKILL, within 4 ms.
             signal.setitimer(signal.ITIMER_REAL, 1e-6 + os.urandom(1)[0] / 64_000)
 
 

@@ -1,4 +1,4 @@
-"""torchrun starts a training again when one of its processes was killed, and lets it save when it is told to leave."""
+"""Restarts and SIGTERM handling of trainings under torchrun."""
 
 import json
 import os
@@ -18,14 +18,14 @@ from detectory.engine import launch, train
 
 
 def work(folder, kill, iterations):
-    """What each process does: train; process 1 kills itself once, in its 24th sample, when it shall."""
+    """Train; if `kill` is set, process 1 kills itself once, at its 24th sample."""
     config = load_recipe(folder, f"train.max_iter={iterations}", "train.checkpointer={period:4,max_to_keep:3}")
-    is_doomed = kill and get_rank() == 1 and os.environ["TORCHELASTIC_RESTART_COUNT"] == "0"
+    is_victim = kill and get_rank() == 1 and os.environ["TORCHELASTIC_RESTART_COUNT"] == "0"
     made = []
 
     def mapper(sample):
         made.append(sample)
-        if is_doomed and len(made) == 24:
+        if is_victim and len(made) == 24:
             os.kill(os.getpid(), signal.SIGKILL)
         return augment(sample)
 
@@ -53,9 +53,9 @@ def wait_for(path):
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals")
-def test_a_restarted_training_continues_from_the_last_checkpoint_to_the_same_weights(tmp_path):
-    results = {name: torchrun(tmp_path / name, kill) for name, kill in (("whole", False), ("killed", True))}
+@pytest.mark.skipif(os.name != "posix", reason="requires POSIX signals")
+def test_a_restarted_training_reaches_the_same_weights(tmp_path):
+    results = {name: torchrun(tmp_path / name, kill) for name, kill in (("uninterrupted", False), ("killed", True))}
     assert [code for code, _ in results.values()] == [0, 0], results["killed"][1][-2000:]
     assert "local_rank: 1" in results["killed"][1]
     whole, killed = (torch.load(tmp_path / name / "model_final.pth")["model"] for name in results)
@@ -63,7 +63,7 @@ def test_a_restarted_training_continues_from_the_last_checkpoint_to_the_same_wei
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals")
+@pytest.mark.skipif(os.name != "posix", reason="requires POSIX signals")
 def test_sigterm_to_torchrun_saves_a_checkpoint_of_the_last_iteration(tmp_path):
     with start_torchrun(tmp_path / "run", iterations=100_000) as process:
         wait_for(tmp_path / "run" / "model_0000003.pth")

@@ -1,4 +1,4 @@
-"""Models divided among two processes, and their checkpoints."""
+"""Sharded models and their checkpoints with two processes."""
 
 import pickle
 import re
@@ -40,7 +40,7 @@ def whole(model):
 
 
 def messages(checkpointer, folder):
-    """What is said of a part that cannot be written, and of a description that wants to run something."""
+    """Return the errors for a shard that cannot be written and for metadata with a disallowed global."""
     if get_rank() == 1:
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (10, resource.RLIM_INFINITY))
@@ -58,30 +58,30 @@ def messages(checkpointer, folder):
 
 
 def work(folder, batches):
-    """What two processes do; the tests read what they leave."""
+    """Run in each of two processes; the tests read the files that this writes."""
     own = [batch.chunk(get_world_size())[get_rank()] for batch in batches]
-    found = {}
+    results = {}
     for name, units in (("default", None), ("named", ["backbone.0", "head"])):
         trainer = trainer_of(own, seed=0, sharded=True, units=units)
         trainer.train(0, len(batches))
-        found[name] = whole(trainer.model)
+        results[name] = whole(trainer.model)
     trainer = trainer_of(own, seed=0, sharded=True, param_dtype=torch.bfloat16, reshard_after_forward=False)
     trainer.train(0, len(batches))
-    found["bfloat16"] = whole(trainer.model)
+    results["bfloat16"] = whole(trainer.model)
     trainer = trainer_of(own, seed=0, sharded=True)
     trainer.train(0, 3)
     first = ShardedCheckpointer(trainer, folder / "blocks")
     first.save("model_0000002", iteration=2)
     first.wait()
     synchronize()
-    # Process 1 starts from other values, which must not matter; the checkpoint replaces both.
+    # Process 1 starts from other values, which must not matter: the checkpoint replaces both.
     resumed = trainer_of(own[3:], seed=5 + get_rank(), sharded=True)
     checkpointer = ShardedCheckpointer(resumed, folder / "blocks")
-    found["iteration"] = checkpointer.resume_or_load("")["iteration"]
+    results["iteration"] = checkpointer.resume_or_load("")["iteration"]
     resumed.train(3, len(batches))
-    found["resumed"] = whole(resumed.model)
-    found["messages"] = messages(checkpointer, folder)
-    torch.save(found, folder / f"found{get_rank()}.pth")
+    results["resumed"] = whole(resumed.model)
+    results["messages"] = messages(checkpointer, folder)
+    torch.save(results, folder / f"results{get_rank()}.pth")
     sharded = ["train.max_iter=12", "+train.fsdp={}", "train.checkpointer={period:4,max_to_keep:1}"]
     train(load_recipe(folder / "whole", *sharded))
     train(load_recipe(folder / "bfloat16", "train.max_iter=2", "+train.fsdp={param_dtype:bfloat16}"))
@@ -92,30 +92,30 @@ def work(folder, batches):
 
 @pytest.fixture(scope="module")
 def two(tmp_path_factory):
-    """The folder of two processes and their joint batches."""
+    """The output folder of two processes and their joint batches."""
     folder = tmp_path_factory.mktemp("sharded")
     batches = list(torch.randn(6, 8, 4, generator=torch.Generator().manual_seed(1)))
     launch(work, 2, args=(folder, batches))
     return folder, batches
 
 
-@pytest.mark.parametrize(("kind", "tolerance"), [("default", 1e-5), ("named", 1e-5), ("bfloat16", 0.05)])
+@pytest.mark.parametrize(("variant", "tolerance"), [("default", 1e-5), ("named", 1e-5), ("bfloat16", 0.05)])
 @pytest.mark.parametrize("rank", [0, 1])
-def test_a_divided_model_learns_what_a_whole_one_learns_of_the_joint_batch(two, kind, tolerance, rank):
+def test_a_sharded_model_equals_an_unsharded_one_on_the_joint_batch(two, variant, tolerance, rank):
     folder, batches = two
     joint = trainer_of(batches, seed=0)
     joint.train(0, len(batches))
-    found = torch.load(folder / f"found{rank}.pth")[kind]
-    assert all(torch.allclose(found[name], value, atol=tolerance) for name, value in joint.model.state_dict().items())
+    results = torch.load(folder / f"results{rank}.pth")[variant]
+    assert all(torch.allclose(results[name], value, atol=tolerance) for name, value in joint.model.state_dict().items())
 
 
-def test_a_resumed_training_ends_with_the_same_weights(two):
-    found = torch.load(two[0] / "found0.pth")
-    assert found["iteration"] == 2
-    assert all(torch.equal(found["resumed"][name], value) for name, value in found["default"].items())
+def test_a_resumed_training_reaches_the_same_weights(two):
+    results = torch.load(two[0] / "results0.pth")
+    assert results["iteration"] == 2
+    assert all(torch.equal(results["resumed"][name], value) for name, value in results["default"].items())
 
 
-def test_a_recipe_resumes_to_the_same_weights(two):
+def test_a_resumed_recipe_reaches_the_same_weights(two):
     finals = [torch.load(two[0] / name / "model_final.pth")["model"] for name in ("whole", "parts")]
     assert all(torch.equal(finals[1][name], value) for name, value in finals[0].items())
     assert (two[0] / "parts" / "last_checkpoint").read_text() == "model_final.pth"
@@ -126,32 +126,34 @@ def test_units_in_bfloat16_are_saved_in_float32(two):
     assert {value.dtype for value in saved.values()} == {torch.float32, torch.int64}
 
 
-def test_only_the_newest_checkpoint_is_kept(two):
+def test_keeps_only_the_newest_checkpoint(two):
     folders = sorted(path.name for path in (two[0] / "parts").iterdir() if path.is_dir())
     assert folders == ["model_0000011", "model_final"]
     assert (two[0] / "parts" / "last_sharded_checkpoint").read_text() == "model_final"
 
 
-def test_one_process_can_read_what_two_wrote(two):
+def test_one_process_reads_a_checkpoint_of_two(two):
     folder = two[0] / "whole"
     expected = torch.load(folder / "model_final.pth")["model"]
-    found = {"model": {name: torch.zeros_like(value) for name, value in expected.items()}}
-    dcp.load(found, checkpoint_id=folder / "model_final", no_dist=True)
-    assert all(torch.equal(found["model"][name], value) for name, value in expected.items())
+    results = {"model": {name: torch.zeros_like(value) for name, value in expected.items()}}
+    dcp.load(results, checkpoint_id=folder / "model_final", no_dist=True)
+    assert all(torch.equal(results["model"][name], value) for name, value in expected.items())
 
 
 @pytest.mark.parametrize("rank", [0, 1])
-def test_a_full_disk_of_one_process_is_told_by_all_and_keeps_the_last_checkpoint(two, rank):
-    full, kept, _ = torch.load(two[0] / f"found{rank}.pth")["messages"]
+def test_a_full_disk_of_one_process_fails_in_all_and_keeps_the_last_checkpoint(two, rank):
+    full, kept, _ = torch.load(two[0] / f"results{rank}.pth")["messages"]
     assert re.search(
-        r"ShardedCheckpointer.save: cannot write a part: process 1: OSError: \[Errno 27\] File too large", full
+        r"ShardedCheckpointer.save: cannot write a shard: process 1: OSError: \[Errno 27\] File too large", full
     )
     assert kept == "model_0000002"
 
 
-def test_nothing_that_a_description_names_is_run(two):
-    refused = torch.load(two[0] / "found0.pth")["messages"][2]
-    assert re.search(r"ShardedCheckpointer.load: .*model_0000002/.metadata: .* names builtins.print", refused)
+def test_refuses_metadata_with_other_globals(two):
+    refused = torch.load(two[0] / "results0.pth")["messages"][2]
+    assert re.search(
+        r"ShardedCheckpointer.load: .*model_0000002/.metadata: .* global builtins.print is not allowed", refused
+    )
 
 
 def save_some(folder, batches):
@@ -165,22 +167,22 @@ def save_some(folder, batches):
 
 def resume_with_more(folder, batches):
     trainer = trainer_of(batches, seed=get_rank(), sharded=True)
-    found = ShardedCheckpointer(trainer, folder / "blocks").resume_or_load("")
-    torch.save([found["iteration"], whole(trainer.model)], folder / f"of_three{get_rank()}.pth")
+    results = ShardedCheckpointer(trainer, folder / "blocks").resume_or_load("")
+    torch.save([results["iteration"], whole(trainer.model)], folder / f"of_three{get_rank()}.pth")
 
 
 @pytest.mark.slow
-def test_three_processes_resume_what_two_saved(tmp_path):
+def test_three_processes_resume_a_checkpoint_of_two(tmp_path):
     batches = list(torch.randn(6, 8, 4))
     launch(save_some, 2, args=(tmp_path, batches))
     launch(resume_with_more, 3, args=(tmp_path, batches))
     expected = torch.load(tmp_path / "of_two.pth")
     for rank in range(3):
-        iteration, found = torch.load(tmp_path / f"of_three{rank}.pth")
+        iteration, results = torch.load(tmp_path / f"of_three{rank}.pth")
         assert iteration == 5
-        assert all(torch.equal(found[name], value) for name, value in expected.items())
+        assert all(torch.equal(results[name], value) for name, value in expected.items())
 
 
 def test_rejects_a_single_process():
-    with pytest.raises(RuntimeError, match="shard_model: there is no process group"):
+    with pytest.raises(RuntimeError, match="shard_model: no process group"):
         shard_model(nn.Linear(1, 1))

@@ -1,4 +1,4 @@
-"""Moving average, early stopping, validation losses and the search for NaN."""
+"""Moving average, early stopping, validation losses and NaN finder."""
 
 import itertools
 import math
@@ -35,7 +35,7 @@ def run(own_hooks, iterations, trainer=None):
 
 
 class Counts(HookBase):
-    """Sets a model's only weight to the iteration's number plus one."""
+    """Sets a model's only weight to the iteration plus one."""
 
     def __init__(self, model):
         self.model = model
@@ -51,7 +51,7 @@ def model():
     return model
 
 
-def test_the_average_moves_slowly(model):
+def test_averages_the_weights(model):
     average = hooks.MovingAverage(model, decay=0.5)
     run([Counts(model), average], 3)
     expected = 0.0
@@ -63,19 +63,19 @@ def test_the_average_moves_slowly(model):
     assert model.weight.item() == 3
 
 
-def test_the_average_starts_from_the_weights_of_the_training(model):
+def test_initializes_the_average_with_the_weights(model):
     average = hooks.MovingAverage(model, decay=0.5)
     nn.init.constant_(model.weight, 7.0)
     run([average], 1)
     assert average.state_dict()["average"]["weight"].item() == 7
 
 
-def test_the_average_is_written_at_the_end(model, tmp_path):
+def test_writes_the_average_at_the_end(model, tmp_path):
     run([hooks.MovingAverage(model, checkpointer=Checkpointer(model, tmp_path))], 1)
     assert list(torch.load(tmp_path / "model_final_average.pth")["model"]) == ["weight"]
 
 
-def test_integer_buffers_are_copied():
+def test_copies_integer_buffers():
     model = nn.BatchNorm1d(1)
     average = hooks.MovingAverage(model)
     model.num_batches_tracked += 5
@@ -97,12 +97,12 @@ def test_rejects_a_decay_of_one(model):
         ("max", [1, 1.05, 1.1, 9, 9, 9, 9, 9], 2),
     ],
 )
-def test_training_stops_when_nothing_improves(mode, values, stops_after):
+def test_stops_without_improvement(mode, values, stops_after):
     trainer = run([Puts(values), hooks.EarlyStopping(1, "AP", patience=2, mode=mode, min_delta=0.1)], 8)
     assert (trainer.iter if trainer.stop_reason else None) == stops_after
 
 
-def test_early_stopping_continues_counting_after_a_resume():
+def test_early_stopping_resumes_its_count():
     first, second = (hooks.EarlyStopping(1, "AP", patience=3) for _ in range(2))
     run([Puts([3, 1, 1]), first], 3)
     second.load_state_dict(first.state_dict())
@@ -110,13 +110,13 @@ def test_early_stopping_continues_counting_after_a_resume():
 
 
 @pytest.mark.parametrize("arguments", [{"mode": "most"}, {"patience": 0}])
-def test_early_stopping_rejects_impossible_arguments(arguments):
+def test_early_stopping_rejects_invalid_arguments(arguments):
     with pytest.raises(ValueError, match="EarlyStopping"):
         hooks.EarlyStopping(1, "AP", **arguments)
 
 
 class Noisy(nn.Module):
-    """Like a detector: losses in training mode only, random choices, batch statistics, dropout."""
+    """Resembles a detector: losses only in training mode, random choices, batch statistics, dropout."""
 
     def __init__(self):
         super().__init__()
@@ -128,7 +128,7 @@ class Noisy(nn.Module):
         return {"loss_a": value, "loss_b": torch.rand(())}
 
 
-def test_validation_changes_nothing_and_repeats_itself():
+def test_validation_is_deterministic_and_has_no_side_effects():
     model = Noisy().eval()
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     state = torch.get_rng_state()
@@ -145,8 +145,8 @@ def test_validation_averages_over_batches():
     assert losses["total_loss"] == pytest.approx(losses["loss_a"] + losses["loss_b"])
 
 
-def test_validation_needs_data():
-    with pytest.raises(ValueError, match="data_loader has no batch"):
+def test_validation_rejects_an_empty_loader():
+    with pytest.raises(ValueError, match="data_loader must not be empty"):
         validation_losses(Noisy(), [])
 
 
@@ -172,26 +172,26 @@ def make(batches, finder):
     return trainer
 
 
-def test_the_first_module_with_a_nan_is_named_and_the_batch_saved(tmp_path):
+def test_names_the_first_module_with_a_nan_and_saves_the_batch(tmp_path):
     bad = torch.tensor([[-1.0]])
-    with pytest.raises(FloatingPointError, match=r"iteration 1: loss .* is 'root' \(Root\), whose input is finite"):
+    with pytest.raises(FloatingPointError, match=r"iteration 1: loss .* is 'root' \(Root\), with finite inputs"):
         make([torch.ones(1, 1), bad], hooks.NaNFinder(tmp_path)).train(0, 3)
     assert torch.equal(torch.load(tmp_path / "nan_iter1.pth"), bad)
 
 
-def test_a_nan_in_the_data_is_told(tmp_path):
-    with pytest.raises(FloatingPointError, match=r"'linear' \(Linear\), whose input is not finite either"):
+def test_reports_a_nan_in_the_data(tmp_path):
+    with pytest.raises(FloatingPointError, match=r"'linear' \(Linear\), with non-finite inputs"):
         make([torch.tensor([[math.nan]])], hooks.NaNFinder(tmp_path)).train(0, 1)
 
 
-def test_a_nan_in_a_parameter_is_told(tmp_path):
+def test_reports_a_nan_in_a_parameter(tmp_path):
     trainer = make([torch.ones(1, 1)], hooks.NaNFinder(tmp_path))
     nn.init.constant_(trainer.model.linear.weight, math.nan)
-    with pytest.raises(FloatingPointError, match=r"the parameter 'linear.weight' was not finite before"):
+    with pytest.raises(FloatingPointError, match=r"the parameter 'linear.weight' was already not finite"):
         trainer.train(0, 1)
 
 
-def test_a_bad_iteration_can_be_skipped_but_not_for_ever(tmp_path):
+def test_skips_a_limited_number_of_iterations(tmp_path):
     batches = [torch.ones(1, 1), torch.tensor([[-1.0]])]
     with pytest.raises(FloatingPointError, match="iteration 5"):
         make(batches, hooks.NaNFinder(tmp_path, skip=True, max_skips=2)).train(0, 10)
@@ -202,7 +202,7 @@ def two_batches():
     return [[augment(sample) for sample in make_dataset()[:4]]] * 2
 
 
-def test_a_recipe_can_have_all_of_it(recipe, tmp_path):
+def test_a_recipe_can_combine_these_hooks(recipe, tmp_path):
     aids = ["+train.moving_average={decay:0.5}", "+train.nan_finder={skip:true}", "train.eval_period=2"]
     stopping = "+train.early_stopping={val_metric:validation/total_loss,mode:min,patience:1,min_delta:100}"
     config = recipe("train.max_iter=20", *aids, stopping, "+train.best_metric=validation/total_loss")

@@ -1,4 +1,4 @@
-"""Predictor takes files and arrays, one or many, and answers in the original picture's pixels."""
+"""Predictor on files and arrays, single and batched, with outputs at the original size."""
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ from detectory.structures import Boxes, Instances
 
 
 class Brightest(nn.Module):
-    """Finds one box: the whole picture, scored by the mean of the first channel."""
+    """Detects one box, the whole image, with the mean of the first channel as its score."""
 
     input_format = "BGR"
 
@@ -37,22 +37,22 @@ def blue(height=20, width=30):
     return np.full((height, width, 3), (0, 0, 255), np.uint8)
 
 
-def test_an_rgb_array_reaches_a_bgr_model_as_bgr(predictor):
+def test_converts_rgb_arrays_for_bgr_models(predictor):
     assert predictor.predict(blue()).scores.tolist() == [1.0]
 
 
-def test_outputs_are_in_the_pixels_of_the_original_picture(predictor):
+def test_outputs_have_the_original_image_size(predictor):
     found = predictor.predict(blue(20, 30))
     assert found.image_size == (20, 30)
     assert predictor.model.shapes == [(3, 32, 48)]
 
 
-def test_a_file_gives_what_its_pixels_give(predictor, tmp_path):
+def test_a_file_and_its_pixels_have_the_same_outputs(predictor, tmp_path):
     Image.fromarray(blue()).save(tmp_path / "blue.png")
     assert predictor.predict(tmp_path / "blue.png").scores.tolist() == [1.0]
 
 
-def test_files_come_back_in_order_and_in_batches(predictor, tmp_path):
+def test_predicts_files_in_order_and_in_batches(predictor, tmp_path):
     paths = [tmp_path / f"{number}.png" for number in range(5)]
     for number, path in enumerate(paths):
         Image.fromarray(np.full((8, 8, 3), number * 51, np.uint8)).save(path)
@@ -62,7 +62,7 @@ def test_files_come_back_in_order_and_in_batches(predictor, tmp_path):
 
 
 @pytest.mark.parametrize("mix_sizes", [False, True])
-def test_only_pictures_of_one_padded_size_share_a_batch_unless_they_may_mix(mix_sizes):
+def test_batches_images_by_padded_size_unless_sizes_may_mix(mix_sizes):
     predictor = Predictor(Brightest(), ResizeShortestEdge(32, 64), mix_sizes=mix_sizes)
     outputs = predictor.predict_batch([blue(20, 30), blue(30, 20), blue(40, 60)])
     assert [output["instances"].image_size for output in outputs] == [(20, 30), (30, 20), (40, 60)]
@@ -70,13 +70,13 @@ def test_only_pictures_of_one_padded_size_share_a_batch_unless_they_may_mix(mix_
 
 
 @pytest.mark.parametrize("name", ["mask rcnn", "cascade", "retinanet", "fcos", "panoptic"])
-def test_a_batch_of_several_sizes_gives_what_its_pictures_give_alone(name):
+def test_a_batch_of_several_sizes_equals_single_images(name):
     model = tiny_models.MODELS[name]()
     if hasattr(model, "head"):
         model.test_score_thresh = 0.0
     predictor = Predictor(model, ResizeShortestEdge(64, 96))
-    pictures = [np.random.randint(0, 256, (*size, 3), dtype=np.uint8) for size in ((64, 90), (90, 60), (60, 85))]
-    together, alone = predictor.predict_batch(pictures), [predictor(picture) for picture in pictures]
+    images = [np.random.randint(0, 256, (*size, 3), dtype=np.uint8) for size in ((64, 90), (90, 60), (60, 85))]
+    together, alone = predictor.predict_batch(images), [predictor(image) for image in images]
     for a, b in zip(together, alone, strict=True):
         a, b = a["instances"], b["instances"]
         assert len(a) > 0
@@ -84,8 +84,8 @@ def test_a_batch_of_several_sizes_gives_what_its_pictures_give_alone(name):
         assert torch.allclose(a.pred_boxes.tensor / 96, b.pred_boxes.tensor / 96, atol=1e-4)
 
 
-def test_an_unreadable_file_comes_back_as_its_error_and_the_others_go_on(predictor, tmp_path):
-    (tmp_path / "broken.jpg").write_bytes(b"\xff\xd8\xff no picture")
+def test_yields_the_error_of_an_unreadable_file_and_continues(predictor, tmp_path):
+    (tmp_path / "broken.jpg").write_bytes(b"\xff\xd8\xff not an image")
     Image.fromarray(blue()).save(tmp_path / "good.png")
     results = list(predictor.predict_files([tmp_path / "broken.jpg", tmp_path / "good.png"], batch_size=2))
     assert isinstance(results[0][1], Exception)
@@ -93,15 +93,15 @@ def test_an_unreadable_file_comes_back_as_its_error_and_the_others_go_on(predict
     assert results[1][1]["instances"].scores.tolist() == [1.0]
 
 
-def test_leaves_out_detections_below_the_threshold(predictor):
+def test_removes_detections_below_the_threshold(predictor):
     assert len(predictor.predict(blue() // 2, threshold=0.9)) == 0
 
 
-def test_rejects_an_array_that_is_no_rgb_picture(predictor):
-    with pytest.raises(ValueError, match=r"RGB \(H, W, 3\) uint8, got \(4, 4\) float64"):
+def test_rejects_an_array_that_is_not_rgb(predictor):
+    with pytest.raises(ValueError, match=r"RGB array \(H, W, 3\) uint8, got \(4, 4\) float64"):
         predictor.predict(np.zeros((4, 4)))
 
 
-def test_outputs_without_instances_are_named():
-    with pytest.raises(TypeError, match="the model gives sem_seg, no instances"):
+def test_rejects_outputs_without_instances():
+    with pytest.raises(TypeError, match="must contain 'instances', got sem_seg"):
         instances_of({"sem_seg": torch.zeros(1)})

@@ -1,4 +1,4 @@
-"""Detections of augmented pictures come back into the picture, merged by suppression, their masks averaged."""
+"""Test-time augmentation: merged boxes and averaged masks at the original image size."""
 
 import pytest
 import torch
@@ -14,14 +14,14 @@ from detectory.engine.inference.test_time_augmentation import mirrored_axes
 @pytest.fixture
 def model():
     model = tiny_models.rcnn().eval()
-    # An untrained model is sure of nothing; large weights make scores and masks differ from place to place.
+    # An untrained model has uniform scores; large weights make scores and masks vary over the image.
     model.roi_heads.box_predictor.cls_score.weight.data.normal_(std=2.0)
     model.roi_heads.mask_head.predictor.weight.data.normal_(std=20.0)
     model.roi_heads.box_predictor.test_score_thresh = 0.3
     return model
 
 
-def picture(height=64, width=96):
+def random_image(height=64, width=96):
     return torch.randint(0, 256, (3, height, width), dtype=torch.uint8)
 
 
@@ -30,8 +30,8 @@ def detect(model, image, **size):
         return model([{"image": image, **size}])[0]["instances"]
 
 
-def test_one_size_without_mirror_image_is_plain_inference(model):
-    image, size = picture(), {"height": 128, "width": 192}
+def test_one_size_without_flip_equals_plain_inference(model):
+    image, size = random_image(), {"height": 128, "width": 192}
     plain = detect(model, image, **size)
     found = detect(GeneralizedRCNNWithTTA(model, DatasetMapperTTA([64], flip=False)), image, **size)
     assert len(plain) > 3
@@ -42,8 +42,8 @@ def test_one_size_without_mirror_image_is_plain_inference(model):
     assert (found.pred_masks != plain.pred_masks).float().mean() < 1e-3
 
 
-def test_a_mirrored_picture_gives_mirrored_detections(model):
-    augmented, image = GeneralizedRCNNWithTTA(model, DatasetMapperTTA([48, 64])), picture()
+def test_a_mirrored_image_has_mirrored_detections(model):
+    augmented, image = GeneralizedRCNNWithTTA(model, DatasetMapperTTA([48, 64])), random_image()
     found, mirrored = detect(augmented, image), detect(augmented, image.flip(2))
     assert torch.allclose(found.scores, mirrored.scores, atol=1e-5)
     back = mirrored.pred_boxes.tensor[:, [2, 1, 0, 3]] * torch.tensor([-1, 1, -1, 1]) + torch.tensor([96, 0, 96, 0])
@@ -52,7 +52,7 @@ def test_a_mirrored_picture_gives_mirrored_detections(model):
 
 
 def test_detections_of_several_versions_are_suppressed_together(model):
-    image = picture()
+    image = random_image()
     *every, found = (
         detect(GeneralizedRCNNWithTTA(model, DatasetMapperTTA(sizes), batch_size=1), image)
         for sizes in ([64], [65], [66], [64, 65, 66])
@@ -63,8 +63,8 @@ def test_detections_of_several_versions_are_suppressed_together(model):
     assert len(detect(GeneralizedRCNNWithTTA(model, DatasetMapperTTA([64, 65])), image)) == 2
 
 
-def test_mapper_makes_every_size_and_its_mirror_image():
-    item = {"image": picture(40, 60), "height": 80, "width": 120, "image_id": 7}
+def test_mapper_returns_each_size_and_its_mirror_image():
+    item = {"image": random_image(40, 60), "height": 80, "width": 120, "image_id": 7}
     versions = DatasetMapperTTA([20, 40], max_size=45)(item)
     assert [tuple(v["image"].shape) for v in versions] == [(3, 20, 30)] * 2 + [(3, 30, 45)] * 2
     assert torch.equal(versions[1]["image"], versions[0]["image"].flip(2))
@@ -73,23 +73,23 @@ def test_mapper_makes_every_size_and_its_mirror_image():
     assert all(v["image_id"] == 7 and v["height"] == 80 for v in versions)
 
 
-def test_picture_without_detections_has_empty_masks(model):
+def test_an_image_without_detections_has_empty_masks(model):
     model.roi_heads.box_predictor.test_score_thresh = 1.0
-    found = detect(GeneralizedRCNNWithTTA(model, DatasetMapperTTA([64])), picture())
+    found = detect(GeneralizedRCNNWithTTA(model, DatasetMapperTTA([64])), random_image())
     assert found.pred_masks.shape == (0, 64, 96)
     assert model.roi_heads.mask_on
 
 
-def test_models_without_masks_and_in_cascade_are_augmented():
+def test_supports_models_without_masks_and_cascades():
     for heads in (tiny_models.standard_heads(mask=False), tiny_models.cascade_heads()):
         model = tiny_models.rcnn(heads).eval()
-        found = detect(GeneralizedRCNNWithTTA(model, DatasetMapperTTA([64])), picture())
+        found = detect(GeneralizedRCNNWithTTA(model, DatasetMapperTTA([64])), random_image())
         assert found.has("pred_masks") == heads.mask_on
         assert len(found) > 0
 
 
-def test_pictures_come_from_files_and_through_the_predictor(model, tmp_path):
-    array = picture().permute(1, 2, 0).numpy()
+def test_reads_files_and_works_with_the_predictor(model, tmp_path):
+    array = random_image().permute(1, 2, 0).numpy()
     Image.fromarray(array).save(tmp_path / "a.png")
     augmented = GeneralizedRCNNWithTTA(model, DatasetMapperTTA([64]))
     with torch.no_grad():
@@ -116,7 +116,7 @@ def test_rejects_models_that_cannot_be_merged(build, message):
         GeneralizedRCNNWithTTA(build())
 
 
-def test_rejects_transforms_that_masks_cannot_follow():
+def test_rejects_transforms_that_rotate_masks():
     assert mirrored_axes(VFlipTransform(10)) == [2]
-    with pytest.raises(ValueError, match="turns images"):
+    with pytest.raises(ValueError, match="rotate images"):
         mirrored_axes(RotationTransform(10, 10, 30))

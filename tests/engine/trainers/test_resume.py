@@ -13,7 +13,7 @@ from detectory.engine import TrainingInterrupted, train
 
 
 def losses(log):
-    """The losses that the model wrote, by iteration; each iteration must have the same ones whenever it ran."""
+    """Return the logged losses by iteration; repeated iterations must have equal losses."""
     found = {}
     for line in log.read_text().splitlines():
         iteration, *values = line.split()
@@ -22,7 +22,7 @@ def losses(log):
 
 
 def start(processes, folder, overrides):
-    """Start the recipe in a process of its own."""
+    """Start the recipe in a separate process."""
     arguments = (folder / "output", [f"+model.log={folder / 'losses.txt'}", *overrides], True)
     process = processes.Process(target=run_recipe, args=arguments, daemon=False)
     process.start()
@@ -30,7 +30,7 @@ def start(processes, folder, overrides):
 
 
 def run(processes, folder, *overrides):
-    """The exit code of the recipe in a process of its own."""
+    """Run the recipe in a separate process and return the exit code."""
     process = start(processes, folder, overrides)
     process.join()
     return process.exitcode
@@ -46,7 +46,7 @@ def run(processes, folder, *overrides):
     ],
     ids=["plain", "workers", "float16", "average"],
 )
-def test_a_stopped_training_continues_with_the_same_losses(recipe, tmp_path, overrides):
+def test_a_stopped_training_resumes_with_the_same_losses(recipe, tmp_path, overrides):
     train(recipe(*overrides, f"+model.log={tmp_path / 'whole.txt'}"))
     whole = torch.load(tmp_path / "output" / "model_final.pth")
     parts = [*overrides, f"+model.log={tmp_path / 'parts.txt'}", f"train.output_dir={tmp_path / 'parts'}"]
@@ -61,10 +61,12 @@ def test_a_stopped_training_continues_with_the_same_losses(recipe, tmp_path, ove
     assert all(torch.equal(hooks[1]["average"][name], value) for name, value in hooks[0]["average"].items())
 
 
-@pytest.mark.parametrize("kind", [torch.optim.AdamW, torch.optim.Adafactor, torch.optim.RMSprop, torch.optim.NAdam])
-def test_any_optimizer_of_torch_resumes_exactly(recipe, tmp_path, kind):
+@pytest.mark.parametrize(
+    "optimizer", [torch.optim.AdamW, torch.optim.Adafactor, torch.optim.RMSprop, torch.optim.NAdam]
+)
+def test_torch_optimizers_resume_exactly(recipe, tmp_path, optimizer):
     config = recipe("train.max_iter=10", "train.checkpointer.period=3")
-    config.optimizer = LazyCall(kind)(params=config.optimizer.params, lr=0.01)
+    config.optimizer = LazyCall(optimizer)(params=config.optimizer.params, lr=0.01)
     train(config)
     whole = torch.load(tmp_path / "output" / "model_final.pth")["model"]
     config.train.output_dir, config.model.fail_at = str(tmp_path / "parts"), 7
@@ -77,7 +79,7 @@ def test_any_optimizer_of_torch_resumes_exactly(recipe, tmp_path, kind):
 
 
 @pytest.mark.slow
-def test_a_training_killed_five_times_ends_with_the_losses_of_an_uninterrupted_one(processes, tmp_path):
+def test_a_training_killed_five_times_has_the_losses_of_an_uninterrupted_one(processes, tmp_path):
     overrides = [
         "train.max_iter=60",
         "dataloader.train.num_workers=1",
@@ -92,7 +94,7 @@ def test_a_training_killed_five_times_ends_with_the_losses_of_an_uninterrupted_o
     assert losses(tmp_path / "killed" / "losses.txt") == losses(tmp_path / "whole" / "losses.txt")
 
 
-def test_a_training_killed_once_continues_with_the_same_losses(processes, tmp_path):
+def test_a_killed_training_resumes_with_the_same_losses(processes, tmp_path):
     (tmp_path / "whole").mkdir()
     (tmp_path / "killed").mkdir()
     assert run(processes, tmp_path / "whole") == 0
@@ -114,7 +116,7 @@ def test_sigterm_saves_a_checkpoint_of_the_last_iteration(processes, tmp_path):
     assert (tmp_path / "output" / "last_checkpoint").read_text() == f"model_{last:07d}.pth"
 
 
-def test_a_signal_in_the_same_process_is_told_by_the_exit_code(recipe):
+def test_a_signal_sets_the_exit_code(recipe):
     config = recipe()
     config.dataloader.train.mapper = lambda sample: [augment(sample), os.kill(os.getpid(), signal.SIGTERM)][0]
     with pytest.raises(TrainingInterrupted) as raised:

@@ -1,4 +1,4 @@
-"""What a detector averages over batches continues after an interruption, though no state dict has it."""
+"""Running averages of detectors that are not in the state dict are restored on resume."""
 
 import itertools
 
@@ -38,7 +38,7 @@ def test_resumed_dense_detectors_have_the_same_losses(build, tmp_path):
     assert not any("normalizer" in name for name in second.model.state_dict())
 
 
-def test_a_new_training_starts_from_the_usual_mean(tmp_path):
+def test_a_new_training_starts_from_the_initial_average(tmp_path):
     trainer, _ = trainer_of(tiny_models.retinanet, tmp_path)
     with EventStorage(0):
         trainer.model(tiny_models.inputs())

@@ -11,7 +11,7 @@ from detectory.engine.optimizers import clip_gradients
 
 
 class Recorder(HookBase):
-    """Writes down when it is called."""
+    """Records its calls."""
 
     def __init__(self):
         self.calls = []
@@ -33,7 +33,7 @@ class Recorder(HookBase):
 
 
 class Loss(nn.Module):
-    """One parameter; the loss is its product with the batch."""
+    """A model with one parameter; the loss is its product with the batch."""
 
     def __init__(self):
         super().__init__()
@@ -43,9 +43,9 @@ class Loss(nn.Module):
         return {"loss_a": self.weight * batch, "loss_b": 0 * self.weight}
 
 
-def make(batches=(1.0,), kind=SimpleTrainer, lr=0.1, **arguments):
+def make(batches=(1.0,), trainer_class=SimpleTrainer, lr=0.1, **arguments):
     model = Loss()
-    return kind(model, itertools.cycle(batches), torch.optim.SGD(model.parameters(), lr=lr), **arguments)
+    return trainer_class(model, itertools.cycle(batches), torch.optim.SGD(model.parameters(), lr=lr), **arguments)
 
 
 def test_hooks_run_in_the_documented_order():
@@ -57,7 +57,7 @@ def test_hooks_run_in_the_documented_order():
     assert recorder.calls == ["before_train", *steps, "after_train"]
 
 
-def test_a_custom_trainer_defines_its_step():
+def test_a_subclass_implements_run_step():
     class Counter(TrainerBase):
         def run_step(self):
             get_event_storage().put_scalar("seen", self.iter)
@@ -68,17 +68,17 @@ def test_a_custom_trainer_defines_its_step():
     assert trainer.iter == 3
 
 
-def test_a_trainer_without_a_step_says_so():
-    with pytest.raises(TypeError, match="must define run_step"):
+def test_rejects_a_trainer_without_run_step():
+    with pytest.raises(TypeError, match="must implement run_step"):
         TrainerBase().train(0, 1)
 
 
-def test_rejects_hooks_that_are_none():
-    with pytest.raises(TypeError, match="expected hooks"):
+def test_rejects_other_objects_as_hooks():
+    with pytest.raises(TypeError, match="hooks must be HookBase"):
         make().register_hooks([print])
 
 
-def test_a_hook_holds_its_trainer_weakly():
+def test_a_hook_references_its_trainer_weakly():
     trainer, hook = make(), HookBase()
     trainer.register_hooks([hook])
     del trainer
@@ -86,7 +86,7 @@ def test_a_hook_holds_its_trainer_weakly():
         _ = hook.trainer.iter
 
 
-def test_losses_are_summed_and_stored():
+def test_sums_and_logs_losses():
     trainer = make([2.0])
     trainer.train(0, 2)
     storage = trainer.storage
@@ -94,35 +94,35 @@ def test_losses_are_summed_and_stored():
     assert set(storage.histories()) == {"total_loss", "loss_a", "loss_b", "data_time"}
 
 
-def test_an_exception_ends_hooks_and_is_logged_with_its_iteration(caplog):
+def test_an_exception_runs_after_train_and_is_logged(caplog):
     trainer, recorder = make(), Recorder()
     trainer.register_hooks([recorder])
     trainer.run_step = lambda: 1 // 0
     with pytest.raises(ZeroDivisionError):
         trainer.train(0, 5)
     assert recorder.calls[-1] == "after_train"
-    assert "training ends in iteration 0: ZeroDivisionError" in caplog.text
+    assert "training failed at iteration 0: ZeroDivisionError" in caplog.text
 
 
-def test_a_nan_names_iteration_and_loss_and_leaves_the_parameters():
+def test_a_nan_is_reported_and_leaves_the_parameters_unchanged():
     trainer = make([1.0, float("nan")])
     with pytest.raises(FloatingPointError, match=r"iteration 1: loss_a is not finite \(loss_a = nan, loss_b = 0.0\)"):
         trainer.train(0, 5)
     assert trainer.model.weight.item() == pytest.approx(0.9)
 
 
-def test_a_nan_is_found_when_metrics_are_written_by_a_thread():
+def test_a_nan_is_reported_with_asynchronous_metrics():
     with pytest.raises(FloatingPointError, match="iteration 1: loss_a"):
         make([1.0, float("nan")], async_write_metrics=True).train(0, 5)
 
 
-def test_metrics_can_be_gathered_rarely():
+def test_gathers_metrics_every_period():
     trainer = make(gather_metric_period=2)
     trainer.train(0, 4)
     assert [iteration for _, iteration in trainer.storage.history("total_loss").values()] == [1, 3]
 
 
-def test_accumulated_batches_are_one_batch():
+def test_accumulated_batches_equal_one_batch():
     trainer = make([1.0, 3.0], accumulation_steps=2)
     trainer.train(0, 1)
     assert trainer.model.weight.item() == pytest.approx(1 - 0.1 * 2)
@@ -145,21 +145,21 @@ def test_a_hook_can_stop_the_training(caplog):
     assert (trainer.iter, trainer.stop_reason) == (0, "it is enough")
 
 
-def test_a_loader_that_ends_is_told():
+def test_rejects_a_finite_loader():
     model = Loss()
     trainer = SimpleTrainer(model, [1.0], torch.optim.SGD(model.parameters(), lr=0.1))
-    with pytest.raises(RuntimeError, match="data_loader ended in iteration 1"):
+    with pytest.raises(RuntimeError, match="data_loader ended at iteration 1"):
         trainer.train(0, 2)
 
 
-def test_a_model_in_evaluation_mode_is_told():
+def test_rejects_a_model_in_evaluation_mode():
     trainer = make()
     trainer.model.eval()
     with pytest.raises(RuntimeError, match="changed to evaluation mode"):
         trainer.train(0, 1)
 
 
-def test_the_loader_can_be_replaced():
+def test_replaces_the_loader():
     trainer = make([1.0])
     trainer.reset_data_loader(lambda: itertools.cycle([5.0]))
     trainer.train(0, 1)
@@ -167,7 +167,7 @@ def test_the_loader_can_be_replaced():
 
 
 @pytest.mark.parametrize("name", ["gather_metric_period", "accumulation_steps"])
-def test_rejects_numbers_below_one(name):
+def test_rejects_non_positive_arguments(name):
     with pytest.raises(ValueError, match="must be positive"):
         make(**{name: 0})
 
@@ -180,14 +180,14 @@ def test_mixed_precision_trains(precision):
     assert trainer.model.weight.dtype == torch.float32
 
 
-def test_a_gradient_that_overflows_shrinks_the_scale_and_skips_the_update():
+def test_an_overflow_reduces_the_scale_and_skips_the_update():
     trainer = make([1.0, 1e38], AMPTrainer, log_grad_scaler=True)
     trainer.train(0, 2)
     assert trainer.model.weight.item() == pytest.approx(0.9)
     assert trainer.grad_scaler.get_scale() == 2.0**15
 
 
-def test_clipping_sees_gradients_of_their_true_size():
+def test_clips_unscaled_gradients():
     trainer = make([4.0], AMPTrainer, lr=1.0)
     clip_gradients(trainer.optimizer, "value", 0.5)
     trainer.train(0, 1)
@@ -196,10 +196,10 @@ def test_clipping_sees_gradients_of_their_true_size():
 
 def test_rejects_other_precisions():
     with pytest.raises(ValueError, match="precision must be"):
-        make(kind=AMPTrainer, precision=torch.float64)
+        make(trainer_class=AMPTrainer, precision=torch.float64)
 
 
-def test_the_state_of_hooks_is_kept_by_the_name_of_their_class():
+def test_saves_hook_states_by_class_name():
     class Counter(HookBase):
         count = 0
 
@@ -218,14 +218,14 @@ def test_the_state_of_hooks_is_kept_by_the_name_of_their_class():
     assert [hook.count for hook in hooks[1]] == [3, 4]
 
 
-def test_the_state_of_a_hook_that_is_gone_is_told(caplog):
+def test_warns_about_the_state_of_a_missing_hook(caplog):
     trainer = make()
     trainer.load_state_dict(trainer.state_dict() | {"hooks": {"Gone": {}}})
-    assert "states of hooks that this training does not have: ['Gone']" in caplog.text
+    assert "states of hooks that are not registered: ['Gone']" in caplog.text
 
 
-def test_the_state_of_more_processes_is_told(caplog):
+def test_warns_about_a_changed_number_of_processes(caplog):
     trainer = make()
     state = trainer.state_dict()
     trainer.load_state_dict(state | {"ranks": state["ranks"] * 2})
-    assert "the checkpoint is of 2 processes, this training has 1" in caplog.text
+    assert "the checkpoint was saved by 2 processes, but 1 are running" in caplog.text

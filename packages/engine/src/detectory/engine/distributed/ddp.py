@@ -1,4 +1,4 @@
-"""DistributedDataParallel wrapper with optional gradient compression."""
+"""DistributedDataParallel with optional gradient compression."""
 
 from typing import Any
 
@@ -11,21 +11,21 @@ from detectory.core.distributed import get_local_rank, get_world_size
 def create_ddp_model(
     model: torch.nn.Module, *, fp16_compression: bool = False, bf16_compression: bool = False, **kwargs: Any
 ) -> torch.nn.Module | DistributedDataParallel:
-    """Wrap a model in `DistributedDataParallel`; it comes back as it is when there is one process.
+    """Wrap a model in `DistributedDataParallel`. With a single process, the model is returned unchanged.
 
     Args:
         model: The model, on its device.
         fp16_compression: Exchange gradients as float16.
-        bf16_compression: Exchange gradients as bfloat16, which has the range of float32; NCCL only.
-        kwargs: Other arguments of `DistributedDataParallel`. `find_unused_parameters=True` for a model of which
-            some parameters get no gradient in some iterations; `static_graph=True` for one that always uses the same
-            ones, where it saves time and memory.
+        bf16_compression: Exchange gradients as bfloat16, which has the range of float32. NCCL only.
+        kwargs: Further arguments of `DistributedDataParallel`: `find_unused_parameters=True` if some parameters get
+            no gradient in some iterations, `static_graph=True` if the same parameters are used in every iteration,
+            which saves time and memory.
 
     Raises:
-        ValueError: both compressions.
+        ValueError: If both compressions are enabled.
     """
     if fp16_compression and bf16_compression:
-        raise ValueError("create_ddp_model: choose one of fp16_compression and bf16_compression")
+        raise ValueError("create_ddp_model: fp16_compression and bf16_compression are mutually exclusive")
     if get_world_size() == 1:
         return model
     on_gpu = next(model.parameters()).device.type == "cuda"

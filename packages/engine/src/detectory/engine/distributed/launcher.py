@@ -1,4 +1,4 @@
-"""Start of the processes of one training, and their process group."""
+"""Launcher of distributed runs: starts the processes and manages the lifetime of their process group."""
 
 import contextlib
 import datetime
@@ -41,28 +41,29 @@ def launch(
     args: tuple[Any, ...] = (),
     timeout: datetime.timedelta = DEFAULT_TIMEOUT,
 ) -> None:
-    """Run `main_func(*args)` in `num_gpus_per_machine` processes on each machine; call this on every machine.
+    """Run `main_func(*args)` in `num_gpus_per_machine` processes per machine. Call this on every machine.
 
-    With one process in all, `main_func` runs in this process. Under `torchrun` the processes exist already: each
-    joins the group that the environment describes and runs `main_func`. Processes use NCCL when torch sees a GPU for
-    each of them, else gloo.
+    A single process runs in the calling process. Under `torchrun`, the processes exist already: each one joins the
+    group described by the environment and runs `main_func`. The backend is NCCL if torch sees a GPU for each process,
+    else gloo.
 
     Args:
-        main_func: Must be importable by its name when several processes are started.
-        num_gpus_per_machine: Processes on each machine; without GPUs they share the CPU.
-        num_machines: The number of machines.
-        machine_rank: The number of this machine, from 0.
-        dist_url: Where the processes meet, e.g. `tcp://10.0.0.1:29500`; `"auto"` opens a free port, on one machine
-            only.
+        main_func: The function. It must be importable by name if several processes are started.
+        num_gpus_per_machine: Number of processes per machine. Without GPUs, they share the CPU.
+        num_machines: Number of machines.
+        machine_rank: Index of this machine, from 0.
+        dist_url: Rendezvous address such as `tcp://10.0.0.1:29500`. `"auto"` or None picks a free port on a single
+            machine.
         args: Arguments of `main_func`.
-        timeout: How long a process waits for the others before it gives up.
+        timeout: Timeout of the rendezvous and of collectives.
 
     Raises:
-        ValueError: `dist_url` is missing or `"auto"` with several machines.
-        RuntimeError: the port of `dist_url` is taken, or the processes cannot meet there.
-        torch.multiprocessing.ProcessException: a process failed or was killed; the message has its rank. The others
-            are ended.
-        SystemExit: SIGTERM came. It is handed on to the processes, which save a checkpoint; the code is 143.
+        ValueError: If `dist_url` is not an address and there are several machines.
+        RuntimeError: If the port of `dist_url` is in use, or the rendezvous fails.
+        torch.multiprocessing.ProcessException: If a process failed or was killed; the message has its rank. The other
+            processes are terminated.
+        SystemExit: If SIGTERM was received. It is forwarded to the processes, which save a checkpoint; the exit code
+            is 143.
     """
     if "TORCHELASTIC_RUN_ID" in os.environ:
         rank, world_size = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
@@ -75,8 +76,9 @@ def launch(
     open_port = None
     if dist_url is None or dist_url == "auto":
         if num_machines > 1:
-            raise ValueError("launch: dist_url must be an address that all machines reach, e.g. tcp://10.0.0.1:29500")
-        # Open until this function ends: a port that was only looked up may be taken before process 0 opens it.
+            raise ValueError("launch: dist_url must be an address reachable by all machines, e.g. tcp://10.0.0.1:29500")
+        # Keep the store open until this function returns: a port that is only probed could be taken by another process
+        # before process 0 opens it.
         server = dist.TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
         open_port = server.port
         dist_url = f"tcp://127.0.0.1:{open_port}"
@@ -94,23 +96,23 @@ def launch(
 
 
 def _wait_for(processes: Any) -> None:
-    """Wait until all processes have ended; hand SIGTERM on to them."""
+    """Wait until all processes have exited, forwarding SIGTERM to them."""
     received: list[int] = []
 
-    def hand_on(number: int, _: Any) -> None:
+    def forward(number: int, _: Any) -> None:
         received.append(number)
         for pid in processes.pids():
-            # A process that has ended already needs no signal.
+            # A process may have exited already.
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, number)
 
     in_main_thread = threading.current_thread() is threading.main_thread()
-    previous = signal.signal(signal.SIGTERM, hand_on) if in_main_thread else None
+    previous = signal.signal(signal.SIGTERM, forward) if in_main_thread else None
     try:
         while not processes.join():
             continue
     except multiprocessing.ProcessExitedException as error:
-        # The signal itself ends a process that has not begun to train.
+        # A process that has not installed its signal handler yet is terminated by the signal itself.
         if received and error.exit_code in (128 + received[0], -received[0]):
             raise SystemExit(128 + received[0]) from None
         raise
@@ -145,28 +147,34 @@ def _run_in_group(
     processes: int,
     open_port: int | None = None,
 ) -> None:
-    """Run `main_func` in a group. Without a port that this machine holds open already, process 0 opens `url`."""
+    """Run `main_func` in a process group. `open_port` is a store that the parent hosts; otherwise rank 0 opens `url`.
+
+    Nothing may keep the group alive after `destroy_process_group`: its communication threads must stop before the
+    interpreter shuts down, or they abort the process. Module-level references, traceback frames and reference cycles
+    are therefore released here.
+    """
     local_rank = int(os.environ["LOCAL_RANK"])
     use_gpu = torch.cuda.is_available() and torch.cuda.device_count() >= processes
     if use_gpu:
         torch.cuda.set_device(local_rank)
     try:
         if open_port is not None:
-            met: dist.Store = dist.TCPStore("127.0.0.1", open_port, is_master=False, timeout=timeout)
+            rendezvous: dist.Store = dist.TCPStore("127.0.0.1", open_port, is_master=False, timeout=timeout)
         else:
-            met = next(iter(dist.rendezvous(url, rank, world_size, timeout=timeout)))[0]
-        store = fresh_store(met, rank, world_size, timeout)
-        place: dict[str, Any] = {"store": dist.PrefixStore("group", store), "rank": rank, "world_size": world_size}
-        dist.init_process_group("nccl" if use_gpu else "gloo", timeout=timeout, **place)
+            rendezvous = next(iter(dist.rendezvous(url, rank, world_size, timeout=timeout)))[0]
+        store = fresh_store(rendezvous, rank, world_size, timeout)
+        group_store = dist.PrefixStore("group", store)
+        backend = "nccl" if use_gpu else "gloo"
+        dist.init_process_group(backend, timeout=timeout, store=group_store, rank=rank, world_size=world_size)
     except (RuntimeError, ValueError) as error:
         reason = str(error).partition("\n")[0]
         raise RuntimeError(
-            f"launch: process {rank} of {world_size} cannot meet the others at {_shown(url)}: {reason}"
+            f"launch: process {rank} of {world_size}: rendezvous at {_address(url)} failed: {reason}"
         ) from error
     remember_store(dist.PrefixStore("failures", store))
     create_local_process_group(processes)
     try:
-        # Nobody starts before the slowest process has come.
+        # Start together, so that the timeout of the first collective does not include the startup of other processes.
         synchronize()
         main_func(*args)
     except BaseException as error:
@@ -178,25 +186,25 @@ def _run_in_group(
         if is_distributed():
             dist.destroy_process_group()
         release_meshes()
-        # A trainer and its model are cycles that hold the group; its threads must end before the interpreter does.
+        # A trainer, its model and their DDP wrapper form reference cycles that keep the group alive.
         gc.collect()
 
 
 def _clear_frames(error: BaseException | None) -> None:
-    """Let the functions that an error ended forget their variables, of which some hold the process group."""
+    """Clear the local variables in the frames of an error's traceback; some of them reference the process group."""
     while error is not None:
         traceback.clear_frames(error.__traceback__)
         error = error.__cause__ or error.__context__
 
 
-def _shown(url: str) -> str:
+def _address(url: str) -> str:
     if url != "env://":
         return url
     return f"{os.environ.get('MASTER_ADDR')}:{os.environ.get('MASTER_PORT')} (MASTER_ADDR, MASTER_PORT)"
 
 
 def _check_port(url: str) -> None:
-    """Find out before the processes start whether this machine can open the port where they shall meet."""
+    """Check before the processes start that this machine can open the rendezvous port."""
     address = urlsplit(url)
     if address.scheme != "tcp" or address.port is None:
         raise ValueError(f"launch: dist_url must be like tcp://10.0.0.1:29500, got '{url}'")
@@ -206,6 +214,5 @@ def _check_port(url: str) -> None:
             probe.bind(("", address.port))
         except OSError as error:
             raise RuntimeError(
-                f"launch: this machine cannot open port {address.port} of dist_url '{url}': {error.strerror}; "
-                "another one may be free"
+                f"launch: cannot open port {address.port} of dist_url '{url}': {error.strerror}; try another port"
             ) from error

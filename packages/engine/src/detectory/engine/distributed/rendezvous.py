@@ -1,4 +1,4 @@
-"""A part of the meeting store that belongs to this start of the processes alone."""
+"""Rendezvous store that is unique to one start of the processes."""
 
 import time
 import uuid
@@ -6,23 +6,24 @@ from datetime import timedelta
 
 import torch.distributed as dist
 
-_SECONDS_BETWEEN_LOOKS = 0.02
+_POLL_SECONDS = 0.02
 
 
 def fresh_store(store: dist.Store, rank: int, world_size: int, timeout: timedelta) -> dist.Store:
-    """Return a store that holds nothing of an earlier start.
+    """Return a store without entries of an earlier start.
 
-    `torchrun` lets restarted processes meet in the store of those that died, whose addresses are still in it. So
-    process 0 makes up a name, and tells it to each of the others in answer to a word that was never used before.
+    `torchrun` reuses its store for restarted processes, so it still contains the addresses of those that died.
+    Process 0 therefore generates a new prefix and sends it to each of the other processes as the answer to a random
+    key, which cannot have been used before.
 
     Args:
-        store: Where all processes meet.
-        rank: The number of this process.
+        store: The rendezvous store of all processes.
+        rank: The rank of this process.
         world_size: The number of processes.
-        timeout: How long to wait for the others.
+        timeout: How long to wait for the other processes.
 
     Raises:
-        RuntimeError: the others did not come in time; the message names them.
+        RuntimeError: If a process did not join in time; the message has its rank.
     """
     if rank != 0:
         own = uuid.uuid4().hex
@@ -35,11 +36,11 @@ def fresh_store(store: dist.Store, rank: int, world_size: int, timeout: timedelt
     missing = list(range(1, world_size))
     while missing:
         if time.monotonic() > end:
-            raise RuntimeError(f"process {', '.join(map(str, missing))} did not come within {timeout}")
+            raise RuntimeError(f"process {', '.join(map(str, missing))} did not join within {timeout}")
         for other in missing:
-            # An old word may be there still: whoever said it is gone, and the new one will follow.
+            # The key may be left over from a dead process. Answering it is harmless: its successor overwrites the key.
             if store.check([f"hello/{other}"]):
                 store.set(f"answer/{store.get(f'hello/{other}').decode()}", name)
         missing = [other for other in missing if not store.check([f"{name}/arrived/{other}"])]
-        time.sleep(_SECONDS_BETWEEN_LOOKS)
+        time.sleep(_POLL_SECONDS)
     return dist.PrefixStore(name, store)

@@ -1,4 +1,4 @@
-"""Checkpoints of models that are divided among processes: each writes its part, while the training goes on."""
+"""ShardedCheckpointer: asynchronous checkpoints of FSDP models, in which each process writes its own shards."""
 
 import contextlib
 import dataclasses
@@ -37,25 +37,25 @@ _logger = logging.getLogger(__name__)
 _TAG = "last_sharded_checkpoint"
 _REST = "rest.pth"
 _FLAT = StateDictOptions(flatten_optimizer_state_dict=True)
-_WHOLE = StateDictOptions(full_state_dict=True, cpu_offload=True)
+_FULL = StateDictOptions(full_state_dict=True, cpu_offload=True)
 _METADATA_MODULES = ("torch.distributed.checkpoint.metadata", "torch.distributed.checkpoint.filesystem")
 
 
 class ShardedCheckpointer(Checkpointer):
-    """Saves and resumes a trainer whose model `shard_model` divided; all processes call every method.
+    """Saves and resumes a trainer with a model sharded by `shard_model`. All processes must call every method.
 
-    A checkpoint is a folder in torch's distributed format with the parts of all processes, and `rest.pth`: iteration,
-    schedule, random generators, place in the data. `save` copies the tensors and returns; threads write. Only
-    when every part is on the disk the folder gets its name and `last_sharded_checkpoint` names it: a process killed
-    before leaves the checkpoint that was there. Another number of processes can resume it.
+    A checkpoint is a folder in torch's distributed checkpoint (DCP) format with the shards of all processes, and
+    `rest.pth` with the iteration, schedule, random states and data positions. `save` copies the tensors and returns;
+    threads write them. The folder is renamed and `last_sharded_checkpoint` updated only after all shards are on disk,
+    so that killing a process leaves the previous checkpoint valid. A different number of processes can resume it.
 
-    When the training ends, `model_final.pth` holds the whole model, for `DetectionCheckpointer` and everything
-    that reads its files.
+    At the end of the training, `model_final.pth` contains the complete model for `DetectionCheckpointer` and other
+    readers of its files.
 
     Args:
-        trainer: The trainer, with its model and optimizer.
-        save_dir: The folder of checkpoints, which all processes see.
-        max_to_keep: How many of the newest to keep; None keeps all.
+        trainer: The trainer with its model and optimizer.
+        save_dir: The checkpoint folder, on a file system that all processes share.
+        max_to_keep: Number of most recent checkpoints to keep; None keeps all.
     """
 
     def __init__(
@@ -68,14 +68,14 @@ class ShardedCheckpointer(Checkpointer):
         self.max_to_keep = max_to_keep
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="checkpoint")
         self._saving: Future[None] | None = None
-        # Threads exchange what they wrote beside the training's own collectives.
+        # A separate group: the saving threads must not interleave their collectives with those of the training.
         self._group: Any = dist.new_group(backend="gloo")
 
     def save(self, name: str, **kwargs: Any) -> None:
-        """Begin to write the folder `name`; a name that ends in `_final` also waits and writes the whole model.
+        """Start writing the folder `name`. If `name` ends in `_final`, wait and also write the complete model.
 
         Raises:
-            OSError: the checkpoint before could not be written; older ones are untouched.
+            OSError: If the previous checkpoint could not be written. Earlier ones are unaffected.
         """
         self.wait()
         unfinished = Path(self.save_dir) / f".{name}.unfinished"
@@ -87,17 +87,17 @@ class ShardedCheckpointer(Checkpointer):
             write_checkpoint({"trainer": rest, "param_groups": groups, **kwargs}, unfinished / _REST)
         synchronize()
         writer = FileSystemWriter(unfinished, sync_files=True)
-        parts = dcp.async_save(self._tensors(), storage_writer=writer, process_group=self._group)
-        self._saving = self._thread.submit(self._finish, cast("Future[Any]", parts), unfinished, name)
+        shards = dcp.async_save(self._tensors(), storage_writer=writer, process_group=self._group)
+        self._saving = self._thread.submit(self._finish, cast("Future[Any]", shards), unfinished, name)
         if name.endswith("_final"):
             self.wait()
-            self._write_whole_model(name)
+            self._write_full_model(name)
 
     def wait(self) -> None:
-        """Wait until the parts of all processes are on the disk.
+        """Wait until the shards of all processes are on disk.
 
         Raises:
-            OSError: they could not be written.
+            OSError: If they could not be written.
         """
         if self._saving is None:
             return
@@ -105,24 +105,24 @@ class ShardedCheckpointer(Checkpointer):
         try:
             saving.result()
         except (Exception, CheckpointException) as error:
-            raise OSError(f"ShardedCheckpointer.save: cannot write a part: {_shown(error)}") from error
+            raise OSError(f"ShardedCheckpointer.save: cannot write a shard: {_one_line(error)}") from error
 
     def load(self, path: str, checkpointables: list[str] | None = None) -> dict[str, Any]:
-        """Load a folder into the model, the optimizer and the trainer.
+        """Load a checkpoint folder into the model, the optimizer and the trainer.
 
         Args:
-            path: The folder; nothing is loaded when it is empty.
-            checkpointables: `[]` loads the model alone.
+            path: The folder; nothing is loaded if it is empty.
+            checkpointables: `[]` loads only the model.
 
         Returns:
-            What the folder holds besides: the `kwargs` of `save`.
+            The remaining content: the `kwargs` passed to `save`.
 
         Raises:
-            CheckpointError: the folder is damaged, is of another model, or names what no such file needs.
+            CheckpointError: If the folder is corrupt, belongs to another model, or references a disallowed global.
         """
         if not path:
             return {}
-        # A file without a model is taken for one.
+        # load_checkpoint_file returns a file without a "model" key under that key.
         rest = load_checkpoint_file(Path(path) / _REST)["model"]
         reader = _Reader(path)
         known = reader.read_metadata().state_dict_metadata
@@ -133,7 +133,7 @@ class ShardedCheckpointer(Checkpointer):
         try:
             dcp.load(tensors, storage_reader=reader, process_group=self._group)
         except (Exception, CheckpointException) as error:
-            raise CheckpointError(f"ShardedCheckpointer.load: {path}: {_shown(error)}") from error
+            raise CheckpointError(f"ShardedCheckpointer.load: {path}: {_one_line(error)}") from error
         own = {name.partition(".")[2]: value for name, value in tensors["own"].items()}
         set_model_state_dict(self.model, tensors["model"] | own)
         trainer, groups = rest.pop("trainer"), rest.pop("param_groups")
@@ -146,7 +146,7 @@ class ShardedCheckpointer(Checkpointer):
         return rest
 
     def get_checkpoint_file(self) -> str:
-        """Return the path of the last folder, `""` when there is none."""
+        """Return the path of the last checkpoint folder, or `""` if there is none."""
         tag = Path(self.save_dir) / _TAG
         if not tag.is_file():
             return ""
@@ -154,7 +154,7 @@ class ShardedCheckpointer(Checkpointer):
         return str(path) if path.is_dir() else ""
 
     def _tensors(self, own: bool = True) -> dict[str, Any]:
-        """Return what is saved and loaded; with `own` each process has its own statistics of batch normalisation."""
+        """Return the tensors to save or load. With `own`, each process has its own batch normalisation statistics."""
         model = get_model_state_dict(self.model)
         optimizer = get_optimizer_state_dict(self.model, self.trainer.optimizer, options=_FLAT)
         values = self._own_values() if own else {}
@@ -167,15 +167,15 @@ class ShardedCheckpointer(Checkpointer):
         }
 
     def _own_values(self) -> dict[str, torch.Tensor]:
-        """Return what is not divided, as `<rank>.<name>`; process 0's values stand under the model's own names."""
+        """Return the tensors that are not sharded, as `<rank>.<name>`. Rank 0 saves its own as part of the model."""
         if is_main_process():
             return {}
         state: dict[str, Any] = get_model_state_dict(self.model)
         return {f"{get_rank()}.{name}": value for name, value in state.items() if not isinstance(value, DTensor)}
 
-    def _finish(self, parts: Future[Any], unfinished: Path, name: str) -> None:
-        """Give the folder its name when it is whole."""
-        parts.result()
+    def _finish(self, shards: Future[Any], unfinished: Path, name: str) -> None:
+        """Rename the folder once it is complete."""
+        shards.result()
         if not is_main_process():
             return
         folder = unfinished.with_name(name)
@@ -183,43 +183,45 @@ class ShardedCheckpointer(Checkpointer):
         unfinished.rename(folder)
         with atomic_write(folder.with_name(_TAG), "w") as file:
             file.write(name)
-        _logger.info("saved the checkpoint %s", folder)
+        _logger.info("saved checkpoint %s", folder)
         numbered = [path for path in folder.parent.iterdir() if path.is_dir() and re.search(r"_\d{7,}$", path.name)]
         old = sorted(numbered, key=lambda path: int(path.name.rpartition("_")[2]))
         for path in old[: -self.max_to_keep] if self.max_to_keep is not None else []:
             shutil.rmtree(path, ignore_errors=True)
 
-    def _write_whole_model(self, name: str) -> None:
-        whole = get_model_state_dict(self.model, options=_WHOLE)
+    def _write_full_model(self, name: str) -> None:
+        full = get_model_state_dict(self.model, options=_FULL)
         if is_main_process():
-            write_checkpoint({"model": whole}, Path(self.save_dir) / f"{name}.pth")
+            write_checkpoint({"model": full}, Path(self.save_dir) / f"{name}.pth")
             self.tag_last_checkpoint(f"{name}.pth")
         synchronize()
 
 
 class _Reader(FileSystemReader):
-    """Reads the description of a folder without running what a pickle names: torch's own reader runs it."""
+    """Reads the metadata with a restricted unpickler; torch's own reader uses `pickle.load`, which can run code."""
 
     def read_metadata(self, *args: Any, **kwargs: Any) -> Metadata:
         with open(self._get_metadata_path(kwargs.get("rank")), "rb") as file:
             try:
                 metadata = _MetadataUnpickler(file).load()
             except Exception as error:
-                raise CheckpointError(f"ShardedCheckpointer.load: {file.name}: {_shown(error)}") from error
+                raise CheckpointError(f"ShardedCheckpointer.load: {file.name}: {_one_line(error)}") from error
         if not isinstance(metadata, Metadata):
-            raise CheckpointError(f"ShardedCheckpointer.load: {file.name}: expected torch's Metadata")
+            raise CheckpointError(f"ShardedCheckpointer.load: {file.name} does not contain DCP metadata")
         metadata.storage_meta = metadata.storage_meta or StorageMeta()
         metadata.storage_meta.load_id = self.load_id
         return metadata
 
 
 class _MetadataUnpickler(pickle.Unpickler):
+    """Allows only the dataclasses and enums of DCP's metadata, torch sizes, dtypes and layouts, and paths."""
+
     def find_class(self, module: str, name: str) -> Any:
         with contextlib.suppress(AttributeError):
-            found = getattr(importlib.import_module(module), name) if module in _METADATA_MODULES else None
-            is_data = dataclasses.is_dataclass(found) or (isinstance(found, type) and issubclass(found, enum.Enum))
-            if is_data and found.__module__ == module:
-                return found
+            target = getattr(importlib.import_module(module), name) if module in _METADATA_MODULES else None
+            is_data = dataclasses.is_dataclass(target) or (isinstance(target, type) and issubclass(target, enum.Enum))
+            if is_data and target.__module__ == module:
+                return target
         if module == "torch" and (name == "Size" or isinstance(getattr(torch, name, None), torch.dtype)):
             return getattr(torch, name)
         if (module, name) in (
@@ -228,13 +230,13 @@ class _MetadataUnpickler(pickle.Unpickler):
             ("pathlib", "WindowsPath"),
         ):
             return super().find_class(module, name)
-        raise pickle.UnpicklingError(f"it names {module}.{name}, which no checkpoint needs")
+        raise pickle.UnpicklingError(f"global {module}.{name} is not allowed in a checkpoint")
 
 
-def _shown(error: BaseException) -> str:
-    """Return one line: of the processes that failed, the first one's error."""
+def _one_line(error: BaseException) -> str:
+    """Format an error as one line. Of several failed processes, the first one's error is used."""
     if isinstance(error, CheckpointException) and error.failures:
         rank, (first, _) = next(iter(error.failures.items()))
-        return f"process {rank}: {_shown(first)}"
+        return f"process {rank}: {_one_line(first)}"
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return f"{type(error).__name__}: {lines[-1] if lines else 'no reason given'}"[:300]

@@ -1,4 +1,4 @@
-"""Batch normalisation over all processes instead of each one's own images."""
+"""Conversion of batch normalisation to statistics over all processes."""
 
 import torch
 from torch import nn
@@ -7,16 +7,16 @@ from detectory.modeling.layers import NaiveSyncBatchNorm
 
 
 def synchronize_batch_norm(model: nn.Module) -> nn.Module:
-    """Replace each batch normalisation of a model by one whose statistics are those of all processes.
+    """Replace the batch normalisation layers of a model by layers that compute statistics over all processes.
 
-    Frozen ones stay. On GPUs the new ones are torch's `SyncBatchNorm`; on the CPU, which that does not serve,
-    `NaiveSyncBatchNorm`. Parameters and statistics are kept, so are the names of the state dict.
+    Frozen layers are kept. GPU models use torch's `SyncBatchNorm`; CPU models, which it does not support, use
+    `NaiveSyncBatchNorm`. Parameters, statistics and state dict names are preserved.
 
     Args:
-        model: The model, on its device and before `DistributedDataParallel`.
+        model: The model, on its device and before it is wrapped in `DistributedDataParallel`.
 
     Returns:
-        The same model; a new module when the model itself is a batch normalisation.
+        The same model, or a new module if the model itself is a batch normalisation layer.
     """
     if any(parameter.device.type == "cuda" for parameter in model.parameters()):
         return nn.SyncBatchNorm.convert_sync_batchnorm(model)
@@ -33,7 +33,7 @@ def _replacement(norm: nn.BatchNorm2d) -> NaiveSyncBatchNorm:
         norm.num_features, norm.eps, norm.momentum, norm.affine, norm.track_running_stats, stats_mode="N"
     )
     new.load_state_dict(norm.state_dict())
-    # The parameters themselves, so that an optimizer that was built before keeps them.
+    # Share the parameters instead of copying them, so that an existing optimizer still updates them.
     new.weight, new.bias = norm.weight, norm.bias
     new.to(torch.device("cpu") if norm.weight is None else norm.weight.device)
     return new.train(norm.training)

@@ -1,4 +1,4 @@
-"""Hooks: what a training does besides its iterations."""
+"""Hooks for checkpoints, evaluation, learning rate, logging, profiling and early stopping."""
 
 from detectory.engine.hooks.callback import CallbackHook
 from detectory.engine.hooks.checkpoints import BestCheckpointer, PeriodicCheckpointer

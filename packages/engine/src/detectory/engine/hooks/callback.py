@@ -1,4 +1,4 @@
-"""A hook made of functions."""
+"""CallbackHook: a hook made of functions."""
 
 from collections.abc import Callable
 from typing import Any
@@ -9,7 +9,7 @@ Callback = Callable[[Any], None]
 
 
 class CallbackHook(HookBase):
-    """Calls functions of the trainer at the moments of `HookBase`; each may be None.
+    """Calls functions with the trainer at the points of `HookBase`. Each function may be None.
 
     Args:
         before_train: Called before the first iteration.
@@ -32,23 +32,23 @@ class CallbackHook(HookBase):
         self._after_train = after_train
 
     def before_train(self) -> None:
-        """Call the function of this moment."""
+        """Call the function for this point."""
         if self._before_train:
             self._before_train(self.trainer)
 
     def after_train(self) -> None:
-        """Call the function of this moment and let go of all: they often hold the trainer itself."""
+        """Call the function for this point, and release all functions: they often reference the trainer."""
         if self._after_train:
             self._after_train(self.trainer)
         del self._before_train, self._after_train
         del self._before_step, self._after_step
 
     def before_step(self) -> None:
-        """Call the function of this moment."""
+        """Call the function for this point."""
         if self._before_step:
             self._before_step(self.trainer)
 
     def after_step(self) -> None:
-        """Call the function of this moment."""
+        """Call the function for this point."""
         if self._after_step:
             self._after_step(self.trainer)

@@ -1,4 +1,4 @@
-"""Checkpoints during a training: every so often, and of the best model."""
+"""PeriodicCheckpointer and BestCheckpointer: checkpoints at fixed intervals and of the best model."""
 
 import contextlib
 import json
@@ -17,17 +17,17 @@ _logger = logging.getLogger(__name__)
 
 
 class PeriodicCheckpointer(PeriodicSaver, HookBase):
-    """Saves every `period` iterations, at the end, and when the training is stopped early.
+    """Saves every `period` iterations, at the end, and if the training is stopped early.
 
-    With several processes every one of them must have this hook: each adds its random generators and its position in
-    the data. Only the checkpointer of the main process writes.
+    All processes must register this hook, because each contributes its random state and data position. Only the main
+    process writes.
 
     Args:
-        checkpointer: Saves the files.
-        period: Iterations between two checkpoints.
-        max_iter: By default the trainer's.
-        max_to_keep: How many of the newest to keep; None keeps all.
-        file_prefix: How the files' names begin.
+        checkpointer: Writes the files.
+        period: Number of iterations between checkpoints.
+        max_iter: Total number of iterations; by default the trainer's.
+        max_to_keep: Number of most recent checkpoints to keep; None keeps all.
+        file_prefix: Prefix of the file names.
     """
 
     def __init__(
@@ -42,11 +42,11 @@ class PeriodicCheckpointer(PeriodicSaver, HookBase):
         self._saved = -1
 
     def before_train(self) -> None:
-        """Take the number of iterations from the trainer."""
+        """Set the number of iterations from the trainer."""
         self.max_iter = self.trainer.max_iter
 
     def after_step(self) -> None:
-        """Save when it is time."""
+        """Save if the period has elapsed."""
         iteration = self.trainer.iter
         if (iteration + 1) % self.period == 0 or iteration >= self.trainer.max_iter - 1:
             self.trainer.synchronize_state()
@@ -54,7 +54,7 @@ class PeriodicCheckpointer(PeriodicSaver, HookBase):
             self._saved = iteration
 
     def after_train(self) -> None:
-        """Save where a training that was told to stop ends, and wait for what is still being written."""
+        """Save a checkpoint if the training was stopped early, and wait for pending writes."""
         if self.trainer.stop_reason is not None and self._saved != self.trainer.iter:
             self.trainer.synchronize_state()
             self.save(f"{self.file_prefix}_{self.trainer.iter:07d}", iteration=self.trainer.iter)
@@ -62,21 +62,22 @@ class PeriodicCheckpointer(PeriodicSaver, HookBase):
 
 
 class BestCheckpointer(HookBase):
-    """Saves the model whenever a metric in the storage is better than it ever was.
+    """Saves the model whenever a metric exceeds its previous best value.
 
-    It should come after the hook that computes the metric. The best value stands in `<file_prefix>.json` beside the
-    checkpoint, so that an interrupted training continues the comparison.
+    Must be registered after the hook that computes the metric. The best value is stored in `<file_prefix>.json` next
+    to the checkpoint, so that a resumed training continues the comparison.
 
     Args:
-        eval_period: Iterations between two looks at the metric, that of the evaluation; 0 looks at the end only.
-        checkpointer: Saves the file.
-        val_metric: The metric's name in the storage, e.g. `"bbox/AP"`.
-        mode: `"max"` when larger is better, `"min"` when smaller is.
-        file_prefix: The file's name without suffix.
-        weights: Gives the context in which the model has the weights to save, e.g. their moving average.
+        eval_period: Number of iterations between checks, equal to the period of the evaluation. 0 checks only at the
+            end.
+        checkpointer: Writes the file.
+        val_metric: Name of the metric in the event storage, such as `"bbox/AP"`.
+        mode: `"max"` if larger values are better, `"min"` if smaller values are better.
+        file_prefix: The file name without suffix.
+        weights: Returns a context in which the model has the weights to save, such as a moving average.
 
     Raises:
-        ValueError: another mode.
+        ValueError: If `mode` is neither `"max"` nor `"min"`.
     """
 
     def __init__(
@@ -101,7 +102,7 @@ class BestCheckpointer(HookBase):
         self.best_iter: int | None = None
 
     def before_train(self) -> None:
-        """Read the best value of an interrupted training."""
+        """Restore the best value of an interrupted training."""
         record = self._record()
         if self.trainer.start_iter > 0 and record.is_file():
             best = json.loads(record.read_text(encoding="utf-8"))
@@ -109,34 +110,34 @@ class BestCheckpointer(HookBase):
                 self.best_metric, self.best_iter = best["value"], best["iteration"]
 
     def after_step(self) -> None:
-        """Look at the metric when it is time."""
+        """Check the metric if the period has elapsed."""
         done = self.trainer.iter + 1
         if self._period > 0 and done % self._period == 0 and done != self.trainer.max_iter:
-            self._look()
+            self._check()
 
     def after_train(self) -> None:
-        """Look at the metric of a training that has reached its end."""
+        """Check the metric at the end of a complete training."""
         if self.trainer.iter + 1 >= self.trainer.max_iter:
-            self._look()
+            self._check()
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the best value so far."""
+        """Return the best value and its iteration."""
         return {} if self.best_metric is None else {"best_metric": self.best_metric, "best_iter": self.best_iter}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Continue from the best value so far."""
+        """Restore the best value and its iteration."""
         self.best_metric, self.best_iter = state["best_metric"], state["best_iter"]
 
-    def _look(self) -> None:
+    def _check(self) -> None:
         if self._metric not in self.trainer.storage.latest():
             _logger.warning(
-                "BestCheckpointer: the storage holds no '%s' in iteration %d", self._metric, self.trainer.iter
+                "BestCheckpointer: no metric '%s' in the storage at iteration %d", self._metric, self.trainer.iter
             )
             return
         value, iteration = self.trainer.storage.latest()[self._metric]
         if not math.isfinite(value) or iteration == self.best_iter or not self._is_better(value):
             return
-        _logger.info("the best %s so far is %.4f in iteration %d", self._metric, value, iteration)
+        _logger.info("new best %s: %.4f at iteration %d", self._metric, value, iteration)
         self.best_metric, self.best_iter = value, iteration
         with self._weights():
             self._save(iteration)

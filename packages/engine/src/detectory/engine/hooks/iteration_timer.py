@@ -1,4 +1,4 @@
-"""How long iterations take."""
+"""IterationTimer: measures the duration of iterations."""
 
 import datetime
 import logging
@@ -10,12 +10,12 @@ _logger = logging.getLogger(__name__)
 
 
 class IterationTimer(HookBase):
-    """Puts the seconds of each iteration into the storage as `time` and logs a summary at the end.
+    """Logs the duration of each iteration in seconds as `time`, and a summary at the end.
 
-    It should be the first hook: what hooks before it do is not measured.
+    Should be the first hook, because the time of hooks before it is not measured.
 
     Args:
-        warmup_iter: So many iterations at the start are not counted; they are slower than the rest.
+        warmup_iter: Number of initial iterations to ignore, which are slower.
     """
 
     def __init__(self, warmup_iter: int = 3) -> None:
@@ -25,16 +25,16 @@ class IterationTimer(HookBase):
         self._counted = 0
 
     def before_train(self) -> None:
-        """Start the clock."""
+        """Start the timer of the training."""
         self._start_of_training = time.perf_counter()
         self._seconds_of_steps, self._counted = 0.0, 0
 
     def before_step(self) -> None:
-        """Start the clock of the iteration."""
+        """Start the timer of the iteration."""
         self._start_of_step = time.perf_counter()
 
     def after_step(self) -> None:
-        """Put the iteration's seconds into the storage."""
+        """Log the duration of the iteration."""
         seconds = time.perf_counter() - self._start_of_step
         if self.trainer.iter - self.trainer.start_iter + 1 > self._warmup_iter:
             self.trainer.storage.put_scalar("time", seconds)
@@ -42,7 +42,7 @@ class IterationTimer(HookBase):
             self._counted += 1
 
     def after_train(self) -> None:
-        """Log the mean speed, and how much of the time went into hooks."""
+        """Log the mean duration and the total time spent in hooks."""
         if not self._counted:
             return
         total = time.perf_counter() - self._start_of_training

@@ -1,4 +1,4 @@
-"""The learning rate, changed after every iteration."""
+"""LRScheduler: updates and logs the learning rate."""
 
 import warnings
 from collections import Counter
@@ -12,12 +12,12 @@ from detectory.engine.trainers.training_loop import HookBase
 
 
 class LRScheduler(HookBase):
-    """Steps a scheduler after every iteration and puts the learning rate into the storage as `lr`.
+    """Steps a scheduler after each iteration and logs the learning rate as `lr`.
 
     Args:
-        optimizer: The trainer's by default.
-        scheduler: A torch scheduler, or a `ParamScheduler` whose value multiplies the optimizer's learning
-            rates; the trainer's by default.
+        optimizer: The optimizer; by default the trainer's.
+        scheduler: A torch scheduler, or a `ParamScheduler` that returns the factor of the optimizer's learning rates.
+            By default the trainer's.
     """
 
     def __init__(
@@ -30,11 +30,11 @@ class LRScheduler(HookBase):
         self._group = 0
 
     def before_train(self) -> None:
-        """Find the optimizer and the scheduler, and set the rate of the first iteration."""
+        """Resolve the optimizer and the scheduler, and set the learning rate of the first iteration."""
         optimizer = self._optimizer or self.trainer.optimizer
         self._optimizer = optimizer
         if isinstance(self.scheduler, ParamScheduler):
-            # The multiplier depends on the iteration alone, so that a resumed training needs no state of it.
+            # The factor depends only on the iteration, so resuming requires no scheduler state.
             self._scheduler = LRMultiplier(
                 optimizer, self.scheduler, self.trainer.max_iter, last_iter=self.trainer.iter - 1
             )
@@ -42,9 +42,10 @@ class LRScheduler(HookBase):
 
     @staticmethod
     def get_best_param_group_id(optimizer: torch.optim.Optimizer) -> int:
-        """Return the index of the parameter group whose learning rate tells most.
+        """Return the index of the parameter group with the most representative learning rate.
 
-        It is the group with the most parameters; when each group has one, the first of those with the commonest rate.
+        This is the group with the most parameters. If every group has one parameter, it is the first group with the
+        most common learning rate.
         """
         sizes = [len(group["params"]) for group in optimizer.param_groups]
         if max(sizes) > 1:
@@ -53,7 +54,7 @@ class LRScheduler(HookBase):
         return rates.index(Counter(rates).most_common(1)[0][0])
 
     def after_step(self) -> None:
-        """Tell the rate of this iteration and set that of the next."""
+        """Log the learning rate of this iteration and set that of the next."""
         assert self._optimizer is not None, "before_train has run"
         rate = self._optimizer.param_groups[self._group]["lr"]
         self.trainer.storage.put_scalar("lr", rate, smoothing_hint=False)
@@ -61,20 +62,20 @@ class LRScheduler(HookBase):
             self.scheduler.step()
             return
         with warnings.catch_warnings():
-            # float16's scaler leaves out the first updates until it has its scale; torch takes that for a mistake.
+            # The float16 scaler skips the first updates while it searches for its scale; torch warns about these.
             warnings.filterwarnings("ignore", message=r"Detected call of `lr_scheduler\.step\(\)` before")
             self.scheduler.step()
 
     @property
     def scheduler(self) -> Any:
-        """The scheduler: the one given, or the trainer's."""
+        """The scheduler passed to the constructor, or the trainer's."""
         return self._scheduler or self.trainer.scheduler
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the state of a torch scheduler."""
+        """Return the state of a torch scheduler; a `ParamScheduler` has none."""
         return self.scheduler.state_dict() if isinstance(self.scheduler, TorchScheduler) else {}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Continue the schedule of a torch scheduler."""
+        """Restore the state of a torch scheduler."""
         if isinstance(self.scheduler, TorchScheduler):
             self.scheduler.load_state_dict(state)

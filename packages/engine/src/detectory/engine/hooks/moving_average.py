@@ -1,7 +1,7 @@
-"""An exponential moving average of a model's weights.
+"""MovingAverage: an exponential moving average of a model's weights.
 
-Source: Polyak and Juditsky, "Acceleration of Stochastic Approximation by Averaging", 1992; the decay that grows in the
-first iterations is that of TensorFlow's ExponentialMovingAverage.
+Source: Polyak and Juditsky, "Acceleration of Stochastic Approximation by Averaging", 1992. The increasing decay in the
+first iterations follows TensorFlow's ExponentialMovingAverage.
 """
 
 import contextlib
@@ -16,19 +16,19 @@ from detectory.engine.trainers.training_loop import HookBase
 
 
 class MovingAverage(HookBase):
-    """Averages a model's parameters and buffers after every iteration; the training itself is not changed.
+    """Averages a model's parameters and buffers after each iteration, without affecting the training.
 
-    The average is part of checkpoints. Integer buffers, such as counters, are copied.
+    The average is saved in checkpoints. Integer buffers such as counters are copied instead of averaged.
 
     Args:
-        model: The model; wrappers for several processes are looked through.
-        decay: How much of the average stays in each iteration, in [0, 1). In the n-th iteration at most
-            `(1 + n) / (10 + n)` stays, so that the first weights are forgotten soon.
-        checkpointer: With one, the average is written as `<file_prefix>.pth` when the training ends.
-        file_prefix: The file's name without suffix.
+        model: The model; wrappers for distributed training are removed.
+        decay: Weight of the previous average, in [0, 1). In the n-th iteration it is at most `(1 + n) / (10 + n)`, so
+            that the initial weights are forgotten quickly.
+        checkpointer: If given, the average is written to `<file_prefix>.pth` at the end of the training.
+        file_prefix: The file name without suffix.
 
     Raises:
-        ValueError: `decay` is outside of [0, 1).
+        ValueError: If `decay` is not in [0, 1).
     """
 
     def __init__(
@@ -48,15 +48,15 @@ class MovingAverage(HookBase):
         self._average = {name: tensor.detach().clone() for name, tensor in self._model.state_dict().items()}
 
     def before_train(self) -> None:
-        """Start from the weights that the training starts from."""
+        """Initialize the average with the weights at the start of the training."""
         if self._updates == 0:
             self._average = {name: tensor.detach().clone() for name, tensor in self._model.state_dict().items()}
 
     @torch.no_grad()
     def after_step(self) -> None:
-        """Move the average towards the model's weights."""
+        """Update the average."""
         self._updates += 1
-        stays = min(self._decay, (1 + self._updates) / (10 + self._updates))
+        decay = min(self._decay, (1 + self._updates) / (10 + self._updates))
         floats, targets = [], []
         for name, value in self._model.state_dict().items():
             if value.is_floating_point():
@@ -64,10 +64,10 @@ class MovingAverage(HookBase):
                 targets.append(value)
             else:
                 self._average[name].copy_(value)
-        torch._foreach_lerp_(floats, targets, 1 - stays)
+        torch._foreach_lerp_(floats, targets, 1 - decay)
 
     def after_train(self) -> None:
-        """Write the average of a training that has reached its end."""
+        """Write the average at the end of a complete training."""
         checkpointer = self._checkpointer
         if checkpointer is None or not checkpointer.save_to_disk or self.trainer.iter + 1 < self.trainer.max_iter:
             return
@@ -75,7 +75,7 @@ class MovingAverage(HookBase):
 
     @contextlib.contextmanager
     def applied(self) -> Iterator[None]:
-        """Let the model have the averaged weights inside the block, e.g. to evaluate them."""
+        """Use the averaged weights in the model inside the block, for example to evaluate them."""
         own = {name: tensor.detach().clone() for name, tensor in self._model.state_dict().items()}
         self._model.load_state_dict(self._average)
         try:
@@ -88,7 +88,7 @@ class MovingAverage(HookBase):
         return {"updates": self._updates, "average": self._average}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Continue from a state."""
+        """Restore a state."""
         self._updates = state["updates"]
         for name, tensor in state["average"].items():
             self._average[name].copy_(tensor)

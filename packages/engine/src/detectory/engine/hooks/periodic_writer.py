@@ -1,4 +1,4 @@
-"""Writing of events every so many iterations."""
+"""PeriodicWriter: runs event writers at fixed intervals."""
 
 from collections.abc import Sequence
 
@@ -7,30 +7,30 @@ from detectory.engine.trainers.training_loop import HookBase
 
 
 class PeriodicWriter(HookBase):
-    """Lets writers write every `period` iterations and after the last one; then it closes them.
+    """Runs event writers every `period` iterations and after the last one, and closes them at the end.
 
     Args:
-        writers: Where events go.
-        period: Iterations between two writes; it does not change what is written.
+        writers: The event writers.
+        period: Number of iterations between writes. It does not affect the values that are written.
 
     Raises:
-        TypeError: one of `writers` is none.
+        TypeError: If one of `writers` is not an `EventWriter`.
     """
 
     def __init__(self, writers: Sequence[EventWriter], period: int = 20) -> None:
         for writer in writers:
             if not isinstance(writer, EventWriter):
-                raise TypeError(f"PeriodicWriter: expected writers (EventWriter), got {type(writer).__name__}")
+                raise TypeError(f"PeriodicWriter: writers must be EventWriter instances, got {type(writer).__name__}")
         self._writers = list(writers)
         self._period = period
 
     def after_step(self) -> None:
-        """Write when it is time."""
+        """Write if the period has elapsed."""
         if (self.trainer.iter + 1) % self._period == 0 or self.trainer.iter == self.trainer.max_iter - 1:
             self._write()
 
     def after_train(self) -> None:
-        """Write what hooks measured after the last iteration, and close."""
+        """Write the events logged by other hooks after the last iteration, and close the writers."""
         self._write()
         for writer in self._writers:
             writer.close()

@@ -1,4 +1,4 @@
-"""Batch normalisation's statistics as true means over many batches instead of a moving average.
+"""PreciseBN: batch normalisation statistics averaged over many batches instead of a moving average.
 
 Source: Wu and Johnson, "Rethinking 'Batch' in BatchNorm", 2021, section 3.
 """
@@ -13,22 +13,22 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from detectory.core.events import EventStorage
-from detectory.engine.trainers.random_state import undisturbed_random_state
+from detectory.engine.trainers.random_state import preserved_random_state
 from detectory.engine.trainers.training_loop import HookBase
 
 _logger = logging.getLogger(__name__)
 
 
 class PreciseBN(HookBase):
-    """Replaces the moving averages of batch normalisation by true means, every `period` iterations and at the end.
+    """Replaces the running statistics of batch normalisation by averages, every `period` iterations and at the end.
 
-    It should come before the hooks that evaluate and save.
+    Should be registered before the hooks that evaluate and save.
 
     Args:
-        period: Iterations between two updates; 0 updates at the end only.
-        model: Its batch normalisations in training mode are updated.
-        data_loader: Batches that `model` takes; each update continues where the last one stopped.
-        num_iter: Batches for one update.
+        period: Number of iterations between updates. 0 updates only at the end.
+        model: The model, whose batch normalisation layers in training mode are updated.
+        data_loader: Batches for the model. Each update continues where the previous one stopped.
+        num_iter: Number of batches per update.
     """
 
     def __init__(self, period: int, model: nn.Module, data_loader: Iterable[Any], num_iter: int) -> None:
@@ -38,27 +38,27 @@ class PreciseBN(HookBase):
         self._num_iter = num_iter
         self._disabled = not get_bn_modules(model)
         if self._disabled:
-            _logger.info("PreciseBN is off: the model has no batch normalisation in training mode")
+            _logger.info("PreciseBN is disabled: the model has no batch normalisation in training mode")
         self._iterator: Iterator[Any] | None = None
 
     def after_step(self) -> None:
-        """Update when it is time."""
+        """Update if the period has elapsed."""
         done = self.trainer.iter + 1
         if done == self.trainer.max_iter or (self._period > 0 and done % self._period == 0):
             self.update_stats()
 
     def update_stats(self) -> None:
-        """Update now; the losses of these batches do not enter the training's storage."""
+        """Update the statistics now. Losses of these batches are not logged."""
         if self._disabled:
             return
-        with undisturbed_random_state(), EventStorage():
+        with preserved_random_state(), EventStorage():
             if self._iterator is None:
                 self._iterator = iter(self._loader)
             update_bn_stats(self._model, self._iterator, self._num_iter)
 
 
 def get_bn_modules(model: nn.Module) -> list[nn.Module]:
-    """Return the batch normalisations of a model that are in training mode and keep statistics."""
+    """Return the batch normalisation layers that are in training mode and track running statistics."""
     return [
         module
         for module in model.modules()
@@ -67,7 +67,7 @@ def get_bn_modules(model: nn.Module) -> list[nn.Module]:
 
 
 class _MeanStatistics:
-    """Collects the mean and the variance of one layer's batches."""
+    """Accumulates the mean and variance of one layer over batches."""
 
     def __init__(self, module: Any) -> None:
         self.module = module
@@ -78,9 +78,9 @@ class _MeanStatistics:
         self.batches = 0
 
     def add(self) -> None:
-        """Take the statistics of the batch that has just run; momentum 1 makes them the layer's own."""
+        """Add the statistics of the last batch, which are the layer's running statistics because momentum is 1."""
         mean = self.module.running_mean
-        # The layer keeps the unbiased variance of the batch; means of squares need the plain one.
+        # The layer stores the unbiased variance, but averaging squares requires the biased one.
         variance = self.module.running_var * ((self.values - 1) / self.values)
         self.batches += 1
         self.mean += (mean - self.mean) / self.batches
@@ -98,19 +98,19 @@ class _MeanStatistics:
 def update_bn_stats(
     model: nn.Module, data_loader: Iterable[Any], num_iters: int = 200, progress: str | None = None
 ) -> None:
-    """Replace the running statistics of all batch normalisations in training mode by means over `num_iters` batches.
+    """Replace the running statistics of batch normalisation layers in training mode by averages over batches.
 
-    Mean and variance are those of all batches taken as one, when batches are equally large. Other layers with a state
-    that changes in the forward pass change theirs.
+    With batches of equal size, the result is the mean and variance of all batches combined. Other layers that change
+    their state in the forward pass change it here too.
 
     Args:
-        model: Its parameters stay as they are.
-        data_loader: Batches that `model` takes.
-        num_iters: The number of batches.
-        progress: `"log"` logs the progress every tenth of the way, None is silent.
+        model: The model; its parameters are not changed.
+        data_loader: Batches for the model.
+        num_iters: Number of batches.
+        progress: `"log"` logs the progress at every tenth of the batches; None logs nothing.
 
     Raises:
-        ValueError: the loader ends before `num_iters` batches, or `progress` is another word.
+        ValueError: If the loader has fewer than `num_iters` batches, or `progress` is unknown.
     """
     if progress not in (None, "log", "tqdm"):
         raise ValueError(f"update_bn_stats: progress must be None or 'log', got '{progress}'")
@@ -129,7 +129,7 @@ def update_bn_stats(
                 statistics.add()
             done += 1
             if progress and done % max(num_iters // 10, 1) == 0:
-                _logger.info("batch statistics: %d of %d batches", done, num_iters)
+                _logger.info("batch normalisation statistics: batch %d of %d", done, num_iters)
     finally:
         for module, momentum in zip(modules, momenta, strict=True):
             module.momentum = momentum

@@ -1,4 +1,4 @@
-"""Profiles of some iterations, and of memory."""
+"""Profilers of operators and GPU memory."""
 
 import logging
 import os
@@ -15,15 +15,15 @@ _logger = logging.getLogger(__name__)
 
 
 class TorchProfiler(HookBase):
-    """Profiles chosen iterations with `torch.profiler` and saves each as a trace for `chrome://tracing`.
+    """Profiles selected iterations with `torch.profiler` and saves traces for `chrome://tracing`.
 
     Args:
-        enable_predicate: Takes the trainer before each iteration and says whether to profile it, e.g.
-            `lambda trainer: 10 < trainer.iter < 20`. The first iterations are slower than the rest.
-        output_dir: The folder of `profiler_iter<N>.json`; also of `profiler_iter<N>.txt`, the table of the
-            operators that took longest.
-        activities: As of `torch.profiler.profile`.
-        save_tensorboard: Also save to `<output_dir>/log`, for TensorBoard's profile page.
+        enable_predicate: Called with the trainer before each iteration; returns whether to profile it, for example
+            `lambda trainer: 10 < trainer.iter < 20`. The first iterations are slower than the others.
+        output_dir: The folder for the traces, `profiler_iter<N>.json`, and for tables of the slowest operators,
+            `profiler_iter<N>.txt`.
+        activities: See `torch.profiler.profile`.
+        save_tensorboard: Also save to `<output_dir>/log`, for TensorBoard's profiler page.
     """
 
     def __init__(
@@ -41,7 +41,7 @@ class TorchProfiler(HookBase):
         self._profiler: Any = None
 
     def before_step(self) -> None:
-        """Start the profiler when this iteration is chosen."""
+        """Start the profiler if this iteration is selected."""
         if not self._enable_predicate(self.trainer):
             return
         on_trace_ready = None
@@ -58,7 +58,7 @@ class TorchProfiler(HookBase):
         self._profiler.__enter__()
 
     def after_step(self) -> None:
-        """Stop the profiler and save what it saw."""
+        """Stop the profiler and save the results."""
         if self._profiler is None:
             return
         self._profiler.__exit__(None, None, None)
@@ -69,20 +69,20 @@ class TorchProfiler(HookBase):
     def _save(self, name: str) -> None:
         self._output_dir.mkdir(parents=True, exist_ok=True)
         if not self._save_tensorboard:
-            # A profile can be exported once, and TensorBoard's handler has done it.
+            # A profile can only be exported once, and TensorBoard's handler has exported it.
             self._profiler.export_chrome_trace(str(self._output_dir / f"{name}.json"))
         table = self._profiler.key_averages().table(sort_by="self_cpu_time_total", row_limit=15)
         (self._output_dir / f"{name}.txt").write_text(table, encoding="utf-8")
-        _logger.info("profile of iteration %d is in %s", self.trainer.iter, self._output_dir)
+        _logger.info("saved the profile of iteration %d to %s", self.trainer.iter, self._output_dir)
 
 
 class AutogradProfiler(TorchProfiler):
-    """Profiles chosen iterations with `torch.autograd.profiler` and saves each as a trace for `chrome://tracing`.
+    """Profiles selected iterations with `torch.autograd.profiler` and saves traces for `chrome://tracing`.
 
     Args:
-        enable_predicate: As of `TorchProfiler`.
-        output_dir: As of `TorchProfiler`.
-        use_cuda: Also measure the GPU's kernels.
+        enable_predicate: See `TorchProfiler`.
+        output_dir: See `TorchProfiler`.
+        use_cuda: Also measure GPU kernels.
     """
 
     def __init__(
@@ -92,7 +92,7 @@ class AutogradProfiler(TorchProfiler):
         self._use_cuda = use_cuda
 
     def before_step(self) -> None:
-        """Start the profiler when this iteration is chosen."""
+        """Start the profiler if this iteration is selected."""
         if self._enable_predicate(self.trainer):
             device = "cuda" if self._use_cuda and torch.cuda.is_available() else None
             self._profiler = torch.autograd.profiler.profile(use_device=device)
@@ -100,11 +100,11 @@ class AutogradProfiler(TorchProfiler):
 
 
 class TorchMemoryStats(HookBase):
-    """Logs the GPU memory that torch holds, every `period` iterations; silent without a GPU.
+    """Logs torch's GPU memory usage every `period` iterations. Does nothing without a GPU.
 
     Args:
-        period: Iterations between two messages.
-        max_runs: The number of messages.
+        period: Number of iterations between messages.
+        max_runs: Maximum number of messages.
     """
 
     def __init__(self, period: int = 20, max_runs: int = 10) -> None:
@@ -113,18 +113,18 @@ class TorchMemoryStats(HookBase):
         self._runs = 0
 
     def after_step(self) -> None:
-        """Log when it is time."""
+        """Log if the period has elapsed."""
         if self._runs >= self._max_runs or not torch.cuda.is_available():
             return
         if (self.trainer.iter + 1) % self._period and self.trainer.iter != self.trainer.max_iter - 1:
             return
-        kinds = {
+        sizes = {
             "reserved": torch.cuda.memory_reserved(),
-            "most reserved": torch.cuda.max_memory_reserved(),
+            "max reserved": torch.cuda.max_memory_reserved(),
             "allocated": torch.cuda.memory_allocated(),
-            "most allocated": torch.cuda.max_memory_allocated(),
+            "max allocated": torch.cuda.max_memory_allocated(),
         }
-        shown = ", ".join(f"{name} {size / 2**20:.0f} MiB" for name, size in kinds.items())
+        shown = ", ".join(f"{name} {size / 2**20:.0f} MiB" for name, size in sizes.items())
         _logger.info("iteration %d: GPU memory: %s", self.trainer.iter, shown)
         self._runs += 1
         torch.cuda.reset_peak_memory_stats()

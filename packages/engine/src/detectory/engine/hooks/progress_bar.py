@@ -1,4 +1,4 @@
-"""A live line at the bottom of the terminal."""
+"""ProgressBar: a live progress bar in the terminal."""
 
 import sys
 import time
@@ -14,13 +14,13 @@ _SECONDS_BETWEEN_UPDATES = 0.2
 
 
 class ProgressBar(HookBase):
-    """Shows iteration, losses, learning rate, time left and memory while the training runs.
+    """Shows the iteration, losses, learning rate, remaining time and GPU memory during training.
 
-    It stays silent when the output is no terminal, so that log files hold no control characters.
+    Disabled if the output is not a terminal, so that log files contain no control characters.
 
     Args:
-        console: Where to draw, the terminal's error stream by default.
-        losses: Show at most so many losses besides the total.
+        console: The console to draw on; by default stderr.
+        losses: Maximum number of losses to show besides the total.
     """
 
     def __init__(self, console: Console | None = None, losses: int = 4) -> None:
@@ -30,7 +30,7 @@ class ProgressBar(HookBase):
         self._last = 0.0
 
     def before_train(self) -> None:
-        """Draw the bar."""
+        """Start the progress bar."""
         if not self._console.is_terminal:
             return
         self._progress = Progress(
@@ -46,7 +46,7 @@ class ProgressBar(HookBase):
         self._progress.add_task("", total=self.trainer.max_iter, completed=self.trainer.start_iter, status="")
 
     def after_step(self) -> None:
-        """Move the bar, a few times in a second at most."""
+        """Update the progress bar, at most five times per second."""
         if self._progress is None or time.monotonic() - self._last < _SECONDS_BETWEEN_UPDATES:
             return
         self._last = time.monotonic()
@@ -54,14 +54,14 @@ class ProgressBar(HookBase):
         self._progress.update(self._progress.task_ids[0], completed=self.trainer.iter + 1, status=status)
 
     def after_train(self) -> None:
-        """Remove the bar."""
+        """Remove the progress bar."""
         if self._progress is not None:
             self._progress.stop()
             self._progress = None
 
 
 def describe_progress(trainer: Any, losses: int = 4) -> str:
-    """Return time left, losses (median of 20 iterations), learning rate and GPU memory of a running training."""
+    """Describe the remaining time, losses (median of 20 iterations), learning rate and GPU memory."""
     histories = trainer.storage.histories()
     parts = []
     if "time" in histories:

@@ -1,4 +1,4 @@
-"""An orderly end when the system asks the process to leave."""
+"""StopOnSignal: stops the training cleanly on SIGTERM."""
 
 import signal
 import threading
@@ -9,48 +9,48 @@ from detectory.engine.trainers.training_loop import HookBase
 
 
 class StopOnSignal(HookBase):
-    """Ends the training after the current iteration when SIGTERM arrives, so that the checkpointer can save.
+    """Stops the training after the current iteration if SIGTERM is received, so that a checkpoint can be saved.
 
-    Outside of the main thread no signal can be caught; then the hook does nothing.
+    Does nothing outside of the main thread, where signals cannot be handled.
 
     Args:
-        signals: The signals to obey.
-        period: With several processes they agree on stopping every so many iterations.
+        signals: The signals to handle.
+        period: Number of iterations between exchanges of received signals, if there are several processes.
     """
 
     def __init__(self, signals: tuple[signal.Signals, ...] = (signal.SIGTERM,), period: int = 10) -> None:
         self._signals = signals
         self._period = period
         self._received: signal.Signals | None = None
-        self._obeyed: signal.Signals | None = None
+        self._stopped_by: signal.Signals | None = None
         self._previous: dict[signal.Signals, Any] = {}
 
     def before_train(self) -> None:
-        """Start listening."""
+        """Install the signal handlers."""
         if threading.current_thread() is threading.main_thread():
             self._previous = {number: signal.signal(number, self._remember) for number in self._signals}
 
     def after_step(self) -> None:
-        """Stop the training when a signal has come, in all processes after the same iteration."""
+        """Stop the training if a signal was received, after the same iteration in all processes."""
         received = self._received is not None
         if get_world_size() > 1:
             if (self.trainer.iter + 1) % self._period:
                 return
             received = any(all_gather(received))
         if received:
-            self._obeyed = self._received or self._signals[0]
-            self.trainer.stop(f"{self._obeyed.name} asked to leave")
+            self._stopped_by = self._received or self._signals[0]
+            self.trainer.stop(f"received {self._stopped_by.name}")
 
     def after_train(self) -> None:
-        """Give the signals back to whoever had them."""
+        """Restore the previous signal handlers."""
         for number, handler in self._previous.items():
             signal.signal(number, handler)
         self._previous = {}
 
     @property
-    def obeyed(self) -> signal.Signals | None:
-        """The signal that ended the training, in this process or another one; None while none did."""
-        return self._obeyed
+    def received(self) -> signal.Signals | None:
+        """The signal that stopped the training, received by this or another process, or None."""
+        return self._stopped_by
 
     def _remember(self, number: int, _: Any) -> None:
         self._received = signal.Signals(number)

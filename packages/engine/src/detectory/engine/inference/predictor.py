@@ -1,10 +1,9 @@
-"""Predictor runs a model on pictures as they come: files, folders' files, arrays; one by one or in batches."""
+"""Predictor: inference on images, files and video frames, one by one or in batches."""
 
 import itertools
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -12,24 +11,24 @@ from torch import nn
 
 from detectory.data.images import read_image
 from detectory.data.transforms import Augmentation, ResizeShortestEdge
-from detectory.structures import Instances
+from detectory.structures import Instances, ModelInput, ModelOutput
 
 #: A path, or an RGB array (H, W, 3) uint8.
-Picture = str | os.PathLike[str] | np.ndarray
+ImageSource = str | os.PathLike[str] | np.ndarray
 
 
 class Predictor:
-    """Resizes pictures, runs a model on them and gives its outputs in the pixels of the original picture.
+    """Resizes images, runs a model on them and returns its outputs at the original image size.
 
     Args:
-        model: A meta-architecture; it is set to evaluation and moved to `device`.
-        resize: How a picture is resized first; by default its shorter side to 800 pixels, the longer to at most 1333.
-        device: Where the model runs; by default where it is.
-        channels_last: Keep weights and activations in channels-last memory, which convolutions on CPUs and recent
-            GPUs prefer; the outputs are the same up to rounding.
-        mix_sizes: Let pictures of different size share a batch, which keeps a GPU busy. The smaller ones are padded to
-            the largest, and what a model finds near their rims may change a little. Without it only pictures that
-            the model pads to the same size go through it together, and a batch gives what its pictures give alone.
+        model: A meta-architecture. It is set to evaluation mode and moved to `device`.
+        resize: How to resize images; by default the shorter side to 800 pixels and the longer side to at most 1333.
+        device: The device of the model; unchanged by default.
+        channels_last: Use the channels-last memory layout, which is faster for convolutions on CPUs and recent GPUs.
+            The outputs are equal up to rounding.
+        mix_sizes: Whether images of different sizes can share a batch, which improves GPU utilisation. Smaller images
+            are padded to the largest, which may slightly change detections near their borders. Otherwise, only images
+            with the same padded size are batched, and the outputs equal those of single images.
 
     Example:
         >>> import numpy as np
@@ -59,51 +58,51 @@ class Predictor:
         self.resize = resize or ResizeShortestEdge(800, 1333)
         self.input_format: str = getattr(model, "input_format", None) or "BGR"
 
-    def __call__(self, picture: Picture) -> dict[str, Any]:
-        """Return the model's outputs for one picture: `instances`, `sem_seg`, `panoptic_seg` as it has them.
+    def __call__(self, image: ImageSource) -> ModelOutput:
+        """Return the model's outputs for one image: `instances`, `sem_seg`, `panoptic_seg`, depending on the model.
 
         Raises:
-            FileNotFoundError: no such file.
-            ValueError: the file is no picture that can be read, or the array is not (H, W, 3) uint8.
+            FileNotFoundError: If the file does not exist.
+            ValueError: If the file is not a readable image, or the array is not (H, W, 3) uint8.
         """
-        return self.predict_batch([picture])[0]
+        return self.predict_batch([image])[0]
 
-    def predict(self, picture: Picture, threshold: float = 0.0) -> Instances:
-        """Return one picture's detections on the CPU, those with a score of at least `threshold`.
+    def predict(self, image: ImageSource, threshold: float = 0.0) -> Instances:
+        """Return the detections of one image with scores of at least `threshold`, on the CPU.
 
         Raises:
-            TypeError: the model detects no instances.
+            TypeError: If the model does not return instances.
         """
-        return instances_of(self(picture), threshold)
+        return instances_of(self(image), threshold)
 
-    def predict_batch(self, pictures: Sequence[Picture]) -> list[dict[str, Any]]:
-        """Return the model's outputs for several pictures; those of one size go through it together."""
-        return self._run([self.prepare(picture) for picture in pictures])
+    def predict_batch(self, images: Sequence[ImageSource]) -> list[ModelOutput]:
+        """Return the model's outputs for several images. Images of the same padded size are batched."""
+        return self._run([self.prepare(image) for image in images])
 
     @torch.inference_mode()
-    def _run(self, inputs: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        """Return the model's outputs for prepared inputs, those of one padded size at a time."""
+    def _run(self, inputs: list[ModelInput]) -> list[ModelOutput]:
+        """Run the model on prepared inputs, grouped by padded size."""
         groups: dict[tuple[int, ...], list[int]] = {}
         for i, item in enumerate(inputs):
             groups.setdefault(() if self.mix_sizes else self._padded_size(item["image"]), []).append(i)
-        outputs: dict[int, dict[str, Any]] = {}
+        outputs: dict[int, ModelOutput] = {}
         for members in groups.values():
             outputs |= zip(members, self.model([inputs[i] for i in members]), strict=True)
         return [outputs[i] for i in range(len(inputs))]
 
     def _padded_size(self, image: torch.Tensor) -> tuple[int, ...]:
-        """Return the size in steps of the model's padding."""
+        """Return the padded size, in units of the model's size divisibility."""
         step = max(getattr(getattr(self.model, "backbone", None), "size_divisibility", 1), 1)
         return tuple(-(-side // step) for side in image.shape[-2:])
 
     def predict_files(
         self, files: Iterable[str | os.PathLike[str]], batch_size: int = 1
-    ) -> Iterator[tuple[Path, dict[str, Any] | Exception]]:
-        """Yield each file with the model's outputs, or with the error that reading it raised.
+    ) -> Iterator[tuple[Path, ModelOutput | Exception]]:
+        """Yield each file with the model's outputs, or with the error raised while reading it.
 
         Args:
-            files: Paths of pictures, in the order in which they come out.
-            batch_size: How many are read together, and go through the model together where `mix_sizes` lets them.
+            files: Paths of images. The order is preserved.
+            batch_size: Number of files to read together; they share batches as described for `mix_sizes`.
         """
         remaining = iter(files)
         while batch := [Path(file) for file in itertools.islice(remaining, batch_size)]:
@@ -115,41 +114,41 @@ class Predictor:
 
     def predict_frames(
         self, frames: Iterable[np.ndarray], batch_size: int = 1
-    ) -> Iterator[tuple[np.ndarray, dict[str, Any]]]:
-        """Yield each frame of a video, (H, W, 3) uint8 RGB, with the model's outputs; one batch is held at a time."""
+    ) -> Iterator[tuple[np.ndarray, ModelOutput]]:
+        """Yield each frame of a video, (H, W, 3) uint8 RGB, with the model's outputs. One batch is held at a time."""
         remaining = iter(frames)
         while batch := list(itertools.islice(remaining, batch_size)):
             yield from zip(batch, self.predict_batch(batch), strict=True)
 
-    def prepare(self, picture: Picture) -> dict[str, Any]:
-        """Return the model's input: `image` (C, h, w) float32 after resizing, `height`, `width` before it."""
-        if isinstance(picture, np.ndarray):
-            if picture.ndim != 3 or picture.shape[2] != 3 or picture.dtype != np.uint8:
+    def prepare(self, image: ImageSource) -> ModelInput:
+        """Return the model's input: the resized `image` (C, h, w) float32, and the original `height` and `width`."""
+        if isinstance(image, np.ndarray):
+            if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
                 raise ValueError(
-                    f"Predictor: an array must be RGB (H, W, 3) uint8, got {picture.shape} {picture.dtype}"
+                    f"Predictor: image must be an RGB array (H, W, 3) uint8, got {image.shape} {image.dtype}"
                 )
-            image = picture[:, :, ::-1] if self.input_format == "BGR" else picture
+            pixels = image[:, :, ::-1] if self.input_format == "BGR" else image
         else:
-            image = read_image(os.fspath(picture), format=self.input_format)
-        height, width = image.shape[:2]
-        resized = self.resize.get_transform(image).apply_image(image)
+            pixels = read_image(os.fspath(image), format=self.input_format)
+        height, width = pixels.shape[:2]
+        resized = self.resize.get_transform(pixels).apply_image(pixels)
         tensor = torch.as_tensor(np.ascontiguousarray(resized.transpose(2, 0, 1)))
         return {"image": tensor.float(), "height": height, "width": width}
 
-    def _try_prepare(self, path: Path) -> dict[str, Any] | Exception:
+    def _try_prepare(self, path: Path) -> ModelInput | Exception:
         try:
             return self.prepare(path)
         except (OSError, ValueError) as error:
             return error
 
 
-def instances_of(outputs: dict[str, Any], threshold: float = 0.0) -> Instances:
-    """Return the detections among a model's outputs on the CPU, those with a score of at least `threshold`.
+def instances_of(outputs: ModelOutput, threshold: float = 0.0) -> Instances:
+    """Return the detections among a model's outputs with scores of at least `threshold`, on the CPU.
 
     Raises:
-        TypeError: the outputs hold no instances.
+        TypeError: If the outputs contain no instances.
     """
     if "instances" not in outputs:
-        raise TypeError(f"instances_of: the model gives {', '.join(outputs)}, no instances")
+        raise TypeError(f"instances_of: outputs must contain 'instances', got {', '.join(outputs)}")
     instances = outputs["instances"].to("cpu")
     return instances[instances.scores >= threshold] if threshold > 0 else instances

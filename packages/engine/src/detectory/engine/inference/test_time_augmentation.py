@@ -1,4 +1,4 @@
-"""Test-time augmentation: detect in several sizes and a mirror image of a picture, and merge what was found."""
+"""Test-time augmentation: detection at several image sizes and mirrored, with merged results."""
 
 import contextlib
 import itertools
@@ -25,12 +25,12 @@ from detectory.structures import Boxes, Instances
 
 
 class DatasetMapperTTA:
-    """Makes of one input the inputs of test-time augmentation.
+    """Creates the augmented inputs of test-time augmentation from one input.
 
     Args:
-        min_sizes: Lengths of the shorter side, one image for each.
-        max_size: The longer side is at most that; an image that would be longer is made smaller.
-        flip: Whether each of them comes mirrored as well.
+        min_sizes: Lengths of the shorter side, one image per length.
+        max_size: Maximum length of the longer side; larger images are scaled down.
+        flip: Whether to add a mirrored copy of each image.
     """
 
     def __init__(
@@ -40,7 +40,7 @@ class DatasetMapperTTA:
         flip: bool = True,
     ) -> None:
         if len(min_sizes) == 0:
-            raise ValueError("DatasetMapperTTA: min_sizes must name at least one size, got none")
+            raise ValueError("DatasetMapperTTA: min_sizes must not be empty")
         self.min_sizes = list(min_sizes)
         self.max_size = max_size
         self.flip = flip
@@ -49,12 +49,12 @@ class DatasetMapperTTA:
         """Augment one input.
 
         Args:
-            dataset_dict: `image` `(C, H, W)`, and `height` and `width` of the original picture. uint8 is
-                resized with antialiasing as pictures on disk are, other types without.
+            dataset_dict: `image` `(C, H, W)`, and `height` and `width` of the original image. uint8 images are
+                resized with antialiasing, other dtypes without.
 
         Returns:
-            `len(min_sizes) * (2 if flip else 1)` copies, each size before its mirror image, with another `image`
-            and with `transforms`, which lead from the original picture to it.
+            `len(min_sizes) * (2 if flip else 1)` copies, each size followed by its mirror image, with a new `image`
+            and with `transforms` from the original image to it.
         """
         image = dataset_dict["image"].permute(1, 2, 0).cpu().numpy()
         size = image.shape[:2]
@@ -75,21 +75,21 @@ class DatasetMapperTTA:
 
 
 class GeneralizedRCNNWithTTA(nn.Module):
-    """A two-stage detector that looks at several augmented versions of every picture.
+    """A two-stage detector applied to several augmented versions of each image.
 
-    Boxes of all versions are brought back to the original picture and merged by non-maximum suppression with the
-    threshold and the limit of the model's box predictor. The merged boxes are then looked at in every version again,
-    and the masks in them averaged.
+    The boxes of all versions are mapped back to the original image and merged by non-maximum suppression with the
+    threshold and the maximum number of detections of the model's box predictor. Masks are then predicted for the
+    merged boxes in every version and averaged.
 
     Args:
-        model: Finds boxes, and masks where it has a head for them; one wrapped for distributed training is unwrapped.
-        tta_mapper: Makes inputs of an input; each has `transforms` which lead from the original picture to its
-            `image` and can be inverted. By default a `DatasetMapperTTA`.
-        batch_size: How many versions go through the model together.
+        model: Predicts boxes, and masks if it has a mask head. A `DistributedDataParallel` wrapper is removed.
+        tta_mapper: Returns the augmented inputs of an input, each with invertible `transforms` from the original image
+            to its `image`. By default a `DatasetMapperTTA`.
+        batch_size: Number of versions per batch.
 
     Raises:
-        TypeError: the model is no `GeneralizedRCNN`.
-        ValueError: it finds keypoints or rotated boxes, or needs proposals from outside: these cannot be merged.
+        TypeError: If the model is not a `GeneralizedRCNN`.
+        ValueError: If the model predicts keypoints or rotated boxes, which cannot be merged, or requires proposals.
 
     Example:
         >>> from detectory import zoo
@@ -116,71 +116,71 @@ class GeneralizedRCNNWithTTA(nn.Module):
         if batch_size < 1:
             raise ValueError(f"GeneralizedRCNNWithTTA: batch_size must be positive, got {batch_size}")
         if getattr(model.roi_heads, "keypoint_on", False):
-            raise ValueError("GeneralizedRCNNWithTTA: keypoints cannot be merged, the model must not predict them")
+            raise ValueError("GeneralizedRCNNWithTTA: model must not predict keypoints, which cannot be merged")
         if isinstance(model.roi_heads, RROIHeads):
-            raise ValueError("GeneralizedRCNNWithTTA: rotated boxes cannot be merged")
+            raise ValueError("GeneralizedRCNNWithTTA: model must not predict rotated boxes, which cannot be merged")
         if model.proposal_generator is None:
-            raise ValueError("GeneralizedRCNNWithTTA: the model must make its own proposals, it has no generator")
+            raise ValueError("GeneralizedRCNNWithTTA: model must have a proposal generator")
         self.model = model
         self.tta_mapper = tta_mapper if tta_mapper is not None else DatasetMapperTTA()
         self.batch_size = batch_size
 
     @property
     def input_format(self) -> str | None:
-        """Meaning of the model's channels."""
+        """Channel order of the model's input."""
         return self.model.input_format
 
     @torch.no_grad()
     def forward(self, batched_inputs: Sequence[dict[str, Any]]) -> list[dict[str, Instances]]:
-        """Detect in a batch, one picture after the other, without gradients.
+        """Detect objects in a batch, one image at a time, without gradients.
 
         Args:
-            batched_inputs: As for `GeneralizedRCNN`; an input without `image` is read from its `file_name`.
+            batched_inputs: See `GeneralizedRCNN`. An input without `image` is read from its `file_name`.
 
         Returns:
-            As `GeneralizedRCNN` gives, in inference.
+            See `GeneralizedRCNN` in inference mode.
         """
         return [{"instances": self._detect(self._with_image(item))} for item in batched_inputs]
 
     def _with_image(self, item: dict[str, Any]) -> dict[str, Any]:
         complete = dict(item)
         if "image" not in complete:
-            picture = read_image(complete["file_name"], self.model.input_format)
-            complete["image"] = torch.from_numpy(np.ascontiguousarray(picture.transpose(2, 0, 1)))
+            pixels = read_image(complete["file_name"], self.model.input_format)
+            complete["image"] = torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1)))
         complete.setdefault("height", complete["image"].shape[1])
         complete.setdefault("width", complete["image"].shape[2])
         return complete
 
     def _detect(self, item: dict[str, Any]) -> Instances:
-        """Return the merged detections of one picture in its own pixels."""
+        """Return the merged detections of one image at its original size."""
         size = (item["height"], item["width"])
         augmented = self.tta_mapper(item)
         transforms = [version.pop("transforms") for version in augmented]
-        # The model shall not scale anything back: the transforms do.
+        # Without `height` and `width` the model does not rescale its outputs; the inverse transforms do.
         inputs = [{key: value for key, value in v.items() if key not in ("height", "width")} for v in augmented]
         with _without_masks(self.model.roi_heads):
-            found = self._run(inputs)
-        merged = self._merge(found, transforms, size)
+            detections = self._run(inputs)
+        merged = self._merge(detections, transforms, size)
         if getattr(self.model.roi_heads, "mask_on", False):
             merged.pred_masks = self._average_masks(inputs, transforms, merged)
         return detector_postprocess(merged, *size)
 
     def _run(self, inputs: list[dict[str, Any]], known: list[Instances] | None = None) -> list[Instances]:
-        """Return what the model finds in every input, or in its known boxes, in the input's own pixels."""
+        """Return the detections in each input, or in its known boxes, at the input's size."""
         results: list[Instances] = []
         for start in range(0, len(inputs), self.batch_size):
-            chosen = slice(start, start + self.batch_size)
-            given = None if known is None else known[chosen]
-            results += self.model.inference(inputs[chosen], detected_instances=given, do_postprocess=False)
+            batch = slice(start, start + self.batch_size)
+            boxes = None if known is None else known[batch]
+            results += self.model.inference(inputs[batch], detected_instances=boxes, do_postprocess=False)
         return results
 
-    def _merge(self, found: list[Instances], transforms: list[Transform], size: tuple[int, int]) -> Instances:
-        """Bring the boxes of all versions back to the picture and suppress those that others make superfluous."""
-        pairs = zip(found, transforms, strict=True)
-        boxes = torch.cat([_moved(one.pred_boxes, transform.inverse()) for one, transform in pairs])
-        scores = torch.cat([one.scores for one in found])
-        classes = torch.cat([one.pred_classes for one in found])
-        # A row for each detection with its score in the column of its class; the last column is the background's.
+    def _merge(self, detections: list[Instances], transforms: list[Transform], size: tuple[int, int]) -> Instances:
+        """Map the boxes of all versions to the original image and apply non-maximum suppression."""
+        pairs = zip(detections, transforms, strict=True)
+        boxes = torch.cat([_transformed(own.pred_boxes, transform.inverse()) for own, transform in pairs])
+        scores = torch.cat([own.scores for own in detections])
+        classes = torch.cat([own.pred_classes for own in detections])
+        # (N, K + 1): the score of each detection in the column of its class; the last column is the background.
         table = scores.new_zeros(len(scores), self.model.roi_heads.num_classes + 1)
         table[torch.arange(len(scores), device=scores.device), classes] = scores
         predictor = self.model.roi_heads.box_predictor
@@ -191,26 +191,26 @@ class GeneralizedRCNNWithTTA(nn.Module):
         return merged
 
     def _average_masks(self, inputs: list[dict[str, Any]], transforms: list[Transform], merged: Instances) -> Tensor:
-        """Return the mean `(N, 1, M, M)` of the masks in the merged boxes of every version."""
+        """Return the mean `(N, 1, M, M)` of the masks predicted for the merged boxes in all versions."""
         if len(merged) == 0:
             return merged.scores.new_zeros(0, 1, 1, 1)
         known = []
         for version, transform in zip(inputs, transforms, strict=True):
-            boxes = Boxes(_moved(merged.pred_boxes, transform))
+            boxes = Boxes(_transformed(merged.pred_boxes, transform))
             known.append(
                 Instances(tuple(version["image"].shape[1:]), pred_boxes=boxes, pred_classes=merged.pred_classes)
             )
         results = self._run(inputs, known)
-        upright = [
-            found.pred_masks.flip(mirrored_axes(transform)) if mirrored_axes(transform) else found.pred_masks
-            for found, transform in zip(results, transforms, strict=True)
+        masks = [
+            own.pred_masks.flip(mirrored_axes(transform)) if mirrored_axes(transform) else own.pred_masks
+            for own, transform in zip(results, transforms, strict=True)
         ]
-        return torch.stack(upright).mean(dim=0)
+        return torch.stack(masks).mean(dim=0)
 
 
 @contextlib.contextmanager
 def _without_masks(roi_heads: Any) -> Iterator[None]:
-    """Switch the mask head off for a while: the first look needs boxes only."""
+    """Disable the mask head inside the block: the first pass needs only boxes."""
     had_masks = getattr(roi_heads, "mask_on", False)
     if had_masks:
         roi_heads.mask_on = False
@@ -221,8 +221,8 @@ def _without_masks(roi_heads: Any) -> Iterator[None]:
             roi_heads.mask_on = True
 
 
-def _moved(boxes: Boxes, transform: Transform) -> Tensor:
-    """Return boxes `(N, 4)` moved by a transform."""
+def _transformed(boxes: Boxes, transform: Transform) -> Tensor:
+    """Return transformed boxes `(N, 4)`."""
     moved = transform.apply_box(boxes.tensor.cpu().numpy())
     return torch.from_numpy(moved).to(boxes.tensor)
 
@@ -231,10 +231,10 @@ def mirrored_axes(transform: Transform) -> list[int]:
     """Return the axes of `(N, 1, M, M)` masks that a transform mirrors.
 
     Raises:
-        ValueError: the transform turns or shears the image, so that masks inside boxes cannot follow it.
+        ValueError: If the transform rotates or shears the image, because box-aligned masks cannot be transformed back.
     """
     origin, right, down = transform.apply_coords(np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0]]))
     (x, turned), (sheared, y) = right - origin, down - origin
     if max(abs(turned), abs(sheared)) > 1e-6:
-        raise ValueError(f"GeneralizedRCNNWithTTA: masks cannot follow a transform that turns images: {transform}")
+        raise ValueError(f"GeneralizedRCNNWithTTA: masks do not support transforms that rotate images: {transform}")
     return list(itertools.compress([3, 2], [x < 0, y < 0]))

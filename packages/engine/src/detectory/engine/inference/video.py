@@ -1,4 +1,4 @@
-"""Videos in and out: frames of files and cameras as RGB arrays, and annotated frames as a file."""
+"""Reading of videos and cameras as RGB frames, and writing of videos."""
 
 import contextlib
 import os
@@ -17,19 +17,19 @@ VIDEO_SUFFIXES = frozenset({".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".m
 
 
 class VideoReader:
-    """Frames of a video file or a camera, upright, as (H, W, 3) uint8 RGB arrays.
+    """Frames of a video file or a camera in upright orientation, as (H, W, 3) uint8 RGB arrays.
 
     Args:
-        source: A file, or the number of a camera.
+        source: A file path or a camera index.
 
     Attributes:
-        frames_per_second: As the video says, 30 where it does not.
-        length: Its number of frames as far as the file says, None for cameras.
+        frames_per_second: The frame rate; 30 if the video does not specify it.
+        length: The number of frames if the file specifies it, else None. None for cameras.
 
     Raises:
-        ImportError: PyAV is not installed.
-        FileNotFoundError: no such file.
-        ValueError: the file holds no video that can be read.
+        ImportError: If PyAV is not installed.
+        FileNotFoundError: If the file does not exist.
+        ValueError: If the file is not a readable video.
 
     Example:
         >>> with VideoReader("street.mp4") as video:  # doctest: +SKIP
@@ -43,31 +43,31 @@ class VideoReader:
         self._name = f"camera {source}" if isinstance(source, int) else os.fspath(source)
         try:
             if isinstance(source, int):
-                address, kind = _camera(source)
-                self._container = av.open(address, format=kind)
+                address, driver = _camera(source)
+                self._container = av.open(address, format=driver)
             elif not Path(source).is_file():
-                raise FileNotFoundError(f"VideoReader: no file {self._name}")
+                raise FileNotFoundError(f"VideoReader: {self._name} does not exist")
             else:
                 self._container = av.open(self._name)
         except self._errors as error:
             raise ValueError(f"VideoReader: cannot read {self._name}: {error}") from error
         if not self._container.streams.video:
             self._container.close()
-            raise ValueError(f"VideoReader: {self._name} holds no video")
+            raise ValueError(f"VideoReader: {self._name} contains no video stream")
         self._stream = self._container.streams.video[0]
         self._stream.thread_type = "AUTO"
         self.frames_per_second = Fraction(self._stream.average_rate or 30)
         self.length = None if isinstance(source, int) else self._count()
 
     def __iter__(self) -> Iterator[np.ndarray]:
-        """Yield the frames in order; a damaged end ends the video with a ValueError that says after how many."""
+        """Yield the frames in order. A corrupt end raises a ValueError with the number of frames read."""
         count = 0
         try:
             for frame in self._container.decode(self._stream):
                 count += 1
                 yield _upright(frame)
         except self._errors as error:
-            raise ValueError(f"VideoReader: {self._name} is damaged after {count} frames: {error}") from error
+            raise ValueError(f"VideoReader: {self._name} is corrupt after {count} frames: {error}") from error
 
     def close(self) -> None:
         """Close the file or the camera."""
@@ -88,14 +88,14 @@ class VideoReader:
 
 
 class VideoWriter:
-    """Writes frames to a video file, which is there only when it is whole.
+    """Writes frames to a video file, which appears only once it is complete.
 
     Args:
-        path: The file; its suffix chooses the container, the pictures are H.264 (MPEG-4 where FFmpeg lacks x264).
-        frames_per_second: Of the file.
+        path: The file. Its suffix selects the container. The codec is H.264, or MPEG-4 if FFmpeg lacks x264.
+        frames_per_second: The frame rate.
 
     Raises:
-        ImportError: PyAV is not installed.
+        ImportError: If PyAV is not installed.
 
     Example:
         >>> with VideoWriter("out.mp4", 25) as video:  # doctest: +SKIP
@@ -112,22 +112,22 @@ class VideoWriter:
         self._stream: Any = None
 
     def write(self, frame: np.ndarray) -> None:
-        """Add a frame, (H, W, 3) uint8 RGB; odd sides lose their last row or column, as H.264 needs even ones.
+        """Add a frame, (H, W, 3) uint8 RGB. H.264 requires even sizes: an odd side loses its last row or column.
 
         Raises:
-            ValueError: the frame has another size than the first.
+            ValueError: If the size differs from that of the first frame.
         """
         height, width = frame.shape[0] // 2 * 2, frame.shape[1] // 2 * 2
         if self._stream is None:
             self._stream = self._new_stream(width, height)
         if (self._stream.width, self._stream.height) != (width, height):
             expected = f"{self._stream.height}x{self._stream.width}"
-            raise ValueError(f"VideoWriter: {self._path}: expected frames of {expected}, got {height}x{width}")
-        picture = self._av.VideoFrame.from_ndarray(np.ascontiguousarray(frame[:height, :width]), format="rgb24")
-        self._container.mux(self._stream.encode(picture))
+            raise ValueError(f"VideoWriter: {self._path}: frame must have size {expected}, got {height}x{width}")
+        encoded = self._av.VideoFrame.from_ndarray(np.ascontiguousarray(frame[:height, :width]), format="rgb24")
+        self._container.mux(self._stream.encode(encoded))
 
     def close(self) -> None:
-        """Finish the file and put it in its place; without any frame there is no file."""
+        """Finish the file and rename it to `path`. Without frames, no file is created."""
         if self._stream is not None:
             self._container.mux(self._stream.encode(None))
         self._container.close()
@@ -140,9 +140,9 @@ class VideoWriter:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self, error_type: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if kind is None:
+        if error_type is None:
             self.close()
             return
         with contextlib.suppress(self._av.error.FFmpegError):
@@ -157,9 +157,9 @@ class VideoWriter:
 
 
 def until_interrupted(frames: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
-    """Yield frames until Ctrl-C, and end quietly wherever it comes, so that what was found so far is kept.
+    """Yield frames until Ctrl-C, then stop without an error, so that results so far are kept.
 
-    The second Ctrl-C interrupts as ever. Only the main thread may call it.
+    A second Ctrl-C raises KeyboardInterrupt as usual. Must be called from the main thread.
     """
     stopped = False
 
@@ -179,13 +179,13 @@ def until_interrupted(frames: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
 
 
 def _upright(frame: Any) -> np.ndarray:
-    """A decoded frame as RGB; cameras of phones store how the picture is to be turned, in degrees."""
+    """Return a decoded frame as RGB. Phones store the rotation of the image, in degrees, as metadata."""
     quarters = round(getattr(frame, "rotation", 0) / 90) % 4
     return np.ascontiguousarray(np.rot90(frame.to_ndarray(format="rgb24"), quarters))
 
 
 def _camera(number: int) -> tuple[str, str]:
-    """FFmpeg's address and format of a camera."""
+    """Return FFmpeg's address and input format of a camera."""
     if sys.platform == "darwin":
         return str(number), "avfoundation"
     if sys.platform == "win32":
@@ -198,5 +198,5 @@ def _av() -> Any:
         import av
         import av.error
     except ImportError as error:
-        raise ImportError("videos need PyAV: pip install 'detectory-engine[video]'") from error
+        raise ImportError("reading and writing videos requires PyAV: pip install 'detectory-engine[video]'") from error
     return av

@@ -1,4 +1,4 @@
-"""A window that shows pictures, by Python's own tkinter."""
+"""Window: shows images on the screen with tkinter."""
 
 import time
 from typing import Any
@@ -8,24 +8,24 @@ from PIL import Image
 
 
 class Window:
-    """Shows one picture at a time, made smaller where the screen is.
+    """Shows one image at a time, scaled down to fit the screen.
 
     Args:
-        title: Of the window.
+        title: The window title.
 
     Raises:
-        RuntimeError: there is no display, or Python was built without tkinter.
+        RuntimeError: If there is no display, or Python was built without tkinter.
     """
 
     def __init__(self, title: str) -> None:
         try:
             import tkinter
         except ImportError as error:
-            raise RuntimeError("a window needs tkinter, which this Python lacks: install python3-tk") from error
+            raise RuntimeError("Window: this Python has no tkinter; install python3-tk") from error
         try:
             self._root = tkinter.Tk()
         except tkinter.TclError as error:
-            raise RuntimeError(f"a window needs a display: {error}") from error
+            raise RuntimeError(f"Window: no display: {error}") from error
         self._gone = tkinter.TclError
         self._root.title(title)
         self._label = tkinter.Label(self._root)
@@ -35,18 +35,18 @@ class Window:
         self._root.bind("<Key>", self._press)
         self._root.protocol("WM_DELETE_WINDOW", self._leave)
 
-    def show(self, picture: np.ndarray, wait: bool) -> bool:
-        """Show a picture, (H, W, 3) uint8 RGB; return False when the person wants to end.
+    def show(self, image: np.ndarray, wait: bool) -> bool:
+        """Show an image, (H, W, 3) uint8 RGB. Return False if the user quit with `q`, Escape or by closing.
 
         Args:
-            picture: What to show.
-            wait: Until a key is pressed; otherwise go on at once.
+            image: The image.
+            wait: Whether to wait until a key is pressed.
         """
         from PIL import ImageTk
 
-        image = Image.fromarray(picture)
-        image.thumbnail((self._root.winfo_screenwidth(), self._root.winfo_screenheight() - 100))
-        shown: Any = ImageTk.PhotoImage(image, master=self._root)
+        scaled = Image.fromarray(image)
+        scaled.thumbnail((self._root.winfo_screenwidth(), self._root.winfo_screenheight() - 100))
+        shown: Any = ImageTk.PhotoImage(scaled, master=self._root)
         self._label.configure(image=shown)
         self._pressed = None
         self._root.update()

@@ -1,4 +1,4 @@
-"""Clipping of gradients before each update."""
+"""Gradient clipping before optimizer steps."""
 
 from typing import Any, Literal
 
@@ -12,17 +12,17 @@ def clip_gradients(
     clip_value: float,
     norm_type: float = 2.0,
 ) -> torch.optim.Optimizer:
-    """Let an optimizer clip the gradients of its parameters before each of its steps.
+    """Make an optimizer clip the gradients of its parameters before each step.
 
     Args:
-        optimizer: The optimizer, which is changed and returned.
-        clip_type: `"value"` limits each element to `[-clip_value, clip_value]`, `"norm"` scales each parameter's
-            gradient to a norm of at most `clip_value`, `"full_model"` scales all together.
-        clip_value: The limit, positive.
-        norm_type: The norm's order, `float("inf")` included.
+        optimizer: The optimizer; it is modified and returned.
+        clip_type: `"value"` clamps each element to `[-clip_value, clip_value]`, `"norm"` scales the gradient of each
+            parameter to a norm of at most `clip_value`, `"full_model"` scales all gradients by their joint norm.
+        clip_value: The limit; must be positive.
+        norm_type: Order of the norm; may be `float("inf")`.
 
     Raises:
-        ValueError: another type, or a limit that is not positive.
+        ValueError: If `clip_type` is unknown or `clip_value` is not positive.
     """
     if clip_type not in ("value", "norm", "full_model"):
         raise ValueError(f"clip_gradients: clip_type must be 'value', 'norm' or 'full_model', got '{clip_type}'")

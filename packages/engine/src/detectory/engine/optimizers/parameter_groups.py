@@ -1,4 +1,4 @@
-"""Parameter groups of an optimizer: which learning rate and weight decay each parameter gets."""
+"""Parameter groups with individual learning rates and weight decays."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -23,25 +23,25 @@ def get_default_optimizer_params(
     lr_factor_func: Callable[[str], float] | None = None,
     overrides: Mapping[str, Mapping[str, float]] | None = None,
 ) -> list[dict[str, Any]]:
-    """Return the parameters that require gradients, in groups of equal settings.
+    """Return the parameters that require gradients, grouped by equal settings.
 
     Args:
         model: The model.
-        base_lr: The learning rate of every group, the optimizer's by default.
-        weight_decay: The weight decay of every group, the optimizer's by default.
-        weight_decay_norm: The weight decay of normalisation layers.
-        bias_lr_factor: The factor of the learning rate of biases; other than 1 it needs `base_lr`.
-        weight_decay_bias: The weight decay of biases.
-        lr_factor_func: Maps a parameter's full name to a factor of its learning rate, e.g. one that decays with the
-            depth of the layer; it needs `base_lr`.
-        overrides: Settings by the last part of parameters' names, stronger than all others:
+        base_lr: Learning rate of all groups; by default the optimizer's.
+        weight_decay: Weight decay of all groups; by default the optimizer's.
+        weight_decay_norm: Weight decay of normalisation layers.
+        bias_lr_factor: Learning rate factor of biases. Values other than 1 require `base_lr`.
+        weight_decay_bias: Weight decay of biases.
+        lr_factor_func: Maps the full name of a parameter to a learning rate factor, for example one that decays with
+            the depth of the layer. Requires `base_lr`.
+        overrides: Settings by the last component of the parameter name, with the highest priority:
             `{"pos_embed": {"weight_decay": 0.0}}`.
 
     Returns:
-        Groups for a torch optimizer. A parameter that several modules share stands in one group only.
+        Groups for a torch optimizer. A shared parameter is in one group only.
 
     Raises:
-        ValueError: a factor without `base_lr`, or two settings for biases.
+        ValueError: If a factor is given without `base_lr`, or biases have conflicting settings.
 
     Example:
         >>> import torch
@@ -52,7 +52,7 @@ def get_default_optimizer_params(
         [(2, 0.0001), (2, 0.0)]
     """
     if lr_factor_func is not None and base_lr is None:
-        raise ValueError("get_default_optimizer_params: lr_factor_func needs base_lr")
+        raise ValueError("get_default_optimizer_params: lr_factor_func requires base_lr")
     shared = {"lr": base_lr, "weight_decay": weight_decay}
     by_name = {name: dict(settings) for name, settings in (overrides or {}).items()}
     _add_bias_settings(by_name, base_lr, bias_lr_factor, weight_decay_bias)
@@ -80,11 +80,11 @@ def _add_bias_settings(
     settings = {}
     if factor is not None and factor != 1.0:
         if base_lr is None:
-            raise ValueError("get_default_optimizer_params: bias_lr_factor needs base_lr")
+            raise ValueError("get_default_optimizer_params: bias_lr_factor requires base_lr")
         settings["lr"] = base_lr * factor
     if weight_decay is not None:
         settings["weight_decay"] = weight_decay
     if settings and "bias" in by_name:
-        raise ValueError("get_default_optimizer_params: overrides and the settings for biases both set 'bias'")
+        raise ValueError("get_default_optimizer_params: overrides and the bias arguments both set 'bias'")
     if settings:
         by_name["bias"] = settings

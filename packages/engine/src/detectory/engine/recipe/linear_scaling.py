@@ -1,4 +1,4 @@
-"""A recipe's settings for another number of processes than it was written for."""
+"""Linear scaling of a recipe to a different number of processes."""
 
 import copy
 import logging
@@ -9,18 +9,19 @@ _logger = logging.getLogger(__name__)
 
 
 def scale_to_world_size(config: DictConfig, world_size: int) -> DictConfig:
-    """Return the recipe for `world_size` processes when `train.reference_world_size` says that it is for others.
+    """Scale a recipe written for `train.reference_world_size` processes to `world_size` processes.
 
-    The batch of each process stays: the batch of all and the learning rate grow with the processes, iterations and
-    periods shrink. Schedules are functions of the progress and stay as they are. `train.reference_world_size` becomes
-    `world_size`; without it, or at 0, the recipe comes back as it is.
+    The batch size per process is kept. The total batch size and the learning rate are multiplied by the ratio of
+    processes; the number of iterations and the periods are divided by it. Schedules depend on relative progress and
+    are unchanged. In the result, `train.reference_world_size` is `world_size`. A recipe without that setting, or with
+    0, is returned unchanged.
 
     Args:
-        config: The recipe, which is not changed.
-        world_size: Processes that train.
+        config: The recipe; it is not modified.
+        world_size: Number of training processes.
 
     Raises:
-        ValueError: the batch does not divide by the processes that the recipe is meant for.
+        ValueError: If the total batch size is not divisible by `train.reference_world_size`.
 
     Source: Goyal et al., "Accurate, Large Minibatch SGD: Training ImageNet in 1 Hour", 2017, section 2.1.
     """
@@ -30,8 +31,8 @@ def scale_to_world_size(config: DictConfig, world_size: int) -> DictConfig:
     batch = config.dataloader.train.total_batch_size
     if batch % reference:
         raise ValueError(
-            f"train: dataloader.train.total_batch_size={batch} does not divide by "
-            f"train.reference_world_size={reference}"
+            f"train: dataloader.train.total_batch_size must be divisible by train.reference_world_size, "
+            f"got {batch} and {reference}"
         )
     scaled = copy.deepcopy(config)
     scale = world_size / reference
@@ -44,7 +45,7 @@ def scale_to_world_size(config: DictConfig, world_size: int) -> DictConfig:
             OmegaConf.update(scaled, key, max(round(OmegaConf.select(scaled, key) / scale), 1))
     scaled.train.reference_world_size = world_size
     _logger.info(
-        "settings for %d processes: batch %d, learning rate %g, %d iterations",
+        "scaled to %d processes: batch size %d, learning rate %g, %d iterations",
         world_size,
         scaled.dataloader.train.total_batch_size,
         scaled.optimizer.lr,
@@ -54,6 +55,6 @@ def scale_to_world_size(config: DictConfig, world_size: int) -> DictConfig:
 
 
 def _is_reference(config: DictConfig, key: str) -> bool:
-    """Whether a key takes its value from another one, which is scaled already."""
+    """Whether a key is an interpolation of another key, which is scaled itself."""
     parent, _, name = key.rpartition(".")
     return OmegaConf.is_interpolation(OmegaConf.select(config, parent), name)

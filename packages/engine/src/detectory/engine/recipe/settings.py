@@ -1,4 +1,4 @@
-"""The settings in `config.train` of a recipe: a wrong one is told before anything is built."""
+"""Validation of a recipe's `config.train` settings before anything is built."""
 
 import logging
 from collections.abc import Mapping
@@ -10,35 +10,35 @@ from detectory.core.devices import usable_device
 from detectory.core.suggestions import nearest, nearest_names
 
 _REQUIRED = ("max_iter", "output_dir", "init_checkpoint", "device")
-#: Setting -> the least whole number that it may be.
-_WHOLE_NUMBERS = {"max_iter": 1, "eval_period": -1, "log_period": 1, "accumulation_steps": 1, "reference_world_size": 0}
+#: Setting -> its minimum.
+_INTEGERS = {"max_iter": 1, "eval_period": -1, "log_period": 1, "accumulation_steps": 1, "reference_world_size": 0}
 _GROUPS = (
     *("amp", "checkpointer", "clip_gradients", "ddp", "early_stopping", "fsdp"),
     *("moving_average", "nan_finder", "precise_bn", "profile"),
 )
 _OTHERS = ("best_metric", "channels_last", "seed", "sync_batch_norm", "writers")
-_KNOWN = (*_REQUIRED, *_WHOLE_NUMBERS, *_GROUPS, *_OTHERS)
+_KNOWN = (*_REQUIRED, *_INTEGERS, *_GROUPS, *_OTHERS)
 
 _logger = logging.getLogger(__name__)
 
 
 def check_train_settings(settings: DictConfig) -> None:
-    """Look at what `train` reads from `config.train`; other settings are somebody's own.
+    """Validate the settings that `train` reads from `config.train`. Other settings are allowed.
 
-    A setting that nothing reads and that looks like one of `train` is warned about.
+    An unknown setting whose name resembles a known one is logged as a warning.
 
     Raises:
-        KeyError: one is missing.
-        ValueError: one has a value of the wrong kind.
-        RuntimeError: the device is not there.
+        KeyError: If a required setting is missing.
+        ValueError: If a setting has an invalid value.
+        RuntimeError: If the device is unavailable.
     """
     for name in _REQUIRED:
         if name not in settings:
-            raise KeyError(f"train: the recipe has no 'train.{name}': {nearest(name, map(str, settings))}")
-    for name, least in _WHOLE_NUMBERS.items():
+            raise KeyError(f"train: missing setting 'train.{name}': {nearest(name, map(str, settings))}")
+    for name, minimum in _INTEGERS.items():
         value = settings.get(name)
-        if value is not None and (type(value) is not int or value < least):
-            raise ValueError(f"train: train.{name} must be a whole number of at least {least}, got {value!r}")
+        if value is not None and (type(value) is not int or value < minimum):
+            raise ValueError(f"train: train.{name} must be an integer >= {minimum}, got {value!r}")
     for name in _GROUPS:
         if not isinstance(settings.get(name), (Mapping, DictConfig, type(None))):
             raise ValueError(f"train: train.{name} must be a group of settings, got {settings[name]!r}")
@@ -47,20 +47,20 @@ def check_train_settings(settings: DictConfig) -> None:
     except (ValueError, RuntimeError) as error:
         raise type(error)(f"train: train.device: {error}") from error
     for name in map(str, settings):
-        meant = [] if name in _KNOWN else nearest_names(name, _KNOWN, limit=1)
-        if meant:
-            _logger.warning("nothing reads train.%s: did you mean train.%s?", name, meant[0])
+        similar = [] if name in _KNOWN else nearest_names(name, _KNOWN, limit=1)
+        if similar:
+            _logger.warning("unknown setting train.%s is ignored; did you mean train.%s?", name, similar[0])
 
 
 def make_output_dir(settings: DictConfig) -> Path:
-    """Make `train.output_dir` and return it.
+    """Create `train.output_dir` and return its path.
 
     Raises:
-        OSError: it is a file, or cannot be made.
+        OSError: If the path is a file or cannot be created.
     """
     folder = Path(settings.output_dir)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise type(error)(f"train: train.output_dir={folder} cannot be made: {error.strerror}") from error
+        raise type(error)(f"train: cannot create train.output_dir={folder}: {error.strerror}") from error
     return folder

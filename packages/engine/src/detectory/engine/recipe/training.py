@@ -1,4 +1,4 @@
-"""train runs a recipe: a config whose nodes describe the model, the data, the optimizer and the schedule."""
+"""Training and evaluation from a recipe: a config that describes model, data, optimizer and schedule."""
 
 import contextlib
 import copy
@@ -19,7 +19,7 @@ from detectory.core.environment import format_environment
 from detectory.core.seeding import seed_all_rng
 from detectory.core.suggestions import nearest
 from detectory.engine.distributed.ddp import create_ddp_model
-from detectory.engine.distributed.fsdp import copy_whole, shard_model
+from detectory.engine.distributed.fsdp import gather_into, shard_model
 from detectory.engine.distributed.sharded_checkpointer import ShardedCheckpointer
 from detectory.engine.distributed.sync_batch_norm import synchronize_batch_norm
 from detectory.engine.hooks import (
@@ -54,52 +54,64 @@ _PRECISIONS = {"float16": torch.float16, "bfloat16": torch.bfloat16}
 
 
 class TrainingInterrupted(SystemExit):
-    """The training left because a signal asked for it; a checkpoint of its last iteration was saved."""
+    """The training stopped on a signal, after saving a checkpoint of the last iteration. The exit code is 128 + N."""
 
 
 def train(config: DictConfig, resume: bool = False, eval_only: bool = False) -> dict[str, Any]:
-    """Train the model that a recipe describes, with evaluation, checkpoints and writers; or only evaluate it.
+    """Train the model of a recipe with evaluation, checkpoints and metric writers, or only evaluate it.
 
-    `config.train` holds:
+    `config.train` contains these settings. Periods are numbers of iterations.
 
-    * `max_iter`, `output_dir`, `init_checkpoint` (a path or an address, `""` for none), `device`;
-    * `log_period`, `eval_period` and `checkpointer` (`period`, `max_to_keep`), in iterations;
-    * `amp.enabled` and `amp.dtype` (`float16` or `bfloat16`; by default bfloat16 where the device has it);
-    * `ddp`: arguments of `create_ddp_model`, e.g. `find_unused_parameters` or `fp16_compression`;
-    * `fsdp` instead, for large backbones: arguments of `shard_model`, `{}` for its own choices. Checkpoints
-      are folders then, which threads write while the training goes on (`ShardedCheckpointer`), until
-      `model_final.pth`;
-    * optionally `seed`, `accumulation_steps`, `best_metric` (e.g. `bbox/AP`), `clip_gradients` (arguments of
-      `clip_gradients`), `moving_average` (`decay`; the average is what is evaluated), `early_stopping`
-      (`patience`, `val_metric`, …), `nan_finder` (`skip`, …), `precise_bn` (`num_iter` batches, at the
-      `period` of evaluations unless another is given), `sync_batch_norm` (statistics over all processes),
-      `reference_world_size` (see `scale_to_world_size`), `profile` (iterations `first` to `last`),
-      `writers` (a list of more writers), and `channels_last` (by default on the CPU, where convolutions are faster
-      so).
+    | Setting | Meaning |
+    |---|---|
+    | `max_iter` | number of iterations |
+    | `output_dir` | folder for the log, metrics, checkpoints and `config.yaml` |
+    | `init_checkpoint` | path or URL of the initial weights, `""` for none |
+    | `device` | `cpu`, `cuda` or `cuda:N` |
+    | `log_period` | period of the metric writers; default 20 |
+    | `eval_period` | period of evaluations; default 0, only at the end |
+    | `checkpointer.period`, `.max_to_keep` | period of checkpoints (default 5000), and how many to keep (default all) |
+    | `amp.enabled`, `amp.dtype` | mixed precision in `float16` or `bfloat16` (default if supported) |
+    | `accumulation_steps` | batches per iteration; default 1 |
+    | `clip_gradients` | arguments of `clip_gradients` |
+    | `seed` | random seed, plus the rank; default random |
+    | `ddp` | arguments of `create_ddp_model`, such as `find_unused_parameters` or `fp16_compression` |
+    | `fsdp` | arguments of `shard_model`, for large backbones; `{}` for the defaults |
+    | `sync_batch_norm` | compute batch statistics over all processes |
+    | `reference_world_size` | number of processes that the recipe is written for, see `scale_to_world_size` |
+    | `moving_average` | arguments of `MovingAverage`; evaluations use the averaged weights |
+    | `precise_bn.num_iter`, `.period` | batches for `PreciseBN`, and its period; default 200, `eval_period` |
+    | `best_metric` | metric that selects `model_best.pth`, such as `bbox/AP` |
+    | `early_stopping` | arguments of `EarlyStopping` |
+    | `nan_finder` | arguments of `NaNFinder` |
+    | `profile.first`, `.last` | iterations to profile |
+    | `writers` | additional event writers |
+    | `channels_last` | channels-last memory layout; default on CPUs, where it makes convolutions faster |
 
-    `config.dataloader` holds `train`, and optionally `test` with `evaluator`, and `validation`: a finite
-    loader of annotated batches whose losses are put into the storage as `validation/…`.
+    `config.dataloader` contains `train`, optionally `test` with `evaluator`, and optionally `validation`: a finite
+    loader of annotated batches whose losses are logged as `validation/…`.
 
-    The log, `config.yaml`, `metrics.json`, TensorBoard files, `model_<iteration>.pth`, `model_best.pth` and
-    `model_final.pth` go to `output_dir`.
+    `output_dir` receives the log, `config.yaml`, `metrics.json`, TensorBoard files, `model_<iteration>.pth`,
+    `model_best.pth` and `model_final.pth`. With `fsdp`, the checkpoints are folders written in the background (see
+    `ShardedCheckpointer`), and only `model_final.pth` is a file.
 
     Args:
-        config: The recipe; it is not changed.
-        resume: Continue from the last checkpoint in `output_dir` if there is one. On the CPU the losses are those of
-            the uninterrupted training to the last bit.
-        eval_only: Evaluate `init_checkpoint` (or, with `resume`, the last checkpoint) and train nothing.
+        config: The recipe; it is not modified.
+        resume: Continue from the last checkpoint in `output_dir`, if there is one. On the CPU, the losses are
+            bit-identical to those of an uninterrupted training.
+        eval_only: Only evaluate `init_checkpoint` or, with `resume`, the last checkpoint.
 
     Returns:
-        The metrics of the last evaluation, empty without an evaluator.
+        The metrics of the last evaluation; empty without an evaluator.
 
     Raises:
-        KeyError: the recipe lacks a part.
-        ValueError: a setting has a value of the wrong kind.
-        RuntimeError: the device is not there, or the processes of this training differ in versions, configs or what
-            they see of the data; the message names them.
-        FloatingPointError: a loss is NaN or infinite; the message names the iteration and the losses.
-        OSError: a checkpoint cannot be written; the older ones are untouched.
-        TrainingInterrupted: SIGTERM came; a checkpoint was saved before.
+        KeyError: If the recipe lacks a required part.
+        ValueError: If a setting is invalid.
+        RuntimeError: If the device is unavailable, or if the processes differ in versions, config or visible data;
+            the message names them.
+        FloatingPointError: If a loss is NaN or infinite; the message has the iteration and the losses.
+        OSError: If a checkpoint cannot be written. Earlier checkpoints are unaffected.
+        TrainingInterrupted: If SIGTERM was received, after a checkpoint was saved.
     """
     config = copy.deepcopy(config)
     _check(config, eval_only)
@@ -131,22 +143,23 @@ def train(config: DictConfig, resume: bool = False, eval_only: bool = False) -> 
     checkpointer.resume_or_load("" if is_sharded else config.train.init_checkpoint, resume=resume)
     is_resumed = resume and checkpointer.has_checkpoint()
     trainer.train(trainer.iter + 1 if is_resumed else 0, config.train.max_iter)
-    if stop.obeyed is not None:
-        raise TrainingInterrupted(128 + stop.obeyed)
+    if stop.received is not None:
+        raise TrainingInterrupted(128 + stop.received)
     return evaluation.results
 
 
 class Evaluation:
-    """Evaluates the model of a recipe and keeps the metrics of the last time.
+    """Evaluates the model of a recipe and stores the latest metrics.
 
     Args:
         config: The recipe.
         model: The model.
 
     Attributes:
-        weights: Gives the context in which the model has the weights to evaluate.
-        whole_model: Gives the model to evaluate; processes of a divided one could not see unequal numbers of images.
-        results: The metrics of the last time.
+        weights: Returns a context in which the model has the weights to evaluate.
+        whole_model: Returns the model to evaluate. A sharded model must be copied: its processes would deadlock with
+            unequal numbers of images, because every forward pass gathers parameters.
+        results: The latest metrics.
     """
 
     def __init__(self, config: DictConfig, model: nn.Module) -> None:
@@ -158,12 +171,12 @@ class Evaluation:
         self.results: dict[str, Any] = {}
 
     def __call__(self) -> dict[str, Any]:
-        """Return the metrics, empty when the recipe has no evaluator."""
+        """Return the metrics; empty if the recipe has no evaluator."""
         with self.weights():
             return self._evaluate()
 
     def validate(self) -> dict[str, Any]:
-        """Return the losses on the validation data."""
+        """Return the mean losses on the validation data."""
         if self._validation is None:
             self._validation = instantiate(self._dataloader.validation)
         with self.weights():
@@ -184,7 +197,7 @@ class Evaluation:
 def _check(config: DictConfig, eval_only: bool) -> None:
     for part in ("model", "dataloader", "train") if eval_only else _PARTS:
         if part not in config:
-            raise KeyError(f"train: the recipe has no '{part}': {nearest(part, [str(key) for key in config])}")
+            raise KeyError(f"train: missing part '{part}' in the recipe: {nearest(part, [str(key) for key in config])}")
     check_train_settings(config.train)
 
 
@@ -193,18 +206,18 @@ def _is_sharded(config: DictConfig) -> bool:
         return False
     for other in ("moving_average", "best_metric", "nan_finder", "precise_bn", "sync_batch_norm"):
         if config.train.get(other) not in (None, False):
-            raise ValueError(f"train: train.{other} does not work with train.fsdp")
+            raise ValueError(f"train: train.{other} cannot be combined with train.fsdp")
     return True
 
 
 def _shard(config: DictConfig, model: nn.Module, evaluation: Evaluation) -> None:
-    """Divide the model, which starts from `init_checkpoint`; evaluations get a whole copy."""
+    """Load `init_checkpoint` and shard the model. Evaluations get a complete copy."""
     DetectionCheckpointer(model).load(config.train.init_checkpoint)
     options = dict(config.train.fsdp)
     if "param_dtype" in options:
         options["param_dtype"] = _precision(options["param_dtype"], next(model.parameters()).device)
     shard_model(model, **options)
-    evaluation.whole_model = lambda: copy_whole(model, _build_model(config, is_sharded=True))
+    evaluation.whole_model = lambda: gather_into(model, _build_model(config, is_sharded=True))
 
 
 def _build_model(config: DictConfig, is_sharded: bool = False) -> nn.Module:
@@ -213,7 +226,7 @@ def _build_model(config: DictConfig, is_sharded: bool = False) -> nn.Module:
     if device.type == "cuda" and get_world_size() > 1:
         device = torch.device("cuda", torch.cuda.current_device())
     model.to(device)
-    # FSDP takes contiguous parameters only.
+    # FSDP requires contiguous parameters.
     if not is_sharded and config.train.get("channels_last", device.type == "cpu"):
         model.to(memory_format=torch.channels_last)
     if config.train.get("sync_batch_norm", False) and get_world_size() > 1:
@@ -222,11 +235,11 @@ def _build_model(config: DictConfig, is_sharded: bool = False) -> nn.Module:
 
 
 def _datasets(config: DictConfig) -> list[str]:
-    """Return the names in the catalog of the data that the recipe reads."""
+    """Return the catalog names of the recipe's datasets."""
     names: list[str] = []
     for loader in config.dataloader.values():
-        found = OmegaConf.select(loader, "dataset.names") if isinstance(loader, DictConfig) else None
-        names += [found] if isinstance(found, str) else list(found or [])
+        selected = OmegaConf.select(loader, "dataset.names") if isinstance(loader, DictConfig) else None
+        names += [selected] if isinstance(selected, str) else list(selected or [])
     return names
 
 
@@ -252,7 +265,7 @@ def _precision(name: str | None, device: torch.device) -> torch.dtype:
         has_bfloat16 = device.type != "cuda" or torch.cuda.is_bf16_supported(including_emulation=False)
         return torch.bfloat16 if has_bfloat16 else torch.float16
     if name not in _PRECISIONS:
-        raise ValueError(f"train: train.amp.dtype: unknown precision '{name}': {nearest(name, _PRECISIONS)}")
+        raise ValueError(f"train: unknown precision '{name}' in train.amp.dtype: {nearest(name, _PRECISIONS)}")
     return _PRECISIONS[name]
 
 
@@ -269,6 +282,8 @@ def _build_hooks(
     best = None
     if best_metric and is_main_process():
         best = BestCheckpointer(period, checkpointer, best_metric, weights=evaluation.weights)
+    # Hooks run in this order. Weights change first (schedule, average, batch statistics), then they are saved,
+    # then evaluated; hooks that read a metric follow the evaluation, and the writers come last to log everything.
     return [
         IterationTimer(),
         NaNFinder(options.output_dir, **options.nan_finder) if options.get("nan_finder") is not None else None,
@@ -288,7 +303,7 @@ def _build_hooks(
 def _periodic_checkpointer(options: DictConfig, checkpointer: Checkpointer) -> PeriodicCheckpointer:
     arguments = dict(options.get("checkpointer", {"period": 5000}))
     if isinstance(checkpointer, ShardedCheckpointer):
-        # It removes old folders itself, once a new one is whole.
+        # ShardedCheckpointer removes old folders itself, once a new one is complete.
         arguments.pop("max_to_keep", None)
     return PeriodicCheckpointer(checkpointer, **arguments)
 

@@ -1,4 +1,4 @@
-"""Schedules of the learning rate: functions of the training's progress, warm-up, and what applies them."""
+"""Learning rate schedules as functions of training progress, with warm-up, and the scheduler that applies them."""
 
 from detectory.engine.schedules.lr_multiplier import LRMultiplier
 from detectory.engine.schedules.param_schedulers import (

@@ -1,4 +1,4 @@
-"""A torch scheduler that multiplies the optimizer's learning rates by a schedule's value."""
+"""LRMultiplier: a torch scheduler that multiplies learning rates by a schedule's value."""
 
 from typing import Any
 
@@ -9,18 +9,18 @@ from detectory.engine.schedules.param_schedulers import ParamScheduler
 
 
 class LRMultiplier(LRScheduler):
-    """Sets each parameter group's learning rate to its first value times a schedule's value, in every iteration.
+    """Sets the learning rate of each parameter group to its initial value times the value of a schedule.
 
-    The rates of groups may differ; their ratios stay.
+    The groups may have different learning rates; their ratios are preserved.
 
     Args:
         optimizer: The optimizer.
         multiplier: The schedule.
-        max_iter: The number of iterations in all.
-        last_iter: The iteration that was run last, -1 for none.
+        max_iter: Total number of iterations.
+        last_iter: The last completed iteration, -1 for none.
 
     Raises:
-        TypeError: `multiplier` is no schedule.
+        TypeError: If `multiplier` is not a schedule.
     """
 
     def __init__(
@@ -33,15 +33,15 @@ class LRMultiplier(LRScheduler):
         super().__init__(optimizer, last_epoch=last_iter)
 
     def get_lr(self) -> list[float | torch.Tensor]:
-        """Return the learning rate of each group in the current iteration."""
+        """Return the learning rates of all groups for the current iteration."""
         multiplier = self._multiplier(self.last_epoch / self._max_iter)
         return [base * multiplier for base in self.base_lrs]
 
     def step(self, epoch: int | None = None) -> None:
-        """Go to the next iteration, or to iteration `epoch`, and set the rates.
+        """Advance to the next iteration, or to iteration `epoch`, and set the learning rates.
 
-        Unlike torch's own it does not warn when the first update was left out, as float16's scaler does while it looks
-        for its scale: the rate is a function of the iteration, nothing of the schedule is lost.
+        Unlike torch's implementation, this does not warn if the optimizer has not stepped yet, which is normal while
+        the float16 gradient scaler searches for its scale: the learning rate depends only on the iteration.
         """
         self._step_count = getattr(self, "_step_count", 0) + 1
         self.last_epoch = self.last_epoch + 1 if epoch is None else epoch
@@ -54,5 +54,5 @@ class LRMultiplier(LRScheduler):
         self._last_lr = rates
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the first rates and the iteration; the schedule itself is part of the configuration."""
+        """Return the initial learning rates and the iteration. The schedule itself is part of the config."""
         return {"base_lrs": self.base_lrs, "last_epoch": self.last_epoch}

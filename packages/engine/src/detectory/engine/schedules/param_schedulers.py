@@ -1,4 +1,4 @@
-"""Schedules: functions from the progress of a training, in [0, 1), to a factor of the learning rate."""
+"""Schedules: functions from training progress in [0, 1) to a learning rate factor."""
 
 import bisect
 import itertools
@@ -7,17 +7,17 @@ from collections.abc import Sequence
 
 
 class ParamScheduler:
-    """A function of the progress `where` in [0, 1): 0 is the first iteration, 1 would be the one after the last."""
+    """A function of the progress `where` in [0, 1), the current iteration divided by the number of iterations."""
 
     WHERE_EPSILON = 1e-6
 
     def __call__(self, where: float) -> float:
-        """Return the value at `where`; a subclass defines it."""
-        raise TypeError(f"{type(self).__name__} must define __call__()")
+        """Return the value at `where`. Subclasses must implement this."""
+        raise TypeError(f"{type(self).__name__} must implement __call__()")
 
 
 class ConstantParamScheduler(ParamScheduler):
-    """Always `value`."""
+    """The constant `value`."""
 
     def __init__(self, value: float) -> None:
         self.value = value
@@ -28,7 +28,7 @@ class ConstantParamScheduler(ParamScheduler):
 
 
 class CosineParamScheduler(ParamScheduler):
-    """Half a cosine from `start_value` to `end_value`.
+    """Half a cosine period from `start_value` to `end_value`.
 
     Source: Loshchilov and Hutter, "SGDR: Stochastic Gradient Descent with Warm Restarts", 2017, equation 5, without
     restarts.
@@ -55,7 +55,7 @@ class ExponentialParamScheduler(ParamScheduler):
 
 
 class LinearParamScheduler(ParamScheduler):
-    """A straight line from `start_value` to `end_value`."""
+    """Linear interpolation from `start_value` to `end_value`."""
 
     def __init__(self, start_value: float, end_value: float) -> None:
         self._start_value, self._end_value = start_value, end_value
@@ -77,25 +77,26 @@ class PolynomialDecayParamScheduler(ParamScheduler):
 
 
 class MultiStepParamScheduler(ParamScheduler):
-    """One value after the other, changing at milestones.
+    """Piecewise constant values that change at milestones.
 
-    Only the ratios count: milestones 3, 6 and 9 mean the same as 30, 60 and 90.
+    Only ratios matter: milestones 3, 6 and 9 are equivalent to 30, 60 and 90.
 
     Args:
         values: The values.
-        num_updates: Where the last range ends, the last milestone by default.
-        milestones: Where each range ends; the last may be left out when `num_updates` is given. By default the
-            ranges are equal.
+        num_updates: The end of the last interval; by default the last milestone.
+        milestones: The end of each interval; the last one may be omitted if `num_updates` is given. By default the
+            intervals are equal.
 
     Raises:
-        ValueError: the milestones do not rise, do not fit the number of values, or neither argument is given.
+        ValueError: If the milestones do not increase or do not match the number of values, or if neither
+            `num_updates` nor `milestones` is given.
     """
 
     def __init__(
         self, values: Sequence[float], num_updates: int | None = None, milestones: Sequence[int] | None = None
     ) -> None:
         if num_updates is None and not milestones:
-            raise ValueError("MultiStepParamScheduler: give num_updates or milestones")
+            raise ValueError("MultiStepParamScheduler: num_updates or milestones must be given")
         if not values:
             raise ValueError("MultiStepParamScheduler: values must not be empty")
         if milestones is None:
@@ -106,56 +107,56 @@ class MultiStepParamScheduler(ParamScheduler):
             num_updates, milestones = milestones[-1], milestones[:-1]
         ends = list(milestones)
         if any(later <= earlier for earlier, later in itertools.pairwise(ends)):
-            raise ValueError(f"MultiStepParamScheduler: milestones must rise, got {ends}")
+            raise ValueError(f"MultiStepParamScheduler: milestones must increase, got {ends}")
         if ends and ends[-1] >= num_updates:
             raise ValueError(
                 f"MultiStepParamScheduler: milestones must end before num_updates={num_updates}, got {ends}"
             )
         if len(values) != len(ends) + 1:
             raise ValueError(
-                f"MultiStepParamScheduler: {len(values)} values need {len(values) - 1} milestones before "
+                f"MultiStepParamScheduler: {len(values)} values require {len(values) - 1} milestones below "
                 f"num_updates={num_updates}, got {ends}"
             )
         self._values, self._num_updates, self._milestones = list(values), num_updates, ends
 
     def __call__(self, where: float) -> float:
         """Return the value at `where`."""
-        # The epsilon keeps an iteration at a milestone from falling before it by rounding.
+        # The epsilon prevents rounding from placing an iteration at a milestone before it.
         update = int((where + self.WHERE_EPSILON) * self._num_updates)
         return self._values[bisect.bisect_right(self._milestones, update)]
 
 
 class StepParamScheduler(ParamScheduler):
-    """One value after the other, each for an equal part of `num_updates`.
+    """Piecewise constant values on equal intervals.
 
     Raises:
-        ValueError: `num_updates` is not positive, or smaller than the number of values.
+        ValueError: If `num_updates` is not positive or is smaller than the number of values.
     """
 
     def __init__(self, num_updates: int | float, values: Sequence[float]) -> None:
         if num_updates <= 0:
             raise ValueError(f"StepParamScheduler: num_updates must be positive, got {num_updates}")
         if not values or num_updates < len(values):
-            raise ValueError(f"StepParamScheduler: expected 1 to {num_updates} values, got {len(values)}")
+            raise ValueError(f"StepParamScheduler: values must have 1 to {num_updates} elements, got {len(values)}")
         self._values = list(values)
 
     def __call__(self, where: float) -> float:
         """Return the value at `where`."""
-        # A torch scheduler also asks for where = 1, behind the last iteration.
+        # Torch schedulers also evaluate where = 1, after the last iteration.
         return self._values[min(int((where + self.WHERE_EPSILON) * len(self._values)), len(self._values) - 1)]
 
 
 class StepWithFixedGammaParamScheduler(ParamScheduler):
-    """Starts with `base_value` and is multiplied by `gamma` at `num_decays` equal distances.
+    """Starts at `base_value` and is multiplied by `gamma` `num_decays` times at equal intervals.
 
     Args:
-        base_value: The first value.
-        num_decays: How often it is multiplied.
+        base_value: The initial value.
+        num_decays: Number of multiplications.
         gamma: The factor.
-        num_updates: The number of updates in all, which must exceed `num_decays`.
+        num_updates: Total number of updates; must exceed `num_decays`.
 
     Raises:
-        ValueError: a number is not positive, or there are too few updates.
+        ValueError: If an argument is not positive or there are too few updates.
     """
 
     def __init__(self, base_value: float, num_decays: int, gamma: float, num_updates: int) -> None:
@@ -164,7 +165,10 @@ class StepWithFixedGammaParamScheduler(ParamScheduler):
                 raise ValueError(f"StepWithFixedGammaParamScheduler: {name} must be positive, got {number}")
         if num_decays < 0:
             raise ValueError(f"StepWithFixedGammaParamScheduler: num_decays must not be negative, got {num_decays}")
-        self.base_value, self.num_decays, self.gamma, self.num_updates = base_value, num_decays, gamma, num_updates
+        self.base_value = base_value
+        self.num_decays = num_decays
+        self.gamma = gamma
+        self.num_updates = num_updates
         values = [base_value]
         for _ in range(num_decays):
             values.append(values[-1] * gamma)
@@ -176,16 +180,16 @@ class StepWithFixedGammaParamScheduler(ParamScheduler):
 
 
 class CompositeParamScheduler(ParamScheduler):
-    """Schedules one after the other.
+    """A sequence of schedules.
 
     Args:
         schedulers: The schedules.
-        lengths: The share of the training that each gets; their sum is 1.
-        interval_scaling: For each `"rescaled"`, which runs the whole schedule in its share, or `"fixed"`, which
-            shows the part of the schedule that lies there.
+        lengths: The fraction of the training for each schedule; must sum to 1.
+        interval_scaling: `"rescaled"` compresses the complete schedule into its interval; `"fixed"` uses the part of
+            the schedule that falls into the interval. One entry per schedule.
 
     Raises:
-        ValueError: the three do not fit each other.
+        ValueError: If the arguments are inconsistent.
     """
 
     def __init__(
@@ -195,14 +199,16 @@ class CompositeParamScheduler(ParamScheduler):
             raise ValueError("CompositeParamScheduler: schedulers must not be empty")
         if not len(schedulers) == len(lengths) == len(interval_scaling):
             raise ValueError(
-                f"CompositeParamScheduler: expected as many lengths and scalings as schedulers ({len(schedulers)}), "
+                f"CompositeParamScheduler: lengths and interval_scaling must have {len(schedulers)} elements, "
                 f"got {len(lengths)} and {len(interval_scaling)}"
             )
         if abs(sum(lengths) - 1.0) >= 1e-3:
-            raise ValueError(f"CompositeParamScheduler: lengths must add up to 1, got {list(lengths)}")
+            raise ValueError(f"CompositeParamScheduler: lengths must sum to 1, got {list(lengths)}")
         wrong = set(interval_scaling) - {"rescaled", "fixed"}
         if wrong:
-            raise ValueError(f"CompositeParamScheduler: scaling must be 'rescaled' or 'fixed', got {sorted(wrong)}")
+            raise ValueError(
+                f"CompositeParamScheduler: interval_scaling must be 'rescaled' or 'fixed', got {sorted(wrong)}"
+            )
         self._schedulers, self._lengths = list(schedulers), list(lengths)
         self._interval_scaling = list(interval_scaling)
 

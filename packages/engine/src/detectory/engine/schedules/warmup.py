@@ -1,4 +1,4 @@
-"""A slow start before another schedule."""
+"""WarmupParamScheduler: a warm-up followed by another schedule."""
 
 from detectory.engine.schedules.param_schedulers import (
     CompositeParamScheduler,
@@ -9,20 +9,21 @@ from detectory.engine.schedules.param_schedulers import (
 
 
 class WarmupParamScheduler(CompositeParamScheduler):
-    """Starts at a fraction of a schedule's first value and reaches the schedule's own value when the warm-up ends.
+    """Starts at a fraction of a schedule's first value and reaches the schedule at the end of the warm-up.
 
     Source: Goyal et al., "Accurate, Large Minibatch SGD: Training ImageNet in 1 Hour", 2017, section 2.2.
 
     Args:
-        scheduler: What comes after the warm-up.
-        warmup_factor: The first value is this times the schedule's first value, e.g. 0.001.
-        warmup_length: The warm-up's share of the training, in [0, 1].
-        warmup_method: `"linear"` rises in a straight line to the schedule's value at the end of the warm-up,
-            `"constant"` stays until then.
-        rescale_interval: Run the whole schedule after the warm-up, instead of the part that lies there.
+        scheduler: The schedule after the warm-up.
+        warmup_factor: Fraction of the schedule's first value to start at, such as 0.001.
+        warmup_length: Fraction of the training for the warm-up, in [0, 1].
+        warmup_method: `"linear"` increases linearly to the schedule's value at the end of the warm-up; `"constant"`
+            keeps the initial value.
+        rescale_interval: Compress the complete schedule into the time after the warm-up, instead of using the part
+            that falls into it.
 
     Raises:
-        ValueError: another method.
+        ValueError: If `warmup_method` is unknown.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Identities of objects in the frames of a video."""
+"""Multi-object tracking: consistent object ids across the frames of a video."""
 
 from detectory.engine.tracking.bbox_iou import BBoxIOUTracker
 from detectory.engine.tracking.hungarian import (

@@ -1,4 +1,4 @@
-"""A tracker that pairs the boxes that overlap most."""
+"""BBoxIOUTracker: greedy matching of boxes by IoU."""
 
 from detectory.engine.tracking.pairs import create_prediction_pairs
 from detectory.engine.tracking.tracker import BoxTracker
@@ -6,9 +6,9 @@ from detectory.structures import Instances, pairwise_iou
 
 
 class BBoxIOUTracker(BoxTracker):
-    """Gives a box the identity of the box of the frame before that it overlaps most, best overlaps first.
+    """Assigns each box the id of the box in the previous frame with the highest IoU, in order of decreasing IoU.
 
-    Args are those of `BoxTracker`.
+    See `BoxTracker` for the arguments.
 
     Example:
         >>> import torch
@@ -23,17 +23,17 @@ class BBoxIOUTracker(BoxTracker):
     """
 
     def update(self, predictions: Instances) -> Instances:
-        """See `BaseTracker.update`; lost objects that are still remembered come last."""
+        """See `BaseTracker.update`. Lost objects that are still remembered come last."""
         instances = self._initialize_extra_fields(predictions)
         if self._prev_instances is None:
             return self._remember(instances)
         overlaps = pairwise_iou(instances.pred_boxes, self._prev_instances.pred_boxes)
         pairs = create_prediction_pairs(instances, self._prev_instances, overlaps, self._track_iou_threshold)
-        found: set[int] = set()
+        matched: set[int] = set()
         for pair in sorted(pairs, key=lambda pair: -pair["IoU"]):
-            if pair["idx"] not in self._matched_idx and pair["prev_idx"] not in found:
-                self._same_object(instances, pair["idx"], pair["prev_idx"])
-                found.add(pair["prev_idx"])
+            if pair["idx"] not in self._matched_idx and pair["prev_idx"] not in matched:
+                self._continue_track(instances, pair["idx"], pair["prev_idx"])
+                matched.add(pair["prev_idx"])
         instances = self._assign_new_id(instances)
-        lost = [i for i in range(len(self._prev_instances)) if i not in found]
+        lost = [i for i in range(len(self._prev_instances)) if i not in matched]
         return self._remember(self._with_lost(instances, lost))

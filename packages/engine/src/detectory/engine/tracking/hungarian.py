@@ -1,4 +1,4 @@
-"""Trackers that pair all boxes of two frames at once, at the least cost."""
+"""Hungarian trackers: optimal matching of the boxes of two frames."""
 
 from abc import abstractmethod
 from typing import Any
@@ -9,27 +9,27 @@ from detectory.engine.tracking.pairs import create_prediction_pairs
 from detectory.engine.tracking.tracker import BoxTracker
 from detectory.structures import Instances, pairwise_iou
 
-#: Cost of a pair that must not be. Larger than what all other pairs of a frame can save together.
+#: Cost of a forbidden pair. It exceeds the total cost that all other pairs of a frame can save.
 LARGE_COST_VALUE = 100000
 
 
 class BaseHungarianTracker(BoxTracker):
-    """Solves an assignment problem between the objects of two frames; a subclass says what a pair costs.
+    """Solves an assignment problem between the objects of two frames. Subclasses define the cost of a pair.
 
-    Needs SciPy. Args are those of `BoxTracker`.
+    Requires SciPy. See `BoxTracker` for the arguments.
 
     Source: Kuhn, "The Hungarian method for the assignment problem", 1955.
     """
 
     @abstractmethod
     def build_cost_matrix(self, instances: Instances, prev_instances: Instances) -> np.ndarray:
-        """Return what each pair costs, `(N, M)`; `LARGE_COST_VALUE` or more for a pair that must not be."""
+        """Return the cost of each pair, `(N, M)`. Forbidden pairs cost `LARGE_COST_VALUE` or more."""
 
     def update(self, predictions: Instances) -> Instances:
-        """See `BaseTracker.update`; lost objects that are still remembered come last.
+        """See `BaseTracker.update`. Lost objects that are still remembered come last.
 
         Raises:
-            ValueError: the detections have keypoints, which these trackers do not remember.
+            ValueError: If the detections have keypoints, which these trackers do not support.
         """
         if predictions.has("pred_keypoints"):
             raise ValueError(f"{type(self).__name__}.update: detections with pred_keypoints cannot be tracked")
@@ -47,24 +47,24 @@ class BaseHungarianTracker(BoxTracker):
     def _process_matched_idx(
         self, instances: Instances, matched_idx: np.ndarray, matched_prev_idx: np.ndarray
     ) -> Instances:
-        """Let each of the detections `matched_idx` be its object of the frame before."""
+        """Continue the tracks of the detections `matched_idx`."""
         for index, previous in zip(matched_idx.tolist(), matched_prev_idx.tolist(), strict=True):
-            self._same_object(instances, index, previous)
+            self._continue_track(instances, index, previous)
         return instances
 
     def _process_unmatched_idx(self, instances: Instances, matched_idx: np.ndarray) -> Instances:
-        """Let all other detections be new objects."""
+        """Assign new ids to the other detections."""
         self._matched_idx = set(matched_idx.tolist())
         return self._assign_new_id(instances)
 
     def _process_unmatched_prev_idx(self, instances: Instances, matched_prev_idx: np.ndarray) -> Instances:
-        """Append the objects of the frame before that were lost and are still remembered."""
+        """Append the lost objects of the previous frame that are still remembered."""
         matched = set(matched_prev_idx.tolist())
         return self._with_lost(instances, [i for i in range(len(self._tracked())) if i not in matched])
 
 
 class VanillaHungarianBBoxIOUTracker(BaseHungarianTracker):
-    """Pairs as many boxes as overlap enough; by how much does not matter. Args are those of `BoxTracker`."""
+    """Matches as many boxes with sufficient IoU as possible, regardless of the IoU. See `BoxTracker` for arguments."""
 
     def build_cost_matrix(self, instances: Instances, prev_instances: Instances) -> np.ndarray:
         """See `BaseHungarianTracker.build_cost_matrix`."""
@@ -74,7 +74,7 @@ class VanillaHungarianBBoxIOUTracker(BaseHungarianTracker):
         return self.assign_cost_matrix_values(costs, pairs)
 
     def assign_cost_matrix_values(self, cost_matrix: np.ndarray, bbox_pairs: list[dict[str, Any]]) -> np.ndarray:
-        """Set the costs of pairs that overlap, in place: all the same.
+        """Set the same cost for all overlapping pairs, in place.
 
         Args:
             cost_matrix: `(N, M)`.
@@ -86,19 +86,19 @@ class VanillaHungarianBBoxIOUTracker(BaseHungarianTracker):
 
 
 class IOUWeightedHungarianBBoxIOUTracker(VanillaHungarianBBoxIOUTracker):
-    """Pairs boxes so that their overlaps add up to as much as possible. Args are those of `BoxTracker`."""
+    """Matches boxes with the maximum total IoU. See `BoxTracker` for the arguments."""
 
     def assign_cost_matrix_values(self, cost_matrix: np.ndarray, bbox_pairs: list[dict[str, Any]]) -> np.ndarray:
-        """Set the costs of pairs that overlap, in place: the more they overlap, the cheaper."""
+        """Set the cost of each overlapping pair to its negative IoU, in place."""
         for pair in bbox_pairs:
             cost_matrix[pair["idx"]][pair["prev_idx"]] = -pair["IoU"]
         return cost_matrix
 
 
 def _assignment(costs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the rows and columns of the cheapest complete assignment."""
+    """Return the row and column indices of the assignment with minimum cost."""
     try:
         from scipy.optimize import linear_sum_assignment
     except ImportError as error:
-        raise ImportError("the Hungarian trackers need SciPy: pip install 'detectory-engine[tracking]'") from error
+        raise ImportError("the Hungarian trackers require SciPy: pip install 'detectory-engine[tracking]'") from error
     return linear_sum_assignment(costs)

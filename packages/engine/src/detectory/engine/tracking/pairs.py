@@ -1,4 +1,4 @@
-"""Which boxes of two frames overlap."""
+"""Overlapping pairs of boxes in two frames."""
 
 from typing import Any
 
@@ -10,17 +10,17 @@ from detectory.structures import Instances
 def create_prediction_pairs(
     instances: Instances, prev_instances: Instances, iou_all: torch.Tensor, threshold: float = 0.5
 ) -> list[dict[str, Any]]:
-    """Return the pairs of objects of two frames that overlap enough, in the order of their indices.
+    """Return the overlapping pairs of objects of two frames, in index order.
 
     Args:
-        instances: `N` detections of a frame.
-        prev_instances: `M` objects of the frame before, with `ID` and `ID_period`.
-        iou_all: Their overlaps, `(N, M)`.
-        threshold: Overlaps must be larger.
+        instances: `N` detections of the current frame.
+        prev_instances: `M` objects of the previous frame, with `ID` and `ID_period`.
+        iou_all: Pairwise IoU, `(N, M)`.
+        threshold: Pairs must have a larger IoU.
 
     Returns:
-        Dictionaries with `idx` and `prev_idx`, the indices; `prev_id` and `prev_period` of the object before;
-        and `IoU`.
+        Dictionaries with the indices `idx` and `prev_idx`, the `prev_id` and `prev_period` of the previous object, and
+        the `IoU`.
     """
     overlaps = torch.as_tensor(iou_all)
     if overlaps.shape != (len(instances), len(prev_instances)):

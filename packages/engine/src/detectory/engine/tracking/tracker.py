@@ -1,4 +1,4 @@
-"""What every tracker keeps from one frame to the next."""
+"""Base classes of trackers: object ids, and memory of lost objects."""
 
 import copy
 from abc import ABCMeta, abstractmethod
@@ -10,10 +10,10 @@ from detectory.structures import Instances
 
 
 class BaseTracker(metaclass=ABCMeta):
-    """Gives objects in the frames of a video identities; a subclass says which detections are the same object.
+    """Assigns ids to the objects in the frames of a video. Subclasses define the matching.
 
-    Detections of a tracked frame have three more fields, each a list: `ID`, the object's number; `ID_period`, in
-    how many frames it was seen; and `lost_frame_count`, for how many frames it has been missing since.
+    Detections of a tracked frame have three additional list fields: `ID`, the object id; `ID_period`, the number of
+    frames in which the object was detected; and `lost_frame_count`, the number of frames since it was last detected.
     """
 
     def __init__(self, **kwargs: Any) -> None:
@@ -25,28 +25,29 @@ class BaseTracker(metaclass=ABCMeta):
 
     @abstractmethod
     def update(self, predictions: Instances) -> Instances:
-        """Give the detections of the next frame identities.
+        """Assign ids to the detections of the next frame.
 
         Args:
-            predictions: Has `pred_boxes`, and usually `scores`, `pred_classes` and `pred_masks`.
+            predictions: Must have `pred_boxes`, and usually has `scores`, `pred_classes` and `pred_masks`.
 
         Returns:
-            The detections with the fields of a tracked frame.
+            The detections with the additional fields of a tracked frame.
         """
 
 
 class BoxTracker(BaseTracker):
-    """A tracker of boxes that remembers objects for a while after they are lost.
+    """A box tracker that remembers lost objects for some frames.
 
     Args:
         video_height: Height of a frame in pixels.
         video_width: Width of a frame in pixels.
-        max_num_instances: Objects of a frame at most, detected and remembered together; the detected ones are all kept.
-        max_lost_frame_count: For how many frames a lost object is remembered.
-        min_box_rel_dim: A lost object is forgotten at once when its box is narrower or lower than this share of the
-            frame: it probably leaves the picture.
-        min_instance_period: A lost object is forgotten at once when it was not seen in more frames than that.
-        track_iou_threshold: Two boxes must overlap by more than this IoU to be of the same object.
+        max_num_instances: Maximum number of detected and remembered objects per frame. Detected objects are never
+            removed.
+        max_lost_frame_count: Number of frames for which a lost object is remembered.
+        min_box_rel_dim: A lost object is forgotten immediately if its box is narrower or shorter than this fraction of
+            the frame, because it is probably leaving the image.
+        min_instance_period: A lost object is forgotten immediately if it was detected in at most this many frames.
+        track_iou_threshold: Boxes of the same object must have a larger IoU.
     """
 
     def __init__(
@@ -62,7 +63,7 @@ class BoxTracker(BaseTracker):
         super().__init__()
         if video_height <= 0 or video_width <= 0:
             raise ValueError(
-                f"{type(self).__name__}: the video's size must be positive, got {video_height, video_width}"
+                f"{type(self).__name__}: video_height and video_width must be positive, got {video_height, video_width}"
             )
         self._video_height = video_height
         self._video_width = video_width
@@ -73,7 +74,7 @@ class BoxTracker(BaseTracker):
         self._track_iou_threshold = track_iou_threshold
 
     def _initialize_extra_fields(self, instances: Instances) -> Instances:
-        """Set the fields of a tracked frame; in the first one every object is new, in others they have no ID yet."""
+        """Add the fields of a tracked frame. Objects of the first frame get new ids; in other frames, ids are None."""
         count = len(instances.pred_boxes)
         if not instances.has("ID"):
             instances.ID = [None] * count
@@ -83,19 +84,17 @@ class BoxTracker(BaseTracker):
         return self._assign_new_id(instances) if self._prev_instances is None else instances
 
     def _assign_new_id(self, instances: Instances) -> Instances:
-        """Let every detection that was not matched be a new object."""
+        """Assign new ids to all unmatched detections."""
         for index in range(len(instances)):
             if index not in self._matched_idx:
-                instances.ID[index], instances.ID_period[index], instances.lost_frame_count[index] = (
-                    self._id_count,
-                    1,
-                    0,
-                )
+                instances.ID[index] = self._id_count
+                instances.ID_period[index] = 1
+                instances.lost_frame_count[index] = 0
                 self._id_count += 1
         return instances
 
-    def _same_object(self, instances: Instances, index: int, previous: int) -> None:
-        """Let detection `index` be the object `previous` of the frame before."""
+    def _continue_track(self, instances: Instances, index: int, previous: int) -> None:
+        """Identify detection `index` with object `previous` of the previous frame."""
         before = self._tracked()
         instances.ID[index] = before.ID[previous]
         instances.ID_period[index] = before.ID_period[previous] + 1
@@ -103,7 +102,7 @@ class BoxTracker(BaseTracker):
         self._matched_idx.add(index)
 
     def _with_lost(self, instances: Instances, lost: list[int]) -> Instances:
-        """Append those of the lost objects of the frame before that are still worth remembering."""
+        """Append the lost objects of the previous frame that are still remembered."""
         before = self._tracked()
         remembered = [i for i in lost if self._is_remembered(before, i)]
         remembered = remembered[: max(self._max_num_instances - len(instances), 0)]
@@ -123,12 +122,12 @@ class BoxTracker(BaseTracker):
         )
 
     def _tracked(self) -> Instances:
-        """Return the frame before."""
+        """Return the previous frame."""
         if self._prev_instances is None:
-            raise RuntimeError(f"{type(self).__name__}: there is no frame before the first")
+            raise RuntimeError(f"{type(self).__name__}: there is no previous frame")
         return self._prev_instances
 
     def _remember(self, instances: Instances) -> Instances:
-        """Keep a copy that later changes of the result do not reach."""
+        """Store a copy of the frame, so that later changes to the result do not affect the tracker."""
         self._prev_instances = copy.deepcopy(instances)
         return instances

@@ -1,4 +1,4 @@
-"""AMPTrainer: SimpleTrainer in mixed precision."""
+"""AMPTrainer: SimpleTrainer with automatic mixed precision."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -10,23 +10,23 @@ from detectory.engine.trainers.simple_trainer import SimpleTrainer
 
 
 class AMPTrainer(SimpleTrainer):
-    """Runs the model under torch's autocast; float16 gradients are scaled so that small ones do not vanish.
+    """Runs the model under `torch.autocast` and, for float16, scales the loss so that small gradients do not underflow.
 
     Args:
-        model: As of `SimpleTrainer`.
-        data_loader: As of `SimpleTrainer`.
-        optimizer: As of `SimpleTrainer`.
-        gather_metric_period: As of `SimpleTrainer`.
-        zero_grad_before_forward: As of `SimpleTrainer`.
-        grad_scaler: Scales the loss; by default a `torch.amp.GradScaler` that works for float16 and does nothing
-            for bfloat16, which has the range of float32.
+        model: See `SimpleTrainer`.
+        data_loader: See `SimpleTrainer`.
+        optimizer: See `SimpleTrainer`.
+        gather_metric_period: See `SimpleTrainer`.
+        zero_grad_before_forward: See `SimpleTrainer`.
+        grad_scaler: Scales the loss. By default a `torch.amp.GradScaler`, enabled for float16 and disabled for
+            bfloat16, which has the range of float32.
         precision: `torch.float16` or `torch.bfloat16`.
-        log_grad_scaler: Put the scale into the event storage.
-        async_write_metrics: As of `SimpleTrainer`.
-        accumulation_steps: As of `SimpleTrainer`.
+        log_grad_scaler: Whether to log the scale to the event storage.
+        async_write_metrics: See `SimpleTrainer`.
+        accumulation_steps: See `SimpleTrainer`.
 
     Raises:
-        ValueError: another precision.
+        ValueError: If `precision` is neither float16 nor bfloat16.
     """
 
     def __init__(
@@ -68,25 +68,25 @@ class AMPTrainer(SimpleTrainer):
 
     def backward(self, loss: torch.Tensor) -> None:
         """Compute the gradients of the scaled loss."""
-        with self._named_exchange():
+        with self._named_gradient_exchange():
             self.grad_scaler.scale(loss).backward()
 
     def update(self) -> None:
-        """Update the parameters, unless scaling made a gradient infinite; then only the scale shrinks."""
+        """Update the parameters. If scaling made a gradient infinite, skip the update and reduce the scale."""
         if self.log_grad_scaler:
             self.storage.put_scalar("metric/grad_scaler", self.grad_scaler.get_scale(), smoothing_hint=False)
         if self.grad_scaler.is_enabled():
-            # Before anything looks at the gradients: clipping needs their true size.
+            # Unscale before any optimizer hook reads the gradients: clipping needs their true magnitude.
             self.grad_scaler.unscale_(self.optimizer)
         self.grad_scaler.step(self.optimizer)
         self.grad_scaler.update()
 
     def state_dict(self) -> dict[str, Any]:
-        """Return what `SimpleTrainer` does, and the scaler."""
+        """Return the state of `SimpleTrainer` and of the gradient scaler."""
         return super().state_dict() | {"grad_scaler": self.grad_scaler.state_dict()}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Continue from a state, also from one of a training without mixed precision."""
+        """Restore a state, including one from a run without mixed precision."""
         super().load_state_dict(state_dict)
         if state_dict.get("grad_scaler"):
             self.grad_scaler.load_state_dict(state_dict["grad_scaler"])

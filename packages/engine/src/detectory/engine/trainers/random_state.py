@@ -1,4 +1,4 @@
-"""The state of all random generators of a process, taken and put back."""
+"""Saving and restoring of the states of all random number generators."""
 
 import contextlib
 import random
@@ -10,7 +10,7 @@ import torch
 
 
 class RandomState(NamedTuple):
-    """The states of all generators as each library gives them: quick to take, for use in this process."""
+    """Generator states in each library's own format, for use within this process."""
 
     python: tuple[Any, ...]
     numpy: Any
@@ -18,13 +18,13 @@ class RandomState(NamedTuple):
     cuda: list[torch.Tensor]
 
     @classmethod
-    def take(cls) -> "RandomState":
-        """Take the states of Python's, NumPy's and torch's generators, the GPUs' included."""
+    def capture(cls) -> "RandomState":
+        """Return the current states of Python's, NumPy's and torch's generators, including those of the GPUs."""
         cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else []
         return cls(random.getstate(), np.random.get_state(), torch.random.get_rng_state(), cuda)
 
-    def put_back(self) -> None:
-        """Put all generators into these states; GPUs when there are as many of them as then."""
+    def restore(self) -> None:
+        """Restore all generators. GPU states are restored only if the number of GPUs is unchanged."""
         random.setstate(self.python)
         np.random.set_state(self.numpy)
         torch.random.set_rng_state(self.torch)
@@ -33,8 +33,8 @@ class RandomState(NamedTuple):
 
 
 def random_state() -> dict[str, Any]:
-    """Return the states of all generators as tensors and numbers, which a checkpoint can hold."""
-    state = RandomState.take()
+    """Return the states of all generators as tensors and numbers, for a checkpoint."""
+    state = RandomState.capture()
     version, internal, gauss = state.python
     name, keys, position, has_gauss, cached = state.numpy
     return {
@@ -46,9 +46,9 @@ def random_state() -> dict[str, Any]:
 
 
 def set_random_state(state: dict[str, Any]) -> None:
-    """Put the generators into a state that `random_state` returned.
+    """Restore a state returned by `random_state`.
 
-    The states of GPUs are set when there are as many of them as then; others keep their own.
+    GPU states are restored only if the number of GPUs is unchanged.
     """
     version, internal, gauss = state["python"]
     name, keys, position, has_gauss, cached = state["numpy"]
@@ -57,14 +57,14 @@ def set_random_state(state: dict[str, Any]) -> None:
         (name, keys.numpy().astype(np.uint32), position, has_gauss, cached),
         state["torch"],
         state["cuda"],
-    ).put_back()
+    ).restore()
 
 
 @contextlib.contextmanager
-def undisturbed_random_state() -> Iterator[None]:
-    """Put all generators back at the end of the block, so that what runs inside does not change the training."""
-    state = RandomState.take()
+def preserved_random_state() -> Iterator[None]:
+    """Restore all generators after the block, so that the code inside does not affect the training."""
+    state = RandomState.capture()
     try:
         yield
     finally:
-        state.put_back()
+        state.restore()

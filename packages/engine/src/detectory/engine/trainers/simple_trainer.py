@@ -1,4 +1,4 @@
-"""SimpleTrainer: one model, one loss, one optimizer, one source of data."""
+"""SimpleTrainer: one model, one loss, one optimizer and one data loader."""
 
 import contextlib
 import logging
@@ -23,29 +23,28 @@ _logger = logging.getLogger(__name__)
 
 
 class SimpleTrainer(TrainerBase):
-    """Takes a batch, computes the loss and its gradients, updates the parameters. Everything else is up to hooks.
+    """Loads a batch, computes the losses and gradients, and updates the parameters. Hooks do everything else.
 
     Args:
-        model: Takes a batch and returns a loss or a dictionary of losses, whose sum is minimised. It is set to
-            training mode.
-        data_loader: An endless iterable of batches. With `state_dict` and `load_state_dict` its position is part of
-            checkpoints.
+        model: Returns a loss or a dictionary of losses for a batch; their sum is minimised. It is set to training mode.
+        data_loader: An infinite iterable of batches. If it has `state_dict` and `load_state_dict`, its position is
+            saved in checkpoints.
         optimizer: A torch optimizer.
-        gather_metric_period: Losses are gathered from all processes, checked and put into the event storage every so
-            many iterations; fewer checks mean fewer waits for the GPU.
-        zero_grad_before_forward: Clear the gradients before the model runs instead of before the gradients are
-            computed; it frees their memory earlier.
-        async_write_metrics: Put the losses into the storage from a thread, so that the iteration does not wait.
-        accumulation_steps: So many batches make one iteration; their gradients are averaged.
+        gather_metric_period: Number of iterations between gathering, checking and logging the losses. A longer period
+            means fewer synchronisations with the GPU.
+        zero_grad_before_forward: Clear the gradients before the forward pass instead of before the backward pass,
+            which frees their memory earlier.
+        async_write_metrics: Log the losses from a thread, so that the training loop does not wait.
+        accumulation_steps: Number of batches per iteration, whose gradients are averaged.
 
     Attributes:
-        last_batch: The batch that was taken last.
-        on_nonfinite: Called with the error when a loss is NaN or infinite; True skips the update and goes on. With
-            `asks_others` all processes call it, those whose own losses are finite with None.
-        asks_others: Whether the processes tell each other of such losses before each update.
+        last_batch: The most recent batch.
+        on_nonfinite: Called with the error if a loss is NaN or infinite. If it returns True, the update is skipped and
+            the training continues. With `checks_all_ranks`, all processes call it, those with finite losses with None.
+        checks_all_ranks: Whether the processes agree before each update that all losses are finite.
 
     Raises:
-        ValueError: a period or a number of steps is not positive.
+        ValueError: If `gather_metric_period` or `accumulation_steps` is not positive.
     """
 
     def __init__(
@@ -75,24 +74,24 @@ class SimpleTrainer(TrainerBase):
         self.accumulation_steps = accumulation_steps
         self.last_batch: Any = None
         self.on_nonfinite: Callable[[FloatingPointError | None], bool] | None = None
-        self.asks_others = False
+        self.checks_all_ranks = False
         self._iterator: Iterator[Any] | None = None
         self._random_state_to_set: dict[str, Any] | None = None
-        self._states_of_ranks: list[dict[str, Any]] | None = None
+        self._rank_states: list[dict[str, Any]] | None = None
         self._thread = ThreadPoolExecutor(max_workers=1) if async_write_metrics else None
         self._pending: Future[None] | None = None
 
     def before_train(self) -> None:
-        """Run the hooks, start the data loader and set the random generators of a resumed training."""
+        """Run the hooks, start the data loader and restore the random generators of a resumed run."""
         super().before_train()
         self._iterator = iter(self.data_loader)
         if self._random_state_to_set is not None:
-            # Only now: what was built since the checkpoint was read drew random numbers of its own.
+            # Restore at the last moment: objects built after the checkpoint was read have drawn random numbers.
             set_random_state(self._random_state_to_set)
             self._random_state_to_set = None
 
     def after_train(self) -> None:
-        """Wait for metrics that are still being written and run the hooks."""
+        """Wait for pending metrics and run the hooks."""
         if self._thread is not None:
             self._thread.shutdown(wait=True)
         super().after_train()
@@ -101,27 +100,27 @@ class SimpleTrainer(TrainerBase):
         """Run one iteration.
 
         Raises:
-            FloatingPointError: a loss is NaN or infinite; the message names the iteration and the losses. The
+            FloatingPointError: If a loss is NaN or infinite; the message has the iteration and the losses. The
                 parameters are not updated.
         """
         if not self.model.training:
             raise RuntimeError(f"{type(self).__name__}: the model was changed to evaluation mode during training")
         if self.zero_grad_before_forward:
             self.optimizer.zero_grad()
-        losses_of_batches, data_time = [], 0.0
+        batch_losses, data_time = [], 0.0
         for step in range(self.accumulation_steps):
             start = time.perf_counter()
             batch = self.next_batch()
             data_time += time.perf_counter() - start
-            if step + 1 < self.accumulation_steps and self._can_wait_with_exchange():
-                # The processes exchange gradients only for the last batch of an iteration.
+            if step + 1 < self.accumulation_steps and self._can_defer_gradient_exchange():
+                # All-reduce the gradients only for the last batch of an iteration.
                 with cast("DistributedDataParallel", self.model).no_sync():
-                    losses_of_batches.append(self._compute_gradients(batch, is_first=step == 0))
+                    batch_losses.append(self._compute_gradients(batch, is_first=step == 0))
             else:
-                losses_of_batches.append(self._compute_gradients(batch, is_first=step == 0))
+                batch_losses.append(self._compute_gradients(batch, is_first=step == 0))
         self.after_backward()
-        losses = _mean_of(losses_of_batches)
-        if self.asks_others and not _are_finite_everywhere(losses):
+        losses = _mean_of(batch_losses)
+        if self.checks_all_ranks and not _are_finite_everywhere(losses):
             self._skip_together(losses)
             return
         try:
@@ -132,12 +131,12 @@ class SimpleTrainer(TrainerBase):
             raise
         self.update()
 
-    def _can_wait_with_exchange(self) -> bool:
-        # With a static graph torch must see an exchange in the first backward pass.
+    def _can_defer_gradient_exchange(self) -> bool:
+        # With static_graph, DDP records the graph in the first backward pass and must synchronise in it.
         return isinstance(self.model, DistributedDataParallel) and not self.model.static_graph
 
     def _skip_together(self, losses: Mapping[str, torch.Tensor]) -> None:
-        """Leave the update out in all processes, of which at least one has a loss that is not finite."""
+        """Skip the update in all processes, because at least one of them has a non-finite loss."""
         values = dict(zip(losses, _as_numbers(losses.values()), strict=True))
         error = None if abs(sum(values.values())) < math.inf else _not_finite(values, self.iter)
         if self.on_nonfinite is None or not self.on_nonfinite(error):
@@ -152,29 +151,29 @@ class SimpleTrainer(TrainerBase):
         return losses
 
     def next_batch(self) -> Any:
-        """Return the next batch of the loader."""
+        """Return the next batch from the data loader."""
         if self._iterator is None:
             self._iterator = iter(self.data_loader)
         try:
             self.last_batch = next(self._iterator)
         except StopIteration as error:
             raise RuntimeError(
-                f"{type(self).__name__}: data_loader ended in iteration {self.iter}; training needs an endless one"
+                f"{type(self).__name__}: data_loader ended at iteration {self.iter}; it must be infinite"
             ) from error
         return self.last_batch
 
     def compute_losses(self, batch: Any) -> dict[str, torch.Tensor]:
-        """Run the model on a batch; a single tensor is called `total_loss`."""
+        """Run the model on a batch. A loss returned as a single tensor is named `total_loss`."""
         losses = self.model(batch)
         return {"total_loss": losses} if isinstance(losses, torch.Tensor) else losses
 
     def backward(self, loss: torch.Tensor) -> None:
         """Compute the gradients."""
-        with self._named_exchange():
+        with self._named_gradient_exchange():
             loss.backward()
 
-    def _named_exchange(self) -> contextlib.AbstractContextManager[None]:
-        """Let processes that lose each other while they exchange gradients say so."""
+    def _named_gradient_exchange(self) -> contextlib.AbstractContextManager[None]:
+        """Return a context that names the iteration if DDP's gradient all-reduce fails."""
         if get_world_size() == 1:
             return contextlib.nullcontext()
         return named_collective(f"the exchange of gradients in iteration {self.iter}")
@@ -184,7 +183,7 @@ class SimpleTrainer(TrainerBase):
         self.optimizer.step()
 
     def reset_data_loader(self, data_loader_builder: Any) -> None:
-        """Replace the loader by what `data_loader_builder()` returns; the old one is freed first."""
+        """Replace the data loader by `data_loader_builder()`, after the old one is freed."""
         del self.data_loader
         self._iterator = None
         self.data_loader = data_loader_builder()
@@ -196,7 +195,7 @@ class SimpleTrainer(TrainerBase):
             self.write_metrics(loss_dict, data_time, self.iter, storage=self.storage)
             return
         if self._pending is not None:
-            # An error of the thread, e.g. a NaN, ends the training one iteration late.
+            # An error in the thread, such as a NaN, is raised one iteration late.
             self._pending.result()
         detached = {name: value.detach() for name, value in loss_dict.items()}
         self._pending = self._thread.submit(self.write_metrics, detached, data_time, self.iter, storage=self.storage)
@@ -209,29 +208,29 @@ class SimpleTrainer(TrainerBase):
         prefix: str = "",
         storage: EventStorage | None = None,
     ) -> None:
-        """Put the losses, averaged over processes, and the slowest loading time into the storage of the main process.
+        """Log the losses, averaged over processes, and the longest data loading time in the main process.
 
         Args:
             loss_dict: Scalar tensors.
             data_time: Seconds that this process waited for data.
-            cur_iter: The iteration.
-            prefix: Put before `total_loss`.
-            storage: Where to put them, the open storage by default.
+            cur_iter: The current iteration.
+            prefix: Prefix of the name `total_loss`.
+            storage: The event storage; by default the open one.
 
         Raises:
-            FloatingPointError: a loss of this process is NaN or infinite.
+            FloatingPointError: If a loss of this process is NaN or infinite.
         """
         losses: dict[str, Any] = dict(zip(loss_dict, _as_numbers(loss_dict.values()), strict=True))
         total = sum(losses.values())
-        # A sum is finite only when all of its parts are.
+        # The sum is finite only if all losses are.
         if not abs(total) < math.inf:
             raise _not_finite(losses, cur_iter)
         if get_world_size() > 1:
-            of_all = gather((losses, data_time))
+            all_metrics = gather((losses, data_time))
             if not is_main_process():
                 return
-            data_time = max(seconds for _, seconds in of_all)
-            losses = {name: sum(one[name] for one, _ in of_all) / len(of_all) for name in losses}
+            data_time = max(seconds for _, seconds in all_metrics)
+            losses = {name: sum(own[name] for own, _ in all_metrics) / len(all_metrics) for name in losses}
             total = sum(losses.values())
         storage = get_event_storage() if storage is None else storage
         summary: dict[str, Any] = {"data_time": data_time, f"{prefix}total_loss": total}
@@ -240,29 +239,29 @@ class SimpleTrainer(TrainerBase):
             storage.put_scalars(cur_iter=cur_iter, **losses)
 
     def synchronize_state(self) -> None:
-        """Gather the random generators and loader positions of all processes for the next `state_dict`."""
-        self._states_of_ranks = all_gather(self._own_state())
+        """Gather the random states and data loader positions of all processes for the next `state_dict`."""
+        self._rank_states = all_gather(self._own_state())
 
     def state_dict(self) -> dict[str, Any]:
-        """Return what `TrainerBase` does, the optimizer, and each process's random generators and position."""
-        of_ranks = self._states_of_ranks or [self._own_state()]
-        self._states_of_ranks = None
-        return super().state_dict() | {"optimizer": self.optimizer.state_dict(), "ranks": of_ranks}
+        """Return the state of `TrainerBase`, the optimizer, and the random state and data position of each process."""
+        rank_states = self._rank_states or [self._own_state()]
+        self._rank_states = None
+        return super().state_dict() | {"optimizer": self.optimizer.state_dict(), "ranks": rank_states}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Continue from a state; with another number of processes random numbers and data cannot be the same."""
+        """Restore a state. Exact resumption requires the same number of processes as when it was saved."""
         super().load_state_dict(state_dict)
         self.optimizer.load_state_dict(state_dict["optimizer"])
-        of_ranks = state_dict.get("ranks", [])
-        if len(of_ranks) != get_world_size():
+        rank_states = state_dict.get("ranks", [])
+        if len(rank_states) != get_world_size():
             _logger.warning(
-                "the checkpoint is of %d processes, this training has %d: random numbers and the order of data differ",
-                len(of_ranks),
+                "the checkpoint was saved by %d processes, but %d are running: random numbers and data will differ",
+                len(rank_states),
                 get_world_size(),
             )
-        if get_rank() >= len(of_ranks):
+        if get_rank() >= len(rank_states):
             return
-        own = of_ranks[get_rank()]
+        own = rank_states[get_rank()]
         self._random_state_to_set = own["random"]
         if "data_loader" in own and hasattr(self.data_loader, "load_state_dict"):
             self.data_loader.load_state_dict(own["data_loader"])
@@ -274,14 +273,14 @@ class SimpleTrainer(TrainerBase):
         state = {"random": random_state()}
         if hasattr(self.data_loader, "state_dict"):
             state["data_loader"] = self.data_loader.state_dict()
-        # What modules average over batches and keep out of the model's state dict, see DenseDetector.running_state.
+        # Running averages that modules keep outside of the model's state dict, see DenseDetector.running_state.
         modules = unwrap(self.model).named_modules()
         running = {name: module.running_state() for name, module in modules if hasattr(module, "running_state")}
         return state | {"running": running} if running else state
 
 
 def _as_numbers(tensors: Collection[torch.Tensor]) -> list[float]:
-    """Return the values of scalar tensors; one transfer for all of a GPU, as each makes the CPU wait."""
+    """Return the values of scalar tensors, with a single device-to-host copy if all are on one GPU."""
     devices = {tensor.device for tensor in tensors}
     if len(devices) == 1 and not next(iter(tensors)).is_cpu:
         return torch.stack([tensor.detach().float().reshape(()) for tensor in tensors]).tolist()
@@ -291,7 +290,7 @@ def _as_numbers(tensors: Collection[torch.Tensor]) -> list[float]:
 def _are_finite_everywhere(losses: Mapping[str, torch.Tensor]) -> bool:
     total = torch.stack([loss.detach().float() for loss in losses.values()]).sum()
     finite = total.isfinite().to(torch.int32)
-    with named_collective("the question whether all losses are finite"):
+    with named_collective("the check for finite losses"):
         dist.all_reduce(finite, dist.ReduceOp.MIN)
     return bool(finite.item())
 
@@ -299,10 +298,10 @@ def _are_finite_everywhere(losses: Mapping[str, torch.Tensor]) -> bool:
 def _not_finite(losses: dict[str, float], iteration: int) -> FloatingPointError:
     wrong = [name for name, value in losses.items() if not abs(value) < math.inf] or ["the sum of all losses"]
     shown = ", ".join(f"{name} = {value}" for name, value in losses.items())
-    place = f" in process {get_rank()}" if get_world_size() > 1 else ""
+    process = f" in process {get_rank()}" if get_world_size() > 1 else ""
     return FloatingPointError(
-        f"iteration {iteration}{place}: {', '.join(wrong)} is not finite ({shown}); "
-        "a lower learning rate, a longer warm-up or gradient clipping may help"
+        f"iteration {iteration}{process}: {', '.join(wrong)} is not finite ({shown}); "
+        "try a lower learning rate, a longer warm-up or gradient clipping"
     )
 
 

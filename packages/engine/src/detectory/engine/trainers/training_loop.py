@@ -1,4 +1,4 @@
-"""The training loop and its hooks, without any assumption about what is trained."""
+"""TrainerBase, a generic training loop, and HookBase, its extension interface."""
 
 import logging
 import weakref
@@ -11,9 +11,9 @@ _logger = logging.getLogger(__name__)
 
 
 class HookBase:
-    """Something that is done at certain moments of a training; a subclass overrides the moments it needs.
+    """Base class for actions at fixed points of the training loop. Subclasses override the methods they need.
 
-    The moments come in this order::
+    The methods are called in this order::
 
         hook.before_train()
         for iter in range(start_iter, max_iter):
@@ -22,46 +22,48 @@ class HookBase:
             hook.after_step()
         hook.after_train()
 
-    What takes time belongs into `after_step`: timers measure from `before_step` to `after_step`.
+    Expensive work belongs in `after_step`, because `IterationTimer` measures from `before_step` to `after_step`.
+    Hooks run in registration order at every point, so a hook that uses a metric must be registered after the hook
+    that computes it.
 
     Attributes:
-        trainer: The trainer that the hook is registered with, a weak reference.
+        trainer: A weak reference to the trainer that the hook is registered with.
     """
 
     trainer: Any = None
 
     def before_train(self) -> None:
-        """Run before the first iteration."""
+        """Called before the first iteration."""
 
     def after_train(self) -> None:
-        """Run after the last iteration, also when the training ends by an exception."""
+        """Called after the last iteration, also if the training ends with an exception."""
 
     def before_step(self) -> None:
-        """Run before each iteration."""
+        """Called before each iteration."""
 
     def after_backward(self) -> None:
-        """Run in each iteration when the gradients are there and the parameters are not yet updated."""
+        """Called in each iteration after the gradients are computed and before the parameters are updated."""
 
     def after_step(self) -> None:
-        """Run after each iteration."""
+        """Called after each iteration."""
 
     def state_dict(self) -> dict[str, Any]:
-        """Return what the hook needs to continue after an interruption: numbers, strings, tensors and containers."""
+        """Return the state that the hook needs to resume: numbers, strings, tensors and containers of these."""
         return {}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Continue from a state that `state_dict` returned; a hook without state ignores it."""
+        """Restore a state returned by `state_dict`. Stateless hooks ignore it."""
 
 
 class TrainerBase:
-    """A loop with hooks; a subclass says in `run_step` what one iteration does.
+    """A training loop with hooks. Subclasses implement an iteration in `run_step`.
 
     Attributes:
-        iter: The number of the current iteration.
-        start_iter: The first iteration of this run, not 0 when it continues another one.
-        max_iter: The number of iterations in all.
+        iter: The current iteration.
+        start_iter: The first iteration of this run; not 0 for a resumed run.
+        max_iter: Total number of iterations.
         storage: The `EventStorage` that is open during the training.
-        stop_reason: Why the training ends before `max_iter`, None while it does not.
+        stop_reason: Why the training stops before `max_iter`, or None.
     """
 
     iter: int
@@ -75,22 +77,22 @@ class TrainerBase:
         self.stop_reason: str | None = None
 
     def register_hooks(self, hooks: Sequence[HookBase | None]) -> None:
-        """Add hooks, which run in the order of registration; None is left out."""
+        """Add hooks, which run in registration order. None entries are ignored."""
         for hook in hooks:
             if hook is None:
                 continue
             if not isinstance(hook, HookBase):
-                raise TypeError(f"register_hooks: expected hooks (HookBase), got {type(hook).__name__}")
-            # A strong reference in both directions would keep the model's memory after the training.
+                raise TypeError(f"register_hooks: hooks must be HookBase instances, got {type(hook).__name__}")
+            # Weak: a reference cycle would keep the model's memory alive after the training.
             hook.trainer = weakref.proxy(self)
             self._hooks.append(hook)
 
     def train(self, start_iter: int, max_iter: int) -> None:
         """Run the iterations from `start_iter` to `max_iter - 1`.
 
-        An exception is logged with its iteration and raised; hooks end properly before.
+        An exception is logged with its iteration and re-raised after the hooks' `after_train`.
         """
-        _logger.info("training starts at iteration %d of %d", start_iter, max_iter)
+        _logger.info("starting training from iteration %d of %d", start_iter, max_iter)
         self.iter = self.start_iter = start_iter
         self.max_iter = max_iter
         self.stop_reason = None
@@ -99,15 +101,15 @@ class TrainerBase:
                 self.before_train()
                 self._run_iterations()
             except Exception as error:
-                _logger.error("training ends in iteration %d: %s: %s", self.iter, type(error).__name__, error)
+                _logger.error("training failed at iteration %d: %s: %s", self.iter, type(error).__name__, error)
                 if isinstance(error, FloatingPointError) and "iteration" not in str(error):
-                    raise FloatingPointError(f"training, iteration {self.iter}: {error}") from error
+                    raise FloatingPointError(f"iteration {self.iter}: {error}") from error
                 raise
             finally:
                 self.after_train()
 
     def stop(self, reason: str) -> None:
-        """End the training after the current iteration; `reason` is logged and kept in `stop_reason`."""
+        """Stop after the current iteration; `reason` is logged and stored in `stop_reason`."""
         self.stop_reason = reason
 
     def _run_iterations(self) -> None:
@@ -117,9 +119,9 @@ class TrainerBase:
             self.run_step()
             self.after_step()
             if self.stop_reason is not None:
-                _logger.info("training stops after iteration %d: %s", iteration, self.stop_reason)
+                _logger.info("training stopped after iteration %d: %s", iteration, self.stop_reason)
                 return
-        # Hooks tell a finished training from an interrupted one by this.
+        # `iter == max_iter` tells the hooks' after_train that the training was not interrupted.
         self.iter = self.max_iter
 
     def before_train(self) -> None:
@@ -135,7 +137,7 @@ class TrainerBase:
 
     def before_step(self) -> None:
         """Run the hooks' `before_step`."""
-        # The storage's iteration is right also when the user's hooks read it.
+        # Set here too, in case a subclass or a user changed `iter`; hooks read the storage's iteration.
         self.storage.iter = self.iter
         for hook in self._hooks:
             hook.before_step()
@@ -151,14 +153,14 @@ class TrainerBase:
             hook.after_step()
 
     def run_step(self) -> None:
-        """Run one iteration; a subclass defines it."""
-        raise TypeError(f"{type(self).__name__} must define run_step()")
+        """Run one iteration. Subclasses must implement this."""
+        raise TypeError(f"{type(self).__name__} must implement run_step()")
 
     def synchronize_state(self) -> None:
-        """Gather what other processes add to `state_dict`; all processes call it before one of them saves."""
+        """Gather the other processes' parts of `state_dict`. All processes must call this before one of them saves."""
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the iteration that was run last and the states of the hooks that have one."""
+        """Return the last completed iteration and the non-empty states of the hooks."""
         hooks: dict[str, Any] = {}
         for name, hook in self._named_hooks():
             if state := hook.state_dict():
@@ -166,17 +168,17 @@ class TrainerBase:
         return {"iteration": self.iter, "hooks": hooks} if hooks else {"iteration": self.iter}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Continue from a state of `state_dict`; the state of a hook that is gone is told and ignored."""
+        """Restore a state. States of hooks that are not registered are ignored with a warning."""
         self.iter = state_dict["iteration"]
         states = dict(state_dict.get("hooks", {}))
         for name, hook in self._named_hooks():
             if name in states:
                 hook.load_state_dict(states.pop(name))
         if states:
-            _logger.warning("the checkpoint holds states of hooks that this training does not have: %s", sorted(states))
+            _logger.warning("the checkpoint has states of hooks that are not registered: %s", sorted(states))
 
     def _named_hooks(self) -> list[tuple[str, HookBase]]:
-        """Return the hooks under the names of their classes; a second one of a class gets a number."""
+        """Return the hooks by class name; further hooks of the same class are numbered."""
         counts: dict[str, int] = {}
         named = []
         for hook in self._hooks:
