@@ -68,8 +68,8 @@ def test_a_shared_parameter_is_optimised_once():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"bias_lr_factor": 2.0}, "bias_lr_factor needs base_lr"),
-        ({"lr_factor_func": len}, "lr_factor_func needs base_lr"),
+        ({"bias_lr_factor": 2.0}, "bias_lr_factor requires base_lr"),
+        ({"lr_factor_func": len}, "lr_factor_func requires base_lr"),
         ({"weight_decay_bias": 0.0, "overrides": {"bias": {}}}, "both set 'bias'"),
     ],
 )

@@ -95,19 +95,19 @@ def test_warm_up_can_rescale_the_schedule():
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: MultiStepParamScheduler([1, 2]), "give num_updates or milestones"),
+        (lambda: MultiStepParamScheduler([1, 2]), "num_updates or milestones must be given"),
         (lambda: MultiStepParamScheduler([], num_updates=3), "values must not be empty"),
         (lambda: MultiStepParamScheduler([1, 2, 3], 9, [6, 3]), "milestones must increase"),
         (lambda: MultiStepParamScheduler([1, 2], 9, [9]), "must end before num_updates=9"),
         (lambda: MultiStepParamScheduler([1, 2], 9, [3, 6]), "2 values require 1 milestones"),
         (lambda: StepParamScheduler(0, [1]), "num_updates must be positive"),
-        (lambda: StepParamScheduler(2, [1, 2, 3]), "expected 1 to 2 values, got 3"),
+        (lambda: StepParamScheduler(2, [1, 2, 3]), "must have 1 to 2 elements, got 3"),
         (lambda: StepWithFixedGammaParamScheduler(1, 3, 0, 9), "gamma must be positive"),
         (lambda: StepWithFixedGammaParamScheduler(1, -1, 1, 9), "num_decays must not be negative"),
         (lambda: CompositeParamScheduler([], [], []), "schedulers must not be empty"),
         (lambda: CompositeParamScheduler([ConstantParamScheduler(1)], [0.5], ["fixed"]), "must sum to 1"),
         (lambda: CompositeParamScheduler([ConstantParamScheduler(1)], [1], ["scaled"]), "'rescaled' or 'fixed'"),
-        (lambda: CompositeParamScheduler([ConstantParamScheduler(1)], [1, 0], ["fixed"]), "as many lengths"),
+        (lambda: CompositeParamScheduler([ConstantParamScheduler(1)], [1, 0], ["fixed"]), "must have 1 elements"),
         (lambda: WarmupParamScheduler(ConstantParamScheduler(1), 0.1, 0.1, "cosine"), "'linear' or 'constant'"),
     ],
 )

@@ -104,9 +104,9 @@ def test_reads_files_and_works_with_the_predictor(model, tmp_path):
         (lambda: tiny_models.retinanet(), "must be a GeneralizedRCNN, got RetinaNet"),
         (
             lambda: tiny_models.rcnn(tiny_models.standard_heads(mask=False, keypoints=True)),
-            "keypoints cannot be merged",
+            "must not predict keypoints",
         ),
-        (lambda: tiny_models.rotated_rcnn(), "rotated boxes cannot be merged"),
+        (lambda: tiny_models.rotated_rcnn(), "must not predict rotated boxes"),
         (lambda: nn.Linear(1, 1), "must be a GeneralizedRCNN, got Linear"),
     ],
     ids=["dense", "keypoints", "rotated", "no detector"],
