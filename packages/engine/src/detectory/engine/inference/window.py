@@ -21,11 +21,11 @@ class Window:
         try:
             import tkinter
         except ImportError as error:
-            raise RuntimeError("Window: this Python has no tkinter; install python3-tk") from error
+            raise RuntimeError("a window needs tkinter, which this Python lacks: install python3-tk") from error
         try:
             self._root = tkinter.Tk()
         except tkinter.TclError as error:
-            raise RuntimeError(f"Window: no display: {error}") from error
+            raise RuntimeError(f"a window needs a display: {error}") from error
         self._gone = tkinter.TclError
         self._root.title(title)
         self._label = tkinter.Label(self._root)
