@@ -53,6 +53,6 @@ def _get_builtin_metadata(dataset_name: str) -> dict[str, Any]:
     """
     if dataset_name not in _METADATA:
         raise KeyError(
-            f"_get_builtin_metadata: unknown dataset {dataset_name!r}, expected category of {sorted(_METADATA)}"
+            f"_get_builtin_metadata: unknown dataset {dataset_name!r}, expected one of {sorted(_METADATA)}"
         )
     return _METADATA[dataset_name]()
