@@ -12,8 +12,8 @@ from detectory.compat.detectron2.data.datasets.cityscapes_panoptic import get_ci
 
 @pytest.fixture(autouse=True)
 def other_tests_see_the_default_root(monkeypatch):
-    monkeypatch.setattr(DatasetCatalog, "_loaders", dict(DatasetCatalog._known()))
-    monkeypatch.setattr(MetadataCatalog, "_metadata", dict(MetadataCatalog._metadata))
+    monkeypatch.setattr(DatasetCatalog, "_loaders", dict(DatasetCatalog.data))
+    monkeypatch.setattr(MetadataCatalog, "data", dict(MetadataCatalog.data))
 
 
 def coco_categories():

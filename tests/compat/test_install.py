@@ -63,3 +63,22 @@ def test_unchanged_script_runs_with_its_arguments(tmp_path):
 @pytest.mark.parametrize(("arguments", "code"), [(["--help"], 0), ([], 2), (["absent.py"], 2)])
 def test_command_line_prints_usage(arguments, code):
     assert run("-m", "detectory.compat.detectron2", *arguments).returncode == code
+
+
+SAME_NAMES = [
+    ("layers", "nms", "batched_nms"),
+    ("layers", "roi_align", "ROIAlign"),
+    ("layers", "roi_align_rotated", "ROIAlignRotated"),
+    ("config", "instantiate", "dump_dataclass"),
+    ("engine", "launch", "DEFAULT_TIMEOUT"),
+]
+
+
+@pytest.mark.parametrize(("package", "name", "other"), SAME_NAMES, ids=[f"{p}.{n}" for p, n, _ in SAME_NAMES])
+@pytest.mark.parametrize("is_module_first", [True, False], ids=["module first", "function first"])
+def test_functions_are_not_replaced_by_modules_of_the_same_name(package, name, other, is_module_first):
+    imports = [f"from detectron2.{package}.{name} import {other}", f"from detectron2.{package} import {name}"]
+    code = "\n".join(imports if is_module_first else reversed(imports))
+    check = f"assert callable({name})\nimport detectron2.{package} as p\nassert callable(p.{name})"
+    result = run_installed(f"{code}\nimport detectron2.{package}.{name}\n{check}")
+    assert result.returncode == 0, result.stderr

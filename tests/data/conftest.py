@@ -14,7 +14,7 @@ from detectory.data import DatasetCatalog, MetadataCatalog
 def _catalogs_as_before(monkeypatch):
     monkeypatch.setattr(DatasetCatalog, "_loaders", dict(DatasetCatalog._loaders))
     monkeypatch.setattr(DatasetCatalog, "_has_builtin", DatasetCatalog._has_builtin)
-    monkeypatch.setattr(MetadataCatalog, "_metadata", dict(MetadataCatalog._metadata))
+    monkeypatch.setattr(MetadataCatalog, "data", dict(MetadataCatalog.data))
 
 
 class CocoFolder:

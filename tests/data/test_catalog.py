@@ -63,12 +63,12 @@ def test_built_in_datasets_lie_under_the_folder_of_the_environment(monkeypatch, 
         monkeypatch.delenv(name, raising=False)
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr(MetadataCatalog, "_metadata", {})
+    monkeypatch.setattr(MetadataCatalog, "data", {})
     assert MetadataCatalog.get("coco_2017_val").image_root == os.path.join(folder, "val2017")
 
 
 def test_nothing_is_registered_on_import():
-    code = "import detectory.data as d; print(len(d.DatasetCatalog._loaders), len(d.MetadataCatalog._metadata))"
+    code = "import detectory.data as d; print(len(d.DatasetCatalog._loaders), len(d.MetadataCatalog.data))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["0", "0"]
 
@@ -106,3 +106,28 @@ def test_coco_keypoints_mirror_left_and_right():
     assert ("left_eye", "right_eye") in metadata.keypoint_flip_map
     names = {name for one, other, _ in metadata.keypoint_connection_rules for name in (one, other)}
     assert names <= set(metadata.keypoint_names)
+
+
+def test_catalogs_behave_like_dictionaries():
+    DatasetCatalog.register("small_set", list)
+    assert DatasetCatalog["small_set"]() == []
+    assert {"small_set", "coco_2017_val"} <= set(DatasetCatalog)
+    assert dict(DatasetCatalog.items())["small_set"] is DatasetCatalog.pop("small_set")
+    assert "small_set" not in DatasetCatalog
+    assert DatasetCatalog.pop("small_set", None) is None
+
+
+def test_an_unused_builtin_dataset_can_be_replaced():
+    DatasetCatalog.list()
+    DatasetCatalog.register("ade20k_panoptic_val", lambda: ["mine"])
+    assert DatasetCatalog.get("ade20k_panoptic_val") == ["mine"]
+    with pytest.raises(ValueError, match="already registered"):
+        DatasetCatalog.register("ade20k_panoptic_val", list)
+
+
+def test_metadata_of_a_replaceable_builtin_dataset_can_be_set_once():
+    metadata = MetadataCatalog.get("ade20k_panoptic_val").set(thing_classes=["a"])
+    assert metadata.thing_classes == ["a"]
+    with pytest.raises(AssertionError, match="already"):
+        metadata.thing_classes = ["b"]
+    assert "_defaults" not in metadata.as_dict()

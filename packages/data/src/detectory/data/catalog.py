@@ -1,6 +1,7 @@
 """Datasets and their metadata by name."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import UserDict
+from collections.abc import Callable, Sequence
 from types import SimpleNamespace
 from typing import Any
 
@@ -8,7 +9,11 @@ from detectory.core.suggestions import nearest
 from detectory.core.text import short_repr
 
 
-class _DatasetCatalog:
+class AlreadyRegisteredError(ValueError, AssertionError):
+    """A name or attribute already has another value. Also an `AssertionError`, which Detectron2's users catch."""
+
+
+class _DatasetCatalog(UserDict):
     """Names of datasets and the functions that load them.
 
     A function returns `list[dict]`, the same items in the same order at every call. The built-in datasets
@@ -19,87 +24,73 @@ class _DatasetCatalog:
     def __init__(self) -> None:
         self._loaders: dict[str, Callable[[], Sequence[dict]]] = {}
         self._has_builtin = False
+        self._used: set[str] = set()
 
-    def _known(self) -> dict[str, Callable[[], Sequence[dict]]]:
-        """All loaders, the built-in ones included; a name that a person registered before stays theirs."""
+    @property
+    def data(self) -> dict[str, Callable[[], Sequence[dict]]]:  # type: ignore[override]
+        """All loaders, including those of the built-in datasets; explicitly registered names take precedence."""
         if not self._has_builtin:
             from .builtin.definitions import builtin_loaders
 
             self._has_builtin = True
-            self._loaders = {**builtin_loaders(), **self._loaders}
+            self._builtin = builtin_loaders()
+            self._loaders = {**self._builtin, **self._loaders}
         return self._loaders
 
     def register(self, name: str, func: Callable[[], Sequence[dict]]) -> None:
-        """Tell how to load a dataset.
+        """Register the loader of a dataset.
+
+        A built-in dataset that was not loaded yet can be replaced.
 
         Args:
-            name: For example `"my_dataset_train"`.
-            func: Takes nothing, returns the items; it is called each time somebody asks for them.
+            name: Name such as `"my_dataset_train"`.
+            func: Function without arguments that returns the items; called on every `get`.
 
         Raises:
-            TypeError: `func` cannot be called.
-            ValueError: The name is taken.
+            TypeError: If `func` is not callable.
+            ValueError: If the name is already registered.
         """
         if not callable(func):
             raise TypeError(f"DatasetCatalog.register: func must be callable, got {type(func).__name__}")
-        if name in self._loaders:
-            raise ValueError(f"DatasetCatalog.register: dataset {name!r} is already registered")
+        if name in self._loaders and not self._is_unused_builtin(name):
+            raise AlreadyRegisteredError(f"DatasetCatalog.register: dataset {name!r} is already registered")
         self._loaders[name] = func
 
-    def get(self, name: str) -> Sequence[dict]:
+    def _is_unused_builtin(self, name: str) -> bool:
+        is_builtin = self._has_builtin and self._loaders[name] is self._builtin.get(name)
+        return is_builtin and name not in self._used
+
+    def get(self, name: str) -> Sequence[dict]:  # type: ignore[override]
         """Load a dataset.
 
         Returns:
-            What the registered function returns: a list of dicts; for COCO files of more than 32 MiB a list-like object
-            that makes each dict when it is asked for.
+            Return value of the registered function: a list of dictionaries, or for COCO files larger than 32 MiB a
+            sequence that creates each dictionary on access.
 
         Raises:
-            KeyError: Nobody registered the name; the message lists the nearest ones.
+            KeyError: If the name is not registered; the message lists the nearest names.
         """
-        loaders = self._known()
-        if name not in loaders:
-            raise KeyError(f"DatasetCatalog: dataset {name!r} is not registered: {nearest(name, loaders)}")
-        return loaders[name]()
+        if name not in self.data:
+            raise KeyError(f"DatasetCatalog: dataset {name!r} is not registered: {nearest(name, self.data)}")
+        self._used.add(name)
+        return self.data[name]()
 
     def list(self) -> list[str]:
-        """Return the names that are registered."""
-        return list(self._known())
+        """Return the registered names."""
+        return list(self.data)
 
     def remove(self, name: str) -> None:
-        """Forget a dataset.
+        """Remove a dataset.
 
         Raises:
-            KeyError: Nobody registered the name.
+            KeyError: If the name is not registered.
         """
-        loaders = self._known()
-        if name not in loaders:
-            raise KeyError(f"DatasetCatalog.remove: dataset {name!r} is not registered: {nearest(name, loaders)}")
-        del loaders[name]
-
-    pop = remove
-
-    def clear(self) -> None:
-        """Forget all datasets, the built-in ones too."""
-        self._known().clear()
-
-    def __contains__(self, name: str) -> bool:
-        """Whether the name is registered."""
-        return name in self._known()
-
-    def __iter__(self) -> Iterator[str]:
-        """Go through the registered names."""
-        return iter(self.list())
-
-    def keys(self) -> Iterable[str]:
-        """Return the registered names."""
-        return self.list()
-
-    def __len__(self) -> int:
-        """Count the registered names."""
-        return len(self._known())
+        if name not in self.data:
+            raise KeyError(f"DatasetCatalog.remove: dataset {name!r} is not registered: {nearest(name, self.data)}")
+        del self.data[name]
 
     def __repr__(self) -> str:
-        return f"DatasetCatalog({', '.join(sorted(self._known()))})"
+        return f"DatasetCatalog({', '.join(sorted(self.data))})"
 
     __str__ = __repr__
 
@@ -117,6 +108,7 @@ class Metadata(SimpleNamespace):
     """
 
     name: str = "N/A"
+    __slots__ = ("_defaults",)  # attributes that may be replaced once; outside of __dict__, so not part of the metadata
 
     def __getattr__(self, key: str) -> Any:
         if key.startswith("__"):
@@ -125,13 +117,22 @@ class Metadata(SimpleNamespace):
         raise AttributeError(f"metadata of dataset {self.name!r} has no attribute {key!r}: {nearest(key, known)}")
 
     def __setattr__(self, key: str, value: Any) -> None:
-        if key in self.__dict__ and self.__dict__[key] != value:
-            raise ValueError(
+        if key in self.__dict__ and self.__dict__[key] != value and not self._replaces_default(key):
+            raise AlreadyRegisteredError(
                 f"metadata of dataset {self.name!r}: attribute {key!r} "
                 f"is already {short_repr(self.__dict__[key], 200)}, "
                 f"it cannot become {short_repr(value, 200)}; use another dataset name"
             )
         super().__setattr__(key, value)
+
+    def _replaces_default(self, key: str) -> bool:
+        try:
+            defaults = object.__getattribute__(self, "_defaults")
+        except AttributeError:
+            return False
+        is_default = key in defaults
+        defaults.discard(key)
+        return is_default
 
     def as_dict(self) -> dict[str, Any]:
         """Return a copy of all attributes; changing it changes nothing here."""
@@ -152,56 +153,37 @@ class Metadata(SimpleNamespace):
         return self.__dict__.get(key, default)
 
 
-class _MetadataCatalog:
+class _MetadataCatalog(UserDict):
     """The metadata of datasets by name; there is one object for each name, made at the first `get`."""
 
-    def __init__(self) -> None:
-        self._metadata: dict[str, Metadata] = {}
-
-    def get(self, name: str) -> Metadata:
-        """Return the metadata of a dataset, empty at first for a name that nobody used before."""
+    def get(self, name: str) -> Metadata:  # type: ignore[override]
+        """Return the metadata of a dataset; empty if the name is new and not that of a built-in dataset."""
         if not name:
             raise ValueError("MetadataCatalog.get: the name of a dataset must not be empty")
-        if name not in self._metadata:
-            from .builtin.definitions import builtin_metadata
+        if name not in self.data:
+            from .builtin.definitions import builtin_metadata, is_replaceable
 
-            self._metadata[name] = Metadata(name=name, **builtin_metadata(name))
-        return self._metadata[name]
+            self.data[name] = Metadata(name=name, **builtin_metadata(name))
+            if is_replaceable(name):
+                self.data[name]._defaults = set(self.data[name].__dict__) - {"name"}
+        return self.data[name]
 
     def list(self) -> list[str]:
         """Return the names that have metadata."""
-        return list(self._metadata)
+        return list(self.data)
 
     def remove(self, name: str) -> None:
-        """Forget the metadata of a dataset.
+        """Remove the metadata of a dataset.
 
         Raises:
-            KeyError: There are none.
+            KeyError: If the name has no metadata.
         """
-        if name not in self._metadata:
-            raise KeyError(f"MetadataCatalog.remove: no metadata of {name!r}: {nearest(name, self._metadata)}")
-        del self._metadata[name]
-
-    pop = remove
-
-    def clear(self) -> None:
-        """Forget all metadata."""
-        self._metadata.clear()
-
-    def __contains__(self, name: str) -> bool:
-        """Whether there are metadata of this name already."""
-        return name in self._metadata
-
-    def __iter__(self) -> Iterator[str]:
-        """Go through the names that have metadata."""
-        return iter(list(self._metadata))
-
-    def __len__(self) -> int:
-        """Count the names that have metadata."""
-        return len(self._metadata)
+        if name not in self.data:
+            raise KeyError(f"MetadataCatalog.remove: no metadata of {name!r}: {nearest(name, self.data)}")
+        del self.data[name]
 
     def __repr__(self) -> str:
-        return f"MetadataCatalog({', '.join(sorted(self._metadata))})"
+        return f"MetadataCatalog({', '.join(sorted(self.data))})"
 
     __str__ = __repr__
 

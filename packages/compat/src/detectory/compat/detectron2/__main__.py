@@ -16,8 +16,9 @@ Runs a program that imports detectron2; the imports resolve to Detectory.
 --path prints folders that have the same effect for any command if they are in PYTHONPATH.
 """
 # Packages that are installed together with Detectron2, so that its users import them without declaring them.
-_BROUGHT_BY_DETECTRON2 = frozenset(
-    ["cloudpickle", "hydra", "matplotlib", "packaging", "pydot", "scipy", "tabulate", "tensorboard", "termcolor", "tqdm"]
+_BROUGHT_BY_DETECTRON2 = (
+    *("cloudpickle", "hydra", "matplotlib", "packaging", "pydot"),
+    *("scipy", "tabulate", "tensorboard", "termcolor", "tqdm"),
 )
 
 

@@ -254,3 +254,8 @@ def builtin_metadata(name: str) -> dict[str, Any]:
     """Return the metadata of a built-in dataset; empty for other names."""
     builtin = all_builtin().get(name)
     return {} if builtin is None else builtin.describe()
+
+
+def is_replaceable(name: str) -> bool:
+    """Return whether metadata of a built-in dataset may be replaced: Detectron2's projects register these names."""
+    return name.startswith("ade20k_panoptic_")

@@ -8,7 +8,13 @@ from detectory.core.checkpoint import convert_basic_names as convert_basic_c2_na
 from detectory.core.checkpoint import convert_caffe2_names as convert_c2_detectron_names
 from detectory.core.checkpoint import match_state_dict
 
-__all__ = ["align_and_update_state_dicts", "convert_basic_c2_names", "convert_c2_detectron_names"]
+__all__ = [
+    "_longest_common_prefix",
+    "_longest_common_prefix_str",
+    "align_and_update_state_dicts",
+    "convert_basic_c2_names",
+    "convert_c2_detectron_names",
+]
 
 
 def align_and_update_state_dicts(
@@ -28,3 +34,11 @@ def _longest_common_prefix_str(names: list[str]) -> str:
     """Return the longest common prefix of the names."""
     letters = itertools.takewhile(lambda column: len(set(column)) == 1, zip(*names, strict=False))
     return "".join(column[0] for column in letters)
+
+
+def _longest_common_prefix(names: list[str]) -> str:
+    """Return the longest common prefix of dotted names that ends with a dot."""
+    parts = itertools.takewhile(
+        lambda column: len(set(column)) == 1, zip(*(name.split(".")[:-1] for name in names), strict=False)
+    )
+    return "".join(f"{column[0]}." for column in parts)

@@ -66,8 +66,8 @@ def _configurable_init(init_func: Call) -> Call:
             raise AttributeError(f"{type(self).__name__}: a configurable class must have a classmethod 'from_config'")
         if not inspect.ismethod(translate):
             raise TypeError(f"{type(self).__name__}: from_config must be a classmethod")
-        if _called_with_config(args, kwargs):
-            init_func(self, **_arguments_from_config(translate, args, kwargs))
+        if _called_with_cfg(*args, **kwargs):
+            init_func(self, **_get_args_from_config(translate, *args, **kwargs))
         else:
             init_func(self, *args, **kwargs)
 
@@ -77,19 +77,20 @@ def _configurable_init(init_func: Call) -> Call:
 def _configurable_function(function: Call, *, from_config: Call) -> Call:
     @functools.wraps(function)
     def wrapped(*args: Any, **kwargs: Any) -> Any:
-        if _called_with_config(args, kwargs):
-            return function(**_arguments_from_config(from_config, args, kwargs))
+        if _called_with_cfg(*args, **kwargs):
+            return function(**_get_args_from_config(from_config, *args, **kwargs))
         return function(*args, **kwargs)
 
     wrapped.from_config = from_config  # type: ignore[attr-defined]
     return wrapped
 
 
-def _called_with_config(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
+def _called_with_cfg(*args: Any, **kwargs: Any) -> bool:
+    """Return whether the first argument, or the keyword `cfg`, is a config."""
     return isinstance(args[0] if args else kwargs.get("cfg"), CfgNode | DictConfig)
 
 
-def _arguments_from_config(translate: Call, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+def _get_args_from_config(translate: Call, *args: Any, **kwargs: Any) -> dict[str, Any]:
     """Call `from_config` with the arguments it accepts, then override its result with the remaining ones."""
     parameters = inspect.signature(translate).parameters
     if next(iter(parameters), None) != "cfg":

@@ -1,10 +1,22 @@
 """The config object of Detectron2's YAML front end."""
 
-from detectory.compat.detectron2.config._configurable import configurable
+from detectory.compat.detectron2.config._configurable import _called_with_cfg, _get_args_from_config, configurable
 from detectory.compat.detectron2.config.cfg_node import CfgNode
 from detectory.compat.detectron2.config.defaults import _C
+from detectory.compat.detectron2.utils.file_io import PathManager
+from detectory.compat.fvcore.common.config import CfgNode as _CfgNode
 
-__all__ = ["CfgNode", "configurable", "get_cfg", "global_cfg", "set_global_cfg"]
+__all__ = [
+    "CfgNode",
+    "PathManager",
+    "_CfgNode",
+    "_called_with_cfg",
+    "_get_args_from_config",
+    "configurable",
+    "get_cfg",
+    "global_cfg",
+    "set_global_cfg",
+]
 
 global_cfg = CfgNode()
 

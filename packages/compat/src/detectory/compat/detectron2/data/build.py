@@ -9,9 +9,19 @@ import torch
 
 from detectory import data as native
 from detectory.compat.detectron2.config import CfgNode, configurable
+from detectory.compat.detectron2.data.common import DatasetFromList, MapDataset
 from detectory.compat.detectron2.data.dataset_mapper import DatasetMapper
+from detectory.compat.detectron2.data.detection_utils import check_metadata_consistency
+from detectory.compat.detectron2.utils.file_io import PathManager
+from detectory.compat.detectron2.utils.logger import _log_api_usage, log_first_n
+from detectory.core.distributed import get_world_size
+from detectory.core.seeding import seed_all_rng
 from detectory.core.suggestions import nearest
 from detectory.data import (
+    AspectRatioGroupedDataset,
+    DatasetCatalog,
+    MetadataCatalog,
+    ToIterableDataset,
     build_batch_data_loader,
     filter_images_with_few_keypoints,
     filter_images_with_only_crowd_annotations,
@@ -26,16 +36,32 @@ from detectory.data.samplers import (
     RepeatFactorTrainingSampler,
     TrainingSampler,
 )
+from detectory.structures import BoxMode
 
 __all__ = [
+    "AspectRatioGroupedDataset",
+    "BoxMode",
+    "DatasetCatalog",
+    "DatasetFromList",
+    "MapDataset",
+    "MetadataCatalog",
+    "PathManager",
+    "ToIterableDataset",
+    "_log_api_usage",
+    "_test_loader_from_config",
+    "_train_loader_from_config",
     "build_batch_data_loader",
     "build_detection_test_loader",
     "build_detection_train_loader",
+    "check_metadata_consistency",
     "filter_images_with_few_keypoints",
     "filter_images_with_only_crowd_annotations",
     "get_detection_dataset_dicts",
+    "get_world_size",
     "load_proposals_into_dataset",
+    "log_first_n",
     "print_instances_class_histogram",
+    "seed_all_rng",
     "trivial_batch_collator",
     "worker_init_reset_seed",
 ]

@@ -5,7 +5,8 @@ from typing import Any
 from PIL import Image, ImageOps
 
 from detectory.compat.detectron2.config import CfgNode
-from detectory.data import mapping
+from detectory.compat.detectron2.utils.file_io import PathManager
+from detectory.data import MetadataCatalog, mapping
 from detectory.data import transforms as T
 from detectory.data.class_weights import get_fed_loss_cls_weights
 from detectory.data.consistency import check_metadata_consistency
@@ -26,8 +27,30 @@ from detectory.data.mapping import (
     transform_keypoint_annotations,
     transform_proposals,
 )
+from detectory.structures import (
+    BitMasks,
+    Boxes,
+    BoxMode,
+    Instances,
+    Keypoints,
+    PolygonMasks,
+    RotatedBoxes,
+    polygons_to_bitmask,
+)
 
 __all__ = [
+    "_EXIF_ORIENT",
+    "_M_RGB2YUV",
+    "_M_YUV2RGB",
+    "BitMasks",
+    "BoxMode",
+    "Boxes",
+    "Instances",
+    "Keypoints",
+    "MetadataCatalog",
+    "PathManager",
+    "PolygonMasks",
+    "RotatedBoxes",
     "SizeMismatchError",
     "annotations_to_instances",
     "annotations_to_instances_rotated",
@@ -42,6 +65,7 @@ __all__ = [
     "gen_crop_transform_with_instance",
     "get_bbox",
     "get_fed_loss_cls_weights",
+    "polygons_to_bitmask",
     "read_image",
     "transform_instance_annotations",
     "transform_keypoint_annotations",
@@ -83,3 +107,9 @@ def build_augmentation(cfg: CfgNode, is_train: bool) -> list[T.Augmentation]:
 
 
 build_transform_gen = build_augmentation
+
+
+# ITU-R BT.601, for images with (Y, U, V) channels.
+_M_RGB2YUV = [[0.299, 0.587, 0.114], [-0.14713, -0.28886, 0.436], [0.615, -0.51499, -0.10001]]
+_M_YUV2RGB = [[1.0, 0.0, 1.13983], [1.0, -0.39465, -0.58060], [1.0, 2.03211, 0.0]]
+_EXIF_ORIENT = 274  # the EXIF tag "Orientation"

@@ -2,8 +2,11 @@
 
 import os
 
+from detectory.compat.detectron2.utils import comm
+from detectory.compat.detectron2.utils.file_io import PathManager
 from detectory.compat.fvcore.common.timer import Timer
 from detectory.core.checkpoint import Checkpointer
+from detectory.core.events import EventStorage, EventWriter
 from detectory.engine import HookBase
 from detectory.engine import hooks as native
 from detectory.engine.hooks import (
@@ -19,6 +22,7 @@ from detectory.engine.hooks import (
     TorchProfiler,
 )
 from detectory.engine.schedules import ParamScheduler
+from detectory.evaluation import flatten_results_dict
 
 __all__ = [
     "AutogradProfiler",
@@ -26,16 +30,21 @@ __all__ = [
     "CallbackHook",
     "Checkpointer",
     "EvalHook",
+    "EventStorage",
+    "EventWriter",
     "HookBase",
     "IterationTimer",
     "LRScheduler",
     "ParamScheduler",
+    "PathManager",
     "PeriodicCheckpointer",
     "PeriodicWriter",
     "PreciseBN",
     "Timer",
     "TorchMemoryStats",
     "TorchProfiler",
+    "comm",
+    "flatten_results_dict",
 ]
 
 

@@ -7,13 +7,19 @@ from typing import Any
 import torch
 from torch import nn
 
-from detectory.compat.detectron2.export.torchscript_patch import freeze_training_mode, patch_instances
+from detectory.compat.detectron2.export.torchscript_patch import (
+    freeze_training_mode,
+    patch_instances,
+    patch_nonscriptable_classes,
+)
 from detectory.export import dump_torchscript_IR
 
 __all__ = [
     "dump_torchscript_IR",
     "export_torchscript_with_instances",
+    "freeze_training_mode",
     "patch_instances",
+    "patch_nonscriptable_classes",
     "scripting_with_instances",
 ]
 

@@ -28,9 +28,11 @@ from detectory.compat.detectron2.layers.wrappers import (
     nonzero_tuple,
     shapes_to_tensor,
 )
+from detectory.compat.detectron2.utils.env import TORCH_VERSION
 
 __all__ = [
     "ASPP",
+    "TORCH_VERSION",
     "BatchNorm2d",
     "CNNBlockBase",
     "Conv2d",

@@ -15,6 +15,7 @@ __all__ = [
     "Conv2d",
     "ConvTranspose2d",
     "Linear",
+    "_NewEmptyTensorOp",
     "cat",
     "check_if_dynamo_compiling",
     "cross_entropy",
@@ -74,3 +75,16 @@ def check_if_dynamo_compiling() -> bool:
 def disable_torch_compiler(func: Callable[..., Any]) -> Callable[..., Any]:
     """Exclude a function from `torch.compile`."""
     return torch.compiler.disable(func)
+
+
+class _NewEmptyTensorOp(torch.autograd.Function):
+    """Return an empty tensor of another shape, connected to the autograd graph of the input."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, new_shape: tuple[int, ...]) -> Tensor:
+        ctx.shape = x.shape
+        return x.new_empty(new_shape)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
+        return grad.new_empty(ctx.shape), None

@@ -7,9 +7,18 @@ from torch import nn
 
 from detectory import engine as native
 from detectory.compat.detectron2.config import CfgNode, configurable
+from detectory.compat.detectron2.modeling.postprocessing import detector_postprocess
+from detectory.compat.detectron2.modeling.roi_heads.fast_rcnn import fast_rcnn_inference_single_image
 from detectory.data.transforms import HFlipTransform, NoOpTransform
 
-__all__ = ["DatasetMapperTTA", "GeneralizedRCNNWithTTA", "HFlipTransform", "NoOpTransform"]
+__all__ = [
+    "DatasetMapperTTA",
+    "GeneralizedRCNNWithTTA",
+    "HFlipTransform",
+    "NoOpTransform",
+    "detector_postprocess",
+    "fast_rcnn_inference_single_image",
+]
 
 
 class DatasetMapperTTA(native.DatasetMapperTTA):

@@ -5,6 +5,7 @@ from enum import Enum
 from typing import Any, TypeVar
 
 import torch
+from torch.optim.lr_scheduler import LRScheduler
 
 from detectory.compat.detectron2.config import CfgNode
 from detectory.core.suggestions import nearest
@@ -21,6 +22,7 @@ from detectory.engine.schedules import (
 __all__ = [
     "CosineParamScheduler",
     "GradientClipType",
+    "LRScheduler",
     "MultiStepParamScheduler",
     "StepWithFixedGammaParamScheduler",
     "build_lr_scheduler",

@@ -2,6 +2,7 @@
 
 from detectory.structures import (
     BitMasks,
+    Boxes,
     PolygonMasks,
     ROIMasks,
     polygon_area,
@@ -11,6 +12,7 @@ from detectory.structures import (
 
 __all__ = [
     "BitMasks",
+    "Boxes",
     "PolygonMasks",
     "ROIMasks",
     "polygon_area",

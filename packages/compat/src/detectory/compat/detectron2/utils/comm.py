@@ -1,5 +1,12 @@
 """Inter-process communication under Detectron2's module path."""
 
+import functools
+import sys
+from types import ModuleType
+from typing import Any
+
+import torch.distributed as dist
+
 from detectory.core.distributed import (
     all_gather,
     create_local_process_group,
@@ -10,12 +17,15 @@ from detectory.core.distributed import (
     get_rank,
     get_world_size,
     is_main_process,
+    process_group,
     reduce_dict,
     shared_random_seed,
     synchronize,
 )
 
 __all__ = [
+    "_MISSING_LOCAL_PG_ERROR",
+    "_get_global_gloo_group",
     "all_gather",
     "create_local_process_group",
     "gather",
@@ -29,3 +39,28 @@ __all__ = [
     "shared_random_seed",
     "synchronize",
 ]
+
+_MISSING_LOCAL_PG_ERROR = (
+    "the local process group does not exist; start the processes with launch(), or call create_local_process_group()"
+)
+
+
+@functools.lru_cache
+def _get_global_gloo_group() -> Any:
+    """Return a process group with the gloo backend that contains all processes."""
+    return dist.new_group(backend="gloo") if dist.get_backend() == "nccl" else dist.group.WORLD
+
+
+class _CommModule(ModuleType):
+    """Module with the local process group as an attribute, which launchers of some projects assign."""
+
+    @property
+    def _LOCAL_PROCESS_GROUP(self) -> Any:
+        return process_group._local_group[0] if process_group._local_group else None
+
+    @_LOCAL_PROCESS_GROUP.setter
+    def _LOCAL_PROCESS_GROUP(self, group: Any) -> None:
+        process_group._local_group[:] = [] if group is None else [group]
+
+
+sys.modules[__name__].__class__ = _CommModule

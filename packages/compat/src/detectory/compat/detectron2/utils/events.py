@@ -2,6 +2,7 @@
 
 import logging
 
+from detectory.compat.detectron2.utils.file_io import PathManager
 from detectory.core import events as native
 from detectory.core.events import (
     EventStorage,
@@ -12,13 +13,16 @@ from detectory.core.events import (
     has_event_storage,
 )
 from detectory.core.events import TensorBoardWriter as TensorboardXWriter
+from detectory.core.events.event_storage import _open_storages as _CURRENT_STORAGE_STACK
 
 __all__ = [
+    "_CURRENT_STORAGE_STACK",
     "CommonMetricPrinter",
     "EventStorage",
     "EventWriter",
     "HistoryBuffer",
     "JSONWriter",
+    "PathManager",
     "TensorboardXWriter",
     "get_event_storage",
     "has_event_storage",

@@ -6,6 +6,9 @@ import numpy as np
 import torch
 
 from detectory import visualization as native
+from detectory.compat.detectron2.utils.file_io import PathManager
+from detectory.data import MetadataCatalog
+from detectory.structures import BitMasks, Boxes, BoxMode, Keypoints, PolygonMasks, RotatedBoxes
 from detectory.visualization import ColorMode, GenericMask, VisImage, random_color
 from detectory.visualization.colors import Color, Rgb, to_rgb, with_lightness
 from detectory.visualization.contours import trace_contours
@@ -18,8 +21,16 @@ __all__ = [
     "_KEYPOINT_THRESHOLD",
     "_OFF_WHITE",
     "_RED",
+    "BitMasks",
+    "BoxMode",
+    "Boxes",
     "ColorMode",
     "GenericMask",
+    "Keypoints",
+    "MetadataCatalog",
+    "PathManager",
+    "PolygonMasks",
+    "RotatedBoxes",
     "VisImage",
     "Visualizer",
     "_create_text_labels",

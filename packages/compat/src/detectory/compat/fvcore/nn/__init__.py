@@ -1,5 +1,6 @@
 """Losses, initialisation and analysis under fvcore's module path."""
 
+from detectory.compat.fvcore.nn import distributed, jit_analysis, squeeze_excitation
 from detectory.compat.fvcore.nn.activation_count import ActivationCountAnalysis, activation_count
 from detectory.compat.fvcore.nn.flop_count import FlopCountAnalysis, flop_count
 from detectory.compat.fvcore.nn.focal_loss import (
@@ -21,11 +22,13 @@ __all__ = [
     "activation_count",
     "c2_msra_fill",
     "c2_xavier_fill",
+    "distributed",
     "flop_count",
     "flop_count_str",
     "flop_count_table",
     "get_bn_modules",
     "giou_loss",
+    "jit_analysis",
     "parameter_count",
     "parameter_count_table",
     "sigmoid_focal_loss",
@@ -33,5 +36,6 @@ __all__ = [
     "sigmoid_focal_loss_star",
     "sigmoid_focal_loss_star_jit",
     "smooth_l1_loss",
+    "squeeze_excitation",
     "update_bn_stats",
 ]

@@ -1,5 +1,6 @@
 """Transforms under fvcore's module path."""
 
+from detectory.compat.fvcore.transforms import transform, transform_util
 from detectory.compat.fvcore.transforms.transform import (
     BlendTransform,
     CropTransform,
@@ -24,4 +25,6 @@ __all__ = [
     "Transform",
     "TransformList",
     "VFlipTransform",
+    "transform",
+    "transform_util",
 ]

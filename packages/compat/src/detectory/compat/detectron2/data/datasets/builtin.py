@@ -3,15 +3,36 @@
 import re
 from functools import partial
 
+from detectory.compat.detectron2.data.datasets.builtin_meta import _get_builtin_metadata
+from detectory.compat.detectron2.data.datasets.cityscapes import load_cityscapes_instances, load_cityscapes_semantic
+from detectory.compat.detectron2.data.datasets.coco import load_sem_seg, register_coco_instances
+from detectory.compat.detectron2.data.datasets.coco_panoptic import (
+    register_coco_panoptic,
+    register_coco_panoptic_separated,
+)
+from detectory.compat.detectron2.data.datasets.lvis import get_lvis_instances_meta, register_lvis_instances
+from detectory.compat.detectron2.data.datasets.pascal_voc import register_pascal_voc
 from detectory.data import DatasetCatalog, MetadataCatalog
 from detectory.data.builtin.definitions import all_builtin, below_root
 
 __all__ = [
+    "DatasetCatalog",
+    "MetadataCatalog",
+    "_get_builtin_metadata",
+    "get_lvis_instances_meta",
+    "load_cityscapes_instances",
+    "load_cityscapes_semantic",
+    "load_sem_seg",
     "register_all_ade20k",
     "register_all_cityscapes",
     "register_all_coco",
     "register_all_lvis",
     "register_all_pascal_voc",
+    "register_coco_instances",
+    "register_coco_panoptic",
+    "register_coco_panoptic_separated",
+    "register_lvis_instances",
+    "register_pascal_voc",
 ]
 
 

@@ -45,6 +45,11 @@ def _get_coco_instances_meta() -> dict[str, Any]:
     return coco_instances_metadata()
 
 
+def _get_coco_panoptic_separated_meta() -> dict[str, Any]:
+    """Return the things and stuff of COCO panoptic segmentation as separate classes."""
+    return coco_panoptic_separated_metadata()
+
+
 def _get_builtin_metadata(dataset_name: str) -> dict[str, Any]:
     """Return the metadata of a dataset family such as `"coco"`.
 
@@ -52,7 +57,5 @@ def _get_builtin_metadata(dataset_name: str) -> dict[str, Any]:
         KeyError: If the family is unknown.
     """
     if dataset_name not in _METADATA:
-        raise KeyError(
-            f"_get_builtin_metadata: unknown dataset {dataset_name!r}, expected one of {sorted(_METADATA)}"
-        )
+        raise KeyError(f"_get_builtin_metadata: unknown dataset {dataset_name!r}, expected one of {sorted(_METADATA)}")
     return _METADATA[dataset_name]()

@@ -2,13 +2,29 @@
 
 import argparse
 
+from pycocotools.coco import COCO
+
 from detectory.compat.detectron2.data.datasets._draw_records import draw_records
-from detectory.data import MetadataCatalog, register_coco_instances
+from detectory.compat.detectron2.utils.file_io import PathManager
+from detectory.compat.fvcore.common.file_io import file_lock
+from detectory.compat.fvcore.common.timer import Timer
+from detectory.data import DatasetCatalog, MetadataCatalog, register_coco_instances
 from detectory.data.formats import convert_to_coco_dict, convert_to_coco_json, load_coco_json, load_sem_seg
+from detectory.structures import Boxes, BoxMode, PolygonMasks, RotatedBoxes
 
 __all__ = [
+    "COCO",
+    "BoxMode",
+    "Boxes",
+    "DatasetCatalog",
+    "MetadataCatalog",
+    "PathManager",
+    "PolygonMasks",
+    "RotatedBoxes",
+    "Timer",
     "convert_to_coco_dict",
     "convert_to_coco_json",
+    "file_lock",
     "load_coco_json",
     "load_sem_seg",
     "main",

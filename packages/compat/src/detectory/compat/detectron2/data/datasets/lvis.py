@@ -4,10 +4,21 @@ import argparse
 from typing import Any
 
 from detectory.compat.detectron2.data.datasets._draw_records import draw_records
-from detectory.data import MetadataCatalog, register_lvis_instances
+from detectory.compat.detectron2.utils.file_io import PathManager
+from detectory.data import DatasetCatalog, MetadataCatalog, register_lvis_instances
 from detectory.data.formats import get_lvis_instances_meta, load_lvis_json
+from detectory.structures import BoxMode
 
-__all__ = ["get_lvis_instances_meta", "load_lvis_json", "main", "register_lvis_instances"]
+__all__ = [
+    "BoxMode",
+    "DatasetCatalog",
+    "MetadataCatalog",
+    "PathManager",
+    "get_lvis_instances_meta",
+    "load_lvis_json",
+    "main",
+    "register_lvis_instances",
+]
 
 
 def _get_lvis_instances_meta_v0_5() -> dict[str, Any]:

@@ -3,8 +3,14 @@
 from detectory.data import transforms as native
 from detectory.data.transforms import (
     Augmentation,
+    BlendTransform,
+    CropTransform,
+    ExtentTransform,
     FixedSizeCrop,
+    HFlipTransform,
     MinIoURandomCrop,
+    NoOpTransform,
+    PadTransform,
     RandomBrightness,
     RandomContrast,
     RandomCrop,
@@ -18,12 +24,22 @@ from detectory.data.transforms import (
     Resize,
     ResizeScale,
     ResizeShortestEdge,
+    ResizeTransform,
+    RotationTransform,
     Transform,
+    TransformList,
+    VFlipTransform,
 )
 
 __all__ = [
+    "BlendTransform",
+    "CropTransform",
+    "ExtentTransform",
     "FixedSizeCrop",
+    "HFlipTransform",
     "MinIoURandomCrop",
+    "NoOpTransform",
+    "PadTransform",
     "RandomApply",
     "RandomBrightness",
     "RandomContrast",
@@ -38,6 +54,10 @@ __all__ = [
     "Resize",
     "ResizeScale",
     "ResizeShortestEdge",
+    "ResizeTransform",
+    "RotationTransform",
+    "TransformList",
+    "VFlipTransform",
 ]
 
 

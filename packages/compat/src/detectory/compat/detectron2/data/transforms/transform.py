@@ -3,22 +3,36 @@
 import numpy as np
 
 from detectory.data.transforms import (
+    BlendTransform,
     ColorTransform,
+    CropTransform,
     ExtentTransform,
     HFlipTransform,
+    NoOpTransform,
+    PadTransform,
     PILColorTransform,
     ResizeTransform,
     RotationTransform,
+    Transform,
+    TransformList,
+    VFlipTransform,
 )
 
 __all__ = [
+    "BlendTransform",
     "ColorTransform",
+    "CropTransform",
     "ExtentTransform",
     "HFlip_rotated_box",
+    "NoOpTransform",
     "PILColorTransform",
+    "PadTransform",
     "ResizeTransform",
     "Resize_rotated_box",
     "RotationTransform",
+    "Transform",
+    "TransformList",
+    "VFlipTransform",
 ]
 
 

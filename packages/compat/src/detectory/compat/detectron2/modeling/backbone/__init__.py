@@ -6,8 +6,10 @@ from detectory.compat.detectron2.modeling.backbone.fpn import FPN
 from detectory.compat.detectron2.modeling.backbone.mvit import MViT
 from detectory.compat.detectron2.modeling.backbone.regnet import RegNet
 from detectory.compat.detectron2.modeling.backbone.resnet import (
+    BasicBlock,
     BasicStem,
     BottleneckBlock,
+    DeformBottleneckBlock,
     ResNet,
     ResNetBlockBase,
     build_resnet_backbone,
@@ -20,8 +22,10 @@ __all__ = [
     "BACKBONE_REGISTRY",
     "FPN",
     "Backbone",
+    "BasicBlock",
     "BasicStem",
     "BottleneckBlock",
+    "DeformBottleneckBlock",
     "MViT",
     "RegNet",
     "ResNet",

@@ -4,17 +4,24 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from detectory.compat.detectron2.config import CfgNode
-from detectory.compat.detectron2.layers import ShapeSpec
+from detectory.compat.detectron2.layers import Conv2d, ShapeSpec, get_norm
+from detectory.compat.detectron2.modeling.backbone.backbone import Backbone
 from detectory.compat.detectron2.modeling.backbone.build import BACKBONE_REGISTRY
 from detectory.compat.detectron2.modeling.backbone.resnet import build_resnet_backbone
 from detectory.modeling.backbone import FPN, LastLevelMaxPool, LastLevelP6P7
 
 __all__ = [
+    "BACKBONE_REGISTRY",
     "FPN",
+    "Backbone",
+    "Conv2d",
     "LastLevelMaxPool",
     "LastLevelP6P7",
+    "ShapeSpec",
+    "build_resnet_backbone",
     "build_resnet_fpn_backbone",
     "build_retinanet_resnet_fpn_backbone",
+    "get_norm",
 ]
 
 

@@ -3,18 +3,34 @@
 from typing import Any
 
 from detectory.compat.detectron2.config import CfgNode
-from detectory.compat.detectron2.layers import CNNBlockBase, ShapeSpec
+from detectory.compat.detectron2.layers import (
+    CNNBlockBase,
+    Conv2d,
+    DeformConv,
+    ModulatedDeformConv,
+    ShapeSpec,
+    get_norm,
+)
+from detectory.compat.detectron2.modeling.backbone.backbone import Backbone
 from detectory.compat.detectron2.modeling.backbone.build import BACKBONE_REGISTRY
 from detectory.modeling.backbone import BasicBlock, BasicStem, BottleneckBlock, DeformBottleneckBlock, ResNet
 
 __all__ = [
+    "BACKBONE_REGISTRY",
+    "Backbone",
     "BasicBlock",
     "BasicStem",
     "BottleneckBlock",
+    "CNNBlockBase",
+    "Conv2d",
     "DeformBottleneckBlock",
+    "DeformConv",
+    "ModulatedDeformConv",
     "ResNet",
     "ResNetBlockBase",
+    "ShapeSpec",
     "build_resnet_backbone",
+    "get_norm",
     "make_stage",
 ]
 

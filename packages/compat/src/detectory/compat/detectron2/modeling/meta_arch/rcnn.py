@@ -5,14 +5,34 @@ from typing import Any
 from torch import nn
 
 from detectory.compat.detectron2.config import CfgNode, configurable
+from detectory.compat.detectron2.data.detection_utils import convert_image_to_rgb
+from detectory.compat.detectron2.modeling.backbone import Backbone
 from detectory.compat.detectron2.modeling.backbone.build import build_backbone
 from detectory.compat.detectron2.modeling.meta_arch.build import META_ARCH_REGISTRY
+from detectory.compat.detectron2.modeling.postprocessing import detector_postprocess
 from detectory.compat.detectron2.modeling.proposal_generator import build_proposal_generator
 from detectory.compat.detectron2.modeling.roi_heads import build_roi_heads
 from detectory.compat.detectron2.modeling.scriptable import ScriptableRCNN
+from detectory.compat.detectron2.utils.events import get_event_storage
+from detectory.compat.detectron2.utils.logger import log_first_n
 from detectory.modeling import meta_arch as native
+from detectory.structures import ImageList, Instances
 
-__all__ = ["GeneralizedRCNN", "ProposalNetwork"]
+__all__ = [
+    "META_ARCH_REGISTRY",
+    "Backbone",
+    "GeneralizedRCNN",
+    "ImageList",
+    "Instances",
+    "ProposalNetwork",
+    "build_backbone",
+    "build_proposal_generator",
+    "build_roi_heads",
+    "convert_image_to_rgb",
+    "detector_postprocess",
+    "get_event_storage",
+    "log_first_n",
+]
 
 
 @META_ARCH_REGISTRY.register()

@@ -9,13 +9,21 @@ from detectory.compat.detectron2.layers import ShapeSpec
 from detectory.compat.detectron2.modeling.anchor_generator import build_anchor_generator
 from detectory.compat.detectron2.modeling.backbone.build import build_backbone
 from detectory.compat.detectron2.modeling.meta_arch.build import META_ARCH_REGISTRY
-from detectory.compat.detectron2.modeling.meta_arch.dense_detector import permute_to_N_HWA_K
+from detectory.compat.detectron2.modeling.meta_arch.dense_detector import DenseDetector, permute_to_N_HWA_K
 from detectory.compat.detectron2.modeling.scriptable_dense import ScriptableRetinaNet, ScriptableRetinaNetHead
 from detectory.modeling import meta_arch as native
 from detectory.modeling.box_regression import Box2BoxTransform
 from detectory.modeling.matcher import Matcher
 
-__all__ = ["RetinaNet", "RetinaNetHead", "permute_to_N_HWA_K"]
+__all__ = [
+    "META_ARCH_REGISTRY",
+    "DenseDetector",
+    "RetinaNet",
+    "RetinaNetHead",
+    "build_anchor_generator",
+    "build_backbone",
+    "permute_to_N_HWA_K",
+]
 
 
 class RetinaNetHead(native.RetinaNetHead):

@@ -8,10 +8,18 @@ from detectory.compat.detectron2.config import CfgNode, configurable
 from detectory.compat.detectron2.layers import ShapeSpec
 from detectory.compat.detectron2.modeling.backbone.build import build_backbone
 from detectory.compat.detectron2.modeling.meta_arch.build import META_ARCH_REGISTRY
+from detectory.compat.detectron2.modeling.postprocessing import sem_seg_postprocess
 from detectory.compat.detectron2.utils.registry import Registry
 from detectory.modeling import meta_arch as native
 
-__all__ = ["SEM_SEG_HEADS_REGISTRY", "SemSegFPNHead", "SemanticSegmentor", "build_sem_seg_head"]
+__all__ = [
+    "SEM_SEG_HEADS_REGISTRY",
+    "SemSegFPNHead",
+    "SemanticSegmentor",
+    "build_backbone",
+    "build_sem_seg_head",
+    "sem_seg_postprocess",
+]
 
 SEM_SEG_HEADS_REGISTRY = Registry("SEM_SEG_HEADS")
 

@@ -7,14 +7,29 @@ from torch import nn
 from detectory.compat.detectron2.config import CfgNode, configurable
 from detectory.compat.detectron2.layers import ShapeSpec
 from detectory.compat.detectron2.modeling.anchor_generator import build_anchor_generator
+from detectory.compat.detectron2.modeling.box_regression import _dense_box_regression_loss
 from detectory.compat.detectron2.modeling.proposal_generator.build import PROPOSAL_GENERATOR_REGISTRY
+from detectory.compat.detectron2.modeling.proposal_generator.proposal_utils import find_top_rpn_proposals
+from detectory.compat.detectron2.modeling.sampling import subsample_labels
 from detectory.compat.detectron2.modeling.scriptable import ScriptableRPN
 from detectory.compat.detectron2.utils.registry import Registry
 from detectory.modeling import proposal_generator as native
 from detectory.modeling.box_regression import Box2BoxTransform
 from detectory.modeling.matcher import Matcher
 
-__all__ = ["RPN", "RPN_HEAD_REGISTRY", "StandardRPNHead", "build_rpn_head"]
+__all__ = [
+    "PROPOSAL_GENERATOR_REGISTRY",
+    "RPN",
+    "RPN_HEAD_REGISTRY",
+    "Box2BoxTransform",
+    "Matcher",
+    "StandardRPNHead",
+    "_dense_box_regression_loss",
+    "build_anchor_generator",
+    "build_rpn_head",
+    "find_top_rpn_proposals",
+    "subsample_labels",
+]
 
 RPN_HEAD_REGISTRY = Registry("RPN_HEAD")
 

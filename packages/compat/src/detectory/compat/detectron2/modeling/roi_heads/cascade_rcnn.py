@@ -3,8 +3,9 @@
 from typing import Any
 
 from detectory.compat.detectron2.config import CfgNode, configurable
+from detectory.compat.detectron2.modeling.poolers import ROIPooler
 from detectory.compat.detectron2.modeling.roi_heads.box_head import build_box_head
-from detectory.compat.detectron2.modeling.roi_heads.fast_rcnn import FastRCNNOutputLayers
+from detectory.compat.detectron2.modeling.roi_heads.fast_rcnn import FastRCNNOutputLayers, fast_rcnn_inference
 from detectory.compat.detectron2.modeling.roi_heads.roi_heads import (
     ROI_HEADS_REGISTRY,
     Shapes,
@@ -16,7 +17,7 @@ from detectory.modeling.box_regression import Box2BoxTransform
 from detectory.modeling.matcher import Matcher
 from detectory.modeling.roi_heads.cascade_rcnn import _ScaleGradient
 
-__all__ = ["CascadeROIHeads", "_ScaleGradient"]
+__all__ = ["CascadeROIHeads", "ROIPooler", "_ScaleGradient", "fast_rcnn_inference"]
 
 
 @ROI_HEADS_REGISTRY.register()

@@ -4,7 +4,9 @@ from functools import partial
 from typing import Any
 
 from detectory.compat.detectron2.config import CfgNode, configurable
-from detectory.compat.detectron2.layers import ShapeSpec
+from detectory.compat.detectron2.layers import Linear, ShapeSpec, batched_nms, cat, cross_entropy, nonzero_tuple
+from detectory.compat.detectron2.modeling.box_regression import _dense_box_regression_loss
+from detectory.compat.detectron2.utils.events import get_event_storage
 from detectory.data.class_weights import get_fed_loss_cls_weights
 from detectory.modeling import roi_heads as native
 from detectory.modeling.box_regression import Box2BoxTransform
@@ -12,10 +14,19 @@ from detectory.modeling.roi_heads import fast_rcnn_inference, fast_rcnn_inferenc
 from detectory.modeling.roi_heads.training_statistics import log_classification_stats as _log_classification_stats
 
 __all__ = [
+    "Box2BoxTransform",
     "FastRCNNOutputLayers",
+    "Linear",
+    "ShapeSpec",
+    "_dense_box_regression_loss",
     "_log_classification_stats",
+    "batched_nms",
+    "cat",
+    "cross_entropy",
     "fast_rcnn_inference",
     "fast_rcnn_inference_single_image",
+    "get_event_storage",
+    "nonzero_tuple",
 ]
 
 

@@ -13,6 +13,7 @@ from detectory.modeling.roi_heads import keypoint_rcnn_inference, keypoint_rcnn_
 
 __all__ = [
     "ROI_KEYPOINT_HEAD_REGISTRY",
+    "_TOTAL_SKIPPED",
     "BaseKeypointRCNNHead",
     "KRCNNConvDeconvUpsampleHead",
     "build_keypoint_head",
@@ -69,3 +70,6 @@ class KRCNNConvDeconvUpsampleHead(BaseKeypointRCNNHead, native.KRCNNConvDeconvUp
 def build_keypoint_head(cfg: CfgNode, input_shape: ShapeSpec) -> nn.Module:
     """Build the head named by `MODEL.ROI_KEYPOINT_HEAD.NAME` for region features of this shape."""
     return ROI_KEYPOINT_HEAD_REGISTRY.get(cfg.MODEL.ROI_KEYPOINT_HEAD.NAME)(cfg, input_shape)
+
+
+_TOTAL_SKIPPED = 0  # number of batches without visible keypoints

@@ -6,26 +6,48 @@ from torch import nn
 
 from detectory.compat.detectron2.config import CfgNode, configurable
 from detectory.compat.detectron2.layers import ShapeSpec
+from detectory.compat.detectron2.layers.wrappers import nonzero_tuple
 from detectory.compat.detectron2.modeling.backbone.resnet import BottleneckBlock, ResNet
 from detectory.compat.detectron2.modeling.poolers import ROIPooler
+from detectory.compat.detectron2.modeling.proposal_generator.proposal_utils import add_ground_truth_to_proposals
 from detectory.compat.detectron2.modeling.roi_heads.box_head import build_box_head
 from detectory.compat.detectron2.modeling.roi_heads.fast_rcnn import FastRCNNOutputLayers
 from detectory.compat.detectron2.modeling.roi_heads.keypoint_head import build_keypoint_head
 from detectory.compat.detectron2.modeling.roi_heads.mask_head import build_mask_head
+from detectory.compat.detectron2.modeling.sampling import subsample_labels
 from detectory.compat.detectron2.modeling.scriptable import ScriptableRes5Heads, ScriptableROIHeads
+from detectory.compat.detectron2.utils.events import get_event_storage
 from detectory.compat.detectron2.utils.registry import Registry
 from detectory.modeling import roi_heads as native
 from detectory.modeling.matcher import Matcher
 from detectory.modeling.roi_heads import select_foreground_proposals, select_proposals_with_visible_keypoints
+from detectory.structures import Boxes, ImageList, Instances, pairwise_iou
 
 __all__ = [
     "ROI_HEADS_REGISTRY",
+    "BottleneckBlock",
+    "Boxes",
+    "FastRCNNOutputLayers",
+    "ImageList",
+    "Instances",
+    "Matcher",
     "ROIHeads",
+    "ROIPooler",
     "Res5ROIHeads",
+    "ResNet",
+    "ShapeSpec",
     "StandardROIHeads",
+    "add_ground_truth_to_proposals",
+    "build_box_head",
+    "build_keypoint_head",
+    "build_mask_head",
     "build_roi_heads",
+    "get_event_storage",
+    "nonzero_tuple",
+    "pairwise_iou",
     "select_foreground_proposals",
     "select_proposals_with_visible_keypoints",
+    "subsample_labels",
 ]
 
 ROI_HEADS_REGISTRY = Registry("ROI_HEADS")

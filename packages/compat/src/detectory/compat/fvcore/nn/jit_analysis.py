@@ -1,0 +1,5 @@
+"""Operator statistics under fvcore's module path."""
+
+from detectory.modeling.analysis.count_analysis import CountAnalysis as JitModelAnalysis
+
+__all__ = ["JitModelAnalysis"]
