@@ -131,5 +131,5 @@ def test_optimized_model_returns_the_same_scores(dtype):
 
 
 def test_optimize_for_inference_rejects_integer_dtypes():
-    with pytest.raises(ValueError, match="must be floating"):
+    with pytest.raises(ValueError, match="dtype must be one of"):
         optimize_for_inference(tiny_models.rcnn(), torch.int8)

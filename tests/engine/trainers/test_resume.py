@@ -46,6 +46,7 @@ def run(processes, folder, *overrides):
     ],
     ids=["plain", "workers", "float16", "average"],
 )
+@pytest.mark.filterwarnings("ignore:.*emulates float16")
 def test_a_stopped_training_resumes_with_the_same_losses(recipe, tmp_path, overrides):
     train(recipe(*overrides, f"+model.log={tmp_path / 'whole.txt'}"))
     whole = torch.load(tmp_path / "output" / "model_final.pth")

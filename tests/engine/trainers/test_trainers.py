@@ -172,7 +172,8 @@ def test_rejects_non_positive_arguments(name):
         make(**{name: 0})
 
 
-@pytest.mark.parametrize("precision", [torch.float16, torch.bfloat16], ids=str)
+@pytest.mark.filterwarnings("ignore:.*emulates")
+@pytest.mark.parametrize("precision", [torch.float16, torch.bfloat16, None], ids=str)
 def test_mixed_precision_trains(precision):
     trainer = make([1.0], AMPTrainer, precision=precision)
     trainer.train(0, 1)
@@ -180,8 +181,9 @@ def test_mixed_precision_trains(precision):
     assert trainer.model.weight.dtype == torch.float32
 
 
+@pytest.mark.filterwarnings("ignore:.*emulates float16")
 def test_an_overflow_reduces_the_scale_and_skips_the_update():
-    trainer = make([1.0, 1e38], AMPTrainer, log_grad_scaler=True)
+    trainer = make([1.0, 1e38], AMPTrainer, log_grad_scaler=True, precision=torch.float16)
     trainer.train(0, 2)
     assert trainer.model.weight.item() == pytest.approx(0.9)
     assert trainer.grad_scaler.get_scale() == 2.0**15

@@ -134,7 +134,9 @@ def _check_threads() -> Iterator[Problem]:
     """Check that OMP_NUM_THREADS does not limit torch to one of several cores."""
     import torch
 
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    from detectory.core.processor import granted_cores
+
+    cores = granted_cores()
     if torch.get_num_threads() == 1 < cores and os.environ.get("OMP_NUM_THREADS") == "1":
         yield Problem(f"OMP_NUM_THREADS=1 limits torch to one of {cores} cores", "unset OMP_NUM_THREADS")
 

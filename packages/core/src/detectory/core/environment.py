@@ -7,6 +7,8 @@ import sys
 
 import torch
 
+from detectory.core.processor import granted_cores, instruction_set
+
 _LIBRARIES = (
     "torch",
     "torchvision",
@@ -18,7 +20,16 @@ _LIBRARIES = (
     "onnx",
     "onnxruntime",
 )
-_VARIABLES = ("CUDA_VISIBLE_DEVICES", "DETECTORY_DATASETS", "DETECTORY_CACHE", "DETECTORY_OFFLINE", "OMP_NUM_THREADS")
+_VARIABLES = (
+    "CUDA_VISIBLE_DEVICES",
+    "DETECTORY_DATASETS",
+    "DETECTORY_CACHE",
+    "DETECTORY_OFFLINE",
+    "DETECTORY_CPU_ISA",
+    "ATEN_CPU_CAPABILITY",
+    "ONEDNN_MAX_CPU_ISA",
+    "OMP_NUM_THREADS",
+)
 
 
 def collect_environment() -> dict[str, str]:
@@ -29,7 +40,8 @@ def collect_environment() -> dict[str, str]:
     report = {
         "System": f"{platform.system()} {platform.release()} {platform.machine()}",
         "Python": f"{sys.version.split()[0]} ({sys.executable})",
-        "CPU": f"{_processor()}, {os.cpu_count()} cores, torch uses {torch.get_num_threads()}",
+        "CPU": f"{_processor()}, {instruction_set()}",
+        "Cores": f"{granted_cores()} of {os.cpu_count()} granted, torch uses {torch.get_num_threads()} threads",
         "torch": f"{torch.__version__} (CUDA build: {torch.version.cuda or 'no'})",
     }
     report |= _devices()

@@ -5,6 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from detectory.core.precision import resolve_precision
 from detectory.modeling.anchor_generator import DefaultAnchorGenerator, RotatedAnchorGenerator
 from detectory.modeling.layers import Conv2d, DeformConv, FrozenBatchNorm2d, ModulatedDeformConv
 from detectory.modeling.layers.winograd import use_winograd
@@ -14,7 +15,9 @@ BATCH_NORMS = (nn.BatchNorm2d, nn.SyncBatchNorm, FrozenBatchNorm2d)
 LAST_LAYERS = ("objectness_logits", "anchor_deltas", "cls_score", "bbox_pred", "ctrness", "predictor", "score_lowres")
 
 
-def optimize_for_inference(model: nn.Module, dtype: torch.dtype = torch.float32, compile: bool = False) -> nn.Module:
+def optimize_for_inference(
+    model: nn.Module, dtype: torch.dtype | None = torch.float32, compile: bool = False
+) -> nn.Module:
     """Make a detector faster, in place; it can be neither trained nor given a checkpoint any more.
 
     Batch norms go into the convolutions before them and weights are stored with channels last. On a CPU, 3×3
@@ -25,7 +28,8 @@ def optimize_for_inference(model: nn.Module, dtype: torch.dtype = torch.float32,
 
     Args:
         model: A model with a `backbone`, its weights loaded.
-        dtype: `torch.float32`, or `torch.bfloat16` where the processor has instructions for it.
+        dtype: `torch.float32`, `torch.bfloat16`, or None for the faster of the two on this device. A processor without
+            bfloat16 instructions emulates that type; a warning tells the slowdown.
         compile: Also compile the backbone on its first call, which takes a minute and a C++ compiler and saves a few
             percent where all images have the same size.
 
@@ -33,16 +37,15 @@ def optimize_for_inference(model: nn.Module, dtype: torch.dtype = torch.float32,
         The same model, in inference mode.
 
     Raises:
-        ValueError: for a type that is not floating, or a model without a backbone.
+        ValueError: If the type is neither float32, bfloat16 nor float16, or the model has no backbone.
 
     Source: Jacob et al., "Quantization and Training of Neural Networks", 2018, section 3.2, for the folding;
         Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks", 2016, for the convolutions.
     """
-    if not dtype.is_floating_point:
-        raise ValueError(f"optimize_for_inference: dtype must be floating, got {dtype}")
     backbone = getattr(model, "backbone", None)
     if not isinstance(backbone, nn.Module):
         raise ValueError(f"optimize_for_inference: {type(model).__name__} has no backbone")
+    dtype = resolve_precision(dtype, next(model.parameters()).device, "optimize_for_inference: dtype")
     model.eval().requires_grad_(False)
     fold_batch_norms(model)
     if dtype == torch.float32 or (dtype == torch.bfloat16 and not torch.cpu._is_amx_tile_supported()):

@@ -15,7 +15,10 @@ from detectory.cli.options import device_option, json_option, recipe_argument
 @click.option("--weights", default="", help="A checkpoint, or 'published' (default: random weights).")
 @click.option("--optimize", is_flag=True, help="Fuse normalization layers first (optimize_for_inference).")
 @click.option(
-    "--dtype", default="float32", type=click.Choice(["float32", "bfloat16"]), help="Compute type; needs --optimize."
+    "--dtype",
+    default="float32",
+    type=click.Choice(["float32", "bfloat16", "auto"]),
+    help="Compute type; needs --optimize. auto: bfloat16 if this device computes it natively.",
 )
 @click.option("--threads", type=click.IntRange(min=1), help="Number of CPU threads (default: torch's).")
 @device_option
@@ -51,15 +54,18 @@ def command(
     from detectory.cli.inference_speed import measure_speed
     from detectory.cli.json_output import print_json
     from detectory.cli.lookup.models import load_model
+    from detectory.core.precision import PRECISIONS, fastest_precision
     from detectory.modeling.fast_inference import optimize_for_inference
 
     height, width = _parse_size(size)
     if dtype != "float32" and not optimize:
         click.get_current_context().fail("--dtype needs --optimize")
+    loaded = load_model(name, overrides, weights=None if weights == "published" else weights, device=device)
     if threads is not None:
         torch.set_num_threads(threads)
-    loaded = load_model(name, overrides, weights=None if weights == "published" else weights, device=device)
-    model = optimize_for_inference(loaded.model, dtype=getattr(torch, dtype)) if optimize else loaded.model
+    precision = fastest_precision(loaded.device) if dtype == "auto" else PRECISIONS[dtype]
+    dtype = str(precision).removeprefix("torch.")
+    model = optimize_for_inference(loaded.model, dtype=precision) if optimize else loaded.model
     results = {"model": name, "weights": weights or "random", "optimized": optimize, "dtype": dtype}
     results |= measure_speed(model, (height, width), batch_size, iterations, warmup, loaded.device)
     if as_json:

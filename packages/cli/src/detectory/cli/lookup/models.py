@@ -10,6 +10,7 @@ from torch import nn
 from detectory.cli.lookup import detectron2_configs, recipes
 from detectory.core.checkpoint import DetectionCheckpointer
 from detectory.core.config import instantiate
+from detectory.core.processor import limit_threads
 from detectory.data import MetadataCatalog
 from detectory.data.transforms import Augmentation, ResizeShortestEdge
 from detectory.zoo import get_checkpoint_url
@@ -50,6 +51,7 @@ def load_model(
     Raises:
         KeyError: If `weights` is not given and no weights are published under this name.
     """
+    limit_threads()
     run = Path(name) if Path(name).is_dir() else None
     if run is not None and (detectron2_run := detectron2_configs.find_run(run)) is not None:
         config_file, data = detectron2_run

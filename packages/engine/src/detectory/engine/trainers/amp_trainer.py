@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from detectory.core.precision import resolve_precision
 from detectory.engine.trainers.simple_trainer import SimpleTrainer
 
 
@@ -20,13 +21,14 @@ class AMPTrainer(SimpleTrainer):
         zero_grad_before_forward: See `SimpleTrainer`.
         grad_scaler: Scales the loss. By default a `torch.amp.GradScaler`, enabled for float16 and disabled for
             bfloat16, which has the range of float32.
-        precision: `torch.float16` or `torch.bfloat16`.
+        precision: `torch.bfloat16`, `torch.float16` or `torch.float32`; None for `fastest_precision` of the model's
+            device. If the device emulates the type, a warning contains the measured slowdown.
         log_grad_scaler: Whether to log the scale to the event storage.
         async_write_metrics: See `SimpleTrainer`.
         accumulation_steps: See `SimpleTrainer`.
 
     Raises:
-        ValueError: If `precision` is neither float16 nor bfloat16.
+        ValueError: If `precision` is another type.
     """
 
     def __init__(
@@ -37,14 +39,12 @@ class AMPTrainer(SimpleTrainer):
         gather_metric_period: int = 1,
         zero_grad_before_forward: bool = False,
         grad_scaler: torch.amp.GradScaler | None = None,
-        precision: torch.dtype = torch.float16,
+        precision: torch.dtype | None = None,
         log_grad_scaler: bool = False,
         async_write_metrics: bool = False,
         *,
         accumulation_steps: int = 1,
     ) -> None:
-        if precision not in (torch.float16, torch.bfloat16):
-            raise ValueError(f"AMPTrainer: precision must be torch.float16 or torch.bfloat16, got {precision}")
         super().__init__(
             model,
             data_loader,
@@ -54,7 +54,9 @@ class AMPTrainer(SimpleTrainer):
             async_write_metrics,
             accumulation_steps=accumulation_steps,
         )
-        self.device_type = next(model.parameters()).device.type
+        device = next(model.parameters()).device
+        self.device_type = device.type
+        precision = resolve_precision(precision, device, "AMPTrainer: precision")
         if grad_scaler is None:
             grad_scaler = torch.amp.GradScaler(self.device_type, enabled=precision == torch.float16)
         self.grad_scaler = grad_scaler
@@ -63,7 +65,8 @@ class AMPTrainer(SimpleTrainer):
 
     def compute_losses(self, batch: Any) -> dict[str, torch.Tensor]:
         """Run the model under autocast."""
-        with torch.autocast(self.device_type, dtype=self.precision):
+        # Autocast to float32 would only warn: without it the model already computes in float32.
+        with torch.autocast(self.device_type, dtype=self.precision, enabled=self.precision != torch.float32):
             return super().compute_losses(batch)
 
     def backward(self, loss: torch.Tensor) -> None:
