@@ -101,11 +101,13 @@ def test_saves_a_torch_scheduler(optimizer):
     assert other.last_epoch == 3
 
 
+@pytest.mark.filterwarnings("ignore:.*emulates float16")
 @pytest.mark.filterwarnings("error")
 def test_does_not_warn_if_the_scaler_skips_the_first_update():
     model = nn.Linear(1, 1)
     optimizer = torch.optim.SGD(model.parameters(), lr=1.0)
-    trainer = AMPTrainer(model, iter(lambda: torch.full((1, 1), 1e38), None), optimizer)
+    data = iter(lambda: torch.full((1, 1), 1e38), None)
+    trainer = AMPTrainer(model, data, optimizer, precision=torch.float16)
     trainer.compute_losses = lambda batch: {"loss": model(batch).sum()}
     torch_schedule = torch.optim.lr_scheduler.StepLR(optimizer, 1, gamma=0.5)
     run([hooks.LRScheduler(optimizer, torch_schedule)], 2, trainer=trainer)

@@ -20,7 +20,7 @@ def synchronize_batch_norm(model: nn.Module) -> nn.Module:
     """
     if any(parameter.device.type == "cuda" for parameter in model.parameters()):
         return nn.SyncBatchNorm.convert_sync_batchnorm(model)
-    if type(model) is nn.BatchNorm2d:
+    if isinstance(model, nn.BatchNorm2d) and not isinstance(model, NaiveSyncBatchNorm):
         return _replacement(model)
     for name, child in model.named_children():
         if (new := synchronize_batch_norm(child)) is not child:

@@ -4,6 +4,7 @@ from detectory.engine.hooks.callback import CallbackHook
 from detectory.engine.hooks.checkpoints import BestCheckpointer, PeriodicCheckpointer
 from detectory.engine.hooks.early_stopping import EarlyStopping
 from detectory.engine.hooks.evaluation import EvalHook, flatten_results
+from detectory.engine.hooks.expected_duration import ExpectedDuration
 from detectory.engine.hooks.iteration_timer import IterationTimer
 from detectory.engine.hooks.learning_rate import LRScheduler
 from detectory.engine.hooks.moving_average import MovingAverage
@@ -20,6 +21,7 @@ __all__ = [
     "CallbackHook",
     "EarlyStopping",
     "EvalHook",
+    "ExpectedDuration",
     "IterationTimer",
     "LRScheduler",
     "MovingAverage",

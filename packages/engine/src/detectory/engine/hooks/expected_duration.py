@@ -1,0 +1,53 @@
+"""ExpectedDuration hook: announces how long a training on this machine will take."""
+
+import logging
+import time
+
+from detectory.engine.trainers.training_loop import HookBase
+
+_logger = logging.getLogger(__name__)
+
+
+class ExpectedDuration(HookBase):
+    """Log the expected duration of the remaining iterations once, after the first ones.
+
+    Evaluations and checkpoints are not included. The first iterations are not measured, because they allocate memory
+    and choose kernels.
+
+    Args:
+        warmup: Iterations that are not measured.
+        measured: Iterations that are measured after them.
+    """
+
+    def __init__(self, warmup: int = 2, measured: int = 8) -> None:
+        self.warmup = warmup
+        self.measured = measured
+        self._start = 0.0
+
+    def after_step(self) -> None:
+        """Start the clock after the warm-up; log the estimate after the measured iterations."""
+        done = self.trainer.iter - self.trainer.start_iter + 1
+        if done == self.warmup:
+            self._start = time.perf_counter()
+        if done != self.warmup + self.measured:
+            return
+        seconds = (time.perf_counter() - self._start) / self.measured
+        remaining = self.trainer.max_iter - self.trainer.iter - 1
+        _logger.info(
+            "%.2g s per iteration: about %s for the remaining %d iterations on this machine",
+            seconds,
+            format_duration(seconds * remaining),
+            remaining,
+        )
+
+
+def format_duration(seconds: float) -> str:
+    """Return a rounded duration in words, such as "40 seconds", "7 minutes", "2 h 10 min" or "3 days"."""
+    if seconds < 90:
+        return f"{round(seconds)} seconds"
+    minutes = round(seconds / 60)
+    if minutes < 90:
+        return f"{minutes} minutes"
+    if minutes < 48 * 60:
+        return f"{minutes // 60} h {minutes % 60} min"
+    return f"{round(minutes / 1440)} days"
