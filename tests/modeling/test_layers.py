@@ -11,7 +11,6 @@ from detectory.modeling.layers import (
     DropPath,
     FrozenBatchNorm2d,
     LayerNorm,
-    Linear,
     NaiveSyncBatchNorm,
     ROIPool,
     ShapeSpec,
@@ -64,7 +63,7 @@ def test_frozen_norm_conversion_is_invertible():
     assert type(frozen[1]) is FrozenBatchNorm2d
     assert torch.allclose(frozen(x), wanted, atol=1e-6)
     live = FrozenBatchNorm2d.convert_frozenbatchnorm2d_to_batchnorm2d(frozen)
-    assert type(live[1]) is nn.BatchNorm2d
+    assert isinstance(live[1], nn.BatchNorm2d)
     assert torch.allclose(live(x), wanted, atol=1e-6)
 
 
@@ -98,12 +97,6 @@ def test_cycle_norm_has_separate_statistics_per_call():
     norm = CycleBatchNormList(2, num_features=3)
     norm(torch.zeros(2, 3, 4, 4)), norm(torch.ones(2, 3, 4, 4))
     assert [round(float(n.running_mean[0]), 3) for n in norm] == [0.0, 0.1]
-
-
-@pytest.mark.parametrize("rows", [0, 7, 400])
-def test_linear_equals_torch_for_all_sizes(rows):
-    ours, x = Linear(1024, 512), torch.randn(rows, 1024)
-    assert torch.allclose(ours(x), F.linear(x, ours.weight, ours.bias), atol=1e-4)
 
 
 def test_fast_layout_changes_only_the_strides():

@@ -265,15 +265,6 @@ def _build_trainer(config: DictConfig, model: nn.Module) -> SimpleTrainer:
     return AMPTrainer(parallel, loader, optimizer, precision=precision, accumulation_steps=accumulation)
 
 
-def _precision(name: str | None, device: torch.device) -> torch.dtype:
-    if name is None:
-        has_bfloat16 = device.type != "cuda" or torch.cuda.is_bf16_supported(including_emulation=False)
-        return torch.bfloat16 if has_bfloat16 else torch.float16
-    if name not in _PRECISIONS:
-        raise ValueError(f"train: unknown precision '{name}' in train.amp.dtype: {nearest(name, _PRECISIONS)}")
-    return _PRECISIONS[name]
-
-
 def _build_hooks(
     config: DictConfig, model: nn.Module, checkpointer: Checkpointer, evaluation: Evaluation
 ) -> list[HookBase | None]:

@@ -190,8 +190,8 @@ class LastLevelP6P7(nn.Module):
         super().__init__()
         self.num_levels = 2
         self.in_feature = in_feature
-        self.p6 = nn.Conv2d(in_channels, out_channels, 3, 2, 1)
-        self.p7 = nn.Conv2d(out_channels, out_channels, 3, 2, 1)
+        self.p6 = Conv2d(in_channels, out_channels, 3, 2, 1)
+        self.p7 = Conv2d(out_channels, out_channels, 3, 2, 1)
         for layer in (self.p6, self.p7):
             c2_xavier_fill(layer)
 

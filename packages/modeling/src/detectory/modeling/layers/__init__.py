@@ -2,12 +2,13 @@
 
 from .aspp import ASPP
 from .blocks import CNNBlockBase, DepthwiseSeparableConv2d
+from .centered_norms import BatchNorm2d, GroupNorm
 from .convolution import Conv2d
-from .cpu_speed import Linear, fast_layout
 from .deform_conv import DeformConv, ModulatedDeformConv
 from .drop_path import DropPath
 from .frozen_batch_norm import FrozenBatchNorm2d
 from .losses import ciou_loss, cross_entropy, diou_loss, giou_loss, smooth_l1_loss
+from .memory_layout import fast_layout
 from .norms import CycleBatchNormList, LayerNorm, NaiveSyncBatchNorm, get_norm
 from .region_pooling import ROIAlign, ROIAlignRotated, ROIPool
 from .shape_spec import ShapeSpec
@@ -15,6 +16,7 @@ from .weight_init import c2_msra_fill, c2_xavier_fill, init_predictor
 
 __all__ = [
     "ASPP",
+    "BatchNorm2d",
     "CNNBlockBase",
     "Conv2d",
     "CycleBatchNormList",
@@ -22,8 +24,8 @@ __all__ = [
     "DepthwiseSeparableConv2d",
     "DropPath",
     "FrozenBatchNorm2d",
+    "GroupNorm",
     "LayerNorm",
-    "Linear",
     "ModulatedDeformConv",
     "NaiveSyncBatchNorm",
     "ROIAlign",

@@ -7,14 +7,23 @@ import torch
 from torch import Tensor, nn
 
 from .frozen_batch_norm import FrozenBatchNorm2d
+from .weight_gradient import ConvolutionForTraining, prefers_default_layout
 
 
 def convolve(x: Tensor, conv: nn.Conv2d, norm: nn.Module | None) -> Tensor:
     """Return `norm(conv(x))`; a frozen batch norm is folded into the weights, see `FrozenBatchNorm2d.fold`."""
     if type(norm) is FrozenBatchNorm2d:
-        return conv._conv_forward(x, *norm.fold(conv.weight, conv.bias))
-    x = conv._conv_forward(x, conv.weight, conv.bias)
+        return _apply_weight(x, conv, *norm.fold(conv.weight, conv.bias))
+    x = _apply_weight(x, conv, conv.weight, conv.bias)
     return x if norm is None else norm(x)
+
+
+def _apply_weight(x: Tensor, conv: nn.Conv2d, weight: Tensor, bias: Tensor | None) -> Tensor:
+    """Convolve with the settings of a layer and another weight and bias."""
+    is_plain = not isinstance(conv.padding, str) and conv.padding_mode == "zeros"
+    if is_plain and prefers_default_layout(x, weight, conv.stride, conv.groups):
+        return ConvolutionForTraining.apply(x, weight, bias, conv.stride, conv.padding, conv.dilation, conv.groups)
+    return conv._conv_forward(x, weight, bias)
 
 
 class Conv2d(nn.Conv2d):

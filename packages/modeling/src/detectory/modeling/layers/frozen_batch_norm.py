@@ -7,6 +7,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from .centered_norms import BatchNorm2d
+
 
 class FrozenBatchNorm2d(nn.Module):
     """Batch norm with constant tensors: a fixed affine map per channel.
@@ -93,7 +95,7 @@ class FrozenBatchNorm2d(nn.Module):
         Returns:
             `module`, modified in place, or a new module if `module` itself is a frozen batch norm.
         """
-        return _replace(module, (cls,), lambda norm: _copy_norm(norm, nn.BatchNorm2d(norm.num_features, norm.eps)))
+        return _replace(module, (cls,), lambda norm: _copy_norm(norm, BatchNorm2d(norm.num_features, norm.eps)))
 
 
 def _replace(module: nn.Module, classes: tuple[type, ...], make: Callable[[Any], nn.Module]) -> nn.Module:

@@ -11,6 +11,7 @@ from torch.nn import functional as F
 from detectory.core.distributed import get_world_size
 from detectory.core.suggestions import nearest
 
+from .centered_norms import BatchNorm2d, GroupNorm
 from .frozen_batch_norm import FrozenBatchNorm2d
 
 NormSpec = str | Callable[[int], nn.Module] | None
@@ -37,7 +38,7 @@ class LayerNorm(nn.Module):
         return x.permute(0, 3, 1, 2)
 
 
-class NaiveSyncBatchNorm(nn.BatchNorm2d):
+class NaiveSyncBatchNorm(BatchNorm2d):
     """Batch norm over all processes by plain gradient-carrying reductions.
 
     Works on the CPU and with different image sizes per process, where `nn.SyncBatchNorm` does not.
@@ -92,7 +93,7 @@ class CycleBatchNormList(nn.ModuleList):
         kwargs: Its arguments; `affine` is refused as the list owns the affine map.
     """
 
-    def __init__(self, length: int, bn_class: type[nn.Module] = nn.BatchNorm2d, **kwargs: Any) -> None:
+    def __init__(self, length: int, bn_class: type[nn.Module] = BatchNorm2d, **kwargs: Any) -> None:
         if "affine" in kwargs:
             raise ValueError("CycleBatchNormList: affine belongs to the list and cannot be an argument")
         super().__init__([bn_class(**kwargs, affine=False) for _ in range(length)])
@@ -113,8 +114,8 @@ class CycleBatchNormList(nn.ModuleList):
         return f"affine=True, length={len(self)}"
 
 
-def _group_norm(channels: int) -> nn.GroupNorm:
-    return nn.GroupNorm(32, channels)
+def _group_norm(channels: int) -> GroupNorm:
+    return GroupNorm(32, channels)
 
 
 def _sync_batch_norm_by_images(channels: int) -> NaiveSyncBatchNorm:
@@ -122,7 +123,7 @@ def _sync_batch_norm_by_images(channels: int) -> NaiveSyncBatchNorm:
 
 
 NORMS: dict[str, Callable[[int], nn.Module]] = {
-    "BN": nn.BatchNorm2d,
+    "BN": BatchNorm2d,
     "SyncBN": nn.SyncBatchNorm,
     "FrozenBN": FrozenBatchNorm2d,
     "GN": _group_norm,

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from detectory.modeling.layers import CycleBatchNormList, ShapeSpec, get_norm, init_predictor
+from detectory.modeling.layers import BatchNorm2d, Conv2d, CycleBatchNormList, ShapeSpec, get_norm, init_predictor
 from detectory.modeling.layers.norms import NormSpec
 
 
@@ -57,8 +57,8 @@ class RetinaNetHead(nn.Module):
         channels = input_shape[0].channels
         self.cls_subnet = self._tower(channels, conv_dims, norm, num_levels)
         self.bbox_subnet = self._tower(channels, conv_dims, norm, num_levels)
-        self.cls_score = nn.Conv2d(conv_dims[-1], num_anchors * num_classes, 3, padding=1)
-        self.bbox_pred = nn.Conv2d(conv_dims[-1], num_anchors * 4, 3, padding=1)
+        self.cls_score = Conv2d(conv_dims[-1], num_anchors * num_classes, 3, padding=1)
+        self.bbox_pred = Conv2d(conv_dims[-1], num_anchors * 4, 3, padding=1)
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 init_predictor(module, std=0.01)
@@ -72,9 +72,9 @@ class RetinaNetHead(nn.Module):
         """Return the convolutions, norms and activations of one tower."""
         layers: list[nn.Module] = []
         for dim in conv_dims:
-            layers.append(nn.Conv2d(channels, dim, 3, padding=1))
+            layers.append(Conv2d(channels, dim, 3, padding=1))
             if norm in ("BN", "SyncBN"):
-                bn_class = nn.BatchNorm2d if norm == "BN" else nn.SyncBatchNorm
+                bn_class = BatchNorm2d if norm == "BN" else nn.SyncBatchNorm
                 layers.append(CycleBatchNormList(num_levels, bn_class=bn_class, num_features=dim))
             else:
                 layer = get_norm(norm, dim)
@@ -103,7 +103,7 @@ class FCOSHead(RetinaNetHead):
 
     def __init__(self, *, input_shape: Sequence[ShapeSpec], conv_dims: Sequence[int], **kwargs: Any) -> None:
         super().__init__(input_shape=input_shape, conv_dims=conv_dims, num_anchors=1, **kwargs)
-        self.ctrness = nn.Conv2d(conv_dims[-1], 1, 3, padding=1)
+        self.ctrness = Conv2d(conv_dims[-1], 1, 3, padding=1)
         init_predictor(self.ctrness, std=0.01)
 
     def forward(self, features: Sequence[Tensor]) -> tuple[list[Tensor], ...]:

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from detectory.modeling.layers import Conv2d, Linear, ShapeSpec, c2_msra_fill, c2_xavier_fill, fast_layout, get_norm
+from detectory.modeling.layers import Conv2d, ShapeSpec, c2_msra_fill, c2_xavier_fill, fast_layout, get_norm
 from detectory.modeling.layers.norms import NormSpec
 
 
@@ -46,7 +46,7 @@ class FastRCNNConvFCHead(nn.Module):
         size = channels * (height or 1) * (width or 1)
         self.fcs: list[str] = []
         for i, dim in enumerate(fc_dims, 1):
-            self.add_module(f"fc{i}", Linear(size, dim))
+            self.add_module(f"fc{i}", nn.Linear(size, dim))
             self.fcs.append(f"fc{i}")
             size = dim
             self._output_shape = ShapeSpec(channels=dim)
