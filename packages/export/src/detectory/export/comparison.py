@@ -8,12 +8,13 @@ from torch import Tensor, nn
 
 from detectory.export.agreement import Agreement, ExportDisagreement, Tolerance
 from detectory.structures import Boxes, Instances, pairwise_iou
+from detectory.structures.records import ModelInput
 
 MATCHING_IOU = 0.9
 """Minimum IoU of two detections that count as the same object."""
 
 
-def compare_models(model: nn.Module, exported: nn.Module, inputs: Sequence[dict[str, Any]]) -> Agreement:
+def compare_models(model: nn.Module, exported: nn.Module, inputs: Sequence[ModelInput]) -> Agreement:
     """Run both models on all inputs and return how well their predictions agree."""
     with torch.no_grad():
         pairs = [(model([item])[0], exported([item])[0]) for item in inputs]
@@ -21,7 +22,7 @@ def compare_models(model: nn.Module, exported: nn.Module, inputs: Sequence[dict[
 
 
 def require_agreement(
-    model: nn.Module, exported: nn.Module, inputs: Sequence[dict[str, Any]], tolerance: Tolerance | None
+    model: nn.Module, exported: nn.Module, inputs: Sequence[ModelInput], tolerance: Tolerance | None
 ) -> Agreement:
     """Return the agreement of two models, or raise if the tolerance is exceeded.
 

@@ -14,6 +14,7 @@ from detectory.modeling.fast_inference import fold_batch_norms
 from detectory.modeling.meta_arch import GeneralizedRCNN, PanopticFPN, ProposalNetwork, SemanticSegmentor
 from detectory.modeling.meta_arch.dense_detector import DenseDetector
 from detectory.structures import Boxes, Instances
+from detectory.structures.records import ModelInput
 
 RawOutputs = dict[str, Tensor]
 
@@ -46,7 +47,7 @@ class InferenceGraph(nn.Module):
         self.input_names = ("image", "proposal_boxes") if needs_proposals else ("image",)
         self.output_names: tuple[str, ...] = ()
 
-    def inputs_of(self, item: dict[str, Any]) -> tuple[Tensor, ...]:
+    def inputs_of(self, item: ModelInput) -> tuple[Tensor, ...]:
         """Convert a model input (`image` and, if needed, `proposals`) to the graph's inputs.
 
         Raises:
@@ -60,7 +61,7 @@ class InferenceGraph(nn.Module):
             tensors.append(item["proposals"].proposal_boxes.tensor)
         return tuple(tensors)
 
-    def name_outputs(self, item: dict[str, Any]) -> None:
+    def name_outputs(self, item: ModelInput) -> None:
         """Run the model on an input to determine `output_names`."""
         with torch.no_grad():
             self.output_names = tuple(self._raw_outputs(self.model, item))
@@ -72,14 +73,14 @@ class InferenceGraph(nn.Module):
             image: (C, H, W) float32.
             proposal_boxes: (R, 4) in pixels of `image`.
         """
-        item: dict[str, Any] = {"image": image}
+        item: ModelInput = {"image": image}
         if proposal_boxes is not None:
             size = (image.shape[1], image.shape[2])
             item["proposals"] = Instances(size, proposal_boxes=Boxes(proposal_boxes))
         return tuple(self._raw_outputs(self.model, item).values())
 
 
-def _raw_outputs_of(model: nn.Module) -> Callable[[Any, dict[str, Any]], RawOutputs]:
+def _raw_outputs_of(model: nn.Module) -> Callable[[Any, ModelInput], RawOutputs]:
     for meta_architecture, function in _RAW_OUTPUTS:
         if isinstance(model, meta_architecture):
             return function
@@ -87,35 +88,35 @@ def _raw_outputs_of(model: nn.Module) -> Callable[[Any, dict[str, Any]], RawOutp
     raise TypeError(f"InferenceGraph: model must be one of {names}, got {type(model).__name__}")
 
 
-def _panoptic(model: PanopticFPN, item: dict[str, Any]) -> RawOutputs:
+def _panoptic(model: PanopticFPN, item: ModelInput) -> RawOutputs:
     instances, semantic = model.inference([item], do_postprocess=False)
     return {**_tensors_of(instances[0]), "sem_seg": semantic[0]}
 
 
-def _two_stage(model: GeneralizedRCNN, item: dict[str, Any]) -> RawOutputs:
+def _two_stage(model: GeneralizedRCNN, item: ModelInput) -> RawOutputs:
     return _tensors_of(model.inference([item], do_postprocess=False)[0])
 
 
-def _proposals(model: ProposalNetwork, item: dict[str, Any]) -> RawOutputs:
+def _proposals(model: ProposalNetwork, item: ModelInput) -> RawOutputs:
     images = model.preprocess_image([item])
     proposals, _ = model.proposal_generator(images, model.backbone(images.tensor), None)
     return _tensors_of(proposals[0])
 
 
-def _dense(model: DenseDetector, item: dict[str, Any]) -> RawOutputs:
+def _dense(model: DenseDetector, item: ModelInput) -> RawOutputs:
     images = model.preprocess_image([item])
     maps = model.backbone(images.tensor)
     features = [maps[name] for name in model.head_in_features]
     return _tensors_of(model.forward_inference(images, features, model.head(features))[0])
 
 
-def _semantic(model: SemanticSegmentor, item: dict[str, Any]) -> RawOutputs:
+def _semantic(model: SemanticSegmentor, item: ModelInput) -> RawOutputs:
     images = model.preprocess_image([item])
     results, _ = model.sem_seg_head(model.backbone(images.tensor), None)
     return {"sem_seg": results[0]}
 
 
-_RAW_OUTPUTS: tuple[tuple[type, Callable[[Any, dict[str, Any]], RawOutputs]], ...] = (
+_RAW_OUTPUTS: tuple[tuple[type, Callable[[Any, ModelInput], RawOutputs]], ...] = (
     (PanopticFPN, _panoptic),
     (GeneralizedRCNN, _two_stage),
     (ProposalNetwork, _proposals),

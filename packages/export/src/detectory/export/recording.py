@@ -1,17 +1,16 @@
 """Recording of an `InferenceGraph` with `torch.export`."""
 
-from typing import Any
-
 import torch
 
 from detectory.export.inference_graph import InferenceGraph
+from detectory.structures.records import ModelInput
 
 SMALLEST_SIDE = 129
 """Minimum image side for recording, pixels: a shorter side yields a single cell at stride 128, and torch.export treats
 a size of one as a constant."""
 
 
-def record(graph: InferenceGraph, item: dict[str, Any]) -> torch.export.ExportedProgram:
+def record(graph: InferenceGraph, item: ModelInput) -> torch.export.ExportedProgram:
     """Record the graph for any image size and any number of detections.
 
     Args:

@@ -2,18 +2,16 @@
 
 import os
 from collections.abc import Sequence
-from typing import Any
 
 from torch import nn
 
 from detectory.export.agreement import Agreement
 from detectory.export.comparison import compare_models
 from detectory.export.loading import load
+from detectory.structures.records import ModelInput
 
 
-def verify(
-    model: nn.Module, exported: nn.Module | str | os.PathLike[str], inputs: Sequence[dict[str, Any]]
-) -> Agreement:
+def verify(model: nn.Module, exported: nn.Module | str | os.PathLike[str], inputs: Sequence[ModelInput]) -> Agreement:
     """Compare an exported model with the original.
 
     Args:

@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Sequence
-from typing import Any
 
 import onnx
 import torch
@@ -17,6 +16,7 @@ from detectory.export.formats.onnx_operators import onnx_translations
 from detectory.export.formats.onnx_runtime import OnnxGraph
 from detectory.export.inference_graph import InferenceGraph
 from detectory.export.recording import record
+from detectory.structures.records import ModelInput
 
 STABLE_ONNX_OPSET_VERSION = 18
 """ONNX opset version of the exported files."""
@@ -27,7 +27,7 @@ MAX_FILE_SIZE = 2**31
 
 def export_onnx(
     model: nn.Module,
-    inputs: Sequence[dict[str, Any]],
+    inputs: Sequence[ModelInput],
     path: str | os.PathLike[str],
     *,
     resize: tuple[int, int] = (800, 1333),

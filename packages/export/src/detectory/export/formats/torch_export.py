@@ -3,7 +3,6 @@
 import io
 import os
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 from torch import nn
@@ -16,11 +15,12 @@ from detectory.export.exported_model import ExportedModel
 from detectory.export.formats.torch_program import load_program
 from detectory.export.inference_graph import InferenceGraph
 from detectory.export.recording import record
+from detectory.structures.records import ModelInput
 
 
 def export_torch(
     model: nn.Module,
-    inputs: Sequence[dict[str, Any]],
+    inputs: Sequence[ModelInput],
     path: str | os.PathLike[str],
     *,
     resize: tuple[int, int] = (800, 1333),
