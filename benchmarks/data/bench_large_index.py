@@ -41,7 +41,7 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
         pytest.skip(f"no annotations at {source}: set DETECTORY_TEST_DATA to a folder that holds coco/")
     file = tmp_path_factory.mktemp("large") / "instances_train2017.json"
     _generator().write_large_coco(source, file)
-    open_coco_index(file, "photos", "large")
+    open_coco_index(file, "photos")
     return file
 
 
@@ -49,7 +49,7 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_load_annotations_of_118287_images(benchmark, large, implementation):
     benchmark.group = "load the annotations of 118,287 images"
     loads = {
-        "detectory": lambda: len(open_coco_index(large, "photos", "large")),
+        "detectory": lambda: len(open_coco_index(large, "photos")),
         "json.load alone": lambda: len(json.loads(large.read_bytes())["images"]),
     }
     assert benchmark.pedantic(loads[implementation], rounds=2, iterations=1) == 118_287
@@ -71,7 +71,7 @@ def build_index(file: str) -> None:
     """Load a file whose index is not there."""
     for index in Path(file).parent.glob(".*.index"):
         index.unlink()
-    assert len(open_coco_index(file, "photos", "large")) == 118_287
+    assert len(open_coco_index(file, "photos")) == 118_287
 
 
 def _run_alone(code: str) -> str:
@@ -94,7 +94,7 @@ def _run_alone(code: str) -> str:
 @pytest.mark.parametrize("implementation", ["detectory", "pickled in one buffer"])
 def test_make_records(benchmark, large, implementation):
     benchmark.group = "make 1000 records in random order"
-    index = open_coco_index(large, "photos", "large")
+    index = open_coco_index(large, "photos")
     places = np.random.default_rng(0).choice(len(index), 1000, replace=False).tolist()
     records = index if implementation == "detectory" else PackedList(index[place] for place in range(20_000))
     order = [place % len(records) for place in places]

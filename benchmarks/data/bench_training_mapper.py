@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from detectory.data import DatasetMapper, build_detection_train_loader
 from detectory.data import transforms as T
-from detectory.data.formats import load_coco_json
+from detectory.data.registration import load_coco_json
 from detectory.data.samplers import TrainingSampler
 from detectory.structures import Boxes, BoxMode, Instances, PolygonMasks
 

@@ -55,7 +55,7 @@ def test_check_reports_a_problem_and_exits_with_1(coco):
 
 
 def test_check_rejects_missing_path(tmp_path):
-    assert "no such file or folder, and no registered dataset" in run("check", tmp_path / "x", code=1).stderr
+    assert "not a file, a folder or a registered dataset" in run("check", tmp_path / "x", code=1).stderr
 
 
 def test_stats_prints_a_table_and_writes_a_self_contained_page(coco, tmp_path):

@@ -1,4 +1,4 @@
-"""A small COCO dataset on disk, and catalogs that forget what a test registered."""
+"""Fixtures: a small COCO dataset on disk, and catalogs that are restored after every test."""
 
 import json
 from pathlib import Path
@@ -11,14 +11,17 @@ from detectory.data import DatasetCatalog, MetadataCatalog
 
 
 @pytest.fixture(autouse=True)
-def _catalogs_as_before(monkeypatch):
+def _restored_catalogs(monkeypatch):
     monkeypatch.setattr(DatasetCatalog, "_loaders", dict(DatasetCatalog._loaders))
-    monkeypatch.setattr(DatasetCatalog, "_has_builtin", DatasetCatalog._has_builtin)
+    monkeypatch.setattr(DatasetCatalog, "_providers", list(DatasetCatalog._providers))
     monkeypatch.setattr(MetadataCatalog, "data", dict(MetadataCatalog.data))
 
 
 class CocoFolder:
-    """Four images, two lying and two standing, with a square object each; change ``content`` and call ``write``."""
+    """Four images, two in landscape and two in portrait orientation, with one rectangular object each.
+
+    Tests change `content` and call `write`.
+    """
 
     def __init__(self, folder: Path):
         self.images, self.file = folder / "images", folder / "annotations.json"
@@ -29,16 +32,16 @@ class CocoFolder:
             "annotations": [],
             "categories": [{"id": 7, "name": "cat"}, {"id": 3, "name": "dog"}],
         }
-        for number, (height, width) in sizes.items():
-            noise = np.random.default_rng(number).integers(0, 255, (height, width, 3), dtype=np.uint8)
-            Image.fromarray(noise).save(self.images / f"{number}.jpg")
+        for image_id, (height, width) in sizes.items():
+            noise = np.random.default_rng(image_id).integers(0, 255, (height, width, 3), dtype=np.uint8)
+            Image.fromarray(noise).save(self.images / f"{image_id}.jpg")
             self.content["images"].append(
-                {"id": number, "file_name": f"{number}.jpg", "height": height, "width": width}
+                {"id": image_id, "file_name": f"{image_id}.jpg", "height": height, "width": width}
             )
             self.content["annotations"].append(
                 {
-                    "id": number,
-                    "image_id": number,
+                    "id": image_id,
+                    "image_id": image_id,
                     "category_id": 7,
                     "bbox": [4, 6, 20, 10],
                     "iscrowd": 0,

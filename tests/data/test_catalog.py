@@ -7,44 +7,44 @@ import pytest
 from detectory.data import DatasetCatalog, Metadata, MetadataCatalog
 
 
-def test_a_registered_function_is_called_at_every_get():
+def test_get_calls_the_registered_function_every_time():
     calls = []
     DatasetCatalog.register("mine", lambda: calls.append(1) or [{"file_name": "a.jpg"}])
     assert DatasetCatalog.get("mine") == DatasetCatalog.get("mine") == [{"file_name": "a.jpg"}]
     assert len(calls) == 2
 
 
-def test_rejects_a_name_that_is_taken():
+def test_rejects_registered_names():
     DatasetCatalog.register("mine", list)
     with pytest.raises(ValueError, match="'mine' is already registered"):
         DatasetCatalog.register("mine", list)
 
 
-def test_rejects_a_loader_that_cannot_be_called():
+def test_rejects_functions_that_are_not_callable():
     with pytest.raises(TypeError, match="func must be callable, got list"):
         DatasetCatalog.register("mine", [])
 
 
-def test_an_unknown_dataset_lists_the_nearest_names():
+def test_unknown_datasets_suggest_similar_names():
     with pytest.raises(KeyError, match="did you mean 'coco_2017_train'"):
         DatasetCatalog.get("coco_2017_trian")
 
 
-def test_removed_datasets_are_gone():
+def test_remove_unregisters_a_dataset():
     DatasetCatalog.register("mine", list)
     DatasetCatalog.remove("mine")
     assert "mine" not in DatasetCatalog
 
 
 @pytest.mark.parametrize("name", ["coco_2017_train", "keypoints_coco_2017_val", "coco_2014_minival"])
-def test_built_in_names_are_known_without_registration(name):
+def test_built_in_datasets_are_registered(name):
     assert name in DatasetCatalog.list()
     assert name in DatasetCatalog
 
 
-def test_a_person_may_take_a_built_in_name_first(monkeypatch):
+def test_registered_datasets_take_precedence_over_built_in_datasets(monkeypatch):
     monkeypatch.setattr(DatasetCatalog, "_loaders", {})
-    monkeypatch.setattr(DatasetCatalog, "_has_builtin", False)
+    monkeypatch.setattr(DatasetCatalog, "_providers", [lambda: {"coco_2017_train": list}])
     DatasetCatalog.register("coco_2017_train", lambda: ["mine"])
     assert DatasetCatalog.get("coco_2017_train") == ["mine"]
 
@@ -56,9 +56,9 @@ def test_a_person_may_take_a_built_in_name_first(monkeypatch):
         ({"DETECTRON2_DATASETS": "/b"}, "/b/coco"),
         ({}, "datasets/coco"),
     ],
-    ids=["ours first", "then detectron2's", "then the working folder"],
+    ids=["detectory", "detectron2", "default"],
 )
-def test_built_in_datasets_lie_under_the_folder_of_the_environment(monkeypatch, variables, folder):
+def test_environment_variables_set_the_root_of_built_in_datasets(monkeypatch, variables, folder):
     for name in ("DETECTORY_DATASETS", "DETECTRON2_DATASETS"):
         monkeypatch.delenv(name, raising=False)
     for name, value in variables.items():
@@ -67,26 +67,26 @@ def test_built_in_datasets_lie_under_the_folder_of_the_environment(monkeypatch, 
     assert MetadataCatalog.get("coco_2017_val").image_root == os.path.join(folder, "val2017")
 
 
-def test_nothing_is_registered_on_import():
+def test_built_in_datasets_are_not_created_on_import():
     code = "import detectory.data as d; print(len(d.DatasetCatalog._loaders), len(d.MetadataCatalog.data))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["0", "0"]
 
 
-def test_metadata_is_one_object_for_each_name():
+def test_metadata_are_shared_by_name():
     MetadataCatalog.get("mine").thing_classes = ["person", "dog"]
     assert MetadataCatalog.get("mine").thing_classes == ["person", "dog"]
-    assert MetadataCatalog.get("mine").get("no_such", 5) == 5
+    assert MetadataCatalog.get("mine").get("missing", 5) == 5
 
 
-def test_metadata_cannot_change():
+def test_rejects_changes_of_metadata():
     metadata = Metadata(name="mine").set(thing_classes=["a"])
     metadata.thing_classes = ["a"]
-    with pytest.raises(ValueError, match=r"'mine': attribute 'thing_classes' is already \['a'\]"):
+    with pytest.raises(ValueError, match=r"'mine': attribute 'thing_classes' is already set to \['a'\]"):
         metadata.thing_classes = ["b"]
 
 
-def test_unknown_metadata_lists_the_nearest_names():
+def test_unknown_attributes_suggest_similar_names():
     metadata = Metadata(name="mine").set(thing_classes=["a"])
     with pytest.raises(AttributeError, match="'mine' has no attribute 'thing_class': did you mean 'thing_classes'"):
         _ = metadata.thing_class
@@ -100,11 +100,11 @@ def test_coco_has_80_classes_with_colors():
     assert metadata.thing_dataset_id_to_contiguous_id[90] == 79
 
 
-def test_coco_keypoints_mirror_left_and_right():
+def test_coco_keypoints_have_left_and_right_pairs():
     metadata = MetadataCatalog.get("keypoints_coco_2017_train")
     assert len(metadata.keypoint_names) == 17
     assert ("left_eye", "right_eye") in metadata.keypoint_flip_map
-    names = {name for one, other, _ in metadata.keypoint_connection_rules for name in (one, other)}
+    names = {name for start, end, _ in metadata.keypoint_connection_rules for name in (start, end)}
     assert names <= set(metadata.keypoint_names)
 
 

@@ -6,8 +6,9 @@ import torch
 from PIL import Image
 
 from detectory.data.formats.labelme.reader import load_labelme
-from detectory.data.formats.write_folders import write_labelme, write_yolo
+from detectory.data.formats.labelme.writer import write_labelme
 from detectory.data.formats.yolo.reader import load_yolo
+from detectory.data.formats.yolo.writer import write_yolo
 from detectory.data.predictions import predictions_to_record, record_to_predictions
 from detectory.structures import BitMasks, Boxes, Instances, RotatedBoxes
 
@@ -74,5 +75,5 @@ def test_no_predictions_are_a_record_without_annotations():
 def test_rejects_annotations_of_which_some_have_no_mask(predictions):
     record = predictions_to_record(predictions)
     del record["annotations"][1]["segmentation"]
-    with pytest.raises(ValueError, match="some annotations have no segmentation"):
+    with pytest.raises(ValueError, match="'segmentation' must be present in all annotations"):
         record_to_predictions(record)

@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from detectory.data.formats.sources import find_sources, load_source
+from detectory.data.sources import find_sources, load_source
 from detectory.data.statistics import dataset_statistics, sample_records
 from detectory.structures import BoxMode
 
@@ -38,7 +38,7 @@ def test_the_whole_is_counted():
 
 
 def test_rejects_a_category_without_a_name():
-    with pytest.raises(ValueError, match=r"a \(image id None\): category_id must lie in \[0, 1\), got 1"):
+    with pytest.raises(ValueError, match=r"a \(image id None\): category_id must be in \[0, 1\), got 1"):
         dataset_statistics(RECORDS, ["cat"])
 
 

@@ -54,7 +54,7 @@ def test_masks_may_stay_run_length_codes(city):
 
 def test_semantic_labels_must_be_prepared(city):
     root, ids = city
-    with pytest.raises(FileNotFoundError, match="prepare the dataset with create_cityscapes_train_ids"):
+    with pytest.raises(FileNotFoundError, match="Create it with create_cityscapes_train_ids"):
         load_cityscapes_semantic(*folders(root))
     assert create_cityscapes_train_ids(root) == 1
     (record,) = load_cityscapes_semantic(*folders(root))

@@ -4,9 +4,10 @@ import pytest
 from PIL import Image
 
 from detectory.data import DatasetError
-from detectory.data.formats import convert_labelme, convert_voc, convert_yolo, load_coco_json
-from detectory.data.formats.sources import find_sources, load_source
-from detectory.data.formats.yolo.reader import yolo_class_names
+from detectory.data.conversion import convert_labelme, convert_voc, convert_yolo
+from detectory.data.formats.yolo.class_names import yolo_class_names
+from detectory.data.registration import load_coco_json
+from detectory.data.sources import find_sources, load_source
 from detectory.data.validation import check_dataset
 
 
@@ -40,10 +41,10 @@ def test_yolo_boxes_and_polygons_become_absolute(photo):
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("2 0.5 0.5 0.2 0.4", r"line 1: class: expected a class in \[0, 2\), got 2"),
-        ("0 0.5 0.5 0.2", "line 1: expected 4 numbers of a box"),
-        ("0 50 50 20 40", r"line 1: coordinates are relative and lie in \[0, 1\]"),
-        ("cat 0.5 0.5 0.2 0.4", "line 1: expected numbers: could not convert string to float: 'cat'"),
+        ("2 0.5 0.5 0.2 0.4", r"line 1: class: must be an integer in \[0, 2\), got 2"),
+        ("0 0.5 0.5 0.2", "line 1: must have 4 coordinates"),
+        ("0 50 50 20 40", r"line 1: coordinates must be relative to the image, in \[0, 1\]"),
+        ("cat 0.5 0.5 0.2 0.4", "line 1: must contain only numbers: could not convert string to float: 'cat'"),
     ],
 )
 def test_a_bad_line_of_yolo_is_named(photo, line, message):
@@ -58,9 +59,9 @@ def test_a_bad_line_of_yolo_is_named(photo, line, message):
         (
             "data.yaml",
             b"names: {0: cat, one: dog}",
-            r"data\.yaml: names: expected a list of names or a map from 0, 1, 2",
+            r"data\.yaml: names: must be a list of names, or a mapping from 0, 1, 2",
         ),
-        ("classes.txt", b"caf\xe9", r"classes\.txt: the file is not UTF-8: byte 0xe9"),
+        ("classes.txt", b"caf\xe9", r"classes\.txt: not UTF-8: byte 0xe9"),
     ],
 )
 def test_a_bad_list_of_classes_is_named(tmp_path, name, content, message):
@@ -87,7 +88,7 @@ def test_labelme_shapes_become_objects(photo):
 
 
 def test_a_bad_shape_of_labelme_is_named(photo):
-    with pytest.raises(DatasetError, match="shape 0: points: a polygon of 2 points has no area"):
+    with pytest.raises(DatasetError, match="shape 0: points: a polygon must have at least 3 points, got 2"):
         labelme(photo, [{"label": "cat", "points": [[0, 0], [1, 1]]}])
 
 

@@ -11,26 +11,29 @@ from detectory.data import (
     print_instances_class_histogram,
     register_coco_panoptic_separated,
 )
-from detectory.data.builtin.definitions import all_builtin
-from detectory.data.builtin.prepare import cocofy_lvis, convert_ade20k_labels, separate_coco_semantic_from_panoptic
+from detectory.data.builtin import builtin_datasets
+from detectory.data.builtin.prepare import (
+    cocofy_lvis,
+    convert_ade20k_labels,
+    separate_coco_semantic_from_panoptic,
+)
 from detectory.data.class_weights import get_fed_loss_cls_weights
+from detectory.data.conversion import convert_to_coco_json
 from detectory.data.formats import (
-    convert_to_coco_json,
-    get_lvis_instances_meta,
     ids_to_rgb,
-    load_coco_json,
     load_coco_panoptic_json,
-    load_lvis_json,
     load_sem_seg,
     load_voc_instances,
     read_panoptic_png,
     rgb_to_ids,
 )
 from detectory.data.formats.voc.reader import voc_class_names
+from detectory.data.metadata.lvis import get_lvis_instances_meta
+from detectory.data.registration import load_coco_json, load_lvis_json
 from detectory.structures import BoxMode
 
 
-@pytest.mark.parametrize("name", all_builtin())
+@pytest.mark.parametrize("name", builtin_datasets())
 def test_every_built_in_dataset_has_metadata(name):
     metadata = MetadataCatalog.get(name)
     assert metadata.name == name
@@ -171,7 +174,7 @@ def test_semantic_labels_are_paired_by_path(tmp_path, caplog):
         (tmp_path / "labels" / name).touch()
     records = load_sem_seg(tmp_path / "labels", tmp_path / "photos")
     assert [record["file_name"][-7:] for record in records] == ["a/2.jpg", "b/3.jpg"]
-    assert "3 photos" in caplog.text
+    assert "3 images" in caplog.text
 
 
 def test_real_lvis_annotations_load(test_data):
@@ -256,5 +259,5 @@ def test_the_log_lists_the_commonest_classes_in_lines_of_a_terminal(caplog):
         print_instances_class_histogram([{"annotations": annotations}], names)
     assert "1225 instances of 60 classes in 1 images" in caplog.text
     assert "  class 49 49, class 48 48," in caplog.text
-    assert "and 9 rarer classes, and 11 classes without any" in " ".join(caplog.text.split())
+    assert "and 9 rarer classes, and 11 classes without instances" in " ".join(caplog.text.split())
     assert max(map(len, caplog.text.splitlines()[1:])) <= 100

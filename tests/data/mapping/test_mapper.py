@@ -6,8 +6,8 @@ from PIL import Image
 from detectory.data import DatasetMapper, MetadataCatalog, mapping
 from detectory.data import transforms as T
 from detectory.data.consistency import check_metadata_consistency
-from detectory.data.formats import load_coco_json
 from detectory.data.images import SizeMismatchError
+from detectory.data.registration import load_coco_json
 from detectory.structures import BitMasks, BoxMode, PolygonMasks
 
 

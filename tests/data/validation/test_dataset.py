@@ -24,7 +24,7 @@ def test_all_problems_are_reported_in_one_run(coco):
 def test_a_box_outside_the_image_is_a_problem(coco):
     coco.content["annotations"][0]["bbox"] = [100, 2, 5, 5]
     (problem,) = check_dataset(coco.write())
-    assert str(problem).endswith("annotation 1: bbox: the box [100, 2, 5, 5] lies outside the image of 64 x 40")
+    assert str(problem).endswith("annotation 1: bbox: box [100, 2, 5, 5] is outside the image of 64 x 40 pixels")
 
 
 def test_what_is_no_coco_file_is_one_problem_for_each_list(tmp_path):
@@ -46,7 +46,7 @@ def test_progress_reaches_the_end(coco):
 
 
 def test_names_a_path_that_is_not_there(tmp_path):
-    with pytest.raises(FileNotFoundError, match="no such file or folder"):
+    with pytest.raises(FileNotFoundError, match="not a file, a folder or a registered dataset"):
         check_dataset(tmp_path / "nothing")
 
 

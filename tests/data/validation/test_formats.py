@@ -5,7 +5,8 @@ import pytest
 from PIL import Image
 
 from detectory.data.formats import write_panoptic_png
-from detectory.data.formats.sources import find_sources, json_format, load_source
+from detectory.data.formats.layouts import json_format
+from detectory.data.sources import find_sources, load_source
 from detectory.data.validation import check_dataset
 
 
@@ -60,7 +61,7 @@ def test_every_problem_of_a_panoptic_dataset_is_reported(panoptic):
 def test_a_wrong_area_of_a_segment_is_found_in_its_pixels(panoptic):
     panoptic.content["annotations"][0]["segments_info"][1]["area"] = 9
     (problem,) = check_dataset(panoptic(), decode=True)
-    assert problem.message.startswith("segment 300 has 3 pixels, the record says 9")
+    assert problem.message.startswith("segment 300 has area 9, but 3 pixels")
 
 
 def test_every_problem_of_an_lvis_file_is_reported(tmp_path):
@@ -112,7 +113,7 @@ def test_names_of_yolo_classes_are_missed(tmp_path):
     for name in ("images", "labels"):
         (tmp_path / name).mkdir()
     (problem,) = check_dataset(tmp_path)
-    assert "no names of classes" in problem.message
+    assert "class names not found" in problem.message
 
 
 def test_every_problem_of_a_labelme_folder_is_reported(tmp_path):
@@ -162,5 +163,5 @@ def test_real_voc_data_are_good(test_data):
 
 
 def test_a_folder_without_annotations_is_named(tmp_path):
-    with pytest.raises(FileNotFoundError, match="no dataset found: expected annotations"):
+    with pytest.raises(FileNotFoundError, match="no dataset found, expected annotations"):
         find_sources(tmp_path)

@@ -31,15 +31,15 @@ def test_image_ids_of_a_file_may_be_strings(tmp_path):
 
 
 PROBLEMS = {
-    ("images", "id"): ([1], r"images\[1\]: id: expected a number or a string, got \[1\]"),
-    ("images", "height"): ("x", "image 2: height: expected a positive number of pixels, got 'x'"),
-    ("categories", "name"): (5, "category 3: name: expected text, got 5"),
+    ("images", "id"): ([1], r"images\[1\]: id: must be an integer or a string, got \[1\]"),
+    ("images", "height"): ("x", "image 2: height: must be a positive number of pixels, got 'x'"),
+    ("categories", "name"): (5, "category 3: name: must be a string, got 5"),
     ("annotations", "image_id"): ({}, "annotation 2: image_id: no image has the id {}"),
     ("annotations", "category_id"): (None, "annotation 2: category_id: no category has the id None"),
-    ("annotations", "bbox"): ([1, 2, 3], r"annotation 2: bbox: expected \[x, y, width, height\] of finite numbers"),
-    ("annotations", "iscrowd"): ("maybe", "annotation 2: iscrowd: expected 0 or 1, got 'maybe'"),
-    ("annotations", "segmentation"): ([["a"] * 6], r"annotation 2: segmentation\[0\]: a polygon's coordinates must be"),
-    ("annotations", "keypoints"): ([0, 0, "x"], "annotation 2: keypoints: expected x, y, visibility"),
+    ("annotations", "bbox"): ([1, 2, 3], r"annotation 2: bbox: must have 4 values \[x, y, width, height\]"),
+    ("annotations", "iscrowd"): ("maybe", "annotation 2: iscrowd: must be 0 or 1, got 'maybe'"),
+    ("annotations", "segmentation"): ([["a"] * 6], r"annotation 2: segmentation\[0\]: polygon coordinates must be"),
+    ("annotations", "keypoints"): ([0, 0, "x"], r"annotation 2: keypoints: must be \[x1, y1, v1"),
 }
 
 

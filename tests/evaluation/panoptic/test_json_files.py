@@ -46,19 +46,19 @@ def test_ignores_unrelated_fields(files):
 
 
 PROBLEMS = {
-    "image_id": (lambda c: c["annotations"][1].update(image_id=[2]), r"annotations\[1\]: image_id: expected a number"),
+    "image_id": (lambda c: c["annotations"][1].update(image_id=[2]), r"annotations\[1\]: image_id: must be an integer"),
     "unknown image": (
         lambda c: c["annotations"][1].update(image_id=77),
         "annotation of image 77: image_id: not an image",
     ),
-    "segments_info": (lambda c: c["annotations"][0].update(segments_info=3), "image 1: segments_info: expected a list"),
+    "segments_info": (lambda c: c["annotations"][0].update(segments_info=3), "image 1: segments_info: must be a list"),
     "segment": (
         lambda c: c["annotations"][0]["segments_info"].insert(0, 5),
-        r"image 1: segments_info\[0\]: expected an",
+        r"image 1: segments_info\[0\]: must be an",
     ),
     "id": (
         lambda c: c["annotations"][0]["segments_info"][0].update(id=[]),
-        r"segments_info\.id: expected a new number",
+        r"segments_info\.id: must be an integer in",
     ),
     "category_id": (
         lambda c: c["annotations"][0]["segments_info"][0].update(category_id={}),
@@ -66,9 +66,9 @@ PROBLEMS = {
     ),
     "iscrowd": (
         lambda c: c["annotations"][0]["segments_info"][0].update(iscrowd="no"),
-        r"segments_info\.iscrowd: segment \d+: expected 0 or 1, got 'no'",
+        r"segments_info\.iscrowd: segment \d+: must be 0 or 1, got 'no'",
     ),
-    "isthing": (lambda c: c["categories"][0].update(isthing="yes"), "category 2: isthing: expected 0 or 1, got 'yes'"),
+    "isthing": (lambda c: c["categories"][0].update(isthing="yes"), "category 2: isthing: must be 0 or 1, got 'yes'"),
 }
 
 

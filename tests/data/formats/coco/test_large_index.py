@@ -28,7 +28,7 @@ def worker_memory(*arguments):
 
 @pytest.mark.slow
 def test_a_large_index_holds_all_annotations(large):
-    index = open_coco_index(large, "photos", "large")
+    index = open_coco_index(large, "photos")
     assert len(index) == IMAGES
     assert sum(index.category_counts().values()) <= INSTANCES
     assert sum(len(index[place]["annotations"]) for place in range(0, IMAGES, 90 * 13)) > 0
@@ -38,7 +38,7 @@ def test_a_large_index_holds_all_annotations(large):
 @pytest.mark.skipif(not Path("/proc/self/smaps").exists(), reason="memory is read from Linux's /proc")
 @pytest.mark.parametrize("method", ["fork", "forkserver", "spawn"])
 def test_a_large_dataset_costs_a_worker_less_than_30_mb_and_no_more_in_later_epochs(large, method):
-    open_coco_index(large, "", "large")
+    open_coco_index(large, "")
     (without,) = worker_memory(method, "-", 1)
     epochs = worker_memory(method, large, 3)
     assert max(epochs) - without < 30

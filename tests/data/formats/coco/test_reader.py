@@ -1,7 +1,13 @@
 import pytest
 
-from detectory.data import DatasetCatalog, DatasetError, MetadataCatalog, register_coco_instances
-from detectory.data.formats import load_coco_json
+from detectory.data import (
+    DatasetCatalog,
+    DatasetError,
+    MetadataCatalog,
+    register_coco_instances,
+)
+from detectory.data.formats import read_coco
+from detectory.data.registration import load_coco_json
 from detectory.structures import BoxMode
 
 
@@ -58,16 +64,22 @@ PROBLEMS = {
     "polygon of 4 numbers": (_annotation(segmentation=[[1, 2, 3, 4]]), r"annotation 2: segmentation\[0\]: .*got 4"),
     "polygon with NaN": (_annotation(segmentation=[[1, 2, 3, 4, 5, float("nan")]]), r"segmentation\[0\]: .*got nan"),
     "negative width": (_annotation(bbox=[4, 4, -3, 5]), r"annotation 2: bbox: .*not be negative, got \[4, 4, -3, 5\]"),
-    "box of 3 numbers": (_annotation(bbox=[4, 4, 3]), "annotation 2: bbox: expected"),
+    "box of 3 numbers": (_annotation(bbox=[4, 4, 3]), "annotation 2: bbox: must have 4 values"),
     "huge rle": (_annotation(segmentation={"size": [64, 40], "counts": [10**12]}), "segmentation: .*must sum to 64"),
-    "rle of another size": (_annotation(segmentation={"size": [9, 9], "counts": [81]}), "its image 64 x 40"),
-    "damaged rle": (_annotation(segmentation={"size": [64, 40], "counts": "zzzzzzzz~~"}), "counts are damaged"),
-    "duplicate annotation": (_annotation(id=1), "annotation 1: id: this id appears more than once"),
-    "duplicate image": (lambda c: c["images"].append(c["images"][0]), "image 1: id: this id appears more than once"),
-    "path traversal": (lambda c: c["images"][0].update(file_name="../x.jpg"), "image 1: file_name: .*stay inside"),
-    "absolute path": (lambda c: c["images"][0].update(file_name="/etc/passwd"), "image 1: file_name: .*stay inside"),
-    "no height": (lambda c: c["images"][0].pop("height"), "image 1: height: expected a positive number"),
-    "no categories": (lambda c: c.pop("categories"), "no COCO file: expected a list 'categories'"),
+    "rle of another size": (_annotation(segmentation={"size": [9, 9], "counts": [81]}), "the image has 64 x 40"),
+    "damaged rle": (_annotation(segmentation={"size": [64, 40], "counts": "zzzzzzzz~~"}), "RLE 'counts' are corrupt"),
+    "duplicate annotation": (_annotation(id=1), "annotation 1: id: duplicate id"),
+    "duplicate image": (lambda c: c["images"].append(c["images"][0]), "image 1: id: duplicate id"),
+    "path traversal": (
+        lambda c: c["images"][0].update(file_name="../x.jpg"),
+        "image 1: file_name: must be a path inside the image folder",
+    ),
+    "absolute path": (
+        lambda c: c["images"][0].update(file_name="/etc/passwd"),
+        "image 1: file_name: must be a path inside the image folder",
+    ),
+    "no height": (lambda c: c["images"][0].pop("height"), "image 1: height: must be a positive number"),
+    "no categories": (lambda c: c.pop("categories"), "not a COCO file: the list 'categories' is missing"),
 }
 
 
@@ -84,7 +96,7 @@ def test_rejects(coco, case):
     ("data", "message"),
     [
         (b"{", "not valid JSON: .* at line 1, column 2"),
-        (b"[1]", "no COCO file: expected a JSON object, got list"),
+        (b"[1]", "not a COCO file: expected a JSON object, got list"),
         (b'{"images": "\xff"}', "not UTF-8: byte 0xff at offset 12"),
         (b"[" * 100_000, "nested too deeply|not valid JSON"),
     ],
@@ -98,9 +110,9 @@ def test_rejects_what_is_no_coco_file(coco, data, message):
 
 def test_problems_are_skipped_and_counted_when_asked(coco, caplog):
     _annotation(bbox=[4, 4, -3, 5])(coco.content)
-    records = load_coco_json(coco.write(), coco.images, "mine", skip_invalid=True)
+    records = read_coco(coco.write(), coco.images, skip_invalid=True).records
     assert [len(record["annotations"]) for record in records] == [1, 0, 1, 1]
-    assert "1 problems, their records are left out" in caplog.text
+    assert "skipped invalid records (problems: 1)" in caplog.text
 
 
 def test_real_coco_files_load(test_data):

@@ -38,7 +38,7 @@ def proportional_set_size(pid: int) -> float:
 
 def main(method: str, file: str, epochs: int) -> None:
     """Go through the dataset and print a list of the workers' mean memory after each epoch."""
-    records: Any = [{"file_name": "", "annotations": []}] if file == "-" else open_coco_index(file, "", "large")
+    records: Any = [{"file_name": "", "annotations": []}] if file == "-" else open_coco_index(file, "")
     loader = build_detection_test_loader(
         records,
         mapper=touched,

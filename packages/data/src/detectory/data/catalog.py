@@ -1,12 +1,14 @@
-"""Datasets and their metadata by name."""
+"""Catalogs of datasets and their metadata by name: `DatasetCatalog` and `MetadataCatalog`."""
 
 from collections import UserDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import SimpleNamespace
 from typing import Any
 
 from detectory.core.suggestions import nearest
 from detectory.core.text import short_repr
+
+DatasetLoader = Callable[[], Sequence[Any]]
 
 
 class AlreadyRegisteredError(ValueError, AssertionError):
@@ -14,41 +16,45 @@ class AlreadyRegisteredError(ValueError, AssertionError):
 
 
 class _DatasetCatalog(UserDict):
-    """Names of datasets and the functions that load them.
+    """Functions that load datasets, by dataset name.
 
-    A function returns `list[dict]`, the same items in the same order at every call. The built-in datasets
-    (`coco_2017_train`, …) register themselves at the first look-up, under the folder that
-    `$DETECTORY_DATASETS` or `$DETECTRON2_DATASETS` names at that time, else `./datasets`.
+    Each function returns a list of dicts: the same dicts in the same order at every call.
+
+    `detectory.data` adds the built-in datasets (`coco_2017_train`, …). Their paths are relative to
+    `$DETECTORY_DATASETS`, `$DETECTRON2_DATASETS` or `./datasets`, the first that is set.
     """
 
     def __init__(self) -> None:
-        self._loaders: dict[str, Callable[[], Sequence[dict]]] = {}
-        self._has_builtin = False
+        self._loaders: dict[str, DatasetLoader] = {}
+        self._providers: list[Callable[[], Mapping[str, DatasetLoader]]] = []
+        self._provided: dict[str, DatasetLoader] = {}
         self._used: set[str] = set()
 
-    @property
-    def data(self) -> dict[str, Callable[[], Sequence[dict]]]:  # type: ignore[override]
-        """All loaders, including those of the built-in datasets; explicitly registered names take precedence."""
-        if not self._has_builtin:
-            from .builtin.definitions import builtin_loaders
+    def add_provider(self, provider: Callable[[], Mapping[str, DatasetLoader]]) -> None:
+        """Add a function that returns many datasets at once; the catalog calls the function at the first lookup.
 
-            self._has_builtin = True
-            self._builtin = builtin_loaders()
-            self._loaders = {**self._builtin, **self._loaders}
+        Datasets registered with `register` take precedence over datasets of the same name from a provider.
+        """
+        self._providers.append(provider)
+
+    @property
+    def data(self) -> dict[str, DatasetLoader]:  # type: ignore[override]
+        """All loaders, including those of the providers."""
+        while self._providers:
+            self._provided = {**self._provided, **self._providers.pop()()}
+            self._loaders = {**self._provided, **self._loaders}
         return self._loaders
 
-    def register(self, name: str, func: Callable[[], Sequence[dict]]) -> None:
-        """Register the loader of a dataset.
-
-        A built-in dataset that was not loaded yet can be replaced.
+    def register(self, name: str, func: DatasetLoader) -> None:
+        """Register a dataset. A built-in dataset that was not loaded yet is replaced.
 
         Args:
-            name: Name such as `"my_dataset_train"`.
-            func: Function without arguments that returns the items; called on every `get`.
+            name: The name of the dataset, for example `"my_dataset_train"`.
+            func: A function without arguments that returns the dataset. `get` calls the function every time.
 
         Raises:
             TypeError: If `func` is not callable.
-            ValueError: If the name is already registered.
+            ValueError: If a dataset with this name is already registered.
         """
         if not callable(func):
             raise TypeError(f"DatasetCatalog.register: func must be callable, got {type(func).__name__}")
@@ -57,18 +63,17 @@ class _DatasetCatalog(UserDict):
         self._loaders[name] = func
 
     def _is_unused_builtin(self, name: str) -> bool:
-        is_builtin = self._has_builtin and self._loaders[name] is self._builtin.get(name)
-        return is_builtin and name not in self._used
+        return self._loaders[name] is self._provided.get(name) and name not in self._used
 
-    def get(self, name: str) -> Sequence[dict]:  # type: ignore[override]
+    def get(self, name: str) -> Sequence[Any]:  # type: ignore[override]
         """Load a dataset.
 
         Returns:
-            Return value of the registered function: a list of dictionaries, or for COCO files larger than 32 MiB a
-            sequence that creates each dictionary on access.
+            The result of the registered function: a list of dicts, or for COCO files of 32 MiB and more a sequence
+            that creates each dict on access.
 
         Raises:
-            KeyError: If the name is not registered; the message lists the nearest names.
+            KeyError: If the dataset is not registered. The message suggests similar names.
         """
         if name not in self.data:
             raise KeyError(f"DatasetCatalog: dataset {name!r} is not registered: {nearest(name, self.data)}")
@@ -76,14 +81,14 @@ class _DatasetCatalog(UserDict):
         return self.data[name]()
 
     def list(self) -> list[str]:
-        """Return the registered names."""
+        """Return the names of all datasets."""
         return list(self.data)
 
     def remove(self, name: str) -> None:
         """Remove a dataset.
 
         Raises:
-            KeyError: If the name is not registered.
+            KeyError: If the dataset is not registered.
         """
         if name not in self.data:
             raise KeyError(f"DatasetCatalog.remove: dataset {name!r} is not registered: {nearest(name, self.data)}")
@@ -96,10 +101,10 @@ class _DatasetCatalog(UserDict):
 
 
 class Metadata(SimpleNamespace):
-    """What is known about a whole dataset: class names, colours, files.
+    """Metadata of a dataset: class names, colours, paths.
 
-    Any attribute can be set once; setting it again to another value is an error, because metadata that differ in
-    parts of a program make wrong results without a sign.
+    An attribute can be set only once. Setting an attribute to a different value raises an error: if parts of a program
+    used different class names or ids, the results would be wrong without any other sign.
 
     Example:
         >>> MetadataCatalog.get("my_readme_dataset").thing_classes = ["person", "dog"]
@@ -107,8 +112,9 @@ class Metadata(SimpleNamespace):
         ['person', 'dog']
     """
 
-    name: str = "N/A"
     __slots__ = ("_defaults",)  # attributes that may be replaced once; outside of __dict__, so not part of the metadata
+
+    name: str = "N/A"
 
     def __getattr__(self, key: str) -> Any:
         if key.startswith("__"):
@@ -119,9 +125,9 @@ class Metadata(SimpleNamespace):
     def __setattr__(self, key: str, value: Any) -> None:
         if key in self.__dict__ and self.__dict__[key] != value and not self._replaces_default(key):
             raise AlreadyRegisteredError(
-                f"metadata of dataset {self.name!r}: attribute {key!r} "
-                f"is already {short_repr(self.__dict__[key], 200)}, "
-                f"it cannot become {short_repr(value, 200)}; use another dataset name"
+                f"metadata of dataset {self.name!r}: attribute {key!r} is already set to "
+                f"{short_repr(self.__dict__[key], 200)}, cannot change it to {short_repr(value, 200)}. "
+                "Use a different dataset name."
             )
         super().__setattr__(key, value)
 
@@ -135,37 +141,58 @@ class Metadata(SimpleNamespace):
         return is_default
 
     def as_dict(self) -> dict[str, Any]:
-        """Return a copy of all attributes; changing it changes nothing here."""
+        """Return the attributes as a new dict."""
         return dict(self.__dict__)
 
     def set(self, **kwargs: Any) -> "Metadata":
         """Set several attributes and return the metadata.
 
         Raises:
-            ValueError: An attribute has another value already.
+            ValueError: If an attribute is already set to a different value.
         """
         for key, value in kwargs.items():
             setattr(self, key, value)
         return self
 
     def get(self, key: str, default: Any = None) -> Any:
-        """Return an attribute, or `default` where it is not set."""
+        """Return an attribute, or `default` if the attribute is not set."""
         return self.__dict__.get(key, default)
 
 
 class _MetadataCatalog(UserDict):
-    """The metadata of datasets by name; there is one object for each name, made at the first `get`."""
+    """Metadata by dataset name, one `Metadata` object per name."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._providers: list[tuple[Callable[[str], Mapping[str, Any]], Callable[[str], bool]]] = []
+
+    def add_provider(self, provider: Callable[[str], Mapping[str, Any]], is_replaceable: Callable[[str], bool]) -> None:
+        """Add a source of initial metadata.
+
+        Args:
+            provider: Maps a dataset name to its initial metadata, an empty dict for unknown names.
+            is_replaceable: Whether the initial attributes of a dataset may be replaced once.
+        """
+        self._providers.append((provider, is_replaceable))
 
     def get(self, name: str) -> Metadata:  # type: ignore[override]
-        """Return the metadata of a dataset; empty if the name is new and not that of a built-in dataset."""
-        if not name:
-            raise ValueError("MetadataCatalog.get: the name of a dataset must not be empty")
-        if name not in self.data:
-            from .builtin.definitions import builtin_metadata, is_replaceable
+        """Return the metadata of a dataset; a new name gets a new, empty `Metadata` object.
 
-            self.data[name] = Metadata(name=name, **builtin_metadata(name))
-            if is_replaceable(name):
-                self.data[name]._defaults = set(self.data[name].__dict__) - {"name"}
+        Raises:
+            ValueError: If the name is empty.
+        """
+        if not name:
+            raise ValueError(f"MetadataCatalog.get: name must be a dataset name, got {name!r}")
+        if name not in self.data:
+            initial: dict[str, Any] = {}
+            replaceable: set[str] = set()
+            for provider, is_replaceable in self._providers:
+                provided = provider(name)
+                initial.update(provided)
+                if is_replaceable(name):
+                    replaceable.update(provided)
+            self.data[name] = Metadata(name=name, **initial)
+            self.data[name]._defaults = replaceable
         return self.data[name]
 
     def list(self) -> list[str]:
@@ -176,10 +203,10 @@ class _MetadataCatalog(UserDict):
         """Remove the metadata of a dataset.
 
         Raises:
-            KeyError: If the name has no metadata.
+            KeyError: If the dataset has no metadata.
         """
         if name not in self.data:
-            raise KeyError(f"MetadataCatalog.remove: no metadata of {name!r}: {nearest(name, self.data)}")
+            raise KeyError(f"MetadataCatalog.remove: no metadata of dataset {name!r}: {nearest(name, self.data)}")
         del self.data[name]
 
     def __repr__(self) -> str:

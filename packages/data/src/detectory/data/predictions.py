@@ -1,4 +1,4 @@
-"""Predictions as records of the standard format, so that what writes datasets writes them, and what reads them back."""
+"""Conversion between predictions and records, so that dataset readers and writers also work with predictions."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -22,18 +22,18 @@ from .images import reading
 
 
 def predictions_to_record(instances: Instances, file_name: str = "", image_id: Any = 1) -> dict[str, Any]:
-    """Return one image's predictions as a record, whose annotations have a `score` each.
+    """Convert the predictions for one image to a record. Its annotations have an additional field `score`.
 
     Args:
-        instances: With `pred_boxes`, and as far as they are there `scores`, `pred_classes`, `pred_masks` ((N, H, W),
-            `BitMasks` or `PolygonMasks`), `pred_masks_rle` and `pred_keypoints` (N, K, 3).
-        file_name: Of the image.
-        image_id: Of the image.
+        instances: Instances with `pred_boxes`, and optionally `scores`, `pred_classes`, `pred_masks` (shape (N, H, W),
+            `BitMasks` or `PolygonMasks`), `pred_masks_rle` and `pred_keypoints` (shape (N, K, 3)).
+        file_name: The path of the image.
+        image_id: The id of the image.
 
     Example:
-        >>> record = predictions_to_record(Instances((4, 4), pred_boxes=Boxes([[0.0, 0.0, 2.0, 4.0]])), "photo.jpg")
+        >>> record = predictions_to_record(Instances((4, 4), pred_boxes=Boxes([[0.0, 0.0, 2.0, 4.0]])), "street.jpg")
         >>> record["annotations"][0]["bbox"], record["file_name"]
-        ([0.0, 0.0, 2.0, 4.0], 'photo.jpg')
+        ([0.0, 0.0, 2.0, 4.0], 'street.jpg')
     """
     height, width = instances.image_size
     boxes = instances.pred_boxes
@@ -62,37 +62,48 @@ def predictions_to_record(instances: Instances, file_name: str = "", image_id: A
 
 
 def record_to_predictions(record: Mapping[str, Any]) -> Instances:
-    """Return a record's annotations as predictions; those without a `score` have 1.
+    """Convert the annotations of a record to predictions. Annotations without `score` get the score 1.
 
     Args:
-        record: With `height`, `width` and `annotations`, all of them with the same of `segmentation` and `keypoints`.
+        record: A record with `height`, `width` and `annotations`. `segmentation` and `keypoints` must be present in all
+            annotations or in none.
 
     Returns:
-        `pred_boxes`, `pred_classes`, `scores`, and as far as they are there `pred_masks` (`PolygonMasks`, or
-        `BitMasks` where an annotation is a run-length code) and `pred_keypoints` (N, K, 3).
+        Instances with `pred_boxes`, `pred_classes`, `scores`, and if present `pred_masks` (`PolygonMasks`, or
+        `BitMasks` if a segmentation is an RLE) and `pred_keypoints` (shape (N, K, 3)).
 
     Raises:
-        ValueError: annotations differ in what they hold.
+        ValueError: If only some annotations have `segmentation` or `keypoints`.
     """
     annotations = record.get("annotations", [])
     size = (int(record["height"]), int(record["width"]))
     for name in ("segmentation", "keypoints"):
         if len({name in annotation for annotation in annotations}) > 1:
-            raise ValueError(f"record_to_predictions: image {record.get('image_id')}: some annotations have no {name}")
-    found = Instances(size)
-    rotated = bool(annotations) and BoxMode(annotations[0]["bbox_mode"]) == BoxMode.XYWHA_ABS
-    mode = BoxMode.XYWHA_ABS if rotated else BoxMode.XYXY_ABS
-    boxes = [BoxMode.convert(list(one["bbox"]), BoxMode(one["bbox_mode"]), mode) for one in annotations]
-    tensor = torch.tensor(boxes, dtype=torch.float32)
-    found.pred_boxes = RotatedBoxes(tensor) if rotated else Boxes(tensor.reshape(-1, 4))
-    found.pred_classes = torch.tensor([int(one["category_id"]) for one in annotations], dtype=torch.int64)
-    found.scores = torch.tensor([float(one.get("score", 1.0)) for one in annotations])
+            raise ValueError(
+                f"record_to_predictions: image {record.get('image_id')}: "
+                f"{name!r} must be present in all annotations or in none"
+            )
+    is_rotated = bool(annotations) and BoxMode(annotations[0]["bbox_mode"]) == BoxMode.XYWHA_ABS
+    mode = BoxMode.XYWHA_ABS if is_rotated else BoxMode.XYXY_ABS
+    boxes = torch.tensor([_box(annotation, mode, size) for annotation in annotations], dtype=torch.float32)
+    classes = [int(annotation["category_id"]) for annotation in annotations]
+    predictions = Instances(size)
+    predictions.pred_boxes = RotatedBoxes(boxes) if is_rotated else Boxes(boxes.reshape(-1, 4))
+    predictions.pred_classes = torch.tensor(classes, dtype=torch.int64)
+    predictions.scores = torch.tensor([float(annotation.get("score", 1.0)) for annotation in annotations])
     if annotations and "segmentation" in annotations[0]:
-        found.pred_masks = _masks([one["segmentation"] for one in annotations], size)
+        predictions.pred_masks = _masks([annotation["segmentation"] for annotation in annotations], size)
     if annotations and "keypoints" in annotations[0]:
-        points = torch.tensor([list(one["keypoints"]) for one in annotations], dtype=torch.float32)
-        found.pred_keypoints = points.reshape(len(annotations), -1, 3)
-    return found
+        keypoints = [list(annotation["keypoints"]) for annotation in annotations]
+        predictions.pred_keypoints = torch.tensor(keypoints, dtype=torch.float32).reshape(len(annotations), -1, 3)
+    return predictions
+
+
+def _box(annotation: Mapping[str, Any], mode: BoxMode, size: tuple[int, int]) -> list[float]:
+    from_mode = BoxMode(annotation["bbox_mode"])
+    if from_mode == mode:
+        return list(annotation["bbox"])
+    return BoxMode.convert(list(annotation["bbox"]), from_mode, mode, size)
 
 
 def _segmentations(instances: Instances) -> list[Any] | None:
@@ -108,12 +119,12 @@ def _segmentations(instances: Instances) -> list[Any] | None:
 
 
 def _masks(segmentations: list[Any], size: tuple[int, int]) -> PolygonMasks | BitMasks:
-    if not any(isinstance(one, dict) for one in segmentations):
+    if not any(isinstance(segmentation, dict) for segmentation in segmentations):
         return PolygonMasks([[np.asarray(polygon) for polygon in polygons] for polygons in segmentations])
-    rows = [
-        rle_to_bitmask(one, reading.MAX_PIXELS)
-        if isinstance(one, dict)
-        else polygons_to_bitmask([np.asarray(polygon) for polygon in one], *size)
-        for one in segmentations
+    masks = [
+        rle_to_bitmask(segmentation, reading.MAX_PIXELS)
+        if isinstance(segmentation, dict)
+        else polygons_to_bitmask([np.asarray(polygon) for polygon in segmentation], *size)
+        for segmentation in segmentations
     ]
-    return BitMasks(torch.from_numpy(np.stack(rows)))
+    return BitMasks(torch.from_numpy(np.stack(masks)))

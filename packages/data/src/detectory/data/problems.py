@@ -1,4 +1,4 @@
-"""What is wrong with a dataset, and where."""
+"""Problems in datasets: `Problem` describes one, `DatasetError` reports it as an exception."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -6,13 +6,13 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Problem:
-    """One problem of a dataset.
+    """A problem in a dataset.
 
     Attributes:
-        file: The file that has it: an annotation file or an image.
-        id: The record that has it, for example `"annotation 7"`; empty for the file as a whole.
-        field: The field of the record, for example `"segmentation[0]"`; empty for the record as a whole.
-        message: What was expected and what came.
+        file: The file with the problem: an annotation file or an image.
+        id: The record with the problem, for example `"annotation 7"`; empty if the whole file is affected.
+        field: The field of the record, for example `"segmentation[0]"`; empty if the whole record is affected.
+        message: The expected and the actual value.
     """
 
     file: str
@@ -25,7 +25,7 @@ class Problem:
 
 
 class DatasetError(ValueError):
-    """A dataset has a problem; the message names file, id and field.
+    """An error for an invalid dataset. The message contains file, record and field.
 
     Attributes:
         problem: The problem.
@@ -37,6 +37,6 @@ class DatasetError(ValueError):
 
 
 def raise_first(problems: Iterable[Problem]) -> None:
-    """Raise a `DatasetError` for the first of some problems, if there is one."""
+    """Raise a `DatasetError` for the first problem; do nothing if there are no problems."""
     for problem in problems:
         raise DatasetError(problem)

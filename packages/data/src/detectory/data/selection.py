@@ -1,4 +1,4 @@
-"""Put datasets together for training or evaluation."""
+"""Selection and combination of registered datasets for training and evaluation."""
 
 import logging
 import os
@@ -19,54 +19,54 @@ from .consistency import check_metadata_consistency
 from .formats.coco.index import CocoIndex
 from .lists import JoinedList
 
-logger = logging.getLogger(__name__)
-_MOST_LISTED = 40
+_logger = logging.getLogger(__name__)
+_MAX_LISTED_CLASSES = 40
 
 
-def filter_images_with_only_crowd_annotations(dataset_dicts: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Leave out images without any annotation that is no crowd."""
+def filter_images_with_only_crowd_annotations(dataset_dicts: Sequence[Any]) -> list[Any]:
+    """Remove images without annotations, and images with only crowd annotations."""
     kept = [
         record
         for record in dataset_dicts
         if any(annotation.get("iscrowd", 0) == 0 for annotation in record["annotations"])
     ]
-    logger.info("left out %d images without annotations, %d are left", len(dataset_dicts) - len(kept), len(kept))
+    _logger.info(
+        "Removed %d images without usable annotations, %d images left.", len(dataset_dicts) - len(kept), len(kept)
+    )
     return kept
 
 
-def filter_images_with_few_keypoints(
-    dataset_dicts: Sequence[dict[str, Any]], min_keypoints_per_image: int
-) -> list[dict[str, Any]]:
-    """Leave out images with fewer visible keypoints, of annotations that are no crowd."""
+def filter_images_with_few_keypoints(dataset_dicts: Sequence[Any], min_keypoints_per_image: int) -> list[Any]:
+    """Remove images with fewer than `min_keypoints_per_image` labelled keypoints (visibility above 0)."""
 
-    def visible(record: dict[str, Any]) -> int:
+    def labelled_keypoints(record: dict[str, Any]) -> int:
         return sum(
             int((np.asarray(annotation["keypoints"][2::3]) > 0).sum())
             for annotation in record["annotations"]
             if "keypoints" in annotation
         )
 
-    kept = [record for record in dataset_dicts if visible(record) >= min_keypoints_per_image]
-    logger.info("left out %d images with few keypoints, %d are left", len(dataset_dicts) - len(kept), len(kept))
+    kept = [record for record in dataset_dicts if labelled_keypoints(record) >= min_keypoints_per_image]
+    _logger.info("Removed %d images with few keypoints, %d images left.", len(dataset_dicts) - len(kept), len(kept))
     return kept
 
 
-def load_proposals_into_dataset(
-    dataset_dicts: list[dict[str, Any]], proposal_file: str | os.PathLike[str]
-) -> list[dict[str, Any]]:
+def load_proposals_into_dataset(dataset_dicts: list[Any], proposal_file: str | os.PathLike[str]) -> list[Any]:
     """Add precomputed object proposals to records, in place.
 
     Args:
         dataset_dicts: Records with `image_id`.
-        proposal_file: A pickle of `ids` (image ids), `boxes` (an `(N, 4)` array each), `objectness_logits` (an
-            `(N,)` array each) and perhaps `bbox_mode` (`XYXY_ABS` without it); `indexes` and `scores` are
-            read as older names of ids and logits. Only arrays, numbers and text are read, no code is run.
+        proposal_file: A pickle file of a dict with `ids` (image ids), `boxes` (an array of shape (P, 4) per image),
+            `objectness_logits` (an array of shape (P,) per image) and optionally `bbox_mode` (default `XYXY_ABS`). The
+            older names `indexes` and `scores` are accepted for `ids` and `objectness_logits`. The file is read without
+            executing code from it.
 
     Returns:
-        The records with `proposal_boxes` and `proposal_objectness_logits`, best first, and `proposal_bbox_mode`.
+        The records with `proposal_boxes` and `proposal_objectness_logits`, sorted by descending logit, and
+        `proposal_bbox_mode`.
 
     Raises:
-        ValueError: The file lacks a key or an image.
+        ValueError: If a key is missing in the file, or an image has no proposals.
     """
     name = os.fspath(proposal_file)
     content = load_pickle(local_path(name))
@@ -75,26 +75,26 @@ def load_proposals_into_dataset(
             content[new] = content.pop(old)
     missing = [key for key in ("ids", "boxes", "objectness_logits") if key not in content]
     if missing:
-        raise ValueError(f"{name}: no proposals file: it lacks {', '.join(missing)}")
+        raise ValueError(f"{name}: not a proposal file: missing {', '.join(missing)}")
     mode = BoxMode(content.get("bbox_mode", BoxMode.XYXY_ABS))
-    places = {str(image_id): place for place, image_id in enumerate(content["ids"])}
+    positions = {str(image_id): position for position, image_id in enumerate(content["ids"])}
     for record in dataset_dicts:
-        place = places.get(str(record["image_id"]))
-        if place is None:
-            raise ValueError(f"{name}: it has no proposals of image id {record['image_id']!r}")
-        logits = np.asarray(content["objectness_logits"][place])
+        position = positions.get(str(record["image_id"]))
+        if position is None:
+            raise ValueError(f"{name}: no proposals for image id {record['image_id']!r}")
+        logits = np.asarray(content["objectness_logits"][position])
         order = logits.argsort()[::-1]
-        record["proposal_boxes"] = np.asarray(content["boxes"][place])[order]
+        record["proposal_boxes"] = np.asarray(content["boxes"][position])[order]
         record["proposal_objectness_logits"] = logits[order]
         record["proposal_bbox_mode"] = mode
     return dataset_dicts
 
 
-def print_instances_class_histogram(dataset_dicts: Sequence[dict[str, Any]], class_names: Sequence[str]) -> None:
-    """Log how many instances each class has; crowds are not counted.
+def print_instances_class_histogram(dataset_dicts: Sequence[Any], class_names: Sequence[str]) -> None:
+    """Log the number of instances per class, without crowd regions.
 
     Raises:
-        ValueError: A category id is not in `[0, len(class_names))`.
+        ValueError: If a category id is not in `[0, len(class_names))`.
     """
     counts = Counter(
         annotation["category_id"]
@@ -102,44 +102,48 @@ def print_instances_class_histogram(dataset_dicts: Sequence[dict[str, Any]], cla
         for annotation in record["annotations"]
         if not annotation.get("iscrowd", 0)
     )
-    strangers = sorted(category for category in counts if not 0 <= category < len(class_names))
-    if strangers:
+    unknown_ids = sorted(category for category in counts if not 0 <= category < len(class_names))
+    if unknown_ids:
         raise ValueError(
-            f"category ids must lie in [0, {len(class_names)}), the classes of the metadata, got {strangers[:10]}"
+            f"category ids must be in [0, {len(class_names)}), the classes in the metadata, got {unknown_ids[:10]}"
         )
-    logger.info(
+    _logger.info(
         "%d instances of %d classes in %d images:\n%s",
         counts.total(),
         len(class_names),
         len(dataset_dicts),
-        _listed(counts, class_names),
+        _class_list(counts, class_names),
     )
 
 
-def _listed(counts: Counter[int], class_names: Sequence[str]) -> str:
-    """The commonest classes with their counts, and how many others there are, in lines of a terminal's width."""
-    known = [f"{class_names[number]} {count}" for number, count in counts.most_common()]
-    listed = ", ".join(known[:_MOST_LISTED])
-    if len(known) > _MOST_LISTED:
-        listed += f", and {len(known) - _MOST_LISTED} rarer classes"
-    if len(known) < len(class_names):
-        listed += f"{', and ' if known else ''}{len(class_names) - len(known)} classes without any"
-    return textwrap.fill(listed, 100, initial_indent="  ", subsequent_indent="  ")
+def _class_list(counts: Counter[int], class_names: Sequence[str]) -> str:
+    """Return the most frequent classes with their counts, wrapped to the width of a terminal."""
+    entries = [f"{class_names[category]} {count}" for category, count in counts.most_common()]
+    text = ", ".join(entries[:_MAX_LISTED_CLASSES])
+    if len(entries) > _MAX_LISTED_CLASSES:
+        text += f", and {len(entries) - _MAX_LISTED_CLASSES} rarer classes"
+    if len(entries) < len(class_names):
+        text += f"{', and ' if entries else ''}{len(class_names) - len(entries)} classes without instances"
+    return textwrap.fill(text, 100, initial_indent="  ", subsequent_indent="  ")
 
 
-def _joined_indices(names: list[str], loaded: list[CocoIndex], filter_empty: bool, check_consistency: bool) -> Any:
-    """Join indexed datasets without making their records."""
-    parts = [one.without_empty() for one in loaded] if filter_empty else loaded
+def _join_indices(names: list[str], indices: list[CocoIndex], filter_empty: bool, check_consistency: bool) -> Any:
+    """Join memory-mapped datasets without creating their records."""
+    parts = [index.without_empty() for index in indices] if filter_empty else indices
     if check_consistency:
         check_metadata_consistency("thing_classes", names)
     counts: Counter[int] = Counter()
     for part in parts:
         counts.update(part.category_counts())
     total = sum(len(part) for part in parts)
-    logger.info("%d instances of %d classes in %d images", counts.total(), len(counts), total)
+    _logger.info("%d instances of %d classes in %d images.", counts.total(), len(counts), total)
     if total == 0:
-        raise ValueError(f"no valid images are left of {', '.join(names)}")
+        raise ValueError(_no_images_left(names))
     return parts[0] if len(parts) == 1 else JoinedList(parts)
+
+
+def _no_images_left(names: list[str]) -> str:
+    return f"get_detection_dataset_dicts: all images of {', '.join(names)} were removed by the filters"
 
 
 def get_detection_dataset_dicts(
@@ -149,21 +153,21 @@ def get_detection_dataset_dicts(
     proposal_files: Sequence[str] | None = None,
     check_consistency: bool = True,
 ) -> Any:
-    """Load datasets by name and join them.
+    """Load registered datasets and join them.
 
     Args:
-        names: One or more registered names.
-        filter_empty: Whether images without annotations, or with crowds only, are left out.
-        min_keypoints: Images with fewer visible keypoints are left out; 0 keeps all.
-        proposal_files: One file of proposals for each dataset, see `load_proposals_into_dataset`.
-        check_consistency: Whether the datasets must have the same classes.
+        names: One or more dataset names.
+        filter_empty: Whether to remove images without annotations and images with only crowd annotations.
+        min_keypoints: Remove images with fewer labelled keypoints; 0 keeps all images.
+        proposal_files: One proposal file per dataset; see `load_proposals_into_dataset`.
+        check_consistency: Whether to require that all datasets have the same classes.
 
     Returns:
-        Records of the standard format: a list, or a list-like object where all datasets are indexed; a torch dataset
-        where the registered function returned one.
+        The records: a list; a sequence that creates records on access if all datasets are memory-mapped; or a torch
+        dataset if a registered function returns one.
 
     Raises:
-        ValueError: A dataset is empty, or all images were left out, or the datasets do not fit together.
+        ValueError: If a dataset is empty, all images are removed, or the classes of the datasets differ.
     """
     names = [names] if isinstance(names, str) else list(names)
     if not names:
@@ -171,16 +175,19 @@ def get_detection_dataset_dicts(
     loaded: list[Any] = [DatasetCatalog.get(name) for name in names]
     for name, records in zip(names, loaded, strict=True):
         if len(records) == 0:
-            raise ValueError(f"dataset {name!r} is empty")
+            raise ValueError(f"get_detection_dataset_dicts: dataset {name!r} is empty")
     if any(isinstance(records, Dataset) for records in loaded):
         return loaded[0] if len(loaded) == 1 else ConcatDataset(loaded)
     if proposal_files is not None:
         if len(proposal_files) != len(names):
-            raise ValueError(f"got {len(proposal_files)} proposal files for {len(names)} datasets")
+            raise ValueError(
+                "get_detection_dataset_dicts: proposal_files must have one file per dataset, "
+                f"got {len(proposal_files)} files for {len(names)} datasets"
+            )
         loaded = [load_proposals_into_dataset(*pair) for pair in zip(loaded, proposal_files, strict=True)]
     if proposal_files is None and min_keypoints == 0 and all(isinstance(one, CocoIndex) for one in loaded):
-        return _joined_indices(names, loaded, filter_empty, check_consistency)
-    records = [record for one in loaded for record in one]
+        return _join_indices(names, loaded, filter_empty, check_consistency)
+    records = [record for dataset in loaded for record in dataset]
     has_instances = "annotations" in records[0]
     if filter_empty and has_instances:
         records = filter_images_with_only_crowd_annotations(records)
@@ -190,5 +197,5 @@ def get_detection_dataset_dicts(
         check_metadata_consistency("thing_classes", names)
         print_instances_class_histogram(records, MetadataCatalog.get(names[0]).thing_classes)
     if not records:
-        raise ValueError(f"no valid images are left of {', '.join(names)}")
+        raise ValueError(_no_images_left(names))
     return records

@@ -8,10 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from detectory.core.storage import atomic_write
-from detectory.data.formats.convert import write_coco
-from detectory.data.formats.sources import Source, load_source
-from detectory.data.formats.write_folders import write_labelme, write_voc, write_yolo
+from detectory.data.formats.coco.writer import write_coco
+from detectory.data.formats.labelme.writer import write_labelme
+from detectory.data.formats.layouts import Source
+from detectory.data.formats.voc.writer import write_voc
+from detectory.data.formats.yolo.writer import write_yolo
 from detectory.data.images import image_size_of_file
+from detectory.data.sources import load_source
 
 #: Format -> image folder of a split, relative to the output folder.
 _IMAGE_FOLDERS = {"coco": "{split}", "yolo": "images/{split}", "voc": "JPEGImages", "labelme": "{split}"}

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from detectory.core.suggestions import nearest
-from detectory.data.formats.sources import Source, find_sources
+from detectory.data.formats.layouts import Source
+from detectory.data.sources import find_sources
 
 
 def select_sources(path: str, images: str | None, only: str) -> list[Source]:

@@ -1,9 +1,11 @@
-"""Make the files that some built-in datasets need from those that their authors publish."""
+"""Preparation of built-in datasets: create the files that their authors do not publish.
+
+Progress functions are called with the number of processed images and the total number.
+"""
 
 import json
-import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,17 +19,18 @@ from detectory.data.images.reading import read_image
 from detectory.data.metadata.facts import fact_file
 from detectory.data.problems import DatasetError, Problem
 
-logger = logging.getLogger(__name__)
 Progress = Callable[[int, int], None]
+
+_UNLABELLED = 255
 
 
 def _save_png(path: Path, array: np.ndarray) -> None:
-    """Write a PNG that appears whole or not at all."""
+    """Write a PNG file atomically."""
     with atomic_write(path) as file:
         Image.fromarray(array).save(file, format="PNG")
 
 
-def _step(progress: Progress | None, done: int, total: int) -> None:
+def _report(progress: Progress | None, done: int, total: int) -> None:
     if progress is not None:
         progress(done, total)
 
@@ -39,182 +42,197 @@ def separate_coco_semantic_from_panoptic(
     categories: list[dict[str, Any]] | None = None,
     progress: Progress | None = None,
 ) -> int:
-    """Turn panoptic PNG files into label images for Panoptic FPN.
+    """Convert panoptic PNG files to the semantic label images of Panoptic FPN.
 
-    Things become 0, stuff classes 1 to 53 in the order of their ids, unlabelled pixels 255.
+    Labels: 0 for all things, 1 to 53 for the stuff classes sorted by id, 255 for unlabelled pixels.
 
     Args:
         panoptic_json: COCO's panoptic annotation file.
         panoptic_root: The folder of its PNG files.
-        sem_seg_root: Where label images go; files there are replaced.
-        categories: Dicts with `id` and `isthing`; those of the annotation file by default.
-        progress: Called with how many images are done and how many there are.
+        sem_seg_root: The folder of the label images. Existing files are replaced.
+        categories: Dicts with `id` and `isthing`; by default the categories of the annotation file.
+        progress: See the module.
 
     Returns:
-        How many label images were written.
+        The number of label images.
+
+    Raises:
+        ValueError: If there are too many categories for 8-bit labels.
+        DatasetError: If a segment has an unknown category.
     """
     content = read_json(panoptic_json)
     categories = content["categories"] if categories is None else categories
     if len(categories) > 254:
-        raise ValueError(f"separate_coco_semantic_from_panoptic: at most 254 categories, got {len(categories)}")
+        raise ValueError(
+            "separate_coco_semantic_from_panoptic: categories must have at most 254 entries to fit into 8 bits, "
+            f"got {len(categories)}"
+        )
     stuff = sorted(category["id"] for category in categories if not category["isthing"])
     labels = {category["id"]: 0 for category in categories if category["isthing"]}
-    labels.update({category: number + 1 for number, category in enumerate(stuff)})
-    for done, annotation in enumerate(content["annotations"]):
+    labels.update({category: label for label, category in enumerate(stuff, start=1)})
+    for index, annotation in enumerate(content["annotations"]):
         ids = read_panoptic_png(os.path.join(panoptic_root, annotation["file_name"]))
-        semantic = np.full(ids.shape, 255, dtype=np.uint8)
+        semantic = np.full(ids.shape, _UNLABELLED, dtype=np.uint8)
         for segment in annotation["segments_info"]:
             if segment["category_id"] not in labels:
-                place = f"image {annotation['image_id']}"
+                place = f"annotation of image {annotation['image_id']}"
                 message = f"no category has the id {segment['category_id']!r}"
                 raise DatasetError(Problem(str(panoptic_json), place, "segments_info.category_id", message))
             semantic[ids == segment["id"]] = labels[segment["category_id"]]
         _save_png(Path(sem_seg_root) / f"{Path(annotation['file_name']).stem}.png", semantic)
-        _step(progress, done + 1, len(content["annotations"]))
+        _report(progress, index + 1, len(content["annotations"]))
     return len(content["annotations"])
 
 
 def convert_ade20k_labels(folder: str | os.PathLike[str], progress: Progress | None = None) -> int:
-    """Shift ADE20k's labels, which count from 1 with 0 for "other": classes become 0 to 149, "other" 255.
+    """Shift ADE20K's labels, which start at 1 and use 0 for "other": classes become 0 to 149, "other" becomes 255.
 
     Args:
-        folder: `ADEChallengeData2016`; its `annotations` are read, `annotations_detectron2` is written.
-        progress: Called with how many images are done and how many there are.
+        folder: The folder `ADEChallengeData2016`. Its `annotations` are read, `annotations_detectron2` is written.
+        progress: See the module.
 
     Returns:
-        How many label images were written.
+        The number of label images.
+
+    Raises:
+        FileNotFoundError: If there are no label images.
     """
     root = Path(folder)
     files = sorted((root / "annotations").rglob("*.png"))
     if not files:
-        raise FileNotFoundError(f"convert_ade20k_labels: no *.png below {root / 'annotations'}")
-    for done, file in enumerate(files):
-        # 0 - 1 wraps to 255.
-        labels = read_image(file, "L")[:, :, 0] - np.uint8(1)
+        raise FileNotFoundError(f"convert_ade20k_labels: no *.png files in {root / 'annotations'}")
+    for index, file in enumerate(files):
+        labels = read_image(file, "L")[:, :, 0] - np.uint8(1)  # 0 wraps around to 255
         _save_png(root / "annotations_detectron2" / file.relative_to(root / "annotations"), labels)
-        _step(progress, done + 1, len(files))
+        _report(progress, index + 1, len(files))
     return len(files)
 
 
 def cocofy_lvis(input_file: str | os.PathLike[str], output_file: str | os.PathLike[str]) -> int:
-    """Keep the classes of LVIS v0.5 that COCO has too, under COCO's ids, to evaluate COCO's models with LVIS.
+    """Keep only the classes of LVIS v0.5 that COCO also has, with COCO's ids, to evaluate COCO models with LVIS.
 
-    Categories are matched by their WordNet synsets, listed in this package's `facts/lvis_to_coco.json`.
+    Categories are matched by WordNet synset; the mapping is in `metadata/facts/lvis_to_coco.json`.
 
     Args:
         input_file: For example `lvis_v0.5_val.json`.
         output_file: For example `lvis_v0.5_val_cocofied.json`.
 
     Returns:
-        How many annotations were kept.
+        The number of annotations that were kept.
     """
     content = read_json(input_file)
-    by_synset = fact_file("lvis_to_coco.json")
-    coco_of = {
-        category["id"]: by_synset[category["synset"]]
+    coco_id_by_synset = fact_file("lvis_to_coco.json")
+    coco_ids = {
+        category["id"]: coco_id_by_synset[category["synset"]]
         for category in content["categories"]
-        if category.get("synset") in by_synset
+        if category.get("synset") in coco_id_by_synset
     }
     names = {category["id"]: category["name"] for category in fact_file("coco_categories.json")}
     content["annotations"] = [
-        {**annotation, "category_id": coco_of[annotation["category_id"]]}
+        {**annotation, "category_id": coco_ids[annotation["category_id"]]}
         for annotation in content["annotations"]
-        if annotation["category_id"] in coco_of
+        if annotation["category_id"] in coco_ids
     ]
     for image in content["images"]:
         for key in ("not_exhaustive_category_ids", "neg_category_ids"):
-            image[key] = sorted({coco_of[category] for category in image.get(key, []) if category in coco_of})
-    content["categories"] = _counted_categories(content, sorted(set(coco_of.values())), names)
+            image[key] = sorted({coco_ids[category] for category in image.get(key, []) if category in coco_ids})
+    content["categories"] = [
+        _counted_category(category, names[category], content["annotations"])
+        for category in sorted(set(coco_ids.values()))
+    ]
     with atomic_write(output_file, "w") as file:
         json.dump(content, file)
     return len(content["annotations"])
 
 
-def _counted_categories(content: dict[str, Any], ids: list[int], names: dict[int, str]) -> list[dict[str, Any]]:
-    categories = []
-    for category in ids:
-        of_category = [one["image_id"] for one in content["annotations"] if one["category_id"] == category]
-        images = len(set(of_category))
-        categories.append(
-            {
-                "id": category,
-                "name": names[category],
-                "synonyms": [names[category]],
-                "image_count": images,
-                "instance_count": len(of_category),
-                # LVIS calls a category rare up to 10 training images, common up to 100.
-                "frequency": "r" if images <= 10 else "c" if images <= 100 else "f",
-            }
-        )
-    return categories
+def _counted_category(category: int, name: str, annotations: list[dict[str, Any]]) -> dict[str, Any]:
+    image_ids = [annotation["image_id"] for annotation in annotations if annotation["category_id"] == category]
+    image_count = len(set(image_ids))
+    return {
+        "id": category,
+        "name": name,
+        "synonyms": [name],
+        "image_count": image_count,
+        "instance_count": len(image_ids),
+        # LVIS: rare classes are in up to 10 training images, common ones in up to 100.
+        "frequency": "r" if image_count <= 10 else "c" if image_count <= 100 else "f",
+    }
 
 
 def create_cityscapes_train_ids(folder: str | os.PathLike[str], progress: Progress | None = None) -> int:
-    """Write Cityscapes' `labelTrainIds.png` beside its `labelIds.png`: 19 classes, the rest 255.
+    """Convert Cityscapes' `labelIds.png` files to `labelTrainIds.png` files: 19 classes, 255 for all other labels.
 
     Args:
-        folder: `cityscapes`, with `gtFine` in it.
-        progress: Called with how many images are done and how many there are.
+        folder: The folder `cityscapes`, which contains `gtFine`.
+        progress: See the module.
 
     Returns:
-        How many label images were written.
+        The number of label images.
+
+    Raises:
+        FileNotFoundError: If there are no label images.
     """
     files = sorted((Path(folder) / "gtFine").rglob("*_labelIds.png"))
     if not files:
-        raise FileNotFoundError(f"create_cityscapes_train_ids: no *_labelIds.png below {Path(folder) / 'gtFine'}")
-    table = np.full(256, 255, dtype=np.uint8)
+        raise FileNotFoundError(f"create_cityscapes_train_ids: no *_labelIds.png files in {Path(folder) / 'gtFine'}")
+    train_id_of_label = np.full(256, _UNLABELLED, dtype=np.uint8)
     for category in fact_file("cityscapes_categories.json"):
-        table[category["id"]] = category["trainId"]
-    for done, file in enumerate(files):
-        train_ids = table[read_image(file, "L")[:, :, 0]]
+        train_id_of_label[category["id"]] = category["trainId"]
+    for index, file in enumerate(files):
+        train_ids = train_id_of_label[read_image(file, "L")[:, :, 0]]
         _save_png(file.with_name(file.name.replace("_labelIds", "_labelTrainIds")), train_ids)
-        _step(progress, done + 1, len(files))
+        _report(progress, index + 1, len(files))
     return len(files)
 
 
 def create_cityscapes_panoptic(folder: str | os.PathLike[str], split: str, progress: Progress | None = None) -> int:
-    """Write Cityscapes' panoptic PNG files and their annotation file from its `instanceIds.png`.
+    """Convert Cityscapes' `instanceIds.png` files to panoptic PNG files and an annotation file.
 
     Args:
-        folder: `cityscapes`, with `gtFine` in it.
+        folder: The folder `cityscapes`, which contains `gtFine`.
         split: `"train"`, `"val"` or `"test"`.
-        progress: Called with how many images are done and how many there are.
+        progress: See the module.
 
     Returns:
-        How many images were written to `gtFine/cityscapes_panoptic_{split}`.
+        The number of images in `gtFine/cityscapes_panoptic_{split}`.
+
+    Raises:
+        FileNotFoundError: If there are no label images.
     """
     root = Path(folder) / "gtFine"
     files = sorted((root / split).rglob("*_instanceIds.png"))
     if not files:
-        raise FileNotFoundError(f"create_cityscapes_panoptic: no *_instanceIds.png below {root / split}")
+        raise FileNotFoundError(f"create_cityscapes_panoptic: no *_instanceIds.png files in {root / split}")
     categories = fact_file("cityscapes_categories.json")
-    things = {category["id"]: category["isthing"] for category in categories}
+    is_thing = {category["id"]: bool(category["isthing"]) for category in categories}
     images, annotations = [], []
-    for done, file in enumerate(files):
+    for index, file in enumerate(files):
         stem = file.name.removesuffix("_gtFine_instanceIds.png")
-        ids = read_image(file).astype(np.int32)
-        shown, segments = _panoptic_segments(ids, things)
+        instance_ids = read_image(file).astype(np.int32)
+        segment_ids, segments = _cityscapes_segments(instance_ids, is_thing)
         name = f"{stem}_gtFine_panoptic.png"
-        _save_png(root / f"cityscapes_panoptic_{split}" / name, ids_to_rgb(shown))
-        height, width = ids.shape
+        _save_png(root / f"cityscapes_panoptic_{split}" / name, ids_to_rgb(segment_ids))
+        height, width = instance_ids.shape
         images.append({"id": stem, "width": width, "height": height, "file_name": f"{stem}_gtFine_leftImg8bit.png"})
         annotations.append({"image_id": stem, "file_name": name, "segments_info": segments})
-        _step(progress, done + 1, len(files))
+        _report(progress, index + 1, len(files))
     content = {"images": images, "annotations": annotations, "categories": categories}
-    with atomic_write(root / f"cityscapes_panoptic_{split}.json", "w") as out:
-        json.dump(content, out)
+    with atomic_write(root / f"cityscapes_panoptic_{split}.json", "w") as output:
+        json.dump(content, output)
     return len(files)
 
 
-def _panoptic_segments(ids: np.ndarray, things: dict[int, int]) -> tuple[np.ndarray, list[dict[str, Any]]]:
-    """Blank what is not evaluated and describe the other segments."""
-    shown, segments = np.zeros_like(ids), []
-    for value in np.unique(ids).tolist():
+def _cityscapes_segments(
+    instance_ids: np.ndarray, is_thing: Mapping[int, bool]
+) -> tuple[np.ndarray, list[dict[str, Any]]]:
+    """Return the segment ids, 0 for labels that are not evaluated, and the description of the segments."""
+    segment_ids, segments = np.zeros_like(instance_ids), []
+    for value in np.unique(instance_ids).tolist():
         label = value if value < 1000 else value // 1000
-        if label not in things:
+        if label not in is_thing:
             continue
-        mask = ids == value
-        shown[mask] = value
+        mask = instance_ids == value
+        segment_ids[mask] = value
         rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
         x, y = int(columns[0]), int(rows[0])
         segments.append(
@@ -223,8 +241,8 @@ def _panoptic_segments(ids: np.ndarray, things: dict[int, int]) -> tuple[np.ndar
                 "category_id": label,
                 "area": int(mask.sum()),
                 "bbox": [x, y, int(columns[-1]) - x + 1, int(rows[-1]) - y + 1],
-                # A thing without a number of its own is a group.
-                "iscrowd": int(bool(things[label]) and value < 1000),
+                # The label of a thing without an instance number marks a group of objects.
+                "iscrowd": int(is_thing[label] and value < 1000),
             }
         )
-    return shown, segments
+    return segment_ids, segments

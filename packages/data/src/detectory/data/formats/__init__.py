@@ -1,42 +1,50 @@
-"""Readers and writers of dataset formats."""
+"""Readers and writers of dataset formats.
+
+Readers return records in the standard format and do not use the catalogs; see `detectory.data.registration`. Each
+format has a folder or a module:
+
+- `coco`: instances and keypoints, with a memory-mapped index for large files
+- `panoptic`: COCO's panoptic format and its PNG files
+- `lvis`, `cityscapes`, `semantic`: readers of further datasets
+- `voc`, `yolo`, `labelme`: one annotation file per image
+- `layouts`: detection of formats
+"""
 
 from .cityscapes import load_cityscapes_instances, load_cityscapes_panoptic, load_cityscapes_semantic
 from .coco.index import CocoIndex, open_coco_index
-from .coco.reader import load_coco_json
-from .coco.writer import convert_to_coco_dict, convert_to_coco_json, records_to_coco
-from .convert import convert_labelme, convert_voc, convert_yolo, write_coco
+from .coco.reader import LoadedDataset, read_coco
+from .coco.writer import annotation_to_coco, records_to_coco, write_coco
 from .labelme.reader import load_labelme
-from .lvis import get_lvis_instances_meta, load_lvis_json
+from .labelme.writer import write_labelme
+from .lvis import read_lvis
 from .mask_outlines import mask_to_polygons
+from .panoptic.merge import merge_to_panoptic
 from .panoptic.png import ids_to_rgb, read_panoptic_png, rgb_to_ids, write_panoptic_png
-from .panoptic.reader import load_coco_panoptic_json, merge_to_panoptic
+from .panoptic.reader import load_coco_panoptic_json
 from .semantic import load_sem_seg
 from .voc.reader import load_voc_instances
-from .write_folders import write_labelme, write_voc, write_yolo
+from .voc.writer import write_voc
 from .yolo.reader import load_yolo
+from .yolo.writer import write_yolo
 
 __all__ = [
     "CocoIndex",
-    "convert_labelme",
-    "convert_to_coco_dict",
-    "convert_to_coco_json",
-    "convert_voc",
-    "convert_yolo",
-    "get_lvis_instances_meta",
+    "LoadedDataset",
+    "annotation_to_coco",
     "ids_to_rgb",
     "load_cityscapes_instances",
     "load_cityscapes_panoptic",
     "load_cityscapes_semantic",
-    "load_coco_json",
     "load_coco_panoptic_json",
     "load_labelme",
-    "load_lvis_json",
     "load_sem_seg",
     "load_voc_instances",
     "load_yolo",
     "mask_to_polygons",
     "merge_to_panoptic",
     "open_coco_index",
+    "read_coco",
+    "read_lvis",
     "read_panoptic_png",
     "records_to_coco",
     "rgb_to_ids",

@@ -1,193 +1,189 @@
-"""Cityscapes: instances, semantic labels and panoptic segments of street scenes."""
+"""Readers of Cityscapes: instance, semantic and panoptic segmentation of street scenes."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pycocotools.mask
 
-from detectory.data.formats.panoptic.reader import contiguous_segment, panoptic_problems
 from detectory.data.images.reading import read_image
 from detectory.data.metadata.facts import fact_file
 from detectory.data.problems import DatasetError, Problem, raise_first
 from detectory.structures import BoxMode
+from detectory.structures.records import Annotation, DatasetRecord
 
 from .json_file import read_json
 from .mask_outlines import mask_to_polygons
+from .panoptic.problems import panoptic_problems
+from .panoptic.reader import contiguous_segment
 
 _IMAGE_SUFFIX = "_leftImg8bit.png"
-
-
-def cityscapes_metadata() -> dict[str, Any]:
-    """Give the 8 thing and 19 stuff classes; stuff lists all classes that are evaluated, things too."""
-    categories = fact_file("cityscapes_categories.json")
-    return {
-        "thing_classes": [category["name"] for category in categories if category["isthing"]],
-        "thing_colors": [tuple(category["color"]) for category in categories if category["isthing"]],
-        "stuff_classes": [category["name"] for category in categories],
-        "stuff_colors": [tuple(category["color"]) for category in categories],
-    }
-
-
-def cityscapes_panoptic_metadata() -> dict[str, Any]:
-    """Give the 19 classes in one numbering, for things and for stuff, and the map from Cityscapes' label ids."""
-    categories = fact_file("cityscapes_categories.json")
-    names, colors = [c["name"] for c in categories], [tuple(c["color"]) for c in categories]
-    return {
-        "thing_classes": names,
-        "thing_colors": colors,
-        "stuff_classes": list(names),
-        "stuff_colors": list(colors),
-        "thing_dataset_id_to_contiguous_id": {c["id"]: c["trainId"] for c in categories if c["isthing"]},
-        "stuff_dataset_id_to_contiguous_id": {c["id"]: c["trainId"] for c in categories if not c["isthing"]},
-    }
-
-
-def _photos(image_dir: str, gt_dir: str) -> Iterator[tuple[str, str]]:
-    """Yield each photo with the beginning of the names of its annotation files."""
-    if not os.path.isdir(image_dir):
-        raise FileNotFoundError(f"Cityscapes: no such folder: {image_dir}")
-    for city in sorted(path for path in Path(image_dir).iterdir() if path.is_dir()):
-        for photo in sorted(city.glob(f"*{_IMAGE_SUFFIX}")):
-            stem = photo.name.removesuffix(_IMAGE_SUFFIX)
-            yield str(photo), os.path.join(gt_dir, city.name, f"{stem}_gtFine")
+# Pixel values of instanceIds.png from here on are `label * 1000 + instance`; smaller values are labels.
+_FIRST_INSTANCE_ID = 1000
 
 
 def load_cityscapes_instances(
     image_dir: str, gt_dir: str, from_json: bool = True, to_polygons: bool = True
-) -> list[dict[str, Any]]:
-    """Load the instances of Cityscapes from its `instanceIds.png` files.
+) -> list[DatasetRecord]:
+    """Read the instances of Cityscapes from its `instanceIds.png` files.
+
+    The masks come from the label images, because there the occluded parts of objects are already removed.
 
     Args:
         image_dir: For example `cityscapes/leftImg8bit/train`.
         gt_dir: For example `cityscapes/gtFine/train`.
-        from_json: Whether photos need their `polygons.json`, which tells the size; without it the label image does.
-            Masks come from the label image in both cases, as there what is behind is already cut away.
-        to_polygons: Whether segmentations are polygons (the outlines of the masks); otherwise run-length codes.
+        from_json: Whether to require `polygons.json` files and to compare the sizes in them with the label images.
+        to_polygons: Whether segmentations are polygons (the outlines of the masks), otherwise RLEs.
 
     Returns:
-        Dicts of the standard format; `image_id` is the photo's file name without folder and extension.
+        Records in the standard format. `image_id` is the file name of the image without folder and extension.
+
+    Raises:
+        FileNotFoundError: If `image_dir` or a label file does not exist.
+        DatasetError: If a size is missing or differs.
     """
-    things = {
-        c["id"]: number for number, c in enumerate(c for c in fact_file("cityscapes_categories.json") if c["isthing"])
-    }
-    return [_instances(*pair, things, from_json, to_polygons) for pair in _photos(image_dir, gt_dir)]
+    categories = fact_file("cityscapes_categories.json")
+    thing_labels = [category["id"] for category in categories if category["isthing"]]
+    class_ids = {label: index for index, label in enumerate(thing_labels)}
+    return [
+        _instances_record(image, labels, class_ids, from_json, to_polygons)
+        for image, labels in _image_files(image_dir, gt_dir)
+    ]
 
 
-def _size(prefix: str) -> tuple[int, int]:
-    file = f"{prefix}_polygons.json"
+def _image_files(image_dir: str, gt_dir: str) -> Iterator[tuple[str, str]]:
+    """Yield the path of each image and the common prefix of its label files."""
+    if not os.path.isdir(image_dir):
+        raise FileNotFoundError(f"Cityscapes: image folder {image_dir} does not exist")
+    for city in sorted(path for path in Path(image_dir).iterdir() if path.is_dir()):
+        for image in sorted(city.glob(f"*{_IMAGE_SUFFIX}")):
+            stem = image.name.removesuffix(_IMAGE_SUFFIX)
+            yield str(image), os.path.join(gt_dir, city.name, f"{stem}_gtFine")
+
+
+def _size(label_prefix: str) -> tuple[int, int]:
+    """Read height and width from the `polygons.json` of an image."""
+    file = f"{label_prefix}_polygons.json"
     content = read_json(file)
     try:
         return int(content["imgHeight"]), int(content["imgWidth"])
     except (KeyError, TypeError, ValueError) as error:
-        raise DatasetError(
-            Problem(file, "", "imgHeight, imgWidth", "the file does not tell the image's size")
-        ) from error
+        message = "must be the height and the width of the image as integers"
+        raise DatasetError(Problem(file, "", "imgHeight, imgWidth", message)) from error
 
 
-def _instances(photo: str, prefix: str, things: dict[int, int], from_json: bool, to_polygons: bool) -> dict[str, Any]:
-    ids = read_image(f"{prefix}_instanceIds.png").astype(np.int32)
-    if from_json and _size(prefix) != ids.shape:
-        raise DatasetError(
-            Problem(f"{prefix}_instanceIds.png", "", "", f"the file has the size {ids.shape}, not the json's")
-        )
-    annotations = []
+def _instances_record(
+    image: str, label_prefix: str, class_ids: Mapping[int, int], from_json: bool, to_polygons: bool
+) -> DatasetRecord:
+    ids_file = f"{label_prefix}_instanceIds.png"
+    ids = read_image(ids_file).astype(np.int32)
+    if from_json and (size := _size(label_prefix)) != ids.shape:
+        message = f"the image has height and width {ids.shape}, polygons.json says {size}"
+        raise DatasetError(Problem(ids_file, "", "", message))
+    annotations: list[Annotation] = []
     for instance in np.unique(ids):
-        # Ids below 1000 are labels of regions without instances; of a group the label's own number is written.
-        is_group = instance < 1000
-        label = int(instance if is_group else instance // 1000)
-        if label not in things:
+        # Groups of objects that could not be separated have the label of a thing without an instance number.
+        is_group = instance < _FIRST_INSTANCE_ID
+        label = int(instance if is_group else instance // _FIRST_INSTANCE_ID)
+        if label not in class_ids:
             continue
         mask = ids == instance
         rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-        code = pycocotools.mask.encode(np.asfortranarray(mask, dtype=np.uint8))
+        rle = pycocotools.mask.encode(np.asfortranarray(mask, dtype=np.uint8))
         annotations.append(
             {
                 "iscrowd": int(is_group),
-                "category_id": things[label],
+                "category_id": class_ids[label],
                 "bbox": [float(columns[0]), float(rows[0]), float(columns[-1] + 1), float(rows[-1] + 1)],
                 "bbox_mode": BoxMode.XYXY_ABS,
-                "segmentation": mask_to_polygons(mask) if to_polygons else code,
+                "segmentation": mask_to_polygons(mask) if to_polygons else rle,
             }
         )
     return {
-        "file_name": photo,
-        "image_id": os.path.basename(photo).removesuffix(".png"),
+        "file_name": image,
+        "image_id": os.path.basename(image).removesuffix(".png"),
         "height": ids.shape[0],
         "width": ids.shape[1],
         "annotations": annotations,
     }
 
 
-def load_cityscapes_semantic(image_dir: str, gt_dir: str) -> list[dict[str, Any]]:
-    """Load Cityscapes' semantic labels.
+def load_cityscapes_semantic(image_dir: str, gt_dir: str) -> list[DatasetRecord]:
+    """Read the semantic labels of Cityscapes.
 
     Args:
         image_dir: For example `cityscapes/leftImg8bit/train`.
-        gt_dir: For example `cityscapes/gtFine/train`, with `labelTrainIds.png` files; see
+        gt_dir: For example `cityscapes/gtFine/train`, with the `labelTrainIds.png` files from
             `detectory.data.builtin.prepare.create_cityscapes_train_ids`.
 
     Returns:
-        Dicts with `file_name`, `sem_seg_file_name`, `height` and `width`.
+        Records with `file_name`, `sem_seg_file_name`, `height` and `width`.
+
+    Raises:
+        FileNotFoundError: If `image_dir` or a label file does not exist.
     """
-    records = []
-    for photo, prefix in _photos(image_dir, gt_dir):
-        labels = f"{prefix}_labelTrainIds.png"
+    records: list[DatasetRecord] = []
+    for image, label_prefix in _image_files(image_dir, gt_dir):
+        labels = f"{label_prefix}_labelTrainIds.png"
         if not os.path.isfile(labels):
-            raise FileNotFoundError(f"{labels}: no such file; prepare the dataset with create_cityscapes_train_ids")
-        height, width = _size(prefix)
-        records.append({"file_name": photo, "sem_seg_file_name": labels, "height": height, "width": width})
+            raise FileNotFoundError(f"{labels} does not exist. Create it with create_cityscapes_train_ids.")
+        height, width = _size(label_prefix)
+        records.append({"file_name": image, "sem_seg_file_name": labels, "height": height, "width": width})
     return records
 
 
-def load_cityscapes_panoptic(image_dir: str, gt_dir: str, gt_json: str, meta: dict[str, Any]) -> list[dict[str, Any]]:
-    """Load Cityscapes' panoptic segments.
+def load_cityscapes_panoptic(image_dir: str, gt_dir: str, gt_json: str, meta: Mapping[str, Any]) -> list[DatasetRecord]:
+    """Read the panoptic segments of Cityscapes.
 
     Args:
         image_dir: For example `cityscapes/leftImg8bit/train`.
-        gt_dir: The folder of panoptic PNG files, for example `cityscapes/gtFine/cityscapes_panoptic_train`.
-        gt_json: The annotation file beside it.
-        meta: The maps of category ids, see `cityscapes_panoptic_metadata`.
+        gt_dir: The folder of the panoptic PNG files, for example `cityscapes/gtFine/cityscapes_panoptic_train`.
+        gt_json: The annotation file of `gt_dir`.
+        meta: Metadata with the category id mappings; see `cityscapes_panoptic_metadata`.
 
     Returns:
-        Dicts with `file_name`, `image_id`, `pan_seg_file_name`, `segments_info` (contiguous category ids).
+        Records with `file_name`, `image_id`, `pan_seg_file_name` and `segments_info` (with contiguous category ids).
 
     Raises:
-        DatasetError: The file breaks the rules of the format; the message names file, id and field.
+        DatasetError: If the file is invalid. The message contains file, record and field.
     """
     things, stuff = meta["thing_dataset_id_to_contiguous_id"], meta["stuff_dataset_id_to_contiguous_id"]
     content = read_json(gt_json)
     raise_first(panoptic_problems(content, gt_json, things.keys() | stuff.keys()))
     return [
         {
-            "file_name": photo,
-            "image_id": os.path.basename(photo).removesuffix(_IMAGE_SUFFIX),
+            "file_name": image,
+            "image_id": os.path.basename(image).removesuffix(_IMAGE_SUFFIX),
             "pan_seg_file_name": labels,
-            "segments_info": [contiguous_segment(segment, things, stuff) for segment in described],
+            "segments_info": [contiguous_segment(segment, things, stuff) for segment in segments],
         }
-        for photo, labels, described in panoptic_files(image_dir, gt_dir, content["annotations"], gt_json)
+        for image, labels, segments in panoptic_files(image_dir, gt_dir, content["annotations"], gt_json)
     ]
 
 
 def panoptic_files(
-    image_dir: str, gt_dir: str, annotations: Sequence[dict[str, Any]], file: str
+    image_dir: str, gt_dir: str, annotations: Sequence[Mapping[str, Any]], file: str
 ) -> list[tuple[str, str, list[dict[str, Any]]]]:
-    """Return the photo, the panoptic PNG and the segments of every annotation.
+    """Return the image, the panoptic PNG file and the segments per annotation.
 
     Args:
         image_dir: For example `cityscapes/leftImg8bit/train`.
-        gt_dir: The folder of the PNG files.
+        gt_dir: The folder of the panoptic PNG files.
         annotations: Dicts with `image_id`, `file_name` and `segments_info`.
-        file: Where they come from, for messages.
+        file: The annotation file, for error messages.
+
+    Raises:
+        DatasetError: If the image of an annotation does not exist.
     """
-    photos = {os.path.basename(photo).removesuffix(_IMAGE_SUFFIX): photo for photo, _ in _photos(image_dir, gt_dir)}
-    found = []
-    for number, annotation in enumerate(annotations):
+    paths = {os.path.basename(image).removesuffix(_IMAGE_SUFFIX): image for image, _ in _image_files(image_dir, gt_dir)}
+    files = []
+    for index, annotation in enumerate(annotations):
         image_id = annotation["image_id"]
-        photo = photos.get(str(image_id).removesuffix(_IMAGE_SUFFIX.removesuffix(".png")))
-        if photo is None:
-            raise DatasetError(Problem(file, f"annotation {number}", "image_id", f"no photo of {image_id!r}"))
-        found.append((photo, os.path.join(gt_dir, annotation["file_name"]), annotation["segments_info"]))
-    return found
+        image = paths.get(str(image_id).removesuffix(_IMAGE_SUFFIX.removesuffix(".png")))
+        if image is None:
+            message = f"{image_dir} has no image of {image_id!r}"
+            raise DatasetError(Problem(file, f"annotations[{index}]", "image_id", message))
+        files.append((image, os.path.join(gt_dir, annotation["file_name"]), annotation["segments_info"]))
+    return files

@@ -1,23 +1,12 @@
-"""Datasets for semantic segmentation: a label image for each photo."""
+"""Semantic segmentation datasets: a folder of images and a folder of label images."""
 
 import logging
 import os
 from pathlib import Path
-from typing import Any
 
-logger = logging.getLogger(__name__)
+from detectory.structures.records import DatasetRecord
 
-
-def _files_below(root: str, extension: str) -> dict[str, str]:
-    """Map names without extension, relative to the root, to full paths."""
-    if not os.path.isdir(root):
-        raise FileNotFoundError(f"load_sem_seg: no such folder: {root}")
-    suffix = f".{extension}"
-    return {
-        path.relative_to(root).as_posix()[: -len(suffix)]: os.path.join(root, path.relative_to(root))
-        for path in Path(root).rglob(f"*{suffix}")
-        if path.is_file()
-    }
+_logger = logging.getLogger(__name__)
 
 
 def load_sem_seg(
@@ -25,31 +14,48 @@ def load_sem_seg(
     image_root: str | os.PathLike[str],
     gt_ext: str = "png",
     image_ext: str = "jpg",
-) -> list[dict[str, Any]]:
-    """Pair photos with label images by their paths below two folders. The files are not read.
+) -> list[DatasetRecord]:
+    """Pair images with label images that have the same relative path, apart from the extension. No file is read.
 
     Args:
-        gt_root: The folder of label images, whose pixels are class numbers.
-        image_root: The folder of photos.
-        gt_ext: Extension of label images.
-        image_ext: Extension of photos.
+        gt_root: The folder of the label images. Their pixel values are class ids.
+        image_root: The folder of the images.
+        gt_ext: The extension of the label images.
+        image_ext: The extension of the images.
 
     Returns:
-        Dicts with `file_name` and `sem_seg_file_name`, ordered by path. Where the folders differ, what they have in
-        common is taken and a warning is logged.
+        Records with `file_name` and `sem_seg_file_name`, sorted by path. Files without a partner are ignored with a
+        warning.
 
     Raises:
-        FileNotFoundError: A folder is missing, or the two have nothing in common.
+        FileNotFoundError: If a folder does not exist, or there are no pairs.
     """
-    labels, photos = _files_below(os.fspath(gt_root), gt_ext), _files_below(os.fspath(image_root), image_ext)
-    common = sorted(labels.keys() & photos.keys())
+    labels, images = _files_by_name(os.fspath(gt_root), gt_ext), _files_by_name(os.fspath(image_root), image_ext)
+    common = sorted(labels.keys() & images.keys())
     if not common:
         raise FileNotFoundError(
-            f"load_sem_seg: {len(photos)} *.{image_ext} in {image_root} and {len(labels)} *.{gt_ext} in {gt_root} "
-            "have no name in common"
+            f"load_sem_seg: none of the {len(images)} *.{image_ext} files in {image_root} has the name of one of the "
+            f"{len(labels)} *.{gt_ext} files in {gt_root}"
         )
-    if len(labels) != len(photos) or len(common) != len(photos):
-        logger.warning(
-            "%s has %d photos, %s %d labels; %d are used", image_root, len(photos), gt_root, len(labels), len(common)
+    if len(labels) != len(images) or len(common) != len(images):
+        _logger.warning(
+            "Using %d pairs of the %d images in %s and the %d label images in %s.",
+            len(common),
+            len(images),
+            image_root,
+            len(labels),
+            gt_root,
         )
-    return [{"file_name": photos[name], "sem_seg_file_name": labels[name]} for name in common]
+    return [{"file_name": images[name], "sem_seg_file_name": labels[name]} for name in common]
+
+
+def _files_by_name(root: str, extension: str) -> dict[str, str]:
+    """Return the paths of all files with an extension, by relative path without extension."""
+    if not os.path.isdir(root):
+        raise FileNotFoundError(f"load_sem_seg: folder {root} does not exist")
+    suffix = f".{extension}"
+    return {
+        path.relative_to(root).as_posix()[: -len(suffix)]: os.path.join(root, path.relative_to(root))
+        for path in Path(root).rglob(f"*{suffix}")
+        if path.is_file()
+    }

@@ -1,1 +1,1 @@
-"""Class names, colours and ids of well-known datasets."""
+"""Class names, colours and category ids of COCO, LVIS, Cityscapes, ADE20K and Pascal VOC."""

@@ -2,11 +2,8 @@
 
 from .affine import AffineTransform, GridSampleTransform, RotationTransform
 from .augmentation import AugInput, Augmentation, AugmentationList, apply_augmentations
-from .colors import BlendTransform, ColorTransform, PILColorTransform
-from .crops import CropTransform, PadTransform
-from .flips import HFlipTransform, VFlipTransform
-from .random_color import RandomBrightness, RandomContrast, RandomLighting, RandomSaturation
-from .random_crop import (
+from .augmentations.color import RandomBrightness, RandomContrast, RandomLighting, RandomSaturation
+from .augmentations.crop import (
     FixedSizeCrop,
     LargeScaleJitter,
     MinIoURandomCrop,
@@ -14,8 +11,8 @@ from .random_crop import (
     RandomCrop_CategoryAreaConstraint,
     RandomExtent,
 )
-from .random_geometry import RandomApply, RandomFlip, RandomRotation
-from .random_pixels import (
+from .augmentations.geometry import RandomApply, RandomFlip, RandomRotation
+from .augmentations.pixels import (
     RandomAutoContrast,
     RandomBlur,
     RandomColorJitter,
@@ -25,7 +22,10 @@ from .random_pixels import (
     RandomPosterize,
     RandomSolarize,
 )
-from .random_resize import RandomResize, Resize, ResizeScale, ResizeShortestEdge
+from .augmentations.resize import RandomResize, Resize, ResizeScale, ResizeShortestEdge
+from .colors import BlendTransform, ColorTransform, PILColorTransform
+from .crops import CropTransform, PadTransform
+from .flips import HFlipTransform, VFlipTransform
 from .resize import ExtentTransform, ResizeTransform, ScaleTransform
 from .torchvision_pipeline import TorchvisionAugmentation, TorchvisionTransform
 from .transform import NoOpTransform, Transform, TransformList

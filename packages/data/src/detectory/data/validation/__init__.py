@@ -1,4 +1,4 @@
-"""Find all problems of a dataset in one run, whatever its format."""
+"""Validation of datasets: `check_dataset` finds all problems in one run."""
 
 from .dataset import check_dataset
 

@@ -1,78 +1,94 @@
-"""The problems of annotation files in COCO's and in LVIS's format."""
+"""Validation of annotation files in COCO and LVIS format."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from detectory.data.formats.coco.problems import (
     annotation_problems,
     category_problems,
     duplicate_problems,
-    file_name_problem,
     file_problems,
     image_problems,
 )
-from detectory.data.formats.lvis import lvis_file_name
-from detectory.data.formats.sources import Source, find_image_root
+from detectory.data.formats.file_names import file_name_problem
+from detectory.data.formats.layouts import Source, find_image_root
+from detectory.data.formats.lvis import lvis_file_name, mask_problems
 from detectory.data.problems import Problem
 
-from .image_files import image_file_problems
+from .image_files import ImageReference, image_file_problems
 
-_KINDS = {"images": "image", "categories": "category", "annotations": "annotation"}
+_RECORD_TYPES = {"images": "image", "categories": "category", "annotations": "annotation"}
+_ANNOTATIONS_PER_REPORT = 1000
 
 
 def coco_problems(source: Source, content: Any, decode: bool, advance: Callable[[int, int], None]) -> Iterator[Problem]:
-    """Yield the problems of one annotation file and of its images."""
+    """Yield the problems in an annotation file and its images; if the structure of the file is invalid, only those."""
     name, is_lvis = str(source.path), source.format == "lvis"
+    # The test sets of LVIS have no list of annotations.
     has_annotations = not is_lvis or (isinstance(content, dict) and "annotations" in content)
     lists = ("images", "annotations", "categories") if has_annotations else ("images", "categories")
     structural = list(file_problems(content, name, lists))
     yield from structural
     if structural:
         return
-    records: dict[str, list[dict[str, Any]]] = {kind: content[kind] for kind in lists}
+    records: dict[str, list[dict[str, Any]]] = {key: content[key] for key in lists}
     annotations, images = records.get("annotations", []), records["images"]
-    for one, kind in _KINDS.items():
-        yield from duplicate_problems([record for record in records.get(one, []) if "id" in record], name, kind)
+    for key, record_type in _RECORD_TYPES.items():
+        yield from duplicate_problems([record for record in records.get(key, []) if "id" in record], name, record_type)
     for category in records["categories"]:
         yield from category_problems(category, name)
-    ids = {category["id"] for category in records["categories"]}
-    file_names = {image["id"]: lvis_file_name(image) if is_lvis else image.get("file_name") for image in images}
-    root = source.images or find_image_root(
-        source.path, [text for text in file_names.values() if isinstance(text, str)]
-    )
-    total, done = len(images) + len(annotations) + len(ids), len(ids)
+    categories = {category["id"] for category in records["categories"]}
+    done, total = len(categories), len(categories) + len(images) + len(annotations)
+    root = _image_root(source, images, is_lvis)
     for image in images:
-        place, file_name = f"image {image['id']}", file_names[image["id"]]
-        bad = list(image_problems(image, name, needs_file_name=not is_lvis))
-        message = file_name_problem(file_name) if is_lvis else None
-        if message:
-            bad.append(Problem(name, place, "coco_url" if "coco_url" in image else "file_name", message))
-        yield from bad
-        yield from _category_list_problems(image, name, ids) if is_lvis else ()
-        if not any(problem.field in ("file_name", "coco_url") for problem in bad):
-            fields = ("coco_url" if is_lvis and "coco_url" in image else "file_name", "width, height")
-            yield from image_file_problems(root / str(file_name), decode, None if bad else image, name, place, fields)
+        yield from _image_problems(image, name, root, decode, categories, is_lvis)
         done += 1
         advance(done, total)
-    by_id = {image["id"]: image for image in images}
-    for number, annotation in enumerate(annotations):
-        yield from annotation_problems(annotation, name, number, by_id, ids)
-        if is_lvis and not annotation.get("segmentation"):
-            place = f"annotation {annotation.get('id', f'number {number}')}"
-            yield Problem(name, place, "segmentation", "every annotation of LVIS has polygons, got none")
+    images_by_id = {image["id"]: image for image in images}
+    for index, annotation in enumerate(annotations):
+        yield from annotation_problems(annotation, name, index, images_by_id, categories)
+        if is_lvis:
+            yield from mask_problems(annotation, name, index)
         done += 1
-        if done % 1000 == 0:
+        if done % _ANNOTATIONS_PER_REPORT == 0:
             advance(done, total)
     advance(total, total)
 
 
-def _category_list_problems(image: dict[str, Any], name: str, ids: set) -> Iterator[Problem]:
-    """Yield the problems of the lists that say which classes an image was searched for."""
+def _image_root(source: Source, images: list[dict[str, Any]], is_lvis: bool) -> Path:
+    if source.images is not None:
+        return source.images
+    names = (lvis_file_name(image) if is_lvis else image.get("file_name") for image in images)
+    return find_image_root(source.path, [name for name in names if isinstance(name, str)])
+
+
+def _image_problems(
+    image: dict[str, Any], name: str, root: Path, decode: bool, categories: Collection[Any], is_lvis: bool
+) -> Iterator[Problem]:
+    """Yield the problems of an image record, and of the image file if its name is valid."""
+    place = f"image {image['id']}"
+    name_field = "coco_url" if is_lvis and "coco_url" in image else "file_name"
+    file_name = lvis_file_name(image) if is_lvis else image.get("file_name")
+    problems = list(image_problems(image, name, needs_file_name=not is_lvis))
+    if is_lvis and (message := file_name_problem(file_name)):
+        problems.append(Problem(name, place, name_field, message))
+    yield from problems
+    if is_lvis:
+        yield from _category_list_problems(image, name, categories)
+    if not any(problem.field in ("file_name", "coco_url") for problem in problems):
+        size = None if problems else (image["height"], image["width"])
+        reference = ImageReference(name, place, name_field, "width, height", size)
+        yield from image_file_problems(root / str(file_name), decode, reference)
+
+
+def _category_list_problems(image: Mapping[str, Any], name: str, categories: Collection[Any]) -> Iterator[Problem]:
+    """Yield the problems of LVIS's lists of verified categories per image."""
     for key in ("neg_category_ids", "not_exhaustive_category_ids"):
-        listed = image.get(key, [])
-        if not isinstance(listed, list):
-            yield Problem(name, f"image {image['id']}", key, f"expected a list, got {type(listed).__name__}")
+        ids = image.get(key, [])
+        if not isinstance(ids, list):
+            yield Problem(name, f"image {image['id']}", key, f"must be a list, got {type(ids).__name__}")
             continue
-        strange = [category for category in listed if not isinstance(category, int) or category not in ids]
-        if strange:
-            yield Problem(name, f"image {image['id']}", key, f"no category has the id {strange[0]!r}")
+        unknown = [category for category in ids if not isinstance(category, int) or category not in categories]
+        if unknown:
+            yield Problem(name, f"image {image['id']}", key, f"no category has the id {unknown[0]!r}")

@@ -1,18 +1,30 @@
-"""Find all problems of a dataset in one run."""
+"""Validation of a whole dataset."""
 
 import os
 from collections.abc import Callable, Iterator
 
 from detectory.data.formats.json_file import read_json
-from detectory.data.formats.sources import Source, find_sources
+from detectory.data.formats.layouts import Source
 from detectory.data.problems import DatasetError, Problem
+from detectory.data.sources import find_sources
 
 from .coco import coco_problems
-from .folders import labelme_problems, voc_problems, yolo_problems
+from .labelme import labelme_problems
 from .panoptic import panoptic_file_problems
 from .records import record_problems
+from .voc import voc_problems
+from .yolo import yolo_problems
 
 Progress = Callable[[int, int], None]
+
+_JSON_CHECKS = {"coco": coco_problems, "lvis": coco_problems, "panoptic": panoptic_file_problems}
+_OTHER_CHECKS = {
+    "voc": voc_problems,
+    "yolo": yolo_problems,
+    "labelme": labelme_problems,
+    "records": record_problems,
+    "registered": record_problems,
+}
 
 
 def check_dataset(
@@ -22,49 +34,44 @@ def check_dataset(
     decode: bool = False,
     progress: Progress | None = None,
 ) -> list[Problem]:
-    """Check annotations and the images that they name.
+    """Check annotations and images.
 
-    COCO's format (instances, keypoints), LVIS's, COCO's panoptic one, Pascal VOC's, YOLO's and LabelMe's are known, and
-    the records of registered datasets; see `detectory.data.formats.sources.find_sources`.
+    Supported formats: COCO (instances, keypoints), LVIS, COCO panoptic, Pascal VOC, YOLO, LabelMe, and the records of
+    registered datasets; see `detectory.data.sources.find_sources`.
 
     Args:
         path: An annotation file, a folder, or the name of a registered dataset.
-        image_root: The folder of the images; by default it is looked for beside the annotation file, by its name.
-        decode: Whether every image is decoded, and the pixels of panoptic PNG files are compared with their segments.
-            Otherwise headers are read, and of JPEG files their ends.
-        progress: Called with how many records are done and how many there are.
+        image_root: The image folder; by default it is guessed from the path of the annotation file.
+        decode: Whether to decode all images, and to compare the pixels of panoptic PNG files with their segments.
+            Otherwise only the headers of images and the ends of JPEG files are read.
+        progress: A function that is called with the number of checked records and the total number.
 
     Returns:
-        All problems, in the order of the files; empty for a good dataset.
+        All problems, in the order of the files; empty for a valid dataset.
 
     Raises:
-        FileNotFoundError: There is nothing at `path`, or no dataset that is known.
+        FileNotFoundError: If the path does not exist, or contains no dataset in a supported format.
     """
     sources = find_sources(path, image_root)
     problems: list[Problem] = []
-    for number, source in enumerate(sources):
+    for index, source in enumerate(sources):
 
-        def advance(done: int, total: int, before: int = number) -> None:
+        def advance(done: int, total: int, index: int = index) -> None:
             if progress is not None:
-                progress(before * total + done, len(sources) * total)
+                progress(index * total + done, len(sources) * total)
 
         problems.extend(_source_problems(source, decode, advance))
     return problems
 
 
 def _source_problems(source: Source, decode: bool, advance: Progress) -> Iterator[Problem]:
+    file = str(source.path)
     try:
-        if source.format in ("coco", "lvis", "panoptic"):
-            check = panoptic_file_problems if source.format == "panoptic" else coco_problems
-            yield from check(source, read_json(source.path), decode, advance)
+        if source.format in _JSON_CHECKS:
+            yield from _JSON_CHECKS[source.format](source, read_json(source.path), decode, advance)
         else:
-            check_folder = {"voc": voc_problems, "yolo": yolo_problems, "labelme": labelme_problems}
-            yield from check_folder.get(source.format, record_problems)(source, decode, advance)
+            yield from _OTHER_CHECKS[source.format](source, decode, advance)
     except DatasetError as error:
-        yield (
-            error.problem
-            if isinstance(error.problem, Problem)
-            else Problem(str(source.path), "", "", str(error.problem))
-        )
+        yield error.problem if isinstance(error.problem, Problem) else Problem(file, "", "", str(error))
     except FileNotFoundError as error:
-        yield Problem(str(source.path), "", "", str(error).removeprefix(f"{source.path}: "))
+        yield Problem(file, "", "", str(error).removeprefix(f"{file}: "))

@@ -1,8 +1,8 @@
-"""The problems of one image file, and of its size against its record."""
+"""Validation of image files: existence, integrity and size."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from PIL import Image
 
@@ -11,38 +11,51 @@ from detectory.data.images.reading import ImageReadError, image_size_of_file, re
 from detectory.data.problems import Problem
 
 
-def image_file_problems(
-    path: Path, decode: bool, record: dict[str, Any] | None, file: str, place: str, fields: tuple[str, str]
-) -> Iterator[Problem]:
-    """Yield what is wrong with an image.
+@dataclass(frozen=True)
+class ImageReference:
+    """The place in an annotation file that refers to an image.
+
+    Attributes:
+        file: The annotation file.
+        place: The record; empty if the whole file is about one image.
+        name_field: The field with the name of the image.
+        size_field: The field with the size of the image.
+        size: `(height, width)` according to the record, or None if unknown or invalid.
+    """
+
+    file: str
+    place: str = ""
+    name_field: str = ""
+    size_field: str = ""
+    size: tuple[int, int] | None = None
+
+
+def image_file_problems(path: Path, decode: bool, reference: ImageReference) -> Iterator[Problem]:
+    """Yield the problems of an image file.
 
     Args:
         path: The image.
-        decode: Whether it is decoded; otherwise its header and its end are looked at.
-        record: Has the `height` and `width` that the image must have; None where they are not known.
-        file: The annotation file.
-        place: The record in it.
-        fields: The names of its fields for the image's name and for its size.
+        decode: Whether to decode the image; otherwise only its header and its end are checked.
+        reference: The place that refers to the image.
     """
     if not path.is_file():
-        yield Problem(file, place, fields[0], f"no such image: {path}")
+        yield Problem(reference.file, reference.place, reference.name_field, f"image {path} does not exist")
         return
     try:
-        height, width = image_size_of_file(path)
+        size = image_size_of_file(path)
         if decode or _may_be_truncated(path):
             read_image(path)
     except (ImageReadError, OSError) as error:
-        yield Problem(str(path), place, "", str(error).removeprefix(f"{path}: "))
+        yield Problem(str(path), reference.place, "", str(error).removeprefix(f"{path}: "))
         return
-    if record is not None and (height, width) != (record["height"], record["width"]):
-        message = (
-            f"the file is {width} x {height} (width x height), the record says {record['width']} x {record['height']}"
-        )
-        yield Problem(file, place, fields[1], f"{message}: {path}")
+    if reference.size is not None and size != reference.size:
+        recorded_height, recorded_width = reference.size
+        message = f"{recorded_width} x {recorded_height} pixels, but the image has {size[1]} x {size[0]}: {path}"
+        yield Problem(reference.file, reference.place, reference.size_field, message)
 
 
 def _may_be_truncated(path: Path) -> bool:
-    """Whether a JPEG file has no end marker, or another file fails Pillow's quick check."""
+    """Return whether a JPEG file has no end marker, or another file fails Pillow's check of the file structure."""
     with open(path, "rb") as file:
         data = file.read()
     header = read_jpeg_header(data)

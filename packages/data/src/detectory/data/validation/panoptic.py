@@ -1,4 +1,4 @@
-"""The problems of annotation files in COCO's panoptic format, and of their PNG files."""
+"""Validation of annotation files in COCO's panoptic format and of their PNG files."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -6,20 +6,24 @@ from typing import Any
 
 import numpy as np
 
-from detectory.data.formats.coco.problems import duplicate_problems, file_problems, image_problems
+from detectory.data.formats.coco.problems import duplicate_problems, file_problems, image_problems, is_id
+from detectory.data.formats.layouts import Source, panoptic_folders
 from detectory.data.formats.panoptic.png import read_panoptic_png
-from detectory.data.formats.panoptic.reader import panoptic_category_problems, panoptic_problems
-from detectory.data.formats.sources import Source, panoptic_folders
+from detectory.data.formats.panoptic.problems import (
+    panoptic_annotation_problems,
+    panoptic_category_problems,
+    panoptic_problems,
+)
 from detectory.data.images.reading import ImageReadError
 from detectory.data.problems import Problem
 
-from .image_files import image_file_problems
+from .image_files import ImageReference, image_file_problems
 
 
 def panoptic_file_problems(
     source: Source, content: Any, decode: bool, advance: Callable[[int, int], None]
 ) -> Iterator[Problem]:
-    """Yield the problems of one panoptic annotation file, of its photos and of its PNG files."""
+    """Yield the problems in an annotation file, its images and PNG files; if the structure is invalid, only those."""
     name = str(source.path)
     structural = list(file_problems(content, name, ("images", "annotations", "categories")))
     yield from structural
@@ -31,72 +35,59 @@ def panoptic_file_problems(
     for category in categories:
         yield from panoptic_category_problems(category, name)
     yield from panoptic_problems(content, name, {category["id"] for category in categories})
-    bad_sizes = set()
+    valid_sizes = {}
     for image in images:
         problems = list(image_problems(image, name))
         yield from problems
-        if problems:
-            bad_sizes.add(image["id"])
-    photos, segments = panoptic_folders(source, annotations)
-    by_id = {image["id"]: image for image in images}
-    for done, annotation in enumerate(annotations, start=1):
+        if not problems:
+            valid_sizes[image["id"]] = (image["height"], image["width"])
+    image_dir, segment_dir = panoptic_folders(source, annotations)
+    image_ids = {image["id"] for image in images}
+    for index, annotation in enumerate(annotations):
         image_id = annotation.get("image_id")
-        image = by_id.get(image_id) if isinstance(image_id, (int, str)) else None
         place = f"annotation of image {image_id}"
-        if image is None:
+        if not is_id(image_id) or image_id not in image_ids:
             yield Problem(name, place, "image_id", f"no image has the id {image_id!r}")
-        elif not list(panoptic_problems({"annotations": [annotation]}, name, _any_category(annotation))):
-            sizes = None if image["id"] in bad_sizes else image
-            yield from _files_problems(annotation, sizes, name, place, photos, segments, decode)
-        advance(done, len(annotations))
+        elif not any(panoptic_annotation_problems(annotation, name, index, categories=None)):
+            reference = ImageReference(name, place, "file_name", "width, height", valid_sizes.get(image_id))
+            yield from _annotation_files_problems(annotation, image_dir, segment_dir, decode, reference)
+        advance(index + 1, len(annotations))
 
 
-def _any_category(annotation: dict[str, Any]) -> set:
-    """The categories that an annotation names: only its other problems matter where its files are looked at."""
-    segments = annotation.get("segments_info")
-    return (
-        {one.get("category_id") for one in segments if isinstance(one, dict)} if isinstance(segments, list) else set()
-    )
-
-
-def _files_problems(
-    annotation: dict[str, Any],
-    image: dict[str, Any] | None,
-    name: str,
-    place: str,
-    photos: Path,
-    segments: Path,
-    decode: bool,
+def _annotation_files_problems(
+    annotation: dict[str, Any], image_dir: Path, segment_dir: Path, decode: bool, reference: ImageReference
 ) -> Iterator[Problem]:
-    photo, png = photos / f"{Path(annotation['file_name']).stem}.jpg", segments / annotation["file_name"]
-    yield from image_file_problems(photo, decode, image, name, place, ("file_name", "width, height"))
-    bad = list(image_file_problems(png, False, image, name, place, ("file_name", "width, height")))
-    yield from bad
-    if not decode or bad:
+    """Yield the problems of the image and the PNG file of a valid annotation."""
+    image = image_dir / f"{Path(annotation['file_name']).stem}.jpg"
+    png = segment_dir / annotation["file_name"]
+    yield from image_file_problems(image, decode, reference)
+    problems = list(image_file_problems(png, False, reference))
+    yield from problems
+    if not decode or problems:
         return
     try:
         ids = read_panoptic_png(png)
     except (ImageReadError, OSError) as error:
-        yield Problem(str(png), place, "", str(error).removeprefix(f"{png}: "))
+        yield Problem(str(png), reference.place, "", str(error).removeprefix(f"{png}: "))
         return
-    yield from _pixel_problems(ids, annotation["segments_info"], name, place, png)
+    yield from _pixel_problems(ids, annotation["segments_info"], png, reference)
 
 
 def _pixel_problems(
-    ids: np.ndarray, segments: list[dict[str, Any]], name: str, place: str, png: Path
+    ids: np.ndarray, segments: list[dict[str, Any]], png: Path, reference: ImageReference
 ) -> Iterator[Problem]:
-    """Compare the ids in a PNG file with the segments that its annotation lists."""
+    """Compare the ids in a PNG file with the segments of its annotation."""
+    name, place = reference.file, reference.place
     values, counts = np.unique(ids, return_counts=True)
-    found = dict(zip(values.tolist(), counts.tolist(), strict=True))
-    found.pop(0, None)
+    pixels_of = dict(zip(values.tolist(), counts.tolist(), strict=True))
+    pixels_of.pop(0, None)  # unlabelled pixels
     for segment in segments:
-        pixels = found.pop(segment["id"], None)
+        pixels = pixels_of.pop(segment["id"], None)
         if pixels is None:
-            yield Problem(name, place, "segments_info.id", f"no pixel has the id {segment['id']}: {png}")
+            yield Problem(name, place, "segments_info.id", f"segment {segment['id']} has no pixels in {png}")
         elif "area" in segment and segment["area"] != pixels:
-            message = f"segment {segment['id']} has {pixels} pixels, the record says {segment['area']!r}: {png}"
+            message = f"segment {segment['id']} has area {segment['area']!r}, but {pixels} pixels in {png}"
             yield Problem(name, place, "segments_info.area", message)
-    for value, pixels in found.items():
-        yield Problem(
-            name, place, "segments_info.id", f"{pixels} pixels have the id {value}, which is not listed: {png}"
-        )
+    for value, pixels in pixels_of.items():
+        message = f"{pixels} pixels in {png} have the id {value}, which is not in segments_info"
+        yield Problem(name, place, "segments_info.id", message)

@@ -8,7 +8,7 @@ from typing import Any
 
 from detectory.core.storage import read_json
 from detectory.data.formats.coco.problems import file_problems
-from detectory.data.formats.panoptic.reader import panoptic_category_problems, panoptic_problems
+from detectory.data.formats.panoptic.problems import panoptic_category_problems, panoptic_problems
 from detectory.data.problems import raise_first
 
 _SEGMENT_FIELDS = {"id", "category_id", "iscrowd"}

@@ -26,7 +26,7 @@ def command() -> None:
 
 def _folder(root: Path | None, name: str) -> Path:
     """Return the folder of a dataset below the root folder."""
-    from detectory.data.builtin.definitions import datasets_root
+    from detectory.data.builtin import datasets_root
 
     folder = (Path(datasets_root()) if root is None else root) / name
     if not folder.is_dir():

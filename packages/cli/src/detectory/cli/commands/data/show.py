@@ -44,7 +44,7 @@ def command(
     """
     from detectory.cli.datasets.source_selection import select_records, select_sources
     from detectory.cli.pages.annotated_image import draw_annotations
-    from detectory.data.formats.sources import load_source
+    from detectory.data.sources import load_source
 
     drawn = failed = 0
     for source in select_sources(path, images, only):

@@ -43,7 +43,7 @@ def command(
     from detectory.cli.datasets.source_selection import class_names, select_sources
     from detectory.cli.json_output import print_json
     from detectory.cli.pages import dataset_page
-    from detectory.data.formats.sources import load_source
+    from detectory.data.sources import load_source
     from detectory.data.statistics import dataset_statistics
     from detectory.visualization.html import Page
 

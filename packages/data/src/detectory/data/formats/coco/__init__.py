@@ -1,1 +1,1 @@
-"""COCO's instances and keypoints format: reader, index and writer."""
+"""COCO's instances and keypoints format: reader, memory-mapped index, writer and validation rules."""

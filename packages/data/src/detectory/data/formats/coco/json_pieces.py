@@ -1,4 +1,10 @@
-"""Read a large JSON file value by value, a piece of its text at a time."""
+"""Incremental parser for large JSON files.
+
+`json.loads` needs the whole text and all parsed objects in memory: several gigabytes for the larger COCO-style files.
+A streaming parser in pure Python would be much slower than the C scanner of the standard library. `JsonPieces` combines
+both: a window moves over the file, and the C scanner (`JSONDecoder.raw_decode`) parses one element of a list at a time
+out of the window.
+"""
 
 import json
 import re
@@ -10,43 +16,47 @@ _SPACE = re.compile(r"[ \t\n\r]*")
 
 
 class JsonPieces:
-    """The members of a JSON object in a text file, of which only a window is in memory.
+    """The members of a JSON object in a text file, with only a window of the text in memory.
+
+    Invariant: `_text[_position:]` starts with the text that is not parsed yet, and the file is positioned behind
+    `_text`.
 
     Args:
-        file: The open file. What has been read is forgotten.
-        piece: How many characters are read at once.
+        file: The open file.
+        piece: The number of characters per read.
 
     Raises:
-        ValueError: Here and in all methods: this is no JSON object. `read_json` can say where and why not.
+        ValueError: From the constructor and all methods, if the file is not a JSON object. The message has no position;
+            use `read_json` to locate the error.
     """
 
     def __init__(self, file: IO[str], piece: int = _PIECE) -> None:
         self._file, self._piece = file, piece
-        self._text, self._at = "", 0
+        self._text, self._position = "", 0
         self._parse = json.JSONDecoder().raw_decode
         self._expect("{")
 
     def members(self) -> Iterator[str]:
-        """Yield each key in turn; take its value with `value` or `elements` before the next key."""
+        """Yield the keys. Consume the value of each key with `value` or `elements` before the next key."""
         if self._peek() == "}":
-            self._at += 1
+            self._position += 1
         else:
             separator = ","
             while separator == ",":
                 key = self.value()
                 if not isinstance(key, str):
-                    raise ValueError("a key must be a string")
+                    raise ValueError("JSON keys must be strings")
                 self._expect(":")
                 yield key
                 separator = self._expect(",}")
         if self._peek():
-            raise ValueError("there is something behind the object")
+            raise ValueError("unexpected text after the JSON object")
 
     def elements(self) -> Iterator[Any]:
-        """Yield the elements of a list; each is parsed when it is asked for."""
+        """Yield the elements of a list, each parsed when it is requested."""
         self._expect("[")
         if self._peek() == "]":
-            self._at += 1
+            self._position += 1
             return
         separator = ","
         while separator == ",":
@@ -54,44 +64,45 @@ class JsonPieces:
             separator = self._expect(",]")
 
     def value(self) -> Any:
-        """Parse the next value whole."""
+        """Parse and return the next value."""
         self._peek()
         while True:
             try:
-                value, end = self._parse(self._text, self._at)
+                value, end = self._parse(self._text, self._position)
             except ValueError:
-                # Perhaps it is only cut off at the end of the window.
-                if not self._read_on():
+                # The value may continue behind the window. At the end of the file the text is really invalid.
+                if not self._read_piece():
                     raise
                 continue
-            # The number 12 may be the beginning of 123.
-            if end == len(self._text) and self._read_on():
+            # A number that ends with the window may continue in the next piece: 12 | 3.
+            if end == len(self._text) and self._read_piece():
                 continue
-            self._at = end
+            self._position = end
             return value
 
     def _expect(self, characters: str) -> str:
-        """Take the next character, which must be one of these."""
-        found = self._peek()
-        if not found or found not in characters:
-            raise ValueError(f"expected one of {characters}")
-        self._at += 1
-        return found
+        """Consume and return the next character, which must be one of `characters`."""
+        character = self._peek()
+        if not character or character not in characters:
+            raise ValueError(f"expected one of {characters!r}, got {character!r}")
+        self._position += 1
+        return character
 
     def _peek(self) -> str:
-        """Move to the next character that is no space and return it; nothing at the end of the file."""
+        """Skip whitespace and return the next character without consuming it, or an empty string at the end."""
         while True:
-            match = _SPACE.match(self._text, self._at)
-            self._at = match.end() if match else self._at
-            if self._at < len(self._text):
-                return self._text[self._at]
-            if not self._read_on():
+            match = _SPACE.match(self._text, self._position)
+            self._position = match.end() if match else self._position
+            if self._position < len(self._text):
+                return self._text[self._position]
+            if not self._read_piece():
                 return ""
 
-    def _read_on(self) -> bool:
-        """Put the next piece behind what is not parsed yet; False at the end of the file."""
-        rest = self._text[self._at :]
-        # A value larger than a piece is parsed again each time: the pieces grow with it.
+    def _read_piece(self) -> bool:
+        """Drop the parsed text and append the next piece to the window; return False at the end of the file."""
+        rest = self._text[self._position :]
+        # A value larger than the window is parsed from its start after each read. Reading at least as much as the
+        # window contains doubles the window every time, so the total work stays linear in the size of the value.
         piece = self._file.read(max(self._piece, len(rest)))
-        self._text, self._at = rest + piece, 0
+        self._text, self._position = rest + piece, 0
         return bool(piece)

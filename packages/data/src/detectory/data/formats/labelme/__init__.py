@@ -1,1 +1,1 @@
-"""LabelMe's JSON format."""
+"""LabelMe's JSON format: reader and writer."""

@@ -1,1 +1,1 @@
-"""COCO's panoptic format: annotation files and PNG files."""
+"""COCO's panoptic format: reader, PNG files and validation rules."""

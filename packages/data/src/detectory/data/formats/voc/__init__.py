@@ -1,1 +1,1 @@
-"""Pascal VOC's XML format."""
+"""Pascal VOC's XML format: reader and writer."""

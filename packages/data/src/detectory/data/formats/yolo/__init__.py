@@ -1,1 +1,1 @@
-"""YOLO's text format."""
+"""YOLO's text format: reader and writer."""

@@ -1,4 +1,4 @@
-"""Published facts on datasets as JSON files: class names, colours, ids, counts."""
+"""JSON files of published facts about datasets: class names, colours, category ids, image counts."""
 
 import functools
 import json
@@ -8,5 +8,5 @@ from typing import Any
 
 @functools.cache
 def fact_file(name: str) -> Any:
-    """Read one of the JSON files in this folder, for example `"coco_categories.json"`."""
+    """Return the content of a JSON file in this folder, for example `"coco_categories.json"`."""
     return json.loads((files(__package__) / name).read_text(encoding="utf-8"))

@@ -7,14 +7,10 @@ from detectory.data import (
     register_lvis_instances,
     register_pascal_voc,
 )
-from detectory.data.formats import (
-    convert_to_coco_json,
-    get_lvis_instances_meta,
-    load_coco_json,
-    load_lvis_json,
-    load_sem_seg,
-    load_voc_instances,
-)
+from detectory.data.conversion import convert_to_coco_json
+from detectory.data.formats import load_sem_seg, load_voc_instances
+from detectory.data.metadata.lvis import get_lvis_instances_meta
+from detectory.data.registration import load_coco_json, load_lvis_json
 
 __all__ = [
     "convert_to_coco_json",

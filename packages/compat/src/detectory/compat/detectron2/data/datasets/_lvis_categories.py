@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from detectory.data.formats import get_lvis_instances_meta
+from detectory.data.metadata.lvis import get_lvis_instances_meta
 
 
 def lvis_categories(version: str) -> list[dict[str, Any]]:

@@ -13,7 +13,7 @@ from detectory.compat.detectron2.data.datasets.coco_panoptic import (
 from detectory.compat.detectron2.data.datasets.lvis import get_lvis_instances_meta, register_lvis_instances
 from detectory.compat.detectron2.data.datasets.pascal_voc import register_pascal_voc
 from detectory.data import DatasetCatalog, MetadataCatalog
-from detectory.data.builtin.definitions import all_builtin, below_root
+from detectory.data.builtin import builtin_datasets, with_root
 
 __all__ = [
     "DatasetCatalog",
@@ -38,16 +38,16 @@ __all__ = [
 
 def _register(pattern: str, root: str) -> None:
     """Register the built-in datasets whose full names match `pattern` with files under `root`."""
-    for name, builtin in all_builtin().items():
+    for name, builtin in builtin_datasets().items():
         if not re.fullmatch(pattern, name):
             continue
         if name in DatasetCatalog:
             DatasetCatalog.remove(name)
         if name in MetadataCatalog:
             MetadataCatalog.remove(name)
-        DatasetCatalog.register(name, partial(below_root, root, builtin.load))
+        DatasetCatalog.register(name, partial(with_root, root, builtin.load))
         # A builtin's metadata is created with the paths of the default root.
-        MetadataCatalog.get(name).__dict__.update(below_root(root, builtin.describe))
+        MetadataCatalog.get(name).__dict__.update(with_root(root, builtin.describe))
 
 
 def register_all_coco(root: str) -> None:

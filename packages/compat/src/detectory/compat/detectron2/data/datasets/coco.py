@@ -9,7 +9,9 @@ from detectory.compat.detectron2.utils.file_io import PathManager
 from detectory.compat.fvcore.common.file_io import file_lock
 from detectory.compat.fvcore.common.timer import Timer
 from detectory.data import DatasetCatalog, MetadataCatalog, register_coco_instances
-from detectory.data.formats import convert_to_coco_dict, convert_to_coco_json, load_coco_json, load_sem_seg
+from detectory.data.conversion import convert_to_coco_dict, convert_to_coco_json
+from detectory.data.formats import load_sem_seg
+from detectory.data.registration import load_coco_json
 from detectory.structures import Boxes, BoxMode, PolygonMasks, RotatedBoxes
 
 __all__ = [

@@ -6,7 +6,8 @@ from typing import Any
 from detectory.compat.detectron2.data.datasets._draw_records import draw_records
 from detectory.compat.detectron2.utils.file_io import PathManager
 from detectory.data import DatasetCatalog, MetadataCatalog, register_lvis_instances
-from detectory.data.formats import get_lvis_instances_meta, load_lvis_json
+from detectory.data.metadata.lvis import get_lvis_instances_meta
+from detectory.data.registration import load_lvis_json
 from detectory.structures import BoxMode
 
 __all__ = [

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from detectory.data.formats import get_lvis_instances_meta
+from detectory.data.metadata.lvis import get_lvis_instances_meta
 
 __all__ = ["LVIS_CATEGORY_IMAGE_COUNT"]  # noqa: F822 (read from its file when asked for)
 

@@ -2,7 +2,7 @@
 
 from detectory.data import register_pascal_voc
 from detectory.data.formats import load_voc_instances
-from detectory.data.formats.voc.reader import VOC_CLASSES
+from detectory.data.metadata.voc import VOC_CLASSES
 
 __all__ = ["CLASS_NAMES", "load_voc_instances", "register_pascal_voc"]
 

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from .augmentation import Augmentation
-from .colors import BlendTransform
-from .transform import Transform
+from detectory.data.transforms.augmentation import Augmentation
+from detectory.data.transforms.colors import BlendTransform
+from detectory.data.transforms.transform import Transform
 
 LUMA = (0.299, 0.587, 0.114)
 # Principal components of the colours of ImageNet's training set, one column each, and their standard deviations.

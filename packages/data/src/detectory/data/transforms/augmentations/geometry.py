@@ -5,10 +5,10 @@ from typing import Any
 
 import numpy as np
 
-from .affine import RotationTransform
-from .augmentation import AugInput, Augmentation, as_augmentation
-from .flips import HFlipTransform, VFlipTransform
-from .transform import NoOpTransform, Transform
+from detectory.data.transforms.affine import RotationTransform
+from detectory.data.transforms.augmentation import AugInput, Augmentation, as_augmentation
+from detectory.data.transforms.flips import HFlipTransform, VFlipTransform
+from detectory.data.transforms.transform import NoOpTransform, Transform
 
 
 class RandomFlip(Augmentation):

@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageFilter, ImageOps
 
-from .augmentation import Augmentation
-from .colors import PILColorTransform
-from .random_color import RandomBrightness, RandomContrast, RandomSaturation
-from .transform import NoOpTransform, Transform, TransformList
+from detectory.data.transforms.augmentation import Augmentation
+from detectory.data.transforms.colors import PILColorTransform
+from detectory.data.transforms.transform import NoOpTransform, Transform, TransformList
+
+from .color import RandomBrightness, RandomContrast, RandomSaturation
 
 
 def _shifted_hue(image: Image.Image, shift: int) -> Image.Image:

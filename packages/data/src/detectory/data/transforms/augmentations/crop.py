@@ -2,11 +2,12 @@
 
 import numpy as np
 
-from .augmentation import Augmentation, AugmentationList
-from .crops import CropTransform, PadTransform
-from .random_resize import ResizeScale
-from .resize import ExtentTransform
-from .transform import NoOpTransform, Transform, TransformList
+from detectory.data.transforms.augmentation import Augmentation, AugmentationList
+from detectory.data.transforms.crops import CropTransform, PadTransform
+from detectory.data.transforms.resize import ExtentTransform
+from detectory.data.transforms.transform import NoOpTransform, Transform, TransformList
+
+from .resize import ResizeScale
 
 CROP_TYPES = ("relative_range", "relative", "absolute", "absolute_range")
 

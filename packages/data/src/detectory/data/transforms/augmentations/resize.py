@@ -5,10 +5,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from .augmentation import Augmentation
-from .resampling import BILINEAR
-from .resize import ResizeTransform
-from .transform import NoOpTransform, Transform
+from detectory.data.transforms.augmentation import Augmentation
+from detectory.data.transforms.resampling import BILINEAR
+from detectory.data.transforms.resize import ResizeTransform
+from detectory.data.transforms.transform import NoOpTransform, Transform
 
 
 class Resize(Augmentation):

@@ -1,0 +1,26 @@
+"""Validation of LabelMe folders."""
+
+from collections.abc import Callable, Iterator
+
+from detectory.data.formats.labelme.reader import image_path, labelme_objects, read_labelme_file
+from detectory.data.formats.layouts import Source
+from detectory.data.problems import DatasetError, Problem
+
+from .image_files import ImageReference, image_file_problems
+
+
+def labelme_problems(source: Source, decode: bool, advance: Callable[[int, int], None]) -> Iterator[Problem]:
+    """Yield the problems in the JSON files and the images of a LabelMe folder. All labels are accepted."""
+    files = sorted(source.path.rglob("*.json"))
+    for done, file in enumerate(files, start=1):
+        try:
+            content = read_labelme_file(file)
+        except DatasetError as error:
+            yield error.problem if isinstance(error.problem, Problem) else Problem(str(file), "", "", str(error))
+            continue
+        yield from (item for item in labelme_objects(content, file, None) if isinstance(item, Problem))
+        height, width = content.get("imageHeight"), content.get("imageWidth")
+        size = (height, width) if height and width else None
+        reference = ImageReference(str(file), "", "imagePath", "imageWidth, imageHeight", size)
+        yield from image_file_problems(image_path(file, content), decode, reference)
+        advance(done, len(files))
