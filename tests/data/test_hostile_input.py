@@ -95,7 +95,7 @@ MAPPER = DatasetMapper(True, augmentations=[transforms.Resize((32, 32))], image_
         ),
         (
             {"segmentation": {"size": [40, 64], "counts": [2**40]}},
-            r"'counts'\] must be .*, got \[1099",
+            r"'counts'\] must .*, got \[1099",
         ),
         ({"segmentation": np.ones((5, 5), bool)}, "expected an image of 64x40"),
     ],

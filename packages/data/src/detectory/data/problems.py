@@ -37,6 +37,6 @@ class DatasetError(ValueError):
 
 
 def raise_first(problems: Iterable[Problem]) -> None:
-    """Raise a `DatasetError` for the first problem; do nothing if there are no problems."""
+    """Raise a `DatasetError` for the first problem; do nothing without problems."""
     for problem in problems:
         raise DatasetError(problem)

@@ -95,7 +95,7 @@ def convert_ade20k_labels(folder: str | os.PathLike[str], progress: Progress | N
         The number of label images.
 
     Raises:
-        FileNotFoundError: If there are no label images.
+        FileNotFoundError: If the folder contains no label images.
     """
     root = Path(folder)
     files = sorted((root / "annotations").rglob("*.png"))
@@ -170,7 +170,7 @@ def create_cityscapes_train_ids(folder: str | os.PathLike[str], progress: Progre
         The number of label images.
 
     Raises:
-        FileNotFoundError: If there are no label images.
+        FileNotFoundError: If the folder contains no label images.
     """
     files = sorted((Path(folder) / "gtFine").rglob("*_labelIds.png"))
     if not files:
@@ -197,7 +197,7 @@ def create_cityscapes_panoptic(folder: str | os.PathLike[str], split: str, progr
         The number of images in `gtFine/cityscapes_panoptic_{split}`.
 
     Raises:
-        FileNotFoundError: If there are no label images.
+        FileNotFoundError: If the folder contains no label images.
     """
     root = Path(folder) / "gtFine"
     files = sorted((root / split).rglob("*_instanceIds.png"))

@@ -35,7 +35,7 @@ class Source:
 
     @property
     def has_named_split(self) -> bool:
-        """Whether `path` contains several splits, so that the name of the split is needed to tell sources apart."""
+        """Whether `path` contains several splits, so that sources are distinguished by the name of the split."""
         return bool(self.split) and self.format in ("voc", "yolo")
 
     def __str__(self) -> str:

@@ -33,7 +33,7 @@ def load_labelme(
         Records in the standard format with image ids from 1, and the class names.
 
     Raises:
-        FileNotFoundError: If there are no JSON files.
+        FileNotFoundError: If the folder contains no JSON files.
         DatasetError: If a file is invalid. The message contains file, shape and field.
     """
     root, ignored = Path(folder), {path.resolve() for path in ignore}
@@ -90,9 +90,9 @@ def read_labelme_file(file: Path) -> dict[str, Any]:
         message = "not a LabelMe file: expected an object with a list 'shapes'"
         raise DatasetError(Problem(str(file), "", "shapes", message))
     name = content.get("imagePath")
-    message = file_name_problem(name.replace("\\", "/") if isinstance(name, str) else name)
-    if message:
-        raise DatasetError(Problem(str(file), "", "imagePath", message))
+    name_problem = file_name_problem(name.replace("\\", "/") if isinstance(name, str) else name)
+    if name_problem:
+        raise DatasetError(Problem(str(file), "", "imagePath", name_problem))
     for index, shape in enumerate(content["shapes"]):
         if not isinstance(shape, dict) or not isinstance(shape.get("label"), str):
             message = "missing: every shape must be an object with a string 'label'"

@@ -30,7 +30,7 @@ def load_yolo(
         Records in the standard format. Image ids start at 1 and follow the order of the file names.
 
     Raises:
-        FileNotFoundError: If there are no images.
+        FileNotFoundError: If `image_dir` contains no images.
         DatasetError: If a label file is invalid. The message contains the file and the line.
     """
     root = Path(image_dir)

@@ -47,7 +47,7 @@ def _register(pattern: str, root: str) -> None:
             MetadataCatalog.remove(name)
         DatasetCatalog.register(name, partial(with_root, root, builtin.load))
         # A builtin's metadata is created with the paths of the default root.
-        MetadataCatalog.get(name).__dict__.update(with_root(root, builtin.describe))
+        MetadataCatalog.get(name).__dict__.update(with_root(root, builtin.metadata))
 
 
 def register_all_coco(root: str) -> None:
