@@ -1,4 +1,4 @@
-"""Two threads, fixed seeds, and the versions of everything measured in the JSON that pytest-benchmark writes."""
+"""Settings of all benchmarks: two threads, fixed seeds, and package versions in the JSON of pytest-benchmark."""
 
 import pytest
 import torch
@@ -6,7 +6,7 @@ from benchmarks.machine import versions
 
 
 def pytest_benchmark_update_machine_info(machine_info: dict) -> None:
-    """Add the installed versions of ours and the peers."""
+    """Add the installed versions and the number of threads."""
     machine_info["versions"] = versions()
     machine_info["threads"] = torch.get_num_threads()
 
