@@ -8,16 +8,20 @@ from detectory.core.checkpoint.name_matching import match_state_dict
 from detectory.core.checkpoint.periodic_checkpointer import PeriodicCheckpointer
 from detectory.core.checkpoint.readers import CheckpointError, load_checkpoint_file
 from detectory.core.checkpoint.safe_pickle import RefusedPickleError, load_pickle
+from detectory.core.checkpoint.search import FoundCheckpoint, checkpoint_problem, find_checkpoint
 
 __all__ = [
     "CheckpointError",
     "Checkpointer",
     "DetectionCheckpointer",
+    "FoundCheckpoint",
     "LoadReport",
     "PeriodicCheckpointer",
     "RefusedPickleError",
+    "checkpoint_problem",
     "convert_basic_names",
     "convert_caffe2_names",
+    "find_checkpoint",
     "load_checkpoint_file",
     "load_into",
     "load_pickle",

@@ -11,12 +11,12 @@ from torch import nn
 
 from detectory.core.checkpoint.load_report import LoadReport, load_into
 from detectory.core.checkpoint.name_matching import strip_wrapper_prefixes
-from detectory.core.checkpoint.readers import as_tensors, load_checkpoint_file
+from detectory.core.checkpoint.readers import CheckpointError, as_tensors, load_checkpoint_file
+from detectory.core.checkpoint.search import TAG, FoundCheckpoint, find_checkpoint
 from detectory.core.storage import atomic_write, local_path
 from detectory.core.suggestions import nearest
 
 _logger = logging.getLogger(__name__)
-_TAG = "last_checkpoint"
 
 
 class Checkpointer:
@@ -33,6 +33,7 @@ class Checkpointer:
 
     Attributes:
         last_report: The matched and unmatched parameter names of the most recent load.
+        resumed_from: The checkpoint that `resume_or_load` resumed from, or `""`.
         path_manager: An object with a `get_local_path` method, such as an iopath `PathManager`, that replaces the
             built-in path resolution.
 
@@ -60,6 +61,7 @@ class Checkpointer:
         for key, checkpointable in checkpointables.items():
             self.add_checkpointable(key, checkpointable)
         self.last_report: LoadReport | None = None
+        self.resumed_from = ""
         self.path_manager: Any = None
 
     def add_checkpointable(self, key: str, checkpointable: Any) -> None:
@@ -148,7 +150,9 @@ class Checkpointer:
         return content
 
     def resume_or_load(self, path: str, *, resume: bool = True) -> dict[str, Any]:
-        """Resume from the last checkpoint in `save_dir` if there is one; otherwise load only the model from `path`.
+        """Resume from the newest intact checkpoint in `save_dir`; if there is none, load only the model from `path`.
+
+        Files that are skipped because they are damaged are logged with the reason.
 
         Args:
             path: The checkpoint to initialize the model from.
@@ -156,22 +160,37 @@ class Checkpointer:
 
         Returns:
             Same as `load`.
+
+        Raises:
+            CheckpointError: If `save_dir` contains checkpoints, but none of them is intact.
         """
-        if resume and self.has_checkpoint():
-            return self.load(self.get_checkpoint_file())
+        found = self._find_to_resume() if resume else FoundCheckpoint()
+        if found.path is None and found.skipped:
+            raise CheckpointError(
+                f"resume_or_load: {self.save_dir} contains no intact checkpoint: {'; '.join(found.skipped)}"
+            )
+        for reason in found.skipped:
+            _logger.warning("resume: %s", reason)
+        self.resumed_from = "" if found.path is None else str(found.path)
+        if self.resumed_from:
+            return self.load(self.resumed_from)
         return self.load(path, checkpointables=[])
 
+    def find_checkpoint(self) -> FoundCheckpoint:
+        """Return the newest intact checkpoint in `save_dir` and the files that were skipped."""
+        return find_checkpoint(self.save_dir) if self.save_dir else FoundCheckpoint()
+
+    def _find_to_resume(self) -> FoundCheckpoint:
+        return self.find_checkpoint()
+
     def has_checkpoint(self) -> bool:
-        """Return whether `save_dir` contains a last checkpoint."""
+        """Return whether `save_dir` contains an intact checkpoint."""
         return bool(self.get_checkpoint_file())
 
     def get_checkpoint_file(self) -> str:
-        """Return the path of the last checkpoint, or `""` if there is none."""
-        tag = Path(self.save_dir) / _TAG
-        if not self.save_dir or not tag.is_file():
-            return ""
-        path = tag.parent / tag.read_text(encoding="utf-8").strip()
-        return str(path) if path.is_file() else ""
+        """Return the path of the newest intact checkpoint, or `""` if there is none."""
+        path = self.find_checkpoint().path
+        return "" if path is None else str(path)
 
     def get_all_checkpoint_files(self) -> list[str]:
         """Return the paths of all `.pth` files in `save_dir`, sorted by name."""
@@ -179,7 +198,7 @@ class Checkpointer:
 
     def tag_last_checkpoint(self, last_filename_basename: str) -> None:
         """Point `last_checkpoint` to a file in `save_dir`."""
-        with atomic_write(Path(self.save_dir) / _TAG, "w") as file:
+        with atomic_write(Path(self.save_dir) / TAG, "w") as file:
             file.write(last_filename_basename)
 
     def _load_file(self, path: str) -> dict[str, Any]:

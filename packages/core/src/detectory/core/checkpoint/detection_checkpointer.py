@@ -12,6 +12,7 @@ from detectory.core.checkpoint.checkpointer import Checkpointer
 from detectory.core.checkpoint.load_report import LoadReport
 from detectory.core.checkpoint.name_matching import match_state_dict
 from detectory.core.checkpoint.readers import as_tensors, load_checkpoint_file
+from detectory.core.checkpoint.search import FoundCheckpoint
 from detectory.core.distributed import all_gather, get_world_size, is_main_process
 
 _logger = logging.getLogger(__name__)
@@ -60,6 +61,12 @@ class DetectionCheckpointer(Checkpointer):
         content = super().load(path, checkpointables) if is_main_process() else {}
         _logger.info("%s is missing on some processes; broadcasting from the main process", path)
         return self._share(content, checkpointables)
+
+    def _find_to_resume(self) -> FoundCheckpoint:
+        """Return the checkpoint that the main process finds; other processes may lack the folder."""
+        if get_world_size() == 1:
+            return self.find_checkpoint()
+        return all_gather(self.find_checkpoint() if is_main_process() else FoundCheckpoint())[0]
 
     def _share(self, content: dict[str, Any], checkpointables: list[str] | None) -> dict[str, Any]:
         for tensor in self.model.state_dict().values():

@@ -1,7 +1,8 @@
-"""File access: verified downloads with a cache, local paths for URLs, JSON files and atomic writes."""
+"""File access: verified downloads with a cache, local paths for URLs, JSON files, atomic writes and folder locks."""
 
 from detectory.core.storage.atomic_file import atomic_write
 from detectory.core.storage.download import DownloadError, download, file_sha256, hash_in_name
+from detectory.core.storage.folder_lock import FolderInUseError, FolderLock
 from detectory.core.storage.json_file import InvalidJSONError, read_json
 from detectory.core.storage.paths import (
     Detectron2ModelHandler,
@@ -19,6 +20,8 @@ from detectory.core.storage.paths import (
 __all__ = [
     "Detectron2ModelHandler",
     "DownloadError",
+    "FolderInUseError",
+    "FolderLock",
     "HuggingFaceHandler",
     "InvalidJSONError",
     "WebHandler",

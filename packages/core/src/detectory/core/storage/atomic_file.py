@@ -77,15 +77,16 @@ def _remove_leftovers(target: Path) -> None:
     prefix = f".{target.name}.{socket.gethostname()}."
     for leftover in target.parent.glob(f".{target.name}.*{_TEMPORARY_SUFFIX}"):
         process = leftover.name[len(prefix) : -len(_TEMPORARY_SUFFIX)]
-        if leftover.name.startswith(prefix) and process.isdigit() and not _is_alive(int(process)):
+        if leftover.name.startswith(prefix) and process.isdigit() and not process_is_alive(int(process)):
             leftover.unlink(missing_ok=True)
 
 
-def _is_alive(process: int) -> bool:
+def process_is_alive(pid: int) -> bool:
+    """Return whether a process runs on this machine; always True on Windows."""
     if os.name != "posix":
         return True
     try:
-        os.kill(process, 0)
+        os.kill(pid, 0)
     except ProcessLookupError:
         return False
     except PermissionError:

@@ -224,7 +224,7 @@ class DefaultTrainer(TrainerBase):
             resume: Look for a checkpoint, and if there is one restore model, optimizer, scheduler and iteration.
         """
         self.checkpointer.resume_or_load(self.cfg.MODEL.WEIGHTS, resume=resume)
-        if resume and self.checkpointer.has_checkpoint():
+        if self.checkpointer.resumed_from:
             self.start_iter = self.iter + 1
 
     def build_hooks(self) -> list[Any]:
