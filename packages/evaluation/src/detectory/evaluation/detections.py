@@ -2,15 +2,36 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 import torch
 
 from detectory import ops
 from detectory.structures import BoxMode, Instances
+from detectory.structures.records import RLE
 
 from .run_lengths import RunLengths
+
+
+class _RequiredResult(TypedDict):
+    image_id: Any
+    """The id of the image, an integer or a string."""
+    category_id: int
+    """The category id of the dataset, or the contiguous class id before conversion."""
+    score: float
+    """The confidence in [0, 1]."""
+
+
+class CocoResult(_RequiredResult, total=False):
+    """One detection in COCO's results format."""
+
+    bbox: list[float]
+    """`[x, y, width, height]` in pixels, or `[centre x, centre y, width, height, degrees]` if rotated."""
+    segmentation: RLE
+    """The mask, with counts as text."""
+    keypoints: list[float]
+    """`[x1, y1, score1, …]`; integer coordinates are pixel centres."""
 
 
 @dataclass
@@ -90,7 +111,7 @@ class Detections:
             keypoints=None if self.keypoints is None else self.keypoints[indices],
         )
 
-    def to_json(self, category_ids: Mapping[int, int] | None = None) -> list[dict[str, Any]]:
+    def to_json(self, category_ids: Mapping[int, int] | None = None) -> list[CocoResult]:
         """Return COCO results: one dict per detection.
 
         Args:
@@ -99,7 +120,7 @@ class Detections:
         categories = self.categories.tolist()
         if category_ids is not None:
             categories = [category_ids[category] for category in categories]
-        entries = [
+        entries: list[CocoResult] = [
             {"image_id": image_id, "category_id": category, "score": score}
             for image_id, category, score in zip(self.image_ids.tolist(), categories, self.scores.tolist(), strict=True)
         ]
@@ -116,7 +137,7 @@ class Detections:
         return entries
 
 
-def instances_to_coco_json(instances: Instances, img_id: Any) -> list[dict[str, Any]]:
+def instances_to_coco_json(instances: Instances, img_id: Any) -> list[CocoResult]:
     """Convert the predictions for one image to COCO results.
 
     Args:

@@ -1,14 +1,15 @@
 """RLE masks of many detections packed into one byte string, which needs far less memory than one dict per mask."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import Any, overload
+from typing import Any, TypedDict, overload
 
 import numpy as np
 import torch
 
 from detectory import ops
+from detectory.structures.records import RLE
 
 # Number of masks that are decompressed at a time. So few do not start the threads of the operators, which cost more
 # than they save here.
@@ -29,8 +30,17 @@ class InvalidMaskError(ValueError):
         self.problem = problem
 
 
+class CompressedRLE(TypedDict):
+    """A COCO RLE with compressed counts."""
+
+    size: list[int]
+    """`[height, width]` in pixels."""
+    counts: bytes
+    """The run lengths in COCO's compressed form."""
+
+
 @dataclass(frozen=True)
-class RunLengths(Sequence[Mapping[str, Any]]):
+class RunLengths(Sequence[CompressedRLE]):
     """N masks. As a sequence, N COCO RLEs (`size`, `counts` as bytes) that are created on access.
 
     Args:
@@ -44,7 +54,7 @@ class RunLengths(Sequence[Mapping[str, Any]]):
     sizes: np.ndarray
 
     @classmethod
-    def from_rles(cls, masks: Iterable[Mapping[str, Any]]) -> "RunLengths":
+    def from_rles(cls, masks: Iterable[RLE | CompressedRLE]) -> "RunLengths":
         """Pack COCO RLEs with counts as bytes, text or a list of integers."""
         if isinstance(masks, cls):
             return masks
@@ -66,17 +76,17 @@ class RunLengths(Sequence[Mapping[str, Any]]):
         return len(self.sizes)
 
     @overload
-    def __getitem__(self, index: int) -> dict[str, Any]: ...
+    def __getitem__(self, index: int) -> CompressedRLE: ...
     @overload
     def __getitem__(self, index: slice) -> "RunLengths": ...
-    def __getitem__(self, index: int | slice) -> "dict[str, Any] | RunLengths":
+    def __getitem__(self, index: int | slice) -> "CompressedRLE | RunLengths":
         if isinstance(index, slice):
             return self.select(np.arange(len(self))[index])
         index = range(len(self))[index]
         start, end = self.offsets[index : index + 2].tolist()
         return {"size": self.sizes[index].tolist(), "counts": self.text[start:end]}
 
-    def __iter__(self) -> Iterator[dict[str, Any]]:
+    def __iter__(self) -> Iterator[CompressedRLE]:
         """Yield the RLEs; RLEs of the same size share one `size` list to save memory."""
         offsets = self.offsets.tolist()
         shared: dict[tuple[int, int], list[int]] = {}
@@ -147,7 +157,7 @@ def _offsets(lengths: np.ndarray) -> np.ndarray:
     return np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths, dtype=np.int64)])
 
 
-def _compressed_counts(mask: Mapping[str, Any]) -> bytes:
+def _compressed_counts(mask: RLE | CompressedRLE) -> bytes:
     counts = mask["counts"]
     if isinstance(counts, bytes):
         return counts

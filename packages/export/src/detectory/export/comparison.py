@@ -1,14 +1,13 @@
 """Comparison of the predictions of two models, image by image."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from detectory.export.agreement import Agreement, ExportDisagreement, Tolerance
 from detectory.structures import Boxes, Instances, pairwise_iou
-from detectory.structures.records import ModelInput
+from detectory.structures.records import ModelInput, ModelOutput
 
 MATCHING_IOU = 0.9
 """Minimum IoU of two detections that count as the same object."""
@@ -36,16 +35,17 @@ def require_agreement(
     return agreement
 
 
-def _compare(original: dict[str, Any], exported: dict[str, Any]) -> Agreement:
+def _compare(original: ModelOutput, exported: ModelOutput) -> Agreement:
     """Compare the outputs of two models for one image."""
     labels = 0.0
     if "sem_seg" in original:
         differ = original["sem_seg"].cpu().argmax(dim=0) != exported["sem_seg"].argmax(dim=0)
         labels = differ.float().mean().item()
-    key = next((key for key in ("instances", "proposals") if key in original), None)
-    if key is None:
-        return Agreement(1, 0, 0, 0, labels=labels)
-    return _compare_instances(original[key].to("cpu"), exported[key], labels)
+    if "instances" in original:
+        return _compare_instances(original["instances"].to("cpu"), exported["instances"], labels)
+    if "proposals" in original:
+        return _compare_instances(original["proposals"].to("cpu"), exported["proposals"], labels)
+    return Agreement(1, 0, 0, 0, labels=labels)
 
 
 def _compare_instances(original: Instances, exported: Instances, labels: float) -> Agreement:

@@ -1,7 +1,6 @@
 """`ExportedModel`: an exported graph with the interface of the original model."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -10,6 +9,7 @@ from detectory.export.description import Description
 from detectory.modeling.meta_arch.panoptic_fpn import combine_semantic_and_instance_outputs
 from detectory.modeling.postprocessing import detector_postprocess, sem_seg_postprocess
 from detectory.structures import Boxes, Instances, heatmaps_to_keypoints
+from detectory.structures.records import ModelInput, ModelOutput
 
 RunGraph = Callable[[tuple[Tensor, ...]], Sequence[Tensor]]
 
@@ -32,7 +32,7 @@ class ExportedModel(nn.Module):
         self.input_format = description.input_format
         self.eval()
 
-    def forward(self, batched_inputs: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    def forward(self, batched_inputs: Sequence[ModelInput]) -> list[ModelOutput]:
         """Return the model's outputs for each image.
 
         Args:
@@ -41,7 +41,7 @@ class ExportedModel(nn.Module):
         """
         return [self._outputs(item) for item in batched_inputs]
 
-    def raw_outputs(self, item: dict[str, Any]) -> dict[str, Tensor]:
+    def raw_outputs(self, item: ModelInput) -> dict[str, Tensor]:
         """Return the graph's outputs for one image by name, before post-processing.
 
         Raises:
@@ -57,19 +57,19 @@ class ExportedModel(nn.Module):
         for name, key in zip(self.description.input_names, ("image", "proposals"), strict=False):
             if key not in item:
                 raise ValueError(f"ExportedModel: {self.description.architecture} needs {key!r}, got {sorted(item)}")
-            inputs.append(item[key].to(torch.float32) if key == "image" else item[key].get(name).tensor)
+            inputs.append(item["image"].to(torch.float32) if key == "image" else item["proposals"].get(name).tensor)
         return dict(zip(self.description.output_names, self.run_graph(tuple(inputs)), strict=True))
 
-    def _outputs(self, item: dict[str, Any]) -> dict[str, Any]:
+    def _outputs(self, item: ModelInput) -> ModelOutput:
         raw = self.raw_outputs(item)
         size = (item["image"].shape[1], item["image"].shape[2])
         output_size = (item.get("height", size[0]), item.get("width", size[1]))
-        outputs: dict[str, Any] = {}
+        outputs: ModelOutput = {}
         if "sem_seg" in raw:
             outputs["sem_seg"] = sem_seg_postprocess(raw.pop("sem_seg"), size, *output_size)
         if raw:
-            key = "proposals" if "proposal_boxes" in raw else "instances"
-            outputs[key] = detector_postprocess(_to_instances(raw, size), *output_size)
+            predictions = detector_postprocess(_to_instances(raw, size), *output_size)
+            outputs["proposals" if "proposal_boxes" in raw else "instances"] = predictions
         if self.description.panoptic:
             labels, thresholds = outputs["sem_seg"].argmax(dim=0), self.description.panoptic
             outputs["panoptic_seg"] = combine_semantic_and_instance_outputs(

@@ -15,6 +15,7 @@ from detectory.core.events import get_event_storage, has_event_storage
 from detectory.modeling.backbone import Backbone
 from detectory.modeling.layers import ShapeSpec
 from detectory.structures import BitMasks, Boxes, ImageList, Instances
+from detectory.structures.records import ModelInput, ModelOutput
 
 
 def _build(part: Any, part_type: str) -> Any:
@@ -111,12 +112,12 @@ class MMDetDetector(nn.Module):
         """The device of the model."""
         return self.pixel_mean.device
 
-    def preprocess_image(self, batched_inputs: Sequence[dict[str, Any]]) -> ImageList:
+    def preprocess_image(self, batched_inputs: Sequence[ModelInput]) -> ImageList:
         """Move images to the device, normalize and pad them; return the batch."""
         images = [(item["image"].to(self.device) - self.pixel_mean) / self.pixel_std for item in batched_inputs]
         return ImageList.from_tensors(images, self.size_divisibility)
 
-    def forward(self, batched_inputs: Sequence[dict[str, Any]]) -> dict[str, Tensor] | list[dict[str, Any]]:
+    def forward(self, batched_inputs: Sequence[ModelInput]) -> dict[str, Tensor] | list[ModelOutput]:
         """Return the losses (training) or detections (inference) of a batch, as `GeneralizedRCNN` does.
 
         Raises:
@@ -140,7 +141,7 @@ class MMDetDetector(nn.Module):
         ]
 
 
-def _image_meta(item: dict[str, Any], padded: Sequence[int]) -> dict[str, Any]:
+def _image_meta(item: ModelInput, padded: Sequence[int]) -> dict[str, Any]:
     """Return the image metadata that MMDetection expects; `padded` is the `(height, width)` of the batch."""
     channels, height, width = item["image"].shape
     original_height, original_width = item.get("height", height), item.get("width", width)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from detectory.structures import BitMasks, PolygonMasks, polygons_to_bitmask, rle_to_bitmask
+from detectory.structures import BitMasks, PolygonMasks, polygon_area, polygons_to_bitmask, rle_to_bitmask
 
 from .contours import trace_contours
 
@@ -76,7 +76,7 @@ class GenericMask:
         """Pixels, or for polygons the sum of their areas."""
         if self._polygons is None:
             return float(np.count_nonzero(self.mask))
-        return float(sum(_polygon_area(p) for p in self._polygons))
+        return float(sum(polygon_area(p[0::2], p[1::2]) for p in self._polygons))
 
     def bbox(self) -> np.ndarray:
         """(4,) float64 (x1, y1, x2, y2); zeros for an empty mask."""
@@ -121,8 +121,3 @@ def cropped(mask: np.ndarray) -> tuple[int, int, np.ndarray]:
     columns = np.flatnonzero(mask[top:bottom].any(axis=0))
     left, right = int(columns[0]), int(columns[-1]) + 1
     return left, top, mask[top:bottom, left:right]
-
-
-def _polygon_area(flat: np.ndarray) -> float:
-    x, y = flat[0::2], flat[1::2]
-    return 0.5 * abs(float(np.dot(x, np.roll(y, 1)) - np.dot(y, np.roll(x, 1))))

@@ -1,10 +1,12 @@
 """Segments of a panoptic segmentation, ids of its PNG files, and texts of labels."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+
+from detectory.structures.records import SegmentInfo
 
 
 @dataclass(frozen=True)
@@ -30,9 +32,7 @@ class Segment:
     is_crowd: bool
 
 
-def panoptic_segments(
-    ids: np.ndarray, segments_info: Sequence[Mapping[str, Any]] | None, metadata: Any
-) -> list[Segment]:
+def panoptic_segments(ids: np.ndarray, segments_info: Sequence[SegmentInfo] | None, metadata: Any) -> list[Segment]:
     """Return the segments of an id image (H, W); `segments_info` as `Visualizer.draw_panoptic_seg` takes it.
 
     Raises:
@@ -90,7 +90,7 @@ def class_labels(
     return texts
 
 
-def _segments_of_ids(ids: Sequence[int], metadata: Any) -> list[dict[str, Any]]:
+def _segments_of_ids(ids: Sequence[int], metadata: Any) -> list[SegmentInfo]:
     divisor = getattr(metadata, "label_divisor", None)
     if divisor is None:
         raise ValueError("draw_panoptic_seg: without segments_info the metadata must have a label_divisor")

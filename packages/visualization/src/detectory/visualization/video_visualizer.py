@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from detectory.structures import Instances
+from detectory.structures.records import SegmentInfo
 
 from .colors import Rgb, to_rgb
 from .palette import colormap
@@ -65,7 +66,7 @@ class VideoVisualizer:
         self,
         frame: np.ndarray,
         panoptic_seg: Any,
-        segments_info: Sequence[dict[str, Any]] | None,
+        segments_info: Sequence[SegmentInfo] | None,
         area_threshold: float | None = None,
         alpha: float = 0.5,
     ) -> VisImage:
@@ -77,7 +78,9 @@ class VideoVisualizer:
         visualizer = Visualizer(frame, self.metadata, instance_mode=self.instance_mode)
         ids = np.asarray(panoptic_seg.cpu() if hasattr(panoptic_seg, "cpu") else panoptic_seg)
         segments = panoptic_segments(ids, segments_info, self.metadata)
-        stuff = [{"id": s.id, "category_id": s.category_id, "isthing": False} for s in segments if not s.is_thing]
+        stuff: list[SegmentInfo] = [
+            {"id": s.id, "category_id": s.category_id, "isthing": False} for s in segments if not s.is_thing
+        ]
         things = [s for s in segments if s.is_thing and s.area > 0]
         if self.instance_mode == ColorMode.IMAGE_BW:
             visualizer.gray_outside(np.isin(ids, [s.id for s in segments]))

@@ -9,6 +9,7 @@ import torch
 from PIL import Image
 
 from detectory.structures import Boxes, BoxMode, Instances, Keypoints, RotatedBoxes
+from detectory.structures.records import Annotation, SegmentInfo
 
 from .colors import Color, Rgb, to_rgb, varied
 from .drawing import Drawing, rotated_corners
@@ -129,7 +130,7 @@ class Visualizer(Drawing):
     def draw_panoptic_seg(
         self,
         panoptic_seg: Any,
-        segments_info: Sequence[Mapping[str, Any]] | None,
+        segments_info: Sequence[SegmentInfo] | None,
         area_threshold: float | None = None,
         alpha: float = 0.7,
     ) -> VisImage:
@@ -282,7 +283,7 @@ class Visualizer(Drawing):
             self.draw_circle((x, y), color=_KEYPOINT_RED, radius=max(self.line_width, 2))
         return self.output
 
-    def _draw_annotations(self, annotations: Sequence[Mapping[str, Any]]) -> None:
+    def _draw_annotations(self, annotations: Sequence[Annotation]) -> None:
         whole = {key: all(key in a for a in annotations) for key in ("segmentation", "keypoints", "bbox")}
         boxes = None
         if whole["bbox"]:

@@ -1,9 +1,9 @@
 """Dataset folders in COCO layout: annotation files and their image folders."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
+from detectory.core.storage import read_json
 from detectory.data import DatasetCatalog, MetadataCatalog, register_coco_instances
 
 
@@ -70,7 +70,7 @@ def _find_split(folder: Path, name: str) -> Split:
 
 def _class_names(annotations: Path) -> tuple[str, ...]:
     try:
-        categories = json.loads(annotations.read_text(encoding="utf-8"))["categories"]
+        categories = read_json(annotations)["categories"]
         return tuple(category["name"] for category in sorted(categories, key=lambda category: category["id"]))
     except (ValueError, TypeError, LookupError) as error:
         raise ValueError(

@@ -15,6 +15,7 @@ from detectory.data.formats.voc.writer import write_voc
 from detectory.data.formats.yolo.writer import write_yolo
 from detectory.data.images import image_size_of_file
 from detectory.data.sources import load_source
+from detectory.structures.records import DatasetRecord
 
 #: Format -> image folder of a split, relative to the output folder.
 _IMAGE_FOLDERS = {"coco": "{split}", "yolo": "images/{split}", "voc": "JPEGImages", "labelme": "{split}"}
@@ -88,7 +89,7 @@ def _shared_class_names(metadatas: Sequence[Any], sources: Sequence[Source]) -> 
     return names
 
 
-def _with_ids_and_sizes(records: list[dict[str, Any]], source: Source) -> list[dict[str, Any]]:
+def _with_ids_and_sizes(records: list[DatasetRecord], source: Source) -> list[DatasetRecord]:
     """Add missing image sizes, and ids 1, 2, … if the ids are not integers (Pascal VOC's are file names)."""
     has_integer_ids = all(isinstance(record.get("image_id"), int) for record in records)
     for image_id, record in enumerate(records, start=1):
@@ -101,7 +102,7 @@ def _with_ids_and_sizes(records: list[dict[str, Any]], source: Source) -> list[d
     return records
 
 
-def _unique_names(records: Sequence[dict[str, Any]]) -> list[str]:
+def _unique_names(records: Sequence[DatasetRecord]) -> list[str]:
     """Return file names without folders; equal stems are prefixed with the folder name, or else with the image id."""
     names: list[str] = []
     stems: set[str] = set()
@@ -115,7 +116,7 @@ def _unique_names(records: Sequence[dict[str, Any]]) -> list[str]:
     return names
 
 
-def _transfer_images(records: Sequence[dict[str, Any]], files: Sequence[str], folder: Path, image_files: str) -> None:
+def _transfer_images(records: Sequence[DatasetRecord], files: Sequence[str], folder: Path, image_files: str) -> None:
     if image_files == "none":
         return
     folder.mkdir(parents=True, exist_ok=True)

@@ -7,6 +7,7 @@ from typing import Any
 from detectory.core.suggestions import nearest
 from detectory.data.formats.layouts import Source
 from detectory.data.sources import find_sources
+from detectory.structures.records import DatasetRecord
 
 
 def select_sources(path: str, images: str | None, only: str) -> list[Source]:
@@ -23,14 +24,14 @@ def select_sources(path: str, images: str | None, only: str) -> list[Source]:
 
 
 def select_records(
-    records: Sequence[dict[str, Any]],
+    records: Sequence[DatasetRecord],
     metadata: Any,
     *,
     count: int,
     image_ids: Sequence[str] = (),
     class_name: str | None = None,
     seed: int | None = None,
-) -> list[dict[str, Any]]:
+) -> list[DatasetRecord]:
     """Return up to `count` records, optionally only those with given image ids or with an object of a class.
 
     Args:
@@ -53,7 +54,7 @@ def select_records(
     order = list(range(len(records)))
     if seed is not None:
         random.Random(seed).shuffle(order)
-    selected: list[dict[str, Any]] = []
+    selected: list[DatasetRecord] = []
     for index in order:
         if len(selected) >= count:
             break

@@ -1,6 +1,5 @@
 """Detectron2 YAML configs on the command line: loading, training, evaluation and run folders."""
 
-import json
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,7 +11,7 @@ from detectory.cli.datasets.coco_folder import CocoFolder
 from detectory.cli.json_output import write_json
 from detectory.cli.lookup.recipes import CONFIG_FILE
 from detectory.core.distributed import get_rank
-from detectory.core.storage import atomic_write
+from detectory.core.storage import atomic_write, read_json
 
 #: Name of the file in a run folder that records the folder passed as `--data`.
 _DATASET_FILE = "dataset.json"
@@ -112,7 +111,7 @@ def find_run(folder: Path) -> tuple[str, Path | None] | None:
     config, dataset = folder / CONFIG_FILE, folder / _DATASET_FILE
     if not config.is_file() or not is_detectron2_config(str(config)):
         return None
-    data = json.loads(dataset.read_text(encoding="utf-8"))["folder"] if dataset.is_file() else None
+    data = read_json(dataset)["folder"] if dataset.is_file() else None
     return str(config), Path(data) if data else None
 
 

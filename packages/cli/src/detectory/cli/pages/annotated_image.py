@@ -1,20 +1,21 @@
 """Drawings of dataset records: images with their annotations."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 if TYPE_CHECKING:
     from detectory.data.catalog import Metadata
+    from detectory.structures.records import DatasetRecord
     from detectory.visualization import VisImage
 
 
-def draw_annotations(record: dict[str, Any], metadata: "Metadata", max_side: int | None = None) -> "VisImage":
+def draw_annotations(record: "DatasetRecord", metadata: "Metadata", max_side: int | None = None) -> "VisImage":
     """Draw the boxes, masks, keypoints, semantic labels or panoptic segments of a record.
 
     Args:
         record: A record in the standard dataset format.
-        metadata: "Metadata" of the dataset.
+        metadata: Metadata of the dataset.
         max_side: Maximum length of the longer side, in pixels; larger images are scaled down. None keeps their size.
 
     Raises:
@@ -47,7 +48,7 @@ def to_rgb(image: np.ndarray) -> np.ndarray:
     return ((values - low) / max(high - low, 1e-12) * 255).clip(0, 255).astype(np.uint8)
 
 
-def _with_uniform_masks(record: dict[str, Any]) -> dict[str, Any]:
+def _with_uniform_masks(record: "DatasetRecord") -> "DatasetRecord":
     """Add empty masks to annotations without one if others have masks; `Visualizer` needs all masks or none."""
     annotations = record.get("annotations") or []
     if not any(annotation.get("segmentation") for annotation in annotations):

@@ -3,7 +3,7 @@
 import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from detectory.visualization.plots import bar_plot, histogram_plot
 if TYPE_CHECKING:
     from detectory.data.catalog import Metadata
     from detectory.data.statistics import DatasetStatistics
+    from detectory.structures.records import DatasetRecord
 
 #: Maximum number of classes in a bar plot.
 MAX_BARS = 20
@@ -70,7 +71,7 @@ def add_dataset(
     page: Page,
     title: str,
     statistics: "DatasetStatistics",
-    samples: Iterable[tuple[dict[str, Any], Any]],
+    samples: "Iterable[tuple[DatasetRecord, np.ndarray]]",
     metadata: "Metadata",
 ) -> None:
     """Add summary cards, plots, the class table and a gallery of a dataset to a page.
@@ -80,7 +81,7 @@ def add_dataset(
         title: Heading of the section.
         statistics: Statistics of the dataset.
         samples: Records with their drawings.
-        metadata: "Metadata" of the dataset.
+        metadata: Metadata of the dataset.
     """
     page.heading(title)
     page.cards(summary(statistics))
@@ -142,21 +143,21 @@ def _size_plots(statistics: "DatasetStatistics") -> list[str]:
     return plots
 
 
-def _class_counts(record: dict[str, Any], metadata: "Metadata") -> Counter[str]:
+def _class_counts(record: "DatasetRecord", metadata: "Metadata") -> Counter[str]:
     names = metadata.get("thing_classes") or metadata.get("stuff_classes") or []
     objects = record.get("annotations") or record.get("segments_info") or []
     category_ids = [item["category_id"] for item in objects]
     return Counter(names[index] if index < len(names) else str(index) for index in category_ids)
 
 
-def _caption(record: dict[str, Any], metadata: "Metadata") -> str:
+def _caption(record: "DatasetRecord", metadata: "Metadata") -> str:
     counts = _class_counts(record, metadata).most_common(6)
     objects = ", ".join(f"{count} {name}" for name, count in counts) or "no objects"
     size = f"{record['width']} x {record['height']}" if "width" in record and "height" in record else ""
     return " · ".join(part for part in (str(record.get("image_id", "")), size, objects) if part)
 
 
-def _sort_keys(record: dict[str, Any], metadata: "Metadata") -> dict[str, str | float]:
+def _sort_keys(record: "DatasetRecord", metadata: "Metadata") -> dict[str, str | float]:
     counts = _class_counts(record, metadata)
     size = (record["height"], record["width"]) if "height" in record and "width" in record else None
     sides = [math.sqrt(object_area(item, size)) for item in record.get("annotations", []) if "bbox" in item]

@@ -1,14 +1,13 @@
 """Drawing of model outputs on images and video frames."""
 
-from typing import Any
-
 import numpy as np
 
 from detectory.engine import instances_of
+from detectory.structures.records import ModelOutput
 from detectory.visualization import VideoVisualizer, VisImage, Visualizer
 
 
-def draw_outputs(visualizer: Visualizer, outputs: dict[str, Any], threshold: float) -> VisImage:
+def draw_outputs(visualizer: Visualizer, outputs: ModelOutput, threshold: float) -> VisImage:
     """Draw the panoptic segmentation if present, or else the semantic segmentation and the instances."""
     if "panoptic_seg" in outputs:
         ids, segments = outputs["panoptic_seg"]
@@ -20,7 +19,7 @@ def draw_outputs(visualizer: Visualizer, outputs: dict[str, Any], threshold: flo
     return visualizer.output
 
 
-def draw_frame(visualizer: VideoVisualizer, frame: np.ndarray, outputs: dict[str, Any], threshold: float) -> VisImage:
+def draw_frame(visualizer: VideoVisualizer, frame: np.ndarray, outputs: ModelOutput, threshold: float) -> VisImage:
     """Draw outputs on a video frame like `draw_outputs`, with colours that are consistent across frames."""
     if "panoptic_seg" in outputs:
         ids, segments = outputs["panoptic_seg"]

@@ -14,11 +14,21 @@ from detectory.core.storage import atomic_write
 from detectory.data.images import read_image
 from detectory.engine import Predictor, instances_of
 from detectory.engine.inference.video import VideoReader, VideoWriter, until_interrupted
-from detectory.evaluation import instances_to_coco_json
+from detectory.evaluation.detections import CocoResult, instances_to_coco_json
+from detectory.structures.records import ModelOutput
 from detectory.visualization import VideoVisualizer, VisImage, Visualizer
 
 if TYPE_CHECKING:
     from detectory.engine.inference.window import Window
+
+
+class _Result(CocoResult, total=False):
+    """An entry of `results.json`."""
+
+    file_name: str
+    """The path of the image or video."""
+    frame: int
+    """The index of the frame in the video."""
 
 
 class Prediction:
@@ -41,7 +51,7 @@ class Prediction:
     ) -> None:
         self._predictor, self._metadata, self._output = predictor, metadata, output
         self._threshold, self._batch_size = threshold, batch_size
-        self._results: list[dict[str, Any]] = []
+        self._results: list[_Result] = []
         self._images = 0
         self.unreadable = 0
         self._window: Window | None = None
@@ -112,14 +122,16 @@ class Prediction:
                 if not self._show(drawing, wait=False):
                     break
 
-    def _add_results(self, outputs: dict[str, Any], name: str, frame: int | None = None) -> None:
+    def _add_results(self, outputs: ModelOutput, name: str, frame: int | None = None) -> None:
         self._images += 1
         if "instances" not in outputs:
             return
         for entry in instances_to_coco_json(instances_of(outputs, self._threshold), self._images):
             # COCO category ids start at 1.
-            entry |= {"category_id": entry["category_id"] + 1, "file_name": name}
-            self._results.append(entry if frame is None else {**entry, "frame": frame})
+            result: _Result = {**entry, "category_id": entry["category_id"] + 1, "file_name": name}
+            if frame is not None:
+                result["frame"] = frame
+            self._results.append(result)
 
     def _show(self, drawing: VisImage, wait: bool) -> bool:
         """Show a drawing if there is a window; return whether to continue."""

@@ -10,7 +10,7 @@ from typing import Any
 
 from detectory.core.checkpoint import Checkpointer
 from detectory.core.checkpoint import PeriodicCheckpointer as PeriodicSaver
-from detectory.core.storage import atomic_write
+from detectory.core.storage import atomic_write, read_json
 from detectory.engine.trainers.training_loop import HookBase
 
 _logger = logging.getLogger(__name__)
@@ -105,7 +105,7 @@ class BestCheckpointer(HookBase):
         """Restore the best value of an interrupted training."""
         record = self._record()
         if self.trainer.start_iter > 0 and record.is_file():
-            best = json.loads(record.read_text(encoding="utf-8"))
+            best = read_json(record)
             if best["metric"] == self._metric and best["iteration"] < self.trainer.start_iter:
                 self.best_metric, self.best_iter = best["value"], best["iteration"]
 

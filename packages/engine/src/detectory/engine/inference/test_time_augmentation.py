@@ -3,7 +3,7 @@
 import contextlib
 import itertools
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -22,6 +22,14 @@ from detectory.modeling.meta_arch import GeneralizedRCNN
 from detectory.modeling.postprocessing import detector_postprocess
 from detectory.modeling.roi_heads import RROIHeads, fast_rcnn_inference_single_image
 from detectory.structures import Boxes, Instances
+from detectory.structures.records import DatasetRecord, ModelInput
+
+
+class AugmentedInput(ModelInput):
+    """An augmented version of a model input."""
+
+    transforms: Transform
+    """The transform from the original image to `image`."""
 
 
 class DatasetMapperTTA:
@@ -45,7 +53,7 @@ class DatasetMapperTTA:
         self.max_size = max_size
         self.flip = flip
 
-    def __call__(self, dataset_dict: dict[str, Any]) -> list[dict[str, Any]]:
+    def __call__(self, dataset_dict: ModelInput) -> list[AugmentedInput]:
         """Augment one input.
 
         Args:
@@ -60,7 +68,7 @@ class DatasetMapperTTA:
         size = image.shape[:2]
         original = (dataset_dict["height"], dataset_dict["width"])
         before: list[Transform] = [] if size == original else [ResizeTransform(*original, *size)]
-        augmented = []
+        augmented: list[AugmentedInput] = []
         for min_size in self.min_sizes:
             resize = ResizeShortestEdge(min_size, self.max_size).get_transform(image)
             resized = resize.apply_image(np.ascontiguousarray(image))
@@ -105,7 +113,7 @@ class GeneralizedRCNNWithTTA(nn.Module):
     def __init__(
         self,
         model: nn.Module,
-        tta_mapper: Callable[[dict[str, Any]], list[dict[str, Any]]] | None = None,
+        tta_mapper: Callable[[ModelInput], list[AugmentedInput]] | None = None,
         batch_size: int = 3,
     ) -> None:
         super().__init__()
@@ -131,7 +139,7 @@ class GeneralizedRCNNWithTTA(nn.Module):
         return self.model.input_format
 
     @torch.no_grad()
-    def forward(self, batched_inputs: Sequence[dict[str, Any]]) -> list[dict[str, Instances]]:
+    def forward(self, batched_inputs: Sequence[ModelInput | DatasetRecord]) -> list[dict[str, Instances]]:
         """Detect objects in a batch, one image at a time, without gradients.
 
         Args:
@@ -142,22 +150,21 @@ class GeneralizedRCNNWithTTA(nn.Module):
         """
         return [{"instances": self._detect(self._with_image(item))} for item in batched_inputs]
 
-    def _with_image(self, item: dict[str, Any]) -> dict[str, Any]:
-        complete = dict(item)
+    def _with_image(self, item: ModelInput | DatasetRecord) -> ModelInput:
+        complete: dict[str, Any] = dict(item)
         if "image" not in complete:
             pixels = read_image(complete["file_name"], self.model.input_format)
             complete["image"] = torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1)))
         complete.setdefault("height", complete["image"].shape[1])
         complete.setdefault("width", complete["image"].shape[2])
-        return complete
+        return cast("ModelInput", complete)
 
-    def _detect(self, item: dict[str, Any]) -> Instances:
+    def _detect(self, item: ModelInput) -> Instances:
         """Return the merged detections of one image at its original size."""
         size = (item["height"], item["width"])
         augmented = self.tta_mapper(item)
-        transforms = [version.pop("transforms") for version in augmented]
-        # Without `height` and `width` the model does not rescale its outputs; the inverse transforms do.
-        inputs = [{key: value for key, value in v.items() if key not in ("height", "width")} for v in augmented]
+        transforms = [version["transforms"] for version in augmented]
+        inputs = [_without_output_size(version) for version in augmented]
         with _without_masks(self.model.roi_heads):
             detections = self._run(inputs)
         merged = self._merge(detections, transforms, size)
@@ -165,7 +172,7 @@ class GeneralizedRCNNWithTTA(nn.Module):
             merged.pred_masks = self._average_masks(inputs, transforms, merged)
         return detector_postprocess(merged, *size)
 
-    def _run(self, inputs: list[dict[str, Any]], known: list[Instances] | None = None) -> list[Instances]:
+    def _run(self, inputs: list[ModelInput], known: list[Instances] | None = None) -> list[Instances]:
         """Return the detections in each input, or in its known boxes, at the input's size."""
         results: list[Instances] = []
         for start in range(0, len(inputs), self.batch_size):
@@ -190,22 +197,27 @@ class GeneralizedRCNNWithTTA(nn.Module):
         )
         return merged
 
-    def _average_masks(self, inputs: list[dict[str, Any]], transforms: list[Transform], merged: Instances) -> Tensor:
+    def _average_masks(self, inputs: list[ModelInput], transforms: list[Transform], merged: Instances) -> Tensor:
         """Return the mean `(N, 1, M, M)` of the masks predicted for the merged boxes in all versions."""
         if len(merged) == 0:
             return merged.scores.new_zeros(0, 1, 1, 1)
         known = []
         for version, transform in zip(inputs, transforms, strict=True):
+            _, height, width = version["image"].shape
             boxes = Boxes(_transformed(merged.pred_boxes, transform))
-            known.append(
-                Instances(tuple(version["image"].shape[1:]), pred_boxes=boxes, pred_classes=merged.pred_classes)
-            )
+            known.append(Instances((height, width), pred_boxes=boxes, pred_classes=merged.pred_classes))
         results = self._run(inputs, known)
         masks = [
             own.pred_masks.flip(mirrored_axes(transform)) if mirrored_axes(transform) else own.pred_masks
             for own, transform in zip(results, transforms, strict=True)
         ]
         return torch.stack(masks).mean(dim=0)
+
+
+def _without_output_size(version: AugmentedInput) -> ModelInput:
+    """Return the model input of a version; the inverse transforms rescale the outputs, so the model must not."""
+    left_out = ("height", "width", "transforms")
+    return cast("ModelInput", {key: value for key, value in version.items() if key not in left_out})
 
 
 @contextlib.contextmanager

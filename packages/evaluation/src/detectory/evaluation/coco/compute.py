@@ -124,7 +124,8 @@ def to_hotcoco(ground_truth: CocoGroundTruth, detections: Detections, iou_type: 
     """Convert detections with integer image ids to a hotcoco object."""
     if iou_type == "keypoints":
         keypoints = replace(detections, boxes=None, masks=None)
-        return ground_truth.index.load_res(keypoints.to_json())
+        entries: list[Any] = keypoints.to_json()
+        return ground_truth.index.load_res(entries)
     count = len(detections)
     boxes = np.zeros((count, 4)) if iou_type == "segm" or detections.boxes is None else detections.boxes
     rows = np.column_stack([detections.image_ids.astype(np.float64), boxes, detections.scores, detections.categories])

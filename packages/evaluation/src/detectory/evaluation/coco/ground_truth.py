@@ -12,6 +12,7 @@ import numpy as np
 from detectory.core.storage import read_json
 from detectory.data.formats import records_to_coco
 from detectory.data.formats.coco.problems import first_problem
+from detectory.structures.records import DatasetRecord
 
 _REQUIRED_FIELDS = {
     "images": ("id",),
@@ -118,7 +119,7 @@ class CocoGroundTruth:
             raise ValueError(f"CocoGroundTruth: {reason}") from error
 
 
-def ground_truth_from_records(records: Sequence[dict[str, Any]], metadata: Any) -> CocoGroundTruth:
+def ground_truth_from_records(records: Sequence[DatasetRecord], metadata: Any) -> CocoGroundTruth:
     """Convert dataset records to a COCO ground truth.
 
     Args:

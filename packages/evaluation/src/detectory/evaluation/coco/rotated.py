@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from detectory import ops
-from detectory.evaluation.detections import Detections, instances_to_coco_json
+from detectory.evaluation.detections import CocoResult, Detections, instances_to_coco_json
 from detectory.structures import Instances
 
 from .compute import CocoSettings
@@ -32,7 +32,7 @@ class RotatedCOCOEvaluator(COCOEvaluator):
 
     supported_tasks = ("bbox",)
 
-    def instances_to_json(self, instances: Instances, img_id: Any) -> list[dict[str, Any]]:
+    def instances_to_json(self, instances: Instances, img_id: Any) -> list[CocoResult]:
         """Return COCO results: one dict per detection, with five values in `bbox` if the box is rotated."""
         return instances_to_coco_json(instances, img_id)
 

@@ -21,6 +21,7 @@ from detectory.data import MetadataCatalog
 from detectory.data.formats import ids_to_rgb
 from detectory.evaluation.evaluator import DatasetEvaluator
 from detectory.evaluation.results_table import format_metrics
+from detectory.structures.records import SegmentInfo
 
 from .quality import panoptic_quality
 
@@ -108,21 +109,21 @@ class COCOPanopticEvaluator(DatasetEvaluator):
         _logger.info("Panoptic evaluation results:\n%s", format_metrics(metrics))
         return {"panoptic_seg": metrics}
 
-    def _segments_from_ids(self, ids: np.ndarray) -> list[dict[str, Any]]:
+    def _segments_from_ids(self, ids: np.ndarray) -> list[SegmentInfo]:
         """Describe the segments of ids (H, W) that are category * label_divisor + instance; ids grow by 1."""
         divisor = self._metadata.label_divisor
         things = self._metadata.thing_dataset_id_to_contiguous_id.values()
-        segments = []
+        segments: list[SegmentInfo] = []
         for segment_id in np.unique(ids).tolist():
             if segment_id >= 0:
                 category = segment_id // divisor
                 segments.append({"id": segment_id + 1, "category_id": category, "isthing": category in things})
         return segments
 
-    def _with_dataset_id(self, segment: Mapping[str, Any]) -> dict[str, Any]:
+    def _with_dataset_id(self, segment: SegmentInfo) -> SegmentInfo:
         """Replace the contiguous category id of a segment; a segment without `isthing` has the dataset's id already."""
         if "isthing" not in segment:
-            return dict(segment)
+            return segment
         dataset_ids = self._thing_ids if segment["isthing"] else self._stuff_ids
         category = segment["category_id"]
         if category not in dataset_ids:
@@ -130,5 +131,7 @@ class COCOPanopticEvaluator(DatasetEvaluator):
             raise ValueError(
                 f"COCOPanopticEvaluator: predicted {group} class {category}, but the dataset has {len(dataset_ids)}"
             )
-        kept = {key: value for key, value in segment.items() if key != "isthing"}
-        return kept | {"category_id": dataset_ids[category]}
+        converted = segment.copy()
+        converted["category_id"] = dataset_ids[category]
+        del converted["isthing"]
+        return converted

@@ -56,8 +56,10 @@ class BatchNorm2d(nn.BatchNorm2d):
         centered = input - shift.view(1, -1, 1, 1)
         if self.running_mean is None:
             return F.batch_norm(centered, None, None, self.weight, self.bias, True, 0.0, self.eps)
-        self.num_batches_tracked += 1
-        step = 1.0 / float(self.num_batches_tracked) if self.momentum is None else self.momentum
+        tracked = self.num_batches_tracked
+        assert tracked is not None, "a layer with running statistics counts its batches"
+        tracked.add_(1)
+        step = 1.0 / float(tracked) if self.momentum is None else self.momentum
         # A new tensor: autograd keeps this argument, so the buffer itself must not be changed and restored.
         mean = self.running_mean - shift
         output = F.batch_norm(centered, mean, self.running_var, self.weight, self.bias, True, step, self.eps)

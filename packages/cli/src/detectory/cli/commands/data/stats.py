@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from detectory.data.statistics import DatasetStatistics
+    from detectory.structures.records import DatasetRecord
 
 
 @click.command("stats")
@@ -72,8 +73,8 @@ def command(
 
 
 def _draw_samples(
-    records: Sequence[dict[str, Any]], statistics: "DatasetStatistics", metadata: Any, samples: int, seed: int
-) -> Iterator[tuple[dict[str, Any], "np.ndarray | Exception"]]:
+    records: "Sequence[DatasetRecord]", statistics: "DatasetStatistics", metadata: Any, samples: int, seed: int
+) -> "Iterator[tuple[DatasetRecord, np.ndarray | Exception]]":
     """Yield selected records with their drawings; an image that cannot be drawn is reported and yields its error."""
     from detectory.cli.pages.annotated_image import draw_annotations
     from detectory.data.statistics import sample_records

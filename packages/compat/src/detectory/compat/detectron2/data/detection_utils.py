@@ -37,6 +37,7 @@ from detectory.structures import (
     RotatedBoxes,
     polygons_to_bitmask,
 )
+from detectory.structures.records import Annotation
 
 __all__ = [
     "_EXIF_ORIENT",
@@ -79,7 +80,7 @@ def _apply_exif_orientation(image: Image.Image) -> Image.Image:
 
 
 def gen_crop_transform_with_instance(
-    crop_size: tuple[int, int], image_size: tuple[int, int], instance: dict[str, Any]
+    crop_size: tuple[int, int], image_size: tuple[int, int], instance: Annotation
 ) -> T.CropTransform:
     """Draw a crop window that contains the centre of an instance's box; see the native function for the arguments.
 

@@ -34,6 +34,7 @@ from detectory.compat.detectron2.utils.logger import setup_logger
 from detectory.core.storage import atomic_write
 from detectory.engine import AMPTrainer, SimpleTrainer, TrainerBase, create_ddp_model, default_writers
 from detectory.evaluation import DatasetEvaluator, inference_on_dataset, print_csv_format
+from detectory.structures.records import ModelOutput
 
 __all__ = [
     "DefaultPredictor",
@@ -145,7 +146,7 @@ class DefaultPredictor:
         if self.input_format not in ("RGB", "BGR"):
             raise ValueError(f"DefaultPredictor: INPUT.FORMAT must be 'RGB' or 'BGR', got {self.input_format!r}")
 
-    def __call__(self, original_image: np.ndarray) -> dict[str, Any]:
+    def __call__(self, original_image: np.ndarray) -> ModelOutput:
         """Return the model's output for an image.
 
         Args:

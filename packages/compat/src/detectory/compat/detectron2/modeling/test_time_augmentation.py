@@ -10,6 +10,8 @@ from detectory.compat.detectron2.config import CfgNode, configurable
 from detectory.compat.detectron2.modeling.postprocessing import detector_postprocess
 from detectory.compat.detectron2.modeling.roi_heads.fast_rcnn import fast_rcnn_inference_single_image
 from detectory.data.transforms import HFlipTransform, NoOpTransform
+from detectory.engine.inference.test_time_augmentation import AugmentedInput
+from detectory.structures.records import ModelInput
 
 __all__ = [
     "DatasetMapperTTA",
@@ -47,7 +49,7 @@ class GeneralizedRCNNWithTTA(native.GeneralizedRCNNWithTTA):
         self,
         cfg: CfgNode,
         model: nn.Module,
-        tta_mapper: Callable[[dict[str, Any]], list[dict[str, Any]]] | None = None,
+        tta_mapper: Callable[[ModelInput], list[AugmentedInput]] | None = None,
         batch_size: int = 3,
     ) -> None:
         super().__init__(model, DatasetMapperTTA(cfg) if tta_mapper is None else tta_mapper, batch_size)

@@ -66,7 +66,7 @@ def draw(cfg: CfgNode, predictor: DefaultPredictor, path: str) -> tuple[VisImage
     visualizer = Visualizer(image[:, :, ::-1], _metadata(cfg), instance_mode=ColorMode.IMAGE)
     if "panoptic_seg" in outputs:
         segments, described = outputs["panoptic_seg"]
-        return visualizer.draw_panoptic_seg_predictions(segments.cpu(), described), len(described)
+        return visualizer.draw_panoptic_seg_predictions(segments.cpu(), described), len(described or ())
     if "sem_seg" in outputs:
         visualizer.draw_sem_seg(outputs["sem_seg"].argmax(dim=0).cpu())
     if "instances" not in outputs:
@@ -77,7 +77,7 @@ def draw(cfg: CfgNode, predictor: DefaultPredictor, path: str) -> tuple[VisImage
 
 def draw_frame(visualizer: VideoVisualizer, predictor: DefaultPredictor, frame: np.ndarray) -> VisImage:
     """Draw the predictions for a video frame `(H, W, 3)`, uint8 RGB."""
-    outputs: dict[str, Any] = predictor(np.ascontiguousarray(frame[:, :, ::-1]))
+    outputs = predictor(np.ascontiguousarray(frame[:, :, ::-1]))
     if "panoptic_seg" in outputs:
         segments, described = outputs["panoptic_seg"]
         return visualizer.draw_panoptic_seg_predictions(frame, segments.cpu(), described)
