@@ -17,20 +17,28 @@ import click
     default=Path("demo-output"),
     help="The output folder.",
 )
-@click.option("--iterations", type=click.IntRange(min=1), help="Training iterations of 8 images each.")
-def command(coco: Path | None, output: Path, iterations: int | None) -> None:
+@click.option(
+    "--minutes",
+    type=click.FloatRange(min=1),
+    default=6.0,
+    show_default=True,
+    help="Time budget; chooses image size and iterations by the speed of this machine.",
+)
+@click.option("--iterations", type=click.IntRange(min=1), help="Training iterations of 8 images, without a budget.")
+def command(coco: Path | None, output: Path, minutes: float, iterations: int | None) -> None:
     """Train, evaluate and export a small example model.
 
     Trains a small Mask R-CNN and writes a page with losses, AP and predictions, index.html in the output folder.
 
-    Without --coco, it generates a dataset of textured shapes on natural backgrounds. Training then takes a few minutes
-    on two CPU cores.
+    Without --coco, it generates a dataset of textured shapes on natural backgrounds. The training is planned to fit
+    into --minutes on this machine.
 
     \b
     Examples:
       detectory demo
+      detectory demo --minutes 15
       detectory demo --coco my_dataset/ --iterations 2000
     """
     from detectory.cli.demo.pipeline import run_demo
 
-    run_demo(output, coco, iterations)
+    run_demo(output, coco, iterations, minutes)

@@ -3,6 +3,8 @@
 import shutil
 import sys
 import time
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -12,12 +14,14 @@ from omegaconf import DictConfig
 
 from detectory.cli.demo import dataset
 from detectory.cli.demo.page import DemoResults, read_history, write_page
+from detectory.cli.demo.plan import DATASET_PLANS, SHAPES_PLANS, TrainingPlan, choose_plan, measure_iteration
 from detectory.cli.demo.recipe import demo_recipe
 from detectory.cli.json_output import write_json
 from detectory.cli.lookup import recipes
 from detectory.core.checkpoint import DetectionCheckpointer
 from detectory.core.config import instantiate
 from detectory.core.logging import setup_logger
+from detectory.core.processor import limit_threads
 from detectory.data import DatasetCatalog
 from detectory.data.images import read_image
 from detectory.engine import Predictor, train
@@ -26,29 +30,31 @@ from detectory.structures import Instances
 from detectory.visualization import Visualizer
 
 _TRAIN_IMAGES, _VAL_IMAGES = 400, 60
-_ITERATIONS = 400
 _SHOWN_IMAGES = 12
 _THRESHOLD = 0.6
 
 
-def run_demo(output: Path, coco: Path | None, iterations: int | None) -> Path:
+def run_demo(output: Path, coco: Path | None, iterations: int | None, minutes: float = 6.0) -> Path:
     """Run all steps and return the path of the result page.
 
     Args:
         output: Output folder; the run of an earlier demo is replaced.
         coco: Dataset in COCO layout, or None to generate textured shapes.
-        iterations: Training iterations of 8 images each; None for the default.
+        iterations: Training iterations of 8 images each; None to choose size and iterations by `minutes`.
+        minutes: Time budget of the whole demo on this machine.
 
     Raises:
         FileNotFoundError: If `coco` is not a folder in COCO layout.
         ModuleNotFoundError: If shapes have to be generated, but the packages with the background images are missing.
     """
+    limit_threads()
     start = time.perf_counter()
     run = output / "run"
     if run.exists():
         shutil.rmtree(run)
     folder = coco or generate_dataset(output / "dataset")
-    config = demo_recipe(iterations or _ITERATIONS, *((256, 256) if coco is None else (288, 480)))
+    plan = plan_training(folder, SHAPES_PLANS if coco is None else DATASET_PLANS, iterations, minutes)
+    config = demo_recipe(plan.iterations, plan.short_edge, plan.max_size, plan.batch_size, plan.width)
     classes = recipes.use_dataset(config, folder).classes
     config.train.output_dir = str(run)
     setup_logger(str(run), name="detectory")
@@ -93,6 +99,26 @@ def run_demo(output: Path, coco: Path | None, iterations: int | None) -> Path:
     page = write_page(results, output / "index.html")
     click.echo(f"\nFinished in {(time.perf_counter() - start) / 60:.1f} minutes. Open {page}")
     return page
+
+
+def plan_training(folder: Path, plans: Sequence[TrainingPlan], iterations: int | None, minutes: float) -> TrainingPlan:
+    """Return the training plan, measured on this machine unless the number of iterations is given, and announce it."""
+    if iterations is not None:
+        return replace(plans[0], iterations=iterations)
+
+    def measure(plan: TrainingPlan) -> float:
+        config = demo_recipe(plan.iterations, plan.short_edge, plan.max_size, plan.batch_size, plan.width)
+        recipes.use_dataset(config, folder)
+        return measure_iteration(config)
+
+    click.echo("\nMeasuring the speed of this machine …")
+    plan = choose_plan(plans, minutes, measure)
+    click.echo(
+        f"{plan.iterations} iterations of {plan.batch_size} images at {plan.short_edge} pixels,"
+        f" {plan.seconds_per_iteration:.2f} s each: about {max(round(plan.minutes), 1)} minutes of training"
+        f" on this machine. --minutes sets the time budget of the whole demo (now {minutes:g})."
+    )
+    return plan
 
 
 def generate_dataset(folder: Path) -> Path:

@@ -6,29 +6,32 @@ from omegaconf import DictConfig
 from detectory import zoo
 from detectory.core.config import LazyCall
 from detectory.engine.schedules import CosineParamScheduler, WarmupParamScheduler
-from detectory.modeling.backbone import ResNet
+from detectory.modeling.backbone import BasicBlock, ResNet
 
 _CHANNELS = 64
 
 
-def demo_recipe(iterations: int, short_edge: int, max_size: int) -> DictConfig:
-    """Return a small version of the zoo's Mask R-CNN R-50-FPN recipe that trains from random weights in bfloat16.
+def demo_recipe(iterations: int, short_edge: int, max_size: int, batch_size: int = 8, width: int = 64) -> DictConfig:
+    """Return a small version of the zoo's Mask R-CNN R-50-FPN recipe that trains from random weights.
 
     Args:
-        iterations: Training iterations of 8 images each.
+        iterations: Training iterations.
         short_edge: Length of the shorter image side after resizing, in pixels.
         max_size: Maximum length of the longer side, in pixels.
+        batch_size: Images per iteration.
+        width: Channels of the stem and the first stage of the backbone; ResNet-18 has 64.
     """
     config = zoo.get_config("COCO-InstanceSegmentation/mask_rcnn_R_50_FPN_1x.py")
-    _shrink(config.model, relative_size=short_edge / 256)
+    _shrink(config.model, relative_size=short_edge / 256, width=width)
     for loader in (config.dataloader.train, config.dataloader.test):
         resize = loader.mapper.augmentations[0]
         resize.short_edge_length, resize.max_size = short_edge, max_size
         loader.num_workers = 0
-    config.dataloader.train.total_batch_size = 8
+    config.dataloader.train.total_batch_size = batch_size
     config.optimizer._target_ = "torch.optim.AdamW"
     config.optimizer.pop("momentum")
     config.optimizer.lr, config.optimizer.weight_decay = 1.5e-3, 0.02
+    config.optimizer.fused = True
     config.lr_multiplier = LazyCall(WarmupParamScheduler)(
         scheduler=LazyCall(CosineParamScheduler)(start_value=1.0, end_value=0.01),
         warmup_factor=0.04,
@@ -47,11 +50,12 @@ def demo_recipe(iterations: int, short_edge: int, max_size: int) -> DictConfig:
     return config
 
 
-def _shrink(model: DictConfig, relative_size: float) -> None:
+def _shrink(model: DictConfig, relative_size: float, width: int) -> None:
     """Change the model in place: ResNet-18 with batch norm, an FPN with four levels of 64 channels, smaller heads."""
     levels = ["p2", "p3", "p4", "p5"]
-    model.backbone.bottom_up.stages = LazyCall(ResNet.make_default_stages)(depth=18, norm="BN")
+    model.backbone.bottom_up.stages = _stages(width)
     model.backbone.bottom_up.stem.norm = "BN"
+    model.backbone.bottom_up.stem.out_channels = width
     model.backbone.bottom_up.freeze_at = 0
     model.backbone.out_channels = _CHANNELS
     model.backbone.norm = "BN"
@@ -71,3 +75,19 @@ def _shrink(model: DictConfig, relative_size: float) -> None:
     heads.box_head.fc_dims = [256, 256]
     heads.box_predictor.input_shape.channels = 256
     heads.mask_head.conv_dims = [_CHANNELS] * 3
+
+
+def _stages(width: int) -> list[DictConfig]:
+    """The four stages of a ResNet-18 whose first stage has `width` channels."""
+    stages = []
+    for index, in_channels in enumerate((width, width, 2 * width, 4 * width)):
+        stage = LazyCall(ResNet.make_stage)(
+            block_class=BasicBlock,
+            num_blocks=2,
+            stride_per_block=[1 if index == 0 else 2, 1],
+            in_channels=in_channels,
+            out_channels=width * 2**index,
+            norm="BN",
+        )
+        stages.append(stage)
+    return stages
