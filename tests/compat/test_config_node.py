@@ -138,6 +138,23 @@ def test_base_files_merge_in_order(node, tmp_path):
     assert (node.A.B, node.A.C, node.NAME) == (6, [9], "top")
 
 
+@pytest.mark.parametrize("length", [1, 2, 3])
+def test_rejects_bases_that_lead_in_a_circle(node, tmp_path, length):
+    for index in range(length):
+        (tmp_path / f"{index}.yaml").write_text(f"_BASE_: {(index + 1) % length}.yaml\n")
+    with pytest.raises(ValueError, match=r"0\.yaml: _BASE_ leads in a circle: .*0\.yaml$"):
+        node.merge_from_file(str(tmp_path / "0.yaml"))
+
+
+def test_two_files_may_share_a_base(node, tmp_path):
+    (tmp_path / "root.yaml").write_text("NAME: root\n")
+    for name in ("left", "right"):
+        (tmp_path / f"{name}.yaml").write_text("_BASE_: root.yaml\n")
+    (tmp_path / "top.yaml").write_text("_BASE_: [left.yaml, right.yaml]\n")
+    node.merge_from_file(str(tmp_path / "top.yaml"))
+    assert node.NAME == "root"
+
+
 def test_rejects_a_file_that_is_not_a_mapping(node, tmp_path):
     (tmp_path / "list.yaml").write_text("- 1\n")
     with pytest.raises(ValueError, match=r"list\.yaml.*mapping"):

@@ -79,6 +79,26 @@ def test_rejects_a_corrupt_file(tmp_path, suffix, content):
         load_checkpoint_file(path)
 
 
+class Callback:
+    """An object whose pickle calls a function of the operating system."""
+
+    def __reduce__(self) -> tuple:
+        return os.system, ("exit 1",)
+
+
+@pytest.mark.parametrize(
+    ("content", "name"),
+    [(Callback(), r"\w+\.system"), (torch.nn.Linear(1, 1), r"torch\.nn\.modules\.linear\.Linear"), (eval, "eval")],
+    ids=["system", "module", "builtin"],
+)
+@pytest.mark.parametrize("is_zip", [True, False], ids=["zip", "legacy"])
+def test_a_refused_torch_file_is_named_with_the_global_and_no_advice(tmp_path, content, name, is_zip):
+    torch.save({"model": {}, "extra": content}, tmp_path / "bad.pth", _use_new_zipfile_serialization=is_zip)
+    message = rf"bad\.pth was refused: global '{name}' is not an array, tensor or container$"
+    with pytest.raises(CheckpointError, match=message):
+        load_checkpoint_file(tmp_path / "bad.pth")
+
+
 def test_rejects_a_truncated_file(tmp_path):
     path = tmp_path / "bad.pth"
     torch.save({"model": {"a": torch.ones(1000)}}, path)

@@ -84,16 +84,22 @@ def _from_torch(path: Path) -> dict[str, Any]:
         ArithmeticError,
         AssertionError,
     ) as error:
-        # torch wraps the reason in advice on how to load the file with weights_only=False, which would run its code.
-        wrapped = re.search(
-            r"WeightsUnpickler error: *(.+?)(?: was not an allowed global by default.*)?\n", f"{error}\n"
-        )
-        reason = wrapped[1].strip() if wrapped else (str(error).strip() or repr(error)).splitlines()[0]
-        raise CheckpointError(f"load_checkpoint_file: {path} is corrupt or contains other objects: {reason}") from error
+        raise CheckpointError(f"load_checkpoint_file: {path} {_reason(error)}") from error
     if not isinstance(content, Mapping):
         raise CheckpointError(f"load_checkpoint_file: {path} must contain a dictionary, got {type(content).__name__}")
     # A bare state dict is returned as the same object because its `_metadata` has the versions of the modules.
     return dict(content) if "model" in content else cast("dict[str, Any]", content)
+
+
+def _reason(error: Exception) -> str:
+    """Why `torch.load` refused or could not read a file, without torch's advice to switch the protection off."""
+    text = str(error)
+    if refused := re.search(r"GLOBAL ([\w.]+)", text):
+        return f"was refused: global '{refused[1]}' is not an array, tensor or container"
+    if wrapped := re.search(r"WeightsUnpickler error: *(.+?)(?:\n|$)", text):
+        return f"was refused: {wrapped[1].strip()}"
+    first_sentence = (text.strip() or repr(error)).splitlines()[0].partition(". ")[0]
+    return f"is corrupt: {first_sentence}"
 
 
 def _from_pickle(path: Path) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 import ast
 import copy
 import logging
+import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import IO, Any, ClassVar, TypeVar
@@ -178,15 +179,10 @@ class CfgNode(dict):
             allow_unsafe: Use PyYAML's unsafe loader, which executes code in the file. Only for trusted files.
 
         Raises:
-            ValueError: If the YAML is malformed, has a refused tag, or is not a mapping; the message names the file.
+            ValueError: If the YAML is malformed, has a refused tag, is not a mapping, or if files are the `_BASE_` of
+                each other in a circle; the message names the file.
         """
-        loaded = _load_mapping(filename, allow_unsafe)
-        bases = loaded.pop(BASE_KEY, [])
-        merged: dict[str, Any] = {}
-        for base in [bases] if isinstance(bases, str) else bases:
-            _overlay(cls.load_yaml_with_base(_relative_to(base, filename), allow_unsafe), merged)
-        _overlay(loaded, merged)
-        return merged
+        return _load_with_bases(str(filename), allow_unsafe, ())
 
     def merge_from_file(self, cfg_filename: str, allow_unsafe: bool = False) -> None:
         """Merge a YAML file and its bases; see `load_yaml_with_base`."""
@@ -273,6 +269,20 @@ def _plain(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_plain(child) for child in value]
     return value
+
+
+def _load_with_bases(filename: str, allow_unsafe: bool, descendants: tuple[str, ...]) -> dict[str, Any]:
+    """Load a file on top of its bases; `descendants` are the files whose `_BASE_` led to it."""
+    chain = (*descendants, os.path.normpath(filename) if "://" not in filename else filename)
+    if chain[-1] in descendants:
+        raise ValueError(f"{descendants[0]}: {BASE_KEY} leads in a circle: {' -> '.join(chain)}")
+    loaded = _load_mapping(filename, allow_unsafe)
+    bases = loaded.pop(BASE_KEY, [])
+    merged: dict[str, Any] = {}
+    for base in [bases] if isinstance(bases, str) else bases:
+        _overlay(_load_with_bases(_relative_to(base, filename), allow_unsafe, chain), merged)
+    _overlay(loaded, merged)
+    return merged
 
 
 def _load_mapping(filename: str, allow_unsafe: bool) -> dict[str, Any]:
