@@ -1,14 +1,13 @@
-"""Settings of all benchmarks: two threads, fixed seeds, and package versions in the JSON of pytest-benchmark."""
+"""Benchmark settings: two threads, fixed seeds, and a description of the machine in the JSON of the results."""
 
 import pytest
 import torch
-from benchmarks.machine import versions
+from benchmarks.machine import description
 
 
 def pytest_benchmark_update_machine_info(machine_info: dict) -> None:
-    """Add the installed versions and the number of threads."""
-    machine_info["versions"] = versions()
-    machine_info["threads"] = torch.get_num_threads()
+    """Add the instruction set, the threads and the installed versions of ours and the peers."""
+    machine_info.update(description())
 
 
 @pytest.fixture(autouse=True)

@@ -1,25 +1,25 @@
-"""Paired times of two builds and a distribution-free confidence interval of their ratio."""
+"""Times of two builds in interleaved pairs, and what they say about the ratio, however times are distributed."""
 
 import math
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-#: An operator is slower if the whole interval of its ratios (our time over theirs) is above this value.
+#: An operator became slower when the interval of its ratios, our time over theirs, lies wholly above this.
 SLOWER = 1.10
 
 
 class Measures(Protocol):
-    """Interface of a build with operators that can be measured."""
+    """Something that measures operators of one build."""
 
     def measure(self, operator: str, seconds: float) -> dict[str, Any]:
-        """Return `{"median": seconds}` of one call, or `{"error": text}`."""
+        """`{"median": seconds}` of one call, or `{"error": text}`."""
 
 
 def median(values: Sequence[float]) -> float:
-    """Return the middle value, or the mean of the two middle values.
+    """The middle value, or the mean of the two middle ones.
 
     Raises:
-        ValueError: If there are no values.
+        ValueError: no values.
     """
     if not values:
         raise ValueError("median: needs at least one value, got none")
@@ -28,21 +28,21 @@ def median(values: Sequence[float]) -> float:
 
 
 def interval(ratios: Sequence[float], confidence: float = 0.95) -> tuple[float, float]:
-    """Return an interval that contains the median ratio with at least this confidence.
+    """The interval that holds the median ratio with at least this confidence.
 
-    Each ratio is above the true median with probability 1/2, so the number of ratios above it is binomial. The interval
-    reaches from the k-th smallest to the k-th largest ratio, with k as large as the confidence permits. The ratios may
-    have any distribution: a ratio that other load disturbed moves the interval by one rank, not by its size.
+    Each ratio lies above the true median with probability 1/2, so the number that do is binomial: the interval runs
+    from the k-th smallest to the k-th largest ratio, k as large as the confidence allows. Nothing is assumed of the
+    distribution: single ratios that the machine's other work spoilt move the interval by a rank, not by their size.
 
     Args:
-        ratios: One ratio per pair.
+        ratios: Paired ratios, one for each pair; NaN is not allowed.
         confidence: In (0, 1).
 
     Returns:
         Lower and upper end.
 
     Raises:
-        ValueError: If a ratio is NaN, or the ratios are too few (95 % needs 6 pairs).
+        ValueError: a ratio is NaN, or there are too few: 95 % need 6 pairs.
 
     Source: Thompson, "On confidence ranges for the median", Annals of Mathematical Statistics 7, 1936.
     """
@@ -61,10 +61,10 @@ def interval(ratios: Sequence[float], confidence: float = 0.95) -> tuple[float, 
 
 
 def compare(ours: Measures, theirs: Measures, operator: str, pairs: int, seconds: float) -> dict[str, Any]:
-    """Measure an operator of two builds in turn, in an order that changes from pair to pair.
+    """Measure one operator of two builds, in turn; which goes first changes from pair to pair.
 
     Returns:
-        The median times `ours` and `theirs`, all `ratios` and their `interval`; or `error` if a build cannot run
+        The median times `ours` and `theirs`, all `ratios` and their `interval`; or `error`, of a build that cannot run
         the operator.
     """
     times: dict[str, list[float]] = {"ours": [], "theirs": []}
@@ -81,7 +81,7 @@ def compare(ours: Measures, theirs: Measures, operator: str, pairs: int, seconds
 
 
 def verdict(result: dict[str, Any]) -> str:
-    """Return "SLOWER", "faster" or "same", or the error of a comparison."""
+    """One word on a comparison: slower, faster, same, or why there was none."""
     if "error" in result:
         return result["error"]
     low, high = result["interval"]

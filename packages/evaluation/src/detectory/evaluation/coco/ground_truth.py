@@ -16,14 +16,14 @@ from detectory.structures.records import DatasetRecord
 
 _REQUIRED_FIELDS = {
     "images": ("id",),
-    "annotations": ("image_id", "category_id", "bbox"),
+    "annotations": ("id", "image_id", "category_id", "bbox"),
     "categories": ("id",),
 }
 # The fields that COCO and LVIS metrics depend on. All others may have any content.
 _METRIC_FIELDS = {
     "images": {"id", "file_name", "height", "width", "neg_category_ids", "not_exhaustive_category_ids"},
     "annotations": {
-        *("image_id", "category_id", "bbox", "area", "iscrowd"),
+        *("id", "image_id", "category_id", "bbox", "area", "iscrowd"),
         *("segmentation", "keypoints", "num_keypoints"),
     },
     "categories": {"id", "name", "frequency"},
@@ -34,11 +34,10 @@ class CocoGroundTruth:
     """Images, categories and annotations of a dataset.
 
     Args:
-        source: Path or content of a COCO annotation file. Image ids may be strings instead of integers. Annotation ids
-            may be missing, repeated or of any type: metrics do not depend on them.
+        source: Path or content of a COCO annotation file. Image ids may be strings instead of integers.
 
     Attributes:
-        index: The dataset as a hotcoco object, in which every image id is an integer and every annotation id is unique.
+        index: The dataset as a hotcoco object, in which every image id is an integer.
         integer_ids: Image id to the integer that replaces it in `index`. None if the image ids are integers already.
         name: Path of the file, or "the annotations".
 
@@ -103,11 +102,9 @@ class CocoGroundTruth:
             index = hotcoco.COCO(str(path))
         except ValueError:
             return self._index_of_dataset()
-        annotation_ids = index.get_ann_ids()
-        if not (index.get_img_ids() and index.get_cat_ids() and annotation_ids):
+        if not (index.get_img_ids() and index.get_cat_ids() and index.get_ann_ids()):
             self.check()  # hotcoco reads any JSON object as an empty dataset
-        # hotcoco reads a missing id as 0, and finds only the last annotation of several with the same id.
-        return index if len(set(annotation_ids)) == len(annotation_ids) else self._index_of_dataset()
+        return index
 
     def _index_of_dataset(self) -> hotcoco.COCO:
         self.check()
@@ -151,13 +148,12 @@ def _integer_ids(dataset: Mapping[str, Any]) -> dict[Any, int] | None:
 
 
 def _for_hotcoco(dataset: Mapping[str, Any], integer_ids: Mapping[Any, int] | None) -> dict[str, Any]:
-    """The part of a dataset that metrics depend on, with integer image ids, new annotation ids and upright boxes."""
+    """The part of a dataset that metrics depend on, with integer image ids and upright boxes."""
     reduced = {
         key: [{field: entry[field] for field in entry.keys() & fields} for entry in dataset[key]]
         for key, fields in _METRIC_FIELDS.items()
     }
-    for number, annotation in enumerate(reduced["annotations"], start=1):
-        annotation["id"] = number
+    for annotation in reduced["annotations"]:
         annotation["bbox"] = _upright(annotation["bbox"])
     if integer_ids is not None:
         for image in reduced["images"]:
