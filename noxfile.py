@@ -1,6 +1,6 @@
-"""Every task of the repository: `python3 -m nox -l` lists them, `python3 -m nox -s tests` runs one.
+"""The tasks of the repository: `python3 -m nox -l` lists them, `python3 -m nox -s tests` runs one.
 
-Environments are made by uv, whose hard links make a further one cost about a second.
+uv creates the environments. It links files instead of copying them, so another environment takes about a second.
 """
 
 import hashlib
@@ -20,19 +20,19 @@ else:
 nox.options.default_venv_backend = "uv"
 nox.options.sessions = ["lint", "tests", "doctests"]
 
-# Without its bytecode, torch is compiled anew by every process that imports it.
+# Without cached bytecode, every process that imports torch would compile it again.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 ROOT = Path(__file__).parent
-#: In the order of their levels: a package imports only earlier ones.
+#: Ordered by level: a package imports only earlier packages.
 PACKAGES = ["core", "ops", "structures", "data", "modeling", "visualization"]
 PACKAGES += ["zoo", "evaluation", "engine", "export", "compat", "cli"]
-#: Of the slow tests, those that CI runs: kills, start methods, real photographs, two exports, two models, the demo.
+#: The slow tests that CI runs: killed trainings, start methods, real images, two exports, two models, the demo.
 SHORT_SLOW = (
     "killed or demo or start_methods or overfit or RPN-onnx or C4-onnx or thousand_proposals or dconv or retinanet"
     " or two_processes or real_supervision"
 )
-#: Limits of the instruction sets of torch, oneDNN and our operators, by the name of the processor they stand for.
+#: Settings that limit the instruction sets of torch, oneDNN and our operators, by the type of processor.
 INSTRUCTION_SETS = {
     "baseline x86-64": {
         "ATEN_CPU_CAPABILITY": "default",
@@ -41,7 +41,7 @@ INSTRUCTION_SETS = {
     },
     "AVX2": {"ATEN_CPU_CAPABILITY": "avx2", "DETECTORY_CPU_ISA": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2"},
 }
-#: Models of `portable`: one per kind of layer (group norm, deformable convolution, dense head, transformer).
+#: Models of `portable`: one per type of layer (group norm, deformable convolution, dense head, transformer).
 PORTABLE_MODELS = "mask_rcnn_R_50_FPN_1x or retinanet or dconv or semantic"
 SANITIZERS = ["libasan.so", "libstdc++.so"]
 DEMO_SOURCES = ["scikit-image>=0.24", "scikit-learn>=1.4"]
@@ -50,23 +50,23 @@ SITE = ["mkdocs>=1.6,<2", "mkdocs-material>=9.7,<10", "mkdocstrings[python]>=1.0
 
 
 def project(package: str) -> dict:
-    """The parsed pyproject.toml of a package."""
+    """Return the parsed pyproject.toml of a package."""
     return tomllib.loads((ROOT / "packages" / package / "pyproject.toml").read_text(encoding="utf-8"))
 
 
 def siblings(package: str) -> list[str]:
-    """The packages that one requires, directly or not, itself last, in the order of their levels."""
-    found: set[str] = set()
+    """Return the packages that a package requires, directly or indirectly, and the package itself, ordered by level."""
+    required: set[str] = set()
     waiting = [package]
     while waiting:
-        found.add(name := waiting.pop())
-        required = project(name)["project"]["dependencies"]
-        waiting += [match[1] for line in required if (match := re.match(r"detectory-(\w+)", line))]
-    return [name for name in PACKAGES if name in found]
+        required.add(name := waiting.pop())
+        lines = project(name)["project"]["dependencies"]
+        waiting += [match[1] for line in lines if (match := re.match(r"detectory-(\w+)", line))]
+    return [name for name in PACKAGES if name in required]
 
 
 def ops_wheel(session: nox.Session, root: Path = ROOT) -> str:
-    """Build the wheel of `detectory-ops` of a tree, unless one of the same sources and settings is there."""
+    """Build the wheel of `detectory-ops`, or reuse one that was built from the same sources and settings."""
     folder = root / "packages" / "ops"
     digest = hashlib.sha256(
         repr(sorted((k, v) for k, v in os.environ.items() if k in {"DETECTORY_CUDA", "CUDAARCHS"})).encode()
@@ -82,7 +82,7 @@ def ops_wheel(session: nox.Session, root: Path = ROOT) -> str:
 
 
 def install(session: nox.Session, *packages: str, editable: bool = True, groups: bool = True) -> None:
-    """Install packages of this tree with what they declare, and what only their tests need."""
+    """Install packages of this tree with their requirements and, with `groups`, their test requirements."""
     arguments: list[str] = []
     for name in packages:
         if name == "ops":
@@ -97,7 +97,7 @@ def install(session: nox.Session, *packages: str, editable: bool = True, groups:
 
 @nox.session(reuse_venv=True)
 def demo(session: nox.Session) -> None:
-    """Train, evaluate, export and draw a Mask R-CNN: demo-output/index.html (`-- --coco DIR`: on your data)."""
+    """Train, evaluate and export a Mask R-CNN and write demo-output/index.html (`-- --coco DIR`: your data)."""
     install(session, *PACKAGES, groups=False)
     session.install(*DEMO_SOURCES)
     session.run("detectory", "demo", *session.posargs)
@@ -105,7 +105,7 @@ def demo(session: nox.Session) -> None:
 
 @nox.session(reuse_venv=True)
 def tests(session: nox.Session) -> None:
-    """Run the tests of all packages together, without the slow ones."""
+    """Run the tests of all packages together, except slow tests."""
     install(session, *PACKAGES)
     session.install(*DEMO_SOURCES)
     session.run("pytest", "-m", "not slow", *(session.posargs or ["tests"]))
@@ -114,7 +114,7 @@ def tests(session: nox.Session) -> None:
 @nox.session
 @nox.parametrize("package", PACKAGES)
 def isolated(session: nox.Session, package: str) -> None:
-    """Test one package with only what it declares: `nox -s "isolated(package='structures')"`."""
+    """Test a package with only its declared requirements: `nox -s "isolated(package='structures')"`."""
     install(session, *[name for name in siblings(package) if name != package], editable=False, groups=False)
     install(session, package, editable=False)
     session.run("pytest", "-m", "not slow", "-q", f"tests/{package}", *session.posargs)
@@ -122,7 +122,7 @@ def isolated(session: nox.Session, package: str) -> None:
 
 @nox.session(reuse_venv=True)
 def slow(session: nox.Session) -> None:
-    """Run what CI has no time for; `-- --short` is CI's form."""
+    """Run the slow tests; `-- --short` runs the selection for CI."""
     install(session, *PACKAGES)
     session.install(*DEMO_SOURCES, "supervision>=0.25")
     if "--short" in session.posargs:
@@ -130,7 +130,7 @@ def slow(session: nox.Session) -> None:
         session.run("pytest", "-m", "slow", "-k", SHORT_SLOW, "tests", env=environment)
     else:
         session.run("pytest", "-m", "slow", *(session.posargs or ["tests"]))
-        if not session.posargs:  # the start page, to the letter
+        if not session.posargs:  # every command of the start page
             session.install("sybil>=9")
             settings = {"PYTHONPATH": "tools", "DETECTORY_SLOW_EXAMPLES": "1"}
             session.run("pytest", "-q", "-p", "markdown_examples", "docs/start.md", env=settings)
@@ -138,7 +138,7 @@ def slow(session: nox.Session) -> None:
 
 @nox.session(reuse_venv=True)
 def portable(session: nox.Session) -> None:
-    """Test operators, models and the demo as older processors run them; `-- --short` is CI's form."""
+    """Test operators, models and the demo with older instruction sets; `-- --short` runs the selection for CI."""
     install(session, *PACKAGES)
     session.install(*DEMO_SOURCES)
     short = "--short" in session.posargs
@@ -155,11 +155,12 @@ def portable(session: nox.Session) -> None:
 
 @nox.session(reuse_venv=True)
 def lint(session: nox.Session) -> None:
-    """Check style and format of Python and C++, types of the public packages, and the levels of imports."""
+    """Check the style, format, language, types and import levels."""
     session.install("ruff>=0.15", "clang-format>=20", "mypy>=1.18", "types-PyYAML", "pytest>=8")
     install(session, *PACKAGES, groups=False)
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
+    session.run("python", "tools/check_prose.py")
     folder = ROOT / "packages" / "ops" / "csrc"
     sources = [str(path) for path in folder.iterdir() if path.suffix in {".cpp", ".cu", ".cuh", ".h"}]
     session.run("clang-format", "--dry-run", "--Werror", *sources, silent=True)
@@ -169,7 +170,7 @@ def lint(session: nox.Session) -> None:
 
 @nox.session(reuse_venv=True)
 def doctests(session: nox.Session) -> None:
-    """Run every example of the READMEs, the documentation and the docstrings."""
+    """Run the examples in the READMEs, the documentation and the docstrings."""
     install(session, *PACKAGES)
     session.install(*DEMO_SOURCES, "sybil>=9")
     pages = session.posargs or [*MARKDOWN, "docs"]
@@ -180,27 +181,27 @@ def doctests(session: nox.Session) -> None:
 
 @nox.session(reuse_venv=True)
 def docs(session: nox.Session) -> None:
-    """Build the site into site/ and check its links; `-- serve` shows it while you write."""
+    """Build the site into site/ and check its links; `-- serve` shows a live preview."""
     session.install(*SITE)
     command = session.posargs or ["build", "--quiet", "--clean"]
-    # The announcement of MkDocs 2 is no warning about these pages.
+    # The announcement of MkDocs 2 does not concern these pages.
     session.run("mkdocs", *command, env={"NO_MKDOCS_2_WARNING": "1"})
 
 
 @nox.session(reuse_venv=True)
 def benchmark(session: nox.Session) -> None:
-    """Measure ours and the peers in one run; `-- --short` is CI's form, `-- ops/bench_nms.py` one file.
+    """Measure Detectory and its peers; `-- --short` only checks that they run, `-- ops/bench_nms.py` runs one file.
 
-    `-- --against REF` measures the operators of this tree and of a commit in interleaved pairs, and fails where ours
-    became slower; further arguments go to `benchmarks/against.py` (`--pairs 8 --only nms`).
+    `-- --against REF` compares the operators of this tree with those of a commit in interleaved pairs, and fails if
+    this tree is slower; further arguments go to `benchmarks/against.py` (`--pairs 8 --only nms`).
     """
     install(session, *PACKAGES)
     session.install("-r", "benchmarks/requirements.txt")
     if "--against" not in session.posargs:
         session.run("python", "-m", "benchmarks.run", *session.posargs)
         return
-    place = session.posargs.index("--against")
-    reference, rest = session.posargs[place + 1 : place + 2], [*session.posargs[:place], *session.posargs[place + 2 :]]
+    index = session.posargs.index("--against")
+    reference, rest = session.posargs[index + 1 : index + 2], [*session.posargs[:index], *session.posargs[index + 2 :]]
     if not reference:
         session.error("--against needs a commit, a branch or a tag: nox -s benchmark -- --against HEAD~")
     tree = Path(session.create_tmp()) / "reference"
@@ -215,7 +216,7 @@ def benchmark(session: nox.Session) -> None:
 
 @nox.session
 def build(session: nox.Session) -> None:
-    """Build every wheel into dist/ and import each from an environment that holds only its requirements."""
+    """Build all wheels into dist/ and import each of them in an environment with only its requirements."""
     target = ROOT / "dist"
     wheels = {"ops": ops_wheel(session)}
     for name in PACKAGES:
@@ -226,20 +227,20 @@ def build(session: nox.Session) -> None:
             stem = project(name)["project"]["name"].replace("-", "_")
             wheels[name] = str(next(target.glob(f"{stem}-{project(name)['project']['version']}-*.whl")))
     for name in PACKAGES:
-        place = Path(session.create_tmp()) / f"smoke-{name}"
-        session.run_install("uv", "venv", "--quiet", "--clear", str(place), external=True)
+        environment = Path(session.create_tmp()) / f"smoke-{name}"
+        session.run_install("uv", "venv", "--quiet", "--clear", str(environment), external=True)
         session.run_install(
             "uv",
             "pip",
             "install",
             "--quiet",
             "--python",
-            str(place),
+            str(environment),
             *[wheels[n] for n in siblings(name)],
             external=True,
         )
         session.run(
-            str(place / "bin" / "python"),
+            str(environment / "bin" / "python"),
             "-c",
             f"import detectory.{name}; print('detectory.{name} imports')",
             external=True,
@@ -248,7 +249,7 @@ def build(session: nox.Session) -> None:
 
 @nox.session(reuse_venv=True)
 def sanitize(session: nox.Session) -> None:
-    """Build the CPU kernels with AddressSanitizer and UndefinedBehaviorSanitizer, test and fuzz (`-- SECONDS`)."""
+    """Test and fuzz the CPU kernels with AddressSanitizer and UndefinedBehaviorSanitizer (`-- SECONDS` of fuzzing)."""
     seconds = session.posargs[0] if session.posargs else "300"
     settings = {"DETECTORY_SANITIZE": "ON", "DETECTORY_CUDA": "OFF"}
     session.install("./packages/ops", "--group", "packages/ops/pyproject.toml:test", "--reinstall", env=settings)
@@ -262,18 +263,18 @@ def sanitize(session: nox.Session) -> None:
 
 @nox.session(reuse_venv=True)
 def wheel_matrix(session: nox.Session) -> None:
-    """Build the ops wheel once and run its tests under the oldest, the newest and a CPU-only torch."""
+    """Build the ops wheel once and run its tests with the oldest, the newest and a CPU-only torch."""
     session.run("python", "tools/wheel_matrix.py", "--wheel", ops_wheel(session), *session.posargs)
 
 
 @nox.session(reuse_venv=True)
 def gpu(session: nox.Session) -> None:
-    """Test the CUDA kernels against the CPU ones and measure them beside torchvision's; says where there is no GPU."""
+    """Compare the CUDA kernels with the CPU kernels and measure them against torchvision; needs a GPU."""
     install(session, "core", "ops")
     session.install("-r", "benchmarks/requirements.txt")
     seen = session.run("python", "-c", "import torch; print(torch.cuda.is_available())", silent=True)
     if str(seen).strip() != "True":
-        session.error("torch sees no CUDA device on this machine: run this session on one with a GPU and its driver")
+        session.error("torch does not find a CUDA device: run this session on a machine with a GPU and its driver")
     session.run("pytest", "-m", "cuda", "tests/ops", *session.posargs, env={"DETECTORY_REQUIRE_CUDA": "1"})
     session.run("python", "-m", "benchmarks.run", "ops/bench_cuda.py", "modeling/bench_gpu_training.py")
     session.run("python", "benchmarks/modeling/gpu_training.py")
@@ -281,9 +282,9 @@ def gpu(session: nox.Session) -> None:
 
 @nox.session(venv_backend="venv")
 def cpu_only(session: nox.Session) -> None:
-    """Install the wheel of `detectory-structures` beside a CPU-only torch and use it, with no compiler in reach.
+    """Install the wheel of `detectory-structures` with a CPU-only torch and use it, without a compiler on the path.
 
-    The requirement of torch is `DETECTORY_CPU_TORCH` (default `torch==2.13.0`), installed by pip.
+    `DETECTORY_CPU_TORCH` is the requirement that pip installs (default `torch==2.13.0`).
     """
     session.install(os.environ.get("DETECTORY_CPU_TORCH", "torch==2.13.0"))
     session.install(ops_wheel(session), "./packages/structures")

@@ -1,11 +1,11 @@
-"""Measure two builds of the operators in interleaved pairs, and fail where ours became slower.
+"""Measure two builds of the operators in interleaved pairs, and fail if ours is slower.
 
 usage: against.py OURS.whl THEIRS.whl [--name NAME] [--pairs N] [--only TEXT] [--json FILE]
 
-Each wheel is unpacked into a folder and imported by a process of its own. The two take turns at every operator, which
-goes first changes from pair to pair, and a pair's ratio is our time over theirs: what disturbs the machine disturbs
-both. The exit code is 1 when the 95 % interval of an operator's median ratio lies wholly above 1.10. `nox -s benchmark
--- --against REF` builds both wheels and calls this.
+Each wheel is unpacked into a folder and imported by a separate process. The processes measure every operator in turn,
+and the order changes from pair to pair, so that other load on the machine affects both. A pair's ratio is our time over
+theirs. The exit code is 1 if the whole 95 % interval of an operator's median ratio is above 1.10.
+`nox -s benchmark -- --against REF` builds both wheels and runs this script.
 """
 
 import argparse
@@ -28,7 +28,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 class Build:
-    """A process that has imported one wheel's operators."""
+    """A worker process that has imported the operators of one wheel."""
 
     def __init__(self, wheel: Path, folder: Path) -> None:
         with zipfile.ZipFile(wheel) as archive:
@@ -40,19 +40,19 @@ class Build:
         )
         loaded = Path(self._read()["file"])
         if folder.resolve() not in loaded.resolve().parents:
-            raise RuntimeError(f"against: {wheel} was to be measured, but {loaded} was imported")
+            raise RuntimeError(f"against: the worker must import {wheel}, but imported {loaded}")
 
     def __enter__(self) -> "Build":
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self, error_type: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.process.stdin.close()
         self.process.wait()
 
     def measure(self, operator: str, seconds: float) -> dict[str, Any]:
-        """The answer of the worker: a median, or an error."""
+        """Return the answer of the worker: a median, or an error."""
         self.process.stdin.write(json.dumps({"operator": operator, "seconds": seconds}) + "\n")
         self.process.stdin.flush()
         return self._read()
@@ -60,12 +60,12 @@ class Build:
     def _read(self) -> dict[str, Any]:
         line = self.process.stdout.readline()
         if not line:
-            raise RuntimeError(f"against: the process that measures ended with code {self.process.wait()}")
+            raise RuntimeError(f"against: the worker ended with code {self.process.wait()}")
         return json.loads(line)
 
 
 def line(operator: str, result: dict[str, Any]) -> str:
-    """A row of the table."""
+    """Return a row of the table."""
     if "error" in result:
         return f"{operator:<60} {verdict(result)}"
     low, high = result["interval"]
@@ -74,15 +74,15 @@ def line(operator: str, result: dict[str, Any]) -> str:
 
 
 def main() -> int:
-    """Parse the command line, measure, print, store; 1 when an operator became slower or fails."""
+    """Measure, print and store the comparison; return 1 if an operator is slower or fails."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("ours", type=Path, help="our wheel of detectory-ops")
     parser.add_argument("theirs", type=Path, help="the wheel to compare it with")
-    parser.add_argument("--name", default="", help="what the other wheel was built from, for the JSON")
-    parser.add_argument("--pairs", type=int, default=20, help="pairs for each operator, at least 6")
-    parser.add_argument("--seconds", type=float, default=0.05, help="of each half of a pair; one call at least")
-    parser.add_argument("--only", default="", help="operators whose name holds this text")
-    parser.add_argument("--json", type=Path, default=Path("benchmark.json"), help="where the JSON goes")
+    parser.add_argument("--name", default="", help="source of the other wheel (a commit), stored in the JSON")
+    parser.add_argument("--pairs", type=int, default=20, help="pairs per operator, at least 6")
+    parser.add_argument("--seconds", type=float, default=0.05, help="seconds per half of a pair, at least one call")
+    parser.add_argument("--only", default="", help="only operators with this text in their name")
+    parser.add_argument("--json", type=Path, default=Path("benchmark.json"), help="output file")
     arguments = parser.parse_args()
     if arguments.pairs < 6:
         parser.error(f"--pairs must be at least 6 for an interval of 95 %, got {arguments.pairs}")

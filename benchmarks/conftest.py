@@ -6,7 +6,7 @@ from benchmarks.machine import description
 
 
 def pytest_benchmark_update_machine_info(machine_info: dict) -> None:
-    """Add the instruction set, the threads and the installed versions of ours and the peers."""
+    """Add the instruction set, the number of threads and the installed versions."""
     machine_info.update(description())
 
 

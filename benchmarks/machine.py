@@ -1,4 +1,4 @@
-"""What a figure depends on: the machine, how fast it moves bytes and multiplies, and the versions of everything."""
+"""Description of the machine and lower bounds of run times: memory bandwidth, multiplication rate, versions."""
 
 import functools
 import importlib.metadata
@@ -16,14 +16,16 @@ _MEASURED = ["torch", "torchvision", "numpy", "Pillow", "pycocotools", "hotcoco"
 
 
 def versions() -> dict[str, str]:
-    """The installed versions of ours and the peers."""
-    found = {found.name: found.version for found in importlib.metadata.distributions()}
-    wanted = {name.lower() for name in _MEASURED}
-    return {name: found[name] for name in sorted(found) if name.lower() in wanted or name.startswith("detectory")}
+    """Return the installed versions of Detectory and its peers."""
+    installed = {entry.name: entry.version for entry in importlib.metadata.distributions()}
+    measured = {name.lower() for name in _MEASURED}
+    return {
+        name: installed[name] for name in sorted(installed) if name.lower() in measured or name.startswith("detectory")
+    }
 
 
 def description() -> dict[str, object]:
-    """The processor, the system and the versions of what runs on them."""
+    """Return the processor, the system and the installed versions."""
     processor = cpuinfo.get_cpu_info().get("brand_raw", platform.processor())
     system = {"system": platform.platform(), "python": platform.python_version()}
     threads = {"cores": granted_cores(), "threads": torch.get_num_threads()}
@@ -31,7 +33,7 @@ def description() -> dict[str, object]:
 
 
 def shortest(call: Callable[[], Any], seconds: float = 0.1) -> float:
-    """The shortest of the calls that fit into a time, after one that is not counted; at least three."""
+    """Return the shortest time of repeated calls within `seconds` (at least three), after one warm-up call."""
     call()
     end, times = time.perf_counter() + seconds, []
     while len(times) < 3 or time.perf_counter() < end:
@@ -42,24 +44,24 @@ def shortest(call: Callable[[], Any], seconds: float = 0.1) -> float:
 
 
 def seconds_to_read(count: int) -> float:
-    """How long torch takes on all threads to read and write `count` bytes in all, in the caches that they fit into."""
+    """Return the time of `Tensor.copy_` on all threads that reads and writes `count` bytes in total."""
     source = torch.ones(max(1, count // 8))  # 4 bytes each, read once, written once
     target = torch.empty_like(source)
     return shortest(lambda: target.copy_(source), 0.05)
 
 
 def seconds_to_write(count: int) -> float:
-    """How long torch takes on all threads to fill `count` bytes of memory that it asks for anew, as a result's is."""
+    """Return the time of `torch.ones` on all threads that allocates and fills `count` bytes, as for a result."""
     return shortest(lambda: torch.ones(max(1, count // 4)), 0.05)
 
 
 @functools.cache
 def operations_per_second() -> float:
-    """The rate of torch's product of float32 matrices, the highest that a program reaches here in practice."""
+    """Return the rate of torch's float32 matrix product, the highest rate that is reached in practice."""
     a, b = torch.ones(1024, 1024), torch.ones(1024, 1024)
     return 2 * 1024**3 / shortest(lambda: a @ b, 0.5)
 
 
-def floor(read: int, written: int, operations: float) -> float:
-    """The seconds below which no program goes that moves so many bytes and does so many float32 operations."""
+def lower_bound(read: int, written: int, operations: float) -> float:
+    """Return a lower bound in seconds for a program that moves these bytes and does these float32 operations."""
     return max(seconds_to_read(read) + seconds_to_write(written), operations / operations_per_second())

@@ -1,12 +1,12 @@
-"""How much memory a process holds."""
+"""Resident memory of this process."""
 
 from pathlib import Path
 
 
 def resident(field: str = "VmRSS") -> int:
-    """Bytes that this process holds now, or with "VmHWM" held at most, as Linux tells them.
+    """Return the current resident memory in bytes, or its peak with "VmHWM" (Linux).
 
-    `getrusage` will not do for the highest: it tells that of the process that started this one where that is more.
+    `getrusage` is not suitable for the peak: a child process starts with the peak of its parent.
     """
     lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
     return 1024 * next(int(line.split()[1]) for line in lines if line.startswith(field))

@@ -1,25 +1,25 @@
-"""Times of two builds in interleaved pairs, and what they say about the ratio, however times are distributed."""
+"""Paired times of two builds and a distribution-free confidence interval of their ratio."""
 
 import math
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-#: An operator became slower when the interval of its ratios, our time over theirs, lies wholly above this.
+#: An operator is slower if the whole interval of its ratios (our time over theirs) is above this value.
 SLOWER = 1.10
 
 
 class Measures(Protocol):
-    """Something that measures operators of one build."""
+    """Interface of a build with operators that can be measured."""
 
     def measure(self, operator: str, seconds: float) -> dict[str, Any]:
-        """`{"median": seconds}` of one call, or `{"error": text}`."""
+        """Return `{"median": seconds}` of one call, or `{"error": text}`."""
 
 
 def median(values: Sequence[float]) -> float:
-    """The middle value, or the mean of the two middle ones.
+    """Return the middle value, or the mean of the two middle values.
 
     Raises:
-        ValueError: no values.
+        ValueError: If there are no values.
     """
     if not values:
         raise ValueError("median: needs at least one value, got none")
@@ -28,21 +28,21 @@ def median(values: Sequence[float]) -> float:
 
 
 def interval(ratios: Sequence[float], confidence: float = 0.95) -> tuple[float, float]:
-    """The interval that holds the median ratio with at least this confidence.
+    """Return an interval that contains the median ratio with at least this confidence.
 
-    Each ratio lies above the true median with probability 1/2, so the number that do is binomial: the interval runs
-    from the k-th smallest to the k-th largest ratio, k as large as the confidence allows. Nothing is assumed of the
-    distribution: single ratios that the machine's other work spoilt move the interval by a rank, not by their size.
+    Each ratio is above the true median with probability 1/2, so the number of ratios above it is binomial. The interval
+    reaches from the k-th smallest to the k-th largest ratio, with k as large as the confidence permits. The ratios may
+    have any distribution: a ratio that other load disturbed moves the interval by one rank, not by its size.
 
     Args:
-        ratios: Paired ratios, one for each pair; NaN is not allowed.
+        ratios: One ratio per pair.
         confidence: In (0, 1).
 
     Returns:
         Lower and upper end.
 
     Raises:
-        ValueError: a ratio is NaN, or there are too few: 95 % need 6 pairs.
+        ValueError: If a ratio is NaN, or the ratios are too few (95 % needs 6 pairs).
 
     Source: Thompson, "On confidence ranges for the median", Annals of Mathematical Statistics 7, 1936.
     """
@@ -61,10 +61,10 @@ def interval(ratios: Sequence[float], confidence: float = 0.95) -> tuple[float, 
 
 
 def compare(ours: Measures, theirs: Measures, operator: str, pairs: int, seconds: float) -> dict[str, Any]:
-    """Measure one operator of two builds, in turn; which goes first changes from pair to pair.
+    """Measure an operator of two builds in turn, in an order that changes from pair to pair.
 
     Returns:
-        The median times `ours` and `theirs`, all `ratios` and their `interval`; or `error`, of a build that cannot run
+        The median times `ours` and `theirs`, all `ratios` and their `interval`; or `error` if a build cannot run
         the operator.
     """
     times: dict[str, list[float]] = {"ours": [], "theirs": []}
@@ -81,7 +81,7 @@ def compare(ours: Measures, theirs: Measures, operator: str, pairs: int, seconds
 
 
 def verdict(result: dict[str, Any]) -> str:
-    """One word on a comparison: slower, faster, same, or why there was none."""
+    """Return "SLOWER", "faster" or "same", or the error of a comparison."""
     if "error" in result:
         return result["error"]
     low, high = result["interval"]

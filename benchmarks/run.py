@@ -1,14 +1,13 @@
-"""Run the benchmarks, store their JSON and print one table: ours, each peer, and the ratio.
+"""Run the benchmarks, store their JSON and print a table with our time, the peers' times and the ratios.
 
 usage: run.py [--short] [--json FILE] [PATH ...]
 
-PATH is relative to this folder (`ops`, `ops/bench_nms.py`); none means all. `--short` measures each once or twice,
-to prove that the benchmarks run and agree with their peers, not to tell how fast they are.
+PATH is relative to this folder (`ops`, `ops/bench_nms.py`); the default is all files. `--short` runs every benchmark
+once or twice, to check that it runs and agrees with its peers; the times are then not meaningful.
 
-A benchmark names what it measures with `benchmark.group` and who does it with the parameter `implementation`; ours is
-"detectory". The ratio is the peer's median time over ours: above 1 we are faster. Operators measured against their
-floor (`ops/bench_operators.py`) make a second table: the floor, whether bytes or operations set it, and our time over
-it. A comparison with another commit is `nox -s benchmark -- --against REF` (`against.py`).
+`benchmark.group` names the measurement and the parameter `implementation` the library, "detectory" for ours. The ratio
+is the peer's median time over ours: above 1 Detectory is faster. A second table compares operators with their lower
+bounds (`ops/bench_operators.py`). To compare with another commit, see `against.py`.
 """
 
 import argparse
@@ -34,12 +33,12 @@ def measure(paths: list[str], short: bool, output: Path) -> int:
 
 
 def table(results: dict) -> str:
-    """Format pytest-benchmark's JSON as lines of: what, ours, peer, its time, ratio."""
+    """Return the table of benchmark, our time, peer, peer time and ratio for the JSON of pytest-benchmark."""
     groups: dict[str, dict[str, float]] = defaultdict(dict)
-    for entry in (entry for entry in results["benchmarks"] if "floor" not in entry["extra_info"]):
+    for entry in (entry for entry in results["benchmarks"] if "lower_bound" not in entry["extra_info"]):
         implementation = (entry.get("params") or {}).get("implementation", OURS)
         groups[entry["group"] or entry["name"]][implementation] = entry["stats"]["median"]
-    lines = [f"{'what':<58} {'ours':>12} {'peer':>20} {'its time':>12} {'ratio':>7}"]
+    lines = [f"{'benchmark':<58} {'detectory':>12} {'peer':>20} {'peer time':>12} {'ratio':>7}"]
     for name, times in sorted(groups.items()):
         ours = times.get(OURS)
         for peer, seconds in sorted(times.items()):
@@ -51,17 +50,17 @@ def table(results: dict) -> str:
     return "\n".join(lines)
 
 
-def floors(results: dict) -> str:
-    """Format the operators measured against their floor: what, ours, floor, what sets it, ours over the floor."""
-    lines = [f"{'floor of':<58} {'ours':>12} {'floor':>12} {'moves':>10} {'operations':>11} {'ours/floor':>11}"]
-    for entry in (entry for entry in results["benchmarks"] if "floor" in entry["extra_info"]):
+def lower_bounds(results: dict) -> str:
+    """Return the table of operators with their lower bounds: time, bound, bytes, operations, time over bound."""
+    lines = [f"{'operator':<58} {'detectory':>12} {'bound':>12} {'bytes':>10} {'operations':>11} {'time/bound':>11}"]
+    for entry in (entry for entry in results["benchmarks"] if "lower_bound" in entry["extra_info"]):
         known, seconds = entry["extra_info"], entry["stats"]["median"]
         amounts = f"{known['bytes'] / 1e6:>7.3g} MB {known['operations'] / 1e9:>6.3g} Gflop"
         name, times = (
-            entry["group"].removeprefix("floor of "),
-            f"{_duration(seconds):>12} {_duration(known['floor']):>12}",
+            entry["group"].removeprefix("lower bound of "),
+            f"{_duration(seconds):>12} {_duration(known['lower_bound']):>12}",
         )
-        lines.append(f"{name:<58} {times} {amounts} {seconds / known['floor']:>10.3g}x")
+        lines.append(f"{name:<58} {times} {amounts} {seconds / known['lower_bound']:>10.3g}x")
     return "\n".join(lines) if len(lines) > 1 else ""
 
 
@@ -73,16 +72,16 @@ def _duration(seconds: float) -> str:
 
 
 def main() -> int:
-    """Parse the command line, measure, print; the exit code is pytest's."""
+    """Measure, print the tables and return the exit code of pytest."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("paths", nargs="*", help="files or folders below benchmarks/")
-    parser.add_argument("--short", action="store_true", help="prove that all run; the figures mean nothing")
-    parser.add_argument("--json", type=Path, default=Path("benchmark.json"), help="where the JSON goes")
+    parser.add_argument("--short", action="store_true", help="only check that the benchmarks run")
+    parser.add_argument("--json", type=Path, default=Path("benchmark.json"), help="output file")
     arguments = parser.parse_args()
     code = measure([str(FOLDER / path) for path in arguments.paths or ["."]], arguments.short, arguments.json)
     if arguments.json.exists():
         results = json.loads(arguments.json.read_text(encoding="utf-8"))
-        print(table(results), floors(results), sep="\n\n")
+        print(table(results), lower_bounds(results), sep="\n\n")
     return code
 
 

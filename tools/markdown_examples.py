@@ -1,8 +1,8 @@
-"""A pytest plugin that runs the examples of Markdown pages, those of one page in order and in one namespace.
+"""A pytest plugin that runs the examples of Markdown pages; the examples of a page share one namespace.
 
-Python blocks run; `<!-- skip: next, "the reason" -->` above one leaves it out, with that reason in the report. Commands
-in `console` blocks are checked (`console_examples.py`); `<!-- run -->` above such a block runs them and compares what
-they print. Each page runs in an empty working directory, so that an example may write files.
+Python blocks are run; `<!-- skip: next, "the reason" -->` above a block skips it and reports the reason. Commands in
+`console` blocks are checked (`console_examples.py`); `<!-- run -->` above a block runs them and compares their output.
+Each page runs in an empty working directory, so that examples can write files.
 """
 
 import os
@@ -29,7 +29,7 @@ def _leave_folder(namespace: dict[str, Any]) -> None:
 
 pytest_collect_file = Sybil(
     parsers=[
-        PythonCodeBlockParser(),  # and those that a page hides in <!-- invisible-code-block: python … -->
+        PythonCodeBlockParser(),  # also in <!-- invisible-code-block: python … -->
         SkipParser(),
         CodeBlockParser(language="console", evaluator=console_example),
         CodeBlockParser(language="bash", evaluator=console_example),

@@ -1,7 +1,7 @@
-"""Use an installed detectory-structures the way a first-time user would, and look at what its installation brought.
+"""Smoke test of an installed detectory-structures: its dependencies and its results.
 
-Run by the Python of an environment into which torch and then the wheel were installed. Fails where a compiler is in
-reach, where anything but NumPy and the operators came along, and where a result is wrong.
+Run it with the Python of an environment in which torch and then the wheel were installed. It fails if a compiler is on
+the path, if the installation added packages other than NumPy and the operators, or if a result is wrong.
 """
 
 import re
@@ -14,7 +14,7 @@ from detectory.structures import BitMasks, Boxes, Instances, PolygonMasks, pairw
 
 
 def required_by(name: str, seen: set[str]) -> set[str]:
-    """Add `name` and everything that is installed because of it to `seen`."""
+    """Add `name` and its installed requirements to `seen`, recursively, and return `seen`."""
     name = re.sub(r"[-_.]+", "-", name).lower()
     try:
         requirements = metadata.requires(name) or []
@@ -29,20 +29,20 @@ def required_by(name: str, seen: set[str]) -> set[str]:
 
 
 def main() -> None:
-    """Check the environment, then boxes, polygons and masks."""
+    """Check the environment, then the results of boxes, polygons and masks."""
     compilers = [tool for tool in ("cc", "gcc", "g++", "clang", "nvcc") if shutil.which(tool)]
     if compilers:
-        raise SystemExit(f"smoke_structures: a compiler is in reach ({compilers}), so this proves nothing")
+        raise SystemExit(f"smoke_structures: no compiler may be on the path, got {compilers}")
     installed = {re.sub(r"[-_.]+", "-", entry.metadata["Name"]).lower() for entry in metadata.distributions()}
-    brought = installed - required_by("torch", set()) - {"pip", "setuptools", "wheel"}
-    if brought != {"detectory-ops", "detectory-structures", "numpy"}:
-        raise SystemExit(f"smoke_structures: expected structures, ops and numpy, the environment has {sorted(brought)}")
+    added = installed - required_by("torch", set()) - {"pip", "setuptools", "wheel"}
+    if added != {"detectory-ops", "detectory-structures", "numpy"}:
+        raise SystemExit(f"smoke_structures: expected structures, ops and numpy, got {sorted(added)}")
 
     square = [[10.0, 10, 30, 10, 30, 30, 10, 30]]
     masks = BitMasks.from_polygon_masks(PolygonMasks([square]), 40, 50)
-    found = Instances((40, 50), boxes=PolygonMasks([square]).get_bounding_boxes(), masks=masks)
-    overlap = pairwise_iou(found.boxes, Boxes([[10, 10, 30, 20]]))
-    cropped = found.masks.crop_and_resize(found.boxes.tensor, 7)
+    instances = Instances((40, 50), boxes=PolygonMasks([square]).get_bounding_boxes(), masks=masks)
+    overlap = pairwise_iou(instances.boxes, Boxes([[10, 10, 30, 20]]))
+    cropped = instances.masks.crop_and_resize(instances.boxes.tensor, 7)
     if overlap.item() != 0.5 or masks.tensor.sum() != 400 or not cropped.all():
         raise SystemExit(f"smoke_structures: wrong results: {overlap}, {masks.tensor.sum()} pixels, {cropped}")
     print(f"detectory-structures works on torch {torch.__version__}, CUDA build: {torch.version.cuda}")

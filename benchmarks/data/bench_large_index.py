@@ -1,7 +1,7 @@
-"""Seconds to load annotations of COCO's size, 118,287 images with 860,001 objects, once and again, and to make records.
+"""Loading of 118,287 annotated images with 860,001 objects, the first time and later, and access to single records.
 
-The peers: parsing the JSON file alone (what every reader that does not keep an index pays at each start), and records
-that are kept pickled in one buffer.
+The peers are parsing the JSON file alone, which a reader without an index does at every start, and records that are
+pickled in one buffer.
 """
 
 import importlib.util
@@ -23,7 +23,7 @@ DATA = Path(os.environ.get("DETECTORY_TEST_DATA", ROOT.parent / "shared" / "data
 
 
 def _generator() -> ModuleType:
-    """The module that writes the large file, which the tests use too."""
+    """Return the module that writes the large file; the tests use it too."""
     spec = importlib.util.spec_from_file_location(
         "large_coco", ROOT / "tests" / "data" / "formats" / "coco" / "large_coco.py"
     )
@@ -38,7 +38,7 @@ def _generator() -> ModuleType:
 def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
     source = DATA / "annotations" / "instances_train2017.json"
     if not source.is_file():
-        pytest.skip(f"no annotations at {source}: set DETECTORY_TEST_DATA to a folder that holds coco/")
+        pytest.skip(f"{source} does not exist: set DETECTORY_TEST_DATA to a folder that contains coco/")
     file = tmp_path_factory.mktemp("large") / "instances_train2017.json"
     _generator().write_large_coco(source, file)
     open_coco_index(file, "photos")
@@ -63,19 +63,19 @@ def test_load_annotations_of_118287_images_for_the_first_time(benchmark, large, 
         "detectory": f"build_index({str(large)!r})",
         "json.load alone": f"json.load(open({str(large)!r}))",
     }[implementation]
-    found = benchmark.pedantic(lambda: json.loads(_run_alone(code)), rounds=1, iterations=1)
-    benchmark.extra_info.update(found)
+    measured = benchmark.pedantic(lambda: json.loads(_run_alone(code)), rounds=1, iterations=1)
+    benchmark.extra_info.update(measured)
 
 
 def build_index(file: str) -> None:
-    """Load a file whose index is not there."""
+    """Delete the index of a file and load the file."""
     for index in Path(file).parent.glob(".*.index"):
         index.unlink()
     assert len(open_coco_index(file, "photos")) == 118_287
 
 
 def _run_alone(code: str) -> str:
-    """Run code in a new process; return its seconds and by how many MiB its memory grew, as JSON."""
+    """Run code in a new process and return its time and memory increase as JSON."""
     lines = [
         "import json, time",
         "from benchmarks.data.bench_large_index import build_index",
@@ -93,10 +93,10 @@ def _run_alone(code: str) -> str:
 
 @pytest.mark.parametrize("implementation", ["detectory", "pickled in one buffer"])
 def test_make_records(benchmark, large, implementation):
-    benchmark.group = "make 1000 records in random order"
+    benchmark.group = "read 1000 records in random order"
     index = open_coco_index(large, "photos")
-    places = np.random.default_rng(0).choice(len(index), 1000, replace=False).tolist()
-    records = index if implementation == "detectory" else PackedList(index[place] for place in range(20_000))
-    order = [place % len(records) for place in places]
+    positions = np.random.default_rng(0).choice(len(index), 1000, replace=False).tolist()
+    records = index if implementation == "detectory" else PackedList(index[position] for position in range(20_000))
+    order = [position % len(records) for position in positions]
     made = benchmark(lambda: [records[place] for place in order])
     assert all(record["annotations"] is not None for record in made)

@@ -1,7 +1,7 @@
-"""Photos a second of the default training mapper: resize to 640-800, flip, boxes and polygons.
+"""Throughput of the default training mapper: resize to 640-800, flip, boxes and polygons.
 
-The peer is the way Detectron2 does it, written plainly: Pillow decodes and resizes, NumPy flips and swaps channels,
-every annotation is transformed by itself.
+The peer is a plain version of Detectron2's mapper: Pillow decodes and resizes, NumPy flips and swaps channels, and the
+annotations are transformed one by one.
 """
 
 import copy
@@ -20,7 +20,7 @@ from detectory.data.registration import load_coco_json
 from detectory.data.samplers import TrainingSampler
 from detectory.structures import Boxes, BoxMode, Instances, PolygonMasks
 
-SIZES, LONGEST, PHOTOS = (640, 672, 704, 736, 768, 800), 1333, 80
+SIZES, LONGEST, IMAGES = (640, 672, 704, 736, 768, 800), 1333, 80
 DATA = Path(os.environ.get("DETECTORY_TEST_DATA", Path(__file__).resolve().parents[3] / "shared" / "data")) / "coco"
 
 
@@ -39,7 +39,7 @@ def plain_annotation(annotation: dict, scale_x: float, scale_y: float, width: in
 
 
 def plain_mapper(record: dict) -> dict:
-    """Read, resize, flip and gather as Detectron2 does."""
+    """Read, resize and flip an image with its annotations as Detectron2 does."""
     record = copy.deepcopy(record)
     with Image.open(record["file_name"]) as opened:
         image = np.asarray(opened.convert("RGB"))[:, :, ::-1]
@@ -81,7 +81,7 @@ def as_list(batch):
 @pytest.fixture(scope="module")
 def records() -> list[dict]:
     if not DATA.is_dir():
-        pytest.skip(f"no photos at {DATA}: set DETECTORY_TEST_DATA to a folder that holds coco/")
+        pytest.skip(f"{DATA} does not exist: set DETECTORY_TEST_DATA to a folder that contains coco/")
     loaded = load_coco_json(DATA / "annotations/instances_train2017.json", DATA / "train2017", "bench_coco")
     kept = [record for record in loaded if any(not one["iscrowd"] for one in record["annotations"])]
     for record in kept:
@@ -90,7 +90,7 @@ def records() -> list[dict]:
 
 
 def batches(records: list[dict], implementation: str, workers: int):
-    """An endless iterator of batches of four photos."""
+    """Return an infinite iterator of batches of four images."""
     if implementation == "detectory":
         augmentations = [T.ResizeShortestEdge(SIZES, LONGEST, "choice"), T.RandomFlip()]
         mapper = DatasetMapper(True, augmentations=augmentations, image_format="BGR", use_instance_mask=True)
@@ -104,11 +104,11 @@ def batches(records: list[dict], implementation: str, workers: int):
 @pytest.mark.parametrize("implementation", ["detectory", "pillow and numpy"])
 @pytest.mark.parametrize("workers", [0, 2])
 def test_default_training_mapper(benchmark, records, implementation, workers):
-    benchmark.group = f"{PHOTOS} photos, {workers} workers"
+    benchmark.group = f"{IMAGES} images, {workers} workers"
     if workers:
         torch.set_num_threads(1)
     iterator = batches(records, implementation, workers)
     next(iterator)
-    served = benchmark(lambda: [next(iterator) for _ in range(PHOTOS // 4)])
+    served = benchmark(lambda: [next(iterator) for _ in range(IMAGES // 4)])
     assert all(len(item["instances"]) > 0 for batch in served for item in batch)
     assert all(max(item["image"].shape) <= LONGEST for batch in served for item in batch)

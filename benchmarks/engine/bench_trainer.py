@@ -1,12 +1,12 @@
-"""What a trainer costs over the bare loop of examples/plain_train.py: iterations of a model that does next to nothing.
+"""Overhead of trainers over the plain loop of examples/plain_train.py, for a model that computes almost nothing.
 
-The bare loop is the example's `fit` with what its `main` puts around it: a line of metrics.json for each iteration, a
-learning rate that changes, the time of data and step, a check for NaN. `trainer` does the same with hooks and writes
-metrics.json every 20 iterations; `everything` has all hooks and writers of `detectory train`. None of them saves a
-checkpoint: that waits for the disk, which would be all that is measured.
+`plain` is the loop of the example: it writes a line of metrics.json per iteration, changes the learning rate, measures
+the time of data and step, and checks for NaN. `trainer` does the same with hooks and writes metrics.json every 20
+iterations; `everything` has all hooks and writers of `detectory train`. Checkpoints are not saved, because the time to
+write them depends on the disk.
 
-The empty stub costs what five losses, their gradients and SGD cost torch, some 0.2 ms, so that its share shows each
-microsecond of the trainer; 20 ms is the order of a fast detector's step.
+A step of the stub takes about 0.2 ms for five losses, their gradients and SGD, so that the overhead is visible; 20 ms
+is typical for a fast detector.
 """
 
 import importlib.util
@@ -24,19 +24,19 @@ from detectory.core.events import JSONWriter
 from detectory.engine import HookBase, SimpleTrainer, default_writers, hooks
 from detectory.engine.schedules import CosineParamScheduler, WarmupParamScheduler
 
-#: Seconds of a step -> iterations of one round.
+#: Seconds per step -> iterations per round.
 ITERATIONS = {0.0: 1000, 0.02: 100}
 
 
 class Stub(nn.Module):
-    """Five losses of one parameter, after a wait that keeps the processor busy."""
+    """Five losses of one parameter, after a busy wait."""
 
     def __init__(self, seconds: float) -> None:
         super().__init__()
         self.weight, self.seconds = nn.Parameter(torch.ones(())), seconds
 
     def forward(self, batch: torch.Tensor) -> dict[str, torch.Tensor]:
-        """Return the losses."""
+        """Return five losses after the busy wait."""
         end = time.perf_counter() + self.seconds
         while time.perf_counter() < end:
             continue
@@ -44,7 +44,7 @@ class Stub(nn.Module):
 
 
 def example() -> object:
-    """The module of the plain loop."""
+    """Return the module with the plain loop."""
     path = Path(__file__).resolve().parents[2] / "examples" / "plain_train.py"
     spec = importlib.util.spec_from_file_location("plain_train", path)
     module = importlib.util.module_from_spec(spec)

@@ -58,7 +58,7 @@ RUN = {
 
 @pytest.fixture(scope="module", params=["bbox", "segm"])
 def dataset(request, tmp_path_factory):
-    """Task, paths and number of images."""
+    """Return the task, the paths and the number of images."""
     images, detections = (2060, 54.8) if request.param == "bbox" else (60, 60)
     folder = tmp_path_factory.mktemp(request.param)
     return request.param, *write_dataset(folder, images, 8.67, detections, masks=request.param == "segm"), images

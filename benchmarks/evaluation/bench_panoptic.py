@@ -27,7 +27,7 @@ RUN = {"detectory": with_detectory, "numpy": numpy_panoptic.panoptic_quality}
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory):
-    """The JSON files of ground truth and predictions, and their folders."""
+    """Return the JSON files of ground truth and predictions, and their folders."""
     if not (DATA / "annotations" / "panoptic_val2017.json").is_file():
         pytest.skip(f"no panoptic images at {DATA}; set DETECTORY_TEST_DATA to the folder of coco/")
     ground_truth = json.loads((DATA / "annotations" / "panoptic_val2017.json").read_text())

@@ -1,4 +1,4 @@
-"""Prints by how many MiB the evaluation of files raises the peak memory of its process over that of its imports.
+"""Print the increase of peak memory in MiB during the evaluation of files, without the imports.
 
 usage: python -m benchmarks.evaluation.peak_memory detectory|pycocotools ANNOTATIONS RESULTS bbox|segm
 """

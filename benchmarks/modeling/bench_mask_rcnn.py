@@ -29,7 +29,7 @@ def model():
 
 @pytest.fixture(scope="module")
 def runs(model):
-    """For each variant of our model, and for torchvision's, a function that runs it on one image."""
+    """Return functions that run each variant of our model, and torchvision's model, on one image."""
     image = random_image(1)
     array = image.byte().permute(1, 2, 0).numpy()
     predictor = Predictor(copy.deepcopy(model), ResizeShortestEdge(HEIGHT, WIDTH))

@@ -32,7 +32,7 @@ def cfg():
     return config
 
 
-def pictures(size=64):
+def batch(size=64):
     return [{"image": torch.rand(3, size, size) * 255, "sem_seg": torch.randint(0, 5, (size, size))} for _ in range(2)]
 
 
@@ -44,10 +44,10 @@ def test_a_segmentor_trains_and_predicts(cfg, head, crop):
     if head == "DeepLabV3Head":
         cfg.MODEL.SEM_SEG_HEAD.IN_FEATURES, cfg.MODEL.SEM_SEG_HEAD.COMMON_STRIDE = ["res5"], 16
     model = build_model(cfg)
-    losses = model(pictures())
+    losses = model(batch())
     losses["loss_sem_seg"].backward()
     assert [name for name, value in model.named_parameters() if value.grad is None] == []
-    assert model.eval()(pictures())[0]["sem_seg"].shape == (5, 64, 64)
+    assert model.eval()(batch())[0]["sem_seg"].shape == (5, 64, 64)
 
 
 @pytest.mark.parametrize("depthwise", [False, True])

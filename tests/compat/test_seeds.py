@@ -13,19 +13,19 @@ from detectory.compat.detectron2.utils.events import EventStorage
 SIZES = [(10, 10), (20, 30)]
 
 
-def losses_of_proposals(cfg, truth):
+def losses_of_proposals(cfg, ground_truth):
     torch.manual_seed(121)
     backbone = build_backbone(cfg)
     generator = build_proposal_generator(cfg, backbone.output_shape())
     images, features = ImageList(torch.rand(2, 20, 30), SIZES), {"res4": torch.rand(2, 1024, 1, 2)}
     with EventStorage():
-        proposals, losses = generator(images, features, [truth[0], truth[1]])
+        proposals, losses = generator(images, features, [ground_truth[0], ground_truth[1]])
     return proposals, {name: value.item() for name, value in losses.items()}
 
 
 def test_rpn_reproduces_losses_and_proposals():
-    truth = Instances((15, 15), gt_boxes=Boxes(torch.tensor([[1.0, 1, 3, 3], [2, 2, 6, 6]])))
-    proposals, losses = losses_of_proposals(get_cfg(), truth)
+    ground_truth = Instances((15, 15), gt_boxes=Boxes(torch.tensor([[1.0, 1, 3, 3], [2, 2, 6, 6]])))
+    proposals, losses = losses_of_proposals(get_cfg(), ground_truth)
     assert losses == pytest.approx({"loss_rpn_cls": 0.08011703193, "loss_rpn_loc": 0.101470276}, rel=1e-5)
     expected = torch.tensor([[0, 0, 10, 10], [7.2702, 0, 10, 10]])
     torch.testing.assert_close(proposals[0].proposal_boxes.tensor, expected, atol=1e-4, rtol=0)
@@ -36,12 +36,12 @@ def test_rotated_rpn_reproduces_losses():
     cfg.MODEL.PROPOSAL_GENERATOR.NAME, cfg.MODEL.ANCHOR_GENERATOR.NAME = "RRPN", "RotatedAnchorGenerator"
     cfg.MODEL.ANCHOR_GENERATOR.SIZES, cfg.MODEL.ANCHOR_GENERATOR.ASPECT_RATIOS = [[32, 64]], [[0.25, 1]]
     cfg.MODEL.ANCHOR_GENERATOR.ANGLES, cfg.MODEL.RPN.BBOX_REG_WEIGHTS = [[0, 60]], (1, 1, 1, 1, 1)
-    truth = Instances((15, 15), gt_boxes=RotatedBoxes(torch.tensor([[2.0, 2, 2, 2, 0], [4, 4, 4, 4, 0]])))
-    _, losses = losses_of_proposals(cfg, truth)
+    ground_truth = Instances((15, 15), gt_boxes=RotatedBoxes(torch.tensor([[2.0, 2, 2, 2, 0], [4, 4, 4, 4, 0]])))
+    _, losses = losses_of_proposals(cfg, ground_truth)
     assert losses == pytest.approx({"loss_rpn_cls": 0.04291602224, "loss_rpn_loc": 0.145077362}, rel=1e-5)
 
 
-def image_truth(boxes, classes):
+def image_ground_truth(boxes, classes):
     masks = BitMasks(torch.rand(2, 15, 15) > 0.5)
     return Instances((15, 15), gt_boxes=Boxes(torch.tensor(boxes)), gt_classes=torch.tensor(classes), gt_masks=masks)
 
@@ -52,10 +52,13 @@ def test_roi_heads_reproduce_losses():
     cfg.MODEL.ROI_BOX_HEAD.NAME, cfg.MODEL.ROI_BOX_HEAD.NUM_FC = "FastRCNNConvFCHead", 2
     cfg.MODEL.ROI_BOX_HEAD.POOLER_TYPE, cfg.MODEL.MASK_ON = "ROIAlignV2", True
     images, features = ImageList(torch.rand(2, 20, 30), SIZES), {"res4": torch.rand(2, 1024, 1, 2)}
-    truth = [image_truth([[1.0, 1, 3, 3], [2, 2, 6, 6]], [2, 1]), image_truth([[1.0, 5, 2, 8], [7, 3, 10, 5]], [1, 2])]
+    ground_truth = [
+        image_ground_truth([[1.0, 1, 3, 3], [2, 2, 6, 6]], [2, 1]),
+        image_ground_truth([[1.0, 5, 2, 8], [7, 3, 10, 5]], [1, 2]),
+    ]
     shapes = {"res4": ShapeSpec(channels=1024, stride=16)}
     generator, heads = build_proposal_generator(cfg, shapes), StandardROIHeads(cfg, shapes)
     with EventStorage():
-        _, losses = heads(images, features, generator(images, features, truth)[0], truth)
+        _, losses = heads(images, features, generator(images, features, ground_truth)[0], ground_truth)
     expected = {"loss_cls": 4.5253729820251465, "loss_box_reg": 0.009785720147192478, "loss_mask": 0.693184494972229}
     assert {name: value.item() for name, value in losses.items()} == pytest.approx(expected, rel=1e-5)

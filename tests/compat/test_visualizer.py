@@ -21,8 +21,8 @@ def two_leaves():
 @pytest.mark.parametrize(("jittering", "is_same"), [(False, True), (True, False)])
 def test_class_colours_are_exact_without_jittering(jittering, is_same):
     visualizer = Visualizer(np.zeros((40, 60, 3), np.uint8), GREEN, instance_mode=ColorMode.SEGMENTATION)
-    picture = visualizer.draw_instance_predictions(two_leaves(), jittering=jittering).get_image()
-    assert np.array_equal(picture[28, 8], picture[28, 52]) is is_same
+    image = visualizer.draw_instance_predictions(two_leaves(), jittering=jittering).get_image()
+    assert np.array_equal(image[28, 8], image[28, 52]) is is_same
 
 
 def test_empty_predictions_leave_the_image_unchanged():
@@ -46,5 +46,5 @@ def test_values_are_converted_to_arrays_and_masks():
 
 def test_grayscale_image_keeps_colours_inside_the_mask():
     visualizer = Visualizer(np.full((4, 6, 3), (30, 60, 90), np.uint8))
-    picture = visualizer._create_grayscale_image(np.arange(6) < np.full((4, 1), 2))
-    assert picture[0, :3].tolist() == [[30, 60, 90], [30, 60, 90], [60, 60, 60]]
+    image = visualizer._create_grayscale_image(np.arange(6) < np.full((4, 1), 2))
+    assert image[0, :3].tolist() == [[30, 60, 90], [30, 60, 90], [60, 60, 60]]

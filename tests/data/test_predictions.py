@@ -18,7 +18,7 @@ NAMES = ["cat", "dog"]
 
 @pytest.fixture
 def predictions():
-    """Two predictions with masks that are no rectangles."""
+    """Two predictions with masks that are not rectangles."""
     masks = torch.zeros(2, *SIZE, dtype=torch.bool)
     masks[0, 2:8, 3:9], masks[0, 2:4, 3:5] = True, False
     masks[1, 5:15, 10:28] = True

@@ -42,7 +42,7 @@ def test_rejects_a_category_without_a_name():
         dataset_statistics(RECORDS, ["cat"])
 
 
-def test_an_empty_dataset_has_figures():
+def test_an_empty_dataset_has_statistics():
     statistics = dataset_statistics([], ["cat"])
     assert (statistics.images, statistics.objects) == (0, 0)
     assert math.isnan(statistics.imbalance)
@@ -59,7 +59,7 @@ def test_samples_show_every_class_before_any_at_random():
     assert sample_records(statistics, 100) == list(range(60))
 
 
-def test_figures_of_real_photos_agree_with_the_file(test_data):
+def test_statistics_of_real_images_agree_with_the_file(test_data):
     records, metadata = load_source(find_sources(test_data / "coco/annotations/instances_val2017.json")[0])
     statistics = dataset_statistics(records, metadata.thing_classes)
     assert statistics.objects + statistics.crowds == sum(len(record["annotations"]) for record in records)

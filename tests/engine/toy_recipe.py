@@ -19,8 +19,8 @@ from detectory.engine.schedules import CosineParamScheduler, WarmupParamSchedule
 class Regressor(nn.Module):
     """Draws random numbers in its forward pass, as detectors do when they sample; writes its losses to a file.
 
-    It can end its process when it has written so many: ``kill_after`` at once, ``alarm_after`` a moment later, wherever
-    the training is then. Nobody outside could tell that moment when the machine is busy.
+    It can end its process after a number of written lines: `kill_after` at once, `alarm_after` a moment later, at any
+    point of the training. Another process could not hit that moment reliably on a busy machine.
     """
 
     def __init__(self, fail_at=-1, log=None, kill_after=0, alarm_after=0):

@@ -8,7 +8,7 @@ import pytest
 
 from detectory.data import DatasetCatalog, MetadataCatalog
 
-sys.path.insert(0, str(Path(__file__).parent))  # for the helper modules beside this file
+sys.path.insert(0, str(Path(__file__).parent))  # for the helper modules in this folder
 
 
 @pytest.fixture

@@ -16,13 +16,13 @@ def random_regions(count, size=(14, 14), image=(60, 80), dtype=torch.float32):
 
 def sampled(masks, boxes, image_shape):
     """Return the values of torch's grid_sample at all pixels, mask by mask."""
-    pictures = torch.zeros(len(masks), *image_shape)
-    for picture, mask, (x1, y1, x2, y2) in zip(pictures, masks.float(), boxes.float(), strict=True):
+    images = torch.zeros(len(masks), *image_shape)
+    for image, mask, (x1, y1, x2, y2) in zip(images, masks.float(), boxes.float(), strict=True):
         xs = (torch.arange(image_shape[1]) + 0.5 - x1) / (x2 - x1) * 2 - 1
         ys = (torch.arange(image_shape[0]) + 0.5 - y1) / (y2 - y1) * 2 - 1
         grid = torch.stack(torch.meshgrid(xs, ys, indexing="xy"), -1)
-        picture[:] = torch.nn.functional.grid_sample(mask[None, None], grid[None], align_corners=False)[0, 0]
-    return pictures
+        image[:] = torch.nn.functional.grid_sample(mask[None, None], grid[None], align_corners=False)[0, 0]
+    return images
 
 
 @pytest.mark.parametrize("threshold", [0.2, 0.5, 1.0])

@@ -1,7 +1,7 @@
-"""The scenes of the reference pictures: each draws something else on the same small picture of shapes.
+"""Scenes of the reference images: each draws different elements on the same small image of shapes.
 
-`python -m tests.visualization.scenes` draws all of them into tests/golden/visualization. Look at them before you
-commit them: they are what the tests hold the visualizer to.
+`python -m tests.visualization.scenes` draws all of them into tests/golden/visualization. Check them visually before
+committing them: the tests compare the visualizer with these images.
 """
 
 import sys
@@ -32,7 +32,7 @@ METADATA = SimpleNamespace(
 )
 
 
-def picture() -> np.ndarray:
+def base_image() -> np.ndarray:
     """A sky that gets brighter, a meadow, a dark disc and a bright rectangle."""
     y, x = np.mgrid[:HEIGHT, :WIDTH]
     image = np.stack([90 + y // 3, 120 + y // 4, 200 - y // 4], axis=2)
@@ -85,14 +85,14 @@ SEGMENTS = [
 
 def instances(mode: ColorMode) -> Visualizer:
     """Predictions with boxes, masks, classes and scores."""
-    visualizer = Visualizer(picture(), METADATA, instance_mode=mode)
+    visualizer = Visualizer(base_image(), METADATA, instance_mode=mode)
     visualizer.draw_instance_predictions(predictions())
     return visualizer
 
 
 def rotated() -> Visualizer:
     """Rotated boxes with labels."""
-    visualizer = Visualizer(picture(), METADATA)
+    visualizer = Visualizer(base_image(), METADATA)
     found = Instances(
         (HEIGHT, WIDTH), pred_boxes=RotatedBoxes(torch.tensor([[60.0, 90, 80, 40, 30], [170, 80, 70, 50, -60]]))
     )
@@ -103,7 +103,7 @@ def rotated() -> Visualizer:
 
 def keypoints() -> Visualizer:
     """A skeleton with one point that is not visible, and a whole one."""
-    visualizer = Visualizer(picture(), METADATA)
+    visualizer = Visualizer(base_image(), METADATA)
     points = [
         [[60, 30, 1], [30, 80, 1], [90, 80, 1], [45, 150, 1], [75, 150, 0]],
         [[170, 40, 1], [140, 90, 1], [200, 90, 1], [155, 150, 1], [185, 150, 1]],
@@ -117,14 +117,14 @@ def semantic() -> Visualizer:
     labels = np.full((HEIGHT, WIDTH), 1)
     labels[110:] = 2
     labels[150:, 60:180], labels[disc()] = 0, 255
-    visualizer = Visualizer(picture(), METADATA)
+    visualizer = Visualizer(base_image(), METADATA)
     visualizer.draw_sem_seg(labels)
     return visualizer
 
 
 def panoptic() -> Visualizer:
     """A panoptic segmentation."""
-    visualizer = Visualizer(picture(), METADATA)
+    visualizer = Visualizer(base_image(), METADATA)
     visualizer.draw_panoptic_seg(ids(), SEGMENTS)
     return visualizer
 
@@ -137,14 +137,14 @@ def dataset_dict() -> Visualizer:
     ]
     annotations[0]["segmentation"] = [[30, 60, 80, 60, 55, 140]]
     annotations[1]["segmentation"] = [[132, 80, 170, 42, 208, 80, 170, 118]]
-    visualizer = Visualizer(picture(), METADATA)
+    visualizer = Visualizer(base_image(), METADATA)
     visualizer.draw_dataset_dict({"annotations": annotations})
     return visualizer
 
 
 def masks() -> Visualizer:
     """A mask with a hole and a border, and a soft mask, each with text."""
-    visualizer = Visualizer(picture())
+    visualizer = Visualizer(base_image())
     ring = disc() & ~disc(radius=18)
     visualizer.draw_binary_mask(ring, color="gold", text="ring", alpha=0.6)
     y, x = np.mgrid[:HEIGHT, :WIDTH]
@@ -154,7 +154,7 @@ def masks() -> Visualizer:
 
 def primitives() -> Visualizer:
     """A line, a box, a circle, a polygon, a rotated box and texts."""
-    visualizer = Visualizer(picture())
+    visualizer = Visualizer(base_image())
     visualizer.draw_line([10, 230], [10, 60], color="yellow", linestyle="--")
     visualizer.draw_box((20, 30, 110, 90), edge_color="lime", alpha=0.8)
     visualizer.draw_circle((170, 80), color="white", radius=12)
@@ -171,14 +171,14 @@ def crowded() -> Visualizer:
     centres = random.uniform((30, 30), (WIDTH - 30, HEIGHT - 30), (30, 2))
     sides = random.uniform(20, 60, (30, 2))
     boxes = np.concatenate([centres - sides / 2, centres + sides / 2], axis=1)
-    visualizer = Visualizer(picture())
+    visualizer = Visualizer(base_image())
     visualizer.overlay_instances(boxes=boxes, labels=[f"object {index}" for index in range(30)])
     return visualizer
 
 
 def gray() -> Visualizer:
-    """Predictions on a gray picture, twice as large."""
-    visualizer = Visualizer(picture()[:, :, 1], METADATA, scale=2.0)
+    """Predictions on a gray image, enlarged by two."""
+    visualizer = Visualizer(base_image()[:, :, 1], METADATA, scale=2.0)
     visualizer.draw_instance_predictions(predictions())
     return visualizer
 
@@ -187,7 +187,7 @@ def video() -> SimpleNamespace:
     """The third frame of a video, in which the objects have moved and changed their order."""
     visualizer = VideoVisualizer(METADATA)
     order = [[0, 1, 2], [2, 1, 0], [1, 2, 0]]
-    drawn = [visualizer.draw_instance_predictions(picture(), predictions()[torch.tensor(index)]) for index in order]
+    drawn = [visualizer.draw_instance_predictions(base_image(), predictions()[torch.tensor(index)]) for index in order]
     return SimpleNamespace(get_output=lambda: drawn[-1])
 
 
@@ -209,7 +209,7 @@ SCENES: dict[str, Callable[[], object]] = {
 
 
 def drawn(name: str) -> np.ndarray:
-    """Return a scene's picture, (H, W, 3) uint8 RGB."""
+    """Return the image of a scene, (H, W, 3) uint8 RGB."""
     return SCENES[name]().get_output().get_image()
 
 

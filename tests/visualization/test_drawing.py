@@ -50,7 +50,7 @@ def test_dashes_leave_gaps_and_follow_corners():
 
 @pytest.mark.parametrize("position", [(-50, -50), (199, 99), (100, 200), (400, 50)])
 @pytest.mark.parametrize("rotation", [0, 45])
-def test_text_stays_inside_the_picture(position, rotation):
+def test_text_stays_inside_the_image(position, rotation):
     written = ink(Visualizer(WHITE).draw_text("some label", position, rotation=rotation)) > 0
     whole = ink(Visualizer(WHITE).draw_text("some label", (100, 40), rotation=rotation)) > 0
     assert written.sum() == pytest.approx(whole.sum(), rel=0.02)

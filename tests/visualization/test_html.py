@@ -11,7 +11,7 @@ from PIL import Image
 
 from detectory.visualization.html import GalleryItem, Page
 
-PICTURE = np.zeros((20, 30, 3), np.uint8)
+IMAGE = np.zeros((20, 30, 3), np.uint8)
 
 
 def images_of(page):
@@ -20,13 +20,13 @@ def images_of(page):
 
 
 def test_a_page_refers_to_no_other_file():
-    page = Page("t").cards({"AP": 1.0}).table(["a"], [[1]]).gallery([(PICTURE, "x")]).code("y").text("z")
+    page = Page("t").cards({"AP": 1.0}).table(["a"], [[1]]).gallery([(IMAGE, "x")]).code("y").text("z")
     assert not re.search(r'(?:src|href)="(?!data:)', page.render())
     assert "@import" not in page.render()
 
 
 def test_text_of_the_caller_is_escaped():
-    html = Page("<b>").heading("<i>").table(["<u>"], [["<s>"]]).gallery([(PICTURE, '"<img>')]).render()
+    html = Page("<b>").heading("<i>").table(["<u>"], [["<s>"]]).gallery([(IMAGE, '"<img>')]).render()
     assert not re.search(r"<(b|i|u|s|img)>(?!\d)", html)
 
 
@@ -39,22 +39,22 @@ def test_missing_numbers_are_a_dash():
 
 
 @pytest.mark.parametrize(
-    "picture",
-    [PICTURE, torch.from_numpy(PICTURE), Image.fromarray(PICTURE), PICTURE[:, :, 0], Image.new("RGBA", (30, 20))],
+    "image",
+    [IMAGE, torch.from_numpy(IMAGE), Image.fromarray(IMAGE), IMAGE[:, :, 0], Image.new("RGBA", (30, 20))],
     ids=["array", "tensor", "PIL", "gray", "RGBA"],
 )
-def test_a_gallery_takes_every_kind_of_picture(picture):
-    assert [image.size for image in images_of(Page("t").gallery([(picture, "")]))] == [(30, 20)]
+def test_a_gallery_accepts_images_of_every_type(image):
+    assert [shown.size for shown in images_of(Page("t").gallery([(image, "")]))] == [(30, 20)]
 
 
-def test_a_gallery_shows_pictures_side_by_side_and_scaled_down(tmp_path):
+def test_a_gallery_shows_images_side_by_side_and_scaled_down(tmp_path):
     Image.new("RGB", (400, 100)).save(tmp_path / "wide.png")
-    page = Page("t", max_image_size=200).gallery([([tmp_path / "wide.png", PICTURE], "pair")])
+    page = Page("t", max_image_size=200).gallery([([tmp_path / "wide.png", IMAGE], "pair")])
     assert [image.size for image in images_of(page)] == [(200, 50), (30, 20)]
 
 
 def test_a_gallery_has_buttons_and_a_menu_for_its_keys():
-    items = [GalleryItem(PICTURE, "a", {"score": 0.5, "kind": k}) for k in ("miss", "miss", "false")]
+    items = [GalleryItem(IMAGE, "a", {"score": 0.5, "kind": k}) for k in ("miss", "miss", "false")]
     html = Page("t").gallery(items, sort_by=["score"], filter_by="kind").render()
     assert '<button data-key="score">' in html
     assert re.findall("<option>(.*?)</option>", html) == ["miss", "false"]

@@ -89,12 +89,12 @@ def test_rejects_wrong_arguments(call, message):
 
 
 @pytest.mark.parametrize("name", PLOTS)
-def test_every_plot_has_a_picture_of_its_size(name):
+def test_the_image_of_a_plot_has_the_size_of_the_plot(name):
     width, height = map(float, re.search(r'viewBox="0 0 (\d+) (\d+)"', PLOTS[name]).groups())
     assert plots.plot_image(PLOTS[name], scale=0.5).size == (round(width / 2), round(height / 2))
 
 
-def test_a_picture_shows_the_curve_where_the_plot_has_it():
+def test_the_image_of_a_plot_has_the_curve_at_the_same_position():
     svg = plots.line_plot({"": ([0, 1], [5.0, 5.0])}, y_range=(0, 10))
     x, y = map(float, re.search(r'd="M[\d.]+ [\d.]+L([\d.]+) ([\d.]+)"', svg).groups())
     assert plots.plot_image(svg, scale=4).getpixel((round(4 * x) - 40, round(4 * y))) == (0x2F, 0x7E, 0xD8)
@@ -104,6 +104,6 @@ def test_a_picture_shows_the_curve_where_the_plot_has_it():
     ("svg", "message"),
     [("no xml", "svg is not valid SVG"), ('<svg viewBox="0 0 9 9"><ellipse/></svg>', "unsupported element <ellipse>")],
 )
-def test_other_pictures_are_refused(svg, message):
+def test_rejects_other_svg_files(svg, message):
     with pytest.raises(ValueError, match=message):
         plots.plot_image(svg)

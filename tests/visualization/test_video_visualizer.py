@@ -77,14 +77,14 @@ def test_masks_and_empty_frames_are_drawn_in_every_mode(mode):
 @pytest.mark.parametrize("mode", [ColorMode.IMAGE, ColorMode.IMAGE_BW])
 def test_things_of_panoptic_segmentations_keep_their_colours(mode):
     video = VideoVisualizer(NAMES, mode)
-    pictures = []
+    images = []
     for shift, number in ((0, 5), (3, 9)):
         ids = np.ones((80, 120), np.int64)
         ids[30:60, 10 + shift : 40 + shift] = number
         info = [{"id": 1, "category_id": 0, "isthing": False}, {"id": number, "category_id": 1, "isthing": True}]
-        pictures.append(video.draw_panoptic_seg_predictions(FRAME, torch.from_numpy(ids), info).get_image())
-    assert pictures[0][57, 25].tolist() == pictures[1][57, 28].tolist()
-    assert pictures[0][57, 25].tolist() != pictures[0][10, 100].tolist()
+        images.append(video.draw_panoptic_seg_predictions(FRAME, torch.from_numpy(ids), info).get_image())
+    assert images[0][57, 25].tolist() == images[1][57, 28].tolist()
+    assert images[0][57, 25].tolist() != images[0][10, 100].tolist()
 
 
 def test_semantic_segmentations_take_the_colours_of_their_classes():

@@ -33,8 +33,8 @@ def predictions(**fields):
     return instances
 
 
-def changed(output, picture=GRAY):
-    return (output.get_image().astype(int) != picture).any(axis=2)
+def changed(output, image=GRAY):
+    return (output.get_image().astype(int) != image).any(axis=2)
 
 
 MASKS = {
@@ -112,8 +112,8 @@ def test_predictions_with_everything_are_drawn_in_every_mode(mode):
 
 
 def test_black_and_white_mode_grays_what_no_mask_covers():
-    picture = np.zeros((80, 120, 3), np.uint8) + np.array([200, 30, 30], np.uint8)
-    drawn = Visualizer(picture, instance_mode=ColorMode.IMAGE_BW)
+    image = np.zeros((80, 120, 3), np.uint8) + np.array([200, 30, 30], np.uint8)
+    drawn = Visualizer(image, instance_mode=ColorMode.IMAGE_BW)
     image = drawn.draw_instance_predictions(predictions(pred_masks=torch.from_numpy(bit_masks()))).get_image()
     assert len(set(image[75, 5].tolist())) == 1
     assert len(set(image[30, 30].tolist())) > 1
@@ -128,12 +128,12 @@ def test_run_lengths_of_predictions_equal_their_masks():
     assert (by_rle == by_mask).all()
 
 
-def test_empty_predictions_leave_the_picture_as_it_is():
+def test_empty_predictions_do_not_change_the_image():
     empty = predictions(pred_masks=torch.from_numpy(bit_masks()))[torch.zeros(2, dtype=torch.bool)]
     assert not changed(Visualizer(GRAY).draw_instance_predictions(empty)).any()
 
 
-def test_the_same_input_gives_the_same_picture():
+def test_the_same_input_produces_the_same_image():
     first, second = (Visualizer(GRAY, PERSON).draw_instance_predictions(predictions()) for _ in range(2))
     assert (first.get_image() == second.get_image()).all()
 
@@ -213,15 +213,15 @@ def test_the_output_is_scaled():
 
 
 @pytest.mark.parametrize(
-    "picture",
+    "image",
     [GRAY[:, :, 0], GRAY[:, :, :1], np.dstack([GRAY, GRAY[:, :, 0]]), GRAY.astype(np.float32), torch.from_numpy(GRAY)],
     ids=["gray", "one channel", "RGBA", "floats", "tensor"],
 )
-def test_pictures_of_every_kind_are_drawn_on(picture):
-    assert changed(Visualizer(picture).overlay_instances(boxes=BOXES)).any()
+def test_draws_on_images_of_every_type(image):
+    assert changed(Visualizer(image).overlay_instances(boxes=BOXES)).any()
 
 
-def test_a_thousand_instances_and_boxes_out_of_the_picture_are_drawn():
+def test_draws_a_thousand_instances_and_boxes_outside_the_image():
     boxes = np.random.default_rng(0).uniform(-100, 300, (1000, 4))
     boxes[0], boxes[1] = (5, 5, 6, 6), (np.nan, 0, np.inf, 3)
     touched = changed(Visualizer(GRAY).overlay_instances(boxes=boxes, labels=["label"] * 1000))
@@ -235,7 +235,7 @@ def test_rotated_boxes_that_are_not_finite_are_left_out():
 
 
 @pytest.mark.parametrize("side", [1e5, 1e9, 1e30], ids=["large", "huge", "absurd"])
-def test_boxes_far_larger_than_the_picture_end(side):
+def test_draws_boxes_that_are_far_larger_than_the_image(side):
     visualizer = Visualizer(GRAY)
     visualizer.draw_rotated_box_with_label((60, 40 + side / 2, side, side, 0), alpha=1, edge_color="r")
     visualizer.draw_box((10, 10, side, side), edge_color="b", line_style="--")
@@ -249,10 +249,10 @@ def test_predictions_without_any_field_draw_nothing(mode):
     assert not changed(VideoVisualizer(PERSON, mode).draw_instance_predictions(GRAY, nothing)).any()
 
 
-def test_one_pixel_boxes_show_on_a_picture_of_twenty_four_megapixels():
-    picture = np.zeros((4000, 6000, 3), np.uint8)
-    image = Visualizer(picture).overlay_instances(boxes=[[3000, 2000, 3001, 2001], [5999, 3999, 6000, 4000]])
-    drawn = image.get_image()
+def test_one_pixel_boxes_are_visible_on_an_image_of_twenty_four_megapixels():
+    image = np.zeros((4000, 6000, 3), np.uint8)
+    output = Visualizer(image).overlay_instances(boxes=[[3000, 2000, 3001, 2001], [5999, 3999, 6000, 4000]])
+    drawn = output.get_image()
     assert drawn[1980:2020, 2980:3020].any()
     assert drawn[-20:, -20:].any()
     assert not drawn[:1000].any()
@@ -280,6 +280,6 @@ def test_rejects_wrong_arguments(call, message):
         call(Visualizer(GRAY))
 
 
-def test_rejects_a_picture_of_two_channels():
+def test_rejects_an_image_with_two_channels():
     with pytest.raises(ValueError, match=r"got \(4, 4, 2\)"):
         Visualizer(np.zeros((4, 4, 2)))

@@ -37,7 +37,7 @@ using Fn = T;
     }                               \
   }
 #elif defined(DETECTORY_ISA)
-// A kernel file only needs the declaration of its own build.
+// A kernel file only needs the declaration for its build.
 #define DETECTORY_KERNEL(name, ...) \
   namespace DETECTORY_ISA {         \
   Fn<__VA_ARGS__> name;             \

@@ -28,7 +28,7 @@ struct Operands {
     for (int64_t level = 0; level < n.L; ++level) {
       const int64_t H = sizes[2 * level], W = sizes[2 * level + 1], begin = begins[level];
       if (H <= 0 || W <= 0 || begin < 0 || begin > n.S || H > n.S / W || H * W > n.S - begin) {
-        throw std::runtime_error("ms_deform_attn: a level of shapes and starts does not lie inside value");
+        throw std::runtime_error("ms_deform_attn: a level of shapes and starts is not inside value");
       }
     }
   }

@@ -131,7 +131,7 @@ Tensor rasterize_polygons_within_boxes_cpu(const Tensor& coordinates, const Tens
   const int64_t R = chosen.size(0);
   const int64_t* index = chosen.const_data_ptr<int64_t>();
   for (int64_t r = 0; r < R; ++r) {
-    STD_TORCH_CHECK(index[r] >= 0 && index[r] < sets.size(), "indices must lie in [0, ", sets.size(), ")");
+    STD_TORCH_CHECK(index[r] >= 0 && index[r] < sets.size(), "indices must be in [0, ", sets.size(), ")");
   }
   Tensor out = new_zeros(coordinates, {R, size, size}, ScalarType::Bool);
   uint8_t* pictures = static_cast<uint8_t*>(out.mutable_data_ptr());

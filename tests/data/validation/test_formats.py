@@ -16,7 +16,7 @@ def found(path, **kwargs):
 
 @pytest.fixture
 def panoptic(tmp_path):
-    """One photo of two segments; change ``content`` and call the fixture."""
+    """One image with two segments; change `content` and call the fixture."""
     for name in ("val", "panoptic_val", "annotations"):
         (tmp_path / name).mkdir()
     Image.new("RGB", (4, 2)).save(tmp_path / "val/1.jpg")

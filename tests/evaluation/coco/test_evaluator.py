@@ -89,6 +89,16 @@ def test_max_dets_per_image_is_the_highest_limit(registered_coco):
     assert metrics["AR15"] <= evaluate_coco_results(ground_truth, results)["AR100"]
 
 
+def test_warns_about_masks_that_only_some_images_have(registered_coco, caplog):
+    ground_truth, results = random_dataset(39, "segm")
+    name = registered_coco(ground_truth)
+    inputs, outputs = model_outputs(ground_truth, results, "segm")
+    with_detections = [output for output in outputs if len(output["instances"])]
+    with_detections[1]["instances"].remove("pred_masks")
+    assert list(evaluated(name, inputs, outputs)) == ["bbox"]
+    assert f"task segm is not evaluated: masks are missing for 1 of {len(with_detections)} images" in caplog.text
+
+
 def test_image_evaluated_twice_counts_once(registered_coco):
     ground_truth, results = random_dataset(25)
     name = registered_coco(ground_truth)

@@ -2,8 +2,11 @@
 
 import pytest
 from coco_datasets import random_dataset, write_json
+from lvis_datasets import lvis_dataset
 
-from detectory.evaluation import evaluate_coco_results
+from detectory.evaluation import CocoGroundTruth, coco_metrics, evaluate_coco_results, evaluate_lvis_results
+from detectory.evaluation.coco.results_file import load_results
+from detectory.evaluation.report import evaluate_all
 
 
 def test_ignores_unrelated_fields(tmp_path):
@@ -28,6 +31,59 @@ def test_image_ids_of_a_file_may_be_strings(tmp_path):
         image["id"] = f"frame {image['id']}"
     files = write_json(tmp_path / "ground_truth.json", ground_truth), write_json(tmp_path / "results.json", results)
     assert evaluate_coco_results(*files) == pytest.approx(expected, nan_ok=True)
+
+
+ANNOTATION_IDS = {
+    "missing": lambda entry, index: entry.pop("id"),
+    "null": lambda entry, index: entry.update(id=None),
+    "from_zero": lambda entry, index: entry.update(id=index),
+    "negative": lambda entry, index: entry.update(id=-index),
+    "equal": lambda entry, index: entry.update(id=7),
+    "text": lambda entry, index: entry.update(id=f"object {index}"),
+}
+
+
+@pytest.mark.parametrize("iou_type", ["bbox", "segm"])
+@pytest.mark.parametrize("from_file", [True, False], ids=["file", "content"])
+@pytest.mark.parametrize("change", ANNOTATION_IDS.values(), ids=ANNOTATION_IDS)
+def test_metrics_do_not_depend_on_annotation_ids(tmp_path, change, from_file, iou_type):
+    ground_truth, results = random_dataset(35, iou_type)
+    expected = evaluate_coco_results(ground_truth, results, iou_type)
+    for index, entry in enumerate(ground_truth["annotations"]):
+        change(entry, index)
+    source = write_json(tmp_path / "ground_truth.json", ground_truth) if from_file else ground_truth
+    assert evaluate_coco_results(source, results, iou_type) == pytest.approx(expected, nan_ok=True)
+
+
+@pytest.mark.parametrize("change", ANNOTATION_IDS.values(), ids=ANNOTATION_IDS)
+def test_pycocotools_metrics_do_not_depend_on_annotation_ids(change):
+    ground_truth, results = random_dataset(36)
+    expected = evaluate_coco_results(ground_truth, results)
+    for index, entry in enumerate(ground_truth["annotations"]):
+        change(entry, index)
+    changed = CocoGroundTruth(ground_truth)
+    metrics = coco_metrics(changed, load_results(results, changed, "bbox"), "bbox", use_pycocotools=True)
+    assert metrics.summary()["AP"] == pytest.approx(expected["AP"])
+
+
+@pytest.mark.parametrize("change", ANNOTATION_IDS.values(), ids=ANNOTATION_IDS)
+def test_lvis_metrics_do_not_depend_on_annotation_ids(tmp_path, change):
+    ground_truth, results = lvis_dataset(37, "segm")
+    expected = evaluate_lvis_results(ground_truth, results)
+    for index, entry in enumerate(ground_truth["annotations"]):
+        change(entry, index)
+    path = write_json(tmp_path / "ground_truth.json", ground_truth)
+    assert evaluate_lvis_results(path, results) == pytest.approx(expected, nan_ok=True)
+
+
+def test_error_analysis_of_a_file_without_annotation_ids_covers_every_object(tmp_path):
+    ground_truth, results = random_dataset(38)
+    expected = evaluate_all(ground_truth, results)
+    for entry in ground_truth["annotations"]:
+        del entry["id"]
+    evaluation = evaluate_all(write_json(tmp_path / "ground_truth.json", ground_truth), results)
+    assert evaluation.metrics["bbox"] == pytest.approx(expected.metrics["bbox"], nan_ok=True)
+    assert evaluation.objects_per_class().tolist() == expected.objects_per_class().tolist()
 
 
 PROBLEMS = {

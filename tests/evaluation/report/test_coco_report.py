@@ -108,7 +108,7 @@ def test_rejects_a_folder_without_the_images(tmp_path):
         ('{"annotations": []}', "results.json must be a list of detections, got dict"),
         (
             '[{"image_id": 1, "category_id": 1, "score": 0.5}]',
-            "entry 0: one of the fields .* is required",
+            "results.json: every entry must have one of the fields bbox, segmentation, keypoints$",
         ),
         ('["bbox"]', "entry 0: image_id is missing: the entry is not an object"),
     ],
@@ -118,6 +118,26 @@ def test_rejects_files_without_results(tmp_path, text, message):
     (tmp_path / "results.json").write_text(text)
     with pytest.raises(ValueError, match=message):
         evaluate_all(random_dataset(48)[0], tmp_path / "results.json")
+
+
+@pytest.mark.parametrize("has_mask", [lambda index: index % 2, lambda index: not index % 2], ids=["odd", "even"])
+def test_warns_about_masks_that_only_some_entries_have(has_mask, caplog):
+    ground_truth, results = random_dataset(50, "segm")
+    results = with_boxes(ground_truth, results)
+    for index, entry in enumerate(results):
+        if not has_mask(index):
+            del entry["segmentation"]
+    count = sum("segmentation" in entry for entry in results)
+    assert list(evaluate_all(ground_truth, results).metrics) == ["bbox"]
+    assert f"'segmentation' is in {count} of {len(results)} entries and missing in entry" in caplog.text
+
+
+def test_rejects_results_without_a_field_that_all_entries_have():
+    ground_truth, results = random_dataset(51, "segm")
+    results = with_boxes(ground_truth, results)
+    del results[0]["bbox"], results[1]["segmentation"]
+    with pytest.raises(ValueError, match=r"every entry must have .*'bbox' is in .* and missing in entry 0"):
+        evaluate_all(ground_truth, results)
 
 
 def test_rejects_invalid_entries_of_the_second_task():

@@ -1,4 +1,4 @@
-"""A COCO file as large as ``instances_train2017.json``: the small one's photos again and again under new ids."""
+"""A COCO file as large as `instances_train2017.json`, made by repeating the images of a small one with new ids."""
 
 import json
 from pathlib import Path
@@ -7,10 +7,10 @@ IMAGES, INSTANCES = 118_287, 860_001
 
 
 def write_large_coco(source: Path, target: Path, images: int = IMAGES, instances: int = INSTANCES) -> None:
-    """Repeat a COCO file's images, each with its annotations, until there are so many of both.
+    """Repeat the images of a COCO file with their annotations until both counts are reached.
 
     Args:
-        source: For example ``instances_train2017.json`` of the sample photos.
+        source: For example `instances_train2017.json` of the sample images.
         target: The file to write.
         images: How many images.
         instances: How many annotations; where the repeated images have more, the last ones are left out, where they

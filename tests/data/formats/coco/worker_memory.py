@@ -1,6 +1,6 @@
 """Print the memory of a loader's worker processes, in MB, after every epoch, as JSON.
 
-Arguments: start method, annotation file of COCO's format or ``-`` for a dataset of one record, number of epochs.
+Arguments: start method, annotation file in COCO format or `-` for a dataset of one record, number of epochs.
 """
 
 import json

@@ -113,7 +113,7 @@ def limit_threads(processes: int = 1, environment: Mapping[str, str] = os.enviro
 
 
 def _default_thread_counts() -> set[int]:
-    """Thread counts that torch chooses by itself: the logical or physical cores of the machine or of the mask."""
+    """Default thread counts of torch: the logical or physical cores of the machine or of the mask."""
     counts = {os.cpu_count() or 1}
     if hasattr(os, "sched_getaffinity"):
         counts.add(len(os.sched_getaffinity(0)))

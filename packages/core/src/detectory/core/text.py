@@ -2,7 +2,7 @@
 
 
 def short_repr(value: object, limit: int = 80) -> str:
-    """Return `repr(value)`, cut off after `limit` characters.
+    """Return `repr(value)`, truncated to `limit` characters.
 
     Example:
         >>> short_repr("a" * 9, limit=6)

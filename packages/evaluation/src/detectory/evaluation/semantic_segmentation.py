@@ -189,7 +189,7 @@ def pixel_confusion(prediction: np.ndarray, ground_truth: np.ndarray, num_classe
     Args:
         prediction: (H, W) int64 labels in [0, K].
         ground_truth: (H, W) int64 labels in [0, K].
-        num_classes: The number K of classes; label K stands for no class.
+        num_classes: The number K of classes; label K is ignored.
 
     Returns:
         (K + 1, K + 1) int64.
@@ -263,7 +263,7 @@ def _is_near_another_label(labels: np.ndarray, ratio: float) -> np.ndarray:
     """Whether the square window around each pixel contains several labels or crosses the image border: (H, W) bool.
 
     A window contains one label if its maximum and minimum are equal, so two max-pools (one of the negated labels)
-    decide, each separable into rows and columns. Padding with -1 makes the border a label of its own.
+    decide, each separable into rows and columns. Padding with -1 makes the border a separate label.
     """
     reach = max(round(ratio * math.hypot(*labels.shape)), 1)
     size = 2 * reach + 1

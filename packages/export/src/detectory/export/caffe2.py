@@ -15,7 +15,7 @@ def add_export_config(cfg: Any) -> NoReturn:
     """Raise an error: Caffe2 options no longer exist.
 
     Raises:
-        RuntimeError: Always; the message names the replacement.
+        RuntimeError: If it is called; the message names the replacement.
     """
     raise RuntimeError(f"add_export_config: {_REPLACEMENT}. {type(cfg).__name__} needs no export options")
 
@@ -24,7 +24,7 @@ class Caffe2Tracer:
     """A placeholder that raises an error when instantiated.
 
     Raises:
-        RuntimeError: Always; the message names the replacement.
+        RuntimeError: If it is called; the message names the replacement.
     """
 
     def __init__(self, *_args: Any, **_kwargs: Any) -> None:
@@ -35,7 +35,7 @@ class Caffe2Model:
     """A placeholder that raises an error when instantiated or loaded.
 
     Raises:
-        RuntimeError: Always; the message names the replacement.
+        RuntimeError: If it is called; the message names the replacement.
     """
 
     def __init__(self, *_args: Any, **_kwargs: Any) -> None:
@@ -46,7 +46,7 @@ class Caffe2Model:
         """Raise an error: Caffe2 models cannot be run.
 
         Raises:
-            RuntimeError: Always; the message names the replacement.
+            RuntimeError: If it is called; the message names the replacement.
         """
         raise RuntimeError(f"Caffe2Model.load_protobuf: cannot read {directory}: {_REPLACEMENT}")
 
@@ -55,7 +55,7 @@ class Caffe2RPN:
     """A placeholder that raises an error when instantiated.
 
     Raises:
-        RuntimeError: Always; the message names the replacement.
+        RuntimeError: If it is called; the message names the replacement.
     """
 
     def __init__(self, *_args: Any, **_kwargs: Any) -> None:

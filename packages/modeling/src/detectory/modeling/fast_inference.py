@@ -29,7 +29,7 @@ def optimize_for_inference(
     Args:
         model: A model with a `backbone`, its weights loaded.
         dtype: `torch.float32`, `torch.bfloat16`, or None for the faster of the two on this device. A processor without
-            bfloat16 instructions emulates that type; a warning tells the slowdown.
+            bfloat16 instructions emulates that type; a warning states the slowdown.
         compile: Also compile the backbone on its first call, which takes a minute and a C++ compiler and saves a few
             percent where all images have the same size.
 

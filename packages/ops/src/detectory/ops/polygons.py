@@ -71,7 +71,7 @@ def polygon_sets_to_rles(polygon_sets: Sequence[Sequence[Polygon]], sizes: Seque
         N COCO dicts.
 
     Raises:
-        ValueError: As for `polygons_to_rle`, or if the numbers of sizes and objects differ.
+        ValueError: If the numbers of sizes and objects differ, or an argument is invalid for `polygons_to_rle`.
     """
     function = "polygons_to_rle"
     if len(sizes) != len(polygon_sets):

@@ -291,7 +291,7 @@ class Drawing:
         self.output.canvas.write(text, x, y, size, readable_on_dark(to_rgb(color)), BLACK)
 
     def _write_rotated(self, text: str, x: float, y: float, size: float, color: Color, degrees: float) -> None:
-        """Write on a canvas of its own, rotate that, and blend it in with its middle at (x, y)."""
+        """Write on a separate canvas, rotate it, and blend it with its center at (x, y)."""
         width, height = self._label_size(text, size)
         plate = Canvas(Image.new("RGB", (width, height)))
         plate.write(text, 0, 0, size, readable_on_dark(to_rgb(color)), None)

@@ -17,7 +17,7 @@ def connected_pairs(visible: Mapping[str, Point], rules: Sequence[Any] | None) -
 
 
 def body_midlines(visible: Mapping[str, Point]) -> Iterator[tuple[Point, Point]]:
-    """Yield the lines from a person's nose to the middle of the shoulders, and from there to that of the hips."""
+    """Yield the lines from the nose to the midpoint of the shoulders, and from there to the midpoint of the hips."""
     shoulders = _middle(visible, "left_shoulder", "right_shoulder")
     if shoulders is None:
         return

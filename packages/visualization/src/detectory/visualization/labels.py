@@ -24,8 +24,8 @@ class LabelPlacer:
         """Find a place for a label of `size` (width, height) at a box (x1, y1, x2, y2), its upper left corner first.
 
         Returns:
-            The label's upper left corner, wholly inside the image (cut on the right where the image is narrower
-            than the label), or None where every place would cover labels that stand already.
+            The label's upper left corner, so that the label is inside the image (clipped on the right if the image
+            is narrower than the label), or None if the label would cover earlier labels at every position.
         """
         x1, y1, x2, y2 = (float(v) for v in box)
         w, h = size

@@ -33,7 +33,7 @@ class VideoVisualizer:
     """Draws predictions frame after frame.
 
     An object keeps its colour as long as its box overlaps, by an IoU of 0.5, the box of the same class that it had in
-    one of the last eight frames. Predictions with an `ID` field (a tracker's) are told apart by it.
+    one of the last eight frames. Predictions with an `ID` field (from a tracker) are matched by id instead.
 
     Args:
         metadata: As for `Visualizer`.

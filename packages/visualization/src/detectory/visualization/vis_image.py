@@ -18,7 +18,7 @@ def rgb_array(image: np.ndarray | torch.Tensor | Image.Image) -> np.ndarray:
             [0, 255] of any numeric type (others are clipped), or a PIL image of any mode.
 
     Raises:
-        ValueError: If the shape is none of these.
+        ValueError: If the shape is different.
     """
     if isinstance(image, Image.Image):
         return np.array(image.convert("RGB"))

@@ -41,9 +41,9 @@ _ALPHA = {ColorMode.IMAGE: 0.5, ColorMode.SEGMENTATION: 0.8, ColorMode.IMAGE_BW:
 class Visualizer(Drawing):
     """Draws detections, segmentations and dataset records on one image.
 
-    Colours are the same in every run: instance `i` takes entry `i` of `colormap`, a class without a colour of its
-    own takes the entry of its id. Labels are placed at their object, inside the image; one that has no room without
-    covering others is written smaller or left out.
+    Colours are the same in every run: instance `i` has entry `i` of `colormap`, and a class without a colour in the
+    metadata has the entry of its id. Labels are placed at their object, inside the image. A label that would cover
+    others is drawn smaller or left out.
 
     Args:
         img_rgb: (H, W, 3) RGB in [0, 255]; grayscale and RGBA are accepted too.

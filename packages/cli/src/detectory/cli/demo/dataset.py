@@ -35,8 +35,8 @@ def read_background(name: str) -> np.ndarray:
     """Read a background image from an installed package, (H, W, 3) uint8 RGB.
 
     Raises:
-        ModuleNotFoundError: scikit-image or scikit-learn is not installed; says how to install them.
-        FileNotFoundError: the installed version does not ship the file.
+        ModuleNotFoundError: If scikit-image or scikit-learn is not installed; the message has the install command.
+        FileNotFoundError: If the installed version does not contain the file.
     """
     try:
         import skimage

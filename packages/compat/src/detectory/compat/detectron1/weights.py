@@ -15,7 +15,7 @@ def convert_weights(blobs: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Convert the blobs of a Detectron `.pkl` file.
 
     The returned names are suffixes of our parameter names, as `DetectionCheckpointer` matches them. The checkpointer
-    reads these files by itself, but leaves the anchors of C4 models in Detectron's order.
+    reads these files directly, but leaves the anchors of C4 models in Detectron's order.
 
     Args:
         blobs: Tensors by name, without momentum buffers.

@@ -29,8 +29,8 @@ def from_torchvision(model: nn.Module) -> nn.Module:
     image after NMS instead of before, so NMS may keep a different box of two that overlap at the image border.
 
     Args:
-        model: torchvision's `FasterRCNN`, `MaskRCNN`, `KeypointRCNN` or `RetinaNet` with a ResNet-FPN and the anchors
-            of `fasterrcnn_resnet50_fpn`, `maskrcnn_resnet50_fpn`, `keypointrcnn_resnet50_fpn` or
+        model: A `FasterRCNN`, `MaskRCNN`, `KeypointRCNN` or `RetinaNet` of torchvision with a ResNet-FPN and the
+            anchors of `fasterrcnn_resnet50_fpn`, `maskrcnn_resnet50_fpn`, `keypointrcnn_resnet50_fpn` or
             `retinanet_resnet50_fpn`. Its thresholds and limits are used.
 
     Returns:

@@ -25,7 +25,7 @@ def instantiate(cfg: Any) -> Any:
     Raises:
         ImportError: If a `_target_` does not exist; the message has the node's path and the most similar names.
         TypeError: If `_target_` is not callable or does not accept one of the arguments.
-        Exception: Whatever the target raises; the node's path is appended to the message.
+        Exception: If the target raises it; the path of the node is appended to the message.
     """
     if isinstance(cfg, (DictConfig, Mapping, ListConfig, list, tuple)):
         return _build(cfg, _root_path(cfg))

@@ -17,7 +17,7 @@ class LazyCall:
         target: A class, function or method, its dotted path, or a node that builds the callable.
 
     Raises:
-        TypeError: If `target` is none of these.
+        TypeError: If `target` has another type.
 
     Example:
         >>> import torch

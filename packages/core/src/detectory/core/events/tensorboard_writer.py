@@ -10,7 +10,7 @@ from detectory.core.events.event_writer import EventWriter, new_scalars
 class TensorBoardWriter(EventWriter):
     """Writes scalars, images and histograms to a TensorBoard event file.
 
-    In a resumed run, TensorBoard is told to purge the iterations that are repeated.
+    In a resumed run, the writer makes TensorBoard purge the iterations that are repeated.
 
     Args:
         log_dir: The folder of the event files, created at the first write.

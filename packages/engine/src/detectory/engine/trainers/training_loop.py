@@ -121,7 +121,7 @@ class TrainerBase:
             if self.stop_reason is not None:
                 _logger.info("training stopped after iteration %d: %s", iteration, self.stop_reason)
                 return
-        # `iter == max_iter` tells the hooks' after_train that the training was not interrupted.
+        # In `after_train`, hooks read `iter == max_iter` as a training that was not interrupted.
         self.iter = self.max_iter
 
     def before_train(self) -> None:

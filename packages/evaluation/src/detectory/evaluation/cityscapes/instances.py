@@ -132,7 +132,7 @@ def _match(image: InstanceOverlaps, label: int, threshold: float) -> _Outcome:
         # Of several masks on one instance, the one with the highest score is the true positive.
         true_positives.append(matched[-1:])
         false_positives.append(matched[:-1])
-    # A mask without a match is a false positive, unless most of it lies on void, on groups or on small instances.
+    # A mask without a match is a false positive, unless most of it is on void, on groups or on small instances.
     ignored = image.void[rows] + shared[:, is_group].sum(axis=1) + shared[:, is_small].sum(axis=1)
     is_unmatched = ~is_match.any(axis=1) & (ignored / pixels <= threshold)
     false_positives.append(scores[is_unmatched])
@@ -156,6 +156,6 @@ def _area_under_curve(true_positives: np.ndarray, false_positives: np.ndarray, n
     fp = len(scores) - first - tp
     precision = np.append(tp / (tp + fp), 1.0)
     recall = np.append(tp / (tp + below[first] + num_missed), 0.0)
-    # Each point stands for the recalls half way to its neighbours, as in the official script.
+    # Each point represents the recalls half way to its neighbours, as in the official script.
     neighbours = np.concatenate([recall[:1], recall, [0.0]])
     return float(np.dot(precision, 0.5 * neighbours[:-2] - 0.5 * neighbours[2:]))

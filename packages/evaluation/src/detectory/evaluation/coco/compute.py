@@ -196,6 +196,9 @@ def _evaluate_with_pycocotools(
         index = COCO()
         # pycocotools adds fields to the annotations, hence the copy.
         index.dataset = copy.deepcopy(ground_truth.index.dataset)
+        # pycocotools treats a match with the annotation id 0 as "no match".
+        for number, annotation in enumerate(index.dataset["annotations"], start=1):
+            annotation["id"] = number
         index.createIndex()
         evaluation = COCOeval(index, index.loadRes(selected.to_json()), iou_type)
         _set_parameters(evaluation.params, iou_type, settings, image_ids)

@@ -139,6 +139,7 @@ class COCOEvaluator(DatasetEvaluator):
         if self._output_dir:
             self._write_files(Path(self._output_dir), predictions)
         detections = Detections.concatenate(predictions.values())
+        self._warn_about_partial_columns(predictions)
         tasks = self._tasks or self._available_tasks(detections)
         return results | {task: self._evaluate_task(task, detections, img_ids) for task in tasks}
 
@@ -172,6 +173,17 @@ class COCOEvaluator(DatasetEvaluator):
         has_column = {task: getattr(detections, column) is not None for task, column in _COLUMNS.items()}
         has_column["bbox"] = True
         return [task for task in self.supported_tasks if has_column[task]]
+
+    def _warn_about_partial_columns(self, predictions: Mapping[Any, Detections]) -> None:
+        """Warn about predictions that are not evaluated because some images lack them."""
+        parts = {image: detections for image, detections in predictions.items() if len(detections)}
+        for task, column in _COLUMNS.items():
+            without = [image for image, detections in parts.items() if getattr(detections, column) is None]
+            if 0 < len(without) < len(parts):
+                _logger.warning(
+                    "COCOEvaluator: task %s is not evaluated: %s are missing for %d of %d images, the first is %r",
+                    *(task, column, len(without), len(parts), without[0]),
+                )
 
     def _category_ids(self) -> dict[int, int]:
         """Contiguous class id to dataset category id; without metadata, in the order of the file's category ids."""

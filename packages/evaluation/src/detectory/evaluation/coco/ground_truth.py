@@ -16,14 +16,14 @@ from detectory.structures.records import DatasetRecord
 
 _REQUIRED_FIELDS = {
     "images": ("id",),
-    "annotations": ("id", "image_id", "category_id", "bbox"),
+    "annotations": ("image_id", "category_id", "bbox"),
     "categories": ("id",),
 }
 # The fields that COCO and LVIS metrics depend on. All others may have any content.
 _METRIC_FIELDS = {
     "images": {"id", "file_name", "height", "width", "neg_category_ids", "not_exhaustive_category_ids"},
     "annotations": {
-        *("id", "image_id", "category_id", "bbox", "area", "iscrowd"),
+        *("image_id", "category_id", "bbox", "area", "iscrowd"),
         *("segmentation", "keypoints", "num_keypoints"),
     },
     "categories": {"id", "name", "frequency"},
@@ -34,10 +34,11 @@ class CocoGroundTruth:
     """Images, categories and annotations of a dataset.
 
     Args:
-        source: Path or content of a COCO annotation file. Image ids may be strings instead of integers.
+        source: Path or content of a COCO annotation file. Image ids may be strings instead of integers. Annotation ids
+            may be missing, repeated or of any type: metrics do not depend on them.
 
     Attributes:
-        index: The dataset as a hotcoco object, in which every image id is an integer.
+        index: The dataset as a hotcoco object, in which every image id is an integer and every annotation id is unique.
         integer_ids: Image id to the integer that replaces it in `index`. None if the image ids are integers already.
         name: Path of the file, or "the annotations".
 
@@ -102,9 +103,11 @@ class CocoGroundTruth:
             index = hotcoco.COCO(str(path))
         except ValueError:
             return self._index_of_dataset()
-        if not (index.get_img_ids() and index.get_cat_ids() and index.get_ann_ids()):
+        annotation_ids = index.get_ann_ids()
+        if not (index.get_img_ids() and index.get_cat_ids() and annotation_ids):
             self.check()  # hotcoco reads any JSON object as an empty dataset
-        return index
+        # hotcoco reads a missing id as 0, and finds only the last annotation of several with the same id.
+        return index if len(set(annotation_ids)) == len(annotation_ids) else self._index_of_dataset()
 
     def _index_of_dataset(self) -> hotcoco.COCO:
         self.check()
@@ -148,12 +151,13 @@ def _integer_ids(dataset: Mapping[str, Any]) -> dict[Any, int] | None:
 
 
 def _for_hotcoco(dataset: Mapping[str, Any], integer_ids: Mapping[Any, int] | None) -> dict[str, Any]:
-    """The part of a dataset that metrics depend on, with integer image ids and upright boxes."""
+    """The part of a dataset that metrics depend on, with integer image ids, new annotation ids and upright boxes."""
     reduced = {
         key: [{field: entry[field] for field in entry.keys() & fields} for entry in dataset[key]]
         for key, fields in _METRIC_FIELDS.items()
     }
-    for annotation in reduced["annotations"]:
+    for number, annotation in enumerate(reduced["annotations"], start=1):
+        annotation["id"] = number
         annotation["bbox"] = _upright(annotation["bbox"])
     if integer_ids is not None:
         for image in reduced["images"]:

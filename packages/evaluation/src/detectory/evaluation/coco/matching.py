@@ -197,7 +197,7 @@ def match_groups(
 
     Args:
         groups: The groups.
-        ious: Flat float64, the (detections, objects) matrices of all groups, one after the other.
+        ious: Flat float64, the (detections, objects) matrices of all groups, concatenated.
         iou_thresholds: The T thresholds.
         area_ranges: (minimum, maximum) area of each of the A ranges.
         detection_areas: (D,) areas of the detections, in the order of the groups.

@@ -1,6 +1,6 @@
 """COCO metrics of rotated boxes, by rotated IoU.
 
-The angle has no metric of its own: it counts only through the IoU.
+The angle has no separate metric and only affects the IoU.
 """
 
 from collections.abc import Sequence
@@ -84,7 +84,7 @@ def grouped_rotated_iou(
         groups: The groups.
 
     Returns:
-        Flat float64, the (detections, objects) matrices of all groups, one after the other.
+        Flat float64, the (detections, objects) matrices of all groups, concatenated.
     """
     matrices = [np.zeros(0)]
     for g in range(len(groups.categories)):

@@ -1,5 +1,6 @@
 """Complete evaluation of COCO results: metrics of every task and an error analysis."""
 
+import logging
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +17,8 @@ from detectory.evaluation.coco.results_file import RESULT_FIELDS, load_results
 from detectory.evaluation.detections import Detections
 
 from .error_analysis import ErrorAnalysis, best_f1_threshold, find_errors
+
+_logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -68,11 +71,12 @@ def evaluate_all(
     Args:
         annotations: Path or content of a COCO annotation file.
         results: Path or content of a COCO results file.
-        tasks: Any of "bbox", "segm" and "keypoints". None: every task that the first entry has a field for.
+        tasks: Any of "bbox", "segm" and "keypoints". None: every task that all entries have a field for; a warning
+            names the tasks that only some entries have a field for.
         settings: Thresholds, area ranges and limits. None: COCO's.
 
     Raises:
-        ValueError: If a file is invalid, as in `evaluate_coco_results`, or the first entry has no field of any task.
+        ValueError: If a file is invalid, as in `evaluate_coco_results`, or no task has a field in all entries.
     """
     ground_truth = CocoGroundTruth(annotations)
     entries, name = results, "results"
@@ -94,11 +98,24 @@ def evaluate_all(
 
 
 def _tasks_of(entries: Any, name: str) -> list[str]:
-    """Tasks that the first entry has a field for."""
-    if not isinstance(entries, Sequence) or not entries or not isinstance(entries[0], Mapping):
+    """Tasks that every entry has a field for."""
+    if not isinstance(entries, Sequence) or not entries or not all(isinstance(entry, Mapping) for entry in entries):
         return ["bbox"]  # no results, or invalid ones: `load_results` raises the error
-    tasks = [task for task, field in RESULT_FIELDS.items() if field in entries[0]]
+    counts = {field: sum(field in entry for entry in entries) for field in RESULT_FIELDS.values()}
+    tasks = [task for task, field in RESULT_FIELDS.items() if counts[field] == len(entries)]
+    partial = [
+        f"{field!r} is in {count} of {len(entries)} entries and missing in entry {_first_without(entries, field)}"
+        for field, count in counts.items()
+        if 0 < count < len(entries)
+    ]
+    if tasks and partial:
+        _logger.warning("%s: tasks with missing fields are not evaluated: %s", name, "; ".join(partial))
     if not tasks:
         fields = ", ".join(RESULT_FIELDS.values())
-        raise ValueError(f"evaluate_all: {name}: entry 0: one of the fields {fields} is required")
+        details = f". {'; '.join(partial)}" if partial else ""
+        raise ValueError(f"evaluate_all: {name}: every entry must have one of the fields {fields}{details}")
     return tasks
+
+
+def _first_without(entries: Sequence[Mapping[str, Any]], field: str) -> int:
+    return next(index for index, entry in enumerate(entries) if field not in entry)

@@ -61,7 +61,7 @@ def grouped_iou(groups: CocoGroups, objects: CocoObjects, shapes: Shapes) -> np.
     """Compute the IoU of all pairs in the same group.
 
     Returns:
-        Flat float64, the (detections, objects) matrices of all groups, one after the other.
+        Flat float64, the (detections, objects) matrices of all groups, concatenated.
     """
     starts = torch.from_numpy(groups.detection_starts), torch.from_numpy(groups.object_starts)
     crowd = torch.from_numpy(objects.crowd[groups.objects])

@@ -45,8 +45,8 @@ class NaiveSyncBatchNorm(BatchNorm2d):
     One process alone behaves as `nn.BatchNorm2d`.
 
     Args:
-        stats_mode: `""` gives every process the same weight and refuses empty batches; `"N"` weights
-            a process by its number of images, an empty batch counts nothing.
+        stats_mode: `""` weights all processes equally and rejects empty batches; `"N"` weights a process by its
+            number of images, so that an empty batch has no effect.
     """
 
     def __init__(self, *args: Any, stats_mode: str = "", **kwargs: Any) -> None:
@@ -146,7 +146,7 @@ def get_norm(norm: NormSpec, out_channels: int) -> nn.Module | None:
         The layer, or `None` where none is wanted.
 
     Raises:
-        ValueError: for an unknown name.
+        ValueError: If the name is unknown.
     """
     if norm is None or norm == "":
         return None

@@ -30,7 +30,7 @@ def configurable(init_func: Call | None = None, *, from_config: Call | None = No
     Raises:
         TypeError: If the decorator is applied to anything else, or `from_config` is not a function whose first argument
             is `cfg`.
-        AttributeError: On every call, if the class has no `from_config`.
+        AttributeError: If the class has no `from_config`; raised on every call.
 
     Example:
         >>> class Head:

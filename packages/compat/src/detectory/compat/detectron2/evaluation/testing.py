@@ -17,7 +17,7 @@ def verify_results(cfg: CfgNode, results: Mapping[str, Any]) -> bool:
         True if all expectations are met.
 
     Raises:
-        SystemExit: With code 1 if an expectation is not met, so that accuracy tests fail.
+        SystemExit: If an expectation is not met (with code 1, so that accuracy tests fail).
     """
     if not native.verify_results(cfg.TEST.EXPECTED_RESULTS, results):
         raise SystemExit(1)

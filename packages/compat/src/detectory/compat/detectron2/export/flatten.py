@@ -31,7 +31,7 @@ class TracingAdapter(native.TracingAdapter):
     """A `TracingAdapter` that with `allow_non_tensor` only accepts the tensors it was created with.
 
     Raises:
-        ValueError: On a call with other tensors than `flattened_inputs`, if `allow_non_tensor` is set.
+        ValueError: If `allow_non_tensor` is set and a call passes tensors other than `flattened_inputs`.
     """
 
     def forward(self, *args: Tensor) -> tuple[Tensor, ...]:

@@ -168,7 +168,7 @@ def _source_of(name: str, types: Mapping[str, str]) -> str:
 
 
 def _empty(name: str, like: str, types: Mapping[str, str]) -> str:
-    """Return a constructor call without fields; scripted code cannot use default arguments of its own class."""
+    """Return a constructor call without fields; the scripted class cannot use its default arguments in its body."""
     return f"{name}({', '.join([f'{like}.image_size', *('None' for _ in types)])})"
 
 

@@ -309,8 +309,8 @@ class ScriptableRCNN(nn.Module):
 
 def normalized_batch(inputs: list[dict[str, Tensor]], mean: Tensor, std: Tensor, divisibility: int) -> ImageList:
     """Normalise the images of a batch and pad them to one size."""
-    pictures = [(item["image"].to(mean.device) - mean) / std for item in inputs]
-    return ImageList.from_tensors(pictures, divisibility)
+    images = [(item["image"].to(mean.device) - mean) / std for item in inputs]
+    return ImageList.from_tensors(images, divisibility)
 
 
 def transform_parameters(transform: object, name: str) -> tuple[list[float], float]:

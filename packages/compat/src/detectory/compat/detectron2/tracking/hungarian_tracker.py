@@ -29,6 +29,6 @@ class BaseHungarianTracker(native.BaseHungarianTracker):
         """Return the cost of each pair.
 
         Raises:
-            NotImplementedError: Always; subclasses override the method.
+            NotImplementedError: If a subclass does not override the method.
         """
         raise NotImplementedError(f"{type(self).__name__} must define build_cost_matrix")

@@ -114,7 +114,8 @@ def annotation_problems(
         categories: The category ids of the file.
     """
     place = f"annotation {annotation['id']}" if is_id(annotation.get("id")) else f"annotations[{index}]"
-    if "id" in annotation and not is_id(annotation["id"]):
+    # Neither training nor evaluation needs ids of annotations, so null counts as missing.
+    if annotation.get("id") is not None and not is_id(annotation["id"]):
         yield Problem(file, place, "id", f"must be an integer or a string, got {short_repr(annotation['id'])}")
     image_id, category = annotation.get("image_id"), annotation.get("category_id")
     image = images.get(image_id) if is_id(image_id) else None

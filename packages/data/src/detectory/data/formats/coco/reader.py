@@ -123,7 +123,7 @@ def _valid_annotations(
     seen = set()
     for index, annotation in enumerate(content["annotations"]):
         problems = list(annotation_problems(annotation, file, index, images, categories))
-        if not problems and "id" in annotation:
+        if not problems and annotation.get("id") is not None:
             if annotation["id"] in seen:
                 problems = [Problem(file, f"annotation {annotation['id']}", "id", "duplicate id")]
             seen.add(annotation["id"])

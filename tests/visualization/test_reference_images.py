@@ -1,4 +1,4 @@
-"""Pictures look as those that a person has looked at: structural similarity to the references."""
+"""Structural similarity of drawn scenes to reference images that were checked visually."""
 
 import json
 
@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from .scenes import FOLDER, SCENES, drawn, picture
+from .scenes import FOLDER, SCENES, base_image, drawn
 
-#: Below it a label that moved, a colour that changed or a border that is missing shows.
-_LEAST_SIMILARITY = 0.985
+#: A moved label, a changed color or a missing border lowers the similarity below this value.
+_MIN_SIMILARITY = 0.985
 _WINDOW = 7
 
 
 def similarity(one, other):
-    """Mean structural similarity of two pictures (H, W, 3) in [0, 255].
+    """Return the mean structural similarity of two images (H, W, 3) in [0, 255].
 
     Source: Wang et al., "Image Quality Assessment: From Error Visibility to Structural Similarity", 2004, equation 13,
     with square windows, over the three channels.
@@ -40,20 +40,20 @@ def _windows(values):
 @pytest.mark.parametrize("name", SCENES)
 def test_a_scene_looks_as_its_reference(name):
     reference = np.asarray(Image.open(FOLDER / f"{name}.png").convert("RGB"))
-    found = drawn(name)
-    assert found.shape == reference.shape
-    assert similarity(found, reference) > _LEAST_SIMILARITY
+    image = drawn(name)
+    assert image.shape == reference.shape
+    assert similarity(image, reference) > _MIN_SIMILARITY
 
 
 @pytest.mark.parametrize("name", SCENES)
-def test_no_reference_is_the_bare_picture(name):
-    reference = np.asarray(Image.open(FOLDER / f"{name}.png").convert("RGB").resize(picture().shape[1::-1]))
-    assert similarity(reference, picture()) < _LEAST_SIMILARITY
+def test_every_reference_differs_from_the_base_image(name):
+    reference = np.asarray(Image.open(FOLDER / f"{name}.png").convert("RGB").resize(base_image().shape[1::-1]))
+    assert similarity(reference, base_image()) < _MIN_SIMILARITY
 
 
 def test_the_measure_sees_a_box_that_moved_by_three_pixels():
     moved = np.roll(drawn("primitives"), 3, axis=1)
-    assert similarity(moved, drawn("primitives")) < _LEAST_SIMILARITY
+    assert similarity(moved, drawn("primitives")) < _MIN_SIMILARITY
 
 
 def test_every_documented_method_is_in_a_scene(golden):
