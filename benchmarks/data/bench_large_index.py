@@ -57,7 +57,7 @@ def test_load_annotations_of_118287_images(benchmark, large, implementation):
 
 @pytest.mark.parametrize("implementation", ["detectory", "json.load alone"])
 def test_load_annotations_of_118287_images_for_the_first_time(benchmark, large, implementation):
-    """The index is built: parsed, checked, written. Each in a process of its own, whose highest memory is told too."""
+    """Build the index (parse, check, write). Each runs in a separate process, and its peak memory is reported too."""
     benchmark.group = "load the annotations of 118,287 images for the first time"
     code = {
         "detectory": f"build_index({str(large)!r})",

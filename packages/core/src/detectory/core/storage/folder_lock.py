@@ -44,8 +44,8 @@ class FolderLock:
         folder: An existing folder.
 
     Raises:
-        FolderInUseError: On entering, if another process holds the lock; the message names the holder.
-        OSError: On entering, if the folder is not writable.
+        FolderInUseError: If another process holds the lock on entry; the message names the process.
+        OSError: If the folder is not writable on entry.
 
     Example:
         >>> import tempfile
