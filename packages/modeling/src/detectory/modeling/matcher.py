@@ -25,7 +25,7 @@ class Matcher:
 
     def __init__(self, thresholds: list[float], labels: list[int], allow_low_quality_matches: bool = False) -> None:
         if not torch.jit.is_scripting():
-            _check(thresholds, labels)
+            check_thresholds_and_labels(thresholds, labels)
         self.thresholds = [-float("inf")] + list(thresholds) + [float("inf")]  # noqa: RUF005 - TorchScript cannot unpack lists
         self.labels = list(labels)
         self.allow_low_quality_matches = allow_low_quality_matches
@@ -64,7 +64,7 @@ class Matcher:
         return matches, match_labels
 
 
-def _check(thresholds: list[float], labels: list[int]) -> None:
+def check_thresholds_and_labels(thresholds: list[float], labels: list[int]) -> None:
     """Raise a ValueError if the thresholds or labels of a `Matcher` are invalid."""
     if not thresholds or thresholds[0] <= 0 or sorted(thresholds) != list(thresholds):
         raise ValueError(f"Matcher: thresholds must be positive and ascending, got {list(thresholds)}")

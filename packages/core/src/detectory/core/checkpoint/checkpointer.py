@@ -138,7 +138,7 @@ class Checkpointer:
         content = self._load_file(path)
         if isinstance(content.get("model"), MutableMapping):
             strip_wrapper_prefixes(content["model"], self.model.state_dict())
-        self.last_report = self._load_model(content, path)
+        self.last_report = self._restore_model(content, path)
         self._log_report(self.last_report, path)
         for key in list(self.checkpointables) if checkpointables is None else checkpointables:
             if key not in self.checkpointables:
@@ -206,6 +206,9 @@ class Checkpointer:
 
     def _local_path(self, path: str) -> Any:
         return local_path(path) if self.path_manager is None else self.path_manager.get_local_path(path)
+
+    def _restore_model(self, content: dict[str, Any], path: str) -> LoadReport:
+        return self._load_model(content, path)
 
     def _load_model(self, content: dict[str, Any], path: str) -> LoadReport:
         return load_into(self.model, as_tensors(content.pop("model"), f"checkpoint {path}"))

@@ -34,13 +34,13 @@ class CommonMetricPrinter(EventWriter):
         storage = get_event_storage()
         if storage.iter == self._max_iter:
             return
-        seconds_left = self._seconds_left(storage)
-        parts = [] if seconds_left is None else [f"eta: {datetime.timedelta(seconds=int(seconds_left))}"]
+        eta = self._get_eta(storage)
+        parts = [] if eta is None else [f"eta: {eta}"]
         parts.append(f"iter: {storage.iter}")
         parts += [
             f"{name}: {history.median(storage.count_samples(name, self._window_size)):.4g}"
             for name, history in storage.histories().items()
-            if "loss" in name
+            if "loss" in name or "[metric]" in name
         ]
         parts += [
             f"{name}: {storage.history(name).avg(storage.count_samples(name, self._window_size)):.4f}"
@@ -52,6 +52,11 @@ class CommonMetricPrinter(EventWriter):
         if torch.cuda.is_available():
             parts.append(f"max_mem: {torch.cuda.max_memory_allocated() / 2**20:.0f}M")
         self.logger.info("%s", "  ".join(parts))
+
+    def _get_eta(self, storage: EventStorage) -> str | None:
+        """Return the estimated remaining time, None if it is unknown."""
+        seconds = self._seconds_left(storage)
+        return None if seconds is None else str(datetime.timedelta(seconds=int(seconds)))
 
     def _seconds_left(self, storage: EventStorage) -> float | None:
         if self._max_iter is None:

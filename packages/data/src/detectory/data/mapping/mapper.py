@@ -101,9 +101,13 @@ class DatasetMapper:
             record.pop("annotations", None)
             record.pop("sem_seg", None)
         elif "annotations" in record:
-            annotations = self._transformed_annotations(record, transforms, image_shape)
-            record["instances"] = self._instances(record, annotations, image_shape)
+            self._transform_annotations(record, transforms, image_shape)
         return record
+
+    def _transform_annotations(self, record: Any, transforms: TransformList, image_shape: tuple[int, int]) -> None:
+        """Replace the annotations of a record by transformed `instances`."""
+        annotations = self._transformed_annotations(record, transforms, image_shape)
+        record["instances"] = self._instances(record, annotations, image_shape)
 
     def _transformed_annotations(
         self, record: DatasetRecord, transforms: TransformList, image_shape: tuple[int, int]

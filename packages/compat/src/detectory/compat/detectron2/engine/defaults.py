@@ -22,6 +22,7 @@ from detectory.compat.detectron2.data import (
 )
 from detectory.compat.detectron2.data import transforms as T
 from detectory.compat.detectron2.engine import hooks
+from detectory.compat.detectron2.engine.train_loop import AMPTrainer, SimpleTrainer, TrainerBase
 from detectory.compat.detectron2.engine.worker_scaling import auto_scale_workers
 from detectory.compat.detectron2.evaluation.testing import verify_results
 from detectory.compat.detectron2.modeling import build_model
@@ -29,16 +30,22 @@ from detectory.compat.detectron2.solver import build_lr_scheduler, build_optimiz
 from detectory.compat.detectron2.utils import comm
 from detectory.compat.detectron2.utils.collect_env import collect_env_info
 from detectory.compat.detectron2.utils.env import seed_all_rng
+from detectory.compat.detectron2.utils.events import CommonMetricPrinter, JSONWriter, TensorboardXWriter
 from detectory.compat.detectron2.utils.file_io import PathManager
 from detectory.compat.detectron2.utils.logger import setup_logger
 from detectory.core.storage import atomic_write
-from detectory.engine import AMPTrainer, SimpleTrainer, TrainerBase, create_ddp_model, default_writers
+from detectory.engine import create_ddp_model, default_writers
 from detectory.evaluation import DatasetEvaluator, inference_on_dataset, print_csv_format
 from detectory.structures.records import ModelOutput
 
 __all__ = [
+    "CommonMetricPrinter",
     "DefaultPredictor",
     "DefaultTrainer",
+    "JSONWriter",
+    "TensorboardXWriter",
+    "_highlight",
+    "_try_get_key",
     "create_ddp_model",
     "default_argument_parser",
     "default_setup",
@@ -118,6 +125,34 @@ def _setting(cfg: Any, *keys: str, default: Any) -> Any:
         elif (value := OmegaConf.select(cfg, key, default=None)) is not None:
             return value
     return default
+
+
+def _try_get_key(cfg: CfgNode | DictConfig, *keys: str, default: Any = None) -> Any:
+    """Return the first of the dotted `keys` that a config of either type contains."""
+    tree = OmegaConf.create(cfg.dump()) if isinstance(cfg, CfgNode) else cfg
+    for key in keys:
+        missing = object()
+        value = OmegaConf.select(tree, key, default=missing)
+        if value is not missing:
+            return value
+    return default
+
+
+def _highlight(code: str, filename: str) -> str:
+    """Return source code coloured for a terminal if Pygments is installed, else unchanged.
+
+    Args:
+        code: The source code.
+        filename: File name, whose suffix selects the language.
+    """
+    try:
+        from pygments import highlight
+        from pygments.formatters import Terminal256Formatter
+        from pygments.lexers import Python3Lexer, YamlLexer
+    except ImportError:
+        return code
+    lexer = Python3Lexer() if filename.endswith(".py") else YamlLexer()
+    return highlight(code, lexer, Terminal256Formatter(style="monokai"))
 
 
 class DefaultPredictor:

@@ -1,18 +1,20 @@
 """Hooks under Detectron2's module path."""
 
+import math
 import os
+from collections.abc import Callable
+from typing import Any
 
+from detectory.compat.detectron2.checkpoint import Checkpointer
 from detectory.compat.detectron2.utils import comm
 from detectory.compat.detectron2.utils.file_io import PathManager
 from detectory.compat.fvcore.common.timer import Timer
-from detectory.core.checkpoint import Checkpointer
 from detectory.core.events import EventStorage, EventWriter
 from detectory.engine import HookBase
 from detectory.engine import hooks as native
 from detectory.engine.hooks import (
     AutogradProfiler,
     CallbackHook,
-    EvalHook,
     IterationTimer,
     LRScheduler,
     PeriodicCheckpointer,
@@ -56,3 +58,36 @@ class BestCheckpointer(native.BestCheckpointer):
         self._checkpointer.save(self._prefix, iteration=iteration)
         if last:
             self._checkpointer.tag_last_checkpoint(os.path.basename(last))
+
+    def _check(self) -> None:
+        self._best_checking()
+
+    def _best_checking(self) -> None:
+        """Save a checkpoint if the metric is the best so far."""
+        super()._check()
+
+    def _update_best(self, val: float, iteration: int) -> bool:
+        """Remember a metric value; return False for NaN and infinite values."""
+        if not math.isfinite(val):
+            return False
+        self.best_metric, self.best_iter = val, iteration
+        return True
+
+
+class EvalHook(native.EvalHook):
+    """`detectory.engine.hooks.EvalHook` that evaluates in `_do_eval`, which projects override."""
+
+    @property
+    def _func(self) -> Callable[[], Any]:
+        return self._function
+
+    @property
+    def _eval_after_train(self) -> bool:
+        return self._after_train
+
+    def _evaluate(self) -> None:
+        self._do_eval()
+
+    def _do_eval(self) -> None:
+        """Evaluate and write the metrics to the event storage."""
+        super()._evaluate()

@@ -1,5 +1,80 @@
-"""Trainers that do not need a config, under Detectron2's module path."""
+"""Trainers that do not need a config, under Detectron2's module path, with the methods that projects override."""
 
-from detectory.engine import AMPTrainer, HookBase, SimpleTrainer, TrainerBase
+from collections.abc import Iterator, Mapping
+from typing import Any
 
-__all__ = ["AMPTrainer", "HookBase", "SimpleTrainer", "TrainerBase"]
+import torch
+
+from detectory import engine as native
+from detectory.compat.detectron2.utils import comm
+from detectory.compat.detectron2.utils.events import EventStorage, get_event_storage
+from detectory.compat.detectron2.utils.logger import _log_api_usage
+from detectory.engine import HookBase, TrainerBase
+
+__all__ = [
+    "AMPTrainer",
+    "EventStorage",
+    "HookBase",
+    "SimpleTrainer",
+    "TrainerBase",
+    "_log_api_usage",
+    "comm",
+    "get_event_storage",
+]
+
+
+class SimpleTrainer(native.SimpleTrainer):
+    """`detectory.engine.SimpleTrainer` that reads batches from `_data_loader_iter` and calls `_write_metrics`."""
+
+    @property
+    def _data_loader_iter(self) -> Iterator[Any]:
+        """Iterator over the data loader, created on first access."""
+        if self._iterator is None:
+            self._iterator = iter(self.data_loader)
+        return self._iterator
+
+    @_data_loader_iter.setter
+    def _data_loader_iter(self, iterator: Iterator[Any]) -> None:
+        self._iterator = iterator
+
+    def next_batch(self) -> Any:
+        """Return the next batch.
+
+        Raises:
+            RuntimeError: If the data loader ends; training needs an infinite one.
+        """
+        try:
+            self.last_batch = next(self._data_loader_iter)
+        except StopIteration as error:
+            raise RuntimeError(
+                f"{type(self).__name__}: data_loader must be infinite, it ended in iteration {self.iter}"
+            ) from error
+        return self.last_batch
+
+    def _put_metrics(self, loss_dict: Mapping[str, torch.Tensor], data_time: float) -> None:
+        if type(self)._write_metrics is SimpleTrainer._write_metrics:
+            super()._put_metrics(loss_dict, data_time)
+        else:
+            self._write_metrics(loss_dict, data_time)
+
+    def _write_metrics(
+        self, loss_dict: Mapping[str, torch.Tensor], data_time: float, prefix: str = "", iter: int | None = None
+    ) -> None:
+        """Write the losses to the event storage every `gather_metric_period` iterations.
+
+        Args:
+            loss_dict: Scalar losses.
+            data_time: Seconds spent waiting for data.
+            prefix: Prefix of `total_loss`.
+            iter: Iteration; the current one by default.
+
+        Raises:
+            FloatingPointError: If a loss is NaN or infinite.
+        """
+        iteration = self.iter if iter is None else iter
+        if (iteration + 1) % self.gather_metric_period == 0:
+            self.write_metrics(loss_dict, data_time, iteration, prefix)
+
+
+class AMPTrainer(SimpleTrainer, native.AMPTrainer):
+    """`detectory.engine.AMPTrainer` that reads batches from `_data_loader_iter` and calls `_write_metrics`."""

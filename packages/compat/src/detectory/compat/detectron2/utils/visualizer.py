@@ -1,5 +1,7 @@
 """Visualization under Detectron2's module path."""
 
+import logging
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,8 +21,10 @@ from detectory.visualization.visualizer import _OFF_WHITE
 __all__ = [
     "_BLACK",
     "_KEYPOINT_THRESHOLD",
+    "_LARGE_MASK_AREA_THRESH",
     "_OFF_WHITE",
     "_RED",
+    "_SMALL_OBJECT_AREA_THRESH",
     "BitMasks",
     "BoxMode",
     "Boxes",
@@ -33,10 +37,16 @@ __all__ = [
     "RotatedBoxes",
     "VisImage",
     "Visualizer",
+    "_PanopticPrediction",
     "_create_text_labels",
+    "logger",
     "random_color",
 ]
 
+logger = logging.getLogger(__name__)
+
+_SMALL_OBJECT_AREA_THRESH = 1000  # square pixels
+_LARGE_MASK_AREA_THRESH = 120000  # square pixels
 _KEYPOINT_THRESHOLD = 0.05
 _BLACK: Rgb = (0.0, 0.0, 0.0)
 _RED: Rgb = (1.0, 0.0, 0.0)
@@ -98,3 +108,49 @@ class Visualizer(native.Visualizer):
 def _array(values: Any) -> np.ndarray:
     values = getattr(values, "tensor", values)
     return values.detach().cpu().numpy() if isinstance(values, torch.Tensor) else np.asarray(values)
+
+
+class _PanopticPrediction:
+    """Segments of a panoptic prediction.
+
+    Args:
+        panoptic_seg: Segment ids `(H, W)`.
+        segments_info: Dictionaries with `id`, `isthing` and `category_id`; by default ids are
+            `category_id * label_divisor + instance`.
+        metadata: Metadata of the dataset, needed without `segments_info`.
+    """
+
+    def __init__(
+        self,
+        panoptic_seg: torch.Tensor,
+        segments_info: Sequence[dict[str, Any]] | None,
+        metadata: Any = None,
+    ) -> None:
+        ids = panoptic_seg.cpu().numpy()
+        if segments_info is None:
+            things = metadata.thing_dataset_id_to_contiguous_id.values()
+            classes = {int(i): int(i) // metadata.label_divisor for i in np.unique(ids) if i != -1}
+            segments_info = [{"id": i, "category_id": c, "isthing": c in things} for i, c in classes.items()]
+        self._seg = ids
+        self._segments = {segment["id"]: segment for segment in segments_info}
+        present, areas = np.unique(ids, return_counts=True)
+        # In descending order of their area, so that small segments are drawn on top.
+        self._ids = [int(present[i]) for i in np.argsort(-areas, kind="stable") if int(present[i]) in self._segments]
+
+    def non_empty_mask(self) -> np.ndarray:
+        """Return the pixels `(H, W)` that belong to a segment."""
+        return np.isin(self._seg, self._ids)
+
+    def semantic_masks(self) -> Iterator[tuple[np.ndarray, dict[str, Any]]]:
+        """Yield mask and description of every stuff segment."""
+        return self._masks(is_thing=False)
+
+    def instance_masks(self) -> Iterator[tuple[np.ndarray, dict[str, Any]]]:
+        """Yield mask and description of every thing segment."""
+        return self._masks(is_thing=True)
+
+    def _masks(self, is_thing: bool) -> Iterator[tuple[np.ndarray, dict[str, Any]]]:
+        for segment_id in self._ids:
+            segment = self._segments[segment_id]
+            if bool(segment["isthing"]) == is_thing:
+                yield self._seg == segment_id, segment

@@ -2,10 +2,11 @@
 
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
 from detectory.compat.detectron2.config import CfgNode, configurable
 from detectory.compat.detectron2.data.detection_utils import convert_image_to_rgb
+from detectory.compat.detectron2.layers import move_device_like
 from detectory.compat.detectron2.modeling.backbone import Backbone
 from detectory.compat.detectron2.modeling.backbone.build import build_backbone
 from detectory.compat.detectron2.modeling.meta_arch.build import META_ARCH_REGISTRY
@@ -45,6 +46,10 @@ class GeneralizedRCNN(native.GeneralizedRCNN):
         """Return the scriptable equivalent of this class; subclasses are scripted as they are."""
         return ScriptableRCNN(self) if type(self) is GeneralizedRCNN else self
 
+    def _move_to_current_device(self, x: Tensor) -> Tensor:
+        """Move a tensor to the device of the model."""
+        return move_device_like(x, self.pixel_mean)
+
     @classmethod
     def from_config(cls, cfg: CfgNode) -> dict[str, Any]:
         """Build the parts named by the config."""
@@ -66,6 +71,10 @@ class ProposalNetwork(native.ProposalNetwork):
     """`detectory.modeling.meta_arch.ProposalNetwork` that can also be built from a config."""
 
     __init__ = configurable(native.ProposalNetwork.__init__)
+
+    def _move_to_current_device(self, x: Tensor) -> Tensor:
+        """Move a tensor to the device of the model."""
+        return move_device_like(x, self.pixel_mean)
 
     @classmethod
     def from_config(cls, cfg: CfgNode) -> dict[str, Any]:

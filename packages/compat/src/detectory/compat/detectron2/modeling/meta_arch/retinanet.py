@@ -2,18 +2,18 @@
 
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
 from detectory.compat.detectron2.config import CfgNode, configurable
-from detectory.compat.detectron2.layers import ShapeSpec
+from detectory.compat.detectron2.layers import ShapeSpec, move_device_like
 from detectory.compat.detectron2.modeling.anchor_generator import build_anchor_generator
 from detectory.compat.detectron2.modeling.backbone.build import build_backbone
+from detectory.compat.detectron2.modeling.matcher import Matcher
 from detectory.compat.detectron2.modeling.meta_arch.build import META_ARCH_REGISTRY
 from detectory.compat.detectron2.modeling.meta_arch.dense_detector import DenseDetector, permute_to_N_HWA_K
 from detectory.compat.detectron2.modeling.scriptable_dense import ScriptableRetinaNet, ScriptableRetinaNetHead
 from detectory.modeling import meta_arch as native
 from detectory.modeling.box_regression import Box2BoxTransform
-from detectory.modeling.matcher import Matcher
 
 __all__ = [
     "META_ARCH_REGISTRY",
@@ -65,6 +65,10 @@ class RetinaNet(native.RetinaNet):
     def __prepare_scriptable__(self) -> nn.Module:
         """Return the scriptable equivalent of this class; subclasses are scripted as they are."""
         return ScriptableRetinaNet(self) if type(self) is RetinaNet else self
+
+    def _move_to_current_device(self, x: Tensor) -> Tensor:
+        """Move a tensor to the device of the model."""
+        return move_device_like(x, self.pixel_mean)
 
     @classmethod
     def from_config(cls, cfg: CfgNode) -> dict[str, Any]:

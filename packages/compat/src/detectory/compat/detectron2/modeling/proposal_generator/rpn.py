@@ -1,13 +1,16 @@
 """Region proposal network and heads."""
 
+from collections.abc import Sequence
 from typing import Any
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 from detectory.compat.detectron2.config import CfgNode, configurable
 from detectory.compat.detectron2.layers import ShapeSpec
 from detectory.compat.detectron2.modeling.anchor_generator import build_anchor_generator
 from detectory.compat.detectron2.modeling.box_regression import _dense_box_regression_loss
+from detectory.compat.detectron2.modeling.matcher import Matcher
 from detectory.compat.detectron2.modeling.proposal_generator.build import PROPOSAL_GENERATOR_REGISTRY
 from detectory.compat.detectron2.modeling.proposal_generator.proposal_utils import find_top_rpn_proposals
 from detectory.compat.detectron2.modeling.sampling import subsample_labels
@@ -15,7 +18,7 @@ from detectory.compat.detectron2.modeling.scriptable import ScriptableRPN
 from detectory.compat.detectron2.utils.registry import Registry
 from detectory.modeling import proposal_generator as native
 from detectory.modeling.box_regression import Box2BoxTransform
-from detectory.modeling.matcher import Matcher
+from detectory.structures import Instances
 
 __all__ = [
     "PROPOSAL_GENERATOR_REGISTRY",
@@ -103,3 +106,35 @@ class RPN(native.RPN):
             "anchor_matcher": Matcher(settings.IOU_THRESHOLDS, settings.IOU_LABELS, allow_low_quality_matches=True),
             "head": build_rpn_head(cfg, shapes),
         }
+
+    @torch.no_grad()
+    def predict_proposals(
+        self,
+        anchors: Sequence[Any],
+        pred_objectness_logits: Sequence[Tensor],
+        pred_anchor_deltas: Sequence[Tensor],
+        image_sizes: Sequence[tuple[int, int]],
+    ) -> list[Instances]:
+        """Decode the anchors and select proposals by NMS; see `detectory.modeling.proposal_generator.RPN`."""
+        if type(self)._decode_proposals is RPN._decode_proposals:
+            return super().predict_proposals(anchors, pred_objectness_logits, pred_anchor_deltas, image_sizes)
+        return find_top_rpn_proposals(
+            self._decode_proposals(list(anchors), list(pred_anchor_deltas)),
+            list(pred_objectness_logits),
+            list(image_sizes),
+            self.nms_thresh,
+            self.pre_nms_topk[self.training],
+            self.post_nms_topk[self.training],
+            self.min_box_size,
+            self.training,
+        )
+
+    def _decode_proposals(self, anchors: list[Any], pred_anchor_deltas: list[Tensor]) -> list[Tensor]:
+        """Return the boxes of all anchors, `(B, H * W * A, D)` per level.
+
+        An override is called by `predict_proposals`; otherwise only the best anchors are decoded.
+        """
+        return [
+            torch.stack([self.box2box_transform.apply_deltas(image, level.tensor) for image in deltas])
+            for level, deltas in zip(anchors, pred_anchor_deltas, strict=True)
+        ]

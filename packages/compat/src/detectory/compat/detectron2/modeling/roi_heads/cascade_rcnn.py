@@ -1,8 +1,12 @@
 """Cascade R-CNN's ROI heads."""
 
+from collections.abc import Sequence
 from typing import Any
 
+from torch import Tensor
+
 from detectory.compat.detectron2.config import CfgNode, configurable
+from detectory.compat.detectron2.modeling.matcher import Matcher
 from detectory.compat.detectron2.modeling.poolers import ROIPooler
 from detectory.compat.detectron2.modeling.roi_heads.box_head import build_box_head
 from detectory.compat.detectron2.modeling.roi_heads.fast_rcnn import FastRCNNOutputLayers, fast_rcnn_inference
@@ -14,8 +18,8 @@ from detectory.compat.detectron2.modeling.roi_heads.roi_heads import (
 )
 from detectory.modeling import roi_heads as native
 from detectory.modeling.box_regression import Box2BoxTransform
-from detectory.modeling.matcher import Matcher
 from detectory.modeling.roi_heads.cascade_rcnn import _ScaleGradient
+from detectory.structures import Instances
 
 __all__ = ["CascadeROIHeads", "ROIPooler", "_ScaleGradient", "fast_rcnn_inference"]
 
@@ -25,6 +29,15 @@ class CascadeROIHeads(StandardROIHeads, native.CascadeROIHeads):
     """`detectory.modeling.roi_heads.CascadeROIHeads` that can also be built from a config."""
 
     __init__ = configurable(native.CascadeROIHeads.__init__)
+
+    def _proposals_from_boxes(self, boxes: Sequence[Tensor], image_sizes: Sequence[tuple[int, int]]) -> list[Instances]:
+        return self._create_proposals_from_boxes(boxes, image_sizes)
+
+    def _create_proposals_from_boxes(
+        self, boxes: Sequence[Tensor], image_sizes: Sequence[tuple[int, int]]
+    ) -> list[Instances]:
+        """Convert the boxes predicted by a stage, `(R, 4)` per image, to the proposals of the next stage."""
+        return super()._proposals_from_boxes(boxes, image_sizes)
 
     @classmethod
     def from_config(cls, cfg: CfgNode, input_shape: Shapes) -> dict[str, Any]:  # type: ignore[override]

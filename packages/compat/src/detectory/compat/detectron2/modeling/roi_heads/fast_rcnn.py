@@ -1,7 +1,10 @@
 """Output layers of box heads."""
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
+
+from torch import Tensor
 
 from detectory.compat.detectron2.config import CfgNode, configurable
 from detectory.compat.detectron2.layers import Linear, ShapeSpec, batched_nms, cat, cross_entropy, nonzero_tuple
@@ -16,6 +19,7 @@ from detectory.modeling.roi_heads.training_statistics import log_classification_
 __all__ = [
     "Box2BoxTransform",
     "FastRCNNOutputLayers",
+    "FastRCNNOutputs",
     "Linear",
     "ShapeSpec",
     "_dense_box_regression_loss",
@@ -57,3 +61,58 @@ class FastRCNNOutputLayers(native.FastRCNNOutputLayers):
             ),
             "fed_loss_num_classes": settings.FED_LOSS_NUM_CLASSES,
         }
+
+
+class FastRCNNOutputs:
+    """Predictions of a box head as one object, the interface of early Detectron2 versions.
+
+    Args:
+        box2box_transform: Box transform of the predicted deltas.
+        pred_class_logits: `(R, K + 1)`.
+        pred_proposal_deltas: `(R, 4)` or `(R, K * 4)`.
+        proposals: Instances per image with `proposal_boxes`, and in training `gt_classes` and `gt_boxes`.
+        smooth_l1_beta: Threshold of the smooth L1 loss.
+        box_reg_loss_type: "smooth_l1" or "giou".
+    """
+
+    def __init__(
+        self,
+        box2box_transform: Any,
+        pred_class_logits: Tensor,
+        pred_proposal_deltas: Tensor,
+        proposals: Sequence[Any],
+        smooth_l1_beta: float = 0.0,
+        box_reg_loss_type: str = "smooth_l1",
+    ) -> None:
+        self.box2box_transform = box2box_transform
+        self.num_preds_per_image = [len(p) for p in proposals]
+        self.pred_class_logits = pred_class_logits
+        self.pred_proposal_deltas = pred_proposal_deltas
+        self.image_shapes = [p.image_size for p in proposals]
+        self._proposals = list(proposals)
+        self._layers = FastRCNNOutputLayers(
+            ShapeSpec(channels=1),
+            box2box_transform=box2box_transform,
+            num_classes=pred_class_logits.shape[1] - 1,
+            cls_agnostic_bbox_reg=pred_proposal_deltas.shape[1] == 4,
+            smooth_l1_beta=smooth_l1_beta,
+            box_reg_loss_type=box_reg_loss_type,
+        )
+
+    def losses(self) -> dict[str, Tensor]:
+        """Return `loss_cls` and `loss_box_reg`."""
+        return self._layers.losses((self.pred_class_logits, self.pred_proposal_deltas), self._proposals)
+
+    def predict_boxes(self) -> tuple[Tensor, ...]:
+        """Return the boxes of every image, `(R_i, 4)` or `(R_i, K * 4)`."""
+        return self._layers.predict_boxes((self.pred_class_logits, self.pred_proposal_deltas), self._proposals)
+
+    def predict_probs(self) -> tuple[Tensor, ...]:
+        """Return the probabilities of every image, `(R_i, K + 1)`."""
+        return self._layers.predict_probs((self.pred_class_logits, self.pred_proposal_deltas), self._proposals)
+
+    def inference(self, score_thresh: float, nms_thresh: float, topk_per_image: int) -> Any:
+        """Return detections per image and the indices of their proposals."""
+        return fast_rcnn_inference(
+            self.predict_boxes(), self.predict_probs(), self.image_shapes, score_thresh, nms_thresh, topk_per_image
+        )

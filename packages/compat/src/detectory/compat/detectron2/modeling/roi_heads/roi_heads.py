@@ -1,13 +1,15 @@
 """ROI heads and their registry."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
 from detectory.compat.detectron2.config import CfgNode, configurable
 from detectory.compat.detectron2.layers import ShapeSpec
 from detectory.compat.detectron2.layers.wrappers import nonzero_tuple
 from detectory.compat.detectron2.modeling.backbone.resnet import BottleneckBlock, ResNet
+from detectory.compat.detectron2.modeling.matcher import Matcher
 from detectory.compat.detectron2.modeling.poolers import ROIPooler
 from detectory.compat.detectron2.modeling.proposal_generator.proposal_utils import add_ground_truth_to_proposals
 from detectory.compat.detectron2.modeling.roi_heads.box_head import build_box_head
@@ -19,7 +21,7 @@ from detectory.compat.detectron2.modeling.scriptable import ScriptableRes5Heads,
 from detectory.compat.detectron2.utils.events import get_event_storage
 from detectory.compat.detectron2.utils.registry import Registry
 from detectory.modeling import roi_heads as native
-from detectory.modeling.matcher import Matcher
+from detectory.modeling.layers import fast_layout
 from detectory.modeling.roi_heads import select_foreground_proposals, select_proposals_with_visible_keypoints
 from detectory.structures import Boxes, ImageList, Instances, pairwise_iou
 
@@ -113,6 +115,13 @@ class Res5ROIHeads(ROIHeads, native.Res5ROIHeads):
             size = settings.POOLER_RESOLUTION
             described["mask_head"] = build_mask_head(cfg, ShapeSpec(channels=out_channels, width=size, height=size))
         return described
+
+    def _region_features(self, features: Mapping[str, Tensor], boxes: Sequence[Boxes]) -> Tensor:
+        return self._shared_roi_transform([features[name] for name in self.in_features], boxes)
+
+    def _shared_roi_transform(self, features: list[Tensor], boxes: Sequence[Boxes]) -> Tensor:
+        """Pool regions from the input features and apply res5, `(R, C, H, W)`."""
+        return self.res5(fast_layout(self.pooler(features, boxes)))
 
     @classmethod
     def _build_res5_block(cls, cfg: CfgNode) -> tuple[nn.Module, int]:
