@@ -78,7 +78,7 @@ def setup_logger(
         if distributed_rank > 0:
             path = path.with_name(f"{path.name}.rank{distributed_rank}")
         path.parent.mkdir(parents=True, exist_ok=True)
-        file = logging.FileHandler(path, encoding="utf-8", delay=True)
+        file = logging.FileHandler(path, encoding="utf-8")
         file.setFormatter(_Formatter(name, abbreviation, color=False))
         logger.addHandler(file)
         atexit.register(file.close)

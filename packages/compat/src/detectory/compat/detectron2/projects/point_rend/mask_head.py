@@ -29,7 +29,7 @@ from .point_features import (
     point_sample,
     point_sample_fine_grained_features,
 )
-from .point_head import build_point_head
+from .point_head import build_point_head, roi_mask_point_loss
 
 __all__ = ["CoarseMaskHead", "PointRendMaskHead", "calculate_uncertainty", "roi_mask_point_loss"]
 
@@ -46,22 +46,8 @@ def calculate_uncertainty(logits: Tensor, classes: Tensor) -> Tensor:
     return -class_channel(logits, classes).abs().unsqueeze(1)
 
 
-def roi_mask_point_loss(mask_logits: Tensor, instances: Sequence[Instances], point_labels: Tensor) -> Tensor:
-    """Return the mean binary cross-entropy of the logits of each region's class at the sampled points.
-
-    Args:
-        mask_logits: `(R, K or 1, P)`.
-        instances: Instances per image, with `gt_classes`.
-        point_labels: `(R, P)`, ground labels at the points, in [0, 1].
-    """
-    if mask_logits.shape[0] == 0:
-        return mask_logits.sum() * 0
-    logits = class_channel(mask_logits, torch.cat([x.gt_classes for x in instances]))
-    return F.binary_cross_entropy_with_logits(logits, point_labels.to(logits.dtype))
-
-
 def _sample_ground_truth(instances: Sequence[Instances], points: Tensor) -> Tensor:
-    """Sample the ground-labels masks of all images at points in image coordinates `(R, P, 2)`; return `(R, P)`."""
+    """Sample the ground-truth masks of all images at points in image coordinates `(R, P, 2)`; return `(R, P)`."""
     labels = []
     for x, own in zip(instances, points.split([len(x) for x in instances]), strict=True):
         masks, (height, width) = x.gt_masks, x.image_size

@@ -3,6 +3,7 @@
 Source: Kirillov et al., "PointRend: Image Segmentation as Rendering", CVPR 2020, sections 3.3 and 4.1.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -13,8 +14,10 @@ from detectory.compat.detectron2.config import CfgNode, configurable
 from detectory.compat.detectron2.layers import ShapeSpec
 from detectory.compat.detectron2.utils.registry import Registry
 from detectory.modeling.layers import c2_msra_fill, init_predictor
+from detectory.modeling.roi_heads.mask_head import class_channel
+from detectory.structures import Instances
 
-__all__ = ["POINT_HEAD_REGISTRY", "StandardPointHead", "build_point_head"]
+__all__ = ["POINT_HEAD_REGISTRY", "StandardPointHead", "build_point_head", "roi_mask_point_loss"]
 
 POINT_HEAD_REGISTRY = Registry("POINT_HEAD")
 
@@ -82,3 +85,17 @@ class StandardPointHead(nn.Module):
 def build_point_head(cfg: CfgNode, input_shape: ShapeSpec) -> nn.Module:
     """Build the head named by `MODEL.POINT_HEAD.NAME` for fine features of this shape."""
     return POINT_HEAD_REGISTRY.get(cfg.MODEL.POINT_HEAD.NAME)(cfg, input_shape)
+
+
+def roi_mask_point_loss(mask_logits: Tensor, instances: Sequence[Instances], point_labels: Tensor) -> Tensor:
+    """Return the mean binary cross-entropy of the logits of each region's class at the sampled points.
+
+    Args:
+        mask_logits: `(R, K or 1, P)`.
+        instances: Instances per image, with `gt_classes`.
+        point_labels: `(R, P)`, ground truth at the points, in [0, 1].
+    """
+    if mask_logits.shape[0] == 0:
+        return mask_logits.sum() * 0
+    logits = class_channel(mask_logits, torch.cat([x.gt_classes for x in instances]))
+    return F.binary_cross_entropy_with_logits(logits, point_labels.to(logits.dtype))
