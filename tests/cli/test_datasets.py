@@ -50,8 +50,25 @@ def test_check_of_a_valid_dataset_finds_no_problems(coco):
 
 def test_check_reports_a_problem_and_exits_with_1(coco):
     (coco / "val/1.jpg").unlink()
-    (problem,) = json.loads(run("check", coco, "--json", code=1).stdout)
+    report = json.loads(run("check", coco, "--json", code=1).stdout)
+    (rule,) = report["rules"]
+    (problem,) = rule["examples"]
+    assert (report["errors"], report["warnings"], rule["rule"], rule["count"]) == (1, 0, "missing-image", 1)
     assert (problem["id"], problem["field"]) == ("image 1", "file_name")
+
+
+def test_check_groups_problems_by_rule_and_exits_with_0_on_warnings(coco):
+    file = coco / "annotations/instances_val.json"
+    content = json.loads(file.read_text())
+    for annotation in content["annotations"]:
+        del annotation["id"]
+    file.write_text(json.dumps(content))
+    lines = run("check", coco, "--limit", 1).stdout.splitlines()
+    assert lines[-5] == "warning missing-annotation-id (4): an annotation has no id"
+    assert lines[-4].endswith("instances_val.json: annotations[0]: id: missing")
+    assert lines[-3] == "  … and 3 more"
+    assert lines[-2].startswith("  hint: ")
+    assert lines[-1] == f"{coco}: 4 warnings"
 
 
 def test_check_rejects_missing_path(tmp_path):

@@ -1,7 +1,9 @@
 """Problems in datasets: `Problem` describes one, `DatasetError` reports it as an exception."""
 
+import dataclasses
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -13,12 +15,16 @@ class Problem:
         id: The record with the problem, for example `"annotation 7"`; empty if the whole file is affected.
         field: The field of the record, for example `"segmentation[0]"`; empty if the whole record is affected.
         message: The expected and the actual value.
+        rule: The name of the violated rule, a key of `detectory.data.validation.RULES`.
+        value: The value of the field, if known. Problems are compared without it.
     """
 
     file: str
     id: str
     field: str
     message: str
+    rule: str = "invalid-value"
+    value: Any = dataclasses.field(default=None, compare=False)
 
     def __str__(self) -> str:
         return ": ".join(part for part in (self.file, self.id, self.field, self.message) if part)

@@ -9,7 +9,7 @@ from detectory.data.problems import DatasetError, Problem, raise_first
 from detectory.structures import BoxMode
 from detectory.structures.records import Annotation, DatasetRecord
 
-from .coco.problems import annotation_problems, duplicate_problems, file_problems, image_problems
+from .coco.problems import annotation_place, annotation_problems, duplicate_problems, file_problems, image_problems
 from .coco.reader import LoadedDataset
 from .file_names import file_name_problem
 from .json_file import read_json
@@ -68,7 +68,7 @@ def mask_problems(annotation: Mapping[str, Any], file: str, index: int) -> list[
     """Return a problem if an annotation has no segmentation: LVIS has a mask for every object."""
     if annotation.get("segmentation"):
         return []
-    place = f"annotation {annotation['id']}" if "id" in annotation else f"annotations[{index}]"
+    place = annotation_place(annotation, index)
     return [Problem(file, place, "segmentation", "missing or empty, LVIS requires a mask for every annotation")]
 
 

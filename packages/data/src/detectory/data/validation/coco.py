@@ -1,10 +1,12 @@
 """Validation of annotation files in COCO and LVIS format."""
 
+import dataclasses
 from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from detectory.data.formats.coco.problems import (
+    annotation_place,
     annotation_problems,
     category_problems,
     duplicate_problems,
@@ -15,8 +17,13 @@ from detectory.data.formats.file_names import file_name_problem
 from detectory.data.formats.layouts import Source, find_image_root
 from detectory.data.formats.lvis import lvis_file_name, mask_problems
 from detectory.data.problems import Problem
+from detectory.structures import BoxMode
 
+from .coco_rules import annotation_rule_problems, category_rule_problems, named_keypoints
 from .image_files import ImageReference, image_file_problems
+from .object_checks import ObjectChecks
+from .objects import is_test_set, object_of_annotation
+from .rules import RULES
 
 _RECORD_TYPES = {"images": "image", "categories": "category", "annotations": "annotation"}
 _ANNOTATIONS_PER_REPORT = 1000
@@ -35,9 +42,10 @@ def coco_problems(source: Source, content: Any, decode: bool, advance: Callable[
     records: dict[str, list[dict[str, Any]]] = {key: content[key] for key in lists}
     annotations, images = records.get("annotations", []), records["images"]
     for key, record_type in _RECORD_TYPES.items():
-        yield from duplicate_problems([record for record in records.get(key, []) if "id" in record], name, record_type)
+        yield from duplicate_problems(records.get(key, []), name, record_type)
     for category in records["categories"]:
         yield from category_problems(category, name)
+    yield from category_rule_problems(records["categories"], name)
     categories = {category["id"] for category in records["categories"]}
     done, total = len(categories), len(categories) + len(images) + len(annotations)
     root = _image_root(source, images, is_lvis)
@@ -46,14 +54,34 @@ def coco_problems(source: Source, content: Any, decode: bool, advance: Callable[
         done += 1
         advance(done, total)
     images_by_id = {image["id"]: image for image in images}
+    checks = ObjectChecks(name, needs_objects=has_annotations and not is_test_set(source), may_have_corner_boxes=True)
+    for category, count in named_keypoints(records["categories"]).items():
+        checks.expect_keypoints(category, count)
     for index, annotation in enumerate(annotations):
-        yield from annotation_problems(annotation, name, index, images_by_id, categories)
+        problems = list(annotation_problems(annotation, name, index, images_by_id, categories))
         if is_lvis:
-            yield from mask_problems(annotation, name, index)
+            problems += mask_problems(annotation, name, index)
+        problems += annotation_rule_problems(annotation, name, index)
+        yield from (_with_value(problem, annotation) for problem in problems)
+        if any(RULES[problem.rule].severity == "error" for problem in problems):
+            checks.count_invalid()
+        else:
+            image = images_by_id[annotation["image_id"]]
+            place = annotation_place(annotation, index)
+            checks.add(object_of_annotation(annotation, BoxMode.XYWH_ABS, name, place, image["id"], _size(image)))
         done += 1
         if done % _ANNOTATIONS_PER_REPORT == 0:
             advance(done, total)
+    yield from checks.finish()
     advance(total, total)
+
+
+def _with_value(problem: Problem, record: Mapping[str, Any]) -> Problem:
+    return dataclasses.replace(problem, value=record.get(problem.field.partition("[")[0]))
+
+
+def _size(image: Mapping[str, Any]) -> tuple[int, int] | None:
+    return None if any(image_problems(dict(image), "", needs_file_name=False)) else (image["height"], image["width"])
 
 
 def _image_root(source: Source, images: list[dict[str, Any]], is_lvis: bool) -> Path:
@@ -73,7 +101,7 @@ def _image_problems(
     problems = list(image_problems(image, name, needs_file_name=not is_lvis))
     if is_lvis and (message := file_name_problem(file_name)):
         problems.append(Problem(name, place, name_field, message))
-    yield from problems
+    yield from (_with_value(problem, image) for problem in problems)
     if is_lvis:
         yield from _category_list_problems(image, name, categories)
     if not any(problem.field in ("file_name", "coco_url") for problem in problems):

@@ -1,5 +1,6 @@
 """Validation of a whole dataset."""
 
+import dataclasses
 import os
 from collections.abc import Callable, Iterator
 
@@ -47,7 +48,8 @@ def check_dataset(
         progress: A function that is called with the number of checked records and the total number.
 
     Returns:
-        All problems, in the order of the files; empty for a valid dataset.
+        All problems, errors and warnings, in the order of the files; empty for a valid dataset. `RULES` has the
+        severity of each `Problem.rule`.
 
     Raises:
         FileNotFoundError: If the path does not exist, or contains no dataset in a supported format.
@@ -72,6 +74,8 @@ def _source_problems(source: Source, decode: bool, advance: Progress) -> Iterato
         else:
             yield from _OTHER_CHECKS[source.format](source, decode, advance)
     except DatasetError as error:
-        yield error.problem if isinstance(error.problem, Problem) else Problem(file, "", "", str(error))
+        problem = error.problem if isinstance(error.problem, Problem) else Problem(file, "", "", str(error))
+        # The reader could not continue after the problem, so that nothing else in the file was checked.
+        yield problem if problem.id or problem.field else dataclasses.replace(problem, rule="invalid-file")
     except FileNotFoundError as error:
-        yield Problem(file, "", "", str(error).removeprefix(f"{file}: "))
+        yield Problem(file, "", "", str(error).removeprefix(f"{file}: "), "invalid-file")

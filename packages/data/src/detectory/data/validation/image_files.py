@@ -39,19 +39,20 @@ def image_file_problems(path: Path, decode: bool, reference: ImageReference) -> 
         reference: The place that refers to the image.
     """
     if not path.is_file():
-        yield Problem(reference.file, reference.place, reference.name_field, f"image {path} does not exist")
+        message = f"image {path} does not exist"
+        yield Problem(reference.file, reference.place, reference.name_field, message, "missing-image")
         return
     try:
         size = image_size_of_file(path)
         if decode or _may_be_truncated(path):
             read_image(path)
     except (ImageReadError, OSError) as error:
-        yield Problem(str(path), reference.place, "", str(error).removeprefix(f"{path}: "))
+        yield Problem(str(path), reference.place, "", str(error).removeprefix(f"{path}: "), "damaged-image")
         return
     if reference.size is not None and size != reference.size:
         recorded_height, recorded_width = reference.size
         message = f"{recorded_width} x {recorded_height} pixels, but the image has {size[1]} x {size[0]}: {path}"
-        yield Problem(reference.file, reference.place, reference.size_field, message)
+        yield Problem(reference.file, reference.place, reference.size_field, message, "image-size")
 
 
 def _may_be_truncated(path: Path) -> bool:

@@ -7,20 +7,37 @@ from detectory.data.formats.layouts import Source
 from detectory.data.problems import DatasetError, Problem
 
 from .image_files import ImageReference, image_file_problems
+from .object_checks import ObjectChecks
+from .objects import CheckedObject, is_test_set
 
 
 def labelme_problems(source: Source, decode: bool, advance: Callable[[int, int], None]) -> Iterator[Problem]:
     """Yield the problems in the JSON files and the images of a LabelMe folder. All labels are accepted."""
     files = sorted(source.path.rglob("*.json"))
+    checks = ObjectChecks(str(source.path), needs_objects=not is_test_set(source))
     for done, file in enumerate(files, start=1):
         try:
             content = read_labelme_file(file)
         except DatasetError as error:
             yield error.problem if isinstance(error.problem, Problem) else Problem(str(file), "", "", str(error))
+            checks.count_invalid()
             continue
-        yield from (item for item in labelme_objects(content, file, None) if isinstance(item, Problem))
         height, width = content.get("imageHeight"), content.get("imageWidth")
         size = (height, width) if height and width else None
         reference = ImageReference(str(file), "", "imagePath", "imageWidth, imageHeight", size)
         yield from image_file_problems(image_path(file, content), decode, reference)
+        for index, item in enumerate(labelme_objects(content, file, None)):
+            if isinstance(item, Problem):
+                yield item
+                checks.count_invalid()
+            else:
+                checks.add(_checked_object(*item, str(file), index, size))
         advance(done, len(files))
+    yield from checks.finish()
+
+
+def _checked_object(
+    label: str, polygons: list[list[float]], file: str, index: int, size: tuple[int, int] | None
+) -> CheckedObject:
+    place = f"object {index} ({label})"
+    return CheckedObject(file, place, file, label, None, size, polygons, mask_field="points")

@@ -17,7 +17,9 @@ from detectory.data.formats.panoptic.problems import (
 from detectory.data.images.reading import ImageReadError
 from detectory.data.problems import Problem
 
+from .coco_rules import category_rule_problems
 from .image_files import ImageReference, image_file_problems
+from .objects import is_test_set
 
 
 def panoptic_file_problems(
@@ -34,6 +36,7 @@ def panoptic_file_problems(
     yield from duplicate_problems(categories, name, "category")
     for category in categories:
         yield from panoptic_category_problems(category, name)
+    yield from category_rule_problems(categories, name)
     yield from panoptic_problems(content, name, {category["id"] for category in categories})
     valid_sizes = {}
     for image in images:
@@ -47,11 +50,13 @@ def panoptic_file_problems(
         image_id = annotation.get("image_id")
         place = f"annotation of image {image_id}"
         if not is_id(image_id) or image_id not in image_ids:
-            yield Problem(name, place, "image_id", f"no image has the id {image_id!r}")
+            yield Problem(name, place, "image_id", f"no image has the id {image_id!r}", "unknown-id")
         elif not any(panoptic_annotation_problems(annotation, name, index, categories=None)):
             reference = ImageReference(name, place, "file_name", "width, height", valid_sizes.get(image_id))
             yield from _annotation_files_problems(annotation, image_dir, segment_dir, decode, reference)
         advance(index + 1, len(annotations))
+    if not is_test_set(source) and not any(annotation.get("segments_info") for annotation in annotations):
+        yield Problem(name, "", "annotations", "no annotation has segments", "no-objects", len(annotations))
 
 
 def _annotation_files_problems(
@@ -68,7 +73,7 @@ def _annotation_files_problems(
     try:
         ids = read_panoptic_png(png)
     except (ImageReadError, OSError) as error:
-        yield Problem(str(png), reference.place, "", str(error).removeprefix(f"{png}: "))
+        yield Problem(str(png), reference.place, "", str(error).removeprefix(f"{png}: "), "damaged-image")
         return
     yield from _pixel_problems(ids, annotation["segments_info"], png, reference)
 
@@ -84,10 +89,11 @@ def _pixel_problems(
     for segment in segments:
         pixels = pixels_of.pop(segment["id"], None)
         if pixels is None:
-            yield Problem(name, place, "segments_info.id", f"segment {segment['id']} has no pixels in {png}")
+            message = f"segment {segment['id']} has no pixels in {png}"
+            yield Problem(name, place, "segments_info.id", message, "segment-pixels")
         elif "area" in segment and segment["area"] != pixels:
             message = f"segment {segment['id']} has area {segment['area']!r}, but {pixels} pixels in {png}"
-            yield Problem(name, place, "segments_info.area", message)
+            yield Problem(name, place, "segments_info.area", message, "segment-pixels")
     for value, pixels in pixels_of.items():
         message = f"{pixels} pixels in {png} have the id {value}, which is not in segments_info"
-        yield Problem(name, place, "segments_info.id", message)
+        yield Problem(name, place, "segments_info.id", message, "segment-pixels")

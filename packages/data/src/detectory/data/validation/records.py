@@ -12,6 +12,8 @@ from detectory.data.sources import load_source
 from detectory.structures import BoxMode
 
 from .image_files import ImageReference, image_file_problems
+from .object_checks import ObjectChecks
+from .objects import object_of_annotation
 
 _FILE_FIELDS = ("file_name", "sem_seg_file_name", "pan_seg_file_name")
 
@@ -20,6 +22,9 @@ def record_problems(source: Source, decode: bool, advance: Callable[[int, int], 
     """Yield the problems of records, images and label images."""
     records, metadata = load_source(source)
     name, classes = str(source.path), metadata.get("thing_classes")
+    # Records of semantic or panoptic segmentation have no annotations, records of test sets have empty ones.
+    needs_objects = any("annotations" in record for record in records) and "test" not in source.path.stem.lower()
+    checks = ObjectChecks(name, needs_objects)
     for index, record in enumerate(records):
         place = f"record {index} (image {record.get('image_id', 'without id')})"
         has_size = isinstance(record.get("height"), int) and isinstance(record.get("width"), int)
@@ -29,25 +34,36 @@ def record_problems(source: Source, decode: bool, advance: Callable[[int, int], 
                 reference = ImageReference(name, place, field, "width, height", size)
                 yield from image_file_problems(Path(str(record.get(field))), decode, reference)
         for position, annotation in enumerate(record.get("annotations", [])):
-            for field, message in _annotation_problems(annotation, classes, record):
-                yield Problem(name, f"{place}: annotation {position}", field, message)
+            annotation_place = f"{place}: annotation {position}"
+            problems = [
+                Problem(name, annotation_place, field, message, rule)
+                for field, message, rule in _annotation_problems(annotation, classes, record)
+            ]
+            yield from problems
+            if problems:
+                checks.count_invalid()
+            else:
+                mode = annotation["bbox_mode"]
+                checks.add(object_of_annotation(annotation, mode, name, annotation_place, index, size))
         advance(index + 1, len(records))
+    yield from checks.finish()
 
 
 def _annotation_problems(
     annotation: Mapping[str, Any], classes: Sequence[str] | None, record: Mapping[str, Any]
-) -> Iterator[tuple[str, str]]:
-    """Yield `(field, message)` per problem of an annotation."""
+) -> Iterator[tuple[str, str, str]]:
+    """Yield `(field, message, rule)` per problem of an annotation."""
     category = annotation.get("category_id")
     if not isinstance(category, int) or category < 0 or (classes is not None and category >= len(classes)):
         expected = "an integer >= 0" if classes is None else f"an integer in [0, {len(classes)})"
-        yield "category_id", f"must be {expected}, got {category!r}"
+        yield "category_id", f"must be {expected}, got {category!r}", "unknown-id"
     message = _box_problem(annotation)
     if message:
-        yield "bbox, bbox_mode", message
+        yield "bbox, bbox_mode", message, "invalid-box"
     segmentation = annotation.get("segmentation")
     if isinstance(segmentation, (list, dict)) and segmentation:
-        yield from segmentation_problems(segmentation, record if "height" in record and "width" in record else None)
+        size = record if "height" in record and "width" in record else None
+        yield from ((*problem, "invalid-segmentation") for problem in segmentation_problems(segmentation, size))
 
 
 def _box_problem(annotation: Mapping[str, Any]) -> str | None:

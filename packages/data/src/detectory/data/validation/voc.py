@@ -1,50 +1,51 @@
 """Validation of Pascal VOC folders."""
 
+import dataclasses
 import itertools
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 from detectory.data.formats.layouts import Source
 from detectory.data.formats.voc.reader import parse_voc_file, voc_files
 from detectory.data.problems import Problem
 
 from .image_files import ImageReference, image_file_problems
+from .object_checks import ObjectChecks
+from .objects import is_test_set, object_of_annotation
 
 
 def voc_problems(source: Source, decode: bool, advance: Callable[[int, int], None]) -> Iterator[Problem]:
     """Yield the problems in the XML files and the images of a Pascal VOC folder. All class names are accepted."""
     files = voc_files(source.path, source.split or None)
+    checks = ObjectChecks(str(source.path), needs_objects=not is_test_set(source))
     for done, (file, image_dir) in enumerate(files, start=1):
         if Path(file).is_file():
-            yield from _file_problems(file, image_dir, decode)
+            yield from _file_problems(file, image_dir, decode, checks)
         else:
             list_file = source.path / "ImageSets" / "Main" / f"{source.split}.txt"
             message = f"annotation file {file} does not exist"
-            yield Problem(str(list_file), f"image {Path(file).stem}", "", message)
+            yield Problem(str(list_file), f"image {Path(file).stem}", "", message, "invalid-file")
         advance(done, len(files))
+    yield from checks.finish()
 
 
-def _file_problems(file: str, image_dir: str, decode: bool) -> Iterator[Problem]:
+def _file_problems(file: str, image_dir: str, decode: bool, checks: ObjectChecks) -> Iterator[Problem]:
     invalid = set()
     for item in parse_voc_file(file, image_dir, None):
         if isinstance(item, Problem):
             yield item
+            checks.count_invalid()
             invalid.add(item.id)
             continue
-        reference = ImageReference(file, "", "filename", "size", size=(item["height"], item["width"]))
-        yield from image_file_problems(Path(item["file_name"]), decode, reference)
+        size = item["height"], item["width"]
+        yield from image_file_problems(
+            Path(item["file_name"]), decode, ImageReference(file, "", "filename", "size", size)
+        )
         # The record contains only the valid objects, in the order of the file.
         valid_objects = (index for index in itertools.count() if f"object {index}" not in invalid)
         for index, annotation in zip(valid_objects, item["annotations"], strict=False):
-            message = _box_problem(annotation["bbox"], item)
-            if message:
-                yield Problem(file, f"object {index}", "bndbox", message)
-
-
-def _box_problem(box: list[float], record: dict[str, Any]) -> str | None:
-    x1, y1, x2, y2 = box
-    width, height = record["width"], record["height"]
-    if x1 >= 0 and y1 >= 0 and x2 <= width and y2 <= height:
-        return None
-    return f"box {[x1 + 1, y1 + 1, x2, y2]} exceeds the image of {width} x {height} pixels"
+            x1, y1, x2, y2 = annotation["bbox"]
+            checked = object_of_annotation(annotation, annotation["bbox_mode"], file, f"object {index}", file, size)
+            # In the file, coordinates count from 1.
+            stored = [x1 + 1, y1 + 1, x2, y2]
+            checks.add(dataclasses.replace(checked, stored_box=stored, box_field="bndbox"))

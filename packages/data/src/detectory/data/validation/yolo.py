@@ -5,9 +5,12 @@ from collections.abc import Callable, Iterator
 from detectory.data.formats.layouts import Source, find_yolo_class_names
 from detectory.data.formats.yolo.reader import parse_label_file
 from detectory.data.images.folders import images_below
+from detectory.data.images.reading import image_size_of_file
 from detectory.data.problems import Problem
 
 from .image_files import ImageReference, image_file_problems
+from .object_checks import ObjectChecks
+from .objects import CheckedObject, is_test_set
 
 
 def yolo_problems(source: Source, decode: bool, advance: Callable[[int, int], None]) -> Iterator[Problem]:
@@ -16,12 +19,38 @@ def yolo_problems(source: Source, decode: bool, advance: Callable[[int, int], No
     root = source.images or source.path
     images = images_below(root)
     labels = {path: (source.path / path.relative_to(root)).with_suffix(".txt") for path in images}
+    checks = ObjectChecks(str(source.path), needs_objects=not is_test_set(source))
     for done, (path, file) in enumerate(labels.items(), start=1):
-        yield from image_file_problems(path, decode, ImageReference(str(file)))
-        yield from (item for item in parse_label_file(file, len(names)) if isinstance(item, Problem))
+        image_problems = list(image_file_problems(path, decode, ImageReference(str(file))))
+        yield from image_problems
+        size = None if image_problems else image_size_of_file(path)
+        for index, item in enumerate(parse_label_file(file, len(names))):
+            if isinstance(item, Problem):
+                yield item
+                checks.count_invalid()
+            else:
+                checks.add(_checked_object(*item, str(file), f"object {index}", size))
         advance(done, len(images))
+    yield from checks.finish()
     if root != source.path:
         known = set(labels.values())
         for file in sorted(source.path.rglob("*.txt")):
             if file not in known:
-                yield Problem(str(file), "", "", f"no image with the same name in {root}")
+                yield Problem(str(file), "", "", f"no image with the same name in {root}", "label-without-image")
+
+
+def _checked_object(
+    category: int, values: list[float], file: str, place: str, size: tuple[int, int] | None
+) -> CheckedObject:
+    """Return the object of a line; without an image size, coordinates stay relative and are not checked."""
+    height, width = size or (1, 1)
+    absolute = [value * (height if position % 2 else width) for position, value in enumerate(values)]
+    if len(values) == 4:
+        x, y, w, h = absolute
+        box, polygons = (x - w / 2, y - h / 2, x + w / 2, y + h / 2), []
+    else:
+        xs, ys = absolute[0::2], absolute[1::2]
+        box, polygons = (min(xs), min(ys), max(xs), max(ys)), [absolute]
+    return CheckedObject(
+        file, place, file, category, box, size, polygons, stored_box=values, box_field="", mask_field=""
+    )

@@ -28,16 +28,20 @@ def file_problems(
 ) -> Iterator[Problem]:
     """Yield problems in the structure of a file: missing lists, elements that are not objects, missing ids."""
     if not isinstance(content, dict):
-        yield Problem(file, "", "", f"not a COCO file: expected a JSON object, got {type(content).__name__}")
+        yield Problem(
+            file, "", "", f"not a COCO file: expected a JSON object, got {type(content).__name__}", "invalid-file"
+        )
         return
     for name in lists:
         if name not in content:
             keys = short_repr(sorted(content))
-            yield Problem(file, "", name, f"not a COCO file: the list {name!r} is missing, found only {keys}")
+            yield Problem(
+                file, "", name, f"not a COCO file: the list {name!r} is missing, found only {keys}", "invalid-file"
+            )
             continue
         if not isinstance(content[name], list):
             got = type(content[name]).__name__
-            yield Problem(file, "", name, f"not a COCO file: {name!r} must be a list, got {got}")
+            yield Problem(file, "", name, f"not a COCO file: {name!r} must be a list, got {got}", "invalid-file")
             continue
         for index, record in enumerate(content[name]):
             place = f"{name}[{index}]"
@@ -72,7 +76,7 @@ def duplicate_problems(records: list[dict[str, Any]], file: str, record_type: st
         if not is_id(record.get("id")):
             continue
         if record["id"] in seen:
-            yield Problem(file, f"{record_type} {record['id']}", "id", "duplicate id")
+            yield Problem(file, f"{record_type} {record['id']}", "id", "duplicate id", "duplicate-id")
         seen.add(record["id"])
 
 
@@ -93,8 +97,16 @@ def image_problems(image: dict[str, Any], file: str, needs_file_name: bool = Tru
             yield Problem(file, place, "file_name", message)
     for side in ("height", "width"):
         value = image.get(side)
-        if not isinstance(value, int) or isinstance(value, bool) or not 0 < value <= MAX_SIDE:
+        if not isinstance(value, int) or isinstance(value, bool) or value <= 0:
             yield Problem(file, place, side, f"must be a positive number of pixels, got {short_repr(value)}")
+        elif value > MAX_SIDE:
+            message = f"must be at most {MAX_SIDE} pixels, got {value}: the size is implausible"
+            yield Problem(file, place, side, message, "implausible-size")
+
+
+def annotation_place(annotation: Mapping[str, Any], index: int) -> str:
+    """Return the name of an annotation in messages: its id or, without a valid id, its index in the file."""
+    return f"annotation {annotation['id']}" if is_id(annotation.get("id")) else f"annotations[{index}]"
 
 
 def annotation_problems(
@@ -113,25 +125,26 @@ def annotation_problems(
         images: The image records by id.
         categories: The category ids of the file.
     """
-    place = f"annotation {annotation['id']}" if is_id(annotation.get("id")) else f"annotations[{index}]"
+    place = annotation_place(annotation, index)
     # Neither training nor evaluation needs ids of annotations, so null counts as missing.
     if annotation.get("id") is not None and not is_id(annotation["id"]):
         yield Problem(file, place, "id", f"must be an integer or a string, got {short_repr(annotation['id'])}")
     image_id, category = annotation.get("image_id"), annotation.get("category_id")
     image = images.get(image_id) if is_id(image_id) else None
     if image is None:
-        yield Problem(file, place, "image_id", f"no image has the id {short_repr(image_id)}")
+        yield Problem(file, place, "image_id", f"no image has the id {short_repr(image_id)}", "unknown-id")
     if not is_id(category) or category not in categories:
-        yield Problem(file, place, "category_id", f"no category has the id {short_repr(category)}")
+        yield Problem(file, place, "category_id", f"no category has the id {short_repr(category)}", "unknown-id")
     if annotation.get("iscrowd", 0) not in (0, 1):
         yield Problem(file, place, "iscrowd", f"must be 0 or 1, got {short_repr(annotation['iscrowd'])}")
-    message = box_problem(annotation.get("bbox")) or outside_problem(annotation["bbox"], image)
-    if message:
-        yield Problem(file, place, "bbox", message)
+    if message := box_problem(annotation.get("bbox")):
+        yield Problem(file, place, "bbox", message, "invalid-box")
+    elif message := outside_problem(annotation["bbox"], image):
+        yield Problem(file, place, "bbox", message, "box-outside-image")
     if annotation.get("segmentation"):
         for field, text in segmentation_problems(annotation["segmentation"], image):
-            yield Problem(file, place, field, text)
+            yield Problem(file, place, field, text, "invalid-segmentation")
     if "keypoints" in annotation:
         message = keypoints_problem(annotation["keypoints"])
         if message:
-            yield Problem(file, place, "keypoints", message)
+            yield Problem(file, place, "keypoints", message, "invalid-keypoints")
