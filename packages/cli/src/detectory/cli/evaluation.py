@@ -62,7 +62,7 @@ def evaluate_model(
         return _with_dataset_files(metrics, dataset)
     config = recipes.load_run(run) if run is not None else recipes.load_recipe(str(recipe))
     if data is not None:
-        recipes.use_dataset(config, data)
+        recipes.use_dataset(config, data, keep_classes=run is not None)
     recipes.apply_overrides(config, overrides)
     recipes.choose_device(config, device)
     config.train.init_checkpoint = weights or (recipes.last_checkpoint(run) if run is not None else "")

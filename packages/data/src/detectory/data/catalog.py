@@ -154,6 +154,11 @@ class Metadata(SimpleNamespace):
             setattr(self, key, value)
         return self
 
+    def reset(self, *keys: str) -> None:
+        """Remove attributes, so that they can be set to other values."""
+        for key in keys:
+            self.__dict__.pop(key, None)
+
     def get(self, key: str, default: Any = None) -> Any:
         """Return an attribute, or `default` if the attribute is not set."""
         return self.__dict__.get(key, default)

@@ -5,14 +5,17 @@ The readers in `detectory.data.formats` return records and metadata. The functio
 
 import logging
 import os
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 from detectory.structures.records import DatasetRecord
 
 from .catalog import DatasetCatalog, Metadata, MetadataCatalog
+from .classes import listed, match_by_name
+from .formats.coco.categories import KEYPOINT_KEYS
 from .formats.coco.index import open_coco_index
-from .formats.coco.reader import read_coco
+from .formats.coco.reader import LoadedDataset, read_coco
 from .formats.lvis import read_lvis
 from .formats.panoptic.merge import merge_to_panoptic
 from .formats.panoptic.reader import load_coco_panoptic_json
@@ -20,6 +23,7 @@ from .formats.semantic import load_sem_seg
 from .formats.voc.reader import load_voc_instances
 from .metadata.panoptic import panoptic_metadata, semantic_metadata, separated_metadata
 from .metadata.voc import VOC_CLASSES, voc_metadata
+from .problems import DatasetError
 
 _logger = logging.getLogger(__name__)
 
@@ -32,9 +36,27 @@ def load_coco(json_file: str, image_root: str, dataset_name: str) -> Sequence[Da
     """Load a COCO file as a list, or through an index if the file is large, and update the dataset's metadata."""
     if os.path.isfile(json_file) and os.path.getsize(json_file) >= INDEX_MIN_BYTES:
         index = open_coco_index(json_file, image_root)
-        _set_classes(MetadataCatalog.get(dataset_name), index.metadata)
-        return index
+        mapping = _set_classes(MetadataCatalog.get(dataset_name), index.metadata, json_file)
+        if mapping is None:
+            return index
+        counts = index.category_counts(crowds=True)
+        _check_classes_known([number for number, count in counts.items() if count], mapping, index.metadata, json_file)
+        return index.with_categories([-1 if number is None else number for number in mapping])
     return load_coco_json(json_file, image_root, dataset_name)
+
+
+@dataclass(frozen=True)
+class CocoInstancesLoader:
+    """The loader of a dataset in COCO's format; classes are matched by name to `thing_classes` in the metadata."""
+
+    json_file: str
+    image_root: str
+    name: str
+    matches_by_name: ClassVar[bool] = True
+
+    def __call__(self) -> Sequence[DatasetRecord]:
+        """Load the records."""
+        return load_coco(self.json_file, self.image_root, self.name)
 
 
 def load_coco_json(
@@ -67,7 +89,8 @@ def load_coco_json(
         extra_annotation_keys=extra_annotation_keys or (),
     )
     if dataset_name is not None:
-        _set_classes(MetadataCatalog.get(dataset_name), dataset.metadata)
+        mapping = _set_classes(MetadataCatalog.get(dataset_name), dataset.metadata, json_file)
+        _renumber(dataset, mapping, json_file)
     return dataset.records
 
 
@@ -102,20 +125,61 @@ def load_lvis_json(
         extra_annotation_keys=extra_annotation_keys or (),
     )
     if metadata is not None and known_ids is None:
-        _set_classes(metadata, dataset.metadata)
+        _renumber(dataset, _set_classes(metadata, dataset.metadata, json_file), json_file)
         if "class_image_count" in dataset.metadata and metadata.get("class_image_count") is None:
             metadata.class_image_count = dataset.metadata["class_image_count"]
     return dataset.records
 
 
-def _set_classes(metadata: Metadata, loaded: dict[str, Any]) -> None:
-    """Set class names and category ids from a file, but keep class names that are already set."""
+def _set_classes(metadata: Metadata, loaded: dict[str, Any], json_file: str | os.PathLike[str]) -> list[Any] | None:
+    """Set class names, category ids and keypoints from a file; class names that are already set are kept.
+
+    Returns:
+        For each class of the file its index in the metadata's class names, None for unknown classes; or None if the
+        indices of the file are right as they are.
+    """
     names, ids = loaded["thing_classes"], loaded["thing_dataset_id_to_contiguous_id"]
+    for key in KEYPOINT_KEYS:
+        if key in loaded and metadata.get(key) is None:
+            setattr(metadata, key, loaded[key])
     if metadata.get("thing_classes") is None:
         metadata.thing_classes = names
-    elif list(metadata.thing_classes) != names:
-        _logger.warning("Dataset %s: thing_classes in the metadata differ from the names in its file.", metadata.name)
-    metadata.thing_dataset_id_to_contiguous_id = ids
+    mapping = match_by_name(names, metadata.thing_classes)
+    if mapping == list(range(len(names))):
+        if list(metadata.thing_classes[: len(names)]) != names:
+            both = f"the metadata: {listed(metadata.thing_classes)}; the file: {listed(names)}"
+            _logger.warning(
+                "Dataset %s: the class names in the metadata differ from those in %s and are matched by position. %s",
+                *(metadata.name, json_file, both),
+            )
+        metadata.thing_dataset_id_to_contiguous_id = ids
+        return None
+    known = {category: mapping[index] for category, index in ids.items() if mapping[index] is not None}
+    metadata.thing_dataset_id_to_contiguous_id = known
+    return mapping
+
+
+def _renumber(dataset: LoadedDataset, mapping: list[Any] | None, json_file: str | os.PathLike[str]) -> None:
+    """Map the classes of records to those of the metadata, in place."""
+    if mapping is None:
+        return
+    annotations = [annotation for record in dataset.records for annotation in record["annotations"]]
+    _check_classes_known({item["category_id"] for item in annotations}, mapping, dataset.metadata, json_file)
+    for annotation in annotations:
+        annotation["category_id"] = mapping[annotation["category_id"]]
+
+
+def _check_classes_known(
+    used: Iterable[int], mapping: list[Any], loaded: dict[str, Any], json_file: str | os.PathLike[str]
+) -> None:
+    names = loaded["thing_classes"]
+    unknown = sorted({names[number] for number in used if mapping[number] is None})
+    if unknown:
+        others = [name for number, name in enumerate(names) if mapping[number] is not None]
+        raise DatasetError(
+            f"{json_file}: annotations of classes that the other datasets or the model do not have: {listed(unknown)}. "
+            f"Classes in common: {listed(others)}. Rename or remove these classes in one of the files"
+        )
 
 
 def load_separated(name: str, image_root: str, sem_seg_root: str, instances_json: str) -> list[DatasetRecord]:
@@ -145,7 +209,7 @@ def register_coco_instances(
     if not isinstance(name, str):
         raise TypeError(f"register_coco_instances: name must be a string, got {type(name).__name__}")
     file, root = os.fspath(json_file), os.fspath(image_root)
-    DatasetCatalog.register(name, lambda: load_coco(file, root, name))
+    DatasetCatalog.register(name, CocoInstancesLoader(file, root, name))
     MetadataCatalog.get(name).set(json_file=file, image_root=root, evaluator_type="coco", **metadata)
 
 

@@ -10,8 +10,11 @@ class DatasetEvaluator:
     """Computes metrics from the inputs and outputs of a model over a dataset.
 
     `inference_on_dataset` calls `reset` once, `process` for every batch and `evaluate` once. Subclasses override these
-    three methods.
+    three methods, and `check` if they read ground truth from a file.
     """
+
+    def check(self) -> None:
+        """Raise an error if the ground truth cannot be evaluated. Called before a training starts."""
 
     def reset(self) -> None:
         """Prepare for a new evaluation: discard all stored results."""
@@ -44,6 +47,11 @@ class DatasetEvaluators(DatasetEvaluator):
     def __init__(self, evaluators: Sequence[DatasetEvaluator]) -> None:
         super().__init__()
         self._evaluators = list(evaluators)
+
+    def check(self) -> None:
+        """Check the ground truth of every evaluator."""
+        for evaluator in self._evaluators:
+            evaluator.check()
 
     def reset(self) -> None:
         """Reset every evaluator."""

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from detectory.core.storage import read_json
 from detectory.data import DatasetCatalog, MetadataCatalog, register_coco_instances
+from detectory.data.formats.coco.categories import contiguous_categories
 
 
 @dataclass(frozen=True)
@@ -22,12 +23,16 @@ class CocoFolder:
     Attributes:
         train: Training split.
         val: Validation split.
-        classes: Class names in the order of their category ids.
+        classes: Class names of the training split in the order of their category ids.
+        category_ids: The category ids.
+        num_keypoints: Number of keypoints of an object, 0 without keypoints.
     """
 
     train: Split
     val: Split
     classes: tuple[str, ...]
+    category_ids: tuple[int | str, ...]
+    num_keypoints: int
 
     @classmethod
     def find(cls, folder: Path) -> "CocoFolder":
@@ -40,12 +45,13 @@ class CocoFolder:
         if not folder.is_dir():
             raise FileNotFoundError(f"{folder}: no such folder")
         train, val = (_find_split(folder, name) for name in ("train", "val"))
-        return cls(train, val, _class_names(train.annotations))
+        return cls(train, val, *_classes(train.annotations))
 
     def register(self, name: str) -> tuple[str, str]:
         """Register both splits under the names `name_train` and `name_val`, and return these names.
 
-        Datasets registered earlier under these names, from another folder, are replaced.
+        Datasets registered earlier under these names, from another folder, are replaced. Training and evaluation match
+        the classes of the validation split by name to those of the model.
         """
         names = f"{name}_train", f"{name}_val"
         for dataset, split in zip(names, (self.train, self.val), strict=True):
@@ -53,7 +59,7 @@ class CocoFolder:
                 DatasetCatalog.remove(dataset)
                 MetadataCatalog.remove(dataset)
             register_coco_instances(dataset, {}, str(split.annotations), str(split.images))
-            MetadataCatalog.get(dataset).thing_classes = list(self.classes)
+        MetadataCatalog.get(names[0]).thing_classes = list(self.classes)
         return names
 
 
@@ -68,11 +74,14 @@ def _find_split(folder: Path, name: str) -> Split:
     raise FileNotFoundError(f"{folder}: no image folder {suffix}/ or images/{suffix}/ for {files[0].name}")
 
 
-def _class_names(annotations: Path) -> tuple[str, ...]:
+def _classes(annotations: Path) -> tuple[tuple[str, ...], tuple[int | str, ...], int]:
+    """Return names, ids and number of keypoints of the categories of a file."""
     try:
         categories = read_json(annotations)["categories"]
-        return tuple(category["name"] for category in sorted(categories, key=lambda category: category["id"]))
+        names, indices = contiguous_categories(categories)
+        keypoints = [len(category["keypoints"]) for category in categories if category.get("keypoints")]
     except (ValueError, TypeError, LookupError) as error:
         raise ValueError(
             f"{annotations}: not a COCO annotation file: expected an object with a list 'categories' of ids and names"
         ) from error
+    return tuple(names), tuple(indices), max(keypoints, default=0)

@@ -18,6 +18,7 @@ from detectory.data import DatasetCatalog, MetadataCatalog
 CONFIG_FILE = "config.yaml"
 
 _NUM_CLASSES_KEYS = ("model.num_classes", "model.roi_heads.num_classes")
+_NUM_KEYPOINTS_KEY = "model.roi_heads.keypoint_head.num_keypoints"
 
 
 def load_recipe(name: str) -> DictConfig:
@@ -44,24 +45,29 @@ def load_run(folder: Path) -> DictConfig:
     return config
 
 
-def use_dataset(config: DictConfig, folder: Path) -> CocoFolder:
-    """Point a recipe's loaders, evaluator and number of classes at a folder in COCO layout.
+def use_dataset(config: DictConfig, folder: Path, *, keep_classes: bool = False) -> CocoFolder:
+    """Point a recipe's loaders and evaluator at a folder in COCO layout, and set the model's numbers to fit.
 
-    The folder and the class names are stored under `config.datasets`, so that later commands can load the run.
+    The folder and the classes are stored under `config.datasets`, so that later commands can load the run.
+
+    Args:
+        config: The recipe, modified in place.
+        folder: The folder.
+        keep_classes: Keep the classes and keypoints of a trained model; the classes of the folder are matched by name.
     """
     dataset = CocoFolder.find(folder)
     name = folder.resolve().name
     train, val = dataset.register(name)
     config.dataloader.train.dataset.names = train
     config.dataloader.test.dataset.names = val
-    config.datasets = {
-        "name": name,
-        "folder": str(folder.resolve()),
-        "train": train,
-        "val": val,
-        "classes": list(dataset.classes),
-    }
-    set_num_classes(config, len(dataset.classes))
+    classes = {"classes": list(dataset.classes), "category_ids": list(dataset.category_ids)}
+    if keep_classes and "datasets" in config:
+        classes = {key: list(config.datasets[key]) for key in classes if key in config.datasets}
+    config.datasets = {"name": name, "folder": str(folder.resolve()), "train": train, "val": val, **classes}
+    if not keep_classes:
+        set_num_classes(config, len(dataset.classes))
+        if dataset.num_keypoints and OmegaConf.select(config, _NUM_KEYPOINTS_KEY) is not None:
+            OmegaConf.update(config, _NUM_KEYPOINTS_KEY, dataset.num_keypoints)
     return dataset
 
 

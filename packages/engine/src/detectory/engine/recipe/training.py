@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 from torch import nn
 from torch.distributed.fsdp import FSDPModule
 
@@ -20,6 +20,7 @@ from detectory.core.precision import resolve_precision
 from detectory.core.processor import limit_threads
 from detectory.core.seeding import seed_all_rng
 from detectory.core.suggestions import nearest
+from detectory.data.classes import ClassList
 from detectory.engine.distributed.ddp import create_ddp_model
 from detectory.engine.distributed.fsdp import gather_into, shard_model
 from detectory.engine.distributed.sharded_checkpointer import ShardedCheckpointer
@@ -41,6 +42,14 @@ from detectory.engine.hooks import (
     TorchProfiler,
 )
 from detectory.engine.optimizers import clip_gradients
+from detectory.engine.recipe.data_checks import check_evaluator, check_model_and_data, training_classes
+from detectory.engine.recipe.datasets import (
+    align_test_classes,
+    dataset_names,
+    fit_keypoints,
+    mapper_settings,
+    registered_classes,
+)
 from detectory.engine.recipe.linear_scaling import scale_to_world_size
 from detectory.engine.recipe.preflight import check_processes
 from detectory.engine.recipe.settings import check_train_settings, make_output_dir
@@ -108,7 +117,7 @@ def train(config: DictConfig, resume: bool = False, eval_only: bool = False) -> 
 
     Raises:
         KeyError: If the recipe lacks a required part.
-        ValueError: If a setting is invalid.
+        ValueError: If a setting is invalid, or model, datasets and evaluation do not fit together.
         RuntimeError: If the device is unavailable, or if the processes differ in versions, config or visible data;
             the message names them.
         FloatingPointError: If a loss is NaN or infinite; the message has the iteration and the losses.
@@ -119,7 +128,7 @@ def train(config: DictConfig, resume: bool = False, eval_only: bool = False) -> 
     limit_threads(get_local_size())
     _check(config, eval_only)
     config = scale_to_world_size(config, get_world_size())
-    check_processes(LazyConfig.to_py(config), _datasets(config), config.train.device)
+    check_processes(LazyConfig.to_py(config), dataset_names(config), config.train.device)
     output_dir = Path(config.train.output_dir)
     if is_main_process():
         make_output_dir(config.train)
@@ -128,22 +137,30 @@ def train(config: DictConfig, resume: bool = False, eval_only: bool = False) -> 
     seed = config.train.get("seed")
     _logger.info("random seed: %d", seed_all_rng(None if seed is None else int(seed) + get_rank()))
     is_sharded = not eval_only and _is_sharded(config)
+    classes = None if eval_only else training_classes(dataset_names(config, "train"))
+    fit_keypoints(config)
     model = _build_model(config, is_sharded)
     evaluation = Evaluation(config, model)
     if eval_only:
-        DetectionCheckpointer(model, output_dir).resume_or_load(config.train.init_checkpoint, resume=resume)
+        content = DetectionCheckpointer(model, output_dir).resume_or_load(config.train.init_checkpoint, resume=resume)
+        align_test_classes(config, ClassList.from_state(content.get("classes")) or registered_classes(config))
         return evaluation()
+    check_model_and_data(model, dataset_names(config, "train"), mapper_settings(config))
+    align_test_classes(config, classes)
+    evaluation.check()
     if is_sharded:
         _shard(config, model, evaluation)
     trainer = _build_trainer(config, model)
     checkpointer: Checkpointer = (
         ShardedCheckpointer(trainer, output_dir, max_to_keep=config.train.get("checkpointer", {}).get("max_to_keep"))
         if is_sharded
-        else DetectionCheckpointer(model, output_dir, trainer=trainer)
+        else DetectionCheckpointer(model, output_dir, trainer=trainer, **({"classes": classes} if classes else {}))
     )
     stop = StopOnSignal()
     trainer.register_hooks([*_build_hooks(config, model, checkpointer, evaluation), stop])
-    checkpointer.resume_or_load("" if is_sharded else config.train.init_checkpoint, resume=resume)
+    content = checkpointer.resume_or_load("" if is_sharded else config.train.init_checkpoint, resume=resume)
+    if classes is not None:
+        classes.load_state_dict(content.get("classes"))
     is_resumed = resume and checkpointer.has_checkpoint()
     trainer.train(trainer.iter + 1 if is_resumed else 0, config.train.max_iter)
     if stop.received is not None:
@@ -177,6 +194,11 @@ class Evaluation:
         """Return the metrics; empty if the recipe has no evaluator."""
         with self.weights():
             return self._evaluate()
+
+    def check(self) -> None:
+        """Raise an error if the evaluation cannot read its ground truth."""
+        if self._dataloader.get("evaluator") is not None and is_main_process():
+            check_evaluator(instantiate(self._dataloader.evaluator))
 
     def validate(self) -> dict[str, Any]:
         """Return the mean losses on the validation data."""
@@ -236,15 +258,6 @@ def _build_model(config: DictConfig, is_sharded: bool = False) -> nn.Module:
     if config.train.get("sync_batch_norm", False) and get_world_size() > 1:
         model = synchronize_batch_norm(model)
     return model
-
-
-def _datasets(config: DictConfig) -> list[str]:
-    """Return the catalog names of the recipe's datasets."""
-    names: list[str] = []
-    for loader in config.dataloader.values():
-        selected = OmegaConf.select(loader, "dataset.names") if isinstance(loader, DictConfig) else None
-        names += [selected] if isinstance(selected, str) else list(selected or [])
-    return names
 
 
 def _build_trainer(config: DictConfig, model: nn.Module) -> SimpleTrainer:

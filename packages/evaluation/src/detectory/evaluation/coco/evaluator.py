@@ -87,6 +87,14 @@ class COCOEvaluator(DatasetEvaluator):
         self._objects: ImageObjects | None = None
         self._ground_truth: CocoGroundTruth | None = None
 
+    def check(self) -> None:
+        """Read the ground truth.
+
+        Raises:
+            ValueError: If the ground truth is not a valid COCO dataset. The message names the file and the entry.
+        """
+        _ = self.ground_truth
+
     def reset(self) -> None:
         """Discard all predictions."""
         self._predictions, self._proposals = {}, {}
@@ -138,8 +146,8 @@ class COCOEvaluator(DatasetEvaluator):
         self._check_images(predictions)
         if self._output_dir:
             self._write_files(Path(self._output_dir), predictions)
-        detections = Detections.concatenate(predictions.values())
         self._warn_about_partial_columns(predictions)
+        detections = self._annotated_classes(Detections.concatenate(predictions.values()))
         tasks = self._tasks or self._available_tasks(detections)
         return results | {task: self._evaluate_task(task, detections, img_ids) for task in tasks}
 
@@ -194,14 +202,26 @@ class COCOEvaluator(DatasetEvaluator):
         return dict(enumerate(self.ground_truth.category_names if names is None else range(len(names))))
 
     def _check_classes(self, predictions: Iterable[Detections]) -> None:
-        known_ids = self._category_ids()
+        count = max(len(getattr(self._metadata, "thing_classes", None) or ()), len(self._category_ids()))
         predicted = {category for detections in predictions for category in detections.categories.tolist()}
-        unknown = sorted(predicted - known_ids.keys())
+        unknown = sorted(category for category in predicted if not 0 <= category < count)
         if unknown:
             raise ValueError(
-                f"COCOEvaluator: predicted class {unknown[0]}, "
-                f"but {self._dataset_name} has classes 0 to {len(known_ids) - 1}"
+                f"COCOEvaluator: predicted class {unknown[0]}, but {self._dataset_name} has classes 0 to {count - 1}"
             )
+
+    def _annotated_classes(self, detections: Detections) -> Detections:
+        """Drop the detections of classes that the dataset's file does not have; they cannot match any object."""
+        known = np.isin(detections.categories, list(self._category_ids()))
+        if known.all():
+            return detections
+        names = self._metadata.thing_classes
+        dropped = sorted({names[category] for category in detections.categories[~known].tolist()})
+        _logger.info(
+            "%d detections are not evaluated, because %s does not have their classes: %s",
+            *(int((~known).sum()), self._dataset_name, ", ".join(dropped)),
+        )
+        return detections.select(known.nonzero()[0])
 
     def _check_images(self, predictions: Mapping[Any, Detections]) -> None:
         known_ids = self.ground_truth.image_sizes
@@ -239,11 +259,12 @@ class COCOEvaluator(DatasetEvaluator):
 
     def _write_files(self, folder: Path, predictions: Mapping[Any, Detections]) -> None:
         ids = self._category_ids()
-        images = (
-            {"image_id": image, "instances": detections.to_json(ids)} for image, detections in predictions.items()
-        )
+        known = {
+            image: part.select(np.isin(part.categories, list(ids)).nonzero()[0]) for image, part in predictions.items()
+        }
+        images = ({"image_id": image, "instances": part.to_json(ids)} for image, part in known.items())
         save_predictions(folder / "instances_predictions.pth", images)
-        save_results_json(folder / self.results_name, (part.to_json(ids) for part in predictions.values()))
+        save_results_json(folder / self.results_name, (part.to_json(ids) for part in known.values()))
         _logger.info("Saved results to %s", folder / self.results_name)
 
 

@@ -1,6 +1,7 @@
 """Default training and prediction with a config."""
 
 import argparse
+import contextlib
 import logging
 import os
 import sys
@@ -22,6 +23,7 @@ from detectory.compat.detectron2.data import (
 )
 from detectory.compat.detectron2.data import transforms as T
 from detectory.compat.detectron2.engine import hooks
+from detectory.compat.detectron2.engine.data_checks import check_model, prepare_classes
 from detectory.compat.detectron2.engine.train_loop import AMPTrainer, SimpleTrainer, TrainerBase
 from detectory.compat.detectron2.engine.worker_scaling import auto_scale_workers
 from detectory.compat.detectron2.evaluation.testing import verify_results
@@ -35,6 +37,7 @@ from detectory.compat.detectron2.utils.file_io import PathManager
 from detectory.compat.detectron2.utils.logger import setup_logger
 from detectory.core.storage import atomic_write
 from detectory.engine import create_ddp_model, default_writers
+from detectory.engine.recipe.data_checks import check_evaluator
 from detectory.evaluation import DatasetEvaluator, inference_on_dataset, print_csv_format
 from detectory.structures.records import ModelOutput
 
@@ -204,6 +207,7 @@ class DefaultTrainer(TrainerBase):
     Attributes:
         cfg: Copy of the config, scaled to the number of workers by `auto_scale_workers`.
         checkpointer: Saves and loads model, optimizer and scheduler.
+        classes: Classes of the training datasets, stored in checkpoints; None if unknown.
         scheduler: Learning rate scheduler.
     """
 
@@ -213,14 +217,19 @@ class DefaultTrainer(TrainerBase):
         if not logger.isEnabledFor(logging.INFO):
             setup_logger()
         cfg = self.auto_scale_workers(cfg, comm.get_world_size())
+        classes = prepare_classes(cfg, self._has_default_loader())
         model = self.build_model(cfg)
+        check_model(model, cfg, self._has_default_loader())
         optimizer = self.build_optimizer(cfg, model)
         data_loader = self.build_train_loader(cfg)
         model = create_ddp_model(model, broadcast_buffers=False)
         trainer_class = AMPTrainer if cfg.SOLVER.AMP.ENABLED else SimpleTrainer
         self._trainer = trainer_class(model, data_loader, optimizer)
         self.scheduler = self.build_lr_scheduler(cfg, optimizer)
-        self.checkpointer = DetectionCheckpointer(model, cfg.OUTPUT_DIR, trainer=weakref.proxy(self))
+        self.classes = classes
+        self.checkpointer = DetectionCheckpointer(
+            model, cfg.OUTPUT_DIR, trainer=weakref.proxy(self), **({"classes": classes} if classes else {})
+        )
         self.start_iter = 0
         self.max_iter = cfg.SOLVER.MAX_ITER
         self.cfg = cfg
@@ -259,7 +268,9 @@ class DefaultTrainer(TrainerBase):
         Args:
             resume: Look for a checkpoint, and if there is one restore model, optimizer, scheduler and iteration.
         """
-        self.checkpointer.resume_or_load(self.cfg.MODEL.WEIGHTS, resume=resume)
+        content = self.checkpointer.resume_or_load(self.cfg.MODEL.WEIGHTS, resume=resume)
+        if self.classes is not None:
+            self.classes.load_state_dict(content.get("classes"))
         if self.checkpointer.resumed_from:
             self.start_iter = self.iter + 1
 
@@ -298,6 +309,7 @@ class DefaultTrainer(TrainerBase):
         Returns:
             Results of the last evaluation, verified against `TEST.EXPECTED_RESULTS`; None if nothing was evaluated.
         """
+        self._check_evaluators()
         super().train(self.start_iter, self.max_iter)
         results = getattr(self, "_last_eval_results", None)
         if len(self.cfg.TEST.EXPECTED_RESULTS) and comm.is_main_process():
@@ -342,6 +354,16 @@ class DefaultTrainer(TrainerBase):
         """Restore a state returned by `state_dict`."""
         super().load_state_dict(state_dict)
         self._trainer.load_state_dict(state_dict["_trainer"])
+
+    def _check_evaluators(self) -> None:
+        """Read the ground truth of the test datasets, so that a training does not fail at its evaluation."""
+        for name in self.cfg.DATASETS.TEST if comm.is_main_process() else ():
+            with contextlib.suppress(NotImplementedError):
+                check_evaluator(type(self).build_evaluator(self.cfg, name))
+
+    def _has_default_loader(self) -> bool:
+        """Whether the training loader has the default mapper, so that model and annotations can be compared."""
+        return getattr(type(self).build_train_loader, "__func__", None) is DefaultTrainer.build_train_loader.__func__
 
     @classmethod
     def build_model(cls, cfg: CfgNode) -> nn.Module:

@@ -1,5 +1,6 @@
-"""Order and contiguous ids of COCO categories."""
+"""Order, contiguous ids and keypoints of COCO categories."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -18,3 +19,64 @@ def contiguous_categories(categories: Sequence[Mapping[str, Any]]) -> tuple[list
     ordered = sorted(categories, key=lambda category: id_order(category["id"]))
     names = [category["name"] for category in ordered]
     return names, {category["id"]: index for index, category in enumerate(ordered)}
+
+
+KEYPOINT_KEYS = ("keypoint_names", "keypoint_flip_map", "keypoint_connection_rules")
+"""Keys of the metadata about keypoints."""
+
+
+def keypoint_metadata(categories: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the metadata of the keypoints that categories describe in COCO's format.
+
+    Returns:
+        The keys `KEYPOINT_KEYS` of the first category with keypoints, or an empty dict: `keypoint_names`,
+        `keypoint_flip_map` (pairs of left and right names) and `keypoint_connection_rules` (edges of the skeleton with
+        a colour).
+    """
+    for category in categories:
+        names = category.get("keypoints")
+        if isinstance(names, list) and names and all(isinstance(name, str) for name in names):
+            values = list(names), flip_pairs(names), _skeleton(names, category.get("skeleton"))
+            return dict(zip(KEYPOINT_KEYS, values, strict=True))
+    return {}
+
+
+def flip_pairs(names: Sequence[str]) -> list[tuple[str, str]]:
+    """Return the pairs of names that differ only in left and right, as words or as the initials L and R.
+
+    Example:
+        >>> flip_pairs(["nose", "left_eye", "right_eye", "ear.L", "ear.R"])
+        [('left_eye', 'right_eye'), ('ear.L', 'ear.R')]
+    """
+    by_mirrored = {name: _mirrored(name) for name in names}
+    return [(name, other) for name, other in by_mirrored.items() if other in by_mirrored and _is_left(name)]
+
+
+# `left` and `right` in any position of a word, or an `L` or `R` that is a word of its own.
+_SIDE = re.compile(r"left|right|Left|Right|LEFT|RIGHT|(?<![A-Za-z])[lrLR](?![A-Za-z])")
+_OTHER_SIDE = {"left": "right", "Left": "Right", "LEFT": "RIGHT", "l": "r", "L": "R"}
+_OTHER_SIDE |= {right: left for left, right in _OTHER_SIDE.items()}
+
+
+def _mirrored(name: str) -> str | None:
+    mirrored = _SIDE.sub(lambda match: _OTHER_SIDE[match[0]], name)
+    return None if mirrored == name else mirrored
+
+
+def _is_left(name: str) -> bool:
+    match = _SIDE.search(name)
+    return match is not None and match[0].lower() in ("left", "l")
+
+
+def _skeleton(names: Sequence[str], edges: Any) -> list[tuple[str, str, tuple[int, int, int]]]:
+    """Return the edges of a skeleton, which COCO stores as pairs of indices from 1; invalid edges are skipped."""
+    known = range(1, len(names) + 1)
+    valid = [
+        edge
+        for edge in (edges if isinstance(edges, list) else [])
+        if isinstance(edge, list) and len(edge) == 2 and all(end in known for end in edge)
+    ]
+    return [(names[start - 1], names[end - 1], _EDGE_COLOR) for start, end in valid]
+
+
+_EDGE_COLOR = (255, 128, 0)

@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -14,8 +15,8 @@ from detectory.data.problems import Problem, raise_first
 from detectory.structures import BoxMode
 from detectory.structures.records import Annotation, DatasetRecord
 
-from .categories import id_order
-from .columns import POLYGONS, RLE, CocoColumns
+from .categories import id_order, keypoint_metadata
+from .columns import NO_MASK, POLYGONS, RLE, CocoColumns
 from .index_file import MappedIndex, index_path, write_index
 from .reader import valid_parts
 
@@ -34,10 +35,17 @@ class CocoIndex(Sequence):
         index: The mapped arrays; see `CocoColumns.arrays`.
         image_root: The folder of the images.
         rows: The indices of the records in this sequence; all records by default.
+        categories: The category id in records for each stored category id; the stored ones by default.
     """
 
-    def __init__(self, index: MappedIndex, image_root: str, rows: np.ndarray | None = None) -> None:
-        self._index, self._root = index, image_root
+    def __init__(
+        self,
+        index: MappedIndex,
+        image_root: str,
+        rows: np.ndarray | None = None,
+        categories: Sequence[int] | None = None,
+    ) -> None:
+        self._index, self._root, self._categories = index, image_root, categories
         self._rows = np.arange(len(index.arrays["image_size"])) if rows is None else rows
         self._created = 0
 
@@ -47,7 +55,7 @@ class CocoIndex(Sequence):
     def __getitem__(self, item: Any) -> Any:
         """Return a record, or for a slice or a list of indices a `CocoIndex` of these records."""
         if isinstance(item, (slice, list, np.ndarray)):
-            return CocoIndex(self._index, self._root, self._rows[item])
+            return CocoIndex(self._index, self._root, self._rows[item], self._categories)
         return self._record(int(self._rows[item]))
 
     def _record(self, row: int) -> DatasetRecord:
@@ -69,10 +77,11 @@ class CocoIndex(Sequence):
 
     def _annotation(self, row: int) -> Annotation:
         arrays = self._index.arrays
+        category = arrays["category"][row]
         annotation: Annotation = {
             "iscrowd": int(arrays["iscrowd"][row]),
             "bbox": arrays["bbox"][row].tolist(),
-            "category_id": int(arrays["category"][row]),
+            "category_id": int(category if self._categories is None else self._categories[category]),
             "bbox_mode": BoxMode.XYWH_ABS,
         }
         mask_type = arrays["mask_type"][row]
@@ -97,6 +106,7 @@ class CocoIndex(Sequence):
             "thing_dataset_id_to_contiguous_id": {
                 category: index for index, category in enumerate(facts["category_ids"])
             },
+            **facts.get("keypoints", {}),
         }
 
     @property
@@ -111,16 +121,44 @@ class CocoIndex(Sequence):
         counts_before = np.concatenate([[0], np.cumsum(arrays["iscrowd"] == 0)])
         ends = arrays["image_annotations"]
         counts = counts_before[ends[1:]] - counts_before[ends[:-1]]
-        return CocoIndex(self._index, self._root, self._rows[counts[self._rows] > 0])
+        return CocoIndex(self._index, self._root, self._rows[counts[self._rows] > 0], self._categories)
 
-    def category_counts(self) -> dict[int, int]:
-        """Return the number of instances per category, without crowd regions. No records are created."""
+    def with_categories(self, categories: Sequence[int]) -> "CocoIndex":
+        """Return the same records with `categories[i]` in place of the stored category id `i`."""
+        return CocoIndex(self._index, self._root, self._rows, categories)
+
+    def category_counts(self, crowds: bool = False) -> dict[int, int]:
+        """Return the number of instances per category. No records are created.
+
+        Args:
+            crowds: Whether to count crowd regions.
+        """
+        stored = np.bincount(self._index.arrays["category"][self._selected(crowds)]).tolist()
+        if self._categories is None:
+            return dict(enumerate(stored))
+        return {self._categories[number]: count for number, count in enumerate(stored) if count}
+
+    def contents(self) -> tuple[Counter[str], Counter[int]]:
+        """Count the objects by type of mask and by number of keypoints, without crowd regions.
+
+        Returns:
+            Numbers of objects by `"none"`, `"polygons"` and `"rle"`, and by number of keypoints.
+        """
+        arrays, selected = self._index.arrays, self._selected(crowds=False)
+        types = np.bincount(arrays["mask_type"][selected], minlength=3).tolist()
+        lengths, counts = np.unique(np.diff(arrays["keypoint_ends"])[selected] // 3, return_counts=True)
+        return (
+            Counter({"none": types[NO_MASK], "polygons": types[POLYGONS], "rle": types[RLE]}),
+            Counter(dict(zip(lengths.tolist(), counts.tolist(), strict=True))),
+        )
+
+    def _selected(self, crowds: bool) -> np.ndarray:
+        """Whether each stored annotation belongs to a record of this sequence."""
         arrays = self._index.arrays
         is_selected = np.zeros(len(arrays["image_size"]), dtype=bool)
         is_selected[self._rows] = True
-        annotations_per_image = np.diff(arrays["image_annotations"])
-        is_counted = np.repeat(is_selected, annotations_per_image) & (arrays["iscrowd"] == 0)
-        return dict(enumerate(np.bincount(arrays["category"][is_counted]).tolist()))
+        selected = np.repeat(is_selected, np.diff(arrays["image_annotations"]))
+        return selected if crowds else selected & (arrays["iscrowd"] == 0)
 
 
 def _run(flat: np.ndarray, ends: np.ndarray, row: int) -> bytes:
@@ -177,7 +215,11 @@ def _build(path: Path, json_file: str, contiguous_ids: bool, skip_invalid: bool)
         raise_first(_category_id_problems(categories, json_file))
     ids = [category["id"] for category in categories]
     stored_ids = {category: index if contiguous_ids else category for index, category in enumerate(ids)}
-    facts = {"category_ids": ids, "names": [category["name"] for category in categories]}
+    facts = {
+        "category_ids": ids,
+        "names": [category["name"] for category in categories],
+        "keypoints": keypoint_metadata(categories),
+    }
     path.parent.mkdir(parents=True, exist_ok=True)
     write_index(path, columns.arrays(stored_ids), facts)
     _remove_stale(path)

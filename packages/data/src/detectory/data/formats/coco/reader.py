@@ -11,7 +11,7 @@ from detectory.data.problems import DatasetError, Problem, raise_first
 from detectory.structures import BoxMode
 from detectory.structures.records import Annotation, DatasetRecord
 
-from .categories import contiguous_categories, id_order
+from .categories import contiguous_categories, id_order, keypoint_metadata
 from .problems import annotation_problems, category_problems, duplicate_problems, file_problems, image_problems
 from .rle import compress_rle
 
@@ -23,8 +23,8 @@ class LoadedDataset(NamedTuple):
 
     Attributes:
         records: One record per image.
-        metadata: What the file contains about the classes: `thing_classes` (names in the order of the contiguous ids)
-            and `thing_dataset_id_to_contiguous_id`.
+        metadata: What the file contains about the classes: `thing_classes` (names in the order of the contiguous ids),
+            `thing_dataset_id_to_contiguous_id`, and the result of `keypoint_metadata`.
     """
 
     records: list[DatasetRecord]
@@ -72,7 +72,11 @@ def read_coco(
         _record(image, root, by_image.get(image_id, []))
         for image_id, image in sorted(images.items(), key=lambda item: id_order(item[0]))
     ]
-    metadata = {"thing_classes": names, "thing_dataset_id_to_contiguous_id": category_ids}
+    metadata = {
+        "thing_classes": names,
+        "thing_dataset_id_to_contiguous_id": category_ids,
+        **keypoint_metadata(content["categories"]),
+    }
     return LoadedDataset(records, metadata)
 
 

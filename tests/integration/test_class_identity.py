@@ -1,0 +1,137 @@
+"""Classes keep their names and ids from the annotations to the results."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+import torch
+from click.testing import CliRunner
+
+from detectory.cli import main
+from detectory.cli.datasets.coco_folder import CocoFolder
+from detectory.core.checkpoint import load_checkpoint_file
+from detectory.data import DatasetCatalog, MetadataCatalog
+from detectory.data.classes import align_classes
+from detectory.evaluation import COCOEvaluator
+from detectory.structures import Boxes, BoxMode, Instances
+
+RECIPE = "COCO-InstanceSegmentation/mask_rcnn_R_50_FPN_1x.py"
+# A folder with the collected cases of users' files; the tests of these cases are skipped without it.
+CASES = Path(os.environ.get("DETECTORY_CASES", "no-cases"))
+
+
+def run(*arguments: object) -> tuple[int, str]:
+    result = CliRunner().invoke(main, [str(argument) for argument in arguments])
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+    return result.exit_code, result.output
+
+
+def edit(folder: Path, split: str, change) -> None:
+    path = folder / "annotations" / f"instances_{split}.json"
+    content = json.loads(path.read_text())
+    change(content)
+    path.write_text(json.dumps(content))
+
+
+def swap_ids(content: dict) -> None:
+    """Give the two classes the ids of each other, in categories and annotations."""
+    for category in content["categories"]:
+        category["id"] = 3 - category["id"]
+    for annotation in content["annotations"]:
+        annotation["category_id"] = 3 - annotation["category_id"]
+
+
+def evaluate_perfect_predictions(folder: Path, split: str = "val") -> float:
+    """Return the box AP of predictions that have the class indices of the training split."""
+    dataset = CocoFolder.find(folder)
+    dataset.register("perfect")
+    align_classes(dataset.classes, ["perfect_val"])
+    evaluator = COCOEvaluator(f"perfect_{split}", distributed=False)
+    evaluator.reset()
+    content = json.loads((folder / "annotations" / f"instances_{split}.json").read_text())
+    names = {category["id"]: category["name"] for category in content["categories"]}
+    for image in content["images"]:
+        own = [annotation for annotation in content["annotations"] if annotation["image_id"] == image["id"]]
+        instances = Instances((image["height"], image["width"]))
+        boxes = [BoxMode.convert(item["bbox"], BoxMode.XYWH_ABS, BoxMode.XYXY_ABS) for item in own]
+        instances.pred_boxes = Boxes(torch.tensor(boxes, dtype=torch.float32))
+        instances.pred_classes = torch.tensor([dataset.classes.index(names[item["category_id"]]) for item in own])
+        instances.scores = torch.ones(len(own))
+        evaluator.process([{"image_id": image["id"]}], [{"instances": instances}])
+    return evaluator.evaluate()["bbox"]["AP"]
+
+
+def test_validation_split_with_swapped_ids_has_the_same_ap(coco_folder):
+    edit(coco_folder, "val", swap_ids)
+    assert evaluate_perfect_predictions(coco_folder) == pytest.approx(100)
+
+
+def test_validation_split_with_a_subset_of_the_classes_evaluates_these(coco_folder):
+    def keep_second(content):
+        content["categories"] = [{"id": 1, "name": "bar"}]
+        content["annotations"] = [{**a, "category_id": 1} for a in content["annotations"] if a["category_id"] == 2]
+
+    edit(coco_folder, "val", keep_second)
+    assert evaluate_perfect_predictions(coco_folder) == pytest.approx(100)
+
+
+def test_training_reports_classes_that_only_the_validation_split_has(coco_folder, tmp_path, tiny):
+    edit(coco_folder, "val", lambda content: content["categories"][1].update(name="pole"))
+    code, output = run("train", RECIPE, "--data", coco_folder, "--output", tmp_path / "run", *tiny)
+    assert code == 1
+    message = output.strip().splitlines()[-1]
+    assert "do not have: pole. Classes in common: block" in message
+    assert not list((tmp_path / "run").glob("*.pth"))
+
+
+def test_training_with_too_few_classes_stops_before_the_first_step(coco_folder, tmp_path, tiny):
+    arguments = ("--data", coco_folder, "--output", tmp_path / "run", *tiny, "model.roi_heads.num_classes=1")
+    code, output = run("train", RECIPE, *arguments)
+    assert code == 1
+    assert "Set model.roi_heads.num_classes=2" in output.strip().splitlines()[-1]
+
+
+def test_boxes_without_masks_stop_the_training_of_a_mask_head(coco_folder, tmp_path, tiny):
+    edit(
+        coco_folder, "train", lambda content: [annotation.pop("segmentation") for annotation in content["annotations"]]
+    )
+    code, output = run("train", RECIPE, "--data", coco_folder, "--output", tmp_path / "run", *tiny)
+    assert code == 1
+    assert "12 of 12 objects of dataset boxes_train have boxes only" in output.strip().splitlines()[-1]
+
+
+def test_ground_truth_that_cannot_be_evaluated_stops_the_training(coco_folder, tmp_path, tiny):
+    def negative_ids(content):
+        for item in content["categories"]:
+            item["id"] -= 2
+        for item in content["annotations"]:
+            item["category_id"] -= 2
+
+    edit(coco_folder, "val", negative_ids)
+    code, output = run("train", RECIPE, "--data", coco_folder, "--output", tmp_path / "run", *tiny)
+    assert code == 1
+    assert "instances_val.json" in output.strip().splitlines()[-1]
+
+
+def test_checkpoints_contain_class_names_and_original_ids(coco_folder, tmp_path, tiny):
+    arguments = ("--data", coco_folder, "--output", tmp_path / "run", *tiny, "train.max_iter=1")
+    code, output = run("train", RECIPE, *arguments)
+    assert code == 0, output
+    content = load_checkpoint_file(tmp_path / "run" / "model_final.pth")
+    assert content["classes"] == {"names": ["block", "bar"], "ids": [1, 2], "keypoints": []}
+
+
+@pytest.mark.skipif(not CASES.is_dir(), reason="DETECTORY_CASES is not set")
+def test_case_of_a_validation_split_with_renumbered_classes():
+    assert evaluate_perfect_predictions(CASES / "val-renumbers-classes" / "ds") == pytest.approx(100)
+
+
+@pytest.fixture(autouse=True)
+def remove_datasets():
+    """Remove the datasets that a test registers."""
+    before = set(DatasetCatalog.list())
+    yield
+    for name in set(DatasetCatalog.list()) - before:
+        DatasetCatalog.remove(name)
+        MetadataCatalog.remove(name)
