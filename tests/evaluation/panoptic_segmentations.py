@@ -6,7 +6,7 @@ import math
 import numpy as np
 from PIL import Image
 
-from detectory.data.formats import ids_to_rgb
+from detectory.structures import ids_to_rgb
 
 CATEGORIES = [
     {"id": 2, "name": "cat", "isthing": 1},

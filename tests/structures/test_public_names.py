@@ -19,6 +19,7 @@ METHODS = {
 }
 PARAMETERS = {
     "heatmaps_to_keypoints": "maps rois",
+    "ids_to_rgb": "ids",
     "matched_pairwise_iou": "boxes1 boxes2",
     "pairwise_intersection": "boxes1 boxes2",
     "pairwise_ioa": "boxes1 boxes2",
@@ -28,6 +29,7 @@ PARAMETERS = {
     "polygon_area": "x y",
     "polygons_to_bitmask": "polygons height width",
     "rasterize_polygons_within_box": "polygons box mask_size",
+    "rgb_to_ids": "image",
     "rle_to_bitmask": "rle max_pixels",
 }
 TYPES = {"RLE", "Annotation", "DatasetRecord", "ModelInput", "ModelOutput", "SegmentInfo", "Segmentation"}

@@ -1,7 +1,7 @@
-"""Scenes of the reference images: each draws different elements on the same small image of shapes.
+"""Scenes of the reference images: each scene draws one type of input on the same small image.
 
-`python -m tests.visualization.scenes` draws all of them into tests/golden/visualization. Check them visually before
-committing them: the tests compare the visualizer with these images.
+`python -m tests.visualization.scenes` writes the reference images to tests/golden/visualization. Inspect the images
+before you commit them.
 """
 
 import sys
@@ -32,8 +32,8 @@ METADATA = SimpleNamespace(
 )
 
 
-def base_image() -> np.ndarray:
-    """A sky that gets brighter, a meadow, a dark disc and a bright rectangle."""
+def example_image() -> np.ndarray:
+    """Return an image of a sky with a gradient, a meadow, a dark disc and a bright rectangle."""
     y, x = np.mgrid[:HEIGHT, :WIDTH]
     image = np.stack([90 + y // 3, 120 + y // 4, 200 - y // 4], axis=2)
     image[110:] = np.stack([70 + x[110:] // 8, 130 + x[110:] // 10, 60 + 0 * x[110:]], axis=2)
@@ -43,36 +43,36 @@ def base_image() -> np.ndarray:
 
 
 def disc(x: float = 170, y: float = 80, radius: float = 38) -> np.ndarray:
-    """A mask (H, W) of a disc."""
+    """Return the mask (H, W) of a disc."""
     rows, columns = np.mgrid[:HEIGHT, :WIDTH] + 0.5
     return (columns - x) ** 2 + (rows - y) ** 2 < radius**2
 
 
 def rectangle() -> np.ndarray:
-    """A mask (H, W) of a rectangle."""
+    """Return the mask (H, W) of a rectangle."""
     mask = np.zeros((HEIGHT, WIDTH), dtype=bool)
     mask[60:140, 30:80] = True
     return mask
 
 
 def predictions() -> Instances:
-    """A rectangle, a disc, and a box of one pixel in the corner."""
+    """Return predictions of a rectangle, a disc, and an object of one pixel in the corner."""
     corner = np.zeros((HEIGHT, WIDTH), dtype=bool)
     corner[-1, -1] = True
-    found = Instances((HEIGHT, WIDTH))
-    found.pred_boxes = Boxes(torch.tensor([[30.0, 60, 80, 140], [132, 42, 208, 118], [239, 179, 240, 180]]))
-    found.scores = torch.tensor([0.98, 0.81, 0.55])
-    found.pred_classes = torch.tensor([0, 1, 2])
-    found.pred_masks = torch.from_numpy(np.stack([rectangle(), disc(), corner]))
-    return found
+    instances = Instances((HEIGHT, WIDTH))
+    instances.pred_boxes = Boxes(torch.tensor([[30.0, 60, 80, 140], [132, 42, 208, 118], [239, 179, 240, 180]]))
+    instances.scores = torch.tensor([0.98, 0.81, 0.55])
+    instances.pred_classes = torch.tensor([0, 1, 2])
+    instances.pred_masks = torch.from_numpy(np.stack([rectangle(), disc(), corner]))
+    return instances
 
 
-def ids() -> np.ndarray:
-    """A panoptic map: sky, grass, and two things."""
-    found = np.full((HEIGHT, WIDTH), 1)
-    found[110:] = 2
-    found[rectangle()], found[disc()] = 3, 4
-    return found
+def panoptic_ids() -> np.ndarray:
+    """Return panoptic segment ids (H, W) of sky, grass and two things."""
+    segment_ids = np.full((HEIGHT, WIDTH), 1)
+    segment_ids[110:] = 2
+    segment_ids[rectangle()], segment_ids[disc()] = 3, 4
+    return segment_ids
 
 
 SEGMENTS = [
@@ -83,27 +83,27 @@ SEGMENTS = [
 ]
 
 
-def instances(mode: ColorMode) -> Visualizer:
-    """Predictions with boxes, masks, classes and scores."""
-    visualizer = Visualizer(base_image(), METADATA, instance_mode=mode)
+def instances_in_mode(mode: ColorMode) -> Visualizer:
+    """Draw predictions with boxes, masks, classes and scores."""
+    visualizer = Visualizer(example_image(), METADATA, instance_mode=mode)
     visualizer.draw_instance_predictions(predictions())
     return visualizer
 
 
 def rotated() -> Visualizer:
-    """Rotated boxes with labels."""
-    visualizer = Visualizer(base_image(), METADATA)
-    found = Instances(
+    """Draw rotated boxes with labels."""
+    visualizer = Visualizer(example_image(), METADATA)
+    instances = Instances(
         (HEIGHT, WIDTH), pred_boxes=RotatedBoxes(torch.tensor([[60.0, 90, 80, 40, 30], [170, 80, 70, 50, -60]]))
     )
-    found.pred_classes, found.scores = torch.tensor([0, 2]), torch.tensor([0.9, 0.7])
-    visualizer.draw_instance_predictions(found)
+    instances.pred_classes, instances.scores = torch.tensor([0, 2]), torch.tensor([0.9, 0.7])
+    visualizer.draw_instance_predictions(instances)
     return visualizer
 
 
 def keypoints() -> Visualizer:
-    """A skeleton with one point that is not visible, and a whole one."""
-    visualizer = Visualizer(base_image(), METADATA)
+    """Draw a skeleton with an invisible keypoint and a complete skeleton."""
+    visualizer = Visualizer(example_image(), METADATA)
     points = [
         [[60, 30, 1], [30, 80, 1], [90, 80, 1], [45, 150, 1], [75, 150, 0]],
         [[170, 40, 1], [140, 90, 1], [200, 90, 1], [155, 150, 1], [185, 150, 1]],
@@ -113,38 +113,38 @@ def keypoints() -> Visualizer:
 
 
 def semantic() -> Visualizer:
-    """A semantic segmentation of three classes and pixels of none."""
+    """Draw a semantic segmentation of three classes and unlabelled pixels."""
     labels = np.full((HEIGHT, WIDTH), 1)
     labels[110:] = 2
     labels[150:, 60:180], labels[disc()] = 0, 255
-    visualizer = Visualizer(base_image(), METADATA)
+    visualizer = Visualizer(example_image(), METADATA)
     visualizer.draw_sem_seg(labels)
     return visualizer
 
 
 def panoptic() -> Visualizer:
-    """A panoptic segmentation."""
-    visualizer = Visualizer(base_image(), METADATA)
-    visualizer.draw_panoptic_seg(ids(), SEGMENTS)
+    """Draw a panoptic segmentation."""
+    visualizer = Visualizer(example_image(), METADATA)
+    visualizer.draw_panoptic_seg(panoptic_ids(), SEGMENTS)
     return visualizer
 
 
 def dataset_dict() -> Visualizer:
-    """Annotations as a dataset holds them: boxes, polygons, a crowd."""
+    """Draw a dataset record with boxes, polygons and a crowd annotation."""
     annotations = [
         {"bbox": [30, 60, 50, 80], "bbox_mode": BoxMode.XYWH_ABS, "category_id": 0, "iscrowd": 0},
         {"bbox": [132, 42, 208, 118], "bbox_mode": BoxMode.XYXY_ABS, "category_id": 1, "iscrowd": 1},
     ]
     annotations[0]["segmentation"] = [[30, 60, 80, 60, 55, 140]]
     annotations[1]["segmentation"] = [[132, 80, 170, 42, 208, 80, 170, 118]]
-    visualizer = Visualizer(base_image(), METADATA)
+    visualizer = Visualizer(example_image(), METADATA)
     visualizer.draw_dataset_dict({"annotations": annotations})
     return visualizer
 
 
 def masks() -> Visualizer:
-    """A mask with a hole and a border, and a soft mask, each with text."""
-    visualizer = Visualizer(base_image())
+    """Draw a binary mask with a hole and a soft mask, each with text."""
+    visualizer = Visualizer(example_image())
     ring = disc() & ~disc(radius=18)
     visualizer.draw_binary_mask(ring, color="gold", text="ring", alpha=0.6)
     y, x = np.mgrid[:HEIGHT, :WIDTH]
@@ -153,8 +153,8 @@ def masks() -> Visualizer:
 
 
 def primitives() -> Visualizer:
-    """A line, a box, a circle, a polygon, a rotated box and texts."""
-    visualizer = Visualizer(base_image())
+    """Draw a line, a box, a circle, a polygon, a rotated box and texts."""
+    visualizer = Visualizer(example_image())
     visualizer.draw_line([10, 230], [10, 60], color="yellow", linestyle="--")
     visualizer.draw_box((20, 30, 110, 90), edge_color="lime", alpha=0.8)
     visualizer.draw_circle((170, 80), color="white", radius=12)
@@ -166,35 +166,37 @@ def primitives() -> Visualizer:
 
 
 def crowded() -> Visualizer:
-    """Thirty overlapping boxes, whose labels must not cover each other."""
+    """Draw thirty overlapping boxes with labels that must not cover each other."""
     random = np.random.default_rng(0)
     centres = random.uniform((30, 30), (WIDTH - 30, HEIGHT - 30), (30, 2))
     sides = random.uniform(20, 60, (30, 2))
     boxes = np.concatenate([centres - sides / 2, centres + sides / 2], axis=1)
-    visualizer = Visualizer(base_image())
+    visualizer = Visualizer(example_image())
     visualizer.overlay_instances(boxes=boxes, labels=[f"object {index}" for index in range(30)])
     return visualizer
 
 
 def gray() -> Visualizer:
-    """Predictions on a gray image, enlarged by two."""
-    visualizer = Visualizer(base_image()[:, :, 1], METADATA, scale=2.0)
+    """Draw predictions on a gray image, scaled by two."""
+    visualizer = Visualizer(example_image()[:, :, 1], METADATA, scale=2.0)
     visualizer.draw_instance_predictions(predictions())
     return visualizer
 
 
 def video() -> SimpleNamespace:
-    """The third frame of a video, in which the objects have moved and changed their order."""
+    """Draw three frames with the same objects in different orders and return the third frame."""
     visualizer = VideoVisualizer(METADATA)
     order = [[0, 1, 2], [2, 1, 0], [1, 2, 0]]
-    drawn = [visualizer.draw_instance_predictions(base_image(), predictions()[torch.tensor(index)]) for index in order]
+    drawn = [
+        visualizer.draw_instance_predictions(example_image(), predictions()[torch.tensor(index)]) for index in order
+    ]
     return SimpleNamespace(get_output=lambda: drawn[-1])
 
 
 SCENES: dict[str, Callable[[], object]] = {
-    "instances": lambda: instances(ColorMode.IMAGE),
-    "instances_segmentation": lambda: instances(ColorMode.SEGMENTATION),
-    "instances_black_and_white": lambda: instances(ColorMode.IMAGE_BW),
+    "instances": lambda: instances_in_mode(ColorMode.IMAGE),
+    "instances_segmentation": lambda: instances_in_mode(ColorMode.SEGMENTATION),
+    "instances_black_and_white": lambda: instances_in_mode(ColorMode.IMAGE_BW),
     "rotated": rotated,
     "keypoints": keypoints,
     "semantic": semantic,
@@ -214,7 +216,7 @@ def drawn(name: str) -> np.ndarray:
 
 
 def main() -> None:
-    """Draw all scenes into the folder of references."""
+    """Write the reference images of all scenes."""
     from PIL import Image
 
     FOLDER.mkdir(parents=True, exist_ok=True)

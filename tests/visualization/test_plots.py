@@ -1,4 +1,4 @@
-"""Plots: what they show of the data, and that they are XML."""
+"""Tests of the SVG plots and their rasterisation."""
 
 import math
 import re
@@ -36,11 +36,11 @@ def test_a_curve_has_one_vertex_per_finite_point():
     assert path_lengths(plots.line_plot({"": ([0, 1, 2, 3], [1, math.inf, 2, 3])})) == [3]
 
 
-def test_smoothing_draws_the_raw_curve_too():
+def test_smoothing_also_draws_the_original_curve():
     assert path_lengths(plots.line_plot({"": (range(10), range(10))}, smoothing=0.9)) == [10, 10]
 
 
-def test_long_curves_are_thinned_but_keep_their_spikes():
+def test_long_curves_are_thinned_and_keep_their_spikes():
     values = [0.0] * 50_000
     values[31_234] = 7.0
     svg = plots.line_plot({"": (range(50_000), values)}, y_range=(0, 7))
@@ -48,14 +48,14 @@ def test_long_curves_are_thinned_but_keep_their_spikes():
     assert " 40.0L" in svg
 
 
-def test_smoothing_does_not_pull_the_start_to_zero():
+def test_smoothing_has_no_bias_towards_zero():
     svg = plots.line_plot({"": (range(5), [2.0] * 5)}, smoothing=0.9, y_range=(0, 4))
     raw, smooth = re.findall(r'<path d="([^"]*)"', svg)
     assert raw == smooth
 
 
-def test_a_legend_of_long_names_takes_more_lines_and_stays_inside():
-    names = [f"a class with the long name {number}" for number in range(8)] + ["x" * 200]
+def test_a_legend_with_long_names_has_several_lines_inside_the_plot():
+    names = [f"a class with the long name {index}" for index in range(8)] + ["x" * 200]
     svg = plots.line_plot({name: ([0, 1], [0, 1]) for name in names})
     dots = [(float(x), float(y)) for x, y in re.findall(r'<circle cx="([\d.]+)" cy="([\d.]+)"', svg)]
     assert len(dots) == 9
@@ -69,7 +69,7 @@ def test_a_histogram_counts_each_value_once():
     assert sum(int(n) for n in re.findall(r": (\d+)</title>", svg)) == 4
 
 
-def test_bars_name_each_value():
+def test_bars_have_names_and_values():
     assert set(re.findall(r">([^<>]+)</text>", PLOTS["bars"])) >= {"cat", "3", "dog", "n/a", "negative", "-2"}
 
 
@@ -89,12 +89,12 @@ def test_rejects_wrong_arguments(call, message):
 
 
 @pytest.mark.parametrize("name", PLOTS)
-def test_the_image_of_a_plot_has_the_size_of_the_plot(name):
+def test_plot_image_has_the_scaled_size_of_the_plot(name):
     width, height = map(float, re.search(r'viewBox="0 0 (\d+) (\d+)"', PLOTS[name]).groups())
     assert plots.plot_image(PLOTS[name], scale=0.5).size == (round(width / 2), round(height / 2))
 
 
-def test_the_image_of_a_plot_has_the_curve_at_the_same_position():
+def test_plot_image_draws_the_curve_at_its_svg_coordinates():
     svg = plots.line_plot({"": ([0, 1], [5.0, 5.0])}, y_range=(0, 10))
     x, y = map(float, re.search(r'd="M[\d.]+ [\d.]+L([\d.]+) ([\d.]+)"', svg).groups())
     assert plots.plot_image(svg, scale=4).getpixel((round(4 * x) - 40, round(4 * y))) == (0x2F, 0x7E, 0xD8)
@@ -104,6 +104,6 @@ def test_the_image_of_a_plot_has_the_curve_at_the_same_position():
     ("svg", "message"),
     [("no xml", "svg is not valid SVG"), ('<svg viewBox="0 0 9 9"><ellipse/></svg>', "unsupported element <ellipse>")],
 )
-def test_rejects_other_svg_files(svg, message):
+def test_plot_image_rejects_unsupported_svg(svg, message):
     with pytest.raises(ValueError, match=message):
         plots.plot_image(svg)

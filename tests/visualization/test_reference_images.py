@@ -1,4 +1,4 @@
-"""Structural similarity of drawn scenes to reference images that were checked visually."""
+"""Tests of the visualizers by structural similarity to reference images."""
 
 import json
 
@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from .scenes import FOLDER, SCENES, base_image, drawn
+from .scenes import FOLDER, SCENES, drawn, example_image
 
-#: A moved label, a changed color or a missing border lowers the similarity below this value.
+#: A moved label, a changed colour or a missing border decreases the similarity below this threshold.
 _MIN_SIMILARITY = 0.985
 _WINDOW = 7
 
@@ -29,7 +29,7 @@ def similarity(one, other):
 
 
 def _windows(values):
-    """Means of all square windows, by sums of rows and columns."""
+    """Return the means of all square windows, computed from cumulative sums."""
     sums = np.pad(values, ((1, 0), (1, 0), (0, 0))).cumsum(axis=0).cumsum(axis=1)
     window = (
         sums[_WINDOW:, _WINDOW:] - sums[:-_WINDOW, _WINDOW:] - sums[_WINDOW:, :-_WINDOW] + sums[:-_WINDOW, :-_WINDOW]
@@ -38,7 +38,7 @@ def _windows(values):
 
 
 @pytest.mark.parametrize("name", SCENES)
-def test_a_scene_looks_as_its_reference(name):
+def test_scene_matches_its_reference_image(name):
     reference = np.asarray(Image.open(FOLDER / f"{name}.png").convert("RGB"))
     image = drawn(name)
     assert image.shape == reference.shape
@@ -46,17 +46,17 @@ def test_a_scene_looks_as_its_reference(name):
 
 
 @pytest.mark.parametrize("name", SCENES)
-def test_every_reference_differs_from_the_base_image(name):
-    reference = np.asarray(Image.open(FOLDER / f"{name}.png").convert("RGB").resize(base_image().shape[1::-1]))
-    assert similarity(reference, base_image()) < _MIN_SIMILARITY
+def test_reference_image_differs_from_the_undrawn_image(name):
+    reference = np.asarray(Image.open(FOLDER / f"{name}.png").convert("RGB").resize(example_image().shape[1::-1]))
+    assert similarity(reference, example_image()) < _MIN_SIMILARITY
 
 
-def test_the_measure_sees_a_box_that_moved_by_three_pixels():
+def test_similarity_detects_a_shift_by_three_pixels():
     moved = np.roll(drawn("primitives"), 3, axis=1)
     assert similarity(moved, drawn("primitives")) < _MIN_SIMILARITY
 
 
-def test_every_documented_method_is_in_a_scene(golden):
+def test_scenes_use_every_documented_method(golden):
     classes = json.loads((golden / "compat_api_inventory.json").read_text())
     documented = {
         method
@@ -65,7 +65,7 @@ def test_every_documented_method_is_in_a_scene(golden):
         for method in entry["methods"]
     }
     used = (FOLDER.parent.parent / "visualization" / "scenes.py").read_text()
-    # Those that others call: a prediction with rotated boxes, keypoints, a panoptic prediction.
+    # These methods are called by other methods or are aliases.
     indirect = {"overlay_rotated_instances", "draw_and_connect_keypoints", "draw_panoptic_seg_predictions"}
     assert len(documented) == 17
     assert {name for name in documented - indirect if f".{name}(" not in used} == set()

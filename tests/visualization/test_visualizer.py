@@ -1,4 +1,4 @@
-"""The visualizer: every kind of input is drawn where it is, and nothing else changes."""
+"""Tests of the visualizer: inputs are drawn at their position, and other pixels do not change."""
 
 from types import SimpleNamespace
 
@@ -43,29 +43,29 @@ MASKS = {
     "bit masks": BitMasks(torch.from_numpy(bit_masks())),
     "list of masks": list(bit_masks().astype(np.uint8)),
     "polygons": [[np.array([12.0, 12, 48, 12, 48, 38, 12, 38])], [np.array([62.0, 22, 108, 22, 108, 68, 62, 68])]],
-    "run lengths": [{"size": [80, 120], "counts": [972, 26, 54, 26, 8522]}, {"size": [80, 120], "counts": [9600]}],
+    "RLE": [{"size": [80, 120], "counts": [972, 26, 54, 26, 8522]}, {"size": [80, 120], "counts": [9600]}],
 }
 
 
-@pytest.mark.parametrize("kind", MASKS)
-def test_masks_of_every_kind_are_filled_where_they_are(kind):
-    touched = changed(Visualizer(GRAY).overlay_instances(masks=MASKS[kind]))
+@pytest.mark.parametrize("name", MASKS)
+def test_masks_of_every_type_are_filled(name):
+    touched = changed(Visualizer(GRAY).overlay_instances(masks=MASKS[name]))
     assert touched[13:37, 12:14].all()
     assert not touched[:10].any()
 
 
-def test_one_mask_blends_its_colour_by_alpha():
+def test_draw_binary_mask_blends_the_colour_by_alpha():
     output = Visualizer(GRAY).draw_binary_mask(bit_masks()[0], color=(1.0, 0, 0), alpha=0.5)
     assert output.get_image()[25, 30].tolist() == [188, 60, 60]
 
 
-def test_a_mask_of_one_pixel_shows():
+def test_a_mask_of_one_pixel_is_visible():
     mask = np.zeros((80, 120), np.uint8)
     mask[40, 60] = 1
     assert changed(Visualizer(GRAY).draw_binary_mask(mask, color="r"))[40, 60]
 
 
-def test_regions_below_the_area_threshold_are_left_out():
+def test_regions_below_the_area_threshold_are_not_drawn():
     mask = bit_masks()[0].copy()
     mask[60:63, 100:103] = True
     touched = changed(Visualizer(GRAY).draw_binary_mask(mask, color="r", text="dog", area_threshold=10))
@@ -73,7 +73,7 @@ def test_regions_below_the_area_threshold_are_left_out():
     assert not touched[60:63, 100:103].any()
 
 
-def test_boxes_change_their_border_only():
+def test_boxes_change_only_the_pixels_of_their_border():
     touched = changed(Visualizer(GRAY).overlay_instances(boxes=BOXES))
     assert touched[10, 20:40].all()
     assert not touched[15:35, 15:45].any()
@@ -84,14 +84,16 @@ def test_boxes_change_their_border_only():
     [BOXES, Boxes(torch.from_numpy(BOXES).float()), BOXES.tolist(), torch.from_numpy(BOXES)],
     ids=["array", "Boxes", "list", "tensor"],
 )
-def test_boxes_of_every_kind_are_equal(boxes):
+def test_boxes_of_every_type_draw_the_same_image(boxes):
     drawn = Visualizer(GRAY).overlay_instances(boxes=boxes, labels=["a", "b"]).get_image()
     assert (drawn == Visualizer(GRAY).overlay_instances(boxes=BOXES, labels=["a", "b"]).get_image()).all()
 
 
-@pytest.mark.parametrize("kind", [np.asarray, lambda b: RotatedBoxes(torch.tensor(b))], ids=["array", "RotatedBoxes"])
-def test_rotated_boxes_are_drawn_along_their_sides(kind):
-    touched = changed(Visualizer(GRAY).overlay_instances(boxes=kind([[60.0, 40, 40, 20, 90]]), labels=["ship"]))
+@pytest.mark.parametrize(
+    "box_type", [np.asarray, lambda b: RotatedBoxes(torch.tensor(b))], ids=["array", "RotatedBoxes"]
+)
+def test_rotated_boxes_are_drawn_along_their_sides(box_type):
+    touched = changed(Visualizer(GRAY).overlay_instances(boxes=box_type([[60.0, 40, 40, 20, 90]]), labels=["ship"]))
     assert touched[58:62, 55:65].any()
     assert touched[25:55, 49:52].any()
     assert not touched[35:45, 56:64].any()
@@ -104,14 +106,14 @@ def test_angles_turn_counter_clockwise():
 
 
 @pytest.mark.parametrize("mode", ColorMode)
-def test_predictions_with_everything_are_drawn_in_every_mode(mode):
+def test_predictions_with_all_fields_are_drawn_in_every_mode(mode):
     points = torch.tensor([[[20.0, 20, 1], [15, 30, 1], [30, 30, 1], [18, 38, 1], [28, 38, 0]]] * 2)
-    found = predictions(pred_masks=torch.from_numpy(bit_masks()), pred_keypoints=points)
-    output = Visualizer(GRAY, PERSON, instance_mode=mode).draw_instance_predictions(found)
+    instances = predictions(pred_masks=torch.from_numpy(bit_masks()), pred_keypoints=points)
+    output = Visualizer(GRAY, PERSON, instance_mode=mode).draw_instance_predictions(instances)
     assert changed(output)[bit_masks().any(axis=0)].mean() > 0.9
 
 
-def test_black_and_white_mode_grays_what_no_mask_covers():
+def test_black_and_white_mode_grays_pixels_outside_the_masks():
     image = np.zeros((80, 120, 3), np.uint8) + np.array([200, 30, 30], np.uint8)
     drawn = Visualizer(image, instance_mode=ColorMode.IMAGE_BW)
     image = drawn.draw_instance_predictions(predictions(pred_masks=torch.from_numpy(bit_masks()))).get_image()
@@ -119,7 +121,7 @@ def test_black_and_white_mode_grays_what_no_mask_covers():
     assert len(set(image[30, 30].tolist())) > 1
 
 
-def test_run_lengths_of_predictions_equal_their_masks():
+def test_rle_predictions_draw_the_same_image_as_bitmaps():
     rles = [{"size": [80, 120], "counts": [972, 26, 54, 26, 8522]}] * 2
     masks = np.zeros((2, 80, 120), bool)
     masks[:, 12:38, 12:14] = True
@@ -133,12 +135,12 @@ def test_empty_predictions_do_not_change_the_image():
     assert not changed(Visualizer(GRAY).draw_instance_predictions(empty)).any()
 
 
-def test_the_same_input_produces_the_same_image():
+def test_drawing_is_deterministic():
     first, second = (Visualizer(GRAY, PERSON).draw_instance_predictions(predictions()) for _ in range(2))
     assert (first.get_image() == second.get_image()).all()
 
 
-def test_keypoints_below_the_threshold_are_left_out():
+def test_keypoints_below_the_threshold_are_not_drawn():
     points = Keypoints(np.array([[[20.0, 20, 2], [100, 70, 0]]]))
     touched = changed(Visualizer(GRAY).overlay_instances(keypoints=points))
     assert touched[20, 20]
@@ -174,7 +176,7 @@ def panoptic():
 
 
 @pytest.mark.parametrize("method", ["draw_panoptic_seg", "draw_panoptic_seg_predictions"])
-def test_panoptic_segments_are_drawn_but_small_stuff(method):
+def test_panoptic_segments_are_drawn_except_small_stuff(method):
     ids, info = panoptic()
     touched = changed(getattr(Visualizer(GRAY, PERSON), method)(torch.from_numpy(ids), info, area_threshold=500))
     assert touched[:, :58].mean() > 0.95
@@ -202,11 +204,11 @@ def test_a_dataset_dict_reads_segmentation_files(tmp_path):
     Image.fromarray(np.stack([ids, ids * 0, ids * 0], axis=2).astype(np.uint8)).save(tmp_path / "pan.png")
     by_name = {"sem_seg_file_name": tmp_path / "sem.png", "pan_seg_file_name": tmp_path / "pan.png"}
     drawn = Visualizer(GRAY, PERSON).draw_dataset_dict({**by_name, "segments_info": info}).get_image()
-    given = {"sem_seg": labels, "pan_seg": ids, "segments_info": info}
-    assert (drawn == Visualizer(GRAY, PERSON).draw_dataset_dict(given).get_image()).all()
+    arrays = {"sem_seg": labels, "pan_seg": ids, "segments_info": info}
+    assert (drawn == Visualizer(GRAY, PERSON).draw_dataset_dict(arrays).get_image()).all()
 
 
-def test_the_output_is_scaled():
+def test_scale_enlarges_the_output():
     drawn = Visualizer(GRAY, scale=2.0).overlay_instances(boxes=BOXES, masks=bit_masks()).get_image()
     assert drawn.shape == (160, 240, 3)
     assert (drawn[50, 60] != 120).any()
@@ -217,25 +219,25 @@ def test_the_output_is_scaled():
     [GRAY[:, :, 0], GRAY[:, :, :1], np.dstack([GRAY, GRAY[:, :, 0]]), GRAY.astype(np.float32), torch.from_numpy(GRAY)],
     ids=["gray", "one channel", "RGBA", "floats", "tensor"],
 )
-def test_draws_on_images_of_every_type(image):
+def test_images_of_every_type_are_accepted(image):
     assert changed(Visualizer(image).overlay_instances(boxes=BOXES)).any()
 
 
-def test_draws_a_thousand_instances_and_boxes_outside_the_image():
+def test_a_thousand_instances_and_boxes_outside_the_image_are_drawn():
     boxes = np.random.default_rng(0).uniform(-100, 300, (1000, 4))
     boxes[0], boxes[1] = (5, 5, 6, 6), (np.nan, 0, np.inf, 3)
     touched = changed(Visualizer(GRAY).overlay_instances(boxes=boxes, labels=["label"] * 1000))
     assert touched[5, 5]
 
 
-def test_rotated_boxes_that_are_not_finite_are_left_out():
+def test_rotated_boxes_that_are_not_finite_are_not_drawn():
     boxes = np.array([[np.nan, 20, 9, 9, 0], [60, 40, np.inf, 9, 0], [60, 40, 20, 10, np.nan]])
     drawn = Visualizer(GRAY).overlay_instances(boxes=boxes, labels=["a", "b", "c"])
     assert not changed(drawn).any()
 
 
-@pytest.mark.parametrize("side", [1e5, 1e9, 1e30], ids=["large", "huge", "absurd"])
-def test_draws_boxes_that_are_far_larger_than_the_image(side):
+@pytest.mark.parametrize("side", [1e5, 1e9, 1e30], ids=["1e5", "1e9", "1e30"])
+def test_boxes_far_larger_than_the_image_are_drawn_in_bounded_time(side):
     visualizer = Visualizer(GRAY)
     visualizer.draw_rotated_box_with_label((60, 40 + side / 2, side, side, 0), alpha=1, edge_color="r")
     visualizer.draw_box((10, 10, side, side), edge_color="b", line_style="--")
@@ -243,16 +245,16 @@ def test_draws_boxes_that_are_far_larger_than_the_image(side):
 
 
 @pytest.mark.parametrize("mode", ColorMode)
-def test_predictions_without_any_field_draw_nothing(mode):
+def test_predictions_without_fields_do_not_change_the_image(mode):
     nothing = Instances((80, 120))
     assert not changed(Visualizer(GRAY, PERSON, instance_mode=mode).draw_instance_predictions(nothing)).any()
     assert not changed(VideoVisualizer(PERSON, mode).draw_instance_predictions(GRAY, nothing)).any()
 
 
-def test_one_pixel_boxes_are_visible_on_an_image_of_twenty_four_megapixels():
+def test_one_pixel_boxes_are_visible_on_an_image_of_24_megapixels():
     image = np.zeros((4000, 6000, 3), np.uint8)
-    output = Visualizer(image).overlay_instances(boxes=[[3000, 2000, 3001, 2001], [5999, 3999, 6000, 4000]])
-    drawn = output.get_image()
+    image = Visualizer(image).overlay_instances(boxes=[[3000, 2000, 3001, 2001], [5999, 3999, 6000, 4000]])
+    drawn = image.get_image()
     assert drawn[1980:2020, 2980:3020].any()
     assert drawn[-20:, -20:].any()
     assert not drawn[:1000].any()
@@ -265,10 +267,10 @@ def test_one_pixel_boxes_are_visible_on_an_image_of_twenty_four_megapixels():
             lambda v: v.overlay_instances(boxes=BOXES, labels=["a"]),
             "one entry per instance, got {'boxes': 2, 'labels': 1",
         ),
-        (lambda v: v.draw_binary_mask(np.zeros((3, 3))), r"image's size \(80, 120\), got \(3, 3\)"),
+        (lambda v: v.draw_binary_mask(np.zeros((3, 3))), r"size of the image \(80, 120\), got \(3, 3\)"),
         (lambda v: v.overlay_instances(masks=[3]), "polygons, an array or an RLE, got int"),
-        (lambda v: v.draw_panoptic_seg(np.zeros((80, 120)), None), "must have a label_divisor"),
-        (lambda v: v.draw_line([0, 1], [0, 1], "r", linestyle="~"), "line style must be one of"),
+        (lambda v: v.draw_panoptic_seg(np.zeros((80, 120)), None), "metadata must have label_divisor"),
+        (lambda v: v.draw_line([0, 1], [0, 1], "r", linestyle="~"), "style must be one of"),
         (lambda v: v.draw_text("a", (0, 0), horizontal_alignment="middle"), "horizontal_alignment must be one of"),
         (lambda v: v.draw_circle((0, 0), "chartreusey"), "color must be a CSS name"),
         (lambda v: v.draw_circle((0, 0), (255, 0, 0)), r"numbers in \[0, 1\], got \[255.0"),
@@ -280,6 +282,6 @@ def test_rejects_wrong_arguments(call, message):
         call(Visualizer(GRAY))
 
 
-def test_rejects_an_image_with_two_channels():
+def test_rejects_an_image_of_two_channels():
     with pytest.raises(ValueError, match=r"got \(4, 4, 2\)"):
         Visualizer(np.zeros((4, 4, 2)))

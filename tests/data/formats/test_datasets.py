@@ -20,17 +20,15 @@ from detectory.data.builtin.prepare import (
 from detectory.data.class_weights import get_fed_loss_cls_weights
 from detectory.data.conversion import convert_to_coco_json
 from detectory.data.formats import (
-    ids_to_rgb,
     load_coco_panoptic_json,
     load_sem_seg,
     load_voc_instances,
     read_panoptic_png,
-    rgb_to_ids,
 )
 from detectory.data.formats.voc.reader import voc_class_names
 from detectory.data.metadata.lvis import get_lvis_instances_meta
 from detectory.data.registration import load_coco_json, load_lvis_json
-from detectory.structures import BoxMode
+from detectory.structures import BoxMode, ids_to_rgb, rgb_to_ids
 
 
 @pytest.mark.parametrize("name", builtin_datasets())

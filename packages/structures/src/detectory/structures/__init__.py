@@ -14,6 +14,7 @@ from .pairwise import (
     pairwise_iou_rotated,
     pairwise_point_box_distance,
 )
+from .panoptic_ids import ids_to_rgb, rgb_to_ids
 from .polygon_masks import PolygonMasks
 from .polygons import polygon_area, polygons_to_bitmask, rasterize_polygons_within_box
 from .records import RLE, Annotation, DatasetRecord, ModelInput, ModelOutput, Segmentation, SegmentInfo
@@ -39,6 +40,7 @@ __all__ = [
     "SegmentInfo",
     "Segmentation",
     "heatmaps_to_keypoints",
+    "ids_to_rgb",
     "matched_pairwise_iou",
     "pairwise_intersection",
     "pairwise_ioa",
@@ -48,5 +50,6 @@ __all__ = [
     "polygon_area",
     "polygons_to_bitmask",
     "rasterize_polygons_within_box",
+    "rgb_to_ids",
     "rle_to_bitmask",
 ]

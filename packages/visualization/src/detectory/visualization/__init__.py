@@ -1,9 +1,8 @@
-"""Draws detections, masks, keypoints and segmentations on images."""
+"""Visualizers that draw detections, masks, keypoints and segmentations on images and video frames."""
 
-from .generic_mask import GenericMask
-from .palette import colormap, random_color, random_colors
+from .drawing import VisImage, colormap, random_color, random_colors
+from .masks import GenericMask
 from .video_visualizer import VideoVisualizer
-from .vis_image import VisImage
 from .visualizer import ColorMode, Visualizer
 
 __all__ = [

@@ -1,4 +1,4 @@
-"""Self-contained HTML pages of metrics, sortable tables, plots and galleries that work offline."""
+"""Self-contained HTML pages with metrics, sortable tables, plots and galleries; they work offline."""
 
 import base64
 import io
@@ -24,10 +24,10 @@ class GalleryItem:
     """One tile of a gallery.
 
     Args:
-        images: One image, or several that are shown side by side, such as ground truth and prediction. Each is an
-            (H, W, 3) uint8 RGB array or tensor, a PIL image, or the path of an image file.
-        caption: Text below the tile.
-        keys: Name to text or number, to sort and filter the gallery by.
+        images: One image, or several images that are shown side by side, such as ground truth and predictions. Each is
+            an (H, W, 3) uint8 RGB array or tensor, a PIL image, or the path of an image file.
+        caption: Text below the images.
+        keys: Values by name, by which the gallery can be sorted or filtered.
     """
 
     images: ImageSource | Sequence[ImageSource]
@@ -36,10 +36,13 @@ class GalleryItem:
 
 
 class Page:
-    """A page that is built from top to bottom. Methods that add content return the page, so calls can be chained.
+    """An HTML page that is built from top to bottom.
+
+    Methods that add content return the page, so that calls can be chained. Texts are escaped.
 
     Args:
-        title: The page's name. subtitle: one line below it.
+        title: Title of the page.
+        subtitle: One line below the title.
         max_image_size: Maximum length of the longer side of gallery images, in pixels.
         jpeg_quality: JPEG quality of the images, from 1 to 95.
 
@@ -58,7 +61,7 @@ class Page:
         self._parts: list[str] = []
 
     def heading(self, text: str) -> "Page":
-        """Start a section."""
+        """Add the heading of a section."""
         return self._add(f"<h2>{escape(text)}</h2>")
 
     def text(self, paragraph: str) -> "Page":
@@ -66,11 +69,11 @@ class Page:
         return self._add(f"<p>{escape(paragraph)}</p>")
 
     def code(self, text: str) -> "Page":
-        """Add text with its line breaks, in a fixed-width font."""
+        """Add preformatted text in a fixed-width font."""
         return self._add(f"<pre>{escape(text)}</pre>")
 
     def cards(self, values: Mapping[str, str | float]) -> "Page":
-        """Add a row of large numbers: name to number or text."""
+        """Add a row of cards, each of which shows a value in large type above its name."""
         cards = "".join(
             f'<div class="card"><b>{escape(_cell(value))}</b><span>{escape(name)}</span></div>'
             for name, value in values.items()
@@ -86,15 +89,15 @@ class Page:
         sortable: bool = True,
         scroll: bool = False,
     ) -> "Page":
-        """Add a table that is sorted by clicking a column.
+        """Add a table.
 
         Args:
-            columns: The names of the columns.
-            rows: One sequence of cells per row; numbers are written with two decimals (sorted by their full value),
-                None and NaN as "–".
+            columns: Names of the columns.
+            rows: One sequence of cells per row. Floats are written with two decimals but sorted by their full value;
+                None and NaN are written as "–".
             caption: Text below the table.
-            sortable: Whether the columns' names are buttons.
-            scroll: Whether a long table scrolls below its columns' names instead of making the page long.
+            sortable: Whether a click on the name of a column sorts the rows.
+            scroll: Whether a long table has a scroll bar.
 
         Raises:
             ValueError: If a row does not have one cell per column.
@@ -116,7 +119,7 @@ class Page:
         return self._add(f'<div class="panel">{table}{note}</div>')
 
     def plots(self, *svgs: str) -> "Page":
-        """Add plots side by side, as many per row as fit; see `detectory.visualization.plots`."""
+        """Add SVG plots of `detectory.visualization.plots` side by side, in as many rows as necessary."""
         return self._add('<div class="plots">' + "".join(f'<div class="panel">{s}</div>' for s in svgs) + "</div>")
 
     def gallery(
@@ -127,29 +130,29 @@ class Page:
         filter_by: str = "",
         tile_width: int = 280,
     ) -> "Page":
-        """Add images in a grid; a click enlarges an image.
+        """Add a grid of images; a click enlarges an image.
 
         Args:
-            items: `GalleryItem`s, or pairs of (image or images, caption).
-            sort_by: Keys of the items that get a sort button.
-            filter_by: Key of the items that gets a menu of its values.
-            tile_width: Minimum width of a tile in CSS pixels.
+            items: Gallery items, or pairs (image or images, caption).
+            sort_by: Names of the keys that have a sort button.
+            filter_by: Name of the key that has a filter menu.
+            tile_width: Minimum width of an item in CSS pixels.
         """
-        tiles = [item if isinstance(item, GalleryItem) else GalleryItem(*item) for item in items]
+        gallery_items = [item if isinstance(item, GalleryItem) else GalleryItem(*item) for item in items]
         controls = "".join(f'<button data-key="{escape(key)}">{escape(key)}</button>' for key in sort_by)
         controls = f"sort by {controls}" if controls else ""
         if filter_by:
-            values = dict.fromkeys(str(item.keys[filter_by]) for item in tiles if filter_by in item.keys)
+            values = dict.fromkeys(str(item.keys[filter_by]) for item in gallery_items if filter_by in item.keys)
             options = "".join(f"<option>{escape(value)}</option>" for value in values)
             menu = f'<select data-key="{escape(filter_by)}"><option value="">all</option>{options}</select>'
             controls += f" {escape(filter_by)} {menu}"
         bar = f'<div class="bar">{controls}</div>' if controls else ""
-        figures = "".join(self._figure(item) for item in tiles)
+        figures = "".join(self._figure(item) for item in gallery_items)
         grid = f'<div class="gallery" style="--tile:{int(tile_width)}px">{figures}</div>'
         return self._add(f"<div data-gallery>{bar}{grid}</div>")
 
     def render(self) -> str:
-        """Return the page as one HTML string without references to other files."""
+        """Return the page as one HTML string that does not refer to other files."""
         assets = files("detectory.visualization")
         style, script = (assets.joinpath(name).read_text(encoding="utf-8") for name in ("page.css", "page.js"))
         subtitle = f"<p>{escape(self.subtitle)}</p>" if self.subtitle else ""
@@ -164,7 +167,7 @@ class Page:
         )
 
     def save(self, path: str | os.PathLike) -> Path:
-        """Write the page to `path` atomically and return the path; missing folders are created."""
+        """Write the page to `path` atomically, create missing folders, and return the path."""
         path = Path(path)
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, partial = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
@@ -189,7 +192,7 @@ class Page:
         return f'<figure data-keys="{keys}"><div class="side">{tags}</div>{caption}</figure>'
 
     def _image(self, source: ImageSource, caption: str) -> str:
-        """An image with its size, so that the layout does not shift when it is decoded."""
+        """Return an `img` element; its explicit size prevents layout shifts while images are decoded."""
         image = as_image(source)
         image.thumbnail((self.max_image_size, self.max_image_size), Image.Resampling.LANCZOS)
         buffer = io.BytesIO()
@@ -200,13 +203,13 @@ class Page:
 
 
 def as_image(source: ImageSource) -> Image.Image:
-    """Convert an image to a PIL image of mode RGB, always a copy.
+    """Return a copy of an image as a PIL image of mode RGB.
 
     Args:
         source: An (H, W, 3) or (H, W) uint8 array or tensor in RGB order, a PIL image, or the path of an image file.
 
     Raises:
-        ValueError: If an array has another shape or data type.
+        ValueError: If the shape or data type of an array is not supported.
     """
     if isinstance(source, (str, os.PathLike)):
         with Image.open(source) as image:
@@ -230,7 +233,7 @@ def _cell(value: str | float | None) -> str:
 
 
 def _table_cell(value: str | float | None) -> str:
-    number = isinstance(value, (int, float, np.number)) and value == value
-    key = f' data-value="{value!r}"' if number and isinstance(value, float) else ""
-    css = "" if number or value is None or value != value else ' class="text"'
+    is_number = isinstance(value, (int, float, np.number)) and value == value
+    key = f' data-value="{value!r}"' if is_number and isinstance(value, float) else ""
+    css = "" if is_number or value is None or value != value else ' class="text"'
     return f"<td{css}{key}>{escape(_cell(value))}</td>"

@@ -1,15 +1,20 @@
-"""Which keypoints of one instance are joined by lines."""
+"""Lines between the keypoints of one instance: connection rules and body midlines."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from .colors import Rgb
+from .drawing.colors import Rgb
 
 Point = tuple[float, float]
 
 
 def connected_pairs(visible: Mapping[str, Point], rules: Sequence[Any] | None) -> Iterator[tuple[Point, Point, Rgb]]:
-    """Yield start, end and colour for each rule (name, name, (r, g, b) in [0, 255]) whose two keypoints are visible."""
+    """Yield start, end and colour of the line of each connection rule if both keypoints are visible.
+
+    Args:
+        visible: Names and (x, y) positions of the visible keypoints.
+        rules: Tuples (first name, second name, (red, green, blue) in [0, 255]); None means no rules.
+    """
     for first, second, color in rules or ():
         if first in visible and second in visible:
             red, green, blue = (float(v) / 255 for v in color)
@@ -18,17 +23,17 @@ def connected_pairs(visible: Mapping[str, Point], rules: Sequence[Any] | None) -
 
 def body_midlines(visible: Mapping[str, Point]) -> Iterator[tuple[Point, Point]]:
     """Yield the lines from the nose to the midpoint of the shoulders, and from there to the midpoint of the hips."""
-    shoulders = _middle(visible, "left_shoulder", "right_shoulder")
+    shoulders = _midpoint(visible, "left_shoulder", "right_shoulder")
     if shoulders is None:
         return
     if "nose" in visible:
         yield visible["nose"], shoulders
-    hips = _middle(visible, "left_hip", "right_hip")
+    hips = _midpoint(visible, "left_hip", "right_hip")
     if hips is not None:
         yield shoulders, hips
 
 
-def _middle(visible: Mapping[str, Point], first: str, second: str) -> Point | None:
+def _midpoint(visible: Mapping[str, Point], first: str, second: str) -> Point | None:
     if first not in visible or second not in visible:
         return None
     (x1, y1), (x2, y2) = visible[first], visible[second]

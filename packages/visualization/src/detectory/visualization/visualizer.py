@@ -5,57 +5,56 @@ from enum import Enum, unique
 from typing import Any
 
 import numpy as np
-import torch
 from PIL import Image
 
-from detectory.structures import Boxes, BoxMode, Instances, Keypoints, RotatedBoxes
-from detectory.structures.records import Annotation, SegmentInfo
+from detectory.structures import Annotation, BoxMode, DatasetRecord, Instances, SegmentInfo, rgb_to_ids
 
-from .colors import Color, Rgb, to_rgb, varied
-from .drawing import Drawing, rotated_corners
-from .generic_mask import GenericMask, cropped, generic_masks
+from .drawing.colors import OFF_WHITE, Color, Rgb, to_rgb, varied
+from .drawing.palette import colormap
+from .drawing.primitives import Drawing, rotated_corners
+from .drawing.vis_image import VisImage
+from .instance_arrays import drawing_areas, float_array, instance_count
 from .keypoint_lines import body_midlines, connected_pairs
-from .palette import colormap
-from .segments import class_labels, panoptic_segments, rgb_to_ids
-from .vis_image import VisImage
+from .label_texts import class_labels
+from .masks.generic_mask import GenericMask, cropped, generic_masks
+from .panoptic_segments import panoptic_segments
 
-_OFF_WHITE: Rgb = (1.0, 1.0, 240 / 255)
 _KEYPOINT_RED: Rgb = (1.0, 0.15, 0.15)
 
 
 @unique
 class ColorMode(Enum):
-    """Colours of instances."""
+    """How the colours of instances are chosen."""
 
     IMAGE = 0
-    """Every instance has its own colour; segmentations are overlaid with low opacity."""
+    """Each instance has a different colour; segmentations are overlaid with low opacity."""
     SEGMENTATION = 1
     """Instances of a class have similar colours (`metadata.thing_colors`), overlaid with high opacity."""
     IMAGE_BW = 2
-    """Like IMAGE, with everything outside the masks in gray; for instance and panoptic predictions."""
+    """Like IMAGE, but pixels outside the masks are gray; for instance and panoptic predictions."""
 
 
 _ALPHA = {ColorMode.IMAGE: 0.5, ColorMode.SEGMENTATION: 0.8, ColorMode.IMAGE_BW: 0.3}
 
 
 class Visualizer(Drawing):
-    """Draws detections, segmentations and dataset records on one image.
+    """Visualizer for detections, segmentations and dataset records of one image.
 
-    Colours are the same in every run: instance `i` has entry `i` of `colormap`, and a class without a colour in the
-    metadata has the entry of its id. Labels are placed at their object, inside the image. A label that would cover
-    others is drawn smaller or left out.
+    Colours are deterministic: instance `i` has colour `i` of `colormap`, and a class that is not in
+    `metadata.thing_colors` or `metadata.stuff_colors` has the colour of its class id. Labels are placed next to their
+    object and inside the image. A label that would cover others is written smaller or omitted.
 
     Args:
         img_rgb: (H, W, 3) RGB in [0, 255]; grayscale and RGBA are accepted too.
-        metadata: Any object with some of the attributes `thing_classes`, `thing_colors`, `stuff_classes`,
+        metadata: None, or any object that has some of the attributes `thing_classes`, `thing_colors`, `stuff_classes`,
             `stuff_colors` (colours in [0, 255]), `keypoint_names`, `keypoint_connection_rules`, `label_divisor`,
-            `stuff_dataset_id_to_contiguous_id`, `thing_dataset_id_to_contiguous_id`; or None.
-        scale: Factor of both sides of the output.
-        instance_mode: Colours of instances.
-        font_size_scale: Factor of the size of text.
+            `stuff_dataset_id_to_contiguous_id`, `thing_dataset_id_to_contiguous_id`.
+        scale: Scale factor of the output, relative to the image.
+        instance_mode: How the colours of instances are chosen.
+        font_size_scale: Scale factor of the default font size.
 
     Attributes:
-        keypoint_threshold: Keypoints of a lower score are not drawn.
+        keypoint_threshold: Keypoints with a score at or below this threshold are not drawn.
     """
 
     def __init__(
@@ -77,10 +76,10 @@ class Visualizer(Drawing):
         """Draw the predictions of a detector.
 
         Args:
-            predictions: With some of `pred_boxes`, `scores`, `pred_classes`, `pred_keypoints` and `pred_masks`
-                ((N, H, W), `BitMasks` or `PolygonMasks`) or `pred_masks_rle` (COCO RLEs).
-            jittering: In `ColorMode.SEGMENTATION`, vary the colours of objects of one class; else all have the class's.
-            assigned_colors: N colours; by default those of `instance_mode`.
+            predictions: Instances with some of the fields `pred_boxes`, `scores`, `pred_classes`, `pred_keypoints`
+                and `pred_masks` ((N, H, W), `BitMasks` or `PolygonMasks`) or `pred_masks_rle` (COCO RLEs).
+            jittering: Whether objects of the same class have slightly different colours in `ColorMode.SEGMENTATION`.
+            assigned_colors: N colours; by default they are chosen by `instance_mode`.
         """
         classes = predictions.pred_classes.tolist() if predictions.has("pred_classes") else None
         scores = predictions.scores.tolist() if predictions.has("scores") else None
@@ -99,7 +98,7 @@ class Visualizer(Drawing):
             labels=class_labels(classes, scores, self._names("thing_classes")),
             masks=masks,
             keypoints=predictions.pred_keypoints if predictions.has("pred_keypoints") else None,
-            assigned_colors=assigned_colors or self._instance_colors(classes, _count(predictions), jittering),
+            assigned_colors=assigned_colors or self._instance_colors(classes, instance_count(predictions), jittering),
             alpha=_ALPHA[self.instance_mode],
         )
 
@@ -107,8 +106,8 @@ class Visualizer(Drawing):
         """Draw a semantic segmentation.
 
         Args:
-            sem_seg: (H, W) class ids; ids at or above the number of `metadata.stuff_classes` are not drawn.
-            area_threshold: Classes with fewer pixels are drawn without a label (None: all have one).
+            sem_seg: (H, W) class ids; negative ids and ids that are not in `metadata.stuff_classes` are not drawn.
+            area_threshold: Classes with fewer pixels are drawn without a label; None labels all classes.
             alpha: Opacity in [0, 1].
         """
         labels = self._check_size(sem_seg, "draw_sem_seg")
@@ -120,7 +119,7 @@ class Visualizer(Drawing):
                 continue
             color = self._class_color("stuff_colors", label)
             left, top, crop = cropped(labels == label)
-            self._fill_mask(left, top, crop, color, _OFF_WHITE, alpha)
+            self._fill_mask(left, top, crop, color, OFF_WHITE, alpha)
             if area_threshold is None or area >= area_threshold:
                 texts.append((names[label] if names is not None else str(label), left, top, crop, color))
         for text in texts:
@@ -137,10 +136,10 @@ class Visualizer(Drawing):
         """Draw a panoptic segmentation.
 
         Args:
-            panoptic_seg: (H, W) ids of segments; 0 and -1 for no segment.
-            segments_info: For each segment a dict with `id`, `category_id`, `isthing` and, if known, `score` and
-                `iscrowd`. None: the category of a pixel is its id // `metadata.label_divisor`.
-            area_threshold: Stuff of fewer pixels is not drawn.
+            panoptic_seg: (H, W) segment ids; pixels with an id that is not in `segments_info` are void.
+            segments_info: One dictionary per segment with `id`, `category_id`, `isthing` and, if known, `score` and
+                `iscrowd`. If None, the class of a pixel is `id // metadata.label_divisor`, and -1 is void.
+            area_threshold: Stuff segments with fewer pixels are not drawn; None draws all.
             alpha: Opacity in [0, 1].
         """
         ids = self._check_size(panoptic_seg, "draw_panoptic_seg")
@@ -154,8 +153,8 @@ class Visualizer(Drawing):
                 continue
             group = "thing" if segment.is_thing else "stuff"
             color = self._class_color(f"{group}_colors", segment.category_id)
-            color = varied(color, segment.number) if segment.is_thing else color
-            self._fill_mask(left, top, crop, color, None if segment.is_thing else _OFF_WHITE, alpha)
+            color = varied(color, segment.index_in_class) if segment.is_thing else color
+            self._fill_mask(left, top, crop, color, None if segment.is_thing else OFF_WHITE, alpha)
             names, scores = self._names(f"{group}_classes"), None if segment.score is None else [segment.score]
             labels = class_labels([segment.category_id], scores, names, [segment.is_crowd]) or []
             texts += [(label, left, top, crop, color) for label in labels]
@@ -165,12 +164,12 @@ class Visualizer(Drawing):
 
     draw_panoptic_seg_predictions = draw_panoptic_seg
 
-    def draw_dataset_dict(self, dic: Mapping[str, Any]) -> VisImage:
+    def draw_dataset_dict(self, dic: DatasetRecord | Mapping[str, Any]) -> VisImage:
         """Draw the annotations of one image in the standard dataset format.
 
         Args:
-            dic: With some of `annotations`, `sem_seg` or `sem_seg_file_name`, `pan_seg` or `pan_seg_file_name`
-                together with `segments_info`.
+            dic: A record with some of `annotations`, `sem_seg_file_name` and `pan_seg_file_name`; instead of the file
+                names it may contain the arrays `sem_seg` and `pan_seg`. Panoptic annotations require `segments_info`.
         """
         annotations = dic.get("annotations")
         if annotations:
@@ -199,39 +198,41 @@ class Visualizer(Drawing):
         assigned_colors: Sequence[Color] | None = None,
         alpha: float = 0.5,
     ) -> VisImage:
-        """Draw N instances, large ones first so that small ones stay visible.
+        """Draw N instances in order of decreasing area, so that small instances stay visible.
 
         Args:
-            boxes: `Boxes`, `RotatedBoxes`, or (N, 4) x1 y1 x2 y2, or (N, 5) x y w h degrees.
-            labels: N texts, placed in this order: earlier labels take precedence if room is scarce.
-            masks: `PolygonMasks`, `BitMasks`, or N of: a list of polygons [x1, y1, …], an (H, W) mask, a COCO RLE.
-            keypoints: `Keypoints`, or (N, K, 3) with x, y and visibility or score.
-            assigned_colors: N colours; by default those of `colormap` in order.
+            boxes: `Boxes`, `RotatedBoxes`, (N, 4) as (x1, y1, x2, y2), or (N, 5) as (x_center, y_center, width,
+                height, angle in degrees counter-clockwise).
+            labels: N texts; earlier labels take precedence if there is not enough space for all.
+            masks: `PolygonMasks`, `BitMasks`, or a sequence of N masks: lists of polygons [x1, y1, …], (H, W) bitmaps
+                or COCO RLEs.
+            keypoints: `Keypoints`, or (N, K, 3) as (x, y, visibility or score).
+            assigned_colors: N colours; by default the first N of `colormap`.
             alpha: Opacity of masks, in [0, 1]; borders are opaque.
 
         Raises:
             ValueError: If the arguments differ in N.
         """
-        box_array = None if boxes is None else _numbers(boxes)
+        box_array = None if boxes is None else float_array(boxes)
         shapes = None if masks is None else self._masks(masks)
-        points = None if keypoints is None else _numbers(keypoints)
-        given = {
+        points = None if keypoints is None else float_array(keypoints)
+        arguments = {
             "boxes": box_array,
             "masks": shapes,
             "keypoints": points,
             "labels": labels,
             "assigned_colors": assigned_colors,
         }
-        counts = {name: len(value) for name, value in given.items() if value is not None}
+        counts = {name: len(value) for name, value in arguments.items() if value is not None}
         if len(set(counts.values())) > 1:
-            raise ValueError(f"overlay_instances: everything must have one entry per instance, got {counts}")
+            raise ValueError(f"overlay_instances: all arguments must have one entry per instance, got {counts}")
         count = next(iter(counts.values()), 0)
         if count == 0:
             return self.output
         if box_array is not None and box_array.shape[1] == 5:
             return self.overlay_rotated_instances(boxes=box_array, labels=labels, assigned_colors=assigned_colors)
         colors = self._instance_colors(None, count) if assigned_colors is None else [to_rgb(c) for c in assigned_colors]
-        for index in np.argsort(-_areas(box_array, shapes, count), kind="stable").tolist():
+        for index in np.argsort(-drawing_areas(box_array, shapes, count), kind="stable").tolist():
             if shapes is not None:
                 self._draw_shape(shapes[index], colors[index], alpha)
             if box_array is not None:
@@ -248,13 +249,14 @@ class Visualizer(Drawing):
         labels: Sequence[str] | None = None,
         assigned_colors: Sequence[Color] | None = None,
     ) -> VisImage:
-        """Draw N rotated boxes, large ones first.
+        """Draw N rotated boxes in order of decreasing area.
 
         Args:
-            boxes: `RotatedBoxes` or (N, 5) with x, y, width, height and degrees counter-clockwise.
-            labels: N texts. assigned_colors: N colours, by default those of `colormap` in order.
+            boxes: `RotatedBoxes` or (N, 5) as (x_center, y_center, width, height, angle in degrees counter-clockwise).
+            labels: N texts.
+            assigned_colors: N colours; by default the first N of `colormap`.
         """
-        array = np.zeros((0, 5)) if boxes is None else _numbers(boxes).reshape(-1, 5)
+        array = np.zeros((0, 5)) if boxes is None else float_array(boxes).reshape(-1, 5)
         colors = assigned_colors if assigned_colors is not None else self._instance_colors(None, len(array))
         for index in np.argsort(-array[:, 2] * array[:, 3], kind="stable").tolist():
             self.draw_rotated_box_with_label(array[index], alpha=0.8, edge_color=colors[index])
@@ -264,14 +266,15 @@ class Visualizer(Drawing):
         return self.output
 
     def draw_and_connect_keypoints(self, keypoints: Any) -> VisImage:
-        """Draw one instance's keypoints, and lines between them if the metadata has names and rules.
+        """Draw the keypoints of one instance, and lines between them if the metadata has keypoint names and rules.
 
         Args:
-            keypoints: (K, 3) with x, y and a score or visibility; those at or below `keypoint_threshold` are left out.
+            keypoints: (K, 3) as (x, y, score or visibility); keypoints with a score at or below `keypoint_threshold`
+                are not drawn.
         """
-        points = _numbers(keypoints)
+        points = float_array(keypoints)
         names = self._names("keypoint_names")
-        visible = {}
+        visible: dict[str, tuple[float, float]] = {}
         for index, (x, y, score) in enumerate(points.tolist()):
             if score > self.keypoint_threshold:
                 visible[names[index] if names is not None else str(index)] = (x, y)
@@ -284,11 +287,11 @@ class Visualizer(Drawing):
         return self.output
 
     def _draw_annotations(self, annotations: Sequence[Annotation]) -> None:
-        whole = {key: all(key in a for a in annotations) for key in ("segmentation", "keypoints", "bbox")}
+        complete = {key: all(key in a for a in annotations) for key in ("segmentation", "keypoints", "bbox")}
         boxes = None
-        if whole["bbox"]:
-            same = BoxMode.XYWHA_ABS if len(annotations[0]["bbox"]) == 5 else BoxMode.XYXY_ABS
-            boxes = np.array([BoxMode.convert(list(a["bbox"]), BoxMode(a["bbox_mode"]), same) for a in annotations])
+        if complete["bbox"]:
+            mode = BoxMode.XYWHA_ABS if len(annotations[0]["bbox"]) == 5 else BoxMode.XYXY_ABS
+            boxes = np.array([BoxMode.convert(list(a["bbox"]), BoxMode(a["bbox_mode"]), mode) for a in annotations])
         classes = [a["category_id"] for a in annotations] if all("category_id" in a for a in annotations) else None
         keypoints = [
             np.asarray(a["keypoints"], dtype=np.float64).reshape(-1, 3) for a in annotations if "keypoints" in a
@@ -298,8 +301,8 @@ class Visualizer(Drawing):
             labels=class_labels(
                 classes, None, self._names("thing_classes"), [bool(a.get("iscrowd")) for a in annotations]
             ),
-            masks=[a["segmentation"] for a in annotations] if whole["segmentation"] else None,
-            keypoints=np.stack(keypoints) if whole["keypoints"] else None,
+            masks=[a["segmentation"] for a in annotations] if complete["segmentation"] else None,
+            keypoints=np.stack(keypoints) if complete["keypoints"] else None,
             assigned_colors=self._instance_colors(classes, len(annotations)),
             alpha=_ALPHA[self.instance_mode],
         )
@@ -330,9 +333,9 @@ class Visualizer(Drawing):
             if crop.size:
                 self._place_label_in_mask(text, left, top, crop, color)
         elif keypoints is not None:
-            seen = keypoints[index][keypoints[index][:, 2] > self.keypoint_threshold, :2]
-            if len(seen):
-                self._place_label(text, (*seen.min(axis=0), *seen.max(axis=0)), color)
+            visible = keypoints[index][keypoints[index][:, 2] > self.keypoint_threshold, :2]
+            if len(visible):
+                self._place_label(text, (*visible.min(axis=0), *visible.max(axis=0)), color)
 
     def _masks(self, masks: Any) -> list[GenericMask]:
         return generic_masks(masks, self.output.height, self.output.width)
@@ -341,66 +344,26 @@ class Visualizer(Drawing):
         return getattr(self.metadata, attribute, None)
 
     def _class_color(self, attribute: str, index: int) -> Rgb:
-        """The metadata's colour of a class, else the palette's."""
-        known = getattr(self.metadata, attribute, None)
-        if known is not None and index < len(known):
-            red, green, blue = (float(v) / 255 for v in known[index])
+        """Return the colour of a class from the metadata, or from the palette if the metadata does not define it."""
+        class_colors = getattr(self.metadata, attribute, None)
+        if class_colors is not None and index < len(class_colors):
+            red, green, blue = (float(v) / 255 for v in class_colors[index])
             return red, green, blue
         colors = colormap(rgb=True, maximum=1)
         return to_rgb(colors[index % len(colors)])
 
     def _instance_colors(self, classes: Sequence[int] | None, count: int, jittering: bool = True) -> list[Rgb]:
         if self.instance_mode == ColorMode.SEGMENTATION and classes is not None:
-            seen: dict[int, int] = {}
+            index_in_class: dict[int, int] = {}
             colors = []
             for category in classes:
-                seen[category] = seen.get(category, -1) + 1
-                colors.append(varied(self._class_color("thing_colors", category), seen[category] if jittering else 0))
+                index = index_in_class[category] = index_in_class.get(category, -1) + 1
+                colors.append(varied(self._class_color("thing_colors", category), index if jittering else 0))
             return colors
         palette = colormap(rgb=True, maximum=1)
         return [to_rgb(palette[index % len(palette)]) for index in range(count)]
 
     def gray_outside(self, covered: np.ndarray) -> None:
-        """Discard all drawings and make the image gray outside `covered` (H, W)."""
+        """Discard all drawings and convert the pixels outside `covered` (H, W) bool to gray."""
         gray = np.array(Image.fromarray(self.img).convert("L"))[:, :, None]
         self.output.reset_image(np.where(covered[:, :, None], self.img, gray))
-
-
-def instance_arrays(predictions: Instances) -> tuple[np.ndarray, list[int]]:
-    """Upright boxes (N, 4) around predictions, from their boxes or masks, and their classes (0 if unknown)."""
-    count = _count(predictions)
-    if not count:
-        return np.zeros((0, 4)), []
-    labels = predictions.pred_classes.tolist() if predictions.has("pred_classes") else [0] * count
-    if predictions.has("pred_boxes"):
-        boxes = _numbers(predictions.pred_boxes)
-        if boxes.shape[1] == 5:
-            corners = [rotated_corners(box) for box in boxes]
-            return np.array([[*c.min(axis=0), *c.max(axis=0)] for c in corners]).reshape(-1, 4), labels
-        return boxes, labels
-    masks = predictions.pred_masks if predictions.has("pred_masks") else predictions.pred_masks_rle
-    height, width = predictions.image_size
-    return np.array([mask.bbox() for mask in generic_masks(masks, height, width)]).reshape(-1, 4), labels
-
-
-def _count(predictions: Instances) -> int:
-    """Number of objects, 0 without any field."""
-    return len(predictions) if predictions.get_fields() else 0
-
-
-def _numbers(values: Any) -> np.ndarray:
-    """Boxes, keypoints, tensors and lists as a float64 array."""
-    if isinstance(values, (Boxes, RotatedBoxes, Keypoints)):
-        values = values.tensor
-    if isinstance(values, torch.Tensor):
-        values = values.detach().cpu().numpy()
-    return np.asarray(values, dtype=np.float64)
-
-
-def _areas(boxes: np.ndarray | None, masks: Sequence[GenericMask] | None, count: int) -> np.ndarray:
-    if boxes is not None:
-        with np.errstate(invalid="ignore"):  # boxes that are not finite are not drawn
-            return (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
-    if masks is not None:
-        return np.array([mask.area() for mask in masks])
-    return np.zeros(count)

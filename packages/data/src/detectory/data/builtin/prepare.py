@@ -14,10 +14,11 @@ from PIL import Image
 
 from detectory.core.storage import atomic_write
 from detectory.data.formats.json_file import read_json
-from detectory.data.formats.panoptic.png import ids_to_rgb, read_panoptic_png
+from detectory.data.formats.panoptic.png import read_panoptic_png
 from detectory.data.images.reading import read_image
 from detectory.data.metadata.facts import fact_file
 from detectory.data.problems import DatasetError, Problem
+from detectory.structures import ids_to_rgb
 
 Progress = Callable[[int, int], None]
 

@@ -19,7 +19,7 @@ from .labelme.writer import write_labelme
 from .lvis import read_lvis
 from .mask_outlines import mask_to_polygons
 from .panoptic.merge import merge_to_panoptic
-from .panoptic.png import ids_to_rgb, read_panoptic_png, rgb_to_ids, write_panoptic_png
+from .panoptic.png import read_panoptic_png, write_panoptic_png
 from .panoptic.reader import load_coco_panoptic_json
 from .semantic import load_sem_seg
 from .voc.reader import load_voc_instances
@@ -31,7 +31,6 @@ __all__ = [
     "CocoIndex",
     "LoadedDataset",
     "annotation_to_coco",
-    "ids_to_rgb",
     "load_cityscapes_instances",
     "load_cityscapes_panoptic",
     "load_cityscapes_semantic",
@@ -47,7 +46,6 @@ __all__ = [
     "read_lvis",
     "read_panoptic_png",
     "records_to_coco",
-    "rgb_to_ids",
     "write_coco",
     "write_labelme",
     "write_panoptic_png",

@@ -18,10 +18,9 @@ from PIL import Image
 from detectory.core.distributed import gather, is_main_process
 from detectory.core.storage import atomic_write
 from detectory.data import MetadataCatalog
-from detectory.data.formats import ids_to_rgb
 from detectory.evaluation.evaluator import DatasetEvaluator
 from detectory.evaluation.results_table import format_metrics
-from detectory.structures.records import SegmentInfo
+from detectory.structures import SegmentInfo, ids_to_rgb
 
 from .quality import panoptic_quality
 

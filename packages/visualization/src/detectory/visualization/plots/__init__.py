@@ -1,4 +1,4 @@
-"""Plots as self-contained SVG strings: they need no plotting library and scale in a page."""
+"""Line, bar, histogram and matrix plots as self-contained SVG strings."""
 
 from .bars import bar_plot, histogram_plot
 from .lines import line_plot, precision_recall_plot

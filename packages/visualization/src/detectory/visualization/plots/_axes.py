@@ -1,4 +1,4 @@
-"""The frame of a plot: ranges, ticks, grid, labels and legend, as pieces of SVG."""
+"""Axes of a plot as SVG elements: ranges, ticks, grid, labels and legend."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -7,11 +7,11 @@ from html import escape
 
 SERIES_COLORS = ("#2f7ed8", "#e4572e", "#17a673", "#e0a100", "#7a5cd6", "#d6568f", "#1ba3b8", "#8a6d3b")
 
-_LEGEND_LINE = 18
-_LONGEST_NAME = 48
+_LEGEND_LINE_HEIGHT = 18
+_MAX_NAME_LENGTH = 48
 
-# `--ink` and its companions come from the page that holds the plot; the values after the comma serve a plot that
-# is opened alone, where `:root` is the svg element itself and follows the viewer's preference for light or dark.
+# `--ink` and the other variables are defined by the page that contains the plot. The fallback values are used if the
+# SVG file is opened directly: then `:root` is the svg element, and the colours follow the light or dark theme.
 _STYLE = (
     ".dt-plot{font:12px system-ui,-apple-system,'Segoe UI',sans-serif;width:100%;height:auto;display:block}"
     ".dt-plot text{fill:var(--ink-2,#555)}"
@@ -24,12 +24,12 @@ _STYLE = (
 
 
 def series_color(index: int) -> str:
-    """The hex colour of the series of this index; the eight colours repeat."""
+    """Return the hex colour of a series; the eight colours repeat."""
     return SERIES_COLORS[index % len(SERIES_COLORS)]
 
 
 def format_number(value: float) -> str:
-    """Write a number with at most four significant digits: `0.5`, `12.3`, `1.2e-05`, `25k`."""
+    """Format a number with at most four significant digits, such as `0.5`, `12.3`, `1.2e-05` or `25k`."""
     if value == 0:
         return "0"
     size = abs(value)
@@ -41,7 +41,7 @@ def format_number(value: float) -> str:
 
 
 def linear_ticks(low: float, high: float, count: int = 6) -> list[float]:
-    """Round numbers (1, 2 or 5 times a power of ten apart) between `low` and `high`, about `count` of them."""
+    """Return about `count` ticks in [low, high]; their spacing is 1, 2 or 5 times a power of ten."""
     rough = (high - low) / max(count - 1, 1)
     power = 10.0 ** math.floor(math.log10(rough))
     step = min((m * power for m in (1, 2, 5, 10)), key=lambda s: abs(s - rough))
@@ -50,14 +50,14 @@ def linear_ticks(low: float, high: float, count: int = 6) -> list[float]:
 
 
 def log_ticks(low: float, high: float) -> list[float]:
-    """Powers of ten between `low` and `high`; with 2 and 5 times each if there are few."""
+    """Return the powers of ten in [low, high]; for a range of few powers also their multiples by 2 and 5."""
     exponents = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     factors = (1, 2, 5) if len(exponents) <= 3 else (1,)
     return [f * 10.0**e for e in exponents for f in factors if low <= f * 10.0**e <= high]
 
 
 def data_range(values: Iterable[float], pad: float = 0.05) -> tuple[float, float]:
-    """The range of the finite values, widened by `pad` of itself; (0, 1) without any."""
+    """Return the range of the finite values, extended by the fraction `pad`; (0, 1) if there are no finite values."""
     finite = [v for v in values if math.isfinite(v)]
     if not finite:
         return 0.0, 1.0
@@ -68,13 +68,18 @@ def data_range(values: Iterable[float], pad: float = 0.05) -> tuple[float, float
 
 @dataclass(frozen=True)
 class Axes:
-    """Maps data to the pixels of a plot and writes its frame.
+    """Mapping of data to SVG coordinates, and the SVG elements of axes and legend.
 
     Args:
-        x_range, y_range: The data values at the frame's sides.
-        width, height: Size of the plot in SVG units.
-        log_y: Whether the y axis is logarithmic; its range must be positive then.
-        left, right, top, bottom: Margins in SVG units.
+        x_range: (low, high) data values of the x axis.
+        y_range: (low, high) data values of the y axis.
+        width: Width of the plot in SVG units.
+        height: Height of the plot in SVG units.
+        log_y: Whether the y axis is logarithmic, which requires a positive `y_range`.
+        left: Left margin in SVG units.
+        right: Right margin in SVG units.
+        top: Top margin in SVG units.
+        bottom: Bottom margin in SVG units.
     """
 
     x_range: tuple[float, float]
@@ -88,19 +93,19 @@ class Axes:
     bottom: int = 46
 
     def x(self, value: float) -> float:
-        """The horizontal pixel of a data value."""
+        """Return the SVG x coordinate of a data value."""
         low, high = self.x_range
         return self.left + (value - low) / (high - low) * (self.width - self.left - self.right)
 
     def y(self, value: float) -> float:
-        """The vertical pixel of a data value."""
+        """Return the SVG y coordinate of a data value."""
         low, high = self.y_range
         if self.log_y:
             value, low, high = math.log10(max(value, low)), math.log10(low), math.log10(high)
         return self.height - self.bottom - (value - low) / (high - low) * (self.height - self.top - self.bottom)
 
     def frame(self, x_label: str, y_label: str) -> list[str]:
-        """Grid lines, tick labels and the names of both axes."""
+        """Return the elements of the grid lines, tick labels and axis labels."""
         right, bottom = self.width - self.right, self.height - self.bottom
         parts = []
         for tick in log_ticks(*self.y_range) if self.log_y else linear_ticks(*self.y_range):
@@ -116,11 +121,11 @@ class Axes:
         return parts
 
     def legend(self, names: Sequence[str]) -> list[str]:
-        """Lines of coloured dots and names at the top right; nothing for a single series without a name."""
+        """Return the elements of the legend at the top right; no elements for a single series without a name."""
         rows, parts, index = legend_rows(names, self.width), [], 0
         for line, row in enumerate(rows):
             x = self.width - self.right - sum(map(_legend_width, row))
-            y = self.top - 14 - _LEGEND_LINE * (len(rows) - 1 - line)
+            y = self.top - 14 - _LEGEND_LINE_HEIGHT * (len(rows) - 1 - line)
             for name in row:
                 parts.append(f'<circle cx="{x + 6:.1f}" cy="{y}" r="4.5" fill="{series_color(index)}"/>')
                 parts.append(text(x + 15, y + 4, name))
@@ -129,12 +134,12 @@ class Axes:
 
 
 def legend_rows(names: Sequence[str], width: int) -> list[list[str]]:
-    """The names of series in the lines that they take in a plot of this width; long names are cut."""
+    """Split the names of series into the lines of the legend of a plot of this width; long names are truncated."""
     if len(names) < 2 and not any(names):
         return []
     rows: list[list[str]] = [[]]
     for name in names:
-        short = name if len(name) <= _LONGEST_NAME else name[: _LONGEST_NAME - 1] + "…"
+        short = name if len(name) <= _MAX_NAME_LENGTH else name[: _MAX_NAME_LENGTH - 1] + "…"
         if rows[-1] and sum(map(_legend_width, [*rows[-1], short])) > width - Axes.left - Axes.right:
             rows.append([])
         rows[-1].append(short)
@@ -142,8 +147,8 @@ def legend_rows(names: Sequence[str], width: int) -> list[list[str]]:
 
 
 def top_margin(names: Sequence[str], width: int) -> int:
-    """The room above a plot for its title and its legend."""
-    return 40 + _LEGEND_LINE * len(legend_rows(names, width))
+    """Return the height above a plot that its title and legend need."""
+    return 40 + _LEGEND_LINE_HEIGHT * len(legend_rows(names, width))
 
 
 def _legend_width(name: str) -> float:
@@ -151,7 +156,7 @@ def _legend_width(name: str) -> float:
 
 
 def text(x: float, y: float, content: str, *, anchor: str = "start", css: str = "", extra: str = "") -> str:
-    """One SVG text element; nothing for an empty content."""
+    """Return an SVG text element, or an empty string for empty content."""
     if not content:
         return ""
     css = f' class="{css}"' if css else ""
@@ -159,7 +164,7 @@ def text(x: float, y: float, content: str, *, anchor: str = "start", css: str = 
 
 
 def document(width: int, height: int, title: str, parts: Iterable[str]) -> str:
-    """A complete SVG document with its style and title."""
+    """Return a complete SVG document with style and title."""
     head = f'<svg xmlns="http://www.w3.org/2000/svg" class="dt-plot" viewBox="0 0 {width} {height}" role="img"'
     label = f' aria-label="{escape(title)}"' if title else ""
     heading = text(16, 20, title, css="dt-title")

@@ -1,4 +1,4 @@
-"""Bars: one number a name, or how often values occur."""
+"""Bar plots and histograms."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -16,13 +16,14 @@ def bar_plot(
     x_range: tuple[float, float] | None = None,
     width: int = 640,
 ) -> str:
-    """Draw one horizontal bar for each name, with its number at the end.
+    """Return a plot of one horizontal bar per name, with its value at the end.
 
     Args:
-        values: Name to number, drawn from top to bottom in this order; a number that is not finite is written as
-            "n/a" without a bar.
-        title, x_label: Texts; an empty one is left out.
-        x_range: (low, high) of the axis; by default from 0 (or the lowest number) to the highest.
+        values: Values by name, drawn from top to bottom in this order. Instead of a NaN or infinite value, "n/a" is
+            written.
+        title: Title of the plot; empty for no title.
+        x_label: Label of the x axis; empty for no label.
+        x_range: (low, high) of the x axis; by default the range of 0 and the values.
         width: Width in SVG units; the height follows from the number of bars.
 
     Returns:
@@ -68,14 +69,17 @@ def histogram_plot(
     width: int = 640,
     height: int = 320,
 ) -> str:
-    """Draw how often values occur, one translucent layer of bars for each name.
+    """Return a plot of one translucent histogram per name.
 
     Args:
-        samples: Name to values; those that are not finite are left out.
-        bins: Number of equal intervals, at least 1.
-        value_range: (low, high) of the intervals together; by default that of the data.
-        title, x_label, y_label: Texts; an empty one is left out.
-        width, height: Size in SVG units.
+        samples: Values by name; NaN and infinite values are ignored.
+        bins: Number of bins of equal width, at least 1.
+        value_range: (low, high) of the bins; by default the range of the values.
+        title: Title of the plot; empty for no title.
+        x_label: Label of the x axis; empty for no label.
+        y_label: Label of the y axis; empty for no label.
+        width: Width in SVG units.
+        height: Height in SVG units.
 
     Returns:
         The text of an `<svg>` element.
@@ -93,9 +97,9 @@ def histogram_plot(
         low, high = low - 0.5, high + 0.5
     edges = np.linspace(low, high, bins + 1)
     counts = {name: np.histogram(values, bins=edges)[0] for name, values in arrays.items()}
-    most = max((int(c.max()) for c in counts.values()), default=0)
+    max_count = max((int(c.max()) for c in counts.values()), default=0)
     names = list(samples) if any(samples) else []
-    axes = Axes((low, high), (0, most * 1.05 or 1), width, height, top=top_margin(names, width))
+    axes = Axes((low, high), (0, max_count * 1.05 or 1), width, height, top=top_margin(names, width))
     parts = axes.frame(x_label, y_label) + axes.legend(names)
     for index, values in enumerate(counts.values()):
         for start, end, count in zip(edges[:-1], edges[1:], values, strict=True):

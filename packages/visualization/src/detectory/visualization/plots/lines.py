@@ -1,4 +1,4 @@
-"""Curves: anything over iterations, precision over recall."""
+"""Line plots and precision-recall curves."""
 
 import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -22,17 +22,21 @@ def line_plot(
     width: int = 640,
     height: int = 360,
 ) -> str:
-    """Draw curves as one self-contained SVG string.
+    """Return a plot of one curve per series.
 
     Args:
-        series: Name to (x values, y values), drawn in this order; x ascending. A y that is not finite leaves a gap.
-        title, x_label, y_label: Texts; an empty one is left out.
-        x_range, y_range: (low, high) of the axes; by default what the data need.
-        log_y: Draw y on a logarithmic axis; values that are not positive are left out.
-        smoothing: In [0, 1), the weight of the past in an exponential mean that is drawn over the faint raw curve;
-            0 draws the raw curve alone.
-        dashed: Names of the series that are drawn dashed (a reference, say).
-        width, height: Size in SVG units; a page scales the plot to the available width.
+        series: (x values, y values) by name; x is ascending, and NaN or infinite y values leave gaps.
+        title: Title of the plot; empty for no title.
+        x_label: Label of the x axis; empty for no label.
+        y_label: Label of the y axis; empty for no label.
+        x_range: (low, high) of the x axis; by default the range of the data.
+        y_range: (low, high) of the y axis; by default the range of the data with a margin.
+        log_y: Whether the y axis is logarithmic; y values of 0 or less leave gaps.
+        smoothing: Decay in [0, 1) of the exponential moving average that is drawn over the faint original curve; 0
+            draws the original curve only.
+        dashed: Names of the series that are drawn as dashed lines.
+        width: Width in SVG units; a page scales the plot to the available width.
+        height: Height in SVG units.
 
     Returns:
         The text of an `<svg>` element, which is also a valid SVG file.
@@ -43,7 +47,7 @@ def line_plot(
     if not 0 <= smoothing < 1:
         raise ValueError(f"line_plot: smoothing must be in [0, 1), got {smoothing}")
     curves = {name: _points(name, x, y, log_y) for name, (x, y) in series.items()}
-    x_range = x_range or _whole_range(point[0] for curve in curves.values() for point in curve)
+    x_range = x_range or _finite_range(point[0] for curve in curves.values() for point in curve)
     y_values = [point[1] for curve in curves.values() for point in curve if math.isfinite(point[1])]
     if y_range is None:
         y_range = (min(y_values) / 1.2, max(y_values) * 1.2) if log_y and y_values else data_range(y_values)
@@ -68,13 +72,14 @@ def precision_recall_plot(
     width: int = 640,
     height: int = 400,
 ) -> str:
-    """Draw precision over recall, both from 0 to 1.
+    """Return a plot of precision over recall.
 
     Args:
-        curves: Name (a class, an IoU threshold) to (recall values, precision values), both in [0, 1]. A precision
-            of -1, COCO's mark for "no ground truth", leaves a gap.
-        title: Text above the plot.
-        width, height: Size in SVG units.
+        curves: (recall values, precision values), both in [0, 1], by name, for example of a class or an IoU threshold.
+            A precision of -1, with which COCO marks missing ground truth, leaves a gap.
+        title: Title of the plot; empty for no title.
+        width: Width in SVG units.
+        height: Height in SVG units.
 
     Returns:
         The text of an `<svg>` element.
@@ -101,7 +106,7 @@ def _points(name: str, x: Sequence[float], y: Sequence[float], log_y: bool) -> l
     return list(zip(map(float, x), values, strict=True))
 
 
-def _whole_range(values: Iterable[float]) -> tuple[float, float]:
+def _finite_range(values: Iterable[float]) -> tuple[float, float]:
     finite = [v for v in values if math.isfinite(v)]
     if not finite:
         return 0.0, 1.0
@@ -110,7 +115,7 @@ def _whole_range(values: Iterable[float]) -> tuple[float, float]:
 
 
 def _smoothed(curve: list[tuple[float, float]], weight: float) -> list[tuple[float, float]]:
-    """Exponential mean, divided by the sum of its weights so that the start is not pulled to zero."""
+    """Return the exponential moving average, divided by the sum of its weights to remove the bias towards zero."""
     mean = total = 0.0
     result = []
     for x, y in curve:
@@ -123,13 +128,13 @@ def _smoothed(curve: list[tuple[float, float]], weight: float) -> list[tuple[flo
 
 
 def _thinned(curve: list[tuple[float, float]]) -> list[tuple[float, float]]:
-    """Keep the lowest and the highest point of each of 600 stretches, so that spikes stay and the file is small."""
+    """Reduce a long curve to the minimum and maximum of each of 600 intervals, which keeps spikes visible."""
     if len(curve) <= _MAX_POINTS:
         return curve
-    stretch = math.ceil(2 * len(curve) / _MAX_POINTS)
+    interval = math.ceil(2 * len(curve) / _MAX_POINTS)
     kept = []
-    for start in range(0, len(curve), stretch):
-        chunk = curve[start : start + stretch]
+    for start in range(0, len(curve), interval):
+        chunk = curve[start : start + interval]
         finite = [point for point in chunk if math.isfinite(point[1])]
         if finite:
             low, high = min(finite, key=lambda p: p[1]), max(finite, key=lambda p: p[1])

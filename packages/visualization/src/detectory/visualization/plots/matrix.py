@@ -1,4 +1,4 @@
-"""Plot of a matrix, such as a confusion matrix, as coloured cells."""
+"""Matrix plots, for example of a confusion matrix."""
 
 from collections.abc import Sequence
 from html import escape
@@ -19,13 +19,17 @@ def matrix_plot(
     y_label: str = "",
     width: int = 640,
 ) -> str:
-    """Draw a matrix: the larger a number among its row's, the stronger its cell's colour.
+    """Return a plot of a matrix as coloured cells; the opacity of a cell is its fraction of the sum of its row.
 
     Args:
-        matrix: (R, K) numbers, not negative; written into the cells if they are large enough, and shown on hover.
-        row_labels: R names. column_labels: K names.
-        title, x_label, y_label: Texts; an empty one is left out.
-        width: Width in SVG units; the height follows from the number of rows.
+        matrix: (R, K) non-negative values. They are written into the cells if the cells are large enough, and shown as
+            tooltips.
+        row_labels: R names.
+        column_labels: K names.
+        title: Title of the plot; empty for no title.
+        x_label: Label of the columns; empty for no label.
+        y_label: Label of the rows; empty for no label.
+        width: Width in SVG units; the height depends on the number of rows.
 
     Returns:
         The text of an `<svg>` element, which is also a valid SVG file.
@@ -63,6 +67,6 @@ def matrix_plot(
     parts.append(text(left + size * len(column_labels) / 2, height - 8, x_label, anchor="middle"))
     middle = top + size * len(row_labels) / 2
     parts.append(text(14, middle, y_label, anchor="middle", extra=f' transform="rotate(-90 14 {middle:.1f})"'))
-    # The rotated name of the last column extends beyond its cell.
+    # The rotated label of the last column extends beyond the last cell.
     right = 0.75 * 7 * len(column_labels[-1]) if len(column_labels) else 0
     return document(max(width, int(left + size * len(column_labels) + 16 + right)), height, title, parts)

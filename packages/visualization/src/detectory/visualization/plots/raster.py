@@ -1,4 +1,4 @@
-"""Rasterisation of plots, for viewers without SVG."""
+"""Rasterisation of the plots for viewers that do not support SVG."""
 
 import re
 from collections.abc import Mapping
@@ -6,7 +6,7 @@ from xml.etree import ElementTree
 
 from PIL import Image, ImageColor, ImageDraw
 
-from detectory.visualization.canvas import font_of
+from detectory.visualization.drawing.canvas import font_of
 
 _SVG = "{http://www.w3.org/2000/svg}"
 _INK, _SECOND_INK, _GRID, _AXIS = "#1d1f24", "#555555", "#e3e5ea", "#9aa0ac"
@@ -14,17 +14,17 @@ _OVERSAMPLING = 2
 
 
 def plot_image(svg: str, scale: float = 2.0) -> Image.Image:
-    """Draw a plot of this package, light on white.
+    """Rasterise a plot with the light theme on a white background.
 
     Args:
-        svg: What `line_plot` and the other functions of this package return; other SVG is not understood.
-        scale: Pixels for each SVG unit.
+        svg: The return value of `line_plot` or another function of `detectory.visualization.plots`.
+        scale: Pixels per SVG unit.
 
     Returns:
         An RGB image.
 
     Raises:
-        ValueError: If `svg` is not valid SVG or has an element that plots do not have.
+        ValueError: If `svg` is not valid SVG or contains an element that the plots of this package do not use.
     """
     try:
         root = ElementTree.fromstring(svg)
@@ -66,7 +66,7 @@ def _draw(image: Image.Image, tag: str, values: Mapping[str, str], text: str, sc
 
 
 def _polylines(path: str, scale: float) -> list[list[tuple[float, float]]]:
-    """Return the corners of each stroke of a path of M and L commands."""
+    """Return the points of each polyline of a path that consists of M and L commands."""
     strokes: list[list[tuple[float, float]]] = []
     for command, x, y in re.findall(r"([ML])(-?[\d.]+) (-?[\d.]+)", path):
         if command == "M":
@@ -92,7 +92,7 @@ def _write(image: Image.Image, values: Mapping[str, str], text: str, scale: floa
 
 
 def _blended(values: Mapping[str, str]) -> tuple[int, ...]:
-    """Return a stroke's or a surface's colour as it looks on white."""
+    """Return the stroke or fill colour of an element, blended with a white background."""
     name = values.get("stroke") or values["fill"]
     opacity = float(values.get("opacity", values.get("fill-opacity", 1)))
     return tuple(round(255 + (part - 255) * opacity) for part in ImageColor.getrgb(name)[:3])

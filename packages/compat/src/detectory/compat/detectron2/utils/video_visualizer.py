@@ -14,7 +14,7 @@ from detectory.compat.detectron2.utils.visualizer import (
 )
 from detectory.structures import Instances
 from detectory.visualization import random_color, random_colors
-from detectory.visualization.visualizer import instance_arrays
+from detectory.visualization.instance_arrays import upright_boxes_and_classes
 
 __all__ = [
     "ColorMode",
@@ -57,7 +57,7 @@ class VideoVisualizer(native.VideoVisualizer):
             return None
         if predictions.has("ID"):
             return self._assign_colors_by_id(predictions)
-        boxes, labels = instance_arrays(predictions)
+        boxes, labels = upright_boxes_and_classes(predictions)
         return self._assign_colors(
             [_DetectedInstance(label, box, None, None, 8) for box, label in zip(boxes, labels, strict=True)]
         )
@@ -65,8 +65,8 @@ class VideoVisualizer(native.VideoVisualizer):
     def _assign_colors(self, instances: Sequence[_DetectedInstance]) -> list[Any]:
         """Return a colour per object, the previous one if the object was in an earlier frame."""
         boxes = np.array([instance.bbox for instance in instances], dtype=float).reshape(-1, 4)
-        return self._follow(boxes, [instance.label for instance in instances])
+        return self._match_colors(boxes, [instance.label for instance in instances])
 
     def _assign_colors_by_id(self, instances: Instances) -> list[Any]:
         """Return a colour per object, selected by its `ID`."""
-        return [self._color_of(int(identity)) for identity in instances.ID]
+        return [self._id_color(int(track_id)) for track_id in instances.ID]

@@ -6,17 +6,19 @@ from typing import Any
 
 import numpy as np
 import torch
+from PIL import Image
 
 from detectory import visualization as native
 from detectory.compat.detectron2.utils.file_io import PathManager
 from detectory.data import MetadataCatalog
 from detectory.structures import BitMasks, Boxes, BoxMode, Keypoints, PolygonMasks, RotatedBoxes
 from detectory.visualization import ColorMode, GenericMask, VisImage, random_color
-from detectory.visualization.colors import Color, Rgb, to_rgb, with_lightness
-from detectory.visualization.contours import trace_contours
-from detectory.visualization.generic_mask import generic_masks
-from detectory.visualization.segments import class_labels as _create_text_labels
-from detectory.visualization.visualizer import _OFF_WHITE
+from detectory.visualization.drawing.canvas import opacity_byte
+from detectory.visualization.drawing.colors import OFF_WHITE as _OFF_WHITE
+from detectory.visualization.drawing.colors import Color, Rgb, to_rgb, with_lightness
+from detectory.visualization.label_texts import class_labels as _create_text_labels
+from detectory.visualization.masks.contours import trace_contours
+from detectory.visualization.masks.generic_mask import generic_masks
 
 __all__ = [
     "_BLACK",
@@ -102,7 +104,11 @@ class Visualizer(native.Visualizer):
         if not crop.size or not any(contour.is_hole for contour in trace_contours(crop)):
             super()._fill_mask(left, top, crop, fill, edge, alpha)
             return
-        self._cover_pixels(crop, left, top, fill, alpha)
+        scale = self.output.scale
+        size = (max(round(crop.shape[1] * scale), 1), max(round(crop.shape[0] * scale), 1))
+        opacity = crop.view(np.uint8) * np.uint8(opacity_byte(alpha))
+        coverage = Image.fromarray(opacity).resize(size, Image.Resampling.NEAREST)
+        self.output.canvas.cover(coverage, round(left * scale), round(top * scale), fill)
 
 
 def _array(values: Any) -> np.ndarray:

@@ -6,8 +6,7 @@ from typing import Any
 from detectory.data.formats.coco.problems import category_problems, file_problems, is_id
 from detectory.data.formats.file_names import file_name_problem
 from detectory.data.problems import Problem
-
-from .png import MAX_SEGMENT_ID
+from detectory.structures.panoptic_ids import MAX_SEGMENT_ID
 
 
 def panoptic_problems(content: Any, file: str, categories: Collection[Any]) -> Iterator[Problem]:

@@ -1,4 +1,4 @@
-"""Mask of one object, with conversion between polygons, pixels and RLE."""
+"""Mask of one object and its conversion between polygons, bitmaps and RLE."""
 
 from collections.abc import Mapping, Sequence
 from functools import cached_property
@@ -16,14 +16,15 @@ class GenericMask:
     """The mask of one object in an image of a known size.
 
     Args:
-        mask_or_polygons: A list of polygons, each [x1, y1, x2, y2, …] with at least three points; or an (H, W) array
-            or tensor, nonzero inside; or a COCO RLE (dict of `size` and `counts`), which may also hold a list of
-            integers.
-        height, width: Of the image.
+        mask_or_polygons: A list of polygons, each [x1, y1, x2, y2, …] with at least three points; an (H, W) array or
+            tensor, non-zero inside the object; or a COCO RLE, a dictionary of `size` and compressed or uncompressed
+            `counts`.
+        height: Height of the image in pixels.
+        width: Width of the image in pixels.
 
     Raises:
-        ValueError: If a pixel mask does not have the size of the image.
-        TypeError: If the mask has any other type.
+        ValueError: If a bitmap or RLE does not have the size of the image.
+        TypeError: If the mask has an unsupported type.
     """
 
     def __init__(self, mask_or_polygons: Any, height: int, width: int) -> None:
@@ -45,41 +46,41 @@ class GenericMask:
 
     @property
     def is_polygonal(self) -> bool:
-        """Whether the mask was given as polygons."""
+        """Whether the mask was constructed from polygons."""
         return self._polygons is not None
 
     @cached_property
     def mask(self) -> np.ndarray:
-        """(H, W) bool."""
+        """The bitmap, (H, W) bool."""
         return self.polygons_to_mask(self.polygons)
 
     @cached_property
     def polygons(self) -> list[np.ndarray]:
-        """Polygons, each (2 V) float64 as [x1, y1, …]; of a mask of pixels its outlines without those of holes."""
+        """Polygons [x1, y1, …], each (2 V,) float64; for a bitmap its outer outlines, without the outlines of holes."""
         return self._polygons if self._polygons is not None else self.mask_to_polygons(self.mask)[0]
 
     @cached_property
     def has_holes(self) -> bool:
-        """Whether a region of the mask encloses pixels outside it; polygons have none by definition."""
+        """Whether a bitmap has holes; always False for polygons."""
         return self._polygons is None and self.mask_to_polygons(self.mask)[1]
 
     def mask_to_polygons(self, mask: np.ndarray) -> tuple[list[np.ndarray], bool]:
-        """The outlines of an (H, W) mask, each as [x1, y1, …], and whether it has holes."""
+        """Return the outer outlines of an (H, W) mask as polygons [x1, y1, …], and whether the mask has holes."""
         contours = trace_contours(mask)
         return [c.points.reshape(-1) for c in contours if not c.is_hole], any(c.is_hole for c in contours)
 
     def polygons_to_mask(self, polygons: Sequence[np.ndarray]) -> np.ndarray:
-        """Rasterise polygons by COCO's rule: (H, W) bool."""
+        """Rasterise polygons by COCO's rule and return an (H, W) bool array."""
         return np.asarray(polygons_to_bitmask([np.asarray(p) for p in polygons], self.height, self.width), dtype=bool)
 
     def area(self) -> float:
-        """Pixels, or for polygons the sum of their areas."""
+        """Return the number of pixels; for polygons the sum of their areas."""
         if self._polygons is None:
             return float(np.count_nonzero(self.mask))
         return float(sum(polygon_area(p[0::2], p[1::2]) for p in self._polygons))
 
     def bbox(self) -> np.ndarray:
-        """(4,) float64 (x1, y1, x2, y2); zeros for an empty mask."""
+        """Return the bounding box (4,) float64 as (x1, y1, x2, y2); zeros for an empty mask."""
         if self._polygons is None:
             left, top, crop = cropped(self.mask)
             return np.array([left, top, left + crop.shape[1], top + crop.shape[0]], dtype=np.float64)
@@ -97,11 +98,13 @@ class GenericMask:
 
 
 def generic_masks(masks: Any, height: int, width: int) -> list[GenericMask]:
-    """Turn what `Visualizer.overlay_instances` takes as masks into one `GenericMask` each.
+    """Convert masks of any supported type to one `GenericMask` per object.
 
     Args:
-        masks: `PolygonMasks`, `BitMasks`, an (N, H, W) array or tensor, or a sequence of what `GenericMask` takes.
-        height, width: Of the image.
+        masks: `PolygonMasks`, `BitMasks`, an (N, H, W) array or tensor, or a sequence of `GenericMask` objects or of
+            arguments of `GenericMask`.
+        height: Height of the image in pixels.
+        width: Width of the image in pixels.
     """
     if isinstance(masks, PolygonMasks):
         masks = masks.polygons
@@ -113,7 +116,11 @@ def generic_masks(masks: Any, height: int, width: int) -> list[GenericMask]:
 
 
 def cropped(mask: np.ndarray) -> tuple[int, int, np.ndarray]:
-    """Return left, top and pixels of the bounding box of a mask (H, W) bool; (0, 0, empty) for an empty mask."""
+    """Crop a mask (H, W) bool to its bounding box.
+
+    Returns:
+        `(left, top, crop)`, with the pixels of the bounding box; `(0, 0, empty)` for an empty mask.
+    """
     rows = np.flatnonzero(mask.any(axis=1))
     if not len(rows):
         return 0, 0, mask[:0, :0]

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-# Chosen greedily: each colour is the one farthest from those before it in Oklab (lightness weighted 0.8), among
-# colours of lightness 0.5 to 0.88 and chroma above 0.1, so that none is gray and each shows on dark and on light.
+# Chosen greedily: each colour maximises the distance to all previous colours in Oklab (lightness weighted by 0.8).
+# Candidates have a lightness of 0.5 to 0.88 and a chroma above 0.1, so that they are visible on dark and light images.
 _HEX = (
     "2484f0 00fc00 fc0000 f000fc 247800 fccc84 24e4fc 904878 e4a8fc 7800f0 "
     "b4780c 60c06c fc54a8 009090 a86cf0 fc846c cce400 a800b4 00fcb4 a83c18 "
@@ -20,11 +20,11 @@ def colormap(rgb: bool = False, maximum: int = 255) -> np.ndarray:
     """Return the whole palette.
 
     Args:
-        rgb: Whether the channels are red, green, blue; else blue, green, red as OpenCV has them.
-        maximum: 255 or 1, the value of a full channel.
+        rgb: Whether the channels are in RGB order; otherwise in BGR order, as in OpenCV.
+        maximum: The maximum value of a channel, 255 or 1.
 
     Returns:
-        (80, 3) float32 in [0, maximum]; neighbours differ strongly, so the first K serve K classes.
+        (80, 3) float32 in [0, maximum]. The first K colours are distinct enough for K classes.
 
     Raises:
         ValueError: If `maximum` is neither 255 nor 1.
@@ -36,10 +36,11 @@ def colormap(rgb: bool = False, maximum: int = 255) -> np.ndarray:
 
 
 def random_color(rgb: bool = False, maximum: int = 255) -> np.ndarray:
-    """Return one colour of the palette, drawn from NumPy's global generator.
+    """Return a random colour of the palette, using NumPy's global random generator.
 
     Args:
-        rgb, maximum: As for `colormap`.
+        rgb: Whether the channels are in RGB order; otherwise in BGR order.
+        maximum: The maximum value of a channel, 255 or 1.
 
     Returns:
         (3,) float32 in [0, maximum].
@@ -49,11 +50,12 @@ def random_color(rgb: bool = False, maximum: int = 255) -> np.ndarray:
 
 
 def random_colors(N: int, rgb: bool = False, maximum: int = 255) -> np.ndarray:
-    """Return N different colours of the palette (repeated only if N exceeds its size), from NumPy's global generator.
+    """Return N random colours of the palette, using NumPy's global random generator.
 
     Args:
-        N: Number of colours, at least 0.
-        rgb, maximum: As for `colormap`.
+        N: Number of colours, at least 0. Colours repeat only if N exceeds the size of the palette.
+        rgb: Whether the channels are in RGB order; otherwise in BGR order.
+        maximum: The maximum value of a channel, 255 or 1.
 
     Returns:
         (N, 3) float32 in [0, maximum].

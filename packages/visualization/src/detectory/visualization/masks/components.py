@@ -1,23 +1,25 @@
-"""Connected components of a mask, and the best position of a label in it."""
+"""Connected components of a mask and the position of its label."""
 
 import numpy as np
 from PIL import Image
 
-_COARSE = 48
+_MAX_COARSE_SIDE = 48
 
 
 def without_small_components(mask: np.ndarray, area: float) -> np.ndarray:
-    """Clear the regions (pixels joined by their sides) of fewer than `area` pixels.
+    """Remove the 4-connected regions of a mask that have fewer than `area` pixels.
 
     Args:
-        mask: (H, W) bool. area: in pixels.
+        mask: (H, W) bool.
+        area: Minimum number of pixels of a region.
 
     Returns:
-        (H, W) bool, a copy.
+        A copy of the mask, (H, W) bool.
     """
     height, width = mask.shape
     padded = np.zeros((height, width + 2), dtype=np.int8)
     padded[:, 1:-1] = mask
+    # Union-find over horizontal runs: runs of neighbouring rows that overlap belong to the same region.
     steps = np.diff(padded, axis=1)
     rows, starts = np.nonzero(steps == 1)
     ends = np.nonzero(steps == -1)[1]
@@ -49,17 +51,21 @@ def without_small_components(mask: np.ndarray, area: float) -> np.ndarray:
 
 
 def visual_center(mask: np.ndarray) -> tuple[float, float]:
-    """Return the point (x, y) of a mask (H, W) bool about farthest from its border; the centre of an empty mask."""
+    """Return the point (x, y) of a mask (H, W) bool that is approximately farthest from its border.
+
+    The mask is downscaled to at most 48 pixels per side and eroded; of the pixels that survive longest the one nearest
+    to their mean is chosen. For an empty mask the centre of the image is returned.
+    """
     height, width = mask.shape
-    block = max(-(-max(height, width) // _COARSE), 1)
+    block = max(-(-max(height, width) // _MAX_COARSE_SIDE), 1)
     coarse = np.asarray(Image.fromarray(mask.astype(np.uint8) * 255).reduce(block))
     inside = np.pad(coarse > 127 if (coarse > 127).any() else coarse > 0, 1)
-    deepest = inside
+    innermost = inside
     while inside.any():
-        deepest = inside
+        innermost = inside
         inner = inside[1:-1, 1:-1] & inside[:-2, 1:-1] & inside[2:, 1:-1] & inside[1:-1, :-2] & inside[1:-1, 2:]
         inside = np.pad(inner, 1)
-    ys, xs = np.nonzero(deepest)
+    ys, xs = np.nonzero(innermost)
     if not len(ys):
         return width / 2, height / 2
     nearest = np.argmin((ys - ys.mean()) ** 2 + (xs - xs.mean()) ** 2)

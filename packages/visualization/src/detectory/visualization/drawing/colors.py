@@ -1,4 +1,4 @@
-"""Colours: parsing, lightness, and slight variations of a colour."""
+"""Parsing of colours, changes of their lightness, and variations of a colour."""
 
 import colorsys
 from collections.abc import Sequence
@@ -8,6 +8,8 @@ from PIL import ImageColor
 
 Color = str | Sequence[float] | np.ndarray
 Rgb = tuple[float, float, float]
+
+OFF_WHITE: Rgb = (1.0, 1.0, 240 / 255)
 
 _LETTERS = {
     "b": (0, 0, 1),
@@ -35,18 +37,18 @@ _TABLEAU_NAMES = ("blue", "orange", "green", "red", "purple", "brown", "pink", "
 
 
 def to_rgb(color: Color) -> Rgb:
-    """Read a colour in any of the usual notations, matplotlib's among them.
+    """Parse a colour in any notation of CSS or matplotlib.
 
     Args:
-        color: A letter of `bgrcmykw`, a CSS name, `#rgb`, `#rrggbb` or `#rrggbbaa`, `C0` to `C9` or `tab:blue`, a
-            number in a string for a gray (`"0.5"`), or three or four numbers in [0, 1] (the fourth, opacity, is
-            dropped).
+        color: A letter of `bgrcmykw`; a CSS name; `#rgb`, `#rrggbb` or `#rrggbbaa`; `C0` to `C9`; a name such as
+            `tab:blue`; a gray level in [0, 1] as a string (`"0.5"`); or three or four numbers in [0, 1]. Opacity is
+            ignored.
 
     Returns:
         Red, green and blue in [0, 1].
 
     Raises:
-        ValueError: If the colour has none of these notations.
+        ValueError: If the notation is not supported.
     """
     if not isinstance(color, str):
         values = [float(v) for v in np.asarray(color, dtype=np.float64).ravel()]
@@ -65,19 +67,19 @@ def to_rgb(color: Color) -> Rgb:
     try:
         red, green, blue = ImageColor.getrgb(color)[:3]
     except ValueError as error:
-        known = "a CSS name, one of bgrcmykw, '#rrggbb', 'C0', 'tab:blue' or '0.5'"
-        raise ValueError(f"to_rgb: color must be {known}, got {color!r}") from error
+        notations = "a CSS name, one of bgrcmykw, '#rrggbb', 'C0', 'tab:blue' or '0.5'"
+        raise ValueError(f"to_rgb: color must be {notations}, got {color!r}") from error
     return red / 255, green / 255, blue / 255
 
 
 def with_lightness(color: Rgb, factor: float) -> Rgb:
-    """The colour made lighter (0 < factor <= 1) or darker (-1 <= factor < 0) by this fraction of its lightness."""
+    """Multiply the HLS lightness of a colour by `1 + factor`, with `factor` in [-1, 1], and clip it to [0, 1]."""
     hue, lightness, saturation = colorsys.rgb_to_hls(*color)
     return colorsys.hls_to_rgb(hue, min(max(lightness * (1 + factor), 0.0), 1.0), saturation)
 
 
 def readable_on_dark(color: Rgb) -> Rgb:
-    """Return the colour, lightened until text in it is readable on a black plate (relative luminance at least 0.35)."""
+    """Lighten a text colour until it is readable on a black plate, that is, its relative luminance is at least 0.35."""
     for fraction in (0.0, 0.15, 0.3, 0.45, 0.6, 0.75):
         red, green, blue = (v + (1 - v) * fraction for v in color)
         if 0.2126 * red**2.2 + 0.7152 * green**2.2 + 0.0722 * blue**2.2 >= 0.35:
@@ -86,14 +88,14 @@ def readable_on_dark(color: Rgb) -> Rgb:
 
 
 def varied(color: Rgb, index: int) -> Rgb:
-    """One of many colours near this one, always the same for the same index."""
-    # Multiples of irrational numbers spread evenly over [0, 1) for any count of instances.
+    """Return a deterministic variation of the colour for each index; index 0 is the colour itself."""
+    # The fractional parts of multiples of an irrational number are spread evenly over [0, 1) for any count.
     steps = ((index * 0.6180339887) % 1, (index * 0.7548776662) % 1, (index * 0.5698402910) % 1)
     moved = [min(max(v + 0.3 * (step - 0.5), 0.0), 1.0) for v, step in zip(color, steps, strict=True)]
     return color if index == 0 else (moved[0], moved[1], moved[2])
 
 
 def as_bytes(color: Rgb) -> tuple[int, int, int]:
-    """Red, green and blue as integers in [0, 255]."""
+    """Convert red, green and blue in [0, 1] to integers in [0, 255]."""
     red, green, blue = (round(255 * v) for v in color)
     return red, green, blue

@@ -8,11 +8,12 @@ import numpy as np
 import torch
 from PIL import Image
 
+from detectory.visualization.masks.components import visual_center, without_small_components
+from detectory.visualization.masks.generic_mask import cropped
+
 from .canvas import Canvas, opacity_byte, plate_padding
 from .colors import Color, Rgb, readable_on_dark, to_rgb, with_lightness
-from .components import visual_center, without_small_components
-from .generic_mask import cropped
-from .labels import LabelPlacer
+from .label_placement import LabelPlacer
 from .palette import random_color
 from .vis_image import VisImage
 
@@ -20,18 +21,18 @@ BLACK: Rgb = (0.0, 0.0, 0.0)
 
 
 class Drawing:
-    """Draws primitives on an image; coordinates and sizes are those of the image before scaling.
+    """Drawing primitives on one image.
 
-    Each method returns the output, so calls can be chained.
+    Coordinates and sizes are in pixels of the unscaled image. Each method returns the output image.
 
     Args:
         img_rgb: (H, W, 3) RGB in [0, 255]; grayscale and RGBA are accepted too.
-        scale: Factor of both sides of the output.
-        font_size_scale: Factor of the default size of text.
+        scale: Scale factor of the output, relative to the image.
+        font_size_scale: Scale factor of the default font size.
 
     Attributes:
-        output: The `VisImage` that is drawn on.
-        font_size: Default size of text in pixels per em.
+        output: The image with its drawings.
+        font_size: Default font size in pixels per em.
         line_width: Default width of lines in pixels.
     """
 
@@ -45,7 +46,7 @@ class Drawing:
         self._labels = LabelPlacer(canvas.width, canvas.height)
 
     def get_output(self) -> VisImage:
-        """Return the image with all drawings so far."""
+        """Return the image with its drawings."""
         return self.output
 
     def draw_text(
@@ -62,11 +63,15 @@ class Drawing:
 
         Args:
             text: One or more lines.
-            position: (x, y) of the upper edge's left end, centre or right end, as the alignment says.
-            font_size: Pixels per em; by default proportional to the image.
-            color: Of the text, lightened if it would not be readable on the plate.
+            position: (x, y) of the upper left corner, the upper centre or the upper right corner of the text, depending
+                on `horizontal_alignment`.
+            font_size: Font size in pixels per em; by default proportional to the image size.
+            color: Text colour, lightened if it would not be readable on the plate.
             horizontal_alignment: "left", "center" or "right".
-            rotation: Degrees counter-clockwise, about the middle of the text.
+            rotation: Counter-clockwise angle in degrees, about the centre of the text.
+
+        Raises:
+            ValueError: If `horizontal_alignment` is invalid.
         """
         offsets = {"left": 0.0, "center": 0.5, "right": 1.0}
         if horizontal_alignment not in offsets:
@@ -91,7 +96,7 @@ class Drawing:
         Args:
             box_coord: (x1, y1, x2, y2).
             alpha: Opacity in [0, 1].
-            edge_color: Of the border.
+            edge_color: Colour of the border.
             line_style: "-", "--", "-." or ":".
         """
         x1, y1, x2, y2 = (float(v) * self.output.scale for v in box_coord)
@@ -108,14 +113,14 @@ class Drawing:
         line_style: str = "-",
         label: str | None = None,
     ) -> VisImage:
-        """Draw the border of a rotated box, its upper side dashed finer, and a label at its first corner.
+        """Draw the border of a rotated box and an optional label.
 
         Args:
-            rotated_box: (x_center, y_center, width, height, angle), the angle in degrees counter-clockwise.
+            rotated_box: (x_center, y_center, width, height, angle in degrees counter-clockwise).
             alpha: Opacity in [0, 1].
-            edge_color: Of the border; the text takes a lighter one.
-            line_style: Of three sides; the side that was the top before rotation is dashed, to show the angle.
-            label: Text, or None.
+            edge_color: Colour of the border and of the label.
+            line_style: Line style of three sides; the top side before rotation is dashed to show the orientation.
+            label: Text of the label, or None.
         """
         corners = rotated_corners(rotated_box)
         color = to_rgb(edge_color)
@@ -131,9 +136,9 @@ class Drawing:
         """Draw a disc.
 
         Args:
-            circle_coord: (x, y) of its centre.
-            color: Of the disc.
-            radius: In pixels.
+            circle_coord: (x, y) of the centre.
+            color: Colour of the disc.
+            radius: Radius in pixels.
         """
         x, y = (float(v) * self.output.scale for v in circle_coord)
         self.output.canvas.fill_circle(x, y, radius * self.output.scale, to_rgb(color))
@@ -147,13 +152,14 @@ class Drawing:
         linestyle: str = "-",
         linewidth: float | None = None,
     ) -> VisImage:
-        """Draw a line through points.
+        """Draw a line through V points.
 
         Args:
-            x_data, y_data: The points' coordinates, equally many.
-            color: Of the line.
+            x_data: V x coordinates.
+            y_data: V y coordinates.
+            color: Colour of the line.
             linestyle: "-", "--", "-." or ":".
-            linewidth: In pixels; by default proportional to the image.
+            linewidth: Line width in pixels; by default proportional to the image size.
         """
         points = np.stack([np.asarray(x_data, dtype=np.float64), np.asarray(y_data, dtype=np.float64)], axis=1)
         width = (linewidth or self.line_width) * self.output.scale
@@ -166,10 +172,10 @@ class Drawing:
         """Fill a polygon and draw its border.
 
         Args:
-            segment: (V, 2) points, or (2 V) numbers.
-            color: Of the inside.
-            edge_color: Of the border, drawn opaque; by default `color`, darker where `alpha` is above 0.8.
-            alpha: Opacity of the inside, in [0, 1].
+            segment: Vertices, (V, 2) or flattened to (2 V,).
+            color: Fill colour.
+            edge_color: Colour of the opaque border; by default `color`, darkened if `alpha` exceeds 0.8.
+            alpha: Opacity of the filling, in [0, 1].
         """
         points = np.asarray(segment, dtype=np.float64).reshape(-1, 2) * self.output.scale
         fill = to_rgb(color)
@@ -195,12 +201,15 @@ class Drawing:
         """Fill a mask and draw its border.
 
         Args:
-            binary_mask: (H, W) of the image's size, nonzero inside.
-            color: Of the inside; by default one at random.
-            edge_color: Of the border, drawn opaque; by default that of the inside.
-            text: Written in the mask's middle, unless nothing of the mask was drawn.
-            alpha: Opacity of the inside, in [0, 1].
-            area_threshold: Connected regions of fewer pixels are not drawn.
+            binary_mask: (H, W) with the size of the image, non-zero inside.
+            color: Fill colour; by default a random colour of the palette.
+            edge_color: Colour of the opaque border; by default the fill colour.
+            text: Label inside the mask; omitted if no region was drawn.
+            alpha: Opacity of the filling, in [0, 1].
+            area_threshold: Connected regions with fewer pixels are not drawn.
+
+        Raises:
+            ValueError: If the mask does not have the size of the image.
         """
         fill = to_rgb(random_color(rgb=True, maximum=1) if color is None else color)
         mask = self._check_size(binary_mask, "draw_binary_mask") != 0
@@ -215,13 +224,16 @@ class Drawing:
     def draw_soft_mask(
         self, soft_mask: np.ndarray, color: Color | None = None, *, text: str | None = None, alpha: float = 0.5
     ) -> VisImage:
-        """Fill a mask of probabilities.
+        """Fill a mask of probabilities; the opacity of each pixel is proportional to its probability.
 
         Args:
-            soft_mask: (H, W) of the image's size, in [0, 1]; how much of the colour each pixel takes.
-            color: Of the mask; by default one at random.
-            text: Written in the middle of the part above 0.5.
-            alpha: Opacity where the mask is 1.
+            soft_mask: (H, W) with the size of the image, in [0, 1].
+            color: Fill colour; by default a random colour of the palette.
+            text: Label inside the region with probabilities above 0.5.
+            alpha: Opacity of pixels with probability 1.
+
+        Raises:
+            ValueError: If the mask does not have the size of the image.
         """
         fill = to_rgb(random_color(rgb=True, maximum=1) if color is None else color)
         soft = self._check_size(soft_mask, "draw_soft_mask").astype(np.float64)
@@ -237,15 +249,15 @@ class Drawing:
         array = np.asarray(mask.detach().cpu() if isinstance(mask, torch.Tensor) else mask)
         if array.shape != (self.output.height, self.output.width):
             size = (self.output.height, self.output.width)
-            raise ValueError(f"{function}: the mask must have the image's size {size}, got {array.shape}")
+            raise ValueError(f"{function}: mask must have the size of the image {size}, got {array.shape}")
         return array
 
     def _border_width(self) -> float:
-        """Width of the border of masks and polygons in output pixels."""
+        """Return the width of the borders of masks and polygons in output pixels."""
         return max(self.line_width * self.output.scale / 2, 1.0)
 
     def _fill_mask(self, left: int, top: int, crop: np.ndarray, fill: Rgb, edge: Rgb | None, alpha: float) -> None:
-        """Paint a mask (bool, its corner at (left, top) of the unscaled image) and its border."""
+        """Paint the crop (bool) of a mask, with its corner at (left, top) of the unscaled image, and its border."""
         if not crop.size:
             return
         inside = np.pad(crop, 1)
@@ -262,16 +274,8 @@ class Drawing:
             self._cover(opacity, left - 1, top - 1, fill)
             self._cover(border.view(np.uint8) * np.uint8(255), left - 1, top - 1, edge)
 
-    def _cover_pixels(self, mask: np.ndarray, left: int, top: int, color: Rgb, alpha: float) -> None:
-        """Blend a colour into the whole pixels of a mask (bool), with sharp ends."""
-        scale = self.output.scale
-        size = (max(round(mask.shape[1] * scale), 1), max(round(mask.shape[0] * scale), 1))
-        opacity = mask.view(np.uint8) * np.uint8(opacity_byte(alpha))
-        coverage = Image.fromarray(opacity).resize(size, Image.Resampling.NEAREST)
-        self.output.canvas.cover(coverage, round(left * scale), round(top * scale), color)
-
     def _cover(self, opacity: np.ndarray, left: int, top: int, color: Rgb) -> None:
-        """Blend a colour in through an opacity (uint8) whose borders are softened by half a pixel."""
+        """Blend a colour into the image with an opacity map (uint8) of softened borders."""
         soft = Image.fromarray(_softened(opacity))
         scale = self.output.scale
         x, y = round(left * scale), round(top * scale)
@@ -291,35 +295,35 @@ class Drawing:
         self.output.canvas.write(text, x, y, size, readable_on_dark(to_rgb(color)), BLACK)
 
     def _write_rotated(self, text: str, x: float, y: float, size: float, color: Color, degrees: float) -> None:
-        """Write on a separate canvas, rotate it, and blend it with its center at (x, y)."""
+        """Write text on a separate canvas, rotate the canvas, and blend it into the image centred on (x, y)."""
         width, height = self._label_size(text, size)
         plate = Canvas(Image.new("RGB", (width, height)))
         plate.write(text, 0, 0, size, readable_on_dark(to_rgb(color)), None)
-        ink = plate.image.rotate(degrees, Image.Resampling.BICUBIC, expand=True)
-        shape = Image.new("L", (width, height), 200).rotate(degrees, Image.Resampling.BICUBIC, expand=True)
+        rotated_text = plate.image.rotate(degrees, Image.Resampling.BICUBIC, expand=True)
+        opacity = Image.new("L", (width, height), 200).rotate(degrees, Image.Resampling.BICUBIC, expand=True)
         image = self.output.canvas.image
-        left = max(min(round(x - ink.width / 2), image.width - ink.width), 0)
-        top = max(min(round(y - ink.height / 2), image.height - ink.height), 0)
-        image.paste(ink, (left, top), shape)
+        left = max(min(round(x - rotated_text.width / 2), image.width - rotated_text.width), 0)
+        top = max(min(round(y - rotated_text.height / 2), image.height - rotated_text.height), 0)
+        image.paste(rotated_text, (left, top), opacity)
 
     def _place_label(self, text: str, box: Sequence[float], color: Rgb) -> None:
-        """Write a label at a box of the unscaled image if there is room, at a smaller size if necessary."""
+        """Write a label at a box of the unscaled image, in a smaller font if necessary, or omit it."""
         scaled = [v * self.output.scale for v in box]
         if not all(map(math.isfinite, scaled)):
             return
         for size in self._label_font_sizes():
-            place = self._labels.place_at_box(scaled, self._label_size(text, size))
-            if place is not None:
-                self._write(text, *place, size, color)
+            position = self._labels.place_at_box(scaled, self._label_size(text, size))
+            if position is not None:
+                self._write(text, *position, size, color)
                 return
 
     def _place_label_in_mask(self, text: str, left: int, top: int, crop: np.ndarray, color: Rgb) -> None:
         x, y = visual_center(crop)
         x, y = (left + x) * self.output.scale, (top + y) * self.output.scale
         for size in self._label_font_sizes():
-            place = self._labels.place_at_point(x, y, self._label_size(text, size))
-            if place is not None:
-                self._write(text, *place, size, color)
+            position = self._labels.place_at_point(x, y, self._label_size(text, size))
+            if position is not None:
+                self._write(text, *position, size, color)
                 return
 
     def _label_font_sizes(self) -> tuple[float, ...]:
@@ -328,22 +332,25 @@ class Drawing:
 
 
 def rotated_corners(rotated_box: Sequence[float]) -> np.ndarray:
-    """The corners (4, 2) of (x_center, y_center, width, height, degrees counter-clockwise).
+    """Return the corners of a rotated box, (4, 2) float64.
 
-    They start at what was the upper left corner before rotation and go clockwise (as displayed).
+    The first corner is the upper left corner before rotation; the others follow clockwise as displayed.
+
+    Args:
+        rotated_box: (x_center, y_center, width, height, angle in degrees counter-clockwise).
     """
     x, y, width, height, degrees = (float(v) for v in rotated_box)
     cos, sin = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
     local = np.array([(-1, -1), (1, -1), (1, 1), (-1, 1)]) * (width / 2, height / 2)
-    # Image rows grow downwards, so that counter-clockwise as seen is (x cos + y sin, y cos - x sin).
-    with np.errstate(invalid="ignore"):  # boxes that are not finite are not drawn
+    # The y axis points downwards, so that a counter-clockwise rotation is (x cos + y sin, y cos - x sin).
+    with np.errstate(invalid="ignore"):  # Boxes with NaN or infinite coordinates are not drawn.
         return np.stack([x + local[:, 0] * cos + local[:, 1] * sin, y - local[:, 0] * sin + local[:, 1] * cos], axis=1)
 
 
 def _softened(opacity: np.ndarray) -> np.ndarray:
-    """Half the opacity (uint8) itself, half its mean over 3 x 3, but for the outermost pixels.
+    """Return the average of an opacity map (uint8) and its 3 x 3 box blur; the outermost pixels are not changed.
 
-    Borders become smooth and yet no single pixel vanishes.
+    The average smooths borders and keeps single pixels visible.
     """
     wide = opacity.astype(np.uint16)
     rows = wide[:-2] + wide[1:-1] + wide[2:]

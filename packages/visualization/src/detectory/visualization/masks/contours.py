@@ -1,4 +1,4 @@
-"""The outlines of a mask, as polygons along the borders of its pixels."""
+"""Outlines of a mask as polygons along pixel borders."""
 
 from dataclasses import dataclass
 
@@ -7,11 +7,12 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Contour:
-    """One closed outline.
+    """One closed outline of a region or of a hole.
 
     Args:
-        points: (V, 2) float64 corners (x, y) on the pixel grid, in order; the area they enclose is a count of pixels.
-        is_hole: Whether it is the border of a hole inside a region.
+        points: (V, 2) float64, the vertices (x, y) in order. They are pixel corners, so that the enclosed area equals
+            the number of enclosed pixels.
+        is_hole: Whether the outline is the border of a hole inside a region.
     """
 
     points: np.ndarray
@@ -19,20 +20,23 @@ class Contour:
 
 
 def trace_contours(mask: np.ndarray) -> list[Contour]:
-    """Find the outlines of all regions of a mask and of their holes.
+    """Return the outlines of all 4-connected regions of a mask and of their holes.
 
-    Pixels that touch at a corner only belong to different regions. Each horizontal stretch of border joins two
-    neighbouring corners of a grid row, each vertical one two of a column, so that sorting pairs them all at once.
+    The vertices of the outlines are the pixel corners where the border turns. Along each row and each column of the
+    corner grid, border segments connect the first vertex with the second, the third with the fourth, and so on.
+    Therefore two sorts link all vertices, and following horizontal and vertical links in turn closes the outlines.
 
     Args:
-        mask: (H, W), nonzero is inside.
+        mask: (H, W), non-zero inside the regions.
 
     Returns:
-        Contours in the order of their upper left corners; an empty list for an empty mask.
+        The contours ordered by their topmost, then leftmost vertex; an empty list for an empty mask.
     """
     padded = np.pad(np.asarray(mask).astype(bool), 1)
     upper_left, upper_right = padded[:-1, :-1], padded[:-1, 1:]
     lower_left, lower_right = padded[1:, :-1], padded[1:, 1:]
+    # A corner is a vertex if an odd number of its four pixels is inside, or if exactly two diagonal pixels are inside:
+    # then the outlines of two regions touch and the corner is a vertex of both.
     odd = upper_left ^ upper_right ^ lower_left ^ lower_right
     falling = upper_left & lower_right & ~upper_right & ~lower_left
     rising = upper_right & lower_left & ~upper_left & ~lower_right
@@ -42,7 +46,8 @@ def trace_contours(mask: np.ndarray) -> list[Contour]:
     order = np.repeat(np.arange(len(y)), np.where(twice, 2, 1))
     y, x = y[order], x[order]
     second = np.concatenate([[False], order[1:] == order[:-1]]) if len(order) else np.zeros(0, bool)
-    # Where two regions meet at a point, the left copy goes up for a falling pair and down for a rising one.
+    # If two regions touch at a corner, the left copy of the vertex is linked upwards for a falling diagonal and
+    # downwards for a rising diagonal.
     below = np.where(falling[y, x], second, rising[y, x] & ~second)
     across = np.arange(len(y)) ^ 1
     by_column = np.lexsort((below, y, x))
@@ -55,18 +60,18 @@ def trace_contours(mask: np.ndarray) -> list[Contour]:
 
 
 def _loops(across: list[int], along: list[int]) -> list[list[int]]:
-    """Walk horizontal and vertical links in turn until each corner is in a loop."""
+    """Follow horizontal and vertical links in turn until each vertex belongs to a loop."""
     visited = bytearray(len(across))
     loops = []
     for start in range(len(across)):
         if visited[start]:
             continue
         loop: list[int] = []
-        here = start
-        while not visited[here]:
-            there = across[here]
-            visited[here] = visited[there] = 1
-            loop += (here, there)
-            here = along[there]
+        vertex = start
+        while not visited[vertex]:
+            neighbor = across[vertex]
+            visited[vertex] = visited[neighbor] = 1
+            loop += (vertex, neighbor)
+            vertex = along[neighbor]
         loops.append(loop)
     return loops

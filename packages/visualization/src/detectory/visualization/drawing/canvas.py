@@ -1,8 +1,7 @@
 """Canvas for anti-aliased, translucent shapes in continuous pixel coordinates.
 
-Every shape is rendered as a coverage mask of its bounding box (one byte per pixel, the covered part of the pixel), and
-Pillow pastes the colour through the mask. Polygons and lines get theirs by drawing 4 times larger and
-averaging; masks by softening their border.
+Each shape is rendered as a coverage mask of its bounding box, one byte per pixel, and Pillow pastes the colour through
+the mask. Polygons and lines are drawn with 4x oversampling and averaged.
 """
 
 import math
@@ -15,7 +14,7 @@ from PIL import Image, ImageDraw, ImageFont
 from .colors import Rgb, as_bytes
 
 _OVERSAMPLING = 4
-_TILE = 512  # no shape needs more memory than one oversampled tile
+_TILE = 512  # Shapes are painted in tiles, so that memory is bounded by one oversampled tile.
 _DASHES = {"--": (3.7, 1.6), "dashed": (3.7, 1.6), "-.": (6.4, 1.6, 1.0, 1.6), "dashdot": (6.4, 1.6, 1.0, 1.6)}
 _DASHES |= {":": (1.0, 1.65), "dotted": (1.0, 1.65)}
 _SOLID = ("-", "solid")
@@ -23,9 +22,9 @@ _MAX_DASHES = 10_000
 
 
 class Canvas:
-    """Paints on an RGB image in place.
+    """RGB image that is painted on in place.
 
-    The pixel in column `j` and row `i` covers `[j, j+1] x [i, i+1]`; everything outside the image is clipped.
+    The pixel in column `j` and row `i` covers `[j, j+1] x [i, i+1]`; shapes are clipped to the image.
 
     Args:
         image: A PIL image of mode RGB.
@@ -36,11 +35,11 @@ class Canvas:
         self._draw = ImageDraw.Draw(image)
 
     def cover(self, coverage: Image.Image, left: int, top: int, color: Rgb) -> None:
-        """Blend a colour in through `coverage` (mode L, 255 = opaque), its corner at (left, top)."""
+        """Blend a colour into the image through `coverage` (mode L, 255 is opaque), with its corner at (left, top)."""
         self.image.paste(as_bytes(color), (left, top), coverage)
 
     def fill_rectangle(self, x0: int, y0: int, x1: int, y1: int, color: Rgb, alpha: float = 1.0) -> None:
-        """Fill whole pixels, columns x0 to x1 - 1 and rows y0 to y1 - 1."""
+        """Fill the columns x0 to x1 - 1 of the rows y0 to y1 - 1."""
         x0, y0 = max(x0, 0), max(y0, 0)
         x1, y1 = min(x1, self.image.width), min(y1, self.image.height)
         if x1 <= x0 or y1 <= y0:
@@ -53,7 +52,7 @@ class Canvas:
     def frame_rectangle(
         self, x0: float, y0: float, x1: float, y1: float, color: Rgb, alpha: float, width: float, style: str = "-"
     ) -> None:
-        """Outline an upright box with a line of this width, centred on the border and snapped to whole pixels."""
+        """Draw the border of an upright box with a line of `width` pixels; solid lines are aligned to whole pixels."""
         if style not in _SOLID:
             corners = np.array([(x0, y0), (x1, y0), (x1, y1), (x0, y1)])
             self.stroke(corners, color, alpha, width, closed=True, style=style)
@@ -70,39 +69,43 @@ class Canvas:
     def fill_polygons(
         self, polygons: Sequence[np.ndarray], color: Rgb, alpha: float = 1.0, border_width: float = 0.0
     ) -> None:
-        """Fill the union of polygons, each (V, 2) with V >= 3, and outline them opaquely if `border_width` says so."""
+        """Fill the union of polygons (V, 2) and draw opaque borders of `border_width` pixels; 0 draws no borders."""
         polygons = [p for p in polygons if len(p) >= 3]
         if not polygons:
             return
-        inside, wide = opacity_byte(alpha), round(border_width * _OVERSAMPLING)
+        fill_value, line_width = opacity_byte(alpha), round(border_width * _OVERSAMPLING)
 
         def draw(pen: ImageDraw.ImageDraw, offset: np.ndarray) -> None:
             corners = [_oversampled(polygon, offset) for polygon in polygons]
             for points in corners:
-                pen.polygon(points, fill=inside)
-            for points in corners if wide else ():
-                _draw_line(pen, [*points, points[0]], 255, wide)
+                pen.polygon(points, fill=fill_value)
+            for points in corners if line_width else ():
+                _draw_line(pen, [*points, points[0]], 255, line_width)
 
         self._paint(np.concatenate(polygons), border_width / 2 + 1, draw, color)
 
     def stroke(
         self, points: np.ndarray, color: Rgb, alpha: float, width: float, *, closed: bool = False, style: str = "-"
     ) -> None:
-        """Draw a line of this width through points (V, 2); `style` as in matplotlib: `-`, `--`, `-.` or `:`."""
+        """Draw a line through points (V, 2) in one of the line styles of matplotlib: `-`, `--`, `-.` or `:`.
+
+        Raises:
+            ValueError: If `style` is unknown.
+        """
         if len(points) == 0 or not np.isfinite(points).all():
             return
         line = np.concatenate([points, points[:1]]) if closed else points
         pieces = [line] if style in _SOLID else dashes(line, width, style)
-        wide, value = max(round(width * _OVERSAMPLING), 1), opacity_byte(alpha)
+        line_width, value = max(round(width * _OVERSAMPLING), 1), opacity_byte(alpha)
 
         def draw(pen: ImageDraw.ImageDraw, offset: np.ndarray) -> None:
             for piece in pieces:
-                _draw_line(pen, _oversampled(piece, offset), value, wide)
+                _draw_line(pen, _oversampled(piece, offset), value, line_width)
 
         self._paint(line, width / 2 + 1, draw, color)
 
     def fill_circle(self, x: float, y: float, radius: float, color: Rgb, alpha: float = 1.0) -> None:
-        """Fill a disc; one of a radius below half a pixel still shows."""
+        """Fill a disc of at least half a pixel radius, so that small discs stay visible."""
         radius = max(radius, 0.5)
         center = np.array([[x, y]], dtype=np.float64)
 
@@ -113,14 +116,14 @@ class Canvas:
         self._paint(center, radius + 1, draw, color)
 
     def text_size(self, text: str, font_size: float) -> tuple[int, int]:
-        """Width and height that `text` takes, its lines' full height included, in pixels."""
+        """Return the width and height of `text` in pixels; the height is the full line height of all its lines."""
         width = max(_line_width(line, font_size) for line in text.split("\n"))
         return width, math.ceil(font_size * 1.25 * (text.count("\n") + 1))
 
     def write(
         self, text: str, x: float, y: float, font_size: float, color: Rgb, plate: Rgb | None, plate_alpha: float = 0.7
     ) -> None:
-        """Write text with its upper left corner at (x, y), on a rounded plate of colour `plate` (None: no plate)."""
+        """Write text with its upper left corner at (x, y) on a rounded plate of colour `plate`, or without a plate."""
         width, height = self.text_size(text, font_size)
         pad = plate_padding(font_size)
         if plate is not None:
@@ -137,7 +140,7 @@ class Canvas:
         draw: Callable[[ImageDraw.ImageDraw, np.ndarray], None],
         color: Rgb,
     ) -> None:
-        """Let `draw` paint tile after tile of the bounding box of `points`, oversampled, and blend each in."""
+        """Call `draw` for each oversampled tile of the bounding box of `points`, and blend the tiles into the image."""
         if not np.isfinite(points).all():
             return
         low, high = points.min(axis=0) - margin, points.max(axis=0) + margin
@@ -153,15 +156,15 @@ class Canvas:
 
 
 def dashes(line: np.ndarray, width: float, style: str) -> list[np.ndarray]:
-    """Cut a line (V, 2) into the strokes of a style `--`, `-.` or `:`, whose lengths are multiples of the width.
+    """Split a line (V, 2) into the dashes of a style `--`, `-.` or `:`; their lengths are multiples of the width.
 
-    A line of more than ten thousand strokes, is drawn solid.
+    A line that would need more than 10,000 dash patterns is returned as one piece.
 
     Raises:
-        ValueError: If the style is unknown.
+        ValueError: If `style` is unknown.
     """
     if style not in _DASHES:
-        raise ValueError(f"line style must be one of {[*_SOLID, *_DASHES]}, got {style!r}")
+        raise ValueError(f"dashes: style must be one of {[*_SOLID, *_DASHES]}, got {style!r}")
     pattern = [length * max(width, 1.0) for length in _DASHES[style]]
     steps = np.hypot(*np.diff(line, axis=0).T)
     along = np.concatenate([[0.0], np.cumsum(steps)])
@@ -179,13 +182,13 @@ def dashes(line: np.ndarray, width: float, style: str) -> list[np.ndarray]:
 
 
 def plate_padding(font_size: float) -> int:
-    """Pixels between the text and the left and right side of its plate."""
+    """Return the number of pixels between the text and the left or right side of its plate."""
     return max(round(font_size * 0.3), 2)
 
 
 @lru_cache(maxsize=64)
 def font_of(size: float) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    """Pillow's own scalable font in this size (pixels per em)."""
+    """Return Pillow's built-in scalable font at `size` pixels per em."""
     return ImageFont.load_default(size)
 
 
@@ -201,10 +204,11 @@ def _line_width(text: str, font_size: float) -> int:
 
 
 def _draw_line(pen: ImageDraw.ImageDraw, corners: list[tuple[float, float]], value: int, width: int) -> None:
-    # Below three pixels of the output the gaps at the corners of straight pieces cannot be seen, and they are fast.
+    # The gaps at the corners of unjoined segments are invisible for lines of up to three output pixels, and unjoined
+    # segments are faster.
     rounded = width > 3 * _OVERSAMPLING
     pen.line(corners, fill=value, width=width, joint="curve" if rounded else None)
-    if rounded and corners[0] == corners[-1]:  # the corner that `line` does not know of
+    if rounded and corners[0] == corners[-1]:  # `line` does not join the last corner of a closed line.
         x, y = corners[0]
         pen.ellipse((x - width / 2, y - width / 2, x + width / 2, y + width / 2), fill=value)
 
@@ -218,5 +222,5 @@ def _rounded_plate(size: tuple[int, int], radius: int, value: int) -> Image.Imag
 
 
 def _oversampled(points: Iterable[Sequence[float]], offset: np.ndarray) -> list[tuple[float, float]]:
-    """Corners in the oversampled tile; Pillow counts from pixel centres, hence the half."""
+    """Return points in the coordinates of an oversampled tile; the half is due to Pillow's integer pixel centres."""
     return [(x, y) for x, y in ((np.asarray(points) - offset) * _OVERSAMPLING - 0.5).tolist()]

@@ -1,4 +1,4 @@
-"""The image that a visualizer draws on, and conversion of arrays to RGB."""
+"""Output image of a visualizer and conversion of images to RGB arrays."""
 
 import os
 from pathlib import Path
@@ -14,11 +14,11 @@ def rgb_array(image: np.ndarray | torch.Tensor | Image.Image) -> np.ndarray:
     """Convert an image to an (H, W, 3) uint8 array.
 
     Args:
-        image: (H, W, 3) in RGB order, (H, W) or (H, W, 1) gray, or (H, W, 4) whose opacity is dropped; values in
-            [0, 255] of any numeric type (others are clipped), or a PIL image of any mode.
+        image: A PIL image of any mode, or an array or tensor of any numeric type with values in [0, 255] (other values
+            are clipped): RGB (H, W, 3), RGBA (H, W, 4), gray (H, W) or (H, W, 1). Opacity is ignored.
 
     Raises:
-        ValueError: If the shape is different.
+        ValueError: If the shape is not supported.
     """
     if isinstance(image, Image.Image):
         return np.array(image.convert("RGB"))
@@ -34,17 +34,21 @@ def rgb_array(image: np.ndarray | torch.Tensor | Image.Image) -> np.ndarray:
 
 
 class VisImage:
-    """An image to draw on, scaled by `scale`.
+    """An image with its drawings, scaled by `scale`.
 
     Args:
         img: (H, W, 3) RGB in [0, 255]; grayscale and RGBA are accepted too.
-        scale: Scale factor of the output.
+        scale: Scale factor of the output, positive.
 
     Attributes:
-        img: The image without drawings, (H, W, 3) uint8.
-        width, height: Of `img` in pixels.
-        scale: As given.
+        img: The unscaled image without drawings, (H, W, 3) uint8.
+        width: Width of `img` in pixels.
+        height: Height of `img` in pixels.
+        scale: Scale factor of the output.
         canvas: Canvas in coordinates of the scaled image.
+
+    Raises:
+        ValueError: If `scale` is not positive.
     """
 
     canvas: Canvas
@@ -56,7 +60,7 @@ class VisImage:
         self.reset_image(img)
 
     def reset_image(self, img: np.ndarray) -> None:
-        """Discard all drawings and start again from `img`, (H, W, 3) RGB in [0, 255]."""
+        """Discard all drawings and replace the image by `img`, (H, W, 3) RGB in [0, 255]."""
         self.img = rgb_array(img)
         self.height, self.width = self.img.shape[:2]
         image = Image.fromarray(self.img)
@@ -67,11 +71,11 @@ class VisImage:
         self.canvas = Canvas(image)
 
     def get_image(self) -> np.ndarray:
-        """Return the image with its drawings: (int(H * scale), int(W * scale), 3) uint8 RGB, a copy."""
+        """Return a copy of the image with its drawings, (int(H * scale), int(W * scale), 3) uint8 RGB."""
         return np.array(self.canvas.image)
 
     def save(self, filepath: str | os.PathLike) -> None:
-        """Write the image in the format of the file's suffix; missing folders are created."""
+        """Write the image in the format of the file suffix and create missing folders."""
         path = Path(filepath)
         path.parent.mkdir(parents=True, exist_ok=True)
         self.canvas.image.save(path)
