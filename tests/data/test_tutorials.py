@@ -141,9 +141,9 @@ def test_torchvision_steps_that_filter_boxes_leave_points_of_polygons_alone():
     assert transform.apply_coords(np.array([[-9.0, 3], [60, 3]])).tolist() == [[-7, 5], [62, 5]]
 
 
-def test_rejects_torchvision_pipelines_that_cannot_move_annotations():
+def test_rejects_torchvision_pipelines_that_do_not_support_annotations():
     transform = T.TorchvisionAugmentation(v2.RandAugment())(T.AugInput(IMAGE))
-    with pytest.raises(TypeError, match=r"the pipeline cannot move Image, BoundingBoxes: .*RandAugment"):
+    with pytest.raises(TypeError, match=r"the pipeline does not support Image, BoundingBoxes: .*RandAugment"):
         transform.apply_coords(np.zeros((1, 2)))
-    with pytest.raises(TypeError, match="must give one image, got tuple"):
+    with pytest.raises(TypeError, match="must return one image, got tuple"):
         T.TorchvisionAugmentation(v2.FiveCrop(8))(T.AugInput(IMAGE))

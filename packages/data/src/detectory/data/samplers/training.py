@@ -61,7 +61,7 @@ class RandomSubsetTrainingSampler(TrainingSampler):
                 "RandomSubsetTrainingSampler: subset_ratio must select at least one sample, "
                 f"got {subset_ratio} of {size} samples"
             )
-        # A seed of its own: loading a state replaces the seed of the order.
+        # A separate seed, because loading a state replaces the seed of the order.
         self.seed_subset = InfiniteSampler(1, seed=seed_subset).seed
         self._choose_subset()
 

@@ -1,4 +1,4 @@
-"""Transforms and augmentations: images and what lies on them, changed together."""
+"""Transforms and augmentations of images with their boxes, masks, keypoints and segmentations."""
 
 from .affine import AffineTransform, GridSampleTransform, RotationTransform
 from .augmentation import AugInput, Augmentation, AugmentationList, apply_augmentations

@@ -1,4 +1,4 @@
-"""Rotations, general affine maps and free-form sampling."""
+"""Rotations, affine transforms and sampling on arbitrary grids."""
 
 import numpy as np
 import torch
@@ -10,7 +10,7 @@ _OPENCV_NAMES = {0: "nearest", 1: "bilinear", 2: "bicubic"}
 
 
 def _mode(interp: int | str | None, owner: str) -> str:
-    """Turn OpenCV's codes 0, 1, 2 or a name into a name; None is bilinear."""
+    """Return the name of an interpolation, given as a name or OpenCV's code 0, 1, 2; None is bilinear."""
     mode = "bilinear" if interp is None else _OPENCV_NAMES.get(interp, "") if isinstance(interp, int) else interp
     if mode not in _OPENCV_NAMES.values():
         raise ValueError(f"{owner}: interp must be nearest, bilinear, bicubic or OpenCV's 0, 1, 2, got {interp!r}")
@@ -18,7 +18,7 @@ def _mode(interp: int | str | None, owner: str) -> str:
 
 
 def sample_image(img: np.ndarray, grid: torch.Tensor, mode: str) -> np.ndarray:
-    """Read an image at the places of a grid; places outside give zero.
+    """Sample an image at the positions of a grid; positions outside the image yield zero.
 
     Args:
         img: `(H, W)`, `(H, W, C)` or `(N, H, W, C)`.
@@ -46,8 +46,8 @@ class AffineTransform(Transform):
 
     Args:
         matrix: `(2, 3)`, in continuous coordinates of the image.
-        size: `(h, w)` of the image before.
-        new_size: `(h, w)` of the image after.
+        size: `(h, w)` of the input image.
+        new_size: `(h, w)` of the result.
         interp: `nearest`, `bilinear` or `bicubic`; None is bilinear.
     """
 
@@ -69,21 +69,21 @@ class AffineTransform(Transform):
         return np.linalg.inv(np.vstack([self.matrix, [0, 0, 1]]))[:2]
 
     def _grid(self) -> torch.Tensor:
-        """Where each new pixel's centre comes from, in [-1, 1]."""
+        """Return the source position of the center of each new pixel, in [-1, 1]."""
         x, y = np.meshgrid(np.arange(self.new_size[1]) + 0.5, np.arange(self.new_size[0]) + 0.5)
         back = self._inverted()
         source = np.stack([x, y], axis=-1) @ back[:, :2].T + back[:, 2]
         return torch.from_numpy(source * (2 / np.array([self.size[1], self.size[0]])) - 1)[None]
 
     def apply_image(self, img: np.ndarray, interp: int | str | None = None) -> np.ndarray:
-        """Sample `(H, W)`, `(H, W, C)` or `(N, H, W, C)`; pixels from outside are zero."""
+        """Sample `(H, W)`, `(H, W, C)` or `(N, H, W, C)`; pixels outside the input are zero."""
         if img.size == 0:
             return img
         mode = _mode(self.interp if interp is None else interp, type(self).__name__)
         return sample_image(img, self._grid(), mode)
 
     def apply_segmentation(self, segmentation: np.ndarray) -> np.ndarray:
-        """Sample an `(H, W)` map; labels are never blended, pixels from outside are zero."""
+        """Sample an `(H, W)` map; labels are never blended, pixels outside the input are zero."""
         return self.apply_image(segmentation.astype(np.float64), "nearest").astype(segmentation.dtype)
 
     def apply_coords(self, coords: np.ndarray) -> np.ndarray:
@@ -92,7 +92,7 @@ class AffineTransform(Transform):
         return (points @ self.matrix[:, :2].T + self.matrix[:, 2]).astype(points.dtype)
 
     def inverse(self) -> Transform:
-        """Map back by the inverted matrix onto an image of the original size."""
+        """Return the transform by the inverse matrix, to an image of the original size."""
         return AffineTransform(self._inverted(), self.new_size, self.size, self.interp)
 
 
@@ -102,9 +102,9 @@ class RotationTransform(AffineTransform):
     Args:
         h: Height of the image.
         w: Width of the image.
-        angle: Degrees, counter-clockwise as a person sees it.
-        expand: Make the result large enough for the whole image; otherwise it keeps its size and corners are lost.
-        center: `(x, y)` of the fixed point, the image's centre by default; without effect when `expand` is on.
+        angle: Degrees, counter-clockwise in the displayed image.
+        expand: Enlarge the result to contain the whole image; otherwise the size is kept and corners are cut.
+        center: `(x, y)` of the fixed point, by default the center of the image; ignored with `expand`.
         interp: `nearest`, `bilinear`, `bicubic` or OpenCV's codes 0, 1, 2; bilinear by default.
     """
 
@@ -129,10 +129,10 @@ class RotationTransform(AffineTransform):
         super().__init__(self.create_rotation_matrix(), (h, w), (self.bound_h, self.bound_w), interp)
 
     def create_rotation_matrix(self, offset: float = 0) -> np.ndarray:
-        """Give the `(2, 3)` matrix of the rotation.
+        """Return the `(2, 3)` matrix of the rotation.
 
         Args:
-            offset: 0 for continuous coordinates, -0.5 for indices of pixels.
+            offset: 0 for continuous coordinates, -0.5 for pixel indices.
         """
         cosine, sine = np.cos(np.deg2rad(self.angle)), np.sin(np.deg2rad(self.angle))
         turn = np.array([[cosine, sine], [-sine, cosine]])
@@ -150,7 +150,7 @@ class RotationTransform(AffineTransform):
         return img if self.angle % 360 == 0 else super().apply_image(img, interp)
 
     def apply_rotated_box(self, rotated_boxes: np.ndarray) -> np.ndarray:
-        """Rotate `(N, 5)` boxes: their centres move, their angles grow by the rotation's."""
+        """Rotate `(N, 5)` boxes: rotate their centers and add the angle."""
         moved = as_float_coords(rotated_boxes)
         moved[:, :2] = self.apply_coords(moved[:, :2])
         moved[:, 4] = (moved[:, 4] + self.angle + 180) % 360 - 180
@@ -158,7 +158,7 @@ class RotationTransform(AffineTransform):
 
 
 class GridSampleTransform(Transform):
-    """Sample the image at any places; coordinates cannot follow.
+    """Sample the image at arbitrary positions; coordinates cannot be transformed.
 
     Args:
         grid: `(N, h, w, 2)` of `(x, y)` in [-1, 1] over the input's width and height.
@@ -169,7 +169,7 @@ class GridSampleTransform(Transform):
         self.grid, self.interp = grid, _mode(interp, "GridSampleTransform")
 
     def apply_image(self, img: np.ndarray, interp: str | None = None) -> np.ndarray:
-        """Sample `(H, W)`, `(H, W, C)` or `(N, H, W, C)`; places outside give zero."""
+        """Sample `(H, W)`, `(H, W, C)` or `(N, H, W, C)`; positions outside the image yield zero."""
         mode = _mode(self.interp if interp is None else interp, "GridSampleTransform")
         return sample_image(img, torch.as_tensor(self.grid), mode)
 
@@ -179,5 +179,5 @@ class GridSampleTransform(Transform):
         return sampled.astype(segmentation.dtype)
 
     def apply_coords(self, coords: np.ndarray) -> np.ndarray:
-        """Raise: the way back from places to coordinates is not known."""
-        raise TypeError("GridSampleTransform.apply_coords: coordinates cannot follow a sampling grid")
+        """Raise TypeError: the inverse of the grid is unknown."""
+        raise TypeError("GridSampleTransform.apply_coords: coordinates cannot be transformed by a sampling grid")

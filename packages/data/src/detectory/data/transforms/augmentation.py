@@ -1,4 +1,4 @@
-"""Augmentations: policies, often random, that make transforms."""
+"""Augmentations, which choose a transform for an input, and lists of augmentations."""
 
 import inspect
 from collections.abc import Sequence
@@ -10,28 +10,28 @@ from .transform import Transform, TransformList, described
 
 
 class Augmentation:
-    """Decides which transform to apply to an input.
+    """Base class of augmentations: chooses the transform for an input.
 
-    A subclass defines `get_transform(image)`; its parameters may be any attributes of the input, for example
+    A subclass defines `get_transform(image)`; its parameters are names of attributes of the input, for example
     `get_transform(self, image, sem_seg)`. By convention `image` is `(H, W)` or `(H, W, C)`, uint8 or floating
     point; `boxes` is `(N, 4)` float32 in `(x1, y1, x2, y2)`; `sem_seg` is `(H, W)` integer. Draw random
-    numbers from `numpy.random` or `random`: the data loader seeds both anew for every sample.
+    numbers from `numpy.random` or `random`: the data loader seeds both for every sample.
     """
 
     input_args: tuple[str, ...] | None = None
 
     def _init(self, params: dict[str, Any] | None = None) -> None:
-        """Keep a constructor's `locals()` as attributes."""
+        """Store the `locals()` of a constructor as attributes."""
         for name, value in (params or {}).items():
             if name != "self" and not name.startswith("_"):
                 setattr(self, name, value)
 
     def _rand_range(self, low: float = 1.0, high: float | None = None, size: int | None = None) -> Any:
-        """Draw uniformly from `[low, high)`, or from `[0, low)` when only one bound is given."""
+        """Draw uniformly from `[low, high)`, or from `[0, low)` with a single bound."""
         return np.random.uniform(0.0, low, size) if high is None else np.random.uniform(low, high, size)
 
     def get_transform(self, *args: Any) -> Transform:
-        """Make the transform for one input."""
+        """Return the transform for an input."""
         raise TypeError(f"{type(self).__name__} must define get_transform")
 
     def _argument_names(self) -> tuple[str, ...]:
@@ -54,17 +54,17 @@ class Augmentation:
             aug_input: An object with the attributes that `get_transform` names and a `transform` method.
 
         Returns:
-            The transform that was applied; give it everything else that belongs to the image.
+            The transform that was applied, for further annotations of the image.
         """
         arguments = []
         if "_names" not in self.__dict__:
-            # Reading a signature takes as long as flipping an image.
+            # Inspecting a signature takes as long as flipping an image.
             self._names = self._argument_names()
         for name in self._names:
             if not hasattr(aug_input, name):
                 raise AttributeError(
-                    f"{type(self).__name__}.get_transform needs {name!r}, which is no attribute of "
-                    f"{type(aug_input).__name__}"
+                    f"{type(self).__name__}.get_transform needs {name!r}, but "
+                    f"{type(aug_input).__name__} does not have this attribute"
                 )
             arguments.append(getattr(aug_input, name))
         transform = self.get_transform(*arguments)
@@ -82,13 +82,13 @@ class Augmentation:
 
 
 class _FixedTransform(Augmentation):
-    """The policy of always applying one transform."""
+    """An augmentation that always applies the same transform."""
 
     def __init__(self, transform: Transform) -> None:
         self.fixed = transform
 
     def get_transform(self) -> Transform:
-        """Return the one transform."""
+        """Return the transform."""
         return self.fixed
 
     def __repr__(self) -> str:
@@ -96,7 +96,7 @@ class _FixedTransform(Augmentation):
 
 
 def as_augmentation(item: Augmentation | Transform) -> Augmentation:
-    """Turn a transform into the augmentation that always applies it; augmentations come back as they are."""
+    """Return an augmentation unchanged, or wrap a transform in an augmentation that always applies it."""
     if isinstance(item, Transform):
         return _FixedTransform(item)
     if not isinstance(item, Augmentation):
@@ -105,9 +105,9 @@ def as_augmentation(item: Augmentation | Transform) -> Augmentation:
 
 
 class AugmentationList(Augmentation):
-    """Apply augmentations one after the other, each to the result of those before.
+    """Apply augmentations in sequence, each to the result of the previous one.
 
-    There is no single `get_transform`: what the second does depends on what the first has made.
+    `get_transform` is not available, because each transform depends on the result of the previous augmentations.
 
     Args:
         augs: Augmentations or transforms.
@@ -121,8 +121,8 @@ class AugmentationList(Augmentation):
         return TransformList([augmentation(aug_input) for augmentation in self.augs])
 
     def get_transform(self, *args: Any) -> Transform:
-        """Raise: call the list with an input instead."""
-        raise TypeError("AugmentationList has no single transform: call it with an AugInput")
+        """Raise TypeError: call the list with an input instead."""
+        raise TypeError("AugmentationList.get_transform: not available; call the list with an AugInput")
 
     def __repr__(self) -> str:
         return f"AugmentationList[{', '.join(map(repr, self.augs))}]"
@@ -131,7 +131,7 @@ class AugmentationList(Augmentation):
 
 
 class AugInput:
-    """What augmentations look at and change: an image, and boxes or a segmentation if a policy needs them.
+    """The input of augmentations: an image, optionally with boxes and a segmentation.
 
     Args:
         image: `(H, W)` or `(H, W, C)`, uint8 in [0, 255] or floating point.
@@ -141,9 +141,9 @@ class AugInput:
     Example:
         >>> from detectory.data import transforms as T
         >>> image = np.zeros((4, 8, 3), np.uint8)
-        >>> given = T.AugInput(image, boxes=np.array([[0, 0, 2, 2]], np.float32))
-        >>> applied = T.AugmentationList([T.Resize((8, 16)), T.RandomFlip(prob=1.0)])(given)
-        >>> given.boxes.tolist()
+        >>> aug_input = T.AugInput(image, boxes=np.array([[0, 0, 2, 2]], np.float32))
+        >>> applied = T.AugmentationList([T.Resize((8, 16)), T.RandomFlip(prob=1.0)])(aug_input)
+        >>> aug_input.boxes.tolist()
         [[12.0, 0.0, 16.0, 4.0]]
     """
 
@@ -166,24 +166,24 @@ class AugInput:
             self.sem_seg = tfm.apply_segmentation(self.sem_seg)
 
     def apply_augmentations(self, augmentations: Sequence[Augmentation | Transform]) -> TransformList:
-        """Apply augmentations in order and return what they did."""
+        """Apply augmentations in order, in place, and return their transforms."""
         return AugmentationList(augmentations)(self)
 
 
 def apply_augmentations(
     augmentations: Sequence[Augmentation | Transform], inputs: AugInput | np.ndarray
 ) -> tuple[Any, TransformList]:
-    """Apply augmentations to an input or to a bare image.
+    """Apply augmentations to an input or an image.
 
     Args:
         augmentations: Augmentations or transforms, applied in order.
         inputs: An input, changed in place, or an image.
 
     Returns:
-        The augmented input (the new image where an image was given) and the transforms.
+        The augmented input, or the new image if `inputs` is an image, and the transforms.
     """
     if isinstance(inputs, np.ndarray):
-        given = AugInput(inputs)
-        transforms = given.apply_augmentations(augmentations)
-        return given.image, transforms
+        aug_input = AugInput(inputs)
+        transforms = aug_input.apply_augmentations(augmentations)
+        return aug_input.image, transforms
     return inputs, inputs.apply_augmentations(augmentations)

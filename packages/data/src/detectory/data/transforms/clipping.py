@@ -1,10 +1,10 @@
-"""Cut polygons by a rectangle."""
+"""Clipping of polygons to a rectangle."""
 
 import numpy as np
 
 
 def _cut(points: np.ndarray, axis: int, limit: float, sign: float) -> np.ndarray:
-    """Keep the part of a closed polygon where `sign * (coordinate - limit) >= 0`."""
+    """Return the part of a closed polygon where `sign * (coordinate - limit) >= 0`."""
     if len(points) == 0:
         return points
     distance = sign * (points[:, axis] - limit)
@@ -20,10 +20,10 @@ def _cut(points: np.ndarray, axis: int, limit: float, sign: float) -> np.ndarray
 
 
 def polygon_in_rectangle(points: np.ndarray, x0: float, y0: float, x1: float, y1: float) -> np.ndarray | None:
-    """Cut one polygon by an axis-aligned rectangle.
+    """Clip a polygon to an axis-aligned rectangle.
 
-    A concave polygon that falls apart stays one polygon whose parts are joined along the rectangle's border by lines
-    without area, so that areas and masks are those of the parts.
+    If a concave polygon is cut into parts, the result is one polygon in which lines without area along the border of
+    the rectangle connect the parts, so that area and mask are those of the parts.
 
     Args:
         points: `(N, 2)` corners, the last one joined to the first.
@@ -33,7 +33,7 @@ def polygon_in_rectangle(points: np.ndarray, x0: float, y0: float, x1: float, y1
         y1: Lower border.
 
     Returns:
-        `(M, 2)` corners with `M >= 3`, or None where nothing with an area is left.
+        `(M, 2)` corners with `M >= 3`, or None if no area is left.
 
     Source: I. Sutherland, G. Hodgman: Reentrant polygon clipping, CACM 17(1), 1974.
     """

@@ -1,4 +1,4 @@
-"""Photometric transforms: pixels change, places do not."""
+"""Photometric transforms, which change pixel values but not coordinates."""
 
 from collections.abc import Callable
 from typing import Any
@@ -10,36 +10,36 @@ from .transform import NoOpTransform, Transform
 
 
 class PhotometricTransform(Transform):
-    """What all photometric transforms share: geometry stays, the inverse does nothing."""
+    """Base class of photometric transforms: coordinates are unchanged, the inverse is the identity."""
 
     def apply_coords(self, coords: np.ndarray) -> np.ndarray:
-        """Return the coordinates as they are."""
+        """Return the coordinates unchanged."""
         return coords
 
     def apply_segmentation(self, segmentation: np.ndarray) -> np.ndarray:
-        """Return the segmentation as it is."""
+        """Return the segmentation unchanged."""
         return segmentation
 
     def apply_polygons(self, polygons: list[np.ndarray]) -> list[np.ndarray]:
-        """Return the polygons as they are."""
+        """Return the polygons unchanged."""
         return polygons
 
     def apply_rotated_box(self, rotated_boxes: np.ndarray) -> np.ndarray:
-        """Return the rotated boxes as they are."""
+        """Return the rotated boxes unchanged."""
         return rotated_boxes
 
     def inverse(self) -> Transform:
-        """Do nothing: an inverse undoes geometry only."""
+        """Return the identity: inverses only apply to coordinates."""
         return NoOpTransform()
 
 
 class BlendTransform(PhotometricTransform):
-    """Mix the image with another one: `src_weight * src_image + dst_weight * image`.
+    """Blend the image with another image: `src_weight * src_image + dst_weight * image`.
 
-    uint8 images are computed in float32, clipped to [0, 255] and truncated; others keep their dtype unclipped.
+    uint8 images are blended in float32, clipped to [0, 255] and truncated; other dtypes are not clipped.
 
     Args:
-        src_image: Anything that broadcasts against the image.
+        src_image: An array or number that broadcasts against the image.
         src_weight: Weight of `src_image`.
         dst_weight: Weight of the image that the transform is applied to.
     """
@@ -48,7 +48,7 @@ class BlendTransform(PhotometricTransform):
         self.src_image, self.src_weight, self.dst_weight = src_image, src_weight, dst_weight
 
     def apply_image(self, img: np.ndarray, interp: str | None = None) -> np.ndarray:
-        """Mix; `interp` has no meaning here and is accepted because resizing transforms have it."""
+        """Blend the image; `interp` is ignored and exists for the interface of resizing transforms."""
         del interp
         if img.dtype != np.uint8:
             return (self.src_weight * self.src_image + self.dst_weight * img).astype(img.dtype)
@@ -57,10 +57,10 @@ class BlendTransform(PhotometricTransform):
 
 
 class ColorTransform(PhotometricTransform):
-    """Apply any function of pixels.
+    """Apply a function to the pixels.
 
     Args:
-        op: Takes an image array, returns an image array of the same height and width.
+        op: Function of an image array that returns an image array of the same height and width.
     """
 
     def __init__(self, op: Callable[[Any], Any]) -> None:
@@ -74,10 +74,10 @@ class ColorTransform(PhotometricTransform):
 
 
 class PILColorTransform(ColorTransform):
-    """Apply any function of Pillow images.
+    """Apply a function of Pillow images.
 
     Args:
-        op: Takes and returns a `PIL.Image.Image`, for example `ImageOps.equalize`.
+        op: Function of a `PIL.Image.Image` that returns an image, for example `ImageOps.equalize`.
     """
 
     def apply_image(self, img: np.ndarray) -> np.ndarray:

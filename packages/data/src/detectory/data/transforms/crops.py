@@ -1,4 +1,4 @@
-"""Cut windows out of images, and pad them."""
+"""Transforms that crop or pad an image."""
 
 import numpy as np
 
@@ -14,12 +14,12 @@ def _shifted(coords: np.ndarray, dx: float, dy: float) -> np.ndarray:
 
 
 class CropTransform(Transform):
-    """Cut out `img[y0 : y0 + h, x0 : x0 + w]`.
+    """Crop to `img[y0 : y0 + h, x0 : x0 + w]`.
 
     Args:
         x0: Left column of the window.
         y0: Upper row of the window.
-        w: Width of the window; where it reaches beyond the image, the result is smaller.
+        w: Width of the window; the part outside the image is cut.
         h: Height of the window.
         orig_w: Width of the image; only `inverse` needs it.
         orig_h: Height of the image; only `inverse` needs it.
@@ -27,12 +27,12 @@ class CropTransform(Transform):
 
     def __init__(self, x0: int, y0: int, w: int, h: int, orig_w: int | None = None, orig_h: int | None = None) -> None:
         if (orig_w is None) != (orig_h is None):
-            raise ValueError("CropTransform: give both orig_w and orig_h or neither")
+            raise ValueError("CropTransform: orig_w and orig_h must be both given or both omitted")
         self.x0, self.y0, self.w, self.h = x0, y0, w, h
         self.orig_w, self.orig_h = orig_w, orig_h
 
     def apply_image(self, img: np.ndarray) -> np.ndarray:
-        """Cut the window out of `(H, W)`, `(H, W, C)` or `(N, H, W, C)`; the result is a view."""
+        """Crop `(H, W)`, `(H, W, C)` or `(N, H, W, C)`; the result is a view."""
         rows, columns = slice(self.y0, self.y0 + self.h), slice(self.x0, self.x0 + self.w)
         return img[rows, columns] if img.ndim <= 3 else img[..., rows, columns, :]
 
@@ -45,7 +45,7 @@ class CropTransform(Transform):
         return _shifted(rotated_boxes, -self.x0, -self.y0)
 
     def apply_polygons(self, polygons: list[np.ndarray]) -> list[np.ndarray]:
-        """Cut polygons by the window's border; those without area inside disappear."""
+        """Clip polygons to the window; polygons without area inside are removed."""
         kept = []
         for polygon in polygons:
             points = as_float_coords(polygon).reshape(-1, 2)
@@ -55,10 +55,10 @@ class CropTransform(Transform):
         return kept
 
     def inverse(self) -> Transform:
-        """Put the window back: pad to the size of the image it came from.
+        """Return the transform that pads the window to the original size.
 
         Raises:
-            ValueError: `orig_w` and `orig_h` were not given.
+            ValueError: If the constructor got no `orig_w` and `orig_h`.
         """
         if self.orig_w is None or self.orig_h is None:
             raise ValueError("CropTransform.inverse: orig_w and orig_h must be given to the constructor")
@@ -67,7 +67,7 @@ class CropTransform(Transform):
 
 
 class PadTransform(Transform):
-    """Add pixels of one value around an image.
+    """Pad an image with a constant value.
 
     Args:
         x0: Columns added on the left.
@@ -119,10 +119,10 @@ class PadTransform(Transform):
         return _shifted(rotated_boxes, self.x0, self.y0)
 
     def inverse(self) -> Transform:
-        """Cut the padding off again.
+        """Return the transform that removes the padding.
 
         Raises:
-            ValueError: `orig_w` and `orig_h` were not given.
+            ValueError: If the constructor got no `orig_w` and `orig_h`.
         """
         if self.orig_w is None or self.orig_h is None:
             raise ValueError("PadTransform.inverse: orig_w and orig_h must be given to the constructor")

@@ -1,4 +1,4 @@
-"""Mirror images and what lies on them."""
+"""Horizontal and vertical flips."""
 
 import numpy as np
 
@@ -6,7 +6,7 @@ from .transform import Transform, as_float_coords
 
 
 class HFlipTransform(Transform):
-    """Mirror left and right: `x` becomes `width - x` (not `width - 1 - x`: coordinates are continuous).
+    """Flip horizontally: `x` becomes `width - x` (not `width - 1 - x`: coordinates are continuous).
 
     Args:
         width: Width of the image in pixels.
@@ -16,29 +16,29 @@ class HFlipTransform(Transform):
         self.width = width
 
     def apply_image(self, img: np.ndarray) -> np.ndarray:
-        """Mirror `(H, W)`, `(H, W, C)` or `(N, H, W, C)`; the result is a view."""
+        """Flip `(H, W)`, `(H, W, C)` or `(N, H, W, C)`; the result is a view."""
         return np.flip(img, axis=1 if img.ndim <= 3 else -2)
 
     def apply_coords(self, coords: np.ndarray) -> np.ndarray:
-        """Mirror `(N, 2)` points."""
+        """Flip `(N, 2)` points."""
         moved = as_float_coords(coords)
         moved[:, 0] = self.width - moved[:, 0]
         return moved
 
     def apply_rotated_box(self, rotated_boxes: np.ndarray) -> np.ndarray:
-        """Mirror `(N, 5)` boxes `(x_center, y_center, width, height, angle in degrees)`; the angle changes sign."""
+        """Flip `(N, 5)` boxes `(x_center, y_center, width, height, angle in degrees)`; the angle changes sign."""
         moved = as_float_coords(rotated_boxes)
         moved[:, 0] = self.width - moved[:, 0]
         moved[:, 4] = -moved[:, 4]
         return moved
 
     def inverse(self) -> Transform:
-        """Mirroring twice changes nothing: return the transform itself."""
+        """Return the transform itself: a flip is its own inverse."""
         return self
 
 
 class VFlipTransform(Transform):
-    """Mirror top and bottom: `y` becomes `height - y`.
+    """Flip vertically: `y` becomes `height - y`.
 
     Args:
         height: Height of the image in pixels.
@@ -48,22 +48,22 @@ class VFlipTransform(Transform):
         self.height = height
 
     def apply_image(self, img: np.ndarray) -> np.ndarray:
-        """Mirror `(H, W)`, `(H, W, C)` or `(N, H, W, C)`; the result is a view."""
+        """Flip `(H, W)`, `(H, W, C)` or `(N, H, W, C)`; the result is a view."""
         return np.flip(img, axis=0 if img.ndim <= 3 else -3)
 
     def apply_coords(self, coords: np.ndarray) -> np.ndarray:
-        """Mirror `(N, 2)` points."""
+        """Flip `(N, 2)` points."""
         moved = as_float_coords(coords)
         moved[:, 1] = self.height - moved[:, 1]
         return moved
 
     def apply_rotated_box(self, rotated_boxes: np.ndarray) -> np.ndarray:
-        """Mirror `(N, 5)` boxes; a box is symmetric, so that turning the angle's sign is enough."""
+        """Flip `(N, 5)` boxes; boxes are symmetric, so it suffices to negate the angle."""
         moved = as_float_coords(rotated_boxes)
         moved[:, 1] = self.height - moved[:, 1]
         moved[:, 4] = -moved[:, 4]
         return moved
 
     def inverse(self) -> Transform:
-        """Mirroring twice changes nothing: return the transform itself."""
+        """Return the transform itself: a flip is its own inverse."""
         return self

@@ -1,4 +1,4 @@
-"""Change the size of arrays: antialiased for photos as Pillow does it, by index for labels."""
+"""Resizing of arrays: antialiased for images as in Pillow, nearest neighbor for labels."""
 
 import numpy as np
 import torch
@@ -12,15 +12,15 @@ _TORCH_MODE = {BILINEAR: "bilinear", BICUBIC: "bicubic"}
 
 
 def resize_nearest(array: np.ndarray, new_h: int, new_w: int) -> np.ndarray:
-    """Resize `(H, W)` or `(H, W, C)` of any dtype by taking the source pixel under each new pixel's centre."""
+    """Resize `(H, W)` or `(H, W, C)` of any dtype to the source pixel at the center of each new pixel."""
     rows, columns = _sources(array.shape[0], new_h), _sources(array.shape[1], new_w)
     return array[rows].take(columns, axis=1)
 
 
 def _sources(old: int, new: int) -> np.ndarray:
-    """Where each new pixel's centre lies, as indices.
+    """Return the source index at the center of each new pixel.
 
-    The steps are summed up as Pillow does it, so that centres on the border of two pixels fall to the same side.
+    Steps are accumulated as in Pillow, so that centers on the border of two pixels are rounded to the same side.
     """
     step = old / new
     steps = np.full(new, step)
@@ -29,12 +29,12 @@ def _sources(old: int, new: int) -> np.ndarray:
 
 
 def _interpolated(array: np.ndarray, new_h: int, new_w: int, mode: str, antialias: bool) -> np.ndarray:
-    """Resize `(H, W, C)` through torch, in the memory layout that it already has."""
+    """Resize `(H, W, C)` with torch, without changing the memory layout."""
     _, width, channels = array.shape
     image = torch.from_numpy(array).permute(2, 0, 1)[None]
     if channels in (3, 4) and array.flags.c_contiguous:
-        # A step between the images of a batch tells torch, for one image too, that its channels lie side by side:
-        # else it takes them apart behind the filter, which costs as much as the filter.
+        # The batch stride marks the tensor as channels-last for torch, also with a single image. Otherwise torch
+        # converts the result to another layout, which takes as long as the filter.
         image = image.as_strided(image.shape, (array.size, 1, width * channels, channels))
     resized = functional.interpolate(image, (new_h, new_w), mode=mode, antialias=antialias, align_corners=False)
     return resized[0].permute(1, 2, 0).numpy()
@@ -51,8 +51,8 @@ def _resized_by_pillow(array: np.ndarray, new_h: int, new_w: int, interp: int) -
 def resize_array(img: np.ndarray, new_h: int, new_w: int, interp: int = BILINEAR) -> np.ndarray:
     """Resize an image.
 
-    uint8 is filtered with antialiasing and agrees with Pillow's `resize` to within one grey level. Other dtypes are
-    computed in floating point without antialiasing, as Detectron2 does; integers are rounded back.
+    uint8 images are filtered with antialiasing and agree with Pillow's `resize` to within one gray level. Other dtypes
+    are resized in floating point without antialiasing, as in Detectron2; integers are rounded.
 
     Args:
         img: `(H, W)` or `(H, W, C)`, any number of channels.
@@ -84,7 +84,7 @@ def resize_array(img: np.ndarray, new_h: int, new_w: int, interp: int = BILINEAR
             resized = _resized_by_pillow(array, new_h, new_w, interp)
     else:
         if interp not in _TORCH_MODE:
-            raise ValueError(f"resize_array: interp {interp} needs a uint8 image, got {img.dtype}")
+            raise ValueError(f"resize_array: interp {interp} requires a uint8 image, got {img.dtype}")
         is_float = np.issubdtype(img.dtype, np.floating)
         resized = _interpolated(
             array if img.dtype in (np.float32, np.float64) else array.astype(np.float32),

@@ -17,13 +17,13 @@ def _scaled(coords: np.ndarray, scale_x: float, scale_y: float) -> np.ndarray:
 
 
 class ResizeTransform(Transform):
-    """Resize an image, antialiased for uint8 as Pillow does it.
+    """Resize an image, with antialiasing for uint8 as in Pillow.
 
     Args:
-        h: Height of the image before.
-        w: Width of the image before.
-        new_h: Height after.
-        new_w: Width after.
+        h: Height of the input.
+        w: Width of the input.
+        new_h: Height of the result.
+        new_w: Width of the result.
         interp: One of Pillow's resampling constants; bilinear by default.
     """
 
@@ -37,7 +37,7 @@ class ResizeTransform(Transform):
         """Resize `(h, w)`, `(h, w, C)` or `(N, h, w, C)`.
 
         Raises:
-            ValueError: The image's size is not the one that this transform was made for.
+            ValueError: If the image does not have the size `(h, w)`.
         """
         if img.ndim == 4:
             return np.stack([self.apply_image(one, interp) for one in img])
@@ -48,7 +48,7 @@ class ResizeTransform(Transform):
         return resize_array(img, self.new_h, self.new_w, self.interp if interp is None else interp)
 
     def apply_segmentation(self, segmentation: np.ndarray) -> np.ndarray:
-        """Resize an `(h, w)` map; every new pixel takes the label under its centre."""
+        """Resize an `(h, w)` map; every new pixel has the label at its center."""
         return self.apply_image(segmentation, interp=NEAREST)
 
     def apply_coords(self, coords: np.ndarray) -> np.ndarray:
@@ -58,8 +58,8 @@ class ResizeTransform(Transform):
     def apply_rotated_box(self, rotated_boxes: np.ndarray) -> np.ndarray:
         """Scale `(N, 5)` rotated boxes.
 
-        A rotated rectangle becomes a parallelogram when the two scales differ; width, height and angle are then those
-        of its two sides, which is exact where the scales are equal.
+        If the scales differ, a rotated rectangle becomes a parallelogram; the result has the lengths of its sides and
+        the angle of one side. The result is exact if the scales are equal.
         """
         scale_x, scale_y = self.new_w / self.w, self.new_h / self.h
         moved = _scaled(rotated_boxes, scale_x, scale_y)
@@ -71,7 +71,7 @@ class ResizeTransform(Transform):
         return moved
 
     def inverse(self) -> Transform:
-        """Resize back."""
+        """Return the transform to the original size."""
         return ResizeTransform(self.new_h, self.new_w, self.h, self.w, self.interp)
 
 
@@ -79,10 +79,10 @@ class ScaleTransform(Transform):
     """Resize images with `torch.nn.functional.interpolate`, without antialiasing.
 
     Args:
-        h: Height before.
-        w: Width before.
-        new_h: Height after.
-        new_w: Width after.
+        h: Height of the input.
+        w: Width of the input.
+        new_h: Height of the result.
+        new_w: Width of the result.
         interp: `nearest`, `bilinear`, `bicubic` or `area`; None is `nearest`.
     """
 
@@ -113,7 +113,7 @@ class ScaleTransform(Transform):
         return array.astype(img.dtype).reshape(shape)
 
     def apply_segmentation(self, segmentation: np.ndarray) -> np.ndarray:
-        """Resize an `(h, w)` map; every new pixel takes the label under its centre."""
+        """Resize an `(h, w)` map; every new pixel has the label at its center."""
         return resize_nearest(segmentation, self.new_h, self.new_w)
 
     def apply_coords(self, coords: np.ndarray) -> np.ndarray:
@@ -121,18 +121,18 @@ class ScaleTransform(Transform):
         return _scaled(coords, self.new_w / self.w, self.new_h / self.h)
 
     def inverse(self) -> Transform:
-        """Resize back."""
+        """Return the transform to the original size."""
         return ScaleTransform(self.new_h, self.new_w, self.h, self.w, self.interp)
 
 
 class ExtentTransform(Transform):
-    """Take a rectangle of the image, which may reach beyond it, and scale it to the output size.
+    """Crop a rectangle, which may extend beyond the image, and resize it to the output size.
 
     Args:
-        src_rect: `(x0, y0, x1, y1)` in the source's continuous coordinates.
+        src_rect: `(x0, y0, x1, y1)` in continuous coordinates of the input.
         output_size: `(h, w)` of the result.
         interp: Pillow's nearest (0), bilinear (2) or bicubic (3).
-        fill: Value of pixels outside the source.
+        fill: Value of pixels outside the input.
     """
 
     def __init__(
@@ -145,7 +145,7 @@ class ExtentTransform(Transform):
         self.src_rect, self.output_size, self.interp, self.fill = src_rect, output_size, interp, fill
 
     def apply_image(self, img: np.ndarray, interp: int | None = None) -> np.ndarray:
-        """Scale the rectangle of an `(H, W)` or `(H, W, C)` image."""
+        """Resize the rectangle of an `(H, W)` or `(H, W, C)` image."""
         return self._extent(img, self.interp if interp is None else interp, self.fill)
 
     def _extent(self, img: np.ndarray, interp: int, fill: int) -> np.ndarray:
@@ -161,11 +161,11 @@ class ExtentTransform(Transform):
         return np.asarray(moved).astype(dtype)
 
     def apply_segmentation(self, segmentation: np.ndarray) -> np.ndarray:
-        """Scale the rectangle of an `(H, W)` map; labels are never blended."""
+        """Resize the rectangle of an `(H, W)` map; labels are never blended."""
         return self._extent(segmentation, NEAREST, self.fill)
 
     def apply_coords(self, coords: np.ndarray) -> np.ndarray:
-        """Move `(N, 2)` points into the result's coordinates."""
+        """Map `(N, 2)` points to the coordinates of the result."""
         x0, y0, x1, y1 = self.src_rect
         h, w = self.output_size
         moved = as_float_coords(coords)

@@ -1,4 +1,4 @@
-"""The contract of a deterministic transform, and sequences of transforms."""
+"""Base class of transforms, and sequences of transforms."""
 
 import inspect
 from collections.abc import Callable, Iterator, Sequence
@@ -8,13 +8,13 @@ import numpy as np
 
 
 def as_float_coords(coords: Any) -> np.ndarray:
-    """Copy coordinates into a floating point array; float32 stays float32."""
+    """Return a copy of coordinates as a floating-point array; float32 is kept."""
     array = np.array(coords)
     return array if array.dtype in (np.float32, np.float64) else array.astype(np.float64)
 
 
 def described(obj: object, owner: str) -> str:
-    """Write `Name(argument=value, …)` from the constructor's arguments that are also attributes."""
+    """Return `Name(argument=value, …)` with the constructor arguments that are also attributes."""
     parts = []
     for name, parameter in inspect.signature(type(obj).__init__).parameters.items():
         if name == "self" or not hasattr(obj, name):
@@ -30,16 +30,16 @@ def described(obj: object, owner: str) -> str:
 
 
 class Transform:
-    """A deterministic change of an image and of everything that lies on it.
+    """A deterministic transform of an image and its annotations.
 
-    Methods named `apply_<type>` take one data type each. Coordinates are continuous: a point of an image of
-    `H x W` pixels lies in `[0, W] x [0, H]`. A subclass gives `apply_image` and `apply_coords`; boxes,
-    polygons and segmentations follow from these unless it knows better. Randomness belongs to
-    `detectory.data.transforms.Augmentation`, which makes transforms.
+    Each method `apply_<type>` transforms one data type. Coordinates are continuous: points of an image of `H x W`
+    pixels are in `[0, W] x [0, H]`. Subclasses define `apply_image` and `apply_coords`; boxes, polygons and
+    segmentations are derived from these by default. Random choices are made by
+    `detectory.data.transforms.Augmentation`, which creates transforms.
     """
 
     def _set_attributes(self, params: dict[str, Any] | None = None) -> None:
-        """Keep a constructor's `locals()` as attributes."""
+        """Store the `locals()` of a constructor as attributes."""
         for name, value in (params or {}).items():
             if name != "self" and not name.startswith("_"):
                 setattr(self, name, value)
@@ -51,12 +51,12 @@ class Transform:
             img: `(H, W)`, `(H, W, C)` or `(N, H, W, C)`, uint8 in [0, 255] or floating point.
 
         Returns:
-            The new image, of the same dtype; it may be a view of `img`.
+            The new image with the same dtype; it may be a view of `img`.
         """
         raise TypeError(f"{type(self).__name__} must define apply_image")
 
     def apply_coords(self, coords: np.ndarray) -> np.ndarray:
-        """Transform `(N, 2)` points `(x, y)` in absolute continuous coordinates, those outside the image too."""
+        """Transform `(N, 2)` points `(x, y)` in absolute continuous coordinates, also outside the image."""
         raise TypeError(f"{type(self).__name__} must define apply_coords")
 
     def apply_segmentation(self, segmentation: np.ndarray) -> np.ndarray:
@@ -64,36 +64,36 @@ class Transform:
         return self.apply_image(segmentation)
 
     def apply_box(self, box: np.ndarray) -> np.ndarray:
-        """Transform `(N, 4)` boxes `(x1, y1, x2, y2)` into the axis-aligned boxes around their moved corners.
+        """Transform `(N, 4)` boxes `(x1, y1, x2, y2)` to the axis-aligned boxes around their transformed corners.
 
-        Nothing is clipped to the image.
+        Boxes are not clipped to the image.
         """
         corners = as_float_coords(box).reshape(-1, 4)[:, [0, 1, 2, 1, 0, 3, 2, 3]].reshape(-1, 2)
         moved = np.asarray(self.apply_coords(corners)).reshape(-1, 4, 2)
         return np.concatenate([moved.min(axis=1), moved.max(axis=1)], axis=1)
 
     def apply_polygons(self, polygons: list[np.ndarray]) -> list[np.ndarray]:
-        """Transform a list of polygons, each `(N, 2)`; a transform that cuts may change their number."""
+        """Transform a list of polygons, each `(N, 2)`; transforms that crop may change the number of polygons."""
         if not polygons:
             return []
         moved = self.apply_coords(np.concatenate([np.asarray(polygon).reshape(-1, 2) for polygon in polygons]))
         return np.split(moved, np.cumsum([len(polygon) for polygon in polygons[:-1]]))
 
     def inverse(self) -> "Transform":
-        """Make the transform that undoes the change of coordinates; photometric changes are not undone.
+        """Return the inverse of the coordinate transform; photometric changes are not inverted.
 
         Raises:
-            TypeError: This kind of transform cannot be undone.
+            TypeError: If the transform has no inverse.
         """
         raise TypeError(f"{type(self).__name__}.inverse: this transform has no inverse")
 
     @classmethod
     def register_type(cls, data_type: str, func: Callable[[Any, Any], Any] | None = None) -> Any:
-        """Teach this transform, and its subclasses, a new data type.
+        """Add a data type to this transform and its subclasses.
 
         Args:
-            data_type: The new method is called `apply_<data_type>`.
-            func: Takes the transform and the data, returns the new data. Without it a decorator is returned.
+            data_type: Suffix of the new method `apply_<data_type>`.
+            func: Function of the transform and the data that returns the new data. By default, a decorator is returned.
 
         Example:
             >>> from detectory.data.transforms import HFlipTransform
@@ -123,7 +123,7 @@ class Transform:
 
 
 class NoOpTransform(Transform):
-    """Change nothing."""
+    """The identity."""
 
     def apply_image(self, img: np.ndarray) -> np.ndarray:
         """Return the image itself."""
@@ -142,16 +142,16 @@ class NoOpTransform(Transform):
         return self
 
     def __getattr__(self, name: str) -> Any:
-        """Leave data types that nobody registered as they are, too."""
+        """Return data of unregistered types unchanged."""
         if name.startswith("apply_"):
             return lambda data: data
         raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
 
 
 class TransformList(Transform):
-    """Transforms applied one after the other; lists inside the list are flattened.
+    """A sequence of transforms; nested lists are flattened.
 
-    Any `apply_<type>` that every member knows works on the list.
+    The list has every method `apply_<type>` that all its members have.
     """
 
     def __init__(self, transforms: Sequence[Transform]) -> None:
@@ -167,26 +167,26 @@ class TransformList(Transform):
         return data
 
     def __getattribute__(self, name: str) -> Any:
-        """Send every `apply_*` through the members."""
+        """Return a method `apply_*` that applies the members in order."""
         if name.startswith("apply_"):
             return lambda data: self._apply(data, name)
         return super().__getattribute__(name)
 
     def __add__(self, other: Transform) -> "TransformList":
-        """Apply `other` after this list."""
+        """Return this list followed by `other`."""
         return TransformList([*self.transforms, other])
 
     def __radd__(self, other: Transform) -> "TransformList":
-        """Apply `other` before this list."""
+        """Return `other` followed by this list."""
         return TransformList([other, *self.transforms])
 
     def __iadd__(self, other: Transform) -> "TransformList":
-        """Append `other`, flattened when it is a list."""
+        """Append `other`, flattened if it is a list."""
         self.transforms.extend(TransformList([other]).transforms)
         return self
 
     def __len__(self) -> int:
-        """Count the transforms."""
+        """Return the number of transforms."""
         return len(self.transforms)
 
     def __getitem__(self, index: int) -> Transform:
@@ -194,11 +194,11 @@ class TransformList(Transform):
         return self.transforms[index]
 
     def __iter__(self) -> Iterator[Transform]:
-        """Go through the transforms in order."""
+        """Iterate over the transforms in order."""
         return iter(self.transforms)
 
     def inverse(self) -> "TransformList":
-        """Undo every transform, the last one first."""
+        """Return the inverses in reverse order."""
         return TransformList([transform.inverse() for transform in reversed(self.transforms)])
 
     def __repr__(self) -> str:

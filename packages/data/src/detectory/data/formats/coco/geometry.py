@@ -78,7 +78,7 @@ def _are_finite(values: Iterable[Any]) -> bool:
     """Return whether all values are finite numbers.
 
     Equals `all(map(_is_finite, values))`, but without a Python call per value: NaN and infinity survive a summation,
-    and other types make it fail. A sum of finite numbers that overflows is no coordinate either.
+    and other types make it fail. If a sum of finite numbers overflows, the numbers are too large for coordinates.
     """
     try:
         return math.isfinite(sum(values)) and bool not in set(map(type, values))

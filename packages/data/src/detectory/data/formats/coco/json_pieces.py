@@ -26,8 +26,8 @@ class JsonPieces:
         piece: The number of characters per read.
 
     Raises:
-        ValueError: From the constructor and all methods, if the file is not a JSON object. The message has no position;
-            use `read_json` to locate the error.
+        ValueError: If the file is not a JSON object; the methods raise it too. The message has no position: use
+            `read_json` to locate the error.
     """
 
     def __init__(self, file: IO[str], piece: int = _PIECE) -> None:

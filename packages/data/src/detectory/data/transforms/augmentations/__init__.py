@@ -1,1 +1,1 @@
-"""Augmentations, which choose a transform for each image, from the image or at random."""
+"""Augmentations, which choose a transform for each image, often at random."""

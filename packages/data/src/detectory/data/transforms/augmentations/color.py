@@ -13,7 +13,7 @@ IMAGENET_EIGENVALUES = np.array([0.2175, 0.0188, 0.0045])
 
 
 class _RandomIntensity(Augmentation):
-    """Draws an intensity: 1 keeps the image, less weakens and more strengthens the property.
+    """Base class with a random intensity: 1 keeps the image, lower values weaken a property, higher ones enhance it.
 
     Args:
         intensity_min: Lowest intensity.
@@ -32,7 +32,7 @@ class RandomContrast(_RandomIntensity):
     """Change the contrast: blend with the image's mean."""
 
     def get_transform(self, image: np.ndarray) -> Transform:
-        """Draw an intensity."""
+        """Return a blend with a random intensity."""
         return self._blend(image.mean())
 
 
@@ -40,25 +40,25 @@ class RandomBrightness(_RandomIntensity):
     """Change the brightness: blend with black."""
 
     def get_transform(self, image: np.ndarray) -> Transform:
-        """Draw an intensity."""
+        """Return a blend with a random intensity."""
         return self._blend(np.zeros((), dtype=np.float32) if image.dtype == np.uint8 else 0.0)
 
 
 class RandomSaturation(_RandomIntensity):
-    """Change the saturation of an RGB image: blend with its grey version.
+    """Change the saturation of an RGB image: blend with its grayscale version.
 
     The channels must be in the order R, G, B.
     """
 
     def get_transform(self, image: np.ndarray) -> Transform:
-        """Draw an intensity."""
+        """Return a blend with a random intensity."""
         if image.ndim != 3 or image.shape[-1] != 3:
             raise ValueError(f"RandomSaturation: expected an (H, W, 3) RGB image, got shape {image.shape}")
         return self._blend(image.dot(np.array(LUMA))[:, :, None])
 
 
 class RandomLighting(Augmentation):
-    """Shift all colours along the principal components of ImageNet's colours. The channels must be R, G, B.
+    """Shift the colors of an RGB image along the principal components of ImageNet's colors.
 
     Args:
         scale: Standard deviation of the shift.
@@ -70,7 +70,7 @@ class RandomLighting(Augmentation):
         self.scale = scale
 
     def get_transform(self, image: np.ndarray) -> Transform:
-        """Draw a shift."""
+        """Return a random shift."""
         if image.ndim != 3 or image.shape[-1] != 3:
             raise ValueError(f"RandomLighting: expected an (H, W, 3) RGB image, got shape {image.shape}")
         weights = np.random.normal(scale=self.scale, size=3)

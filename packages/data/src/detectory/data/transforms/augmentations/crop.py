@@ -1,4 +1,4 @@
-"""Augmentations that cut windows out of images."""
+"""Augmentations that crop images."""
 
 import numpy as np
 
@@ -13,7 +13,7 @@ CROP_TYPES = ("relative_range", "relative", "absolute", "absolute_range")
 
 
 class FixedSizeCrop(Augmentation):
-    """Cut a random window of one size; where the image is smaller, pad it on the right and at the bottom.
+    """Crop a random window of fixed size; smaller images are padded on the right and at the bottom.
 
     Args:
         crop_size: `(height, width)` of the result.
@@ -29,7 +29,7 @@ class FixedSizeCrop(Augmentation):
         self.pad_value, self.seg_pad_value = pad_value, seg_pad_value
 
     def get_transform(self, image: np.ndarray) -> TransformList:
-        """Draw a window."""
+        """Return a random crop."""
         h, w = image.shape[:2]
         out_h, out_w = self.crop_size
         y, x = (int(np.round(max(side - out, 0) * np.random.uniform())) for side, out in ((h, out_h), (w, out_w)))
@@ -43,11 +43,11 @@ class FixedSizeCrop(Augmentation):
 
 
 class LargeScaleJitter(AugmentationList):
-    """Scale an image at random and cut or pad it to one size.
+    """Scale an image randomly and crop or pad it to a fixed size.
 
     Args:
         image_size: `(height, width)` of the result.
-        min_scale: Smallest scale, relative to the image that just fits.
+        min_scale: Smallest scale, relative to the scale at which the image fits.
         max_scale: Largest scale.
         pad_value: Value of padded pixels.
 
@@ -63,10 +63,10 @@ class LargeScaleJitter(AugmentationList):
 
 
 class RandomCrop(Augmentation):
-    """Cut a random window out of the image.
+    """Crop a random window.
 
     Args:
-        crop_type: How `crop_size` is read. `"relative"`: fractions of height and width, in (0, 1].
+        crop_type: Meaning of `crop_size`. `"relative"`: fractions of height and width, in (0, 1].
             `"relative_range"`: both fractions are drawn from `[crop_size[i], 1]`. `"absolute"`: pixels, at most
             the image's size. `"absolute_range"`: height and width are drawn from
             `[crop_size[0], crop_size[1]]` pixels, at most the image's size.
@@ -81,7 +81,7 @@ class RandomCrop(Augmentation):
         self.crop_type, self.crop_size = crop_type, crop_size
 
     def get_crop_size(self, image_size: tuple[int, int]) -> tuple[int, int]:
-        """Draw the window's `(height, width)` in pixels for an image of `(height, width)`."""
+        """Return a random `(height, width)` of the window in pixels for an image of `(height, width)`."""
         h, w = image_size
         if self.crop_type == "absolute":
             return min(int(self.crop_size[0]), h), min(int(self.crop_size[1]), w)
@@ -90,14 +90,14 @@ class RandomCrop(Augmentation):
             crop_h = np.random.randint(min(h, low), min(h, high) + 1)
             return crop_h, np.random.randint(min(w, low), min(w, high) + 1)
         if not all(0 < fraction <= 1 for fraction in self.crop_size):
-            raise ValueError(f"RandomCrop: relative crop_size must lie in (0, 1], got {tuple(self.crop_size)}")
+            raise ValueError(f"RandomCrop: relative crop_size must be in (0, 1], got {tuple(self.crop_size)}")
         fraction = np.asarray(self.crop_size, dtype=np.float64)
         if self.crop_type == "relative_range":
             fraction = fraction + np.random.rand(2) * (1 - fraction)
         return max(int(h * fraction[0] + 0.5), 1), max(int(w * fraction[1] + 0.5), 1)
 
     def get_transform(self, image: np.ndarray) -> Transform:
-        """Draw a window."""
+        """Return a random crop."""
         h, w = image.shape[:2]
         crop_h, crop_w = self.get_crop_size((h, w))
         y, x = np.random.randint(h - crop_h + 1), np.random.randint(w - crop_w + 1)
@@ -105,13 +105,13 @@ class RandomCrop(Augmentation):
 
 
 class RandomCrop_CategoryAreaConstraint(Augmentation):
-    """Cut a random window in which no category covers more than a share of the labelled area; ten attempts.
+    """Crop a random window in which no category covers more than a fraction of the labeled area; ten attempts.
 
     Args:
         crop_type: See `RandomCrop`.
         crop_size: See `RandomCrop`.
-        single_category_max_area: Largest share of one category; 1 disables the constraint.
-        ignored_category: A label that counts for nothing, or None.
+        single_category_max_area: Largest fraction of one category; 1 disables the constraint.
+        ignored_category: A label that is ignored, or None.
     """
 
     def __init__(
@@ -126,7 +126,7 @@ class RandomCrop_CategoryAreaConstraint(Augmentation):
         self.single_category_max_area, self.ignored_category = single_category_max_area, ignored_category
 
     def get_transform(self, image: np.ndarray, sem_seg: np.ndarray) -> Transform:
-        """Draw windows until one satisfies the constraint."""
+        """Return the first random crop that satisfies the constraint, or the last one."""
         if self.single_category_max_area >= 1.0:
             return self.crop_aug.get_transform(image)
         h, w = sem_seg.shape
@@ -142,18 +142,18 @@ class RandomCrop_CategoryAreaConstraint(Augmentation):
 
 
 class RandomExtent(Augmentation):
-    """Take a random rectangle of the image, which may reach beyond it; what lies outside becomes black.
+    """Crop a random rectangle, which may extend beyond the image; pixels outside become black.
 
     Args:
         scale_range: `(low, high)` of the rectangle's size relative to the image.
-        shift_range: `(x, y)`: the rectangle's centre moves by at most half of these fractions of the image's size.
+        shift_range: `(x, y)`: the center moves by up to half of these fractions of the image size.
     """
 
     def __init__(self, scale_range: tuple[float, float], shift_range: tuple[float, float]) -> None:
         self.scale_range, self.shift_range = scale_range, shift_range
 
     def get_transform(self, image: np.ndarray) -> Transform:
-        """Draw a rectangle."""
+        """Return a random crop."""
         h, w = image.shape[:2]
         scale = np.random.uniform(*self.scale_range)
         center_x = w * (0.5 + self.shift_range[0] * (np.random.rand() - 0.5))
@@ -164,13 +164,13 @@ class RandomExtent(Augmentation):
 
 
 class MinIoURandomCrop(Augmentation):
-    """Cut a random window whose overlap with every box reaches a drawn minimum; sometimes cut nothing.
+    """Crop a random window that overlaps every box by a random minimum IoU, or keep the whole image.
 
     Args:
-        min_ious: Minimal overlaps to draw from, besides "whole image" and "any window".
+        min_ious: Minimum overlaps to choose from, in addition to "whole image" and "any window".
         min_crop_size: Smallest side of a window, relative to the image.
-        mode_trials: How many minima are drawn before giving up.
-        crop_trials: How many windows are tried for each.
+        mode_trials: Number of attempts with a new minimum.
+        crop_trials: Number of windows per minimum.
 
     Source: W. Liu et al.: SSD: Single Shot MultiBox Detector, 2016, section 2.2.
     """
@@ -186,7 +186,7 @@ class MinIoURandomCrop(Augmentation):
         self.mode_trials, self.crop_trials = mode_trials, crop_trials
 
     def get_transform(self, image: np.ndarray, boxes: np.ndarray) -> Transform:
-        """Draw windows until one fits."""
+        """Return the first random crop that satisfies the minimum, or no change."""
         if boxes is None:
             return NoOpTransform()
         h, w = image.shape[:2]
@@ -212,7 +212,7 @@ class MinIoURandomCrop(Augmentation):
 
 
 def _fits(window: tuple[int, int, int, int], boxes: np.ndarray, minimum: float) -> bool:
-    """Whether every box overlaps the window by `minimum` and one box has its centre inside."""
+    """Return whether every box overlaps the window by `minimum` and the center of a box is inside."""
     if len(boxes) == 0:
         return True
     lower = np.maximum(boxes[:, :2], window[:2])

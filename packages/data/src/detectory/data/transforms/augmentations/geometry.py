@@ -1,4 +1,4 @@
-"""Augmentations that flip, rotate or apply something by chance."""
+"""Augmentations that flip, rotate, or apply another augmentation with a probability."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -12,24 +12,24 @@ from detectory.data.transforms.transform import NoOpTransform, Transform
 
 
 class RandomFlip(Augmentation):
-    """Mirror the image by chance.
+    """Flip the image with a probability.
 
     Args:
-        prob: Probability.
-        horizontal: Mirror left and right.
-        vertical: Mirror top and bottom; exactly one of the two must be on.
+        prob: Probability in [0, 1].
+        horizontal: Flip horizontally.
+        vertical: Flip vertically; exactly one of the two must be true.
     """
 
     def __init__(self, prob: float = 0.5, *, horizontal: bool = True, vertical: bool = False) -> None:
         if horizontal == vertical:
             raise ValueError(
-                f"RandomFlip: exactly one of horizontal and vertical must be on, got {horizontal} and {vertical}; "
+                f"RandomFlip: exactly one of horizontal and vertical must be true, got {horizontal} and {vertical}; "
                 "use two RandomFlip for both"
             )
         self.prob, self.horizontal, self.vertical = prob, horizontal, vertical
 
     def get_transform(self, image: np.ndarray) -> Transform:
-        """Throw the coin."""
+        """Return a flip or no change."""
         h, w = image.shape[:2]
         if self._rand_range() >= self.prob:
             return NoOpTransform()
@@ -41,9 +41,9 @@ class RandomRotation(Augmentation):
 
     Args:
         angle: `[min, max]` degrees for `"range"`, a list of angles for `"choice"`, or one number.
-        expand: Make the result large enough for the whole image.
+        expand: Enlarge the result to contain the whole image.
         center: Relative to the image, (0, 0) top left and (1, 1) bottom right: `[[min_x, min_y], [max_x, max_y]]`
-            for `"range"`, a list of centres for `"choice"`; the middle by default. Without effect with `expand`.
+            for `"range"`, a list of centers for `"choice"`; by default the center of the image. Ignored with `expand`.
         sample_style: `"range"` or `"choice"`.
         interp: See `RotationTransform`.
     """
@@ -60,13 +60,13 @@ class RandomRotation(Augmentation):
             raise ValueError(f"RandomRotation: sample_style must be 'range' or 'choice', got {sample_style!r}")
         self.is_range = sample_style == "range"
         self.angle = (angle, angle) if isinstance(angle, (int, float)) else angle
-        # One centre may stand for a range of no width.
+        # A single center is an empty range.
         is_one = center is not None and isinstance(center[0], (int, float))
         self.center: Any = (center, center) if is_one else center
         self.expand, self.sample_style, self.interp = expand, sample_style, interp
 
     def get_transform(self, image: np.ndarray) -> Transform:
-        """Draw an angle and a centre."""
+        """Return a random rotation."""
         h, w = image.shape[:2]
         center: Any = None
         if self.is_range:
@@ -86,25 +86,25 @@ class RandomRotation(Augmentation):
 
 
 class RandomApply(Augmentation):
-    """Apply an augmentation or a transform by chance.
+    """Apply an augmentation or a transform with a probability.
 
     Args:
-        tfm_or_aug: What to apply.
+        tfm_or_aug: The augmentation or transform.
         prob: Probability in [0, 1].
     """
 
     def __init__(self, tfm_or_aug: Augmentation | Transform, prob: float = 0.5) -> None:
         if not 0.0 <= prob <= 1.0:
-            raise ValueError(f"RandomApply: prob must lie in [0, 1], got {prob}")
+            raise ValueError(f"RandomApply: prob must be in [0, 1], got {prob}")
         self.tfm_or_aug, self.prob = tfm_or_aug, prob
         self.aug = as_augmentation(tfm_or_aug)
 
     def get_transform(self, *args: Any) -> Transform:
-        """Throw the coin and ask the augmentation."""
+        """Return the transform of the augmentation, or no change."""
         if self._rand_range() >= self.prob:
             return NoOpTransform()
         return self.tfm_or_aug if isinstance(self.tfm_or_aug, Transform) else self.aug.get_transform(*args)
 
     def __call__(self, aug_input: AugInput) -> Transform:
-        """Throw the coin and augment the input."""
+        """Augment the input in place, or leave it unchanged."""
         return self.aug(aug_input) if self._rand_range() < self.prob else NoOpTransform()

@@ -1,4 +1,4 @@
-"""Augmentations of pixels by Pillow's operations: hue, posterize, solarize, equalize, contrast, grey, blur."""
+"""Augmentations of pixels with Pillow: hue, posterize, solarize, equalize, contrast, grayscale, blur."""
 
 from collections.abc import Callable
 from functools import partial
@@ -30,17 +30,17 @@ def _blurred(image: Image.Image, radius: float) -> Image.Image:
 
 
 class _OnBytes(Augmentation):
-    """What needs uint8 images of one or three channels; happens with probability `prob`."""
+    """Base class of operations on uint8 images with one or three channels, applied with probability `prob`."""
 
     channels: tuple[int, ...] = (1, 3)
 
     def __init__(self, prob: float) -> None:
         if not 0 <= prob <= 1:
-            raise ValueError(f"{type(self).__name__}: prob must lie in [0, 1], got {prob}")
+            raise ValueError(f"{type(self).__name__}: prob must be in [0, 1], got {prob}")
         self.prob = prob
 
     def get_transform(self, image: np.ndarray) -> Transform:
-        """Throw the coin and draw the strength."""
+        """Return the operation with a random strength, or no change."""
         if image.dtype != np.uint8 or (1 if image.ndim == 2 else image.shape[2]) not in self.channels:
             kinds = " or ".join(map(str, self.channels))
             got = f"{image.shape} of {image.dtype}"
@@ -55,7 +55,7 @@ class _OnBytes(Augmentation):
 
 
 class _PlaneTransform(PILColorTransform):
-    """Takes `(H, W, 1)` images too."""
+    """A Pillow operation that also accepts `(H, W, 1)` images."""
 
     def apply_image(self, img: np.ndarray) -> np.ndarray:
         """Call `op` with the image as a Pillow image."""
@@ -65,11 +65,11 @@ class _PlaneTransform(PILColorTransform):
 
 
 class RandomHue(_OnBytes):
-    """Turn the hue of an RGB image; the channels must be R, G, B.
+    """Rotate the hue of an RGB image.
 
     Args:
-        max_shift: Largest turn in either direction, as a fraction of the circle, up to 0.5.
-        prob: How often.
+        max_shift: Largest rotation in either direction, as a fraction of the circle, up to 0.5.
+        prob: Probability in [0, 1].
     """
 
     channels = (3,)
@@ -77,7 +77,7 @@ class RandomHue(_OnBytes):
     def __init__(self, max_shift: float = 0.05, prob: float = 1.0) -> None:
         super().__init__(prob)
         if not 0 <= max_shift <= 0.5:
-            raise ValueError(f"RandomHue: max_shift must lie in [0, 0.5], got {max_shift}")
+            raise ValueError(f"RandomHue: max_shift must be in [0, 0.5], got {max_shift}")
         self.max_shift = max_shift
 
     def _operation(self) -> Callable[[Any], Any]:
@@ -85,12 +85,12 @@ class RandomHue(_OnBytes):
 
 
 class RandomPosterize(_OnBytes):
-    """Keep only the upper bits of every value.
+    """Keep only the most significant bits of every value.
 
     Args:
-        min_bits: Fewest bits kept, from 1.
-        max_bits: Most bits kept, up to 8.
-        prob: How often.
+        min_bits: Minimum number of bits, at least 1.
+        max_bits: Maximum number of bits, at most 8.
+        prob: Probability in [0, 1].
     """
 
     def __init__(self, min_bits: int = 4, max_bits: int = 7, prob: float = 0.5) -> None:
@@ -109,7 +109,7 @@ class RandomSolarize(_OnBytes):
     Args:
         min_threshold: Lowest threshold, in [0, 256].
         max_threshold: Highest threshold.
-        prob: How often.
+        prob: Probability in [0, 1].
     """
 
     def __init__(self, min_threshold: int = 128, max_threshold: int = 256, prob: float = 0.5) -> None:
@@ -128,7 +128,7 @@ class RandomEqualize(_OnBytes):
     """Equalize the histogram of every channel.
 
     Args:
-        prob: How often.
+        prob: Probability in [0, 1].
     """
 
     def __init__(self, prob: float = 0.5) -> None:
@@ -142,7 +142,7 @@ class RandomAutoContrast(_OnBytes):
     """Stretch every channel to [0, 255].
 
     Args:
-        prob: How often.
+        prob: Probability in [0, 1].
     """
 
     def __init__(self, prob: float = 0.5) -> None:
@@ -153,10 +153,10 @@ class RandomAutoContrast(_OnBytes):
 
 
 class RandomGrayscale(_OnBytes):
-    """Take the colours out of an RGB image; it keeps three channels.
+    """Convert an RGB image to grayscale with three channels.
 
     Args:
-        prob: How often.
+        prob: Probability in [0, 1].
     """
 
     channels = (3,)
@@ -169,12 +169,12 @@ class RandomGrayscale(_OnBytes):
 
 
 class RandomBlur(_OnBytes):
-    """Blur with a Gaussian.
+    """Apply a Gaussian blur.
 
     Args:
         min_radius: Smallest standard deviation in pixels.
         max_radius: Largest standard deviation.
-        prob: How often.
+        prob: Probability in [0, 1].
     """
 
     def __init__(self, min_radius: float = 0.1, max_radius: float = 2.0, prob: float = 0.5) -> None:
@@ -191,9 +191,9 @@ class RandomColorJitter(Augmentation):
     """Change brightness, contrast, saturation and hue of an RGB image, in a random order.
 
     Args:
-        brightness: Intensities are drawn from `[1 - brightness, 1 + brightness]`; so for the next two.
-        contrast: See `brightness`.
-        saturation: See `brightness`.
+        brightness: Intensities are drawn from `[1 - brightness, 1 + brightness]`.
+        contrast: As `brightness`.
+        saturation: As `brightness`.
         hue: See `RandomHue`.
     """
 
@@ -202,7 +202,7 @@ class RandomColorJitter(Augmentation):
     ) -> None:
         if not all(0 <= value <= 1 for value in (brightness, contrast, saturation)):
             got = f"{brightness}, {contrast}, {saturation}"
-            raise ValueError(f"RandomColorJitter: brightness, contrast, saturation must lie in [0, 1], got {got}")
+            raise ValueError(f"RandomColorJitter: brightness, contrast, saturation must be in [0, 1], got {got}")
         self.brightness, self.contrast, self.saturation, self.hue = brightness, contrast, saturation, hue
         self._parts: list[Augmentation] = [
             kind(1 - strength, 1 + strength)
@@ -215,7 +215,7 @@ class RandomColorJitter(Augmentation):
         self._parts.append(RandomHue(hue))
 
     def get_transform(self, image: np.ndarray) -> Transform:
-        """Draw an order and the strengths; each part sees what those before it made."""
+        """Return the operations in a random order with random strengths, to be applied in sequence."""
         transforms = []
         for number in np.random.permutation(len(self._parts)):
             transforms.append(self._parts[number].get_transform(image))

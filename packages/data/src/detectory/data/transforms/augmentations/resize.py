@@ -1,4 +1,4 @@
-"""Augmentations that resize."""
+"""Augmentations that resize images."""
 
 import sys
 from collections.abc import Sequence
@@ -24,15 +24,15 @@ class Resize(Augmentation):
         self.interp = interp
 
     def get_transform(self, image: np.ndarray) -> Transform:
-        """Make the transform from this image's size."""
+        """Return the transform from the size of this image."""
         return ResizeTransform(image.shape[0], image.shape[1], self.shape[0], self.shape[1], self.interp)
 
 
 class RandomResize(Augmentation):
-    """Resize to one of several sizes.
+    """Resize to a random size of a list.
 
     Args:
-        shape_list: The sizes `(h, w)`, one of which is drawn for each image.
+        shape_list: The sizes `(h, w)`.
         interp: One of Pillow's resampling constants.
     """
 
@@ -40,17 +40,17 @@ class RandomResize(Augmentation):
         self.shape_list, self.interp = shape_list, interp
 
     def get_transform(self, image: np.ndarray) -> Transform:
-        """Draw a size."""
+        """Return a resize to a random size."""
         h, w = self.shape_list[np.random.choice(len(self.shape_list))]
         return ResizeTransform(image.shape[0], image.shape[1], h, w, self.interp)
 
 
 class ResizeShortestEdge(Augmentation):
-    """Scale the shorter side to a length, but the longer side to `max_size` at most; the aspect ratio stays.
+    """Scale the shorter side to a random length, with the longer side at most `max_size`; the aspect ratio is kept.
 
     Args:
         short_edge_length: `[min, max]` for `"range"`, any list of lengths for `"choice"`, or one number.
-            A length of 0 leaves the image as it is.
+            A length of 0 keeps the size of the image.
         max_size: Upper limit of the longer side.
         sample_style: `"range"` draws an integer from the interval, both ends included; `"choice"` one of the list.
         interp: One of Pillow's resampling constants.
@@ -76,7 +76,7 @@ class ResizeShortestEdge(Augmentation):
         self.sample_style, self.interp = sample_style, interp
 
     def get_transform(self, image: np.ndarray) -> Transform:
-        """Draw a length."""
+        """Return a resize to a random length."""
         h, w = image.shape[:2]
         if self.is_range:
             size = np.random.randint(self.short_edge_length[0], self.short_edge_length[1] + 1)
@@ -89,12 +89,12 @@ class ResizeShortestEdge(Augmentation):
 
     @staticmethod
     def get_output_shape(oldh: int, oldw: int, short_edge_length: int, max_size: int) -> tuple[int, int]:
-        """Compute the new `(h, w)`, rounded half up.
+        """Return the new `(h, w)`, rounded half up.
 
         Args:
             oldh: Height of the image.
             oldw: Width of the image.
-            short_edge_length: Wanted length of the shorter side.
+            short_edge_length: New length of the shorter side.
             max_size: Upper limit of the longer side.
         """
         scale = float(short_edge_length) / min(oldh, oldw)
@@ -107,9 +107,9 @@ class ResizeShortestEdge(Augmentation):
 
 
 class ResizeScale(Augmentation):
-    """Scale an image so that it fits into a target box whose size is drawn at random; the aspect ratio stays.
+    """Scale an image to fit into a target box of random size; the aspect ratio is kept.
 
-    With `FixedSizeCrop` after it this is large-scale jitter.
+    Followed by `FixedSizeCrop`, this is large-scale jitter.
 
     Args:
         min_scale: Smallest scale of the target box.
@@ -128,7 +128,7 @@ class ResizeScale(Augmentation):
         self.target_height, self.target_width, self.interp = target_height, target_width, interp
 
     def get_transform(self, image: np.ndarray) -> Transform:
-        """Draw a scale."""
+        """Return a resize with a random scale."""
         h, w = image.shape[:2]
         scale = np.random.uniform(self.min_scale, self.max_scale)
         fit = min(scale * self.target_height / h, scale * self.target_width / w)
