@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from detectory.visualization import VisImage, Visualizer, colormap, random_color, random_colors
-from detectory.visualization.canvas import dashes
-from detectory.visualization.colors import to_rgb
-from detectory.visualization.labels import LabelPlacer
+from detectory.visualization.drawing.canvas import dashes
+from detectory.visualization.drawing.colors import to_rgb
+from detectory.visualization.drawing.label_placement import LabelPlacer
 
 WHITE = np.full((100, 200, 3), 255, np.uint8)
 

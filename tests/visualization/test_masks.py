@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from detectory.visualization import GenericMask
-from detectory.visualization.components import visual_center, without_small_components
-from detectory.visualization.contours import trace_contours
+from detectory.visualization.masks.components import visual_center, without_small_components
+from detectory.visualization.masks.contours import trace_contours
 
 
 def random_mask(seed):
