@@ -65,7 +65,7 @@ def test_page_of_keypoints_has_no_error_analysis(tmp_path):
     ground_truth, results = random_dataset(43, "keypoints")
     evaluation = evaluate_all(ground_truth, results)
     page = write_coco_report(evaluation, tmp_path / "report.html").read_text()
-    assert "these results have only keypoints" in page
+    assert "but these results have only keypoints" in page
     assert "Confusion matrix" not in page
 
 

@@ -1,4 +1,4 @@
-"""HTML report of a COCO evaluation: metrics, precision-recall curves and tables per class, besides its errors."""
+"""HTML report of a COCO evaluation: metrics, precision-recall curves, classes and errors."""
 
 import os
 from collections.abc import Iterable, Mapping
@@ -20,9 +20,9 @@ from .image_files import ImageFiles
 _LABELS = {"bbox": "box", "segm": "mask", "keypoints": "keypoint"}
 _PLURALS = {"bbox": "Boxes", "segm": "Masks", "keypoints": "Keypoints"}
 _METRICS_CAPTION = (
-    "AP: mean over IoU thresholds 0.50 to 0.95 and classes. AP50, AP75: at one threshold. s, m, l: objects with "
-    "an area below 32², between 32² and 96², and above 96² pixels. AR1, AR10, AR100: average recall with up to that "
-    "many detections per image and class."
+    "AP: mean over classes and IoU thresholds from 0.50 to 0.95. AP50, AP75: at an IoU threshold of 0.50 or 0.75. "
+    "s, m, l: objects with an area below 32², from 32² to 96², and above 96² pixels. AR1, AR10, AR100: average recall "
+    "with up to 1, 10 or 100 detections per image and class."
 )
 _MAX_BARS = 40
 _MAX_CURVES = 8
@@ -42,12 +42,12 @@ def write_coco_report(
         evaluation: The result of `evaluate_all`.
         path: Path of the file.
         title: Title of the page.
-        images: Folder of the images. None: search next to the annotation file. If they are not found, the page lists
-            the errors as text and says so.
+        images: Folder of the images. If None, they are searched next to the annotation file; if they are not found, the
+            page lists the errors without images.
         examples_per_type: Maximum number of examples per error type.
 
     Raises:
-        FileNotFoundError: If `images` is given but has none of the images.
+        FileNotFoundError: If the folder `images` does not contain any of the images.
     """
     files = ImageFiles(evaluation.ground_truth, images)
     num_images, num_detections = len(evaluation.ground_truth.image_sizes), len(evaluation.detections)
@@ -55,7 +55,7 @@ def write_coco_report(
     _add_metrics(page, evaluation)
     _add_curves(page, evaluation)
     if evaluation.errors is None:
-        page.heading("Errors").text("Error analysis requires boxes or masks; these results have only keypoints.")
+        page.heading("Errors").text("Error analysis requires boxes or masks, but these results have only keypoints.")
         _add_classes(page, evaluation)
         return page.save(path)
     add_errors(page, evaluation, evaluation.errors)
@@ -95,7 +95,7 @@ def _add_curves(page: Page, evaluation: CocoEvaluation) -> None:
 
 
 def _mean_curves_plot(task: str, curves: CocoMetrics) -> str:
-    """Precision-recall curves at three IoU thresholds, averaged over classes."""
+    """Plot precision-recall curves at three IoU thresholds, averaged over classes."""
     lines = {}
     for iou in (0.5, 0.75, 0.9):
         indices = np.flatnonzero(np.isclose(curves.iou_thresholds, iou))
@@ -122,7 +122,7 @@ def _ap_by_threshold_plot(all_curves: Mapping[str, CocoMetrics]) -> str:
 
 
 def _class_curves_plot(curves: CocoMetrics, threshold_index: int, num_objects: np.ndarray) -> str:
-    """Precision-recall curves of the most frequent classes."""
+    """Plot precision-recall curves of the most frequent classes."""
     order = np.argsort(-num_objects, kind="stable")[:_MAX_CURVES].tolist()
     lines = {
         curves.categories[k]: (RECALL_LEVELS.tolist(), curves.precision[threshold_index, :, k, 0, -1].tolist())
@@ -139,11 +139,11 @@ def _add_classes(page: Page, evaluation: CocoEvaluation) -> None:
     rows = list(zip(names, *columns.values(), strict=True))
     rows = [row for row in rows if row[1] or row[2]]
     num_absent = len(names) - len(rows)
-    note = f" {num_absent} classes without objects and detections are not listed." if num_absent else ""
+    note = f" Classes without objects and detections ({num_absent}) are not listed." if num_absent else ""
     page.heading("Classes").table(
         ["class", *columns],
         rows,
-        caption=f"AP, AR, precision and recall in percent. Click a column to sort by it.{note}",
+        caption=f"AP, AR, precision and recall in percent. Click the name of a column to sort the table.{note}",
         scroll=len(rows) > 24,
     )
     task, first = next(iter(evaluation.curves.items()))
@@ -153,7 +153,7 @@ def _add_classes(page: Page, evaluation: CocoEvaluation) -> None:
 
 
 def _class_columns(evaluation: CocoEvaluation, num_classes: int) -> dict[str, list[Any]]:
-    """Column name to its K values; the first two are the numbers of objects and detections."""
+    """Return the K values of each column; the first two columns are the numbers of objects and detections."""
     errors, scores = evaluation.errors, evaluation.detections.scores
     num_objects = evaluation.objects_per_class()
     columns: dict[str, list[Any]] = {
@@ -181,7 +181,7 @@ def _class_columns(evaluation: CocoEvaluation, num_classes: int) -> dict[str, li
 
 
 def _class_bar_plots(values: Mapping[str, float], title: str) -> list[str]:
-    """One or two bar plots of classes in falling order; of many classes, the best and the worst."""
+    """Return bar plots of the classes in descending order; if there are many classes, only the best and the worst."""
     items = sorted(values.items(), key=lambda item: -item[1])
     if len(items) > _MAX_BARS:
         half = _MAX_BARS // 2
@@ -192,7 +192,7 @@ def _class_bar_plots(values: Mapping[str, float], title: str) -> list[str]:
 
 
 def _mean_over_classes(precision: np.ndarray) -> list[float]:
-    """Mean (R,) of precision (R, K) over the classes with objects; -1 without any."""
+    """Return the mean (R,) of precision (R, K) over the classes with objects; -1 if there are no such classes."""
     known = precision[:, (precision > -1).all(axis=0)]
     return known.mean(axis=1).tolist() if known.size else [-1.0] * len(precision)
 
@@ -202,10 +202,10 @@ def _percent(value: float) -> str:
 
 
 def _similarity(task: str) -> str:
-    """The measure that a match is decided by."""
+    """Return the name of the similarity measure of a task."""
     return "OKS" if task == "keypoints" else "IoU"
 
 
 def _union(parts: Iterable[Iterable[str]]) -> list[str]:
-    """The distinct names of all parts, in order of appearance."""
+    """Return the distinct names of all parts in order of appearance."""
     return list(dict.fromkeys(name for part in parts for name in part))

@@ -18,12 +18,12 @@ from .shapes import Shapes, grouped_iou, shapes_of
 OUTCOMES = ("correct", "ignored", "confusion", "duplicate", "localisation", "background")
 """Outcomes of a detection.
 
-- correct: the best detection of its class on an object.
-- ignored: on a crowd, or beyond the 100 best of its image and class.
-- confusion: on an object of another class.
-- duplicate: on an object that a better detection of its class matches.
-- localisation: IoU with an object of its class from 0.1 to the threshold.
-- background: none of these.
+- correct: matches an object of its class.
+- ignored: on a crowd region, or not among the 100 highest scores of its image and class.
+- confusion: overlaps an object of another class with an IoU above the threshold.
+- duplicate: overlaps an object that a detection of the same class with a higher score matches.
+- localisation: overlaps an object of its class with an IoU between 0.1 and the threshold.
+- background: any other detection.
 """
 
 CORRECT, IGNORED, CONFUSION, DUPLICATE, LOCALISATION, BACKGROUND = range(len(OUTCOMES))
@@ -35,14 +35,15 @@ _MIN_LOCALISATION_IOU = 0.1
 
 @dataclass(frozen=True)
 class ErrorAnalysis:
-    """Outcomes of N detections and M objects (annotations), each in its original order.
+    """Outcomes of N detections and M objects (annotations), in their original order.
 
     Args:
-        outcomes: (N,) int, index of each detection's outcome in `OUTCOMES`.
-        ious: (N,) float64, highest IoU with an object of the detection's class; for a confusion, of another class.
-        matched_objects: (N,) int, the object of this IoU, -1 for none.
-        matched_detections: (M,) int, the correct detection of each object, -1 for none.
-        crowd: (M,) bool. Crowds are never missed.
+        outcomes: (N,) int, indices into `OUTCOMES`.
+        ious: (N,) float64, the highest IoU with an object of the same class; for confusions, with an object of another
+            class.
+        matched_objects: (N,) int, index of the object with this IoU, -1 if there is no overlap.
+        matched_detections: (M,) int, index of the correct detection of each object, -1 for missed objects.
+        crowd: (M,) bool, whether the object is a crowd region. Crowd regions are never missed.
         objects: The annotations.
         iou_threshold: IoU threshold of a match.
     """
@@ -56,13 +57,13 @@ class ErrorAnalysis:
     iou_threshold: float
 
     def is_missed(self, scores: np.ndarray, score_threshold: float) -> np.ndarray:
-        """Return which objects have no correct detection with at least this score: (M,) bool."""
+        """Return a mask (M,) bool of the objects without a correct detection of at least this score."""
         is_detected = self.matched_detections >= 0
         is_detected[is_detected] = scores[self.matched_detections[is_detected]] >= score_threshold
         return ~is_detected & ~self.crowd
 
     def is_error(self) -> np.ndarray:
-        """Return which detections are neither correct nor ignored: (N,) bool."""
+        """Return a mask (N,) bool of the detections that are neither correct nor ignored."""
         return ~np.isin(self.outcomes, (CORRECT, IGNORED))
 
 

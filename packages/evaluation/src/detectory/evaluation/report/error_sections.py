@@ -30,12 +30,12 @@ def add_errors(page: Page, evaluation: CocoEvaluation, errors: ErrorAnalysis) ->
     is_missed, is_object = errors.is_missed(scores, threshold), ~errors.crowd
     page.heading("Errors")
     page.text(
-        f"A detection matches an object at an IoU of {errors.iou_threshold:g} or more. This section counts detections "
-        f"with a score of {threshold:.2f} or more, the threshold with the best F1. AP and AR above have no threshold."
+        f"A detection matches an object if their IoU is at least {errors.iou_threshold:g}. Errors are counted at a "
+        f"score threshold of {threshold:.2f}, which maximises the F1 score. AP and AR do not depend on this threshold."
     )
     counts = {name: float(((errors.outcomes == o) & is_counted).sum()) for o, name in _ERROR_TYPES.items()}
     counts["missed object"] = float(is_missed.sum())
-    # Detectors that return many detections with low scores would hide all others in the histogram.
+    # Many detections with low scores would dominate the scale of the histogram.
     has_long_tail = (scores < 0.1).sum() > len(scores) / 2
     is_shown = scores >= (0.1 if has_long_tail else 0.0)
     by_score = {
@@ -100,7 +100,7 @@ def add_confusions(page: Page, evaluation: CocoEvaluation, errors: ErrorAnalysis
         per_class = confusions.sum(axis=0) + confusions.sum(axis=1)
         order = np.lexsort((-evaluation.objects_per_class(), -per_class))[:_MAX_CLASSES_IN_MATRIX]
         shown = sorted(order.tolist())
-        note = f" The {len(shown)} most confused of {last} classes are shown."
+        note = f" Only the {len(shown)} most frequently confused of {last} classes are shown."
     page.text(f"Rows are true classes, columns are predicted classes.{note}")
     labels = [names[k] for k in shown]
     indices = [*shown, last]
@@ -117,7 +117,7 @@ def add_confusions(page: Page, evaluation: CocoEvaluation, errors: ErrorAnalysis
 def add_examples(
     page: Page, evaluation: CocoEvaluation, errors: ErrorAnalysis, files: ImageFiles, per_type: int
 ) -> None:
-    """Add at most `per_type` examples of each error type and the worst images; a table if there are no image files."""
+    """Add up to `per_type` examples of each error type and the worst images; without image files, add tables only."""
     detections, ground_truth = evaluation.detections, evaluation.ground_truth
     boxes = np.asarray(shapes_of(ground_truth, errors.objects, detections, "bbox").detections)
     has_masks = detections.masks is not None
@@ -126,8 +126,8 @@ def add_examples(
     page.heading("Error examples")
     if files.folder is None:
         page.text(
-            "The image files were not found next to the annotation file, so this is a list. Pass the folder of the "
-            "images (--images DIR) to see them."
+            "The image files were not found next to the annotation file, so the errors are listed without images. "
+            "To show the images, pass their folder (--images DIR)."
         )
         rows = []
         for example in gallery.examples(per_type):
@@ -136,8 +136,8 @@ def add_examples(
         page.table(["type", "class", "score", "size", "error"], rows, scroll=True)
     else:
         page.text(
-            "Red: detection. Green: the object it overlaps. Amber: missed object. Shown are the errors with the "
-            "highest scores of each type and the largest missed objects. Click an image to enlarge it."
+            "Red: detection. Green: overlapping object. Amber: missed object. The gallery shows the errors of each "
+            "type with the highest scores, and the largest missed objects. Click an image to enlarge it."
         )
         crops = list(gallery.crops(per_type))
         page.gallery(crops, sort_by=("score", "size", "class"), filter_by="type", tile_width=260)
