@@ -5,7 +5,7 @@ from PIL import Image
 
 from detectory.data import DatasetError
 from detectory.data.conversion import convert_labelme, convert_voc, convert_yolo
-from detectory.data.formats.yolo.class_names import yolo_class_names
+from detectory.data.formats.yolo.config import read_yolo_config
 from detectory.data.registration import load_coco_json
 from detectory.data.sources import find_sources, load_source
 from detectory.data.validation import check_dataset
@@ -67,7 +67,7 @@ def test_a_bad_line_of_yolo_is_named(photo, line, message):
 def test_a_bad_list_of_classes_is_named(tmp_path, name, content, message):
     (tmp_path / name).write_bytes(content)
     with pytest.raises(DatasetError, match=message):
-        yolo_class_names(tmp_path)
+        read_yolo_config(tmp_path)
 
 
 def labelme(folder, shapes):

@@ -112,6 +112,7 @@ def test_every_problem_of_a_yolo_folder_is_reported(tmp_path):
 def test_names_of_yolo_classes_are_missed(tmp_path):
     for name in ("images", "labels"):
         (tmp_path / name).mkdir()
+    (tmp_path / "labels/a.txt").write_text("")
     (problem,) = check_dataset(tmp_path)
     assert "class names not found" in problem.message
 
@@ -121,7 +122,7 @@ def test_every_problem_of_a_labelme_folder_is_reported(tmp_path):
     shapes = [{"label": "cat", "points": [[0, 0], [1, 1]]}, {"label": "cat", "points": [[0, float("nan")]]}]
     content = {"imagePath": "a.png", "imageHeight": 8, "imageWidth": 10, "shapes": shapes}
     (tmp_path / "a.json").write_text(json.dumps(content))
-    (tmp_path / "b.json").write_text(json.dumps({**content, "imagePath": "../a.png"}))
+    (tmp_path / "b.json").write_text(json.dumps({**content, "imagePath": "../../a.png"}))
     size = ("", "imageWidth, imageHeight")
     assert found(tmp_path) == {("shape 0", "points"), ("shape 1", "points"), size, ("", "imagePath")}
 
@@ -163,5 +164,5 @@ def test_real_voc_data_are_good(test_data):
 
 
 def test_a_folder_without_annotations_is_named(tmp_path):
-    with pytest.raises(FileNotFoundError, match="no dataset found, expected annotations"):
+    with pytest.raises(FileNotFoundError, match=r"no dataset found\. The folder is empty\. Expected one of: anno"):
         find_sources(tmp_path)

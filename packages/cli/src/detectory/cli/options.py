@@ -39,6 +39,25 @@ def only_option(function: Function) -> Function:
     return click.option("--only", default="", help=ONLY_HELP)(function)
 
 
+def target_option(function: Function) -> Function:
+    """Add the option `--to` of the commands that write datasets, passed as `target`."""
+    formats = click.Choice(["coco", "yolo", "voc", "labelme"])
+    return click.option("--to", "target", type=formats, default="coco", help="The output format.")(function)
+
+
+def image_files_option(function: Function) -> Function:
+    """Add the option `--image-files` of the commands that write datasets."""
+    explanation = "Copy the images to OUTPUT, create symbolic links, or write annotations only."
+    choice = click.Choice(["copy", "link", "none"])
+    return click.option("--image-files", type=choice, default="copy", help=explanation)(function)
+
+
+def skip_objects_option(function: Function) -> Function:
+    """Add the option `--skip-objects` of the commands that write datasets."""
+    explanation = "Exit with code 0 even if objects could not be read or written."
+    return click.option("--skip-objects", is_flag=True, help=explanation)(function)
+
+
 def recipe_argument(name: str = "recipe", **attributes: Any) -> Callable[[Function], Function]:
     """Return an argument that accepts a zoo name or a file; shells complete both."""
     return click.argument(name, shell_complete=complete_recipe, **attributes)

@@ -1,5 +1,6 @@
 """Loading of datasets from a path or a name, in any supported format."""
 
+import logging
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -8,22 +9,32 @@ from typing import Any
 from .catalog import DatasetCatalog, Metadata, MetadataCatalog
 from .formats.coco.index import open_coco_index
 from .formats.coco.reader import LoadedDataset, read_coco
+from .formats.csv_table.reader import load_csv
+from .formats.cvat.reader import load_cvat
+from .formats.datumaro.reader import load_datumaro
 from .formats.json_file import read_json
 from .formats.labelme.reader import load_labelme
 from .formats.layouts import (
     Source,
+    describe_folder,
     find_image_root,
-    find_yolo_class_names,
+    find_yolo_config,
     panoptic_folders,
     sources_of_file,
     sources_of_folder,
 )
+from .formats.layouts.folders import EXPECTED_LAYOUTS
 from .formats.lvis import read_lvis
+from .formats.mask_folder.reader import load_masks
 from .formats.panoptic.reader import load_coco_panoptic_json, panoptic_categories
+from .formats.report import ConversionReport
+from .formats.via.reader import load_via
 from .formats.voc.reader import load_voc_instances, voc_class_names
 from .formats.yolo.reader import load_yolo
 from .problems import DatasetError, Problem
 from .registration import INDEX_MIN_BYTES
+
+_logger = logging.getLogger(__name__)
 
 __all__ = ["Source", "find_sources", "load_source"]
 
@@ -32,10 +43,10 @@ def find_sources(path: str | os.PathLike[str], image_root: str | os.PathLike[str
     """Find the annotations at a path and detect their format.
 
     Args:
-        path: One of: the name of a registered dataset; a JSON file in COCO, LVIS or panoptic format or with records in
-            the standard format; a folder with such files, or with a subfolder `annotations` of such files; a Pascal
-            VOC, YOLO or LabelMe folder.
-        image_root: The image folder of JSON files; by default it is guessed from common layouts.
+        path: One of: the name of a registered dataset; an annotation file; a folder in the layout of one of the
+            formats, or as an annotation tool exports it; see `detectory.data.formats.layouts`.
+        image_root: The image folder of files with the annotations of many images; by default it is found from common
+            layouts.
 
     Returns:
         One source per annotation file or split.
@@ -52,17 +63,19 @@ def find_sources(path: str | os.PathLike[str], image_root: str | os.PathLike[str
         raise FileNotFoundError(f"{path}: not a file, a folder or a registered dataset")
     sources = sources_of_folder(location, root)
     if not sources:
-        raise FileNotFoundError(
-            f"{path}: no dataset found, expected annotations/*.json or *.json (COCO, LVIS, panoptic, LabelMe), "
-            "Annotations/*.xml (Pascal VOC) or labels/*.txt and images/ (YOLO)"
-        )
+        found, expected = describe_folder(location), "; ".join(EXPECTED_LAYOUTS)
+        raise FileNotFoundError(f"{path}: no dataset found. {found}. Expected one of: {expected}")
     return sources
 
 
-def load_source(source: Source) -> tuple[Sequence[Any], Metadata]:
+def load_source(source: Source, report: ConversionReport | None = None) -> tuple[Sequence[Any], Metadata]:
     """Load the records and the metadata of a source. Category ids of the records are contiguous.
 
     The metadata of a path are stored in `MetadataCatalog` under the path, and replaced at every call.
+
+    Args:
+        source: The source.
+        report: Counts the objects. If None, a warning is logged if objects are skipped.
 
     Raises:
         DatasetError: If the annotations are invalid. The message contains file, record and field.
@@ -70,7 +83,10 @@ def load_source(source: Source) -> tuple[Sequence[Any], Metadata]:
     if source.format == "registered":
         name = str(source.path)
         return DatasetCatalog.get(name), MetadataCatalog.get(name)
-    records, loaded = _LOADERS[source.format](source)
+    counts = report if report is not None else ConversionReport()
+    records, loaded = _LOADERS[source.format](source, counts)
+    if report is None and counts.skipped:
+        _logger.warning("%s: %s", source, "; ".join(counts.lines()))
     name = f"{source.path}:{source.split}" if source.format in ("voc", "yolo") else str(source.path)
     if name in MetadataCatalog:
         MetadataCatalog.remove(name)
@@ -80,51 +96,80 @@ def load_source(source: Source) -> tuple[Sequence[Any], Metadata]:
 _Loaded = tuple[Sequence[Any], dict[str, Any]]
 
 
-def _load_coco(source: Source) -> _Loaded:
+def _load_coco(source: Source, report: ConversionReport) -> _Loaded:
     file = source.path
     if file.stat().st_size < INDEX_MIN_BYTES:
-        return _in_image_root(read_coco(file, ""), source)
+        return _in_image_root(read_coco(file, ""), source, report)
     names = [record["file_name"] for record in open_coco_index(file, "")[:10]]
     index = open_coco_index(file, source.images or find_image_root(file, names))
+    report.keep(index.num_annotations)
     return index, index.metadata
 
 
-def _load_lvis(source: Source) -> _Loaded:
-    return _in_image_root(read_lvis(source.path, ""), source)
+def _load_lvis(source: Source, report: ConversionReport) -> _Loaded:
+    return _in_image_root(read_lvis(source.path, ""), source, report)
 
 
-def _in_image_root(dataset: LoadedDataset, source: Source) -> _Loaded:
-    names = [record["file_name"] for record in dataset.records[:10]]
+def _in_image_root(dataset: LoadedDataset, source: Source, report: ConversionReport) -> _Loaded:
+    names = [record["file_name"] for record in dataset.records]
     root = source.images or find_image_root(source.path, names)
     for record in dataset.records:
         record["file_name"] = os.path.join(root, record["file_name"])
+    report.keep(sum(len(record["annotations"]) for record in dataset.records))
     return dataset.records, dataset.metadata
 
 
-def _load_panoptic(source: Source) -> _Loaded:
+def _load_panoptic(source: Source, report: ConversionReport) -> _Loaded:
     content = read_json(source.path)
     images, segments = panoptic_folders(source, content.get("annotations") or [])
     metadata = panoptic_categories(content.get("categories") or [])
-    return load_coco_panoptic_json(source.path, images, segments, metadata), metadata
+    records = load_coco_panoptic_json(source.path, images, segments, metadata)
+    report.keep(sum(len(record["segments_info"]) for record in records))
+    return records, metadata
 
 
-def _load_voc(source: Source) -> _Loaded:
-    split = source.split or None
-    names = voc_class_names(source.path, split)
-    return load_voc_instances(source.path, split, names), {"thing_classes": names}
-
-
-def _load_yolo(source: Source) -> _Loaded:
-    names = find_yolo_class_names(source)
-    return load_yolo(source.images or source.path, source.path, names), {"thing_classes": names}
-
-
-def _load_labelme(source: Source) -> _Loaded:
-    records, names = load_labelme(source.path)
+def _load_voc(source: Source, report: ConversionReport) -> _Loaded:
+    names = voc_class_names(source.path, source.voc_list)
+    records = load_voc_instances(source.path, source.voc_list, names)
+    report.keep(sum(len(record["annotations"]) for record in records))
     return records, {"thing_classes": names}
 
 
-def _load_records(source: Source) -> _Loaded:
+def _load_yolo(source: Source, report: ConversionReport) -> _Loaded:
+    config = find_yolo_config(source)
+    records = load_yolo(
+        source.images or source.path,
+        source.path,
+        config.names,
+        list_file=source.list_file,
+        keypoint_shape=config.keypoint_shape,
+        is_rotated=config.is_rotated,
+        report=report,
+    )
+    return records, {"thing_classes": config.names}
+
+
+def _load_labelme(source: Source, report: ConversionReport) -> _Loaded:
+    records, names = load_labelme(source.path, report=report)
+    return records, {"thing_classes": names}
+
+
+def _load_masks(source: Source, report: ConversionReport) -> _Loaded:
+    records, names = load_masks(source.images or source.path, source.path, report)
+    return records, {"thing_classes": names}
+
+
+def _file_loader(load: Callable[..., tuple[list[Any], list[str]]]) -> "_Loader":
+    """Return a loader for a format with one annotation file for all images."""
+
+    def load_file(source: Source, report: ConversionReport) -> _Loaded:
+        records, names = load(source.path, source.images or find_image_root, report)
+        return records, {"thing_classes": names}
+
+    return load_file
+
+
+def _load_records(source: Source, report: ConversionReport) -> _Loaded:
     """Load a JSON file of records. Relative file names are relative to the folder of the file."""
     records = read_json(source.path)
     for index, record in enumerate(records):
@@ -133,17 +178,24 @@ def _load_records(source: Source) -> _Loaded:
             message = f"missing: expected a list of records with 'file_name' (or a COCO file, an object), got {got}"
             raise DatasetError(Problem(str(source.path), f"record {index}", "file_name", message))
         record["file_name"] = os.path.join(source.images or source.path.parent, record["file_name"])
+        report.keep(len(record.get("annotations", [])))
     ids = {annotation.get("category_id") for record in records for annotation in record.get("annotations", [])}
     max_id = max((category for category in ids if isinstance(category, int)), default=-1)
     return records, {"thing_classes": [f"class {category}" for category in range(max_id + 1)]}
 
 
-_LOADERS: dict[str, Callable[[Source], _Loaded]] = {
+_Loader = Callable[[Source, ConversionReport], _Loaded]
+_LOADERS: dict[str, _Loader] = {
     "coco": _load_coco,
     "lvis": _load_lvis,
     "panoptic": _load_panoptic,
     "voc": _load_voc,
     "yolo": _load_yolo,
     "labelme": _load_labelme,
+    "cvat": _file_loader(load_cvat),
+    "via": _file_loader(load_via),
+    "datumaro": _file_loader(load_datumaro),
+    "csv": _file_loader(load_csv),
+    "masks": _load_masks,
     "records": _load_records,
 }

@@ -1,4 +1,4 @@
-"""Dataset folders in COCO layout: annotation files and their image folders."""
+"""Dataset folders with COCO files: annotation files and their image folders."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -6,6 +6,8 @@ from pathlib import Path
 from detectory.core.storage import read_json
 from detectory.data import DatasetCatalog, MetadataCatalog, register_coco_instances
 from detectory.data.formats.coco.categories import contiguous_categories
+from detectory.data.formats.layouts import find_image_root
+from detectory.data.sources import Source, find_sources
 
 
 @dataclass(frozen=True)
@@ -18,7 +20,10 @@ class Split:
 
 @dataclass(frozen=True)
 class CocoFolder:
-    """A dataset in COCO layout: `annotations/instances_train*.json` next to `train*/`, and likewise for `val`.
+    """A dataset with a COCO file per split, in a layout that `find_sources` knows.
+
+    For example `annotations/instances_train*.json` next to `train*/` (COCO), or `train/_annotations.coco.json`
+    (Roboflow), and likewise for `val` or `valid`.
 
     Attributes:
         train: Training split.
@@ -44,7 +49,8 @@ class CocoFolder:
         """
         if not folder.is_dir():
             raise FileNotFoundError(f"{folder}: no such folder")
-        train, val = (_find_split(folder, name) for name in ("train", "val"))
+        sources = find_sources(folder)
+        train, val = (_find_split(folder, name, sources) for name in ("train", "val"))
         return cls(train, val, *_classes(train.annotations))
 
     def register(self, name: str) -> tuple[str, str]:
@@ -63,15 +69,22 @@ class CocoFolder:
         return names
 
 
-def _find_split(folder: Path, name: str) -> Split:
-    files = sorted((folder / "annotations").glob(f"instances_{name}*.json"))
+def _find_split(folder: Path, name: str, sources: list[Source]) -> Split:
+    """Return the annotation file of a split: `instances_<name>*.json` before other files for the same split."""
+    files = [source for source in sources if source.format == "coco" and source.split.startswith(name)]
+    # COCO stores keypoints, captions and stuff next to the instances of a split.
+    files.sort(key=lambda source: not source.path.name.startswith("instances_"))
     if not files:
-        raise FileNotFoundError(f"{folder}: not a folder in COCO layout: annotations/instances_{name}*.json is missing")
-    suffix = files[0].stem.removeprefix("instances_")
-    for images in (folder / suffix, folder / "images" / suffix, folder / name, folder / "images"):
-        if images.is_dir():
-            return Split(files[0], images)
-    raise FileNotFoundError(f"{folder}: no image folder {suffix}/ or images/{suffix}/ for {files[0].name}")
+        found = ", ".join(map(str, sources))
+        hint = ""
+        if any(source.format != "coco" for source in sources):
+            hint = f". Other formats are converted with 'detectory data convert {folder} OUTPUT'"
+        raise FileNotFoundError(f"{folder}: no COCO annotation file for the split {name!r}, found only {found}{hint}")
+    file = files[0].path
+    content = read_json(file)
+    images = content.get("images") if isinstance(content, dict) else None
+    names = [str(image.get("file_name")) for image in images or [] if isinstance(image, dict)]
+    return Split(file, files[0].images or find_image_root(file, names))
 
 
 def _classes(annotations: Path) -> tuple[tuple[str, ...], tuple[int | str, ...], int]:

@@ -1,122 +1,241 @@
-"""Conversion of annotation sources to folders in COCO, YOLO, Pascal VOC or LabelMe format."""
+"""Writing of datasets as folders in COCO, YOLO, Pascal VOC or LabelMe format, and as COCO files."""
 
-import json
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from detectory.core.storage import atomic_write
+import click
+
+from detectory.data.combination import union_of_classes, with_classes
+from detectory.data.formats import ConversionReport
+from detectory.data.formats.annotations import polygon_annotation, rotated_corners
 from detectory.data.formats.coco.writer import write_coco
 from detectory.data.formats.labelme.writer import write_labelme
 from detectory.data.formats.layouts import Source
 from detectory.data.formats.voc.writer import write_voc
-from detectory.data.formats.yolo.writer import write_yolo
+from detectory.data.formats.yolo.writer import write_yolo, write_yolo_config, yolo_label_type
 from detectory.data.images import image_size_of_file
 from detectory.data.sources import load_source
-from detectory.structures.records import DatasetRecord
+from detectory.structures import BoxMode
 
 #: Format -> image folder of a split, relative to the output folder.
 _IMAGE_FOLDERS = {"coco": "{split}", "yolo": "images/{split}", "voc": "JPEGImages", "labelme": "{split}"}
 
 
-def convert_to_file(source: Source, output: Path) -> Iterator[tuple[Source, str, int]]:
-    """Write one source as a COCO JSON file with image names relative to their common folder.
+@dataclass
+class SplitRecords:
+    """The records of one split, and the account of their objects.
 
-    Yields:
-        The source, its split, and the number of images.
+    Attributes:
+        name: The name of the split.
+        origin: What the records were read from, for messages.
+        records: Records with ids and sizes.
+        class_names: The classes of the records.
+        read: The objects that the reader kept and skipped.
+        written: The objects that the writer kept, changed and skipped.
     """
-    records, metadata = load_source(source)
-    completed = _with_ids_and_sizes(list(records), source)
-    root = os.path.commonpath([os.path.dirname(record["file_name"]) for record in completed])
+
+    name: str
+    origin: str
+    records: list[dict[str, Any]]
+    class_names: list[str]
+    read: ConversionReport = field(default_factory=ConversionReport)
+    written: ConversionReport = field(default_factory=ConversionReport)
+
+    @property
+    def needs_decision(self) -> bool:
+        """Whether objects are missing in the output for a reason that the output format does not imply."""
+        return self.read.needs_decision or self.written.needs_decision
+
+
+def load_split(source: Source) -> SplitRecords:
+    """Read a source.
+
+    Raises:
+        ValueError: If the source contains records without object annotations.
+    """
+    report = ConversionReport()
+    records, metadata = load_source(source, report)
     names = list(metadata.get("thing_classes") or [])
-    yield source, source.split or "train", write_coco(completed, names, output, root)
+    return SplitRecords(source.split or "train", str(source), _with_ids_and_sizes(records, source), names, report)
 
 
-def convert_to_folder(
-    sources: Sequence[Source], output: Path, target: str, *, image_files: str = "copy", polygons: bool = True
-) -> Iterator[tuple[Source, str, int]]:
-    """Write sources as the splits of one folder.
+def write_file(split: SplitRecords, output: Path) -> None:
+    """Write a split as a COCO file with image names relative to their common folder.
+
+    Raises:
+        FileExistsError: If the file exists.
+    """
+    if output.exists():
+        raise FileExistsError(f"{output}: the file exists")
+    root = _common_folder(split.records)
+    write_coco(_coco_records(split), split.class_names, output, root)
+
+
+def write_folder(
+    splits: Sequence[SplitRecords], output: Path, target: str, *, image_files: str = "copy", polygons: bool = True
+) -> Iterator[SplitRecords]:
+    """Write the splits of a dataset to one folder. Classes are the union of the classes of the splits, by name.
 
     Args:
-        sources: Sources with the same classes.
+        splits: Splits with different names.
         output: A new or empty folder.
         target: "coco", "yolo", "voc" or "labelme".
         image_files: "copy" or "link" the images, or "none".
         polygons: Write polygons instead of boxes (YOLO only).
 
     Yields:
-        Each source, its split, and the number of images (COCO) or objects (other formats).
+        Each split after it has been written.
 
     Raises:
         FileExistsError: If the output folder is not empty.
-        ValueError: If the sources have different classes, or records without objects.
+        ValueError: If several splits have the same name.
     """
-    loaded = [load_source(source) for source in sources]
-    names = _shared_class_names([metadata for _, metadata in loaded], sources)
     if output.is_dir() and any(output.iterdir()):
         raise FileExistsError(f"{output}: the folder is not empty")
-    for (records, _), source in zip(loaded, sources, strict=True):
-        split = source.split or "train"
-        completed = _with_ids_and_sizes(list(records), source)
-        folder = output / _IMAGE_FOLDERS[target].format(split=split)
-        files = _unique_names(completed)
-        _transfer_images(completed, files, folder, image_files)
+    _check_names(splits)
+    names = union_of_classes([split.class_names for split in splits])
+    for split in splits:
+        split.records = with_classes(split.records, split.class_names, names)
+        split.class_names = names
+    keypoint_shape, is_rotated = yolo_label_type([record for split in splits for record in split.records])
+    taken: set[str] = set()
+    for split in splits:
+        folder = output / _IMAGE_FOLDERS[target].format(split=split.name)
+        files = _flat_names(split, taken) if target == "voc" else _relative_names(split.records)
+        _transfer_images(split.records, files, folder, image_files)
         if target == "yolo":
-            count = write_yolo(completed, files, output / "labels" / split, polygons=polygons)
-        elif target == "voc":
-            count = write_voc(completed, files, names, output, split)
-        elif target == "labelme":
-            count = write_labelme(completed, files, names, folder)
-        else:
-            moved = [{**record, "file_name": str(folder / file)} for record, file in zip(completed, files, strict=True)]
-            annotations = output / "annotations" / f"instances_{split}.json"
-            annotations.parent.mkdir(parents=True, exist_ok=True)
-            count = write_coco(moved, names, annotations, folder)
-        yield source, split, count
-    if target == "yolo":
-        _write_yolo_config(output, names, [source.split or "train" for source in sources])
-
-
-def _shared_class_names(metadatas: Sequence[Any], sources: Sequence[Source]) -> list[str]:
-    names = list(metadatas[0].get("thing_classes") or [])
-    for metadata, source in zip(metadatas, sources, strict=True):
-        if list(metadata.get("thing_classes") or []) != names:
-            raise ValueError(
-                f"{source}: classes differ from those of {sources[0]}. Use --only to convert one at a time"
+            write_yolo(
+                split.records,
+                files,
+                output / "labels" / split.name,
+                polygons=polygons,
+                keypoint_shape=keypoint_shape,
+                is_rotated=is_rotated,
+                report=split.written,
             )
-    return names
+        elif target == "voc":
+            write_voc(split.records, files, names, output, split.name, split.written)
+        elif target == "labelme":
+            write_labelme(split.records, files, names, folder, split.written)
+        else:
+            records = _coco_records(split)
+            moved = [{**record, "file_name": str(folder / file)} for record, file in zip(records, files, strict=True)]
+            annotations = output / "annotations" / f"instances_{split.name}.json"
+            annotations.parent.mkdir(parents=True, exist_ok=True)
+            write_coco(moved, names, annotations, folder)
+        yield split
+    if target == "yolo":
+        split_names = [split.name for split in splits]
+        write_yolo_config(output, names, split_names, keypoint_shape=keypoint_shape, is_rotated=is_rotated)
 
 
-def _with_ids_and_sizes(records: list[DatasetRecord], source: Source) -> list[DatasetRecord]:
+def print_split(split: SplitRecords, output: Path, target: str) -> None:
+    """Print how many images and objects were read and written, and what was skipped or changed, with reasons."""
+    read, written = split.read.lines(), split.written.lines()
+    click.echo(f"{split.origin}: {len(split.records)} images, {read[0]}")
+    for line in read[1:]:
+        click.echo(f"  {line}")
+    click.echo(f"  -> {output} ({target}, {split.name}): {written[0]}")
+    for line in written[1:]:
+        click.echo(f"  {line}")
+
+
+def exit_if_undecided(splits: Sequence[SplitRecords], skip_objects: bool) -> None:
+    """Exit with code 1 if objects are missing in the output and the user has not accepted it."""
+    count = sum(
+        number
+        for split in splits
+        for report in (split.read, split.written)
+        for reason, number in report.skipped.items()
+        if reason not in report.expected
+    )
+    if count and not skip_objects:
+        raise click.ClickException(f"{count} objects are missing in the output. Use --skip-objects to accept this")
+
+
+def _check_names(splits: Sequence[SplitRecords]) -> None:
+    seen: dict[str, str] = {}
+    for split in splits:
+        if split.name in seen:
+            raise ValueError(
+                f"{seen[split.name]} and {split.origin} are both the split {split.name!r}. Use --only to choose one"
+            )
+        seen[split.name] = split.origin
+
+
+def _coco_records(split: SplitRecords) -> list[dict[str, Any]]:
+    """Return the records with rotated boxes as polygons, because most readers of COCO files expect 4 values per box."""
+    records = []
+    for record in split.records:
+        annotations = []
+        for index, annotation in enumerate(record["annotations"]):
+            split.written.keep()
+            if BoxMode(annotation["bbox_mode"]) == BoxMode.XYWHA_ABS:
+                place = f"{record['file_name']}: object {index}"
+                split.written.change("COCO has no rotated boxes: the box becomes a polygon with four corners", place)
+                annotation = polygon_annotation(annotation["category_id"], [rotated_corners(annotation["bbox"])])
+            annotations.append(annotation)
+        records.append({**record, "annotations": annotations})
+    return records
+
+
+def _with_ids_and_sizes(records: Sequence[Mapping[str, Any]], source: Source) -> list[dict[str, Any]]:
     """Add missing image sizes, and ids 1, 2, … if the ids are not integers (Pascal VOC's are file names)."""
-    has_integer_ids = all(isinstance(record.get("image_id"), int) for record in records)
-    for image_id, record in enumerate(records, start=1):
+    completed = [dict(record) for record in records]
+    has_integer_ids = all(isinstance(record.get("image_id"), int) for record in completed)
+    for image_id, record in enumerate(completed, start=1):
         if "annotations" not in record:
             raise ValueError(f"{source}: only object annotations can be converted, got records with segments only")
         if not has_integer_ids:
             record["image_id"] = image_id
         if "height" not in record or "width" not in record:
             record["height"], record["width"] = image_size_of_file(record["file_name"])
-    return records
+    return completed
 
 
-def _unique_names(records: Sequence[DatasetRecord]) -> list[str]:
-    """Return file names without folders; equal stems are prefixed with the folder name, or else with the image id."""
+def _common_folder(records: Sequence[Mapping[str, Any]]) -> str:
+    return os.path.commonpath([os.path.dirname(os.path.abspath(record["file_name"])) for record in records] or ["."])
+
+
+def _relative_names(records: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return file names relative to the common folder. Equal names but for the suffix are prefixed with the image id,
+    because formats with one annotation file per image do not distinguish them.
+    """
+    root = _common_folder(records) if records else "."
     names: list[str] = []
     stems: set[str] = set()
     for record in records:
+        name = Path(os.path.relpath(os.path.abspath(record["file_name"]), root))
+        if str(name.with_suffix("")) in stems:
+            name = name.with_name(f"{record['image_id']}_{name.name}")
+        stems.add(str(name.with_suffix("")))
+        names.append(name.as_posix())
+    return names
+
+
+def _flat_names(split: SplitRecords, taken: set[str]) -> list[str]:
+    """Return file names without folders; equal stems, of other splits too, are prefixed with the folder or the id."""
+    names: list[str] = []
+    for record in split.records:
         path = Path(record["file_name"])
-        name = path.name if path.stem not in stems else f"{path.parent.name}_{path.name}"
-        if Path(name).stem in stems:
-            name = f"{record['image_id']}_{name}"
-        stems.add(Path(name).stem)
+        candidates = (
+            path.name,
+            f"{path.parent.name}_{path.name}",
+            f"{split.name}_{record['image_id']}_{path.name}",
+        )
+        name = next((name for name in candidates if Path(name).stem not in taken), candidates[-1])
+        taken.add(Path(name).stem)
         names.append(name)
     return names
 
 
-def _transfer_images(records: Sequence[DatasetRecord], files: Sequence[str], folder: Path, image_files: str) -> None:
+def _transfer_images(
+    records: Sequence[Mapping[str, Any]], files: Sequence[str], folder: Path, image_files: str
+) -> None:
     if image_files == "none":
         return
     folder.mkdir(parents=True, exist_ok=True)
@@ -124,15 +243,8 @@ def _transfer_images(records: Sequence[DatasetRecord], files: Sequence[str], fol
         source = Path(record["file_name"]).resolve()
         if not source.is_file():
             raise FileNotFoundError(f"{record['file_name']}: no such image. --image-files none converts without images")
+        (folder / file).parent.mkdir(parents=True, exist_ok=True)
         if image_files == "link":
             (folder / file).symlink_to(source)
         else:
             shutil.copyfile(source, folder / file)
-
-
-def _write_yolo_config(output: Path, names: Sequence[str], splits: Sequence[str]) -> None:
-    """Write data.yaml with the image folders and class names."""
-    lines = [f"{json.dumps(split)}: images/{split}" for split in dict.fromkeys(splits)]
-    lines += ["names:", *(f"  {index}: {json.dumps(name, ensure_ascii=False)}" for index, name in enumerate(names))]
-    with atomic_write(output / "data.yaml") as file:
-        file.write(("path: .\n" + "\n".join(lines) + "\n").encode())

@@ -23,3 +23,8 @@ def file_name_problem(file_name: Any) -> str | None:
         if path.is_absolute() or path.drive or ".." in path.parts:
             return f"must be a path inside the image folder, got {short_repr(file_name)}"
     return None
+
+
+def portable_name(file_name: str) -> str:
+    r"""Return a file name with `/` between folders; tools on Windows write `train\1.jpg`."""
+    return file_name.replace("\\", "/")

@@ -1,6 +1,6 @@
 """Common parts of the writers of per-image annotation files."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,30 +9,46 @@ import numpy as np
 from detectory.core.storage import atomic_write
 from detectory.structures import BoxMode, rle_to_bitmask
 
-from .mask_outlines import mask_to_polygons
+from .mask_outlines import mask_to_outlines
+from .report import ConversionReport
 
 
-def visible_objects(record: Mapping[str, Any]) -> Iterator[tuple[dict[str, Any], list[float]]]:
+def visible_objects(
+    record: Mapping[str, Any], report: ConversionReport | None = None
+) -> Iterator[tuple[dict[str, Any], list[float]]]:
     """Yield the annotations of a record without crowd regions, each with its box `[x1, y1, x2, y2]` in the image.
 
-    Rotated boxes are replaced by the axis-aligned boxes around them.
+    Rotated boxes are replaced by the axis-aligned boxes around them. The report, if any, counts all annotations.
     """
     height, width = record["height"], record["width"]
     limits = [width, height, width, height]
-    for annotation in record.get("annotations", []):
+    for index, annotation in enumerate(record.get("annotations", [])):
         if annotation.get("iscrowd", 0):
+            if report is not None:
+                place = f"{record.get('file_name', '')}: annotation {index}"
+                report.skip("the format has no crowd regions", place, is_expected=True)
             continue
+        if report is not None:
+            report.keep()
         mode = BoxMode(annotation["bbox_mode"])
         corners = BoxMode.convert(list(annotation["bbox"]), mode, BoxMode.XYXY_ABS, (height, width))
         yield annotation, [min(max(float(value), 0.0), limit) for value, limit in zip(corners, limits, strict=True)]
 
 
-def annotation_polygons(annotation: Mapping[str, Any]) -> list[list[float]]:
-    """Return the polygons of a segmentation; RLEs are traced. Empty without a segmentation."""
+def annotation_outlines(annotation: Mapping[str, Any]) -> tuple[list[list[float]], list[list[float]]]:
+    """Return the polygons of the parts and of the holes of a segmentation; RLEs are traced. Empty without one."""
     segmentation = annotation.get("segmentation")
     if isinstance(segmentation, dict):
-        return mask_to_polygons(rle_to_bitmask(segmentation))
-    return [rounded(polygon) for polygon in segmentation or []]
+        return mask_to_outlines(rle_to_bitmask(segmentation))
+    if isinstance(segmentation, np.ndarray):
+        return mask_to_outlines(segmentation)
+    return [rounded(polygon) for polygon in segmentation if len(polygon)] if segmentation else [], []
+
+
+def has_other_box(box: Sequence[float], polygon: Sequence[float]) -> bool:
+    """Return whether a box `[x1, y1, x2, y2]` differs from the one around a polygon by more than a pixel."""
+    around = [min(polygon[0::2]), min(polygon[1::2]), max(polygon[0::2]), max(polygon[1::2])]
+    return any(abs(first - second) > 1 for first, second in zip(box, around, strict=True))
 
 
 def rounded(values: Any) -> list[float]:

@@ -13,7 +13,7 @@ from detectory.data.formats.coco.problems import (
     file_problems,
     image_problems,
 )
-from detectory.data.formats.file_names import file_name_problem
+from detectory.data.formats.file_names import file_name_problem, portable_name
 from detectory.data.formats.layouts import Source, find_image_root
 from detectory.data.formats.lvis import lvis_file_name, mask_problems
 from detectory.data.problems import Problem
@@ -107,7 +107,7 @@ def _image_problems(
     if not any(problem.field in ("file_name", "coco_url") for problem in problems):
         size = None if problems else (image["height"], image["width"])
         reference = ImageReference(name, place, name_field, "width, height", size)
-        yield from image_file_problems(root / str(file_name), decode, reference)
+        yield from image_file_problems(root / portable_name(str(file_name)), decode, reference)
 
 
 def _category_list_problems(image: Mapping[str, Any], name: str, categories: Collection[Any]) -> Iterator[Problem]:

@@ -23,8 +23,6 @@ _OTHER_CHECKS = {
     "voc": voc_problems,
     "yolo": yolo_problems,
     "labelme": labelme_problems,
-    "records": record_problems,
-    "registered": record_problems,
 }
 
 
@@ -72,7 +70,7 @@ def _source_problems(source: Source, decode: bool, advance: Progress) -> Iterato
         if source.format in _JSON_CHECKS:
             yield from _JSON_CHECKS[source.format](source, read_json(source.path), decode, advance)
         else:
-            yield from _OTHER_CHECKS[source.format](source, decode, advance)
+            yield from _OTHER_CHECKS.get(source.format, record_problems)(source, decode, advance)
     except DatasetError as error:
         problem = error.problem if isinstance(error.problem, Problem) else Problem(file, "", "", str(error))
         # The reader could not continue after the problem, so that nothing else in the file was checked.

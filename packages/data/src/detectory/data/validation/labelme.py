@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 
-from detectory.data.formats.labelme.reader import image_path, labelme_objects, read_labelme_file
+from detectory.data.formats.labelme.reader import LabelmeObject, image_path, labelme_objects, read_labelme_file
 from detectory.data.formats.layouts import Source
 from detectory.data.problems import DatasetError, Problem
 
@@ -31,13 +31,11 @@ def labelme_problems(source: Source, decode: bool, advance: Callable[[int, int],
                 yield item
                 checks.count_invalid()
             else:
-                checks.add(_checked_object(*item, str(file), index, size))
+                checks.add(_checked_object(item, str(file), index, size))
         advance(done, len(files))
     yield from checks.finish()
 
 
-def _checked_object(
-    label: str, polygons: list[list[float]], file: str, index: int, size: tuple[int, int] | None
-) -> CheckedObject:
-    place = f"object {index} ({label})"
-    return CheckedObject(file, place, file, label, None, size, polygons, mask_field="points")
+def _checked_object(item: LabelmeObject, file: str, index: int, size: tuple[int, int] | None) -> CheckedObject:
+    place = f"object {index} ({item.label})"
+    return CheckedObject(file, place, file, item.label, None, size, item.polygons, mask_field="points")

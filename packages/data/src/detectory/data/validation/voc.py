@@ -16,7 +16,7 @@ from .objects import is_test_set, object_of_annotation
 
 def voc_problems(source: Source, decode: bool, advance: Callable[[int, int], None]) -> Iterator[Problem]:
     """Yield the problems in the XML files and the images of a Pascal VOC folder. All class names are accepted."""
-    files = voc_files(source.path, source.split or None)
+    files = voc_files(source.path, source.voc_list)
     checks = ObjectChecks(str(source.path), needs_objects=not is_test_set(source))
     for done, (file, image_dir) in enumerate(files, start=1):
         if Path(file).is_file():

@@ -2,9 +2,9 @@
 
 from collections.abc import Callable, Iterator
 
-from detectory.data.formats.layouts import Source, find_yolo_class_names
+from detectory.data.formats.layouts import Source, find_yolo_config
+from detectory.data.formats.yolo.images import images_with_labels
 from detectory.data.formats.yolo.reader import parse_label_file
-from detectory.data.images.folders import images_below
 from detectory.data.images.reading import image_size_of_file
 from detectory.data.problems import Problem
 
@@ -15,25 +15,26 @@ from .objects import CheckedObject, is_test_set
 
 def yolo_problems(source: Source, decode: bool, advance: Callable[[int, int], None]) -> Iterator[Problem]:
     """Yield the problems in the label files and the images of a YOLO folder, and label files without an image."""
-    names = find_yolo_class_names(source)
+    config = find_yolo_config(source)
     root = source.images or source.path
-    images = images_below(root)
-    labels = {path: (source.path / path.relative_to(root)).with_suffix(".txt") for path in images}
+    images = images_with_labels(root, source.path, source.list_file)
     checks = ObjectChecks(str(source.path), needs_objects=not is_test_set(source))
-    for done, (path, file) in enumerate(labels.items(), start=1):
+    for done, (path, file) in enumerate(images, start=1):
         image_problems = list(image_file_problems(path, decode, ImageReference(str(file))))
         yield from image_problems
         size = None if image_problems else image_size_of_file(path)
-        for index, item in enumerate(parse_label_file(file, len(names))):
+        for index, item in enumerate(parse_label_file(file, len(config.names), config.keypoint_shape)):
             if isinstance(item, Problem):
                 yield item
                 checks.count_invalid()
             else:
-                checks.add(_checked_object(*item, str(file), f"object {index}", size))
+                category, values = item
+                shape = values if config.keypoint_shape is None else values[:4]
+                checks.add(_checked_object(category, shape, str(file), f"object {index}", size))
         advance(done, len(images))
     yield from checks.finish()
     if root != source.path:
-        known = set(labels.values())
+        known = {file for _, file in images}
         for file in sorted(source.path.rglob("*.txt")):
             if file not in known:
                 yield Problem(str(file), "", "", f"no image with the same name in {root}", "label-without-image")

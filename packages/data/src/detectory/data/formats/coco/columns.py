@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from detectory.core.storage import local_path
+from detectory.data.formats.file_names import portable_name
 
 from .categories import id_order
 from .geometry import box_problem, keypoints_problem, segmentation_problems
@@ -72,7 +73,7 @@ class CocoColumns:
     def add_image(self, image: dict[str, Any]) -> None:
         """Add a valid image."""
         self._image_rows[image["id"]] = len(self._file_names)
-        self._file_names.append(image["file_name"])
+        self._file_names.append(portable_name(image["file_name"]))
         self._image_sizes.extend((image["height"], image["width"]))
 
     def add_annotation(self, annotation: dict[str, Any]) -> None:

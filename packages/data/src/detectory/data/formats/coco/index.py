@@ -123,6 +123,11 @@ class CocoIndex(Sequence):
         counts = counts_before[ends[1:]] - counts_before[ends[:-1]]
         return CocoIndex(self._index, self._root, self._rows[counts[self._rows] > 0], self._categories)
 
+    @property
+    def num_annotations(self) -> int:
+        """The number of annotations of the selected images. No records are created."""
+        return int(np.diff(self._index.arrays["image_annotations"])[self._rows].sum())
+
     def with_categories(self, categories: Sequence[int]) -> "CocoIndex":
         """Return the same records with `categories[i]` in place of the stored category id `i`."""
         return CocoIndex(self._index, self._root, self._rows, categories)

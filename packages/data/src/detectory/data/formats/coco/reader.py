@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple, cast
 
+from detectory.data.formats.file_names import portable_name
 from detectory.data.formats.json_file import read_json
 from detectory.data.problems import DatasetError, Problem, raise_first
 from detectory.structures import BoxMode
@@ -60,7 +61,7 @@ def read_coco(
     content = read_json(file)
     images, annotations = valid_parts(content, file, skip_invalid)
     names, category_ids = contiguous_categories(content["categories"])
-    keys = ("iscrowd", "bbox", "keypoints", "category_id", *extra_annotation_keys)
+    keys = ("iscrowd", "bbox", "keypoints", "category_id", "difficult", *extra_annotation_keys)
     by_image: dict[Any, list[Annotation]] = defaultdict(list)
     for annotation in annotations:
         converted = _annotation(annotation, keys)
@@ -156,7 +157,7 @@ def continuous_keypoints(keypoints: Sequence[float]) -> list[float]:
 
 def _record(image: dict[str, Any], root: str, annotations: list[Annotation]) -> DatasetRecord:
     return {
-        "file_name": os.path.join(root, image["file_name"]),
+        "file_name": os.path.join(root, portable_name(image["file_name"])),
         "height": image["height"],
         "width": image["width"],
         "image_id": image["id"],

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import pycocotools.mask
 
 from detectory.core.text import short_repr
@@ -69,3 +70,9 @@ def compressed_counts_cover(counts: str | bytes, pixels: int) -> bool:
         runs.append(run)
         total, value, shift = total + run, 0, 0
     return shift == 0 and total == pixels
+
+
+def encode_mask(mask: np.ndarray) -> dict[str, Any]:
+    """Return the compressed RLE of a mask of shape (H, W), with `counts` as a string as in JSON files."""
+    rle = pycocotools.mask.encode(np.asfortranarray(np.asarray(mask) != 0, dtype=np.uint8))
+    return {"size": [int(side) for side in rle["size"]], "counts": rle["counts"].decode("ascii")}

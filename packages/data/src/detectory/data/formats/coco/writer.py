@@ -52,6 +52,8 @@ def annotation_to_coco(annotation: Mapping[str, Any], image_size: tuple[int, int
         keypoints = np.asarray(annotation["keypoints"], dtype=np.float64).reshape(-1, 3)
         entry["keypoints"] = [value for x, y, v in keypoints.tolist() for value in (x - 0.5, y - 0.5, int(v))]
         entry["num_keypoints"] = int(annotation.get("num_keypoints", (keypoints[:, 2] > 0).sum()))
+    if annotation.get("difficult"):
+        entry["difficult"] = 1
     return entry
 
 

@@ -8,12 +8,15 @@ from xml.etree import ElementTree
 
 from detectory.core.suggestions import nearest
 from detectory.data.formats.file_names import file_name_problem
+from detectory.data.images.reading import image_size_of_file
 from detectory.data.problems import DatasetError, Problem
 from detectory.structures import BoxMode
 
+from .xml_file import ImageNameError, find_voc_image, parse_xml
+
 
 def load_voc_instances(dirname: str | os.PathLike[str], split: str | None, class_names: Sequence[str]) -> list[Any]:
-    """Read boxes in Pascal VOC format, including difficult objects. Images are not read.
+    """Read boxes in Pascal VOC format. Images are read only if an XML file does not contain their size.
 
     Args:
         dirname: A folder with `Annotations`, `ImageSets/Main` and `JPEGImages`.
@@ -23,7 +26,7 @@ def load_voc_instances(dirname: str | os.PathLike[str], split: str | None, class
 
     Returns:
         Records in the standard format. VOC's pixel indices start at 1 and boxes include their last pixel, therefore 1
-        is subtracted from the left and the top side.
+        is subtracted from the left and the top side. Difficult objects have the additional field `difficult`: 1.
 
     Raises:
         FileNotFoundError: If the list or an XML file does not exist.
@@ -50,14 +53,21 @@ def voc_files(dirname: str | os.PathLike[str], split: str | None) -> list[tuple[
     folder = os.path.join(root, "Annotations")
     if split is not None:
         names = _listed_names(os.path.join(root, "ImageSets", "Main", f"{split}.txt"))
-        return [(os.path.join(folder, f"{name}.xml"), os.path.join(root, "JPEGImages")) for name in names]
+        image_dir = _image_folder(root, os.path.join(root, "JPEGImages"))
+        return [(os.path.join(folder, f"{name}.xml"), image_dir) for name in names]
     if not os.path.isdir(folder):
         folder = root
     files = sorted(os.path.join(folder, name) for name in os.listdir(folder) if name.endswith(".xml"))
     if not files:
         raise FileNotFoundError(f"load_voc_instances: no *.xml files in {folder}")
-    images = os.path.join(root, "JPEGImages")
-    return [(file, images if os.path.isdir(images) else folder) for file in files]
+    image_dir = _image_folder(root, folder)
+    return [(file, image_dir) for file in files]
+
+
+def _image_folder(root: str, otherwise: str) -> str:
+    """Return the image folder: `JPEGImages` of VOC, `images` of Label Studio, or the folder of the XML files."""
+    folders = (os.path.join(root, name) for name in ("JPEGImages", "images"))
+    return next((folder for folder in folders if os.path.isdir(folder)), otherwise)
 
 
 def _listed_names(list_file: str) -> list[str]:
@@ -72,7 +82,7 @@ def _listed_names(list_file: str) -> list[str]:
 
 def voc_class_names(dirname: str | os.PathLike[str], split: str | None) -> list[str]:
     """Return the names of all classes in the XML files of a split, sorted."""
-    roots = (_parse(file) for file, _ in voc_files(dirname, split))
+    roots = (parse_xml(file) for file, _ in voc_files(dirname, split))
     names = {node.findtext("name") for root in roots for node in root.iter("object")}
     return sorted(name.strip() for name in names if name)
 
@@ -88,31 +98,28 @@ def parse_voc_file(file: str, image_dir: str, classes: Sequence[str] | None) -> 
         classes: The class names. None accepts all classes, and `category_id` is then the name of the class.
     """
     try:
-        root = _parse(file)
+        root = parse_xml(file)
     except DatasetError as error:
         if isinstance(error.problem, Problem):
             yield error.problem
         return
-    image_id = os.path.splitext(os.path.basename(file))[0]
-    image_name = root.findtext("filename") or ""
-    record: dict[str, Any] = {
-        "file_name": os.path.join(image_dir, f"{image_id}{os.path.splitext(image_name)[1] or '.jpg'}"),
-        "image_id": image_id,
-    }
-    has_size = True
-    for side in ("height", "width"):
-        try:
-            record[side] = int(_number(root, f"size/{side}"))
-        except _InvalidElement as error:
-            has_size = False
-            yield Problem(file, "", *error.args)
-    record["annotations"] = []
+    record: dict[str, Any] = {"image_id": os.path.splitext(os.path.basename(file))[0], "annotations": []}
+    is_valid = True
+    try:
+        record["file_name"] = find_voc_image(file, image_dir, root.findtext("filename") or "")
+        record["height"], record["width"] = _image_size(root, record["file_name"])
+    except ImageNameError as error:
+        is_valid = False
+        yield Problem(file, "", "filename", str(error))
+    except _InvalidElement as error:
+        is_valid = False
+        yield Problem(file, "", *error.args)
     for index, node in enumerate(root.iter("object")):
         try:
             record["annotations"].append(_annotation(node, classes))
         except _InvalidElement as error:
             yield Problem(file, f"object {index}", *error.args)
-    if has_size:
+    if is_valid:
         yield record
 
 
@@ -120,11 +127,15 @@ class _InvalidElement(Exception):
     """An invalid XML element: its path and a message."""
 
 
-def _parse(file: str) -> ElementTree.Element:
-    try:
-        return ElementTree.parse(file).getroot()
-    except ElementTree.ParseError as error:
-        raise DatasetError(Problem(file, "", "", f"not valid XML: {error}")) from error
+def _image_size(root: ElementTree.Element, image: str) -> tuple[int, int]:
+    """Return `(height, width)`. Some tools write 0 or no size; the size is then read from the image, if it exists."""
+    sides = [root.findtext(f"size/{side}") for side in ("height", "width")]
+    if any(side is None or side.strip() in ("", "0") for side in sides) and os.path.isfile(image):
+        return image_size_of_file(image)
+    height, width = (int(_number(root, f"size/{side}")) for side in ("height", "width"))
+    if height <= 0 or width <= 0:
+        raise _InvalidElement("size", f"must be positive, got {width} x {height}, and there is no image {image}")
+    return height, width
 
 
 def _number(node: ElementTree.Element, field: str) -> float:
@@ -152,4 +163,7 @@ def _annotation(node: ElementTree.Element, classes: Sequence[str] | None) -> dic
     if not (box[2] >= box[0] and box[3] >= box[1]):
         raise _InvalidElement("bndbox", f"xmax and ymax must not be less than xmin and ymin, got {corners}")
     category = name if classes is None else list(classes).index(name)
-    return {"category_id": category, "bbox": box, "bbox_mode": BoxMode.XYXY_ABS}
+    annotation = {"category_id": category, "bbox": box, "bbox_mode": BoxMode.XYXY_ABS}
+    if (node.findtext("difficult") or "").strip() == "1":
+        annotation["difficult"] = 1
+    return annotation

@@ -1,0 +1,43 @@
+"""Combination of datasets with different classes: union of the classes by name."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+
+def union_of_classes(class_names: Sequence[Sequence[str]]) -> list[str]:
+    """Return the class names of several datasets without duplicates, in the order of their first appearance."""
+    return list(dict.fromkeys(name for names in class_names for name in names))
+
+
+def with_classes(
+    records: Sequence[Mapping[str, Any]], old_names: Sequence[str], new_names: Sequence[str]
+) -> list[dict[str, Any]]:
+    """Return records whose category ids refer to another list of classes. Classes are matched by name.
+
+    Args:
+        records: Records in the standard format; they are not changed.
+        old_names: The classes of the records.
+        new_names: The classes of the result; must contain all `old_names`.
+
+    Raises:
+        ValueError: If a class is missing in `new_names`.
+    """
+    missing = [name for name in old_names if name not in new_names]
+    if missing:
+        raise ValueError(f"with_classes: new_names must contain all classes of the records, {missing} are missing")
+    new_ids = [new_names.index(name) for name in old_names]
+    return [
+        {
+            **record,
+            "annotations": [
+                {**annotation, "category_id": new_ids[annotation["category_id"]]}
+                for annotation in record.get("annotations", [])
+            ],
+        }
+        for record in records
+    ]
+
+
+def with_new_ids(records: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return records with the image ids 1, 2, …, so that records of several datasets have different ids."""
+    return [{**record, "image_id": image_id} for image_id, record in enumerate(records, start=1)]

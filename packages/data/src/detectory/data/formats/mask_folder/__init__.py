@@ -1,0 +1,1 @@
+"""Folders of images with instance masks, such as Penn-Fudan: reader."""

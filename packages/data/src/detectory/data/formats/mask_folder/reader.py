@@ -1,0 +1,63 @@
+"""Reader of folders of instance masks, such as Penn-Fudan.
+
+Source: L. Wang et al., "Object Detection Combining Recognition and Segmentation", ACCV 2007 (Penn-Fudan dataset).
+"""
+
+import os
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from detectory.data.formats.annotations import mask_annotation
+from detectory.data.formats.image_records import image_record
+from detectory.data.formats.report import ConversionReport
+from detectory.data.problems import DatasetError, Problem
+from detectory.structures.records import DatasetRecord
+
+from .pairs import MaskFolders, images_with_masks
+
+CLASS_NAME = "object"
+
+
+def load_masks(
+    image_dir: str | os.PathLike[str], mask_dir: str | os.PathLike[str], report: ConversionReport | None = None
+) -> tuple[list[DatasetRecord], list[str]]:
+    """Read instance masks: images of the size of the photograph in which 0 is background and 1, 2, … are the objects.
+
+    Args:
+        image_dir: The folder of the images.
+        mask_dir: The folder of the masks `NAME_mask.png` or `NAME.png`. An image without a mask has no objects.
+        report: Counts the objects.
+
+    Returns:
+        Records in the standard format with image ids from 1, and the class names: the only class, "object".
+
+    Raises:
+        DatasetError: If a mask is not a readable image with one channel. The message contains the file.
+    """
+    report = report if report is not None else ConversionReport()
+    records = []
+    for image, mask in images_with_masks(MaskFolders(Path(image_dir), Path(mask_dir))):
+        annotations = []
+        size = None
+        if mask is not None:
+            ids = _instance_ids(mask)
+            size = ids.shape
+            objects = (mask_annotation(0, ids == index) for index in np.unique(ids[ids != 0]))
+            annotations = [annotation for annotation in objects if annotation is not None]
+            report.keep(len(annotations))
+        records.append(image_record(image, len(records) + 1, size, annotations))
+    return records, [CLASS_NAME]
+
+
+def _instance_ids(file: Path) -> np.ndarray:
+    try:
+        with Image.open(file) as image:
+            ids = np.asarray(image)
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise DatasetError(Problem(str(file), "", "", f"not a readable mask: {error}")) from error
+    if ids.ndim != 2:
+        message = f"must have one channel with the number of the object per pixel, got shape {ids.shape}"
+        raise DatasetError(Problem(str(file), "", "", message))
+    return ids

@@ -1,0 +1,1 @@
+"""JSON format of the VGG Image Annotator: reader."""
