@@ -2,7 +2,7 @@
 
 from .aspp import ASPP
 from .blocks import CNNBlockBase, DepthwiseSeparableConv2d
-from .centered_norms import BatchNorm2d, GroupNorm
+from .channels_last_norms import BatchNorm2d, GroupNorm
 from .convolution import Conv2d
 from .deform_conv import DeformConv, ModulatedDeformConv
 from .drop_path import DropPath

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .centered_norms import BatchNorm2d
+from .channels_last_norms import BatchNorm2d
 
 
 class FrozenBatchNorm2d(nn.Module):

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from detectory.core.distributed import get_world_size
 from detectory.core.suggestions import nearest
 
-from .centered_norms import BatchNorm2d, GroupNorm
+from .channels_last_norms import BatchNorm2d, GroupNorm
 from .frozen_batch_norm import FrozenBatchNorm2d
 
 NormSpec = str | Callable[[int], nn.Module] | None
