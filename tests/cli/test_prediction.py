@@ -15,6 +15,7 @@ pytest.importorskip("av", reason="videos: pip install 'detectory[video]'")
 
 from detectory.cli.lookup import models
 from detectory.cli.prediction.inputs import find_inputs
+from detectory.data.images import IMAGE_SUFFIXES
 from detectory.data.transforms import ResizeShortestEdge
 from detectory.engine.inference.video import VideoReader, VideoWriter
 from detectory.structures import Boxes, Instances
@@ -196,3 +197,9 @@ def test_semantic_and_panoptic_outputs_are_drawn(detectory, model, tmp_path, mon
     assert result.exit_code == 0, result.output
     drawn = np.asarray(Image.open(tmp_path / "out" / "a.jpg"), dtype=int)
     assert np.abs(drawn[4:8, 4:28] - drawn[4:8, 36:60]).mean() > 20
+
+
+def test_predict_finds_all_image_suffixes(tmp_path):
+    for suffix in IMAGE_SUFFIXES:
+        (tmp_path / f"image{suffix}").write_bytes(b"")
+    assert find_inputs([str(tmp_path)])[0] == sorted(tmp_path.iterdir())

@@ -4,9 +4,8 @@ import glob
 from collections.abc import Iterable
 from pathlib import Path
 
+from detectory.data.images import IMAGE_SUFFIXES
 from detectory.engine.inference.video import VIDEO_SUFFIXES
-
-IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"})
 
 #: A video file, or the index of a camera.
 Video = Path | int
@@ -50,7 +49,7 @@ def output_names(files: list[Path]) -> dict[Path, str]:
 def _matching_files(item: str) -> list[Path]:
     path = Path(item)
     if path.is_dir():
-        suffixes = IMAGE_SUFFIXES | VIDEO_SUFFIXES
+        suffixes = {*IMAGE_SUFFIXES, *VIDEO_SUFFIXES}
         return sorted(file for file in path.rglob("*") if file.suffix.lower() in suffixes)
     if path.is_file():
         return [path]

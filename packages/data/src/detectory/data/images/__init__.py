@@ -1,7 +1,9 @@
 """Decoding of image files into arrays."""
 
+from .errors import ImageReadError
+from .folders import IMAGE_SUFFIXES, images_below
+from .pixel_range import scale_to_uint8
 from .reading import (
-    ImageReadError,
     SizeMismatchError,
     check_image_size,
     convert_image_to_rgb,
@@ -11,11 +13,14 @@ from .reading import (
 )
 
 __all__ = [
+    "IMAGE_SUFFIXES",
     "ImageReadError",
     "SizeMismatchError",
     "check_image_size",
     "convert_PIL_to_numpy",
     "convert_image_to_rgb",
     "image_size_of_file",
+    "images_below",
     "read_image",
+    "scale_to_uint8",
 ]

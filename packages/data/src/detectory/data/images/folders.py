@@ -2,7 +2,11 @@
 
 from pathlib import Path
 
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
+IMAGE_SUFFIXES = (
+    *(".jpg", ".jpeg", ".jfif", ".png", ".bmp", ".webp", ".tif", ".tiff"),
+    *(".avif", ".heic", ".heif", ".jp2", ".mpo"),
+)
+"""Suffixes of image files in lower case. `.heic` and `.heif` require the extra `heic`."""
 
 
 def images_below(folder: Path) -> list[Path]:

@@ -3,9 +3,7 @@
 import functools
 import io
 import logging
-import math
 import os
-import struct
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -15,21 +13,22 @@ import numpy as np
 import torch
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from .errors import ImageReadError
 from .jpeg_header import JpegHeader, read_jpeg_header
+from .pillow_files import open_image, upright_size
+from .pixel_range import scale_to_uint8
+from .tiff import decode_tiff, tiff_size
 
 _logger = logging.getLogger(__name__)
 
 PILLOW_MODES = ("RGB", "L", "HSV", "YCbCr", "LAB", "CMYK", "RGBA", "I", "F", "1", "P")
 FORMATS = ("BGR", "YUV-BT.601", *PILLOW_MODES)
 RGB_TO_YUV = np.array([[0.299, 0.587, 0.114], [-0.14713, -0.28886, 0.436], [0.615, -0.51499, -0.10001]])
+TIFF_SUFFIXES = (".tif", ".tiff")
 YUV_TO_RGB = np.array([[1.0, 0.0, 1.13983], [1.0, -0.39465, -0.58060], [1.0, 2.03211, 0.0]])
 
 #: Images with more pixels are rejected, because a file of a few kilobytes could use up all memory.
 MAX_PIXELS = 178_956_970
-
-
-class ImageReadError(ValueError):
-    """A file exists but is not a readable image."""
 
 
 class SizeMismatchError(ValueError):
@@ -74,23 +73,25 @@ def _check_pixels(width: int, height: int, name: str) -> None:
         raise ImageReadError(f"{name}: image must have at most {MAX_PIXELS} pixels, got {width} x {height}")
 
 
-def _pillow_array(image: Image.Image, mode: str | None) -> np.ndarray:
+def _pillow_array(image: Image.Image, mode: str | None, name: str) -> np.ndarray:
+    # For TIFF files Pillow applies the orientation while it loads the pixels, and then removes the tag.
+    image.load()
     image = ImageOps.exif_transpose(image)
-    if mode is not None and image.mode.startswith("I"):
-        # convert() would clip 16-bit values at 255 instead of scaling them.
-        array = np.asarray(image)
-        image = Image.fromarray((array.clip(0, 65535).astype(np.uint16) >> 8).astype(np.uint8))
+    is_deep = image.mode == "F" or image.mode.startswith("I")
+    if is_deep and mode not in (None, "I", "F"):
+        # convert() would clip at 255 instead of scaling.
+        image = Image.fromarray(scale_to_uint8(np.asarray(image), name))
     return np.asarray(image if mode is None or image.mode == mode else image.convert(mode))
 
 
 def _decoded_by_pillow(data: bytes, name: str, mode: str | None) -> np.ndarray:
     try:
-        with Image.open(io.BytesIO(data)) as image:
+        with open_image(io.BytesIO(data), name, data[:12]) as image:
             _check_pixels(*image.size, name)
-            return _pillow_array(image, mode)
+            return _pillow_array(image, mode, name)
     except UnidentifiedImageError as error:
-        if name.lower().endswith((".tif", ".tiff")):
-            return _decoded_by_tifffile(data, name)
+        if name.lower().endswith(TIFF_SUFFIXES):
+            return _tiff_array(decode_tiff(data, name, lambda *size: _check_pixels(*size, name)), mode, name)
         raise ImageReadError(f"{name}: not an image format that Pillow supports ({len(data)} bytes)") from error
     except Image.DecompressionBombError as error:
         raise ImageReadError(f"{name}: image must have at most {MAX_PIXELS} pixels: {error}") from error
@@ -100,24 +101,14 @@ def _decoded_by_pillow(data: bytes, name: str, mode: str | None) -> np.ndarray:
         raise ImageReadError(f"{name}: the image is damaged: {error}") from error
 
 
-def _decoded_by_tifffile(data: bytes, name: str) -> np.ndarray:
-    try:
-        import tifffile
-    except ImportError as error:
-        raise ImageReadError(
-            f"{name}: Pillow does not support this TIFF (more than four channels or 16-bit colours): "
-            "pip install 'detectory-data[tiff]'"
-        ) from error
-    try:
-        with tifffile.TiffFile(io.BytesIO(data)) as file:
-            series = file.series[0]
-            _check_pixels(math.prod(series.shape), 1, name)
-            array = series.asarray()
-    except (ValueError, IndexError, KeyError, OSError, TypeError, struct.error) as error:
-        if isinstance(error, ImageReadError):
-            raise
-        raise ImageReadError(f"{name}: the image is damaged: {error}") from error
-    return np.moveaxis(array, 0, -1) if array.ndim == 3 and array.shape[0] < array.shape[-1] else array
+def _tiff_array(array: np.ndarray, mode: str | None, name: str) -> np.ndarray:
+    """Convert deep grey and RGB to a Pillow mode; arrays with any other number of channels stay as they are."""
+    if mode in (None, "I", "F") or (array.ndim == 3 and array.shape[2] not in (1, 3)):
+        return array
+    pixels = scale_to_uint8(array, name)
+    return np.asarray(
+        Image.fromarray(pixels[:, :, 0] if pixels.ndim == 3 and pixels.shape[2] == 1 else pixels).convert(mode)
+    )
 
 
 def _decoded(path: str, mode: str | None) -> np.ndarray:
@@ -166,11 +157,12 @@ def read_image(file_name: str | os.PathLike[str], format: str | None = None) -> 
     """Read an image file and apply its EXIF orientation.
 
     Args:
-        file_name: The path of a file in any format that Pillow supports, a TIFF with uint16 or float32 pixels, or a
-            `.npy` array of shape (H, W) or (H, W, C) with any number of channels.
+        file_name: The path of a file in any format that Pillow supports, a TIFF with pixels of any type, a HEIC image
+            (requires the extra `heic`), or a `.npy` array of shape (H, W) or (H, W, C) with any number of channels.
         format: `"RGB"`, `"BGR"`, `"L"` (grey), `"YUV-BT.601"`, another Pillow mode such as `"HSV"`, or None for the
-            stored pixels. Palettes, CMYK and transparency are converted; 16-bit grey is scaled to 8 bits. The channels
-            of a `.npy` array are kept, but reversed for `"BGR"`.
+            stored pixels. Palettes, CMYK and transparency are converted. Grey and RGB pixels with more than 8 bits are
+            scaled by `scale_to_uint8`, except for `"I"` and `"F"`. The channels of `.npy` arrays and of TIFF files with
+            more than three channels are kept, but reversed for `"BGR"`.
 
     Returns:
         Uint8 in [0, 255], shape (H, W, C), with C = 1 for `"L"`. YUV is floating point with Y in [0, 1]. For None the
@@ -178,7 +170,8 @@ def read_image(file_name: str | os.PathLike[str], format: str | None = None) -> 
 
     Raises:
         FileNotFoundError: If the file does not exist.
-        ImageReadError: If the file is damaged, not an image, or has more than `MAX_PIXELS` pixels.
+        ImageReadError: If the file is damaged, not an image, has more than `MAX_PIXELS` pixels, or has pixels that
+            cannot be scaled to 8 bits.
     """
     return np.ascontiguousarray(read_image_view(file_name, format))
 
@@ -241,13 +234,13 @@ def image_size_of_file(file_name: str | os.PathLike[str]) -> tuple[int, int]:
         shape = np.load(path, mmap_mode="r", allow_pickle=False).shape
         return int(shape[0]), int(shape[1])
     try:
-        with Image.open(path) as image:
-            is_transposed = image.getexif().get(0x0112, 1) in (5, 6, 7, 8)
-            width, height = image.size
+        with open(path, "rb") as file, open_image(path, str(path), file.read(12)) as image:
+            return upright_size(image)
     except UnidentifiedImageError as error:
+        if path.suffix.lower() in TIFF_SUFFIXES:
+            return tiff_size(path.read_bytes(), str(path))
         raise ImageReadError(f"{path}: not an image format that Pillow supports") from error
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        if isinstance(error, FileNotFoundError):
+        if isinstance(error, (FileNotFoundError, ImageReadError)):
             raise
         raise ImageReadError(f"{path}: the image is damaged: {error}") from error
-    return (width, height) if is_transposed else (height, width)

@@ -6,8 +6,9 @@ from pathlib import Path
 
 from PIL import Image
 
+from detectory.data.images.errors import ImageReadError
 from detectory.data.images.jpeg_header import read_jpeg_header
-from detectory.data.images.reading import ImageReadError, image_size_of_file, read_image
+from detectory.data.images.reading import image_size_of_file, read_image
 from detectory.data.problems import Problem
 
 
@@ -44,8 +45,8 @@ def image_file_problems(path: Path, decode: bool, reference: ImageReference) -> 
         return
     try:
         size = image_size_of_file(path)
-        if decode or _may_be_truncated(path):
-            read_image(path)
+        if decode or _needs_decoding(path):
+            read_image(path, "RGB")
     except (ImageReadError, OSError) as error:
         yield Problem(str(path), reference.place, "", str(error).removeprefix(f"{path}: "), "damaged-image")
         return
@@ -55,8 +56,12 @@ def image_file_problems(path: Path, decode: bool, reference: ImageReference) -> 
         yield Problem(reference.file, reference.place, reference.size_field, message, "image-size")
 
 
-def _may_be_truncated(path: Path) -> bool:
-    """Return whether a JPEG file has no end marker, or another file fails Pillow's check of the file structure."""
+def _needs_decoding(path: Path) -> bool:
+    """Return whether only decoding shows whether an image is valid.
+
+    This holds for JPEG files without end marker, for other files that fail Pillow's check of the file structure, and
+    for 32-bit pixels, which may not be convertible to 8 bits.
+    """
     with open(path, "rb") as file:
         data = file.read()
     header = read_jpeg_header(data)
@@ -66,7 +71,8 @@ def _may_be_truncated(path: Path) -> bool:
         return False
     try:
         with Image.open(path) as image:
+            is_deep = image.mode in ("I", "F")
             image.verify()
     except (OSError, SyntaxError, ValueError):
         return True
-    return False
+    return is_deep

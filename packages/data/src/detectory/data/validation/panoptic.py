@@ -14,7 +14,7 @@ from detectory.data.formats.panoptic.problems import (
     panoptic_category_problems,
     panoptic_problems,
 )
-from detectory.data.images.reading import ImageReadError
+from detectory.data.images.errors import ImageReadError
 from detectory.data.problems import Problem
 
 from .coco_rules import category_rule_problems
