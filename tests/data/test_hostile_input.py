@@ -1,4 +1,4 @@
-"""What a dataset may do to a training: one clear error with its cause, or a sample left out and counted."""
+"""Invalid images, annotations and files: each is reported with its cause, or skipped and counted."""
 
 import json
 import os
@@ -30,20 +30,20 @@ def npy_header(shape):
 
 
 @pytest.mark.parametrize("shape", [(10**9, 10**9), (10**6, 10**4, 3)], ids=str)
-def test_an_array_that_claims_more_than_its_file_is_refused(tmp_path, shape):
+def test_rejects_npy_header_larger_than_the_file(tmp_path, shape):
     (tmp_path / "a.npy").write_bytes(npy_header(shape))
     with pytest.raises(ImageReadError, match=r"a\.npy: not a NumPy array file"):
         read_image(tmp_path / "a.npy")
 
 
-def test_an_array_beyond_the_limit_of_pixels_is_refused(tmp_path, monkeypatch):
+def test_rejects_npy_file_above_the_pixel_limit(tmp_path, monkeypatch):
     monkeypatch.setattr(images_module, "MAX_PIXELS", 50)
     np.save(tmp_path / "a.npy", np.zeros((6, 10, 2), np.uint8))
     with pytest.raises(ImageReadError, match="at most 50 pixels, got 10 x 6"):
         read_image(tmp_path / "a.npy")
 
 
-def test_tiff_files_of_many_deep_channels_are_read_and_damaged_ones_named(tmp_path):
+def test_multichannel_16_bit_tiff_is_read_or_rejected_if_damaged(tmp_path):
     tifffile = pytest.importorskip("tifffile", reason="pip install 'detectory-data[tiff]'")
     array = np.random.default_rng(0).integers(0, 60000, (20, 30, 5)).astype(np.uint16)
     tifffile.imwrite(tmp_path / "a.tif", array, photometric="minisblack", planarconfig="contig")
@@ -53,7 +53,7 @@ def test_tiff_files_of_many_deep_channels_are_read_and_damaged_ones_named(tmp_pa
         read_image(tmp_path / "b.tif")
 
 
-def test_a_tiff_bomb_is_refused(tmp_path, monkeypatch):
+def test_rejects_tiff_decompression_bomb(tmp_path, monkeypatch):
     tifffile = pytest.importorskip("tifffile", reason="pip install 'detectory-data[tiff]'")
     tifffile.imwrite(tmp_path / "a.tif", np.zeros((20, 30, 5), np.uint16), photometric="minisblack")
     monkeypatch.setattr(images_module, "MAX_PIXELS", 100)
@@ -66,7 +66,7 @@ def test_a_tiff_bomb_is_refused(tmp_path, monkeypatch):
     [("L", "a.jpg"), ("RGB", "a.jpg"), ("CMYK", "a.jpg"), ("P", "a.png"), ("RGBA", "a.png"), ("L", "a.png")],
 )
 @pytest.mark.parametrize("orientation", [1, 6])
-def test_every_kind_of_image_agrees_with_pillow_to_one_grey_level(tmp_path, mode, name, orientation):
+def test_all_image_modes_match_pillow_within_one_grey_level(tmp_path, mode, name, orientation):
     smooth = np.add.outer(np.arange(48) * 2, np.arange(64) * 2).astype(np.uint8)
     exif = Image.Exif()
     exif[0x0112] = orientation
@@ -101,7 +101,7 @@ MAPPER = DatasetMapper(True, augmentations=[transforms.Resize((32, 32))], image_
     ],
     ids=["box", "polygon", "short polygon", "RLE of a huge size", "RLE of huge counts", "mask of another size"],
 )
-def test_a_bad_annotation_of_ones_own_dataset_is_named(coco, change, message, mask_format):
+def test_rejects_invalid_annotation_of_custom_dataset(coco, change, message, mask_format):
     record = load_coco_json(coco.file, coco.images)[1]
     record["annotations"][0].update(change)
     mapper = DatasetMapper(
@@ -116,7 +116,7 @@ def test_a_bad_annotation_of_ones_own_dataset_is_named(coco, change, message, ma
     assert "\n" not in str(caught.value)
 
 
-def test_proposals_and_labels_that_do_not_fit_are_named(coco):
+def test_rejects_invalid_proposals_and_label_images(coco):
     record = load_coco_json(coco.file, coco.images)[1]
     Image.new("L", (5, 5)).save(coco.images / "labels.png")
     with pytest.raises(ValueError, match=r"labels\.png: the label image must be .*got \(5, 5\)"):
@@ -155,14 +155,14 @@ CAUSES = {
 
 
 @pytest.mark.parametrize(("kind", "workers"), [*((kind, 0) for kind in CAUSES), ("truncated", 1)])
-def test_a_bad_image_ends_the_training_with_its_cause(coco, kind, workers):
+def test_invalid_image_stops_the_training_with_its_cause(coco, kind, workers):
     spoil(coco, kind)
     with pytest.raises((OSError, ValueError), match=CAUSES[kind]):
         batches(coco, MAPPER, workers)
 
 
 @pytest.mark.parametrize("workers", [0, 2])
-def test_bad_images_are_left_out_and_counted_when_asked(coco, workers):
+def test_skip_bad_samples_skips_and_counts_invalid_images(coco, workers):
     spoil(coco, "other size")
     mapper = SkipBadSamples(MAPPER)
     seen = [sample["image_id"] for batch in batches(coco, mapper, workers) for sample in batch]
@@ -171,7 +171,7 @@ def test_bad_images_are_left_out_and_counted_when_asked(coco, workers):
     assert mapper.skipped >= 3
 
 
-def test_too_many_bad_images_end_the_training(coco):
+def test_too_many_invalid_images_stop_the_training(coco):
     spoil(coco, "missing")
     with pytest.raises(RuntimeError, match=r"more than 1 invalid samples; the last error is: .*2\.jpg"):
         batches(coco, SkipBadSamples(MAPPER, max_skipped=1), 0)
@@ -181,13 +181,13 @@ def killing_mapper(record):
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def test_a_worker_that_is_killed_is_named_with_its_signal(coco):
+def test_reports_killed_worker_with_its_signal(coco):
     with pytest.raises(RuntimeError, match="a worker process was killed by SIGKILL, usually because the system"):
         batches(coco, killing_mapper, 1)
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), 1e309, "12", None, True])
-def test_numbers_that_are_none_are_named_in_every_field(coco, value):
+def test_rejects_invalid_numbers_in_every_field(coco, value):
     coco.content["annotations"][0]["bbox"][2] = value
     coco.content["annotations"][1]["segmentation"][0][3] = value
     coco.content["annotations"][2]["keypoints"] = [1, value, 2]
@@ -196,7 +196,7 @@ def test_numbers_that_are_none_are_named_in_every_field(coco, value):
 
 
 def mutations(content, generator, count):
-    """Replace values at random places of nested lists and dicts."""
+    """Replace values at random positions of nested lists and dicts."""
     strange = [None, -1, 1e300, float("nan"), "x", [], {}, [[]], True, 10**30, {"size": [1], "counts": "0"}]
     for _ in range(count):
         copied = json.loads(json.dumps(content))
@@ -210,7 +210,7 @@ def mutations(content, generator, count):
         yield copied
 
 
-def test_no_damaged_file_of_annotations_crashes_the_check(coco):
+def test_check_survives_damaged_annotation_files(coco):
     for content in mutations(coco.content, np.random.default_rng(0), 150):
         coco.file.write_text(json.dumps(content))
         for problem in check_dataset(coco.file, image_root=coco.images):
@@ -219,7 +219,7 @@ def test_no_damaged_file_of_annotations_crashes_the_check(coco):
 
 @pytest.mark.parametrize("load", [read_coco, open_coco_index])
 @pytest.mark.parametrize("skip_invalid", [False, True])
-def test_a_damaged_file_of_annotations_loads_or_is_named(coco, load, skip_invalid):
+def test_damaged_annotation_file_loads_or_raises_dataset_error(coco, load, skip_invalid):
     refused = 0
     for content in mutations(coco.content, np.random.default_rng(1), 150):
         coco.file.write_text(json.dumps(content))
@@ -251,7 +251,7 @@ def rounded(numbers):
 
 
 @pytest.mark.parametrize("skip_invalid", [False, True])
-def test_an_index_says_of_a_damaged_file_what_its_list_says(coco, skip_invalid):
+def test_index_reports_the_same_problem_as_the_list(coco, skip_invalid):
     coco.content["annotations"][2]["segmentation"] = {"size": [48, 60], "counts": [7, 9, 48 * 60 - 16]}
     coco.content["annotations"][3]["keypoints"] = [3, 4, 2, 0, 0, 0]
     for content in mutations(coco.content, np.random.default_rng(2), 200):
@@ -260,13 +260,13 @@ def test_an_index_says_of_a_damaged_file_what_its_list_says(coco, skip_invalid):
         assert outcome(lambda: open_coco_index(coco.file, coco.images, skip_invalid=skip_invalid)) == from_list
 
 
-def test_a_number_of_ten_thousand_digits_is_named(tmp_path):
+def test_rejects_number_with_ten_thousand_digits(tmp_path):
     (tmp_path / "a.json").write_text('{"images": ' + "9" * 10_000 + "}")
     with pytest.raises(DatasetError, match=r"a\.json: not valid JSON: Exceeds the limit"):
         load_coco_json(tmp_path / "a.json", "")
 
 
-def test_a_box_outside_its_image_is_named_or_left_out_when_asked(coco, caplog):
+def test_box_outside_the_image_is_rejected_or_skipped(coco, caplog):
     coco.content["annotations"][1]["bbox"] = [100, 2, 5, 5]
     with pytest.raises(DatasetError, match=r"annotation 2: bbox: box \[100, 2, 5, 5\] is outside the image"):
         load_coco_json(coco.write(), coco.images)

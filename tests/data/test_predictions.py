@@ -1,4 +1,4 @@
-"""Predictions travel through LabelMe and YOLO files by way of records."""
+"""Round trips of predictions through records, LabelMe files and YOLO files."""
 
 import numpy as np
 import pytest
@@ -32,7 +32,7 @@ def _masks(instances):
     return masks.tensor if isinstance(masks, BitMasks) else BitMasks.from_polygon_masks(masks, *SIZE).tensor
 
 
-def test_a_record_and_back_changes_nothing(predictions):
+def test_conversion_to_a_record_and_back_keeps_predictions(predictions):
     found = record_to_predictions(predictions_to_record(predictions, "a.jpg", 7))
     assert torch.equal(found.pred_boxes.tensor, predictions.pred_boxes.tensor)
     assert torch.equal(found.scores, predictions.scores)
@@ -40,7 +40,7 @@ def test_a_record_and_back_changes_nothing(predictions):
     assert torch.equal(_masks(found), predictions.pred_masks)
 
 
-def test_labelme_files_keep_boxes_classes_and_masks(predictions, tmp_path):
+def test_labelme_round_trip_keeps_boxes_classes_and_masks(predictions, tmp_path):
     write_labelme([predictions_to_record(predictions)], ["a.jpg"], NAMES, tmp_path)
     records, _ = load_labelme(tmp_path, NAMES)
     found = record_to_predictions(records[0])
@@ -49,7 +49,7 @@ def test_labelme_files_keep_boxes_classes_and_masks(predictions, tmp_path):
     assert torch.equal(_masks(found), predictions.pred_masks)
 
 
-def test_yolo_text_keeps_boxes_classes_and_masks(predictions, tmp_path):
+def test_yolo_round_trip_keeps_boxes_classes_and_masks(predictions, tmp_path):
     Image.fromarray(np.zeros((*SIZE, 3), np.uint8)).save(tmp_path / "a.png")
     write_yolo([predictions_to_record(predictions)], ["a.png"], tmp_path)
     found = record_to_predictions(load_yolo(tmp_path, tmp_path, NAMES)[0])
@@ -58,7 +58,7 @@ def test_yolo_text_keeps_boxes_classes_and_masks(predictions, tmp_path):
     assert torch.equal(_masks(found), predictions.pred_masks)
 
 
-def test_rotated_boxes_and_keypoints_travel_too():
+def test_round_trip_keeps_rotated_boxes_and_keypoints():
     rotated = Instances(SIZE, pred_boxes=RotatedBoxes(torch.tensor([[10.0, 8.0, 6.0, 2.0, 30.0]])))
     rotated.pred_keypoints = torch.ones(1, 2, 3)
     found = record_to_predictions(predictions_to_record(rotated))
@@ -66,7 +66,7 @@ def test_rotated_boxes_and_keypoints_travel_too():
     assert (found.pred_keypoints.shape, found.scores.tolist()) == ((1, 2, 3), [1.0])
 
 
-def test_no_predictions_are_a_record_without_annotations():
+def test_empty_predictions_result_in_a_record_without_annotations():
     record = predictions_to_record(Instances(SIZE, pred_boxes=Boxes(torch.zeros(0, 4))))
     assert record["annotations"] == []
     assert len(record_to_predictions(record)) == 0

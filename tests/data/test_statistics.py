@@ -19,7 +19,7 @@ RECORDS = [
 ]
 
 
-def test_classes_are_counted():
+def test_statistics_count_objects_per_class():
     cat, dog, cow = dataset_statistics(RECORDS, ["cat", "dog", "cow"]).classes
     assert (cat.images, cat.objects, cat.small, cat.medium, cat.large, cat.median_area) == (2, 3, 2, 0, 1, 100)
     assert (dog.objects, dog.crowds, dog.medium) == (1, 1, 1)
@@ -27,7 +27,7 @@ def test_classes_are_counted():
     assert math.isnan(cow.median_area)
 
 
-def test_the_whole_is_counted():
+def test_statistics_count_the_whole_dataset():
     statistics = dataset_statistics(RECORDS, ["cat", "dog", "cow"])
     assert (statistics.images, statistics.objects, statistics.crowds, statistics.empty_images) == (3, 4, 1, 1)
     assert (statistics.imbalance, statistics.missing_classes) == (3, ["cow"])
@@ -42,13 +42,13 @@ def test_rejects_a_category_without_a_name():
         dataset_statistics(RECORDS, ["cat"])
 
 
-def test_an_empty_dataset_has_statistics():
+def test_statistics_of_empty_dataset():
     statistics = dataset_statistics([], ["cat"])
     assert (statistics.images, statistics.objects) == (0, 0)
     assert math.isnan(statistics.imbalance)
 
 
-def test_samples_show_every_class_before_any_at_random():
+def test_samples_contain_every_class_before_random_ones():
     records = [{"file_name": "a", "annotations": [box(0, 4, 4)]} for _ in range(60)]
     records[41] = {"file_name": "b", "annotations": [box(1, 4, 4)]}
     statistics = dataset_statistics(records, ["cat", "dog"])

@@ -1,4 +1,4 @@
-"""What the tutorials on datasets, loaders and augmentations show works with the module's path changed."""
+"""Code of Detectron2's tutorials on datasets, loaders and augmentations, with the module path replaced."""
 
 import copy
 from pathlib import Path
@@ -48,14 +48,14 @@ def test_use_builtin_datasets(test_data, monkeypatch, variable):
     assert all(Path(record["file_name"]).is_file() for record in [*instances, *people, *panoptic])
 
 
-def test_dataloader_with_other_augmentations(coco):
+def test_dataloader_with_custom_augmentations(coco):
     register_coco_instances("my_dataset", {}, str(coco.file), str(coco.images))
     mapper = DatasetMapper(is_train=True, augmentations=[T.Resize((80, 80))], image_format="BGR")
     loader = build_detection_train_loader(DatasetCatalog.get("my_dataset"), mapper=mapper, total_batch_size=2)
     assert {item["image"].shape for item in next(iter(loader))} == {(3, 80, 80)}
 
 
-def test_dataloader_with_a_mapper_of_ones_own(coco):
+def test_dataloader_with_custom_mapper(coco):
     def mapper(dataset_dict):
         dataset_dict = copy.deepcopy(dataset_dict)
         image = read_image(dataset_dict["file_name"], format="BGR")
@@ -73,7 +73,7 @@ def test_dataloader_with_a_mapper_of_ones_own(coco):
     assert item["instances"].gt_boxes.tensor.tolist() == [[5, 12, 30, 32]]
 
 
-def test_augment_image_boxes_and_labels_together():
+def test_image_boxes_and_labels_are_augmented_together():
     augs = T.AugmentationList(
         [T.RandomBrightness(0.9, 1.1), T.RandomFlip(prob=0.5), T.RandomCrop("absolute", (20, 20))]
     )
@@ -84,7 +84,7 @@ def test_augment_image_boxes_and_labels_together():
     assert isinstance(transform.apply_polygons([np.array([[1.0, 1], [9, 1], [9, 9]])]), list)
 
 
-def test_new_augmentations():
+def test_custom_augmentations():
     class MyColorAugmentation(T.Augmentation):
         def get_transform(self, image):
             r = np.random.rand(2)
@@ -101,14 +101,14 @@ def test_new_augmentations():
     assert given.image.shape[1] == 60
 
 
-def test_flips_are_counted_and_keypoints_follow():
+def test_odd_number_of_flips_swaps_keypoints():
     transform = T.AugmentationList([T.RandomFlip(1.0), T.Resize((48, 80))])(T.AugInput(IMAGE))
     transforms = T.TransformList([transform]).transforms
     assert sum(isinstance(t, T.HFlipTransform) for t in transforms) % 2 == 1
     assert transform.apply_coords(np.array([[1.0, 2.0]])).tolist() == [[78, 4]]
 
 
-def test_predictions_return_to_the_original_image():
+def test_inverse_maps_predictions_to_the_original_image():
     given = T.AugInput(IMAGE)
     transform = T.AugmentationList([T.RandomFlip(1.0), T.Resize((48, 80))])(given)
     mask = np.zeros((48, 80), np.uint8)
@@ -123,7 +123,7 @@ def test_predictions_return_to_the_original_image():
     [v2.RandomHorizontalFlip(1.0), v2.RandomVerticalFlip(1.0), v2.Resize((48, 80)), v2.RandomAffine(15), v2.Pad(4)],
     ids=lambda pipeline: type(pipeline).__name__,
 )
-def test_torchvision_pipelines_move_image_labels_and_points_together(pipeline):
+def test_torchvision_pipelines_transform_image_labels_and_points_alike(pipeline):
     image = np.zeros((24, 40, 3), np.uint8)
     image[10:14, 18:22] = 255
     transform = T.TorchvisionAugmentation(pipeline)(T.AugInput(image))
@@ -133,7 +133,7 @@ def test_torchvision_pipelines_move_image_labels_and_points_together(pipeline):
         np.testing.assert_allclose([xs.mean() + 0.5, ys.mean() + 0.5], place, atol=0.6)
 
 
-def test_torchvision_steps_that_filter_boxes_leave_points_of_polygons_alone():
+def test_torchvision_box_filters_keep_polygon_vertices():
     pipeline = torch.nn.Sequential(
         v2.Pad(2), v2.Compose([v2.ClampBoundingBoxes(), v2.SanitizeBoundingBoxes(labels_getter=None)])
     )

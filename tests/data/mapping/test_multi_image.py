@@ -59,7 +59,7 @@ def white_center(image, box):
     return (image[y0 + 1 : y1 - 1, x0 + 1 : x1 - 1] > 240).all()
 
 
-def test_a_mosaic_has_four_images_around_its_center():
+def test_mosaic_consists_of_four_images_around_its_center():
     middle = {"objects": ((20, 10, 20),)}
     mixed = Mosaic((80, 120), center_range=(0.5, 0.5))(scene(0, **middle), others(1, 2, 3, **middle))
     corners = [mixed.image[y, x].tolist() for y in (38, 41) for x in (58, 61)]
@@ -67,7 +67,7 @@ def test_a_mosaic_has_four_images_around_its_center():
     assert [one["category_id"] for one in mixed.annotations] == [0, 1, 2, 3]
 
 
-def test_objects_of_a_mosaic_move_with_their_pixels():
+def test_mosaic_shifts_objects_with_their_pixels():
     for seed in range(8):
         np.random.seed(seed)
         mixed = Mosaic((64, 96), pad_value=0)(scene(0), others(1, 2, 3))
@@ -87,7 +87,7 @@ def test_mixup_blends_images_of_two_sizes_and_keeps_all_objects():
     assert red + green == pytest.approx(1, abs=0.02)
 
 
-def test_pasted_objects_cover_those_below():
+def test_pasted_objects_occlude_existing_objects():
     np.random.seed(2)
     below, above = scene(0, objects=((10, 10, 20),)), others(*[1] * 9, objects=((20, 10, 20),))
     mixed = CopyPaste()(below, above)
@@ -99,20 +99,20 @@ def test_pasted_objects_cover_those_below():
     assert mixed.image[5, 5].tolist() == COLORS[0].tolist()
 
 
-def test_objects_that_are_covered_disappear():
+def test_occluded_objects_are_removed():
     np.random.seed(2)
     mixed = CopyPaste()(scene(0, objects=((12, 12, 8),)), others(*[1] * 9, objects=((10, 10, 20),)))
     assert [one["category_id"] for one in mixed.annotations] == [1]
 
 
-def test_without_anything_to_paste_the_scene_stays():
+def test_scene_is_unchanged_without_objects_to_paste():
     empty = Scene(scene(1).image, [])
     before = scene(0)
     assert CopyPaste()(before, lambda: empty) is before
 
 
 @pytest.mark.parametrize("mix", [Mosaic((8, 8), prob=0), MixUp(prob=0), CopyPaste(prob=0)])
-def test_a_mix_happens_as_often_as_asked(mix):
+def test_mix_frequency_equals_the_probability(mix):
     before = scene(0)
     assert mix(before, others()) is before
 
@@ -162,13 +162,13 @@ def test_masks_and_boxes_agree_after_all_mixes(records):
         assert (tight[:, 2:] <= instances.gt_boxes.tensor[:, 2:] + 1).all()
 
 
-def test_augmentations_after_act_on_the_mixed_image(records):
+def test_later_augmentations_are_applied_to_the_mixed_image(records):
     sample = mapper(records, [Mosaic((80, 80))], augmentations_after=[T.Resize((40, 40))])(records[0])
     assert sample["image"].shape == (3, 40, 40)
     assert sample["instances"].gt_boxes.tensor.max() <= 40
 
 
-def test_at_inference_nothing_is_mixed(records):
+def test_inference_does_not_mix_images(records):
     plain = MixingMapper(False, dataset=records, mixes=[Mosaic((8, 8))], augmentations=[], image_format="RGB")
     assert plain(records[1])["image"].shape == (3, 40, 60)
 

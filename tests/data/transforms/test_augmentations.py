@@ -16,7 +16,7 @@ def _size(augmentation, image):
     return given.image.shape[:2]
 
 
-def test_an_input_is_changed_in_place_and_the_transform_returned():
+def test_augmentation_changes_the_input_in_place_and_returns_the_transform():
     given = T.AugInput(IMAGE, boxes=np.array([[0, 0, 30, 20]], np.float32), sem_seg=IMAGE[:, :, 0])
     transform = T.AugmentationList([T.Resize((80, 120)), T.HFlipTransform(120)])(given)
     assert given.image.shape == (80, 120, 3)
@@ -25,7 +25,7 @@ def test_an_input_is_changed_in_place_and_the_transform_returned():
     np.testing.assert_array_equal(transform.apply_image(IMAGE), given.image)
 
 
-def test_a_policy_gets_the_attributes_that_it_names():
+def test_get_transform_receives_the_named_attributes():
     class Crop(T.Augmentation):
         def get_transform(self, image, sem_seg):
             y, x = np.argwhere(sem_seg)[0]
@@ -38,7 +38,7 @@ def test_a_policy_gets_the_attributes_that_it_names():
     np.testing.assert_array_equal(given.image, IMAGE[7:11, 9:14])
 
 
-def test_a_missing_attribute_is_named():
+def test_rejects_inputs_without_a_required_attribute():
     class Odd(T.Augmentation):
         def get_transform(self, depth):
             return T.NoOpTransform()
@@ -47,7 +47,7 @@ def test_a_missing_attribute_is_named():
         Odd()(T.AugInput(IMAGE))
 
 
-def test_a_policy_must_return_a_transform():
+def test_rejects_augmentations_that_do_not_return_a_transform():
     class Odd(T.Augmentation):
         def get_transform(self, image):
             return image
@@ -66,17 +66,17 @@ def test_a_policy_must_return_a_transform():
     ],
     ids=str,
 )
-def test_the_shortest_edge_decides_unless_the_longest_is_too_long(size, length, limit, expected):
+def test_resize_shortest_edge_limits_the_longest_edge(size, length, limit, expected):
     assert T.ResizeShortestEdge.get_output_shape(*size, length, limit) == expected
 
 
-def test_shortest_edges_are_drawn_from_the_range_or_the_choice():
+def test_shortest_edge_is_drawn_from_a_range_or_a_list():
     assert {min(s) for s in shapes(T.ResizeShortestEdge([20, 23]))} == {20, 21, 22, 23}
     assert {min(s) for s in shapes(T.ResizeShortestEdge([20, 50], sample_style="choice"))} == {20, 50}
     assert shapes(T.ResizeShortestEdge(0), times=2) == {(40, 60)}
 
 
-def test_flips_happen_as_often_as_asked():
+def test_flip_frequency_equals_the_probability():
     flips = [isinstance(T.RandomFlip(0.3).get_transform(IMAGE), T.HFlipTransform) for _ in range(2000)]
     assert 0.25 < np.mean(flips) < 0.35
     assert isinstance(T.RandomFlip(1, horizontal=False, vertical=True).get_transform(IMAGE), T.VFlipTransform)
@@ -96,7 +96,7 @@ def test_rejects_a_flip_in_both_directions():
         ("absolute_range", (10, 50), (10, 40), (10, 50)),
     ],
 )
-def test_crops_have_the_size_of_their_type(kind, size, heights, widths):
+def test_crop_size_depends_on_the_crop_type(kind, size, heights, widths):
     found = np.array(sorted(shapes(T.RandomCrop(kind, size))))
     assert (found.min(axis=0) >= (heights[0], widths[0])).all()
     assert (found.max(axis=0) <= (heights[1], widths[1])).all()
@@ -108,7 +108,7 @@ def test_rejects_an_unknown_kind_of_crop():
 
 
 @pytest.mark.parametrize("size", [(20, 30), (64, 64), (64, 30)], ids=str)
-def test_a_fixed_size_crop_has_that_size(size):
+def test_fixed_size_crop_returns_the_requested_size(size):
     given = T.AugInput(IMAGE, sem_seg=IMAGE[:, :, 0].clip(max=9))
     T.FixedSizeCrop(size)(given)
     assert given.image.shape[:2] == given.sem_seg.shape == size
@@ -124,7 +124,7 @@ def test_large_scale_jitter_fits_the_target():
         assert given.image.shape == (50, 50, 3)
 
 
-def test_no_category_fills_a_constrained_crop():
+def test_constrained_crop_limits_the_area_of_each_category():
     labels = np.zeros((40, 60), np.uint8)
     labels[:, 30:] = 1
     given = T.AugInput(IMAGE, sem_seg=labels)
@@ -132,7 +132,7 @@ def test_no_category_fills_a_constrained_crop():
     assert np.bincount(given.sem_seg.ravel()).max() < 640
 
 
-def test_an_iou_crop_overlaps_every_box():
+def test_min_iou_crop_overlaps_every_box():
     boxes = np.array([[5, 5, 35, 30]], np.float32)
     for _ in range(20):
         crop = T.MinIoURandomCrop(min_ious=(0.5,)).get_transform(IMAGE, boxes)
@@ -154,7 +154,7 @@ def test_an_iou_crop_overlaps_every_box():
     ],
     ids=lambda augmentation: type(augmentation).__name__,
 )
-def test_augmentations_are_random_and_keep_the_type(augmentation):
+def test_augmentations_are_random_and_keep_the_dtype(augmentation):
     results = []
     for _ in range(12):
         given = T.AugInput(IMAGE.copy(), boxes=np.array([[3, 3, 20, 20]], np.float32))
@@ -164,12 +164,12 @@ def test_augmentations_are_random_and_keep_the_type(augmentation):
     assert len(set(results)) > 1
 
 
-def test_an_augmentation_shows_its_arguments():
+def test_repr_contains_the_arguments():
     assert repr(T.RandomFlip(0.3)) == "RandomFlip(prob=0.3)"
     assert repr(T.ResizeTransform(1, 2, 3, 4)) == "ResizeTransform(h=1, w=2, new_h=3, new_w=4, interp=2)"
 
 
-def test_equal_seeds_make_equal_augmentations():
+def test_equal_seeds_result_in_equal_augmentations():
     policies = [T.RandomCrop("relative_range", (0.3, 0.3)), T.RandomRotation([-9, 9]), T.RandomLighting(3.0)]
     images = []
     for _ in range(2):
@@ -193,7 +193,7 @@ ON_PIXELS = [
 
 
 @pytest.mark.parametrize("augmentation", ON_PIXELS, ids=lambda augmentation: type(augmentation).__name__)
-def test_pixels_change_and_geometry_does_not(augmentation):
+def test_photometric_augmentations_keep_coordinates(augmentation):
     image = IMAGE // 2 + 30
     given = T.AugInput(image, boxes=np.array([[3, 3, 20, 20]], np.float32), sem_seg=image[:, :, 0])
     transform = augmentation(given)
@@ -205,13 +205,13 @@ def test_pixels_change_and_geometry_does_not(augmentation):
 
 
 @pytest.mark.parametrize("augmentation", ON_PIXELS[1:5], ids=lambda augmentation: type(augmentation).__name__)
-def test_grey_images_keep_their_one_channel(augmentation):
+def test_greyscale_images_keep_one_channel(augmentation):
     given = T.AugInput(IMAGE[:, :, :1])
     augmentation(given)
     assert given.image.shape == (40, 60, 1)
 
 
-def test_a_hue_turned_by_half_is_the_opposite_colour():
+def test_hue_shift_by_half_results_in_the_complementary_colour():
     # Pillow's hue has 256 steps.
     red = np.full((2, 2, 3), [255, 0, 0], np.uint8)
     turned = T.RandomHue(0.5)
@@ -224,7 +224,7 @@ def test_rejects_pixels_that_are_no_bytes():
         T.RandomHue()(T.AugInput(np.zeros((4, 4), np.float32)))
 
 
-def test_large_scale_jitter_is_one_augmentation():
+def test_large_scale_jitter_returns_the_requested_size():
     given = T.AugInput(IMAGE, boxes=np.array([[3, 3, 20, 20]], np.float32))
     transforms = T.LargeScaleJitter((50, 70))(given)
     assert given.image.shape == (50, 70, 3)

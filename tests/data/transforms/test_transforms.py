@@ -42,7 +42,7 @@ def center_of(image):
 @pytest.mark.parametrize("name", INVERTIBLE)
 @given(points)
 @settings(max_examples=30, deadline=None)
-def test_the_inverse_brings_points_back(name, places):
+def test_inverse_restores_points(name, places):
     transform = GEOMETRIC[name]
     there = transform.apply_coords(np.array(places))
     np.testing.assert_allclose(transform.inverse().apply_coords(there), places, atol=1e-6)
@@ -50,7 +50,7 @@ def test_the_inverse_brings_points_back(name, places):
 
 @pytest.mark.parametrize("name", GEOMETRIC)
 @pytest.mark.parametrize("place", [(20, 12), (12.5, 10.5), (26, 14)], ids=str)
-def test_image_and_points_move_together(name, place):
+def test_image_and_points_are_transformed_alike(name, place):
     transform = GEOMETRIC[name]
     for apply in (transform.apply_image, transform.apply_segmentation):
         moved = center_of(apply(disk(*place)))
@@ -58,7 +58,7 @@ def test_image_and_points_move_together(name, place):
 
 
 @pytest.mark.parametrize("name", INVERTIBLE)
-def test_the_inverse_restores_the_size_of_the_image(name):
+def test_inverse_restores_the_image_size(name):
     transform = GEOMETRIC[name]
     image = np.zeros((H, W, 3), np.uint8)
     assert transform.inverse().apply_image(transform.apply_image(image)).shape == image.shape
@@ -67,7 +67,7 @@ def test_the_inverse_restores_the_size_of_the_image(name):
 @pytest.mark.parametrize("name", ["hflip", "vflip"])
 @given(st.lists(st.floats(0, 20), min_size=4, max_size=4))
 @settings(max_examples=30, deadline=None)
-def test_flips_keep_areas_of_boxes(name, numbers):
+def test_flips_keep_the_areas_of_boxes(name, numbers):
     box = np.array([[min(numbers[:2]), min(numbers[2:]), max(numbers[:2]), max(numbers[2:])]])
     moved = GEOMETRIC[name].apply_box(box)
     assert (moved[:, 2:] >= moved[:, :2]).all()
@@ -77,7 +77,7 @@ def test_flips_keep_areas_of_boxes(name, numbers):
 @pytest.mark.parametrize("shape", [(H, W), (H, W, 1), (H, W, 3), (H, W, 7), (2, H, W, 3)], ids=str)
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
 @pytest.mark.parametrize("name", ["hflip", "vflip", "resize up", "scale", "pad", "crop", "rotate", "no-op"])
-def test_images_of_every_shape_and_type_keep_them(name, shape, dtype):
+def test_transforms_keep_the_number_of_dimensions_and_the_dtype(name, shape, dtype):
     image = np.random.default_rng(0).integers(0, 255, shape).astype(dtype)
     moved = GEOMETRIC[name].apply_image(image)
     assert moved.dtype == dtype
@@ -88,33 +88,33 @@ def test_images_of_every_shape_and_type_keep_them(name, shape, dtype):
 @pytest.mark.parametrize("size", [(11, 17), (60, 90), (24, 80), (5, 5)], ids=str)
 @pytest.mark.parametrize("interp", [0, 2, 3], ids=["nearest", "bilinear", "bicubic"])
 @pytest.mark.parametrize("channels", [1, 3])
-def test_resizing_agrees_with_pillow_to_one_grey_level(size, interp, channels):
+def test_resize_matches_pillow_within_one_grey_level(size, interp, channels):
     image = np.random.default_rng(1).integers(0, 256, (H, W, channels), dtype=np.uint8)
     ours = T.ResizeTransform(H, W, *size, interp).apply_image(image)
     planes = [np.asarray(Image.fromarray(image[:, :, c]).resize(size[::-1], interp)) for c in range(channels)]
     assert np.abs(ours.astype(int) - np.stack(planes, -1)).max() <= 1
 
 
-def test_resizing_takes_views_with_reversed_rows_columns_and_channels():
+def test_resize_accepts_views_with_negative_strides():
     image = np.random.default_rng(1).integers(0, 256, (H, W, 3), dtype=np.uint8)
     resize = T.ResizeTransform(H, W, 30, 50)
     for view in (image[:, :, ::-1], image[::-1], image[:, ::-1, ::-1]):
         np.testing.assert_array_equal(resize.apply_image(view), resize.apply_image(view.copy()))
 
 
-def test_labels_are_never_blended():
+def test_segmentation_labels_are_not_interpolated():
     labels = np.random.default_rng(2).choice([0, 7, 300], (H, W)).astype(np.int32)
     for name in ("resize up", "resize uneven", "scale", "rotate", "extent"):
         assert set(np.unique(GEOMETRIC[name].apply_segmentation(labels))) <= {0, 7, 300}
 
 
-def test_flipped_boxes_are_mirrored_at_the_width():
+def test_flipped_boxes_use_continuous_coordinates():
     assert T.HFlipTransform(10).apply_box(np.array([[1, 2, 4, 5]])).tolist() == [[6, 2, 9, 5]]
 
 
 @given(st.lists(st.tuples(st.floats(-10, 50), st.floats(-10, 40)), min_size=3, max_size=9))
 @settings(max_examples=60, deadline=None)
-def test_cut_polygons_stay_inside_the_window(places):
+def test_clipped_polygons_are_inside_the_window(places):
     cut = GEOMETRIC["crop"].apply_polygons([np.array(places)])
     for polygon in cut:
         assert len(polygon) >= 3
@@ -132,17 +132,17 @@ def test_cut_polygons_stay_inside_the_window(places):
     ],
     ids=["corner", "through", "inside", "comb"],
 )
-def test_a_cut_polygon_has_the_area_of_its_part_in_the_window(polygon, area):
+def test_clipped_polygon_has_the_area_of_its_part_inside_the_window(polygon, area):
     (cut,) = T.CropTransform(3, 3, 6, 7).apply_polygons([np.array(polygon)])
     x, y = cut.T
     assert abs(np.dot(x, np.roll(y, -1)) - np.dot(y, np.roll(x, -1))) / 2 == pytest.approx(area)
 
 
-def test_a_polygon_outside_the_window_disappears():
+def test_polygons_outside_the_window_are_removed():
     assert T.CropTransform(0, 0, 5, 5).apply_polygons([np.array([[6, 6], [8, 6], [8, 8]])]) == []
 
 
-def test_rotated_boxes_follow_flips_and_resizes():
+def test_flips_and_resizes_transform_rotated_boxes():
     box = np.array([[10.0, 5, 8, 4, 30]])
     assert T.HFlipTransform(40).apply_rotated_box(box).tolist() == [[30, 5, 8, 4, -30]]
     assert T.VFlipTransform(20).apply_rotated_box(box).tolist() == [[10, 15, 8, 4, -30]]
@@ -172,7 +172,7 @@ def test_new_data_types_can_be_registered():
     assert not hasattr(T.HFlipTransform(8), "apply_voxel")
 
 
-def test_lists_are_flattened_and_added():
+def test_transform_lists_are_flattened_and_concatenated():
     one, other = T.HFlipTransform(4), T.VFlipTransform(4)
     both = T.TransformList([T.TransformList([one]), other])
     assert both.transforms == [one, other]
@@ -180,13 +180,13 @@ def test_lists_are_flattened_and_added():
     assert [type(t) for t in both.inverse().transforms] == [T.VFlipTransform, T.HFlipTransform]
 
 
-def test_blending_clips_bytes_and_leaves_floats():
+def test_blend_clips_uint8_but_not_float_images():
     image = np.array([[10, 200]], np.uint8)
     assert T.BlendTransform(100, 0.5, 1.5).apply_image(image).tolist() == [[65, 255]]
     assert T.BlendTransform(100, 0.5, 1.5).apply_image(image.astype(np.float32)).tolist() == [[65, 350]]
 
 
-def test_photometric_transforms_leave_geometry_alone():
+def test_photometric_transforms_keep_coordinates():
     transform = T.ColorTransform(lambda image: image // 2)
     box = np.array([[1.0, 2, 3, 4]])
     assert transform.apply_box(box).tolist() == box.tolist()

@@ -6,7 +6,7 @@ from PIL import Image
 from detectory.data.validation import check_dataset
 
 
-def test_a_good_dataset_has_no_problems(coco):
+def test_valid_dataset_has_no_problems(coco):
     assert check_dataset(coco.file) == []
 
 
@@ -21,34 +21,34 @@ def test_all_problems_are_reported_in_one_run(coco):
     assert found == images | {("annotation 4", field) for field in ("bbox", "category_id", "segmentation[0]")}
 
 
-def test_a_box_outside_the_image_is_a_problem(coco):
+def test_reports_boxes_outside_the_image(coco):
     coco.content["annotations"][0]["bbox"] = [100, 2, 5, 5]
     (problem,) = check_dataset(coco.write())
     assert str(problem).endswith("annotation 1: bbox: box [100, 2, 5, 5] is outside the image of 64 x 40 pixels")
 
 
-def test_what_is_no_coco_file_is_one_problem_for_each_list(tmp_path):
+def test_reports_one_problem_per_missing_list(tmp_path):
     (tmp_path / "x.json").write_text(json.dumps({"images": []}))
     assert [problem.field for problem in check_dataset(tmp_path / "x.json")] == ["annotations", "categories"]
 
 
-def test_an_image_bomb_is_named(coco, monkeypatch):
+def test_reports_decompression_bomb(coco, monkeypatch):
     monkeypatch.setattr("detectory.data.images.reading.MAX_PIXELS", 1000)
     problems = check_dataset(coco.file, decode=True)
     assert all("must have at most 1000 pixels" in problem.message for problem in problems)
     assert len(problems) == 4
 
 
-def test_progress_reaches_the_end(coco):
+def test_progress_reaches_the_total(coco):
     steps = []
     check_dataset(coco.file, progress=lambda done, total: steps.append((done, total)))
     assert steps[-1] == (10, 10)
 
 
-def test_names_a_path_that_is_not_there(tmp_path):
+def test_rejects_missing_path(tmp_path):
     with pytest.raises(FileNotFoundError, match="not a file, a folder or a registered dataset"):
         check_dataset(tmp_path / "nothing")
 
 
-def test_real_coco_data_are_good(test_data):
+def test_real_coco_dataset_has_no_problems(test_data):
     assert check_dataset(test_data / "coco") == []

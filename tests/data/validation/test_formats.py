@@ -36,14 +36,14 @@ def panoptic(tmp_path):
     return written
 
 
-def test_a_good_panoptic_dataset_has_no_problems(panoptic):
+def test_valid_panoptic_dataset_has_no_problems(panoptic):
     assert check_dataset(panoptic(), decode=True) == []
     ((record,), metadata) = load_source(find_sources(panoptic())[0])
     assert [segment["isthing"] for segment in record["segments_info"]] == [True, False]
     assert metadata.thing_classes == ["cat", "sky"]
 
 
-def test_every_problem_of_a_panoptic_dataset_is_reported(panoptic):
+def test_reports_all_problems_of_a_panoptic_dataset(panoptic):
     panoptic.content["annotations"][0]["segments_info"][0].update(id=8, area=5)
     panoptic.content["annotations"].append({"image_id": 5, "file_name": "../1.png", "segments_info": [{"id": -1}]})
     panoptic.content["categories"][0]["isthing"] = "yes"
@@ -58,13 +58,13 @@ def test_every_problem_of_a_panoptic_dataset_is_reported(panoptic):
     }
 
 
-def test_a_wrong_area_of_a_segment_is_found_in_its_pixels(panoptic):
+def test_reports_segment_areas_that_differ_from_the_pixels(panoptic):
     panoptic.content["annotations"][0]["segments_info"][1]["area"] = 9
     (problem,) = check_dataset(panoptic(), decode=True)
     assert problem.message.startswith("segment 300 has area 9, but 3 pixels")
 
 
-def test_every_problem_of_an_lvis_file_is_reported(tmp_path):
+def test_reports_all_problems_of_an_lvis_file(tmp_path):
     (tmp_path / "val2017").mkdir()
     Image.new("RGB", (4, 2)).save(tmp_path / "val2017/1.jpg")
     good = {"id": 1, "coco_url": "x/val2017/1.jpg", "height": 2, "width": 4, "neg_category_ids": [1]}
@@ -86,7 +86,7 @@ def voc_xml(name, objects):
     return f"<annotation><filename>{name}.png</filename>{size}{boxes}</annotation>"
 
 
-def test_every_problem_of_a_voc_folder_is_reported(tmp_path):
+def test_reports_all_problems_of_a_voc_folder(tmp_path):
     for name in ("Annotations", "ImageSets/Main", "JPEGImages"):
         (tmp_path / name).mkdir(parents=True)
     Image.new("RGB", (9, 8)).save(tmp_path / "JPEGImages/a.png")
@@ -99,7 +99,7 @@ def test_every_problem_of_a_voc_folder_is_reported(tmp_path):
     assert found(tmp_path) == objects | {("object 4", "bndbox"), ("", "filename"), ("", ""), ("image d", "")}
 
 
-def test_every_problem_of_a_yolo_folder_is_reported(tmp_path):
+def test_reports_all_problems_of_a_yolo_folder(tmp_path):
     for name in ("images/train", "labels/train"):
         (tmp_path / name).mkdir(parents=True)
     Image.new("RGB", (9, 8)).save(tmp_path / "images/train/a.png")
@@ -109,7 +109,7 @@ def test_every_problem_of_a_yolo_folder_is_reported(tmp_path):
     assert found(tmp_path) == {("line 2", "class"), ("line 3", ""), ("", "")}
 
 
-def test_names_of_yolo_classes_are_missed(tmp_path):
+def test_reports_missing_yolo_class_names(tmp_path):
     for name in ("images", "labels"):
         (tmp_path / name).mkdir()
     (tmp_path / "labels/a.txt").write_text("")
@@ -117,7 +117,7 @@ def test_names_of_yolo_classes_are_missed(tmp_path):
     assert "class names not found" in problem.message
 
 
-def test_every_problem_of_a_labelme_folder_is_reported(tmp_path):
+def test_reports_all_problems_of_a_labelme_folder(tmp_path):
     Image.new("RGB", (9, 8)).save(tmp_path / "a.png")
     shapes = [{"label": "cat", "points": [[0, 0], [1, 1]]}, {"label": "cat", "points": [[0, float("nan")]]}]
     content = {"imagePath": "a.png", "imageHeight": 8, "imageWidth": 10, "shapes": shapes}
@@ -149,7 +149,7 @@ def test_records_of_a_registered_dataset_are_checked(tmp_path):
         ("", "coco"),
     ],
 )
-def test_a_json_file_is_known_by_its_keys(tmp_path, text, kind):
+def test_json_formats_are_detected_by_their_keys(tmp_path, text, kind):
     (tmp_path / "a.json").write_text(text)
     assert json_format(tmp_path / "a.json") == kind
 
@@ -159,10 +159,10 @@ def test_real_files_of_every_format_are_recognised(test_data):
     assert kinds == ["coco", "coco", "panoptic", "panoptic", "coco", "coco", "voc", "voc", "lvis"]
 
 
-def test_real_voc_data_are_good(test_data):
+def test_real_voc_dataset_has_no_problems(test_data):
     assert check_dataset(test_data / "voc_bccd") == []
 
 
-def test_a_folder_without_annotations_is_named(tmp_path):
+def test_rejects_folder_without_annotations(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"no dataset found\. The folder is empty\. Expected one of: anno"):
         find_sources(tmp_path)
