@@ -23,15 +23,18 @@ class Regressor(nn.Module):
     point of the training. Another process could not hit that moment reliably on a busy machine.
     """
 
-    def __init__(self, fail_at=-1, log=None, kill_after=0, alarm_after=0):
+    def __init__(self, fail_at=-1, log=None, kill_after=0, alarm_after=0, width=16, depth=0):
         super().__init__()
         self.log, self.kill_after, self.alarm_after, self.written = log, kill_after, alarm_after, 0
-        self.layers = nn.Sequential(nn.Linear(2, 16), nn.BatchNorm1d(16), nn.ReLU(), nn.Dropout(0.3), nn.Linear(16, 2))
+        self.layers = nn.Sequential(
+            nn.Linear(2, width), nn.BatchNorm1d(width), nn.ReLU(), nn.Dropout(0.3), nn.Linear(width, 2)
+        )
+        self.extra = nn.Sequential(*(nn.Linear(2, 2) for _ in range(depth)))
         self.fail_at = fail_at
 
     def forward(self, batch):
         x = torch.stack([sample["x"] for sample in batch])
-        error = self.layers(x) - torch.stack([sample["y"] for sample in batch])
+        error = self.extra(self.layers(x)) - torch.stack([sample["y"] for sample in batch])
         iteration = get_event_storage().iter
         scale = float("nan") if iteration == self.fail_at else np.random.uniform(0.9, 1.1)
         losses = {"loss_a": error[:, 0].square().mean() * scale, "loss_b": error[:, 1].abs().mean()}

@@ -49,12 +49,6 @@ def test_resuming_a_finished_training_does_nothing(recipe, tmp_path):
     assert (tmp_path / "output" / "metrics.json").read_text() == before
 
 
-def test_starts_from_scratch_without_resume(recipe, tmp_path):
-    train(recipe("train.max_iter=3"))
-    train(recipe("train.max_iter=2"))
-    assert torch.load(tmp_path / "output" / "model_final.pth")["iteration"] == 1
-
-
 def test_loads_the_initial_weights(recipe, tmp_path):
     train(recipe("train.max_iter=1"))
     start = tmp_path / "output" / "model_final.pth"

@@ -1,5 +1,9 @@
 """`detectory train`: training of a recipe or a Detectron2 YAML config."""
 
+import contextlib
+import shlex
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +23,8 @@ from detectory.cli.options import device_option, recipe_argument
 )
 @click.option("--weights", help="Initial weights: a file, a URL or detectron2://…; '' for random weights.")
 @device_option
-@click.option("--resume", is_flag=True, help="Continue from the last checkpoint in the output folder.")
+@click.option("--resume", is_flag=True, help="Continue from the newest intact checkpoint in the output folder.")
+@click.option("--overwrite", is_flag=True, help="Replace an earlier run in the output folder.")
 @click.option("--processes", type=click.IntRange(1), default=1, help="Processes on this machine, one per GPU.")
 @click.option("--machines", type=click.IntRange(1), default=1, help="Number of machines; run the command on each.")
 @click.option("--machine-rank", type=click.IntRange(0), default=0, help="Index of this machine, from 0.")
@@ -32,6 +37,7 @@ def command(
     weights: str | None,
     device: str | None,
     resume: bool,
+    overwrite: bool,
     processes: int,
     machines: int,
     machine_rank: int,
@@ -43,6 +49,9 @@ def command(
 
     KEY=VALUE overrides a value of the recipe, for example `train.max_iter=1000` or `model.roi_heads.num_classes=3`, or
     `SOLVER.MAX_ITER=1000` for a Detectron2 config.
+
+    A run folder is locked during the training, and an earlier run in it is only reused with --resume or --overwrite.
+    Ctrl-C and SIGTERM stop the training after the current iteration with a checkpoint for --resume.
 
     To train in several processes, use --processes or torchrun. The command
     `torchrun --nproc-per-node 8 --max-restarts 3 -m detectory.cli train … --resume` restarts after a process fails.
@@ -58,7 +67,8 @@ def command(
 
     from detectory.engine import launch
 
-    options = {"data": data, "output": output, "weights": weights, "device": device, "resume": resume}
+    options = {"data": data, "output": output, "weights": weights, "device": device}
+    options |= {"resume": resume, "overwrite": overwrite}
     try:
         launch(train_recipe, processes, machines, machine_rank, dist_url, args=(recipe, overrides, options))
     except ProcessException as error:
@@ -73,17 +83,17 @@ def train_recipe(recipe: str, overrides: tuple[str, ...], options: dict[str, Any
     Args:
         recipe: As for the command.
         overrides: As for the command.
-        options: The options `data`, `output`, `weights`, `device` and `resume` of the command.
+        options: The options `data`, `output`, `weights`, `device`, `resume` and `overwrite` of the command.
     """
     from detectory.cli.lookup import detectron2_configs, recipes
     from detectory.core.distributed import get_rank
     from detectory.core.logging import setup_logger
+    from detectory.engine import claim_run_folder, train
 
     if detectron2_configs.is_detectron2_config(recipe):
-        detectron2_configs.train(recipe, overrides, **options)
+        with _resume_command_on_interrupt():
+            detectron2_configs.train(recipe, overrides, **options)
         return
-
-    from detectory.engine import train
 
     config = recipes.load_recipe(recipe)
     if options["data"] is not None:
@@ -94,5 +104,24 @@ def train_recipe(recipe: str, overrides: tuple[str, ...], options: dict[str, Any
         config.train.init_checkpoint = options["weights"]
     recipes.apply_overrides(config, overrides)
     recipes.choose_device(config, options["device"])
-    setup_logger(str(config.train.output_dir), distributed_rank=get_rank(), name="detectory")
-    train(config, resume=options["resume"])
+    reuse = {"resume": options["resume"], "overwrite": options["overwrite"]}
+    # Claimed before the log file is opened, so that a refused training does not write to the log of another one.
+    with claim_run_folder(config.train.output_dir, **reuse), _resume_command_on_interrupt():
+        setup_logger(str(config.train.output_dir), distributed_rank=get_rank(), name="detectory")
+        train(config, **reuse)
+
+
+@contextlib.contextmanager
+def _resume_command_on_interrupt() -> Iterator[None]:
+    """Print the checkpoint and the command that continues the training if it was stopped by a signal."""
+    from detectory.core.distributed import is_main_process
+    from detectory.engine import TrainingInterrupted
+
+    try:
+        yield
+    except TrainingInterrupted as error:
+        if is_main_process():
+            command = shlex.join(["detectory", *(item for item in sys.argv[1:] if item != "--overwrite")])
+            command += "" if "--resume" in sys.argv else " --resume"
+            click.echo(f"Stopped. The checkpoint is {error.checkpoint}. To continue: {command}", err=True)
+        raise

@@ -9,9 +9,11 @@ import torch
 
 from detectory.cli.datasets.coco_folder import CocoFolder
 from detectory.cli.json_output import write_json
-from detectory.cli.lookup.recipes import CONFIG_FILE
 from detectory.core.distributed import get_rank
 from detectory.core.storage import atomic_write, read_json
+from detectory.engine import TrainingInterrupted, claim_run_folder
+from detectory.engine.hooks import StopOnSignal
+from detectory.engine.recipe.run_folder import CONFIG_FILE, remove_run
 
 #: Name of the file in a run folder that records the folder passed as `--data`.
 _DATASET_FILE = "dataset.json"
@@ -79,15 +81,25 @@ def load(
     return cfg
 
 
-def train(name: str, overrides: Sequence[str], *, resume: bool, data: Path | None = None, **options: Any) -> None:
+def train(
+    name: str,
+    overrides: Sequence[str],
+    *,
+    resume: bool,
+    overwrite: bool = False,
+    data: Path | None = None,
+    **options: Any,
+) -> None:
     """Train a config with the trainer of Detectron2's `tools/train_net.py`.
 
-    The run folder stores the config and the path of the dataset, so that later commands can load the run.
+    The run folder stores the config and the path of the dataset, so that later commands can load the run. Unlike the
+    trainer itself, the command locks the folder and does not reuse it without `resume` or `overwrite`.
 
     Args:
         name: As for `load`.
         overrides: As for `load`.
-        resume: Continue from the last checkpoint of the output folder.
+        resume: Continue from the newest intact checkpoint of the output folder.
+        overwrite: Replace an earlier run in the output folder.
         data: As for `load`.
         options: Further options of `load`.
     """
@@ -95,15 +107,21 @@ def train(name: str, overrides: Sequence[str], *, resume: bool, data: Path | Non
 
     cfg = load(name, overrides, data=data, **options)
     cfg.freeze()
-    if get_rank() == 0:
-        folder = Path(cfg.OUTPUT_DIR)
-        folder.mkdir(parents=True, exist_ok=True)
-        with atomic_write(folder / CONFIG_FILE) as file:
-            file.write(cfg.dump().encode())
-        write_json({"folder": None if data is None else str(data.resolve())}, folder / _DATASET_FILE)
-    trainer = Trainer(cfg)
-    trainer.resume_or_load(resume=resume)
-    trainer.train()
+    with claim_run_folder(cfg.OUTPUT_DIR, resume=resume, overwrite=overwrite):
+        trainer = Trainer(cfg)
+        stop = StopOnSignal()
+        trainer.register_hooks([stop])
+        trainer.resume_or_load(resume=resume)
+        if get_rank() == 0:
+            folder = Path(cfg.OUTPUT_DIR)
+            if overwrite:
+                remove_run(folder, keep=cfg.MODEL.WEIGHTS)
+            with atomic_write(folder / CONFIG_FILE) as file:
+                file.write(cfg.dump().encode())
+            write_json({"folder": None if data is None else str(data.resolve())}, folder / _DATASET_FILE)
+        trainer.train()
+        if stop.received is not None:
+            raise TrainingInterrupted(stop.received, trainer.checkpointer.get_checkpoint_file())
 
 
 def find_run(folder: Path) -> tuple[str, Path | None] | None:

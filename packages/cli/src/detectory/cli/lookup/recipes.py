@@ -1,5 +1,6 @@
 """Recipes by zoo name, file or run folder, and the changes that command-line options make to them."""
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,12 +11,13 @@ from omegaconf import DictConfig, OmegaConf
 
 from detectory import zoo
 from detectory.cli.datasets.coco_folder import CocoFolder
+from detectory.core.checkpoint import CheckpointError, find_checkpoint
 from detectory.core.config import LazyConfig
 from detectory.core.devices import usable_device
 from detectory.data import DatasetCatalog, MetadataCatalog
+from detectory.engine.recipe.run_folder import CONFIG_FILE
 
-#: Name of the config file in a run folder.
-CONFIG_FILE = "config.yaml"
+_logger = logging.getLogger(__name__)
 
 _NUM_CLASSES_KEYS = ("model.num_classes", "model.roi_heads.num_classes")
 _NUM_KEYPOINTS_KEY = "model.roi_heads.keypoint_head.num_keypoints"
@@ -111,12 +113,17 @@ def class_metadata(config: DictConfig) -> Any:
 
 
 def last_checkpoint(run: Path) -> str:
-    """Return the path of a run's last checkpoint.
+    """Return the path of a run's newest intact checkpoint; skipped files are logged.
 
     Raises:
         FileNotFoundError: If the run has not saved a checkpoint.
+        CheckpointError: If all checkpoints of the run are damaged.
     """
-    marker = run / "last_checkpoint"
-    if not marker.is_file():
-        raise FileNotFoundError(f"{run}: no checkpoint yet: the file last_checkpoint is missing")
-    return str(run / marker.read_text(encoding="utf-8").strip())
+    found = find_checkpoint(run)
+    if found.path is None and not found.skipped:
+        raise FileNotFoundError(f"{run}: the run has not saved a checkpoint yet")
+    if found.path is None:
+        raise CheckpointError(f"{run}: the run has no intact checkpoint: {'; '.join(found.skipped)}")
+    for reason in found.skipped:
+        _logger.warning("%s: %s", run, reason)
+    return str(found.path)

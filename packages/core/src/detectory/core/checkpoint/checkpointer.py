@@ -113,7 +113,7 @@ class Checkpointer:
         _logger.info("saved checkpoint %s", path)
         return path
 
-    def load(self, path: str, checkpointables: list[str] | None = None) -> dict[str, Any]:
+    def load(self, path: str, checkpointables: list[str] | None = None, *, strict: bool = False) -> dict[str, Any]:
         """Load a checkpoint into the model and the registered objects.
 
         The name prefixes added by `DistributedDataParallel` and `torch.compile` are removed.
@@ -121,6 +121,8 @@ class Checkpointer:
         Args:
             path: A path or URL. Nothing is loaded if it is empty.
             checkpointables: Keys of the objects to load. By default, all registered objects that the file contains.
+            strict: Raise an error if parameter names or shapes differ, or if a registered object with a method
+                `state_problems(state)` returns differences. Otherwise mismatched parameters are logged.
 
         Returns:
             The remaining content of the file: the `kwargs` passed to `save`. Matched and unmatched names are in
@@ -128,7 +130,7 @@ class Checkpointer:
 
         Raises:
             FileNotFoundError: If the file does not exist.
-            CheckpointError: If the file is corrupt or refused.
+            CheckpointError: If the file is corrupt or refused, or does not fit and `strict` is set.
             KeyError: If one of `checkpointables` is not registered.
         """
         if not path:
@@ -139,6 +141,8 @@ class Checkpointer:
         if isinstance(content.get("model"), MutableMapping):
             strip_wrapper_prefixes(content["model"], self.model.state_dict())
         self.last_report = self._restore_model(content, path)
+        if strict:
+            self._check_fit(content, path)
         self._log_report(self.last_report, path)
         for key in list(self.checkpointables) if checkpointables is None else checkpointables:
             if key not in self.checkpointables:
@@ -162,7 +166,8 @@ class Checkpointer:
             Same as `load`.
 
         Raises:
-            CheckpointError: If `save_dir` contains checkpoints, but none of them is intact.
+            CheckpointError: If `save_dir` contains checkpoints but none of them is intact, or if the checkpoint does
+                not fit the model or the registered objects.
         """
         found = self._find_to_resume() if resume else FoundCheckpoint()
         if found.path is None and found.skipped:
@@ -173,7 +178,7 @@ class Checkpointer:
             _logger.warning("resume: %s", reason)
         self.resumed_from = "" if found.path is None else str(found.path)
         if self.resumed_from:
-            return self.load(self.resumed_from)
+            return self.load(self.resumed_from, strict=True)
         return self.load(path, checkpointables=[])
 
     def find_checkpoint(self) -> FoundCheckpoint:
@@ -212,6 +217,17 @@ class Checkpointer:
 
     def _load_model(self, content: dict[str, Any], path: str) -> LoadReport:
         return load_into(self.model, as_tensors(content.pop("model"), f"checkpoint {path}"))
+
+    def _check_fit(self, content: dict[str, Any], path: str) -> None:
+        problems = [] if self.last_report is None else self.last_report.differences()
+        for key, item in self.checkpointables.items():
+            if key in content and hasattr(item, "state_problems"):
+                problems += item.state_problems(content[key])
+        if problems:
+            raise CheckpointError(
+                f"resume: {path} does not fit the current config: {'; '.join(problems)}. "
+                "Restore the settings of the checkpoint, or start a new run with it as initial weights"
+            )
 
     def _log_report(self, report: LoadReport, path: str) -> None:
         level = logging.INFO if report.is_complete else logging.WARNING

@@ -45,20 +45,20 @@ class DetectionCheckpointer(Checkpointer):
         writes = is_main_process() if save_to_disk is None else save_to_disk
         super().__init__(model, save_dir, save_to_disk=writes, **checkpointables)
 
-    def load(self, path: str, checkpointables: list[str] | None = None) -> dict[str, Any]:
+    def load(self, path: str, checkpointables: list[str] | None = None, *, strict: bool = False) -> dict[str, Any]:
         """Load a checkpoint as `Checkpointer.load` does; rank 0 broadcasts it if other processes lack the file.
 
         Raises:
             FileNotFoundError: If the main process does not have the file.
         """
         if not path or get_world_size() == 1:
-            return super().load(path, checkpointables)
+            return super().load(path, checkpointables, strict=strict)
         has_file = all_gather(os.path.isfile(self._local_path(_split_query(path)[0])))
         if all(has_file):
-            return super().load(path, checkpointables)
+            return super().load(path, checkpointables, strict=strict)
         if not has_file[0]:
             raise FileNotFoundError(f"DetectionCheckpointer.load: {path} does not exist on the main process")
-        content = super().load(path, checkpointables) if is_main_process() else {}
+        content = super().load(path, checkpointables, strict=strict) if is_main_process() else {}
         _logger.info("%s is missing on some processes; broadcasting from the main process", path)
         return self._share(content, checkpointables)
 

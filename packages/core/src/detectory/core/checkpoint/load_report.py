@@ -1,6 +1,6 @@
 """Report of which parameters a checkpoint load matched, missed or skipped."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -9,6 +9,7 @@ from torch import nn
 from detectory.core.suggestions import nearest_names
 
 _SHOWN = 20
+_SHOWN_INLINE = 2
 
 
 @dataclass
@@ -32,6 +33,12 @@ class LoadReport:
         """Whether all names and shapes match."""
         return not (self.missing_keys or self.unexpected_keys or self.incorrect_shapes)
 
+    def differences(self) -> list[str]:
+        """Return one short description per type of mismatch; empty if all names and shapes match."""
+        shapes = [f"'{name}' has shape {saved}, now {current}" for name, saved, current in self.incorrect_shapes]
+        groups = {"": shapes, "new parameters: ": self.missing_keys, "removed parameters: ": self.unexpected_keys}
+        return [prefix + shorten(names) for prefix, names in groups.items() if names]
+
     def table(self) -> str:
         """Return a table of counts and mismatched names, each with the most similar name of the other side."""
         wrong = [
@@ -54,6 +61,12 @@ class LoadReport:
             if names and count > len(names):
                 lines.append(f"    … and {count - len(names)} more")
         return "\n".join(lines)
+
+
+def shorten(names: Sequence[str]) -> str:
+    """Return the first names and the number of the others."""
+    others = len(names) - _SHOWN_INLINE
+    return ", ".join(names[:_SHOWN_INLINE]) + (f" and {others} more" if others > 0 else "")
 
 
 def load_into(model: nn.Module, state: dict[str, torch.Tensor]) -> LoadReport:

@@ -62,8 +62,8 @@ def launch(
         RuntimeError: If the port of `dist_url` is in use, or the rendezvous fails.
         torch.multiprocessing.ProcessException: If a process failed or was killed; the message has its rank. The other
             processes are terminated.
-        SystemExit: If SIGTERM was received. It is forwarded to the processes, which save a checkpoint; the exit code
-            is 143.
+        SystemExit: If SIGTERM or SIGINT was received. It is forwarded to the processes, which save a checkpoint; the
+            exit code is 143 or 130.
     """
     if "TORCHELASTIC_RUN_ID" in os.environ:
         rank, world_size = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
@@ -96,7 +96,7 @@ def launch(
 
 
 def _wait_for(processes: Any) -> None:
-    """Wait until all processes have exited, forwarding SIGTERM to them."""
+    """Wait until all processes have exited, forwarding SIGTERM and SIGINT to them."""
     received: list[int] = []
 
     def forward(number: int, _: Any) -> None:
@@ -107,7 +107,8 @@ def _wait_for(processes: Any) -> None:
                 os.kill(pid, number)
 
     in_main_thread = threading.current_thread() is threading.main_thread()
-    previous = signal.signal(signal.SIGTERM, forward) if in_main_thread else None
+    signals = (signal.SIGTERM, signal.SIGINT) if in_main_thread else ()
+    previous = {number: signal.signal(number, forward) for number in signals}
     try:
         while not processes.join():
             continue
@@ -117,8 +118,8 @@ def _wait_for(processes: Any) -> None:
             raise SystemExit(128 + received[0]) from None
         raise
     finally:
-        if in_main_thread:
-            signal.signal(signal.SIGTERM, previous)
+        for number, handler in previous.items():
+            signal.signal(number, handler)
 
 
 def _worker(

@@ -28,7 +28,14 @@ from torch.distributed.checkpoint.state_dict import (
 )
 from torch.distributed.tensor import DTensor
 
-from detectory.core.checkpoint import Checkpointer, CheckpointError, load_checkpoint_file, write_checkpoint
+from detectory.core.checkpoint import (
+    Checkpointer,
+    CheckpointError,
+    FoundCheckpoint,
+    checkpoint_problem,
+    load_checkpoint_file,
+    write_checkpoint,
+)
 from detectory.core.distributed import get_rank, is_main_process, synchronize
 from detectory.core.storage import atomic_write
 from detectory.engine.trainers.simple_trainer import SimpleTrainer
@@ -107,12 +114,13 @@ class ShardedCheckpointer(Checkpointer):
         except (Exception, CheckpointException) as error:
             raise OSError(f"ShardedCheckpointer.save: cannot write a shard: {_one_line(error)}") from error
 
-    def load(self, path: str, checkpointables: list[str] | None = None) -> dict[str, Any]:
+    def load(self, path: str, checkpointables: list[str] | None = None, *, strict: bool = False) -> dict[str, Any]:
         """Load a checkpoint folder into the model, the optimizer and the trainer.
 
         Args:
             path: The folder; nothing is loaded if it is empty.
             checkpointables: `[]` loads only the model.
+            strict: Has no effect: a checkpoint of another model or optimizer is always an error.
 
         Returns:
             The remaining content: the `kwargs` passed to `save`.
@@ -145,13 +153,18 @@ class ShardedCheckpointer(Checkpointer):
             self.trainer.load_state_dict(trainer | {"optimizer": self.trainer.optimizer.state_dict()})
         return rest
 
-    def get_checkpoint_file(self) -> str:
-        """Return the path of the last checkpoint folder, or `""` if there is none."""
-        tag = Path(self.save_dir) / _TAG
-        if not tag.is_file():
-            return ""
-        path = tag.parent / tag.read_text(encoding="utf-8").strip()
-        return str(path) if path.is_dir() else ""
+    def find_checkpoint(self) -> FoundCheckpoint:
+        """Return the folder named in `last_sharded_checkpoint` if it is intact, else the newest intact one."""
+        folder, tag = Path(self.save_dir), Path(self.save_dir) / _TAG
+        name = tag.read_text(encoding="utf-8").strip() if tag.is_file() else ""
+        others = [path for path in _numbered_folders(folder) if path.name != name]
+        skipped = [] if name or not others else [f"{_TAG} is {'empty' if tag.is_file() else 'missing'}"]
+        for path in [folder / name] * bool(name) + others[::-1]:
+            problem = _problem(path)
+            if problem is None:
+                return FoundCheckpoint(path, tuple(skipped))
+            skipped.append(f"{path.name} {problem}")
+        return FoundCheckpoint(None, tuple(skipped))
 
     def _tensors(self, own: bool = True) -> dict[str, Any]:
         """Return the tensors to save or load. With `own`, each process has its own batch normalisation statistics."""
@@ -184,9 +197,7 @@ class ShardedCheckpointer(Checkpointer):
         with atomic_write(folder.with_name(_TAG), "w") as file:
             file.write(name)
         _logger.info("saved checkpoint %s", folder)
-        numbered = [path for path in folder.parent.iterdir() if path.is_dir() and re.search(r"_\d{7,}$", path.name)]
-        old = sorted(numbered, key=lambda path: int(path.name.rpartition("_")[2]))
-        for path in old[: -self.max_to_keep] if self.max_to_keep is not None else []:
+        for path in _numbered_folders(folder.parent)[: -self.max_to_keep] if self.max_to_keep is not None else []:
             shutil.rmtree(path, ignore_errors=True)
 
     def _write_full_model(self, name: str) -> None:
@@ -195,6 +206,31 @@ class ShardedCheckpointer(Checkpointer):
             write_checkpoint({"model": full}, Path(self.save_dir) / f"{name}.pth")
             self.tag_last_checkpoint(f"{name}.pth")
         synchronize()
+
+
+def _numbered_folders(folder: Path) -> list[Path]:
+    """Return the checkpoint folders with an iteration in their name, the newest last."""
+    paths = folder.iterdir() if folder.is_dir() else ()
+    numbered = [path for path in paths if path.is_dir() and re.search(r"_\d{7,}$", path.name)]
+    return sorted(numbered, key=lambda path: int(path.name.rpartition("_")[2]))
+
+
+def _problem(folder: Path) -> str | None:
+    """Return why a checkpoint folder cannot be loaded, or None if all its files have their full size."""
+    if not folder.is_dir():
+        return "does not exist"
+    if (reason := checkpoint_problem(folder / _REST)) is not None:
+        return f"is damaged: {_REST} {reason}"
+    try:
+        stored = _Reader(folder).read_metadata().storage_data or {}
+    except (OSError, CheckpointError) as error:
+        return f"is damaged: {error}"
+    for info in stored.values():
+        shard = folder / info.relative_path
+        size = shard.stat().st_size if shard.is_file() else 0
+        if size < info.offset + info.length:
+            return f"is damaged: {shard.name} is truncated or missing ({size} bytes)"
+    return None
 
 
 class _Reader(FileSystemReader):

@@ -1,15 +1,22 @@
-"""StopOnSignal: stops the training cleanly on SIGTERM."""
+"""StopOnSignal: stops the training cleanly on SIGTERM and Ctrl-C."""
 
+import os
 import signal
 import threading
+import time
 from typing import Any
 
 from detectory.core.distributed import all_gather, get_world_size
 from detectory.engine.trainers.training_loop import HookBase
 
+_MIN_SECONDS_BETWEEN = 1.0
+_NOTICE = "\n{}: stopping after this iteration with a checkpoint. Repeat the signal to stop at once.\n"
+
 
 class StopOnSignal(HookBase):
-    """Stops the training after the current iteration if SIGTERM is received, so that a checkpoint can be saved.
+    """Stops the training after the current iteration on SIGTERM or SIGINT (Ctrl-C), so that a checkpoint can be saved.
+
+    A second signal, at least a second after the first, has its usual effect: Ctrl-C stops the process at once.
 
     Does nothing outside of the main thread, where signals cannot be handled.
 
@@ -18,10 +25,11 @@ class StopOnSignal(HookBase):
         period: Number of iterations between exchanges of received signals, if there are several processes.
     """
 
-    def __init__(self, signals: tuple[signal.Signals, ...] = (signal.SIGTERM,), period: int = 10) -> None:
+    def __init__(self, signals: tuple[signal.Signals, ...] = (signal.SIGTERM, signal.SIGINT), period: int = 10) -> None:
         self._signals = signals
         self._period = period
         self._received: signal.Signals | None = None
+        self._received_at = 0.0
         self._stopped_by: signal.Signals | None = None
         self._previous: dict[signal.Signals, Any] = {}
 
@@ -53,4 +61,11 @@ class StopOnSignal(HookBase):
         return self._stopped_by
 
     def _remember(self, number: int, _: Any) -> None:
-        self._received = signal.Signals(number)
+        if self._received is None:
+            self._received, self._received_at = signal.Signals(number), time.monotonic()
+            # os.write, because the signal may have interrupted a buffered write to the same stream.
+            os.write(2, _NOTICE.format(self._received.name).encode())
+        elif time.monotonic() - self._received_at >= _MIN_SECONDS_BETWEEN:
+            # A launcher forwards a signal that the terminal has sent to all its processes, so it can arrive twice.
+            signal.signal(number, self._previous[signal.Signals(number)])
+            signal.raise_signal(number)

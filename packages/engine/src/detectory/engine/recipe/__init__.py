@@ -2,6 +2,7 @@
 
 from detectory.engine.recipe.linear_scaling import scale_to_world_size
 from detectory.engine.recipe.preflight import check_processes
+from detectory.engine.recipe.run_folder import claim_run_folder
 from detectory.engine.recipe.training import Evaluation, TrainingInterrupted, train
 from detectory.engine.recipe.validation_loss import validation_losses
 from detectory.engine.recipe.writers import default_writers
@@ -10,6 +11,7 @@ __all__ = [
     "Evaluation",
     "TrainingInterrupted",
     "check_processes",
+    "claim_run_folder",
     "default_writers",
     "scale_to_world_size",
     "train",

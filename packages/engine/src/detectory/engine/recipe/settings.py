@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Mapping
-from pathlib import Path
 
 from omegaconf import DictConfig
 
@@ -50,17 +49,3 @@ def check_train_settings(settings: DictConfig) -> None:
         similar = [] if name in _KNOWN else nearest_names(name, _KNOWN, limit=1)
         if similar:
             _logger.warning("unknown setting train.%s is ignored; did you mean train.%s?", name, similar[0])
-
-
-def make_output_dir(settings: DictConfig) -> Path:
-    """Create `train.output_dir` and return its path.
-
-    Raises:
-        OSError: If the path is a file or cannot be created.
-    """
-    folder = Path(settings.output_dir)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise type(error)(f"train: cannot create train.output_dir={folder}: {error.strerror}") from error
-    return folder

@@ -52,7 +52,8 @@ from detectory.engine.recipe.datasets import (
 )
 from detectory.engine.recipe.linear_scaling import scale_to_world_size
 from detectory.engine.recipe.preflight import check_processes
-from detectory.engine.recipe.settings import check_train_settings, make_output_dir
+from detectory.engine.recipe.run_folder import claim_run_folder, start_run
+from detectory.engine.recipe.settings import check_train_settings
 from detectory.engine.recipe.validation_loss import validation_losses
 from detectory.engine.recipe.writers import default_writers
 from detectory.engine.trainers.amp_trainer import AMPTrainer
@@ -65,10 +66,21 @@ _PARTS = ("model", "dataloader", "optimizer", "lr_multiplier", "train")
 
 
 class TrainingInterrupted(SystemExit):
-    """The training stopped on a signal, after saving a checkpoint of the last iteration. The exit code is 128 + N."""
+    """The training stopped on a signal, after saving a checkpoint of the last iteration.
+
+    Args:
+        signal_number: The signal. The exit code is 128 plus its number.
+        checkpoint: The checkpoint, or `""` if none was written.
+    """
+
+    def __init__(self, signal_number: int, checkpoint: str = "") -> None:
+        super().__init__(128 + signal_number)
+        self.checkpoint = checkpoint
 
 
-def train(config: DictConfig, resume: bool = False, eval_only: bool = False) -> dict[str, Any]:
+def train(
+    config: DictConfig, resume: bool = False, eval_only: bool = False, *, overwrite: bool = False
+) -> dict[str, Any]:
     """Train the model of a recipe with evaluation, checkpoints and metric writers, or only evaluate it.
 
     `config.train` contains these settings. Periods are numbers of iterations.
@@ -108,9 +120,11 @@ def train(config: DictConfig, resume: bool = False, eval_only: bool = False) -> 
 
     Args:
         config: The recipe; it is not modified.
-        resume: Continue from the last checkpoint in `output_dir`, if there is one. On the CPU, the losses are
+        resume: Continue from the newest intact checkpoint in `output_dir`, if there is one. On the CPU, the losses are
             bit-identical to those of an uninterrupted training.
-        eval_only: Only evaluate `init_checkpoint` or, with `resume`, the last checkpoint.
+        eval_only: Only evaluate `init_checkpoint` or, with `resume`, the newest checkpoint. Nothing is written to
+            `output_dir`.
+        overwrite: Replace an earlier run in `output_dir`.
 
     Returns:
         The metrics of the last evaluation; empty without an evaluator.
@@ -121,30 +135,44 @@ def train(config: DictConfig, resume: bool = False, eval_only: bool = False) -> 
         RuntimeError: If the device is unavailable, or if the processes differ in versions, config or visible data;
             the message names them.
         FloatingPointError: If a loss is NaN or infinite; the message has the iteration and the losses.
+        FileExistsError: If `output_dir` contains a run, and neither `resume` nor `overwrite` is set.
+        FolderInUseError: If another process trains in `output_dir`; the message names it.
+        CheckpointError: If `output_dir` contains checkpoints but none is intact, or if the checkpoint to resume does
+            not fit the model or the optimizer; the message lists the differences.
         OSError: If a checkpoint cannot be written. Earlier checkpoints are unaffected.
-        TrainingInterrupted: If SIGTERM was received, after a checkpoint was saved.
+        TrainingInterrupted: If SIGTERM or SIGINT (Ctrl-C) was received, after a checkpoint was saved.
     """
     config = copy.deepcopy(config)
     limit_threads(get_local_size())
     _check(config, eval_only)
     config = scale_to_world_size(config, get_world_size())
     check_processes(LazyConfig.to_py(config), dataset_names(config), config.train.device)
+    if eval_only:
+        return _evaluate_only(config, resume)
+    with claim_run_folder(config.train.output_dir, resume=resume, overwrite=overwrite):
+        return _train(config, resume, overwrite)
+
+
+def _evaluate_only(config: DictConfig, resume: bool) -> dict[str, Any]:
+    _log_environment(config)
+    fit_keypoints(config)
+    model = _build_model(config)
+    evaluation = Evaluation(config, model)
+    checkpointer = DetectionCheckpointer(model, config.train.output_dir)
+    content = checkpointer.resume_or_load(config.train.init_checkpoint, resume=resume)
+    align_test_classes(config, ClassList.from_state(content.get("classes")) or registered_classes(config))
+    return evaluation()
+
+
+def _train(config: DictConfig, resume: bool, overwrite: bool) -> dict[str, Any]:
+    _log_environment(config)
+    given = copy.deepcopy(config)
     output_dir = Path(config.train.output_dir)
-    if is_main_process():
-        make_output_dir(config.train)
-        LazyConfig.save(config, str(output_dir / "config.yaml"))
-    _logger.info("environment:\n%s", format_environment())
-    seed = config.train.get("seed")
-    _logger.info("random seed: %d", seed_all_rng(None if seed is None else int(seed) + get_rank()))
-    is_sharded = not eval_only and _is_sharded(config)
-    classes = None if eval_only else training_classes(dataset_names(config, "train"))
+    is_sharded = _is_sharded(config)
+    classes = training_classes(dataset_names(config, "train"))
     fit_keypoints(config)
     model = _build_model(config, is_sharded)
     evaluation = Evaluation(config, model)
-    if eval_only:
-        content = DetectionCheckpointer(model, output_dir).resume_or_load(config.train.init_checkpoint, resume=resume)
-        align_test_classes(config, ClassList.from_state(content.get("classes")) or registered_classes(config))
-        return evaluation()
     check_model_and_data(model, dataset_names(config, "train"), mapper_settings(config))
     align_test_classes(config, classes)
     evaluation.check()
@@ -161,11 +189,18 @@ def train(config: DictConfig, resume: bool = False, eval_only: bool = False) -> 
     content = checkpointer.resume_or_load("" if is_sharded else config.train.init_checkpoint, resume=resume)
     if classes is not None:
         classes.load_state_dict(content.get("classes"))
-    is_resumed = resume and checkpointer.has_checkpoint()
-    trainer.train(trainer.iter + 1 if is_resumed else 0, config.train.max_iter)
+    start_run(given, overwrite=overwrite)
+    trainer.train(trainer.iter + 1 if checkpointer.resumed_from else 0, config.train.max_iter)
     if stop.received is not None:
-        raise TrainingInterrupted(128 + stop.received)
+        raise TrainingInterrupted(stop.received, checkpointer.get_checkpoint_file())
     return evaluation.results
+
+
+def _log_environment(config: DictConfig) -> None:
+    """Log the environment and seed the random generators."""
+    _logger.info("environment:\n%s", format_environment())
+    seed = config.train.get("seed")
+    _logger.info("random seed: %d", seed_all_rng(None if seed is None else int(seed) + get_rank()))
 
 
 class Evaluation:

@@ -16,6 +16,7 @@ from torch.nn.parallel import DistributedDataParallel
 from detectory.core.checkpoint import unwrap
 from detectory.core.distributed import all_gather, gather, get_rank, get_world_size, is_main_process, named_collective
 from detectory.core.events import EventStorage, get_event_storage
+from detectory.engine.trainers.optimizer_description import compare_optimizers, describe_optimizer
 from detectory.engine.trainers.random_state import random_state, set_random_state
 from detectory.engine.trainers.training_loop import TrainerBase
 
@@ -246,7 +247,17 @@ class SimpleTrainer(TrainerBase):
         """Return the state of `TrainerBase`, the optimizer, and the random state and data position of each process."""
         rank_states = self._rank_states or [self._own_state()]
         self._rank_states = None
-        return super().state_dict() | {"optimizer": self.optimizer.state_dict(), "ranks": rank_states}
+        return super().state_dict() | {
+            "optimizer": self.optimizer.state_dict(),
+            "optimizer_description": describe_optimizer(self.optimizer, self.model),
+            "ranks": rank_states,
+        }
+
+    def state_problems(self, state_dict: dict[str, Any]) -> list[str]:
+        """Return the differences between the optimizer of a state and that of this trainer."""
+        return compare_optimizers(
+            state_dict.get("optimizer_description"), describe_optimizer(self.optimizer, self.model)
+        )
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Restore a state. Exact resumption requires the same number of processes as when it was saved."""

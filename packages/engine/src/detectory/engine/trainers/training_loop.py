@@ -177,6 +177,10 @@ class TrainerBase:
         if states:
             _logger.warning("the checkpoint has states of hooks that are not registered: %s", sorted(states))
 
+    def state_problems(self, state_dict: dict[str, Any]) -> list[str]:
+        """Return why `load_state_dict` must not load a state, one message per difference; empty if it fits."""
+        return []
+
     def _named_hooks(self) -> list[tuple[str, HookBase]]:
         """Return the hooks by class name; further hooks of the same class are numbered."""
         counts: dict[str, int] = {}

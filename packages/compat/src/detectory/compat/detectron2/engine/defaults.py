@@ -355,6 +355,10 @@ class DefaultTrainer(TrainerBase):
         super().load_state_dict(state_dict)
         self._trainer.load_state_dict(state_dict["_trainer"])
 
+    def state_problems(self, state_dict: dict[str, Any]) -> list[str]:
+        """Return the differences between the optimizer of a state and that of this trainer."""
+        return self._trainer.state_problems(state_dict["_trainer"]) if "_trainer" in state_dict else []
+
     def _check_evaluators(self) -> None:
         """Read the ground truth of the test datasets, so that a training does not fail at its evaluation."""
         for name in self.cfg.DATASETS.TEST if comm.is_main_process() else ():
