@@ -35,7 +35,7 @@ def edit(folder: Path, split: str, change) -> None:
 
 
 def swap_ids(content: dict) -> None:
-    """Give the two classes the ids of each other, in categories and annotations."""
+    """Swap the ids of the two classes in categories and annotations."""
     for category in content["categories"]:
         category["id"] = 3 - category["id"]
     for annotation in content["annotations"]:

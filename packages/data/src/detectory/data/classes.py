@@ -107,7 +107,7 @@ def match_by_name(file_names: Sequence[str], names: Sequence[str]) -> list[int |
 
 
 def align_classes(names: Sequence[str], datasets: Sequence[str]) -> None:
-    """Give registered datasets the class indices of `names`.
+    """Assign the class indices of `names` to registered datasets.
 
     A dataset that is loaded from an annotation file is matched by name from then on. A dataset with another loader
     keeps its indices, and different names are logged as a warning.

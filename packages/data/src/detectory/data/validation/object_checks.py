@@ -1,4 +1,4 @@
-"""Checks of all objects of an annotation file, one after the other and together."""
+"""Checks of the single objects of an annotation file and of all objects together."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -58,7 +58,7 @@ class ObjectChecks:
         corners = self._corners.problems() if self._corners is not None else []
         yield from corners
         yield from (one for one in self._problems if not (corners and one.rule in _CONSEQUENCES))
-        # Invalid objects have problems of their own.
+        # Invalid objects are reported separately.
         if self._needs_objects and not self._counts["usable"] and not self._counts["invalid"]:
             total = self._counts.total()
             details = ", ".join(f"{count} {name}" for name, count in self._counts.items() if count)

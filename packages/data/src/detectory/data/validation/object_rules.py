@@ -32,7 +32,7 @@ def object_problems(item: CheckedObject) -> Iterator[Problem]:
     if rule:
         message = f"the mask covers {rounded} (x1, y1, x2, y2){_image_phrase(item)}"
         yield _problem(item, rule, item.mask_field, message, rounded)
-    # A mask cannot be compared with a box that is wrong by itself.
+    # A mask cannot be compared with an invalid box.
     elif item.box is not None and box_rule in (None, "box-partly-outside") and _differs(item.box, bounds):
         rule = "polygon-box-mismatch" if iou(item.box, bounds) > 0 else "polygon-outside-box"
         box = [round(value, 2) for value in item.box]

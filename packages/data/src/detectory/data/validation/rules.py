@@ -34,10 +34,10 @@ _ERRORS = {
         "the area of an annotation is not a finite number of at least 0",
         "Evaluation reads areas: write them as numbers, or remove the field.",
     ),
-    "duplicate-id": ("an id is used by two records", "Number the records anew."),
+    "duplicate-id": ("an id is used by two records", "Assign new ids to the records."),
     "duplicate-category-name": (
         "two categories have the same name",
-        "Merge the categories, or give each a name of its own: classes are matched by name.",
+        "Merge or rename the categories: classes are matched by name.",
     ),
     "category-id": (
         "a category id is not an integer of at least 0",

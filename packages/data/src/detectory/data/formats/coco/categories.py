@@ -52,7 +52,7 @@ def flip_pairs(names: Sequence[str]) -> list[tuple[str, str]]:
     return [(name, other) for name, other in by_mirrored.items() if other in by_mirrored and _is_left(name)]
 
 
-# `left` and `right` in any position of a word, or an `L` or `R` that is a word of its own.
+# `left` and `right` in any position of a word, or `L` or `R` as a separate word.
 _SIDE = re.compile(r"left|right|Left|Right|LEFT|RIGHT|(?<![A-Za-z])[lrLR](?![A-Za-z])")
 _OTHER_SIDE = {"left": "right", "Left": "Right", "LEFT": "RIGHT", "l": "r", "L": "R"}
 _OTHER_SIDE |= {right: left for left, right in _OTHER_SIDE.items()}
