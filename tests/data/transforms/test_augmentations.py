@@ -40,7 +40,7 @@ def test_get_transform_receives_the_named_attributes():
 
 def test_rejects_inputs_without_a_required_attribute():
     class Odd(T.Augmentation):
-        def get_transform(self, depth):
+        def get_transform(self, image, depth):
             return T.NoOpTransform()
 
     with pytest.raises(AttributeError, match=r"Odd\.get_transform needs 'depth'"):

@@ -128,6 +128,8 @@ class ROIPooler(nn.Module):
         Raises:
             ValueError: If the number of feature maps or of box lists is wrong.
         """
+        if len(box_lists) == 0:
+            return x[0].new_zeros([0, x[0].shape[1], self.output_size[0], self.output_size[1]])
         if len(x) != len(self.level_poolers) or len(box_lists) != x[0].shape[0]:
             raise ValueError(
                 f"ROIPooler: expected {len(self.level_poolers)} feature maps and {x[0].shape[0]} box lists,"

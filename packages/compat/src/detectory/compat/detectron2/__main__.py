@@ -11,9 +11,11 @@ from detectory.compat.detectron2._install import install, stand_in_folders
 _USAGE = """usage: python -m detectory.compat.detectron2 SCRIPT [ARGUMENT …]
        python -m detectory.compat.detectron2 -m MODULE [ARGUMENT …]
        python -m detectory.compat.detectron2 --path
+       python -m detectory.compat.detectron2 --check PROJECT_DIR
 
 Runs a program that imports detectron2; the imports resolve to Detectory.
 --path prints folders that have the same effect for any command if they are in PYTHONPATH.
+--check lists the names and overridden methods of a project that are not covered, without importing the project.
 """
 # Packages that are installed together with Detectron2, so that its users import them without declaring them.
 _BROUGHT_BY_DETECTRON2 = (
@@ -28,6 +30,8 @@ def main() -> None:
     if arguments == ["--path"]:
         sys.stdout.write(os.pathsep.join(stand_in_folders()) + "\n")
         return
+    if len(arguments) == 2 and arguments[0] == "--check":
+        raise SystemExit(_check(arguments[1]))
     if not arguments or arguments[0] in ("-h", "--help") or arguments == ["-m"]:
         sys.stdout.write(_USAGE)
         raise SystemExit(0 if arguments and arguments[0] != "-m" else 2)
@@ -44,6 +48,20 @@ def main() -> None:
     sys.argv = arguments
     sys.path[0] = str(script.parent)
     runpy.run_path(str(script), run_name="__main__")
+
+
+def _check(folder: str) -> int:
+    """Print what a project uses that is not covered; return the exit code."""
+    from detectory.compat.detectron2._check_project import check_project
+
+    try:
+        count, problems = check_project(folder)
+    except FileNotFoundError as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    sys.stdout.write("".join(f"{problem}\n" for problem in problems))
+    sys.stdout.write(f"{count} uses of Detectron2 and fvcore, {len(problems)} not covered\n")
+    return 1 if problems else 0
 
 
 def _report(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:

@@ -1,7 +1,7 @@
 """Augmentations, which choose a transform for an input, and lists of augmentations."""
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -47,6 +47,11 @@ class Augmentation:
             names.append(parameter.name)
         return tuple(names)
 
+    def _names_for(self, aug_input: "AugInput") -> tuple[str, ...]:
+        """Return the attributes to pass; a single parameter with a name of its own, such as `img`, is the image."""
+        names = self._argument_names()
+        return ("image",) if len(names) == 1 and not hasattr(aug_input, names[0]) else names
+
     def __call__(self, aug_input: "AugInput") -> Transform:
         """Augment an input in place.
 
@@ -59,7 +64,7 @@ class Augmentation:
         arguments = []
         if "_names" not in self.__dict__:
             # Inspecting a signature takes as long as flipping an image.
-            self._names = self._argument_names()
+            self._names = self._names_for(aug_input)
         for name in self._names:
             if not hasattr(aug_input, name):
                 raise AttributeError(
@@ -95,10 +100,23 @@ class _FixedTransform(Augmentation):
         return repr(self.fixed)
 
 
+class _FunctionAugmentation(Augmentation):
+    """A function from an image to a transform."""
+
+    def __init__(self, function: Callable[[np.ndarray], Transform]) -> None:
+        self.function = function
+
+    def get_transform(self, image: np.ndarray) -> Transform:
+        """Return the transform that the function makes for an image."""
+        return self.function(image)
+
+
 def as_augmentation(item: Augmentation | Transform) -> Augmentation:
     """Return an augmentation unchanged, or wrap a transform in an augmentation that always applies it."""
     if isinstance(item, Transform):
         return _FixedTransform(item)
+    if not isinstance(item, Augmentation) and callable(item) and not isinstance(item, type):
+        return _FunctionAugmentation(item)
     if not isinstance(item, Augmentation):
         raise TypeError(f"expected an Augmentation or a Transform, got {type(item).__name__}")
     return item

@@ -74,7 +74,7 @@ class Transform:
 
     def apply_polygons(self, polygons: list[np.ndarray]) -> list[np.ndarray]:
         """Transform a list of polygons, each `(N, 2)`; transforms that crop may change the number of polygons."""
-        if not polygons:
+        if len(polygons) == 0:
             return []
         moved = self.apply_coords(np.concatenate([np.asarray(polygon).reshape(-1, 2) for polygon in polygons]))
         return np.split(moved, np.cumsum([len(polygon) for polygon in polygons[:-1]]))

@@ -6,15 +6,21 @@ from typing import Any
 
 import cloudpickle
 
+from detectory.compat.detectron2.utils.serialize import PicklableWrapper
 from detectory.data import AspectRatioGroupedDataset, ToIterableDataset
 from detectory.data import DatasetFromList as _DatasetFromList
 from detectory.data import MapDataset as _MapDataset
+from detectory.data.lists import PackedList as NumpySerializedList
+from detectory.data.lists import PackedList as TorchSerializedList
 
 __all__ = [
     "AspectRatioGroupedDataset",
     "DatasetFromList",
     "MapDataset",
+    "NumpySerializedList",
+    "PicklableWrapper",
     "ToIterableDataset",
+    "TorchSerializedList",
     "set_default_dataset_from_list_serialize_method",
 ]
 

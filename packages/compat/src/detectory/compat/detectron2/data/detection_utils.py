@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import numpy as np
+import torch
 from PIL import Image, ImageOps
 
 from detectory.compat.detectron2.config import CfgNode
@@ -13,10 +15,10 @@ from detectory.data.consistency import check_metadata_consistency
 from detectory.data.images import (
     SizeMismatchError,
     check_image_size,
-    convert_image_to_rgb,
     convert_PIL_to_numpy,
     read_image,
 )
+from detectory.data.images import convert_image_to_rgb as _convert_image_to_rgb
 from detectory.data.mapping import (
     annotations_to_instances,
     annotations_to_instances_rotated,
@@ -72,6 +74,14 @@ __all__ = [
     "transform_keypoint_annotations",
     "transform_proposals",
 ]
+
+
+def convert_image_to_rgb(image: Any, format: str) -> np.ndarray:
+    """Convert an image to RGB; YUV images become floating point in [0, 255], as in Detectron2."""
+    if format != "YUV-BT.601":
+        return _convert_image_to_rgb(image, format)
+    values = image.cpu().numpy() if isinstance(image, torch.Tensor) else image
+    return np.dot(values, np.array(_M_YUV2RGB).T) * 255.0
 
 
 def _apply_exif_orientation(image: Image.Image) -> Image.Image:

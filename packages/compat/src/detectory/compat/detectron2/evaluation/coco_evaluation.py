@@ -159,7 +159,7 @@ class COCOEvaluator(DatasetEvaluator):
                 self._predictions.append(prediction)
 
     def _instances_to_json(self, instances: Any, image_id: Any) -> list[dict[str, Any]]:
-        return instances_to_coco_json(instances, image_id)
+        return instances_to_coco_json(instances, image_id) if len(instances) else []
 
     def evaluate(self, img_ids: Sequence[Any] | None = None) -> dict[str, dict[str, float]]:
         """Write the predictions and compute the metrics.

@@ -111,7 +111,7 @@ def _class_with(fields: Mapping[str, Any]) -> type:
     linecache.cache[file] = (len(source), None, source.splitlines(keepends=True), file)
     sys.modules[module.__name__] = module
     module.__dict__.update(_TYPES, torch=torch, __file__=file)
-    exec(compile("from typing import List, Optional, Tuple\n", file, "exec"), module.__dict__)
+    exec(compile("from typing import Dict, List, Optional, Tuple\n", file, "exec"), module.__dict__)
     exec(compile(source, file, "exec"), module.__dict__)
     cls: Any = getattr(module, f"ScriptedInstances{number}")
     cls.from_instances = staticmethod(lambda instances: _converted(cls, types, instances))
@@ -164,6 +164,15 @@ def _source_of(name: str, types: Mapping[str, str]) -> str:
                 f"            changed._{field} = {change.replace('value', f'value_{field}')}",
             ]
         lines += ["        return changed"]
+    lines += ["    def get_fields(self) -> Dict[str, Tensor]:", "        fields: Dict[str, Tensor] = {}"]
+    for field, type_name in types.items():
+        tensor = "value" if type_name == "Tensor" else "value.tensor"
+        lines += [
+            f"        field_{field} = self._{field}",
+            f"        if field_{field} is not None:",
+            f"            fields[{field!r}] = {tensor.replace('value', f'field_{field}')}",
+        ]
+    lines += ["        return fields"]
     return "\n".join([*lines, *_cat_lines(name, types)]) + "\n"
 
 

@@ -5,7 +5,14 @@ from torch import Tensor
 from detectory import ops
 from detectory.modeling.layers import DeformConv, ModulatedDeformConv
 
-__all__ = ["DeformConv", "ModulatedDeformConv", "deform_conv", "modulated_deform_conv"]
+__all__ = [
+    "DeformConv",
+    "ModulatedDeformConv",
+    "_DeformConv",
+    "_ModulatedDeformConv",
+    "deform_conv",
+    "modulated_deform_conv",
+]
 
 Size = int | tuple[int, int]
 
@@ -86,3 +93,15 @@ def _check_groups(
             f"{name}: offset must have {2 * deformable_groups * taps} channels for deformable_groups="
             f"{deformable_groups}, got {offset.shape[1]}"
         )
+
+
+class _DeformConv:
+    """Deformable convolution with the interface of an autograd function."""
+
+    apply = staticmethod(deform_conv)
+
+
+class _ModulatedDeformConv:
+    """Modulated deformable convolution with the interface of an autograd function."""
+
+    apply = staticmethod(modulated_deform_conv)

@@ -8,7 +8,15 @@ from torch import Tensor
 from detectory.ops import paste_masks
 from detectory.structures import Boxes
 
-__all__ = ["pad_masks", "paste_mask_in_image_old", "paste_masks_in_image", "scale_boxes"]
+__all__ = [
+    "BYTES_PER_FLOAT",
+    "GPU_MEM_LIMIT",
+    "_do_paste_mask",
+    "pad_masks",
+    "paste_mask_in_image_old",
+    "paste_masks_in_image",
+    "scale_boxes",
+]
 
 
 def paste_masks_in_image(masks: Tensor, boxes: Tensor, image_shape: tuple[int, int], threshold: float = 0.5) -> Tensor:
@@ -66,3 +74,31 @@ def scale_boxes(boxes: Tensor, scale: float) -> Tensor:
     centre = (boxes[:, :2] + boxes[:, 2:]) / 2
     half = (boxes[:, 2:] - boxes[:, :2]) / 2 * scale
     return torch.cat([centre - half, centre + half], dim=1)
+
+
+BYTES_PER_FLOAT = 4
+GPU_MEM_LIMIT = 1024**3  # bytes that Detectron2 uses for pasting on a GPU; pasting here needs no such limit
+
+
+def _do_paste_mask(
+    masks: Tensor, boxes: Tensor, img_h: int, img_w: int, skip_empty: bool = True
+) -> tuple[Tensor, tuple[slice, slice] | tuple[()]]:
+    """Paste masks `(N, 1, M, M)` without a threshold.
+
+    Args:
+        masks: Probabilities.
+        boxes: `(N, 4)`.
+        img_h: Height of the image.
+        img_w: Width of the image.
+        skip_empty: Return only the area that all boxes cover, and its slices.
+
+    Returns:
+        Probabilities `(N, h, w)`, and the slices of the image that they cover; empty without `skip_empty`.
+    """
+    soft = paste_masks_in_image(masks[:, 0], boxes, (img_h, img_w), threshold=-1).float() / 255
+    if not skip_empty or len(boxes) == 0:
+        return soft, ()
+    x0, y0 = (boxes[:, :2].amin(dim=0).floor().clamp(min=1) - 1).int().tolist()
+    x1, y1 = (boxes[:, 2:].amax(dim=0).ceil() + 1).int().tolist()
+    area = slice(y0, min(y1, img_h)), slice(x0, min(x1, img_w))
+    return soft[:, area[0], area[1]], area

@@ -14,7 +14,8 @@ def batched_nms(boxes: Tensor, scores: Tensor, idxs: Tensor, iou_threshold: floa
     if torch.jit.is_scripting():
         return torch.ops.detectory.batched_nms(boxes.float(), scores, idxs, iou_threshold)
 
-    return ops.batched_nms(boxes.float(), scores, idxs, iou_threshold)
+    # Programs disable NMS with thresholds above 1.
+    return ops.batched_nms(boxes.float(), scores, idxs, min(iou_threshold, 1.0))
 
 
 def nms_rotated(boxes: Tensor, scores: Tensor, iou_threshold: float) -> Tensor:

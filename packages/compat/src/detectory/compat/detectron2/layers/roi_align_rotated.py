@@ -4,7 +4,7 @@ from torch import Tensor
 
 from detectory.modeling.layers import ROIAlignRotated
 
-__all__ = ["ROIAlignRotated", "roi_align_rotated"]
+__all__ = ["ROIAlignRotated", "_ROIAlignRotated", "roi_align_rotated"]
 
 
 def roi_align_rotated(
@@ -12,3 +12,9 @@ def roi_align_rotated(
 ) -> Tensor:
     """Pool rotated regions `(R, 6)`; see `ROIAlignRotated`."""
     return ROIAlignRotated(output_size, spatial_scale, sampling_ratio)(input, boxes)
+
+
+class _ROIAlignRotated:
+    """Rotated ROIAlign with the interface of an autograd function."""
+
+    apply = staticmethod(roi_align_rotated)

@@ -110,3 +110,17 @@ def _python_config(config_path: str, trained: bool) -> Any:
     if trained:
         config.train.init_checkpoint = get_checkpoint_url(config_path)
     return config
+
+
+class _ModelZooUrls:
+    """URLs of published weights by config name without suffix."""
+
+    S3_PREFIX = "https://dl.fbaipublicfiles.com/detectron2/"
+
+    @staticmethod
+    def query(config_path: str) -> str | None:
+        """Return the URL of the weights trained with a config, None if they were not published."""
+        try:
+            return get_checkpoint_url(config_path)
+        except RuntimeError:
+            return None

@@ -1,5 +1,6 @@
 """Anchor generators and their registry."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -17,6 +18,7 @@ __all__ = [
     "DefaultAnchorGenerator",
     "Registry",
     "RotatedAnchorGenerator",
+    "_broadcast_params",
     "build_anchor_generator",
 ]
 
@@ -101,3 +103,20 @@ class RotatedAnchorGenerator(native.RotatedAnchorGenerator):
 def build_anchor_generator(cfg: CfgNode, input_shape: list[ShapeSpec]) -> Any:
     """Build the generator named by `MODEL.ANCHOR_GENERATOR.NAME` for feature maps of these shapes."""
     return ANCHOR_GENERATOR_REGISTRY.get(cfg.MODEL.ANCHOR_GENERATOR.NAME)(cfg, input_shape)
+
+
+def _broadcast_params(params: Sequence[Any], num_features: int, name: str) -> Sequence[Any]:
+    """Return a list of parameters per feature map; a single list is used for all of them.
+
+    Raises:
+        ValueError: If the number of lists is neither 1 nor `num_features`.
+    """
+    if not params:
+        raise ValueError(f"_broadcast_params: {name} must not be empty")
+    if not isinstance(params[0], list | tuple):
+        return [params] * num_features
+    if len(params) == 1:
+        return list(params) * num_features
+    if len(params) != num_features:
+        raise ValueError(f"_broadcast_params: {name} must have {num_features} lists, got {len(params)}")
+    return params

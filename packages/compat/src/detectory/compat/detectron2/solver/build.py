@@ -123,7 +123,7 @@ def _expand_param_groups(params: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return one group per parameter; later groups override earlier ones."""
     expanded: dict[torch.nn.Parameter, dict[str, Any]] = defaultdict(dict)
     for group in params:
-        settings = {key: value for key, value in group.items() if key != "params"}
+        settings = {key: value for key, value in group.items() if key not in ("params", "param_names")}
         for parameter in group["params"]:
             expanded[parameter].update({"params": [parameter], **settings})
     return list(expanded.values())
@@ -131,8 +131,12 @@ def _expand_param_groups(params: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def reduce_param_groups(params: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Merge groups with equal settings, because optimizers are faster with fewer groups."""
-    groups: dict[tuple[Any, ...], list[torch.nn.Parameter]] = defaultdict(list)
+    merged: dict[str, dict[str, Any]] = {}
     for group in _expand_param_groups(params):
-        settings = tuple((key, value) for key, value in group.items() if key != "params")
-        groups[settings].extend(group["params"])
-    return [{"params": parameters, **dict(settings)} for settings, parameters in groups.items()]
+        # By their text, because settings of other optimizers may be lists.
+        settings = repr(sorted((key, value) for key, value in group.items() if key != "params"))
+        if settings in merged:
+            merged[settings]["params"].extend(group["params"])
+        else:
+            merged[settings] = dict(group)
+    return list(merged.values())

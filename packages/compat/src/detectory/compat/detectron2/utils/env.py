@@ -10,9 +10,18 @@ import torch
 
 from detectory.core.seeding import seed_all_rng
 
-__all__ = ["TORCH_VERSION", "fixup_module_metadata", "seed_all_rng", "setup_custom_environment", "setup_environment"]
+__all__ = [
+    "DOC_BUILDING",
+    "TORCH_VERSION",
+    "fixup_module_metadata",
+    "seed_all_rng",
+    "setup_custom_environment",
+    "setup_environment",
+]
 
 TORCH_VERSION = tuple(int(part) for part in torch.__version__.split(".")[:2])
+
+DOC_BUILDING = os.environ.get("DOC_BUILDING") is not None
 
 _done: list[bool] = []
 

@@ -95,6 +95,12 @@ class Visualizer(native.Visualizer):
         """Convert masks of any representation to `GenericMask`."""
         return generic_masks(masks_or_polygons, self.output.height, self.output.width)
 
+    def _draw_text_in_mask(self, binary_mask: np.ndarray, text: str, color: Color) -> None:
+        """Write a text at the centre of the largest part of a mask `(H, W)`."""
+        rows, columns = np.nonzero(binary_mask)
+        if len(rows):
+            self.draw_text(text, (float(np.median(columns)), float(np.median(rows))), color=color)
+
     def _create_grayscale_image(self, mask: np.ndarray | None = None) -> np.ndarray:
         """Return the image in grayscale, except for the pixels where `mask` `(H, W)` is true."""
         gray = np.repeat(self.img.astype(np.float32).mean(axis=2, keepdims=True), 3, axis=2)

@@ -1,5 +1,6 @@
 """Augmentations under Detectron2's module path."""
 
+from detectory.compat.detectron2.data.transforms.augmentation import _transform_to_aug
 from detectory.data import transforms as native
 from detectory.data.transforms import (
     Augmentation,
@@ -58,6 +59,7 @@ __all__ = [
     "RotationTransform",
     "TransformList",
     "VFlipTransform",
+    "_transform_to_aug",
 ]
 
 
