@@ -11,6 +11,7 @@ from detectory.compat.detectron2 import model_zoo
 from detectory.compat.detectron2.checkpoint import DetectionCheckpointer
 from detectory.compat.detectron2.data import DatasetMapper, build_detection_test_loader
 from detectory.compat.detectron2.data.datasets.lvis_v1_categories import LVIS_CATEGORIES
+from detectory.compat.detectron2.data.samplers import RepeatFactorTrainingSampler, TrainingSampler
 from detectory.compat.detectron2.engine import DefaultTrainer, SimpleTrainer, hooks
 from detectory.compat.detectron2.evaluation import (
     COCOEvaluator,
@@ -379,3 +380,29 @@ def test_evaluation_of_a_model_uses_the_overridden_evaluator(cfg, dataset):
     model = build_model(cfg).eval()
     inference_on_dataset(model, build_detection_test_loader(cfg, dataset), evaluator_class(dataset))
     assert calls == {"process": 4, "evaluate": 1}
+
+
+def test_training_sampler_calls_overridden_indices():
+    class Descending(TrainingSampler):
+        def _infinite_indices(self):
+            while True:
+                yield from range(self.size - 1, -1, -1)
+
+    assert list(itertools.islice(Descending(3), 5)) == [2, 1, 0, 2, 1]
+
+
+def test_repeat_factor_sampler_calls_overridden_epochs():
+    class Doubled(RepeatFactorTrainingSampler):
+        def _get_epoch_indices(self, generator):
+            return super()._get_epoch_indices(generator).repeat(2)
+
+    sampler = Doubled(torch.ones(2), shuffle=False)
+    assert list(itertools.islice(sampler, 4)) == [0, 1, 0, 1]
+
+
+def test_anchor_generator_has_grid_anchors(cfg):
+    generator = build_model(cfg).proposal_generator.anchor_generator
+    sizes = [(8, 12), (4, 6), (2, 3), (1, 2), (1, 1)]
+    anchors = generator([torch.zeros(1, 1, *size) for size in sizes])
+    grids = generator._grid_anchors(sizes)
+    assert all(torch.equal(level.tensor, grid) for level, grid in zip(anchors, grids, strict=True))

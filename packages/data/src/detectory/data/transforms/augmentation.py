@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from .transform import Transform, TransformList, described
+from .transform import Transform, TransformList, described, is_transform
 
 
 class Augmentation:
@@ -73,7 +73,7 @@ class Augmentation:
                 )
             arguments.append(getattr(aug_input, name))
         transform = self.get_transform(*arguments)
-        if not isinstance(transform, Transform):
+        if not is_transform(transform):
             raise TypeError(
                 f"{type(self).__name__}.get_transform must return a Transform, got {type(transform).__name__}"
             )
@@ -113,7 +113,7 @@ class _FunctionAugmentation(Augmentation):
 
 def as_augmentation(item: Augmentation | Transform) -> Augmentation:
     """Return an augmentation unchanged, or wrap a transform in an augmentation that always applies it."""
-    if isinstance(item, Transform):
+    if is_transform(item):
         return _FixedTransform(item)
     if not isinstance(item, Augmentation) and callable(item) and not isinstance(item, type):
         return _FunctionAugmentation(item)

@@ -148,6 +148,13 @@ class NoOpTransform(Transform):
         raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
 
 
+def is_transform(item: Any) -> bool:
+    """Return whether an object has the methods of a `Transform`, such as the transforms of fvcore."""
+    return isinstance(item, Transform) or (
+        not isinstance(item, type) and hasattr(item, "apply_image") and hasattr(item, "apply_coords")
+    )
+
+
 class TransformList(Transform):
     """A sequence of transforms; nested lists are flattened.
 
@@ -157,7 +164,7 @@ class TransformList(Transform):
     def __init__(self, transforms: Sequence[Transform]) -> None:
         self.transforms: list[Transform] = []
         for transform in transforms:
-            if not isinstance(transform, Transform):
+            if not is_transform(transform):
                 raise TypeError(f"TransformList: expected Transform objects, got {type(transform).__name__}")
             self.transforms.extend(transform.transforms if isinstance(transform, TransformList) else [transform])
 

@@ -87,7 +87,13 @@ def _configurable_function(function: Call, *, from_config: Call) -> Call:
 
 def _called_with_cfg(*args: Any, **kwargs: Any) -> bool:
     """Return whether the first argument, or the keyword `cfg`, is a config."""
-    return isinstance(args[0] if args else kwargs.get("cfg"), CfgNode | DictConfig)
+    config = args[0] if args else kwargs.get("cfg")
+    return isinstance(config, CfgNode | DictConfig) or _is_foreign_node(config)
+
+
+def _is_foreign_node(config: Any) -> bool:
+    """Return whether an object is a config node of an installed yacs or fvcore."""
+    return any(base.__name__ == "CfgNode" for base in type(config).__mro__)
 
 
 def _get_args_from_config(translate: Call, *args: Any, **kwargs: Any) -> dict[str, Any]:

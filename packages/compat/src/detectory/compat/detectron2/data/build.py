@@ -12,6 +12,12 @@ from detectory.compat.detectron2.config import CfgNode, configurable
 from detectory.compat.detectron2.data.common import DatasetFromList, MapDataset
 from detectory.compat.detectron2.data.dataset_mapper import DatasetMapper
 from detectory.compat.detectron2.data.detection_utils import check_metadata_consistency
+from detectory.compat.detectron2.data.samplers import (
+    InferenceSampler,
+    RandomSubsetTrainingSampler,
+    RepeatFactorTrainingSampler,
+    TrainingSampler,
+)
 from detectory.compat.detectron2.utils.file_io import PathManager
 from detectory.compat.detectron2.utils.logger import _log_api_usage, log_first_n
 from detectory.core.distributed import get_world_size
@@ -29,12 +35,6 @@ from detectory.data import (
     load_proposals_into_dataset,
     print_instances_class_histogram,
     trivial_batch_collator,
-)
-from detectory.data.samplers import (
-    InferenceSampler,
-    RandomSubsetTrainingSampler,
-    RepeatFactorTrainingSampler,
-    TrainingSampler,
 )
 from detectory.structures import BoxMode
 

@@ -73,6 +73,13 @@ class DefaultAnchorGenerator(native.DefaultAnchorGenerator):
         """Return the scriptable equivalent of this class; subclasses are scripted as they are."""
         return ScriptableAnchors(self) if type(self) is DefaultAnchorGenerator else self
 
+    def _grid_anchors(self, grid_sizes: Sequence[Sequence[int]]) -> list[Tensor]:
+        """Return the anchors of feature maps with the given `(height, width)`, one tensor per map."""
+        cells = self.cell_anchors
+        # Tensors without memory: only shape and device are used.
+        maps = [cell.new_empty(1).expand(tuple(size)) for cell, size in zip(cells, grid_sizes, strict=True)]
+        return self._grids(maps)
+
     @classmethod
     def from_config(cls, cfg: CfgNode, input_shape: list[ShapeSpec]) -> dict[str, Any]:
         """Read the arguments from `MODEL.ANCHOR_GENERATOR`, strides from the feature maps."""

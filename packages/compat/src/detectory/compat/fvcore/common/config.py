@@ -45,14 +45,14 @@ class CfgNode(dict):
     def __init__(
         self, init_dict: Mapping[str, Any] | None = None, key_list: list[str] | None = None, new_allowed: bool = False
     ) -> None:
-        super().__init__(self._nodes_from(init_dict or {}, key_list or []))
+        super().__init__(self._create_config_tree_from_dict(init_dict or {}, key_list or []))
         self.__dict__[CfgNode.IMMUTABLE] = False
         self.__dict__[CfgNode.DEPRECATED_KEYS] = set()
         self.__dict__[CfgNode.RENAMED_KEYS] = {}
         self.__dict__[CfgNode.NEW_ALLOWED] = new_allowed
 
     @classmethod
-    def _nodes_from(cls, source: Mapping[str, Any], parents: list[str]) -> dict[str, Any]:
+    def _create_config_tree_from_dict(cls, source: Mapping[str, Any], parents: list[str]) -> dict[str, Any]:
         nodes = {}
         for key, value in source.items():
             path = [*parents, str(key)]
@@ -79,7 +79,7 @@ class CfgNode(dict):
             return
         if self.is_frozen():
             raise AttributeError(f"the config is frozen: cannot set '{name}' to {value!r}. Call defrost() first")
-        self[name] = self._nodes_from({name: value}, [])[name]
+        self[name] = self._create_config_tree_from_dict({name: value}, [])[name]
 
     def __delattr__(self, name: str) -> None:
         if name not in self:

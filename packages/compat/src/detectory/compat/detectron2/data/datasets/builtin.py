@@ -14,8 +14,12 @@ from detectory.compat.detectron2.data.datasets.lvis import get_lvis_instances_me
 from detectory.compat.detectron2.data.datasets.pascal_voc import register_pascal_voc
 from detectory.data import DatasetCatalog, MetadataCatalog
 from detectory.data.builtin import builtin_datasets, with_root
+from detectory.data.builtin.lvis import _FILES
 
 __all__ = [
+    "_PREDEFINED_SPLITS_COCO",
+    "_PREDEFINED_SPLITS_COCO_PANOPTIC",
+    "_PREDEFINED_SPLITS_LVIS",
     "DatasetCatalog",
     "MetadataCatalog",
     "_get_builtin_metadata",
@@ -34,6 +38,43 @@ __all__ = [
     "register_lvis_instances",
     "register_pascal_voc",
 ]
+
+
+def _coco_splits(prefix: str, annotations: str) -> dict[str, tuple[str, str]]:
+    splits = {
+        "2014": ("train", "val", "minival", "valminusminival"),
+        "2017": ("train", "val", "val_100"),
+    }
+    files = {}
+    for year, names in splits.items():
+        for name in names:
+            images = f"coco/{'train' if name == 'train' else 'val'}{year}"
+            stem = f"val{year}_100" if name == "val_100" else f"{name}{year}"
+            files[f"{prefix}coco_{year}_{name}"] = (images, f"coco/annotations/{annotations}_{stem}.json")
+    return files
+
+
+# Folders and annotation files below the root, in the layout of Detectron2's tables.
+_PREDEFINED_SPLITS_COCO = {
+    "coco": _coco_splits("", "instances"),
+    "coco_person": _coco_splits("keypoints_", "person_keypoints"),
+}
+_PREDEFINED_SPLITS_COCO_PANOPTIC = {
+    f"coco_2017_{name}_panoptic": (
+        f"coco/panoptic_{stem}",
+        f"coco/annotations/panoptic_{stem}.json",
+        f"coco/panoptic_stuff_{stem}",
+    )
+    for name, stem in (("train", "train2017"), ("val", "val2017"), ("val_100", "val2017_100"))
+}
+_PREDEFINED_SPLITS_LVIS = {
+    version: {name: ("coco/", f"lvis/{stem}.json") for name, stem in _FILES.items() if select(name)}
+    for version, select in (
+        ("lvis_v1", lambda name: name.startswith("lvis_v1")),
+        ("lvis_v0.5", lambda name: name.startswith("lvis_v0.5") and "cocofied" not in name),
+        ("lvis_v0.5_cocofied", lambda name: "cocofied" in name),
+    )
+}
 
 
 def _register(pattern: str, root: str) -> None:

@@ -1,0 +1,118 @@
+"""Habits of Detectron2 programs that its documentation does not mention."""
+
+import numpy as np
+import pytest
+import torch
+
+from detectory.compat.detectron2.config import configurable
+from detectory.compat.detectron2.data import detection_utils
+from detectory.compat.detectron2.data import transforms as T
+from detectory.compat.detectron2.data.transforms.augmentation import _get_aug_input_args
+from detectory.compat.detectron2.export.torchscript_patch import patch_instances
+from detectory.compat.detectron2.layers import batched_nms
+from detectory.compat.detectron2.modeling.poolers import ROIPooler
+from detectory.compat.detectron2.solver.build import reduce_param_groups
+from detectory.compat.detectron2.structures import Boxes, Instances
+from detectory.compat.detectron2.utils.logger import setup_logger
+
+IMAGE = np.zeros((8, 10, 3), np.uint8)
+
+
+class OtherName(T.Augmentation):
+    def get_transform(self, img):
+        return T.HFlipTransform(img.shape[1])
+
+
+class ForeignFlip:
+    """A transform of another library with fvcore's methods."""
+
+    def apply_image(self, image):
+        return image[:, ::-1]
+
+    def apply_coords(self, coords):
+        return coords
+
+    def apply_segmentation(self, segmentation):
+        return segmentation[:, ::-1]
+
+    def apply_box(self, boxes):
+        return boxes
+
+
+def test_a_single_parameter_is_the_image_under_any_name():
+    aug_input = T.AugInput(IMAGE)
+    assert _get_aug_input_args(OtherName(), aug_input)[0] is aug_input.image
+    assert isinstance(OtherName()(aug_input), T.HFlipTransform)
+
+
+def test_augmentation_lists_accept_functions_and_foreign_transforms():
+    augmentations = T.AugmentationList([lambda image: T.HFlipTransform(image.shape[1]), ForeignFlip()])
+    aug_input = T.AugInput(np.arange(240, dtype=np.uint8).reshape(8, 10, 3))
+    transforms = augmentations(aug_input)
+    assert aug_input.image[0, 0, 0] == 0
+    assert len(transforms) == 2
+
+
+def test_polygons_may_be_an_array():
+    moved = T.HFlipTransform(10).apply_polygons(np.array([[[0.0, 0], [1, 1], [2, 0]]]))
+    assert moved[0].tolist() == [[10, 0], [9, 1], [8, 0]]
+
+
+def test_config_nodes_of_other_libraries_are_configs():
+    class CfgNode(dict):
+        def __getattr__(self, name):
+            return self[name]
+
+    class Head:
+        @configurable
+        def __init__(self, size):
+            self.size = size
+
+        @classmethod
+        def from_config(cls, cfg):
+            return {"size": cfg.SIZE}
+
+    assert Head(CfgNode(SIZE=3)).size == 3
+
+
+def test_nms_thresholds_above_one_keep_all_boxes():
+    boxes = torch.tensor([[0.0, 0, 1, 1], [0, 0, 1, 1]])
+    assert len(batched_nms(boxes, torch.tensor([0.5, 0.4]), torch.zeros(2, dtype=torch.int64), 1.0001)) == 2
+
+
+def test_param_groups_with_other_keys_are_merged():
+    a, b = (torch.nn.Parameter(torch.zeros(1)) for _ in range(2))
+    groups = [{"params": [a], "lr": 1.0, "param_names": ["a"], "betas": [0.9, 0.99]}]
+    groups += [{"params": [b], "lr": 1.0, "param_names": ["b"], "betas": [0.9, 0.99]}]
+    assert reduce_param_groups(groups) == [{"params": [a, b], "lr": 1.0, "betas": [0.9, 0.99]}]
+
+
+def test_poolers_accept_no_images():
+    pooler = ROIPooler(7, (1 / 4,), 0, "ROIAlignV2")
+    assert pooler([torch.zeros(0, 5, 8, 8)], []).shape == (0, 5, 7, 7)
+
+
+def test_yuv_images_become_floating_point():
+    assert detection_utils.convert_image_to_rgb(np.ones((2, 2, 3), np.float32), "YUV-BT.601").dtype.kind == "f"
+
+
+def test_scripted_instances_return_their_tensors():
+    with patch_instances({"pred_boxes": Boxes, "scores": torch.Tensor}) as scriptable:
+        instances = Instances((4, 4), pred_boxes=Boxes([[0, 0, 1, 1]]), scores=torch.ones(1))
+        fields = scriptable.from_instances(instances).get_fields()
+    assert {name: value.shape for name, value in fields.items()} == {"pred_boxes": (1, 4), "scores": (1,)}
+
+
+def test_log_files_survive_the_removal_of_their_folder(tmp_path):
+    logger = setup_logger(str(tmp_path / "logs" / "log.txt"), name="removed_folder")
+    (tmp_path / "logs" / "log.txt").unlink()
+    (tmp_path / "logs").rmdir()
+    logger.info("still alive")
+
+
+@pytest.mark.parametrize("version", ["v1", "v0_5"])
+def test_lvis_categories_are_complete(version):
+    import importlib
+
+    module = importlib.import_module(f"detectory.compat.detectron2.data.datasets.lvis_{version}_categories")
+    assert len(module.LVIS_CATEGORIES) == {"v1": 1203, "v0_5": 1230}[version]
