@@ -4,7 +4,9 @@ import pytest
 from coco_datasets import random_dataset, write_json
 from lvis_datasets import lvis_dataset
 
+from detectory.data.validation import RULES, check_dataset
 from detectory.evaluation import CocoGroundTruth, coco_metrics, evaluate_coco_results, evaluate_lvis_results
+from detectory.evaluation.coco.matching import CocoObjects
 from detectory.evaluation.coco.results_file import load_results
 from detectory.evaluation.report import evaluate_all
 
@@ -115,3 +117,41 @@ def test_rejects_entries_that_are_not_objects(tmp_path, key):
     ground_truth[key][1] = 1.5
     with pytest.raises(ValueError, match=rf"ground_truth\.json: {key}\[1\] is not an object: 1\.5"):
         evaluate_coco_results(write_json(tmp_path / "ground_truth.json", ground_truth), results)
+
+
+REJECTED = {
+    "negative category id": lambda d: d["categories"][0].update(id=-1),
+    "text category id": lambda d: d["categories"][0].update(id="cat"),
+    "text area": lambda d: d["annotations"][1].update(area="672"),
+    "text in num_keypoints": lambda d: d["annotations"][1].update(num_keypoints="x"),
+    "text in iscrowd": lambda d: d["annotations"][1].update(iscrowd="maybe"),
+    "missing image id": lambda d: d["annotations"][1].pop("image_id"),
+    "text as segmentation": lambda d: d["annotations"][1].update(segmentation="x"),
+    "text as height": lambda d: d["images"][1].update(height="x"),
+}
+
+
+@pytest.mark.parametrize("change", REJECTED.values(), ids=REJECTED)
+def test_data_check_reports_what_evaluation_rejects(tmp_path, change):
+    ground_truth, _ = random_dataset(52)
+    before = ground_truth["categories"][0]["id"]
+    change(ground_truth)
+    for entry in ground_truth["annotations"]:
+        if entry["category_id"] == before:
+            entry["category_id"] = ground_truth["categories"][0]["id"]
+    path = write_json(tmp_path / "instances_val.json", ground_truth)
+    with pytest.raises(ValueError, match="CocoGroundTruth: "):
+        CocoGroundTruth(path)
+    rules = {problem.rule for problem in check_dataset(path)} - {"missing-image"}
+    assert "error" in {RULES[rule].severity for rule in rules}
+
+
+def test_null_areas_are_the_areas_of_the_boxes():
+    ground_truth, results = random_dataset(53)
+    for entry in ground_truth["annotations"]:
+        entry["area"] = entry["bbox"][2] * entry["bbox"][3]
+    expected = CocoObjects.from_ground_truth(CocoGroundTruth(ground_truth)).areas
+    for entry in ground_truth["annotations"]:
+        entry["area"] = None
+    assert CocoObjects.from_ground_truth(CocoGroundTruth(ground_truth)).areas.tolist() == expected.tolist()
+    assert evaluate_coco_results(ground_truth, results)["AP"] > 0

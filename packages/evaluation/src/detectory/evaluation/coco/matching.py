@@ -52,7 +52,11 @@ class CocoObjects:
                 raise ValueError(f"CocoObjects: {name}: field 'bbox' has {count} values, expected 4 or 5")
         is_rotated = any(len(entry["bbox"]) == 5 for entry in entries)
         boxes = [rotated_box(entry["bbox"]) if is_rotated else entry["bbox"] for entry in entries]
-        areas = [entry.get("area", entry["bbox"][2] * entry["bbox"][3]) for entry in entries]
+        stored_areas = [entry.get("area") for entry in entries]
+        areas = [
+            entry["bbox"][2] * entry["bbox"][3] if area is None else area
+            for area, entry in zip(stored_areas, entries, strict=True)
+        ]
         return cls(
             image_ids,
             categories=np.array([entry["category_id"] for entry in entries], dtype=np.int64),
