@@ -48,7 +48,7 @@ def model(monkeypatch):
     """Make `load_model` return a BrightSquare model for every name."""
     square_model = BrightSquare()
     loaded = models.LoadedModel(
-        square_model, ResizeShortestEdge(48, 64), SimpleNamespace(thing_classes=["square"]), "cpu"
+        square_model, ResizeShortestEdge(48, 64), None, "cpu", SimpleNamespace(thing_classes=["square"]), ()
     )
     monkeypatch.setattr(models, "load_model", lambda *_, **__: loaded)
     return square_model

@@ -12,7 +12,8 @@ from detectory.cli import main
 from detectory.cli.datasets.coco_folder import CocoFolder
 from detectory.core.checkpoint import load_checkpoint_file
 from detectory.data import DatasetCatalog, MetadataCatalog
-from detectory.data.classes import align_classes
+from detectory.data.classes import ClassList, align_classes
+from detectory.engine import Predictor
 from detectory.evaluation import COCOEvaluator
 from detectory.structures import Boxes, BoxMode, Instances
 
@@ -135,3 +136,68 @@ def remove_datasets():
     for name in set(DatasetCatalog.list()) - before:
         DatasetCatalog.remove(name)
         MetadataCatalog.remove(name)
+
+
+@pytest.fixture
+def sparse_run(coco_folder, tmp_path, tiny) -> Path:
+    """Return a run on a dataset with scattered image and category ids."""
+
+    def scatter(content):
+        for item in content["categories"]:
+            item["id"] = 10 * item["id"] + 3
+        for image in content["images"]:
+            image["id"] = 1000 - 7 * image["id"]
+        for item in content["annotations"]:
+            item["category_id"], item["image_id"] = 10 * item["category_id"] + 3, 1000 - 7 * item["image_id"]
+
+    edit(coco_folder, "train", scatter)
+    edit(coco_folder, "val", scatter)
+    arguments = ("--data", coco_folder, "--output", tmp_path / "run", *tiny, "train.max_iter=30", "optimizer.lr=0.005")
+    code, output = run("train", RECIPE, *arguments, "model.roi_heads.box_predictor.test_score_thresh=0.0")
+    assert code == 0, output
+    return tmp_path / "run"
+
+
+def test_results_of_predict_have_the_metrics_of_the_run(sparse_run, coco_folder, tmp_path):
+    code, output = run(
+        "predict", coco_folder / "val", "--run", sparse_run, "--output", tmp_path / "p", "--threshold", 0
+    )
+    assert code == 0, output
+    entries = json.loads((tmp_path / "p" / "results.json").read_text())
+    assert {entry["category_id"] for entry in entries} <= {13, 23}
+    assert {entry["image_id"] for entry in entries} == {1000 - 7 * number for number in range(1, 7)}
+    annotations = coco_folder / "annotations" / "instances_val.json"
+    metrics = []
+    for options in (("--run", sparse_run), ("--predictions", tmp_path / "p" / "results.json")):
+        extra = ("--annotations", annotations) if options[0] == "--predictions" else ()
+        code, output = run("eval", *options, *extra, "--output", tmp_path / "m", "--json")
+        assert code == 0, output
+        metrics.append(json.loads((tmp_path / "m" / "metrics.json").read_text()))
+    assert metrics[0]["bbox"] == pytest.approx(metrics[1]["bbox"], nan_ok=True)
+    assert metrics[0]["segm"] == pytest.approx(metrics[1]["segm"], nan_ok=True)
+
+
+def test_other_images_have_unused_ids_also_without_the_dataset(sparse_run, coco_folder, tmp_path):
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "1.jpg").write_bytes((coco_folder / "val" / "1.jpg").read_bytes())
+    inputs = (outside, coco_folder / "val" / "2.jpg")
+    assert run("predict", *inputs, "--run", sparse_run, "--output", tmp_path / "p", "--threshold", 0)[0] == 0
+    entries = json.loads((tmp_path / "p" / "results.json").read_text())
+    assert {Path(entry["file_name"]).parent.name: entry["image_id"] for entry in entries} == {
+        "outside": 994,
+        "val": 986,
+    }
+    coco_folder.rename(tmp_path / "moved")
+    code, output = run("predict", outside, "--run", sparse_run, "--output", tmp_path / "q", "--threshold", 0)
+    assert code == 0, output
+    assert {entry["category_id"] for entry in json.loads((tmp_path / "q" / "results.json").read_text())} <= {13, 23}
+
+
+def test_predictor_loads_a_run_in_one_line(sparse_run, coco_folder):
+    predictor = Predictor.from_run(sparse_run)
+    instances = predictor.predict(coco_folder / "val" / "1.jpg")
+    assert predictor.classes == ClassList(("block", "bar"), (13, 23))
+    assert set(instances.pred_class_names) <= {"block", "bar"}
+    with pytest.raises(FileNotFoundError, match=r"not a run folder: config\.yaml is missing"):
+        Predictor.from_run(coco_folder)

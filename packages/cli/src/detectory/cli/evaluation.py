@@ -9,6 +9,7 @@ import click
 from detectory.cli.lookup import detectron2_configs, recipes
 from detectory.data import MetadataCatalog
 from detectory.engine import train
+from detectory.engine.inference.run_folder import last_checkpoint
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ def evaluate_model(
     """
     if run is not None and (detectron2_run := detectron2_configs.find_run(run)) is not None:
         recipe, data = detectron2_run[0], data or detectron2_run[1]
-        weights = weights or recipes.last_checkpoint(run)
+        weights = weights or last_checkpoint(run)
     if recipe is not None and detectron2_configs.is_detectron2_config(recipe):
         if weights is None and not any(override.startswith("MODEL.WEIGHTS=") for override in overrides):
             raise click.UsageError("RECIPE needs --weights")
@@ -65,7 +66,7 @@ def evaluate_model(
         recipes.use_dataset(config, data, keep_classes=run is not None)
     recipes.apply_overrides(config, overrides)
     recipes.choose_device(config, device)
-    config.train.init_checkpoint = weights or (recipes.last_checkpoint(run) if run is not None else "")
+    config.train.init_checkpoint = weights or (last_checkpoint(run) if run is not None else "")
     if not config.train.init_checkpoint:
         raise click.UsageError("RECIPE needs --weights")
     if output is not None:

@@ -1,12 +1,13 @@
 """Metadata stored next to an exported graph: tensor names, channel order, image sizes and thresholds."""
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import torch
 from torch import nn
 
+from detectory.data.classes import ClassList
 from detectory.export.inference_graph import InferenceGraph
 from detectory.export.recording import smallest_side
 from detectory.modeling.meta_arch import PanopticFPN
@@ -30,6 +31,7 @@ class Description:
         longest_side: Upper limit of the longer image side after resizing, pixels.
         smallest_side: Minimum length of the shorter image side that the graph accepts, pixels.
         panoptic: Thresholds for merging semantic and instance predictions; empty unless the model is panoptic.
+        classes: Class names and category ids as from `ClassList.state_dict`; empty if unknown.
         version: Version of this schema.
     """
 
@@ -41,6 +43,7 @@ class Description:
     longest_side: int
     smallest_side: int
     panoptic: dict[str, float]
+    classes: dict[str, list[Any]] = field(default_factory=dict)
     version: int = VERSION
 
     def to_json(self) -> str:
@@ -68,7 +71,11 @@ class Description:
 
 
 def describe(
-    model: nn.Module, graph: InferenceGraph, program: torch.export.ExportedProgram, resize: tuple[int, int]
+    model: nn.Module,
+    graph: InferenceGraph,
+    program: torch.export.ExportedProgram,
+    resize: tuple[int, int],
+    classes: ClassList | None = None,
 ) -> Description:
     """Return the description of a model and its recorded graph."""
     thresholds = ("combine_overlap_thresh", "combine_stuff_area_thresh", "combine_instances_score_thresh")
@@ -81,4 +88,5 @@ def describe(
         longest_side=resize[1],
         smallest_side=smallest_side(program),
         panoptic={name: getattr(model, name) for name in thresholds} if isinstance(model, PanopticFPN) else {},
+        classes={} if classes is None else classes.state_dict(),
     )

@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+from detectory.data.classes import ClassList
 from detectory.data.transforms import ResizeShortestEdge
 from detectory.engine.inference.predictor import Predictor
 from detectory.export.description import KEY, Description
@@ -46,4 +47,5 @@ def load(path: str | os.PathLike[str]) -> Predictor:
         raise ValueError(f"load: {name} does not contain {KEY}. Was the file written by detectory.export?")
     description = Description.from_json(text, name)
     resize = ResizeShortestEdge(description.shortest_side, description.longest_side)
-    return Predictor(ExportedModel(graph, description), resize, channels_last=False)
+    classes = ClassList.from_state(description.classes)
+    return Predictor(ExportedModel(graph, description), resize, channels_last=False, classes=classes)

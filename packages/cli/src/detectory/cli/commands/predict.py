@@ -46,8 +46,10 @@ def command(
     INPUTS are images, videos, folders (searched recursively), patterns such as 'images/*.jpg', and `webcam` or
     `webcam:1` for a camera, which runs until Ctrl-C. Videos require PyAV: pip install 'detectory[video]'.
 
-    Writes one annotated image per image, one annotated video per video, and results.json in COCO format. The field
-    `file_name` (and for videos `frame`, counted from 0) identifies the image of an `image_id`. Panoptic and semantic
+    Writes one annotated image per image, one annotated video per video, and results.json in COCO format. Images of the
+    run's dataset keep their image ids, and classes their category ids, so that `detectory eval --predictions` has the
+    metrics of `detectory eval --run`. Other images get unused ids; the field `file_name` (and for videos `frame`,
+    counted from 0) identifies the image of an `image_id`. Panoptic and semantic
     segmentations are drawn, but not written to results.json. Unreadable images are reported and skipped; the exit code
     is then 1.
 
@@ -67,12 +69,14 @@ def command(
     from detectory.cli.lookup.models import load_model
     from detectory.cli.prediction.inputs import find_inputs
     from detectory.cli.prediction.prediction import Prediction
+    from detectory.cli.prediction.result_ids import ResultIds
     from detectory.engine import Predictor
 
     images, videos = find_inputs((*inputs, *more_inputs))
     loaded = load_model(run or str(model), weights=weights, device=device)
     predictor = Predictor(loaded.model, loaded.resize, device=loaded.device)
-    with Prediction(predictor, loaded.metadata, output, threshold, batch_size, show) as prediction:
+    ids = ResultIds(loaded.classes, loaded.datasets, images)
+    with Prediction(predictor, loaded.metadata, output, threshold, batch_size, show, ids) as prediction:
         prediction.run_images(images)
         for video in videos:
             prediction.run_video(video)

@@ -25,6 +25,7 @@ from detectory.core.processor import limit_threads
 from detectory.data import DatasetCatalog
 from detectory.data.images import read_image
 from detectory.engine import Predictor, train
+from detectory.engine.inference.run_folder import last_checkpoint
 from detectory.export import export_onnx
 from detectory.structures import Instances
 from detectory.visualization import Visualizer
@@ -70,7 +71,7 @@ def run_demo(output: Path, coco: Path | None, iterations: int | None, minutes: f
 
     click.echo("\nPredicting and exporting …")
     model = instantiate(config.model)
-    DetectionCheckpointer(model).load(recipes.last_checkpoint(run))
+    DetectionCheckpointer(model).load(last_checkpoint(run))
     predictor = Predictor(model, instantiate(config.dataloader.test.mapper.augmentations)[0])
     export = export_and_compare(predictor, config, run / "model.onnx")
     results = DemoResults(
@@ -89,7 +90,7 @@ def run_demo(output: Path, coco: Path | None, iterations: int | None, minutes: f
         export=export,
         files={
             "configuration": "run/config.yaml",
-            "checkpoint": f"run/{Path(recipes.last_checkpoint(run)).name}",
+            "checkpoint": f"run/{Path(last_checkpoint(run)).name}",
             "ONNX model": "run/model.onnx",
             "training curves": "run/metrics.json",
             "metrics": "results.json",

@@ -3,34 +3,28 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
-from torch import nn
-
 from detectory.cli.lookup import detectron2_configs, recipes
-from detectory.core.checkpoint import DetectionCheckpointer
-from detectory.core.config import instantiate
 from detectory.core.processor import limit_threads
 from detectory.data import MetadataCatalog
-from detectory.data.transforms import Augmentation, ResizeShortestEdge
+from detectory.engine.inference.run_folder import TrainedModel, build_trained, last_checkpoint
+from detectory.engine.recipe.datasets import dataset_names
 from detectory.zoo import get_checkpoint_url
 
 
 @dataclass(frozen=True)
-class LoadedModel:
-    """A model ready for inference.
+class LoadedModel(TrainedModel):
+    """A model ready for inference, for drawing and for results.
 
     Attributes:
-        model: The model with its weights, in evaluation mode and on its device.
-        resize: Test-time resizing of the model's config.
         metadata: Class names and colours.
-        device: Device of the model, e.g. "cuda:0".
+        datasets: Names of the registered datasets of the model's config, the test datasets first.
     """
 
-    model: nn.Module
-    resize: Augmentation
     metadata: Any
-    device: str
+    datasets: tuple[str, ...]
 
 
 def load_model(
@@ -55,31 +49,38 @@ def load_model(
     run = Path(name) if Path(name).is_dir() else None
     if run is not None and (detectron2_run := detectron2_configs.find_run(run)) is not None:
         config_file, data = detectron2_run
-        weights = recipes.last_checkpoint(run) if weights is None else weights
+        weights = last_checkpoint(run) if weights is None else weights
         return _load_detectron2_model(config_file, overrides, weights, device, data)
     if isinstance(name, str) and detectron2_configs.is_detectron2_config(name):
         return _load_detectron2_model(name, overrides, weights, device)
-    config = recipes.load_run(run) if run is not None else recipes.load_recipe(str(name))
+    config = recipes.load_run(run, needs_data=False) if run is not None else recipes.load_recipe(str(name))
     recipes.apply_overrides(config, overrides)
-    chosen_device = recipes.choose_device(config, device)
-    model = instantiate(config.model).to(chosen_device).eval()
     if weights is None:
-        weights = recipes.last_checkpoint(run) if run is not None else get_checkpoint_url(str(name))
-    DetectionCheckpointer(model).load(weights)
-    resize = instantiate(config.dataloader.test.mapper.augmentations)[0]
-    return LoadedModel(model, resize, recipes.class_metadata(config), chosen_device)
+        weights = last_checkpoint(run) if run is not None else get_checkpoint_url(str(name))
+    trained = build_trained(config, weights, device)
+    datasets = (*dataset_names(config, "test"), *dataset_names(config, "train"))
+    return _with_metadata(trained, datasets)
 
 
 def _load_detectron2_model(
     name: str, overrides: Sequence[str], weights: str | None, device: str | None, data: Path | None = None
 ) -> LoadedModel:
-    from detectory.compat.detectron2.modeling import build_model
+    from detectory.compat.detectron2.engine.run_folder import build_trained as build_detectron2
 
     cfg = detectron2_configs.load(name, overrides, data=data, weights=weights, device=device)
     if weights is None and not Path(name).is_file():
         cfg.MODEL.WEIGHTS = get_checkpoint_url(name)
-    model = build_model(cfg).eval()
-    DetectionCheckpointer(model).load(cfg.MODEL.WEIGHTS)
-    resize = ResizeShortestEdge(cfg.INPUT.MIN_SIZE_TEST, cfg.INPUT.MAX_SIZE_TEST)
-    dataset = cfg.DATASETS.TEST[0] if cfg.DATASETS.TEST else "__unused"
-    return LoadedModel(model, resize, MetadataCatalog.get(dataset), cfg.MODEL.DEVICE)
+    return _with_metadata(build_detectron2(cfg), (*cfg.DATASETS.TEST, *cfg.DATASETS.TRAIN))
+
+
+def _with_metadata(trained: TrainedModel, datasets: tuple[str, ...]) -> LoadedModel:
+    """Add the metadata of the first dataset with the classes of the model, else only its class names."""
+    parts = trained.model, trained.resize, trained.classes, trained.device
+    for name in datasets:
+        metadata = MetadataCatalog.get(name)
+        names = metadata.get("thing_classes")
+        if trained.classes is None or (names is not None and tuple(names) == trained.classes.names):
+            return LoadedModel(*parts, metadata, datasets)
+    names = None if trained.classes is None else list(trained.classes.names)
+    metadata = SimpleNamespace(thing_classes=names) if names else MetadataCatalog.get("__unused")
+    return LoadedModel(*parts, metadata, datasets)

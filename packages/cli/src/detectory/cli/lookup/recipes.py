@@ -1,23 +1,18 @@
 """Recipes by zoo name, file or run folder, and the changes that command-line options make to them."""
 
-import logging
+import contextlib
 from collections.abc import Sequence
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 import torch
 from omegaconf import DictConfig, OmegaConf
 
 from detectory import zoo
 from detectory.cli.datasets.coco_folder import CocoFolder
-from detectory.core.checkpoint import CheckpointError, find_checkpoint
 from detectory.core.config import LazyConfig
 from detectory.core.devices import usable_device
-from detectory.data import DatasetCatalog, MetadataCatalog
+from detectory.data import DatasetCatalog
 from detectory.engine.recipe.run_folder import CONFIG_FILE
-
-_logger = logging.getLogger(__name__)
 
 _NUM_CLASSES_KEYS = ("model.num_classes", "model.roi_heads.num_classes")
 _NUM_KEYPOINTS_KEY = "model.roi_heads.keypoint_head.num_keypoints"
@@ -32,8 +27,12 @@ def load_recipe(name: str) -> DictConfig:
     return LazyConfig.load(name) if Path(name).is_file() else zoo.get_config(name)
 
 
-def load_run(folder: Path) -> DictConfig:
+def load_run(folder: Path, *, needs_data: bool = True) -> DictConfig:
     """Load the config of a run and register its dataset.
+
+    Args:
+        folder: The run folder.
+        needs_data: Whether a missing dataset is an error; otherwise it is only not registered.
 
     Raises:
         FileNotFoundError: If the folder does not contain a config.
@@ -43,7 +42,8 @@ def load_run(folder: Path) -> DictConfig:
         raise FileNotFoundError(f"{folder}: not a run folder of detectory train: {CONFIG_FILE} is missing")
     config = LazyConfig.load(str(path))
     if "datasets" in config and config.datasets.folder and config.datasets.train not in DatasetCatalog:
-        CocoFolder.find(Path(config.datasets.folder)).register(config.datasets.name)
+        with contextlib.nullcontext() if needs_data else contextlib.suppress(OSError, ValueError):
+            CocoFolder.find(Path(config.datasets.folder)).register(config.datasets.name)
     return config
 
 
@@ -102,28 +102,3 @@ def choose_device(config: DictConfig, device: str | None) -> str:
         chosen = "cpu"
     config.train.device = str(usable_device(chosen))
     return chosen
-
-
-def class_metadata(config: DictConfig) -> Any:
-    """Return metadata with the class names of the run's dataset, or else of the recipe's test dataset."""
-    if "datasets" in config:
-        return SimpleNamespace(thing_classes=list(config.datasets.classes))
-    names = config.dataloader.test.dataset.names
-    return MetadataCatalog.get(str(names if isinstance(names, str) else names[0]))
-
-
-def last_checkpoint(run: Path) -> str:
-    """Return the path of a run's newest intact checkpoint; skipped files are logged.
-
-    Raises:
-        FileNotFoundError: If the run has not saved a checkpoint.
-        CheckpointError: If all checkpoints of the run are damaged.
-    """
-    found = find_checkpoint(run)
-    if found.path is None and not found.skipped:
-        raise FileNotFoundError(f"{run}: the run has not saved a checkpoint yet")
-    if found.path is None:
-        raise CheckpointError(f"{run}: the run has no intact checkpoint: {'; '.join(found.skipped)}")
-    for reason in found.skipped:
-        _logger.warning("%s: %s", run, reason)
-    return str(found.path)

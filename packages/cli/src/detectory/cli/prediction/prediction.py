@@ -10,6 +10,7 @@ import click
 
 from detectory.cli.prediction.drawing import draw_frame, draw_outputs
 from detectory.cli.prediction.inputs import Video, output_names
+from detectory.cli.prediction.result_ids import ResultIds
 from detectory.core.storage import atomic_write
 from detectory.data.images import read_image
 from detectory.engine import Predictor, instances_of
@@ -41,16 +42,24 @@ class Prediction:
         threshold: Minimum score.
         batch_size: Images per batch.
         show: Also show every result in a window.
+        ids: Image ids and category ids of the results.
 
     Attributes:
         unreadable: Number of images that could not be read.
     """
 
     def __init__(
-        self, predictor: Predictor, metadata: Any, output: Path, threshold: float, batch_size: int, show: bool
+        self,
+        predictor: Predictor,
+        metadata: Any,
+        output: Path,
+        threshold: float,
+        batch_size: int,
+        show: bool,
+        ids: ResultIds,
     ) -> None:
         self._predictor, self._metadata, self._output = predictor, metadata, output
-        self._threshold, self._batch_size = threshold, batch_size
+        self._threshold, self._batch_size, self._ids = threshold, batch_size, ids
         self._results: list[_Result] = []
         self._images = 0
         self.unreadable = 0
@@ -126,9 +135,10 @@ class Prediction:
         self._images += 1
         if "instances" not in outputs:
             return
-        for entry in instances_to_coco_json(instances_of(outputs, self._threshold), self._images):
-            # COCO category ids start at 1.
-            result: _Result = {**entry, "category_id": entry["category_id"] + 1, "file_name": name}
+        image_id, categories = self._ids.of_image(Path(name) if frame is None else None)
+        for entry in instances_to_coco_json(instances_of(outputs, self._threshold), image_id):
+            index = entry["category_id"]
+            result: _Result = {**entry, "category_id": categories.get(index, index + 1), "file_name": name}
             if frame is not None:
                 result["frame"] = frame
             self._results.append(result)

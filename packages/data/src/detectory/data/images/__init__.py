@@ -8,7 +8,9 @@ from .reading import (
     check_image_size,
     convert_image_to_rgb,
     convert_PIL_to_numpy,
+    decode_image,
     image_size_of_file,
+    oriented_rgb,
     read_image,
 )
 
@@ -19,8 +21,10 @@ __all__ = [
     "check_image_size",
     "convert_PIL_to_numpy",
     "convert_image_to_rgb",
+    "decode_image",
     "image_size_of_file",
     "images_below",
+    "oriented_rgb",
     "read_image",
     "scale_to_uint8",
 ]

@@ -124,7 +124,10 @@ def _decoded(path: str, mode: str | None) -> np.ndarray:
         _check_pixels(array.shape[1], array.shape[0], path)
         return np.array(array)
     with open(path, "rb") as file:
-        data = file.read()
+        return _decoded_bytes(file.read(), path, mode)
+
+
+def _decoded_bytes(data: bytes, path: str, mode: str | None) -> np.ndarray:
     header = read_jpeg_header(data)
     if header is not None:
         _check_pixels(header.width, header.height, path)
@@ -174,6 +177,29 @@ def read_image(file_name: str | os.PathLike[str], format: str | None = None) -> 
             cannot be scaled to 8 bits.
     """
     return np.ascontiguousarray(read_image_view(file_name, format))
+
+
+def decode_image(data: bytes, format: str, name: str = "image") -> np.ndarray:
+    """Decode the content of an image file like `read_image`.
+
+    Args:
+        data: The content of the file.
+        format: `"RGB"` or `"BGR"`.
+        name: Name of the image in error messages.
+
+    Returns:
+        Uint8, shape (H, W, 3).
+
+    Raises:
+        ImageReadError: If the content is not a readable image.
+    """
+    image = _decoded_bytes(data, name, "RGB")
+    return image[:, :, ::-1] if format == "BGR" else image
+
+
+def oriented_rgb(image: Image.Image) -> np.ndarray:
+    """Return a Pillow image as RGB, (H, W, 3) uint8, with its EXIF orientation applied, as `read_image` does."""
+    return _pillow_array(image, "RGB", "Pillow image")
 
 
 def convert_PIL_to_numpy(image: Image.Image, format: str | None) -> np.ndarray:

@@ -4,17 +4,17 @@ import itertools
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
 
-from detectory.data.images import read_image
+from detectory.data.classes import ClassList
 from detectory.data.transforms import Augmentation, ResizeShortestEdge
+from detectory.engine.inference.image_input import ImageSource, image_pixels
+from detectory.engine.inference.run_folder import load_run
 from detectory.structures import Instances, ModelInput, ModelOutput
-
-#: A path, or an RGB array (H, W, 3) uint8.
-ImageSource = str | os.PathLike[str] | np.ndarray
 
 
 class Predictor:
@@ -29,6 +29,11 @@ class Predictor:
         mix_sizes: Whether images of different sizes can share a batch, which improves GPU utilisation. Smaller images
             are padded to the largest, which may slightly change detections near their borders. Otherwise, only images
             with the same padded size are batched, and the outputs equal those of single images.
+        classes: Class names and category ids of the model. The detections then also have the field
+            `pred_class_names`, a list of names.
+
+    Attributes:
+        classes: The class names and category ids, or None if unknown.
 
     Example:
         >>> import numpy as np
@@ -48,6 +53,7 @@ class Predictor:
         device: str | torch.device | None = None,
         channels_last: bool = True,
         mix_sizes: bool = False,
+        classes: ClassList | None = None,
     ) -> None:
         self.model = model.eval()
         if device is not None:
@@ -55,15 +61,45 @@ class Predictor:
         if channels_last:
             self.model.to(memory_format=torch.channels_last)
         self.mix_sizes = mix_sizes
+        self.classes = classes
         self.resize = resize or ResizeShortestEdge(800, 1333)
         self.input_format: str = getattr(model, "input_format", None) or "BGR"
+
+    @classmethod
+    def from_run(
+        cls,
+        run: str | os.PathLike[str],
+        *,
+        weights: str | None = None,
+        device: str | None = None,
+        **options: Any,
+    ) -> "Predictor":
+        """Return the predictor of a run folder, with its weights, resizing, class names and device.
+
+        Args:
+            run: A run folder of `train`, of `detectory train` or of Detectron2's `DefaultTrainer`.
+            weights: A checkpoint; by default the run's last one.
+            device: By default the device of the training, or the CPU if CUDA is unavailable.
+            options: Further arguments of `Predictor`.
+
+        Raises:
+            FileNotFoundError: If the folder has no config or no checkpoint.
+
+        Example:
+            >>> predictor = Predictor.from_run("run")  # doctest: +SKIP
+            >>> predictor.predict("photo.jpg", threshold=0.5).pred_class_names  # doctest: +SKIP
+            ['mug', 'pen']
+        """
+        trained = load_run(Path(run), weights=weights, device=device)
+        return cls(trained.model, trained.resize, device=trained.device, classes=trained.classes, **options)
 
     def __call__(self, image: ImageSource) -> ModelOutput:
         """Return the model's outputs for one image: `instances`, `sem_seg`, `panoptic_seg`, depending on the model.
 
         Raises:
             FileNotFoundError: If the file does not exist.
-            ValueError: If the file is not a readable image, or the array is not (H, W, 3) uint8.
+            TypeError: If the type of the image is not supported.
+            ValueError: If the file is not a readable image, or shape, dtype or values are not supported.
         """
         return self.predict_batch([image])[0]
 
@@ -88,7 +124,16 @@ class Predictor:
         outputs: dict[int, ModelOutput] = {}
         for members in groups.values():
             outputs |= zip(members, self.model([inputs[i] for i in members]), strict=True)
-        return [outputs[i] for i in range(len(inputs))]
+        return [self._with_class_names(outputs[i]) for i in range(len(inputs))]
+
+    def _with_class_names(self, output: ModelOutput) -> ModelOutput:
+        instances = output.get("instances")
+        if self.classes is not None and instances is not None and instances.has("pred_classes"):
+            names = self.classes.names
+            instances.pred_class_names = [
+                names[label] if label < len(names) else f"class {label}" for label in instances.pred_classes.tolist()
+            ]
+        return output
 
     def _padded_size(self, image: torch.Tensor) -> tuple[int, ...]:
         """Return the padded size, in units of the model's size divisibility."""
@@ -122,14 +167,7 @@ class Predictor:
 
     def prepare(self, image: ImageSource) -> ModelInput:
         """Return the model's input: the resized `image` (C, h, w) float32, and the original `height` and `width`."""
-        if isinstance(image, np.ndarray):
-            if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
-                raise ValueError(
-                    f"Predictor: image must be an RGB array (H, W, 3) uint8, got {image.shape} {image.dtype}"
-                )
-            pixels = image[:, :, ::-1] if self.input_format == "BGR" else image
-        else:
-            pixels = read_image(os.fspath(image), format=self.input_format)
+        pixels = image_pixels(image, self.input_format)
         height, width = pixels.shape[:2]
         resized = self.resize.get_transform(pixels).apply_image(pixels)
         tensor = torch.as_tensor(np.ascontiguousarray(resized.transpose(2, 0, 1)))

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from detectory.core.storage import atomic_write
+from detectory.data.classes import ClassList
 from detectory.export.agreement import Agreement, Tolerance
 from detectory.export.comparison import require_agreement
 from detectory.export.description import KEY, describe
@@ -32,6 +33,7 @@ def export_onnx(
     *,
     resize: tuple[int, int] = (800, 1333),
     tolerance: Tolerance | None = None,
+    classes: ClassList | None = None,
 ) -> Agreement:
     """Export a model as an ONNX file and verify it against the original.
 
@@ -44,6 +46,7 @@ def export_onnx(
         path: The `.onnx` file to write.
         resize: Target of the shorter side and limit of the longer side for `load(path).predict`, pixels.
         tolerance: Maximum differences from the original.
+        classes: Class names and category ids to store in the file, for example `Predictor.from_run(...).classes`.
 
     Returns:
         The measured differences.
@@ -68,7 +71,7 @@ def export_onnx(
         custom_translation_table=onnx_translations(),
         verbose=False,
     )
-    description = describe(model, graph, program, resize)
+    description = describe(model, graph, program, resize, classes)
     assert exported is not None  # without a path the exporter returns the program
     proto = exported.model_proto
     onnx.helper.set_model_props(proto, {KEY: description.to_json()})

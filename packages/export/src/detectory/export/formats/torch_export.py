@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from detectory.core.storage import atomic_write
+from detectory.data.classes import ClassList
 from detectory.export.agreement import Agreement, Tolerance
 from detectory.export.comparison import require_agreement
 from detectory.export.description import KEY, describe
@@ -25,6 +26,7 @@ def export_torch(
     *,
     resize: tuple[int, int] = (800, 1333),
     tolerance: Tolerance | None = None,
+    classes: ClassList | None = None,
 ) -> Agreement:
     """Export a model as a torch.export program and verify it against the original.
 
@@ -37,6 +39,7 @@ def export_torch(
         path: The `.pt2` file to write.
         resize: Target of the shorter side and limit of the longer side for `load(path).predict`, pixels.
         tolerance: Maximum differences from the original.
+        classes: Class names and category ids to store in the file, for example `Predictor.from_run(...).classes`.
 
     Returns:
         The measured differences.
@@ -50,7 +53,7 @@ def export_torch(
         raise ValueError("export_torch: inputs must contain at least one image, got none")
     graph = InferenceGraph(model)
     program = record(graph, inputs[0])
-    description = describe(model, graph, program, resize)
+    description = describe(model, graph, program, resize, classes)
     buffer = io.BytesIO()
     torch.export.save(program, buffer, extra_files={KEY: description.to_json()})
     buffer.seek(0)

@@ -1,0 +1,107 @@
+"""Models of run folders: weights, test-time resizing, class names and device."""
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+from omegaconf import DictConfig
+from torch import nn
+
+from detectory.core.checkpoint import CheckpointError, DetectionCheckpointer, find_checkpoint
+from detectory.core.config import LazyConfig, instantiate, locate
+from detectory.core.devices import usable_device
+from detectory.data.classes import ClassList
+from detectory.data.transforms import Augmentation
+from detectory.engine.recipe.datasets import registered_classes
+from detectory.engine.recipe.run_folder import CONFIG_FILE
+
+_logger = logging.getLogger(__name__)
+# The loader of runs that were trained from a Detectron2 config, in a package that this one does not depend on.
+_DETECTRON2_LOADER = "detectory.compat.detectron2.engine.run_folder.load_run"
+
+
+@dataclass(frozen=True)
+class TrainedModel:
+    """A model with weights, ready for inference.
+
+    Attributes:
+        model: The model in evaluation mode, on its device.
+        resize: Test-time resizing of the model's config.
+        classes: Class names and category ids of the training data, or None if unknown.
+        device: Device of the model, e.g. "cuda:0".
+    """
+
+    model: nn.Module
+    resize: Augmentation
+    classes: ClassList | None
+    device: str
+
+
+def load_run(folder: str | Path, *, weights: str | None = None, device: str | None = None) -> TrainedModel:
+    """Load the model of a run folder. The dataset of the run is not required.
+
+    Args:
+        folder: A run folder of `train`, of `detectory train` or of Detectron2's `DefaultTrainer`.
+        weights: A checkpoint; by default the run's last one.
+        device: By default the config's device, or the CPU if CUDA is unavailable.
+
+    Raises:
+        FileNotFoundError: If the folder has no config or no checkpoint.
+    """
+    path = Path(folder)
+    if not (path / CONFIG_FILE).is_file():
+        reason = f"{CONFIG_FILE} is missing" if path.is_dir() else "no such folder"
+        raise FileNotFoundError(f"{folder}: not a run folder: {reason}")
+    if is_detectron2_config(path / CONFIG_FILE):
+        try:
+            load: Any = locate(_DETECTRON2_LOADER)
+        except ImportError as error:
+            raise ImportError(f"{folder}: this run has a Detectron2 config: pip install detectory-compat") from error
+        return load(path, weights=weights, device=device)
+    config = LazyConfig.load(str(path / CONFIG_FILE))
+    return build_trained(config, weights or last_checkpoint(path), device)
+
+
+def build_trained(config: DictConfig, weights: str, device: str | None = None) -> TrainedModel:
+    """Build the model of a recipe and load weights.
+
+    Args:
+        config: The recipe.
+        weights: A path or URL; `""` for random weights.
+        device: By default the recipe's device, or the CPU if CUDA is unavailable.
+    """
+    chosen = device or str(config.train.device)
+    if device is None and chosen.startswith("cuda") and not torch.cuda.is_available():
+        chosen = "cpu"
+    chosen = str(usable_device(chosen))
+    model = instantiate(config.model).to(chosen).eval()
+    content = DetectionCheckpointer(model).load(weights)
+    resize = instantiate(config.dataloader.test.mapper.augmentations)[0]
+    classes = ClassList.from_state(content.get("classes")) or registered_classes(config)
+    return TrainedModel(model, resize, classes, chosen)
+
+
+def last_checkpoint(run: str | Path) -> str:
+    """Return the path of a run's newest intact checkpoint; skipped files are logged.
+
+    Raises:
+        FileNotFoundError: If the run has not saved a checkpoint.
+        CheckpointError: If all checkpoints of the run are damaged.
+    """
+    found = find_checkpoint(run)
+    if found.path is None and not found.skipped:
+        raise FileNotFoundError(f"{run}: the run has not saved a checkpoint yet")
+    if found.path is None:
+        raise CheckpointError(f"{run}: the run has no intact checkpoint: {'; '.join(found.skipped)}")
+    for reason in found.skipped:
+        _logger.warning("%s: %s", run, reason)
+    return str(found.path)
+
+
+def is_detectron2_config(path: Path) -> bool:
+    """Whether a YAML file has the upper-case keys of Detectron2's configs."""
+    content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    return isinstance(content, dict) and any(str(key).isupper() for key in content)
