@@ -82,3 +82,19 @@ def test_functions_are_not_replaced_by_modules_of_the_same_name(package, name, o
     check = f"assert callable({name})\nimport detectron2.{package} as p\nassert callable(p.{name})"
     result = run_installed(f"{code}\nimport detectron2.{package}.{name}\n{check}")
     assert result.returncode == 0, result.stderr
+
+
+def test_transforms_are_those_of_an_installed_fvcore(tmp_path):
+    folder = tmp_path / "fvcore" / "transforms"
+    folder.mkdir(parents=True)
+    for package in (folder.parent, folder):
+        (package / "__init__.py").touch()
+    (folder / "transform.py").write_text("import abc\nclass Transform(metaclass=abc.ABCMeta): pass\n")
+    code = (
+        f"import sys; sys.path.insert(0, {str(tmp_path)!r})\n"
+        "from detectory.compat.detectron2 import install; install()\n"
+        "from detectron2.data import transforms as T\nimport fvcore.transforms.transform as f\n"
+        f"assert f.__file__.startswith({str(tmp_path)!r})\nassert isinstance(T.HFlipTransform(6), f.Transform)"
+    )
+    result = run("-c", code)
+    assert result.returncode == 0, result.stderr

@@ -1,5 +1,7 @@
 """Transforms under Detectron2's module path."""
 
+from abc import ABCMeta
+
 import numpy as np
 
 from detectory.data.transforms import (
@@ -44,3 +46,16 @@ def HFlip_rotated_box(transform: HFlipTransform, rotated_boxes: np.ndarray) -> n
 def Resize_rotated_box(transform: ResizeTransform, rotated_boxes: np.ndarray) -> np.ndarray:
     """Return rotated boxes `(N, 5)` resized with the image."""
     return transform.apply_rotated_box(rotated_boxes)
+
+
+def _register_with_fvcore() -> None:
+    """Make transforms pass the `isinstance` checks of an installed fvcore."""
+    try:
+        from fvcore.transforms.transform import Transform as FvcoreTransform
+    except ImportError:
+        return
+    if isinstance(FvcoreTransform, ABCMeta):
+        FvcoreTransform.register(Transform)
+
+
+_register_with_fvcore()
