@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from detectory.data.combination import union_of_classes, with_classes
+from detectory.data.combination import union_of_classes, with_classes, with_new_ids
 from detectory.data.formats import ConversionReport
 from detectory.data.formats.annotations import polygon_annotation, rotated_corners
 from detectory.data.formats.coco.writer import write_coco
@@ -61,6 +61,38 @@ def load_split(source: Source) -> SplitRecords:
     records, metadata = load_source(source, report)
     names = list(metadata.get("thing_classes") or [])
     return SplitRecords(source.split or "train", str(source), _with_ids_and_sizes(records, source), names, report)
+
+
+def combine(splits: Sequence[SplitRecords], origin: str) -> SplitRecords:
+    """Return one split with the records of several splits, new image ids and the union of the classes.
+
+    Images are named relative to the folder of their split. If there are several splits, the names start with the name
+    of that folder, numbered if several folders have the same name.
+    """
+    names = union_of_classes([split.class_names for split in splits])
+    records: list[dict[str, Any]] = []
+    taken: set[str] = set()
+    read = ConversionReport()
+    for split in splits:
+        prefix = _unused(Path(_common_folder(split.records)).name or "images", taken) if len(splits) > 1 else ""
+        files = _relative_names(split.records)
+        converted = with_classes(split.records, split.class_names, names)
+        records += [
+            {**record, "output_name": (Path(prefix) / file).as_posix()}
+            for record, file in zip(converted, files, strict=True)
+        ]
+        read.add(split.read)
+    return SplitRecords(splits[0].name, origin, with_new_ids(records), names, read)
+
+
+def _unused(name: str, taken: set[str]) -> str:
+    """Return a name that is not in `taken`, with a number if necessary, and add it."""
+    number, unused = 1, name
+    while unused in taken:
+        number += 1
+        unused = f"{name}_{number}"
+    taken.add(unused)
+    return unused
 
 
 def write_file(split: SplitRecords, output: Path) -> None:
@@ -205,7 +237,9 @@ def _relative_names(records: Sequence[Mapping[str, Any]]) -> list[str]:
     """Return file names relative to the common folder. Equal names but for the suffix are prefixed with the image id,
     because formats with one annotation file per image do not distinguish them.
     """
-    root = _common_folder(records) if records else "."
+    if all("output_name" in record for record in records):
+        return [record["output_name"] for record in records]
+    root = _common_folder(records)
     names: list[str] = []
     stems: set[str] = set()
     for record in records:

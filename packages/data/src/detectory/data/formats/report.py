@@ -49,6 +49,14 @@ class ConversionReport:
         if is_expected:
             self.expected.add(reason)
 
+    def add(self, other: "ConversionReport") -> None:
+        """Add the counts of another report."""
+        self.kept += other.kept
+        self.changed.update(other.changed)
+        self.skipped.update(other.skipped)
+        self.examples = {**other.examples, **self.examples}
+        self.expected |= other.expected
+
     def lines(self) -> list[str]:
         """Return a summary line, then one line per reason with its first object."""
         summary = f"{self.total} objects, {self.kept} kept, {sum(self.skipped.values())} skipped"

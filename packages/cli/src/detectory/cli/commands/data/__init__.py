@@ -4,7 +4,7 @@ import importlib
 
 import click
 
-_COMMANDS = ("check", "convert", "prepare", "show", "stats")
+_COMMANDS = ("check", "convert", "merge", "prepare", "show", "split", "stats")
 
 
 class _DataCommands(click.Group):
@@ -23,7 +23,7 @@ class _DataCommands(click.Group):
 
 @click.command("data", cls=_DataCommands)
 def command() -> None:
-    """Check, analyze, show and convert datasets.
+    """Check, analyze, show, convert, split and merge datasets.
 
     \b
     Examples:
