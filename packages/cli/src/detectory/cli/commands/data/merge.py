@@ -14,7 +14,7 @@ from detectory.cli.options import image_files_option, skip_objects_option, targe
 @image_files_option
 @skip_objects_option
 def command(paths: tuple[str, ...], output: Path, target: str, image_files: str, skip_objects: bool) -> None:
-    """Merge datasets and write them to a new folder.
+    """Write the union of several datasets.
 
     Splits with the same name are merged. Classes are matched by name. Images get the ids 1, 2, …, and are written to a
     folder per dataset, so that equal file names do not collide. The inputs are not changed, and OUTPUT must be new or

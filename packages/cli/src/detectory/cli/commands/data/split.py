@@ -36,7 +36,7 @@ def command(
     image_files: str,
     skip_objects: bool,
 ) -> None:
-    """Split a dataset at random and write the splits to a new folder.
+    """Write random splits of a dataset.
 
     The images of all annotation files of PATH are distributed. The sum of the fractions must be 1. The same seed
     results in the same splits. The input is not changed, and OUTPUT must be new or empty.

@@ -1,5 +1,6 @@
 """Annotation sources: one annotation file or one split of a folder."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -7,6 +8,7 @@ from pathlib import Path
 _PREFIXES = ("instances_", "person_keypoints_", "image_info_", "panoptic_", "lvis_v1_", "lvis_v0.5_", "lvis_")
 # Tools name the splits differently; the keys are names of folders or files.
 _SPLIT_NAMES = {"valid": "val", "validation": "val", "training": "train", "testing": "test", "default": ""}
+_SPLIT_NAME = re.compile(r"(train|training|trainval|val|valid|validation|test|testing)([-_]?(dev)?\d*)")
 # Names of annotation files that say nothing about the split.
 _NEUTRAL_STEMS = ("_annotations.coco", "_annotations", "annotations", "labels", "result", "via_project", "default")
 
@@ -66,4 +68,4 @@ def split_name(name: str) -> str:
 
 def is_split_name(name: str) -> bool:
     """Return whether a folder is named like a split: `train`, `valid`, `test2017`, …."""
-    return name.lower().startswith(("train", "val", "test"))
+    return _SPLIT_NAME.fullmatch(name.lower()) is not None
