@@ -158,7 +158,7 @@ class COCOEvaluator(DatasetEvaluator):
             if len(prediction) > 1:
                 self._predictions.append(prediction)
 
-    def _instances_to_json(self, instances: Any, image_id: Any) -> list[dict[str, Any]]:
+    def _instances_to_json(self, instances: Any, image_id: Any) -> list[Any]:
         return instances_to_coco_json(instances, image_id) if len(instances) else []
 
     def evaluate(self, img_ids: Sequence[Any] | None = None) -> dict[str, dict[str, float]]:

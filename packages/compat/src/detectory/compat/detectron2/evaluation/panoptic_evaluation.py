@@ -23,11 +23,11 @@ class COCOPanopticEvaluator(native.COCOPanopticEvaluator):
     def _stuff_contiguous_id_to_dataset_id(self) -> dict[int, int]:
         return self._stuff_ids
 
-    def _convert_category_id(self, segment_info: Mapping[str, Any]) -> dict[str, Any]:
+    def _convert_category_id(self, segment_info: Any) -> Any:
         """Replace the contiguous category id of a segment by the dataset's."""
         return super()._with_dataset_id(segment_info)
 
-    def _with_dataset_id(self, segment: Mapping[str, Any]) -> dict[str, Any]:
+    def _with_dataset_id(self, segment: Any) -> Any:
         return self._convert_category_id(segment)
 
 

@@ -43,10 +43,10 @@ def _boxes(entries: Sequence[Mapping[str, Any]]) -> torch.Tensor:
 class RotatedCOCOEvaluator(COCOEvaluator):
     """COCO metrics of rotated boxes; see `COCOEvaluator` for the arguments."""
 
-    def _instances_to_json(self, instances: Any, image_id: Any) -> list[dict[str, Any]]:
+    def _instances_to_json(self, instances: Any, image_id: Any) -> list[Any]:
         return self.instances_to_json(instances, image_id)
 
-    def instances_to_json(self, instances: Any, img_id: Any) -> list[dict[str, Any]]:
+    def instances_to_json(self, instances: Any, img_id: Any) -> list[Any]:
         """Return COCO results with five values in `bbox`."""
         return instances_to_coco_json(instances, img_id)
 

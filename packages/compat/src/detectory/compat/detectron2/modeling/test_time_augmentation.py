@@ -58,7 +58,7 @@ class GeneralizedRCNNWithTTA(native.GeneralizedRCNNWithTTA):
         super().__init__(model, DatasetMapperTTA(cfg) if tta_mapper is None else tta_mapper, batch_size)
         self.cfg = cfg.clone()
 
-    def __call__(self, batched_inputs: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    def __call__(self, batched_inputs: Sequence[Any]) -> list[dict[str, Any]]:
         """Detect objects in a batch, one image at a time."""
         with torch.no_grad():
             return [self._inference_one_image(self._with_image(item)) for item in batched_inputs]
@@ -77,12 +77,12 @@ class GeneralizedRCNNWithTTA(native.GeneralizedRCNNWithTTA):
                 setattr(heads, name, value)
 
     def _batch_inference(
-        self, batched_inputs: list[dict[str, Any]], detected_instances: list[Instances] | None = None
+        self, batched_inputs: list[Any], detected_instances: list[Instances] | None = None
     ) -> list[Instances]:
         """Run the model on at most `batch_size` inputs at a time, without post-processing."""
         return self._run(batched_inputs, detected_instances)
 
-    def _inference_one_image(self, input: dict[str, Any]) -> dict[str, Any]:
+    def _inference_one_image(self, input: Any) -> dict[str, Any]:
         """Return the merged detections of an image under `instances`."""
         size = (input["height"], input["width"])
         augmented_inputs, transforms = self._get_augmented_inputs(input)
@@ -96,15 +96,15 @@ class GeneralizedRCNNWithTTA(native.GeneralizedRCNNWithTTA):
         merged.pred_masks = self._reduce_pred_masks(outputs, transforms)
         return {"instances": detector_postprocess(merged, *size)}
 
-    def _get_augmented_inputs(self, input: dict[str, Any]) -> tuple[list[dict[str, Any]], list[Transform]]:
+    def _get_augmented_inputs(self, input: Any) -> tuple[list[Any], list[Transform]]:
         """Return the augmented inputs, without their original sizes, and their transforms."""
-        augmented = self.tta_mapper(input)
+        augmented: list[Any] = list(self.tta_mapper(input))
         transforms = [version.pop("transforms") for version in augmented]
         inputs = [{key: value for key, value in v.items() if key not in ("height", "width")} for v in augmented]
         return inputs, transforms
 
     def _get_augmented_boxes(
-        self, augmented_inputs: list[dict[str, Any]], tfms: Sequence[Transform]
+        self, augmented_inputs: list[Any], tfms: Sequence[Transform]
     ) -> tuple[Tensor, list[Tensor], list[Tensor]]:
         """Return the boxes `(N, 4)` of all augmented inputs in the original image, their scores and classes."""
         outputs = self._batch_inference(augmented_inputs)
@@ -135,7 +135,7 @@ class GeneralizedRCNNWithTTA(native.GeneralizedRCNNWithTTA):
         )[0]
 
     def _rescale_detected_boxes(
-        self, augmented_inputs: list[dict[str, Any]], merged_instances: Instances, tfms: Sequence[Transform]
+        self, augmented_inputs: list[Any], merged_instances: Instances, tfms: Sequence[Transform]
     ) -> list[Instances]:
         """Return the merged boxes and classes in the coordinates of every augmented input."""
         return [
