@@ -113,7 +113,7 @@ def test_convert_does_not_overwrite_an_existing_file(detectory, tmp_path):
     target.write_text("existing")
     result = detectory("config", "convert", f"{RETINANET}.yaml", "--output", target)
     assert result.exit_code == 1
-    assert "--force" in result.stderr
+    assert "--overwrite" in result.stderr
     assert target.read_text() == "existing"
 
 

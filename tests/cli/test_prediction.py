@@ -14,7 +14,7 @@ from PIL import Image
 pytest.importorskip("av", reason="videos: pip install 'detectory[video]'")
 
 from detectory.cli.lookup import models
-from detectory.cli.prediction.inputs import find_inputs
+from detectory.cli.prediction.inputs import find_inputs, output_names
 from detectory.data.images import IMAGE_SUFFIXES
 from detectory.data.transforms import ResizeShortestEdge
 from detectory.engine.inference.video import VideoReader, VideoWriter
@@ -203,3 +203,125 @@ def test_predict_finds_all_image_suffixes(tmp_path):
     for suffix in IMAGE_SUFFIXES:
         (tmp_path / f"image{suffix}").write_bytes(b"")
     assert find_inputs([str(tmp_path)])[0] == sorted(tmp_path.iterdir())
+
+
+def _predict(detectory, *arguments):
+    return detectory("predict", *arguments, "--model", "any")
+
+
+def _contents(folder):
+    return {path.name: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def _save_square(path):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(square_image()).save(path)
+
+
+@pytest.mark.parametrize("flags", [[], ["--overwrite"]], ids=["default", "overwrite"])
+def test_inputs_are_never_replaced(detectory, model, video, tmp_path, flags):
+    _save_square(tmp_path / "1.jpg")
+    before = _contents(tmp_path)
+    result = _predict(detectory, tmp_path, "--output", tmp_path, *flags)
+    assert result.exit_code == 1
+    assert "1.jpg (and 1 more) would replace an input. Choose another --output" in result.stderr
+    assert _contents(tmp_path) == before
+
+
+def test_foreign_files_are_only_replaced_with_overwrite(detectory, model, tmp_path):
+    _save_square(tmp_path / "in" / "1.png")
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "1.jpg").write_text("mine")
+    result = _predict(detectory, tmp_path / "in", "--output", tmp_path / "out")
+    assert result.exit_code == 1
+    assert (
+        "1.jpg exists and was not written by this command. Choose another --output, or pass --overwrite"
+        in result.stderr
+    )
+    assert _contents(tmp_path / "out") == {"1.jpg": b"mine"}
+    assert _predict(detectory, tmp_path / "in", "--output", tmp_path / "out", "--overwrite").exit_code == 0
+
+
+def test_a_prediction_replaces_the_outputs_of_an_earlier_one(detectory, model, tmp_path):
+    _save_square(tmp_path / "1.png")
+    for _ in range(2):
+        assert _predict(detectory, tmp_path / "1.png", "--output", tmp_path / "out").exit_code == 0
+
+
+def test_outputs_in_the_input_folder_are_not_predicted_again(detectory, model, tmp_path):
+    _save_square(tmp_path / "1.png")
+    for _ in range(2):
+        result = _predict(detectory, tmp_path, "--output", tmp_path / "out")
+        assert result.stdout.startswith("1 images, "), result.output
+
+
+def test_outputs_keep_the_folders_of_the_inputs(detectory, model, video, tmp_path):
+    for name in ("a", "b"):
+        _save_square(tmp_path / "in" / name / "1.png")
+        (tmp_path / "in" / name / "clip.mp4").write_bytes(video.read_bytes())
+    result = _predict(detectory, tmp_path / "in", "--output", tmp_path / "out")
+    assert result.exit_code == 0, result.output
+    names = {path.relative_to(tmp_path / "out").as_posix() for path in (tmp_path / "out").glob("*/*")}
+    assert names == {"a/1.jpg", "a/clip.mp4", "b/1.jpg", "b/clip.mp4"}
+    assert len(_entries(tmp_path / "out")) == 14
+
+
+@pytest.mark.parametrize(
+    ("files", "names"),
+    [
+        (["a/1.png", "b/1.png"], ["1.jpg", "1.jpg"]),
+        (["a/1.png", "a/1.bmp"], ["a/1_png.jpg", "a/1_bmp.jpg"]),
+        (["x/a/1.png", "y/a/1.png"], ["a/1_png.jpg", "2/a/1_png.jpg"]),
+    ],
+    ids=["folders", "suffixes", "equal folder names"],
+)
+def test_output_names_are_unique(files, names, tmp_path):
+    paths = [tmp_path / file for file in files]
+    for path in paths:
+        _save_square(path)
+    result = list(output_names([str(path.parent) for path in paths], paths, []).values())
+    assert result == (["a/1.jpg", "b/1.jpg"] if names[0] == names[1] else names)
+
+
+def test_a_bad_video_does_not_lose_the_results_of_the_good_ones(detectory, model, video, tmp_path):
+    for name in ("a", "z"):
+        (tmp_path / "in" / name).mkdir(parents=True)
+        (tmp_path / "in" / name / f"{name}.mp4").write_bytes(video.read_bytes())
+    (tmp_path / "in" / "m.mp4").write_bytes(b"no video")
+    (tmp_path / "in" / "bad.jpg").write_bytes(b"no image")
+    result = _predict(detectory, tmp_path / "in", "--output", tmp_path / "out")
+    assert result.exit_code == 1
+    assert "m.mp4" in result.stderr
+    assert "bad.jpg" in result.stderr
+    assert result.stderr.strip().endswith("2 of 4 images and videos could not be read")
+    assert {Path(entry["file_name"]).name for entry in _entries(tmp_path / "out")} == {"a.mp4", "z.mp4"}
+
+
+def test_results_survive_a_later_error(detectory, model, tmp_path, monkeypatch):
+    for name in "abc":
+        _save_square(tmp_path / "in" / f"{name}.png")
+
+    def fail_at_the_third(batch):
+        if len(model.batch_sizes) == 2:
+            raise RuntimeError("device lost")
+        return BrightSquare.forward(model, batch)
+
+    monkeypatch.setattr(model, "forward", fail_at_the_third)
+    result = _predict(detectory, tmp_path / "in", "--output", tmp_path / "out")
+    assert (result.exit_code, len(_entries(tmp_path / "out"))) == (1, 2)
+
+
+def test_results_are_valid_at_any_time(detectory, model, tmp_path, monkeypatch):
+    monkeypatch.setattr("detectory.cli.prediction.prediction._MIN_SAVE_INTERVAL", 1e-9)
+    counts = []
+
+    def count_entries(batch):
+        counts.append(len(_entries(tmp_path / "out")))
+        return BrightSquare.forward(model, batch)
+
+    for name in "abc":
+        _save_square(tmp_path / "in" / f"{name}.png")
+    monkeypatch.setattr(model, "forward", count_entries)
+    assert _predict(detectory, tmp_path / "in", "--output", tmp_path / "out").exit_code == 0
+    assert counts[0] == 0
+    assert len(_entries(tmp_path / "out")) == 3

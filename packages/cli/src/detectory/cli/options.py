@@ -29,6 +29,12 @@ def device_option(function: Function) -> Function:
     return click.option("--device", help=explanation)(function)
 
 
+def overwrite_option(function: Function) -> Function:
+    """Add the option `--overwrite`."""
+    explanation = "Replace existing files that this command did not write."
+    return click.option("--overwrite", is_flag=True, help=explanation)(function)
+
+
 def images_option(function: Function) -> Function:
     """Add the option `--images` of the `data` commands."""
     return click.option("--images", type=click.Path(exists=True, file_okay=False), help=IMAGES_HELP)(function)

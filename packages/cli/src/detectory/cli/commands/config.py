@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from detectory.cli.options import json_option, recipe_argument
+from detectory.cli.options import json_option, overwrite_option, recipe_argument
 
 
 @click.group("config")
@@ -90,8 +90,8 @@ def diff(a: str, b: str, as_json: bool) -> None:
     type=click.Path(path_type=Path),
     help="The recipe file to write; - for standard output (default: NAME with .py, in the current folder).",
 )
-@click.option("--force", is_flag=True, help="Overwrite an existing file.")
-def convert(name: str, overrides: tuple[str, ...], output: Path | None, force: bool) -> None:
+@overwrite_option
+def convert(name: str, overrides: tuple[str, ...], output: Path | None, overwrite: bool) -> None:
     """Convert a Detectron2 YAML config to a Python recipe.
 
     NAME is a YAML file or a YAML name of Detectron2's zoo. The recipe builds the same model, with the same parameter
@@ -111,8 +111,8 @@ def convert(name: str, overrides: tuple[str, ...], output: Path | None, force: b
         raise ValueError(f"{name}: not a Detectron2 YAML config (a .yaml file with upper-case keys such as MODEL)")
     cfg = detectron2_configs.load(name, overrides, keep_device=True)
     target = output or Path(f"{Path(name).stem}.py")
-    if str(target) != "-" and target.exists() and not force:
-        raise FileExistsError(f"{target}: file exists. Pass --force to overwrite it, or --output for another file")
+    if str(target) != "-" and target.exists() and not overwrite:
+        raise FileExistsError(f"{target}: file exists. Pass --overwrite to replace it, or --output for another file")
     text = recipe_text(cfg, name)
     if str(target) == "-":
         click.echo(text, nl=False)

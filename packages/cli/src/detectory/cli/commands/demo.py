@@ -24,8 +24,11 @@ import click
     show_default=True,
     help="Time budget; chooses image size and iterations by the speed of this machine.",
 )
+@click.option(
+    "--overwrite", is_flag=True, help="Use a folder with other files; `run` and `dataset` in it are replaced."
+)
 @click.option("--iterations", type=click.IntRange(min=1), help="Training iterations of 8 images, without a budget.")
-def command(coco: Path | None, output: Path, minutes: float, iterations: int | None) -> None:
+def command(coco: Path | None, output: Path, minutes: float, iterations: int | None, overwrite: bool) -> None:
     """Train, evaluate and export a small example model.
 
     Trains a small Mask R-CNN and writes a page with losses, AP and predictions, index.html in the output folder.
@@ -39,6 +42,7 @@ def command(coco: Path | None, output: Path, minutes: float, iterations: int | N
       detectory demo --minutes 15
       detectory demo --coco my_dataset/ --iterations 2000
     """
-    from detectory.cli.demo.pipeline import run_demo
+    from detectory.cli.demo.pipeline import claim_output, run_demo
 
+    claim_output(output, overwrite)
     run_demo(output, coco, iterations, minutes)

@@ -4,10 +4,14 @@ from pathlib import Path
 
 import click
 
-from detectory.cli.options import device_option, json_option, recipe_argument
+from detectory.cli.options import device_option, json_option, overwrite_option, recipe_argument
 
 #: File that the COCO evaluator writes to its output folder.
 _DETECTIONS_FILE = "coco_instances_results.json"
+_OUTPUTS = (
+    *("metrics.json", "report.html", _DETECTIONS_FILE, "lvis_instances_results.json", "instances_predictions.pth"),
+    *("sem_seg_predictions.json", "sem_seg_evaluation.pth", "predictions.json"),
+)
 
 
 @click.command("eval")
@@ -22,6 +26,7 @@ _DETECTIONS_FILE = "coco_instances_results.json"
 @click.option(
     "--output", type=click.Path(path_type=Path, file_okay=False), help="The folder for metrics.json and report.html."
 )
+@overwrite_option
 @device_option
 @json_option("the metrics")
 def command(
@@ -34,6 +39,7 @@ def command(
     annotations: Path | None,
     images: Path | None,
     output: Path | None,
+    overwrite: bool,
     device: str | None,
     as_json: bool,
 ) -> None:
@@ -54,6 +60,7 @@ def command(
     """
     from detectory.cli.evaluation import evaluate_model, format_metrics
     from detectory.cli.json_output import print_json, write_json
+    from detectory.core.storage import OutputFiles
     from detectory.evaluation.report import evaluate_all, write_coco_report
 
     if (predictions is None) != (annotations is None):
@@ -62,6 +69,9 @@ def command(
         raise click.UsageError("expected exactly one of RECIPE, --run and --predictions")
     if images is not None and predictions is None:
         raise click.UsageError("--images needs --predictions")
+    outputs = None if output is None else OutputFiles(output, overwrite=overwrite)
+    if outputs is not None:
+        outputs.check(_OUTPUTS)
     if predictions is not None and annotations is not None:
         evaluation = evaluate_all(annotations, predictions)
         metrics = evaluation.metrics
@@ -83,5 +93,8 @@ def command(
         write_json(metrics, output / "metrics.json")
         page = f", {output}/report.html" if (output / "report.html").is_file() else ""
         click.echo(f"{output}/metrics.json{page}", err=as_json)
+        for name in _OUTPUTS if outputs is not None else ():
+            if (output / name).is_file():
+                outputs.record(name)
     elif run is not None:
         write_json(metrics, run / "evaluation.json")

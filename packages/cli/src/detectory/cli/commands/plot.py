@@ -4,6 +4,8 @@ from pathlib import Path
 
 import click
 
+from detectory.cli.options import overwrite_option
+
 
 @click.command("plot")
 @click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="RUN...")
@@ -13,6 +15,7 @@ import click
     default=Path("curves.html"),
     help="The file to write: .html, .png or .svg.",
 )
+@overwrite_option
 @click.option(
     "--metric", "patterns", multiple=True, help="Plot scalars of this name or pattern, e.g. 'loss*'; repeatable."
 )
@@ -23,7 +26,9 @@ import click
     help="Exponential smoothing of losses and times; 0 disables it.",
 )
 @click.option("--log", "log_y", is_flag=True, help="Use a logarithmic axis for losses.")
-def command(runs: tuple[Path, ...], output: Path, patterns: tuple[str, ...], smoothing: float, log_y: bool) -> None:
+def command(
+    runs: tuple[Path, ...], output: Path, overwrite: bool, patterns: tuple[str, ...], smoothing: float, log_y: bool
+) -> None:
     """Plot the training curves of one or more runs.
 
     RUN is a run folder or its metrics.json. With several runs, every plot compares one scalar across the runs. The
@@ -35,10 +40,14 @@ def command(runs: tuple[Path, ...], output: Path, patterns: tuple[str, ...], smo
       detectory plot runs/a runs/b --metric 'bbox/AP*' --metric total_loss --output compare.png
     """
     from detectory.cli.pages.training_curves import plot_curves, read_run, write_curves
+    from detectory.core.storage import OutputFiles
 
+    outputs = OutputFiles(output.parent, overwrite=overwrite)
+    outputs.check([output.name])
     histories = {name: read_run(run) for name, run in _run_names(runs).items()}
     plots = plot_curves(histories, patterns=patterns, smoothing=smoothing, log_y=log_y)
-    write_curves(plots, output, title=", ".join(histories))
+    with outputs.replacing(output.name) as file:
+        write_curves(plots, file, title=", ".join(histories))
     counts = [
         f"{count} {noun}{'' if count == 1 else 's'}" for count, noun in ((len(plots), "plot"), (len(histories), "run"))
     ]

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from detectory.cli.options import complete_recipe, device_option, json_option
+from detectory.cli.options import complete_recipe, device_option, json_option, overwrite_option
 
 
 @click.command("predict")
@@ -23,6 +23,7 @@ from detectory.cli.options import complete_recipe, device_option, json_option
     default=Path("predictions"),
     help="The output folder.",
 )
+@overwrite_option
 @click.option("--threshold", default=0.5, type=click.FloatRange(0, 1), help="Minimum score of the detections.")
 @click.option("--batch-size", default=1, type=click.IntRange(min=1), help="Images per batch.")
 @click.option("--show", is_flag=True, help="Show each result in a window; q or Escape stops.")
@@ -35,6 +36,7 @@ def command(
     model: str | None,
     weights: str | None,
     output: Path,
+    overwrite: bool,
     threshold: float,
     batch_size: int,
     show: bool,
@@ -49,9 +51,11 @@ def command(
     Writes one annotated image per image, one annotated video per video, and results.json in COCO format. Images of the
     run's dataset keep their image ids, and classes their category ids, so that `detectory eval --predictions` has the
     metrics of `detectory eval --run`. Other images get unused ids; the field `file_name` (and for videos `frame`,
-    counted from 0) identifies the image of an `image_id`. Panoptic and semantic
-    segmentations are drawn, but not written to results.json. Unreadable images are reported and skipped; the exit code
-    is then 1.
+    counted from 0) identifies the image of an `image_id`. Panoptic and semantic segmentations are drawn, but not
+    written to results.json. Unreadable images and videos are reported and skipped; the exit code is then 1.
+
+    Outputs keep the folders of the inputs. Only files of an earlier `detectory predict` are replaced, unless
+    --overwrite is set; inputs never are. results.json is updated every few seconds and stays valid after an interrupt.
 
     \b
     Examples:
@@ -67,16 +71,25 @@ def command(
         ctx.fail("expected an image, a video, a folder, a pattern or webcam")
     from detectory.cli.json_output import print_json
     from detectory.cli.lookup.models import load_model
-    from detectory.cli.prediction.inputs import find_inputs
+    from detectory.cli.prediction.inputs import find_inputs, output_names
     from detectory.cli.prediction.prediction import Prediction
     from detectory.cli.prediction.result_ids import ResultIds
+    from detectory.core.storage import FolderLock, OutputFiles
     from detectory.engine import Predictor
 
-    images, videos = find_inputs((*inputs, *more_inputs))
+    items = (*inputs, *more_inputs)
+    images, videos = find_inputs(items, is_output=OutputFiles(output).wrote)
+    names = output_names(items, images, videos)
+    outputs = OutputFiles(output, overwrite=overwrite, inputs=[name for name in names if isinstance(name, Path)])
+    outputs.check([*names.values(), "results.json"])
     loaded = load_model(run or str(model), weights=weights, device=device)
     predictor = Predictor(loaded.model, loaded.resize, device=loaded.device)
     ids = ResultIds(loaded.classes, loaded.datasets, images)
-    with Prediction(predictor, loaded.metadata, output, threshold, batch_size, show, ids) as prediction:
+    output.mkdir(parents=True, exist_ok=True)
+    with (
+        FolderLock(output),
+        Prediction(predictor, loaded.metadata, outputs, names, threshold, batch_size, show, ids) as prediction,
+    ):
         prediction.run_images(images)
         for video in videos:
             prediction.run_video(video)
@@ -87,4 +100,4 @@ def command(
         rate = f"{summary['images_per_second']:.1f} images/s"
         click.echo(f"{summary['images']} images, {summary['detections']} detections, {rate}: {output}/")
     if prediction.unreadable:
-        raise click.ClickException(f"{prediction.unreadable} of {len(images)} images could not be read")
+        raise click.ClickException(f"{prediction.unreadable} of {len(names)} images and videos could not be read")

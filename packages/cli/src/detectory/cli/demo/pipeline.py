@@ -35,6 +35,19 @@ _SHOWN_IMAGES = 12
 _THRESHOLD = 0.6
 
 
+def claim_output(output: Path, overwrite: bool) -> None:
+    """Mark a folder as the output of the demo, which replaces the subfolders `run` and `dataset` without asking again.
+
+    Raises:
+        FileExistsError: If the folder contains files that are not from a demo, and `overwrite` is not set.
+    """
+    mark = output / ".detectory-demo"
+    if output.is_dir() and any(output.iterdir()) and not (mark.exists() or overwrite):
+        raise FileExistsError(f"{output} contains other files. Choose another --output, or pass --overwrite")
+    output.mkdir(parents=True, exist_ok=True)
+    mark.touch()
+
+
 def run_demo(output: Path, coco: Path | None, iterations: int | None, minutes: float = 6.0) -> Path:
     """Run all steps and return the path of the result page.
 

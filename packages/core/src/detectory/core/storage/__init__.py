@@ -4,6 +4,7 @@ from detectory.core.storage.atomic_file import atomic_write
 from detectory.core.storage.download import DownloadError, download, file_sha256, hash_in_name
 from detectory.core.storage.folder_lock import FolderInUseError, FolderLock
 from detectory.core.storage.json_file import InvalidJSONError, read_json
+from detectory.core.storage.output_files import OutputFiles
 from detectory.core.storage.paths import (
     Detectron2ModelHandler,
     HuggingFaceHandler,
@@ -24,6 +25,7 @@ __all__ = [
     "FolderLock",
     "HuggingFaceHandler",
     "InvalidJSONError",
+    "OutputFiles",
     "WebHandler",
     "atomic_write",
     "cache_dir",

@@ -4,7 +4,14 @@ from pathlib import Path
 
 import click
 
-from detectory.cli.options import image_files_option, images_option, only_option, skip_objects_option, target_option
+from detectory.cli.options import (
+    image_files_option,
+    images_option,
+    only_option,
+    overwrite_option,
+    skip_objects_option,
+    target_option,
+)
 
 
 @click.command("convert")
@@ -16,6 +23,7 @@ from detectory.cli.options import image_files_option, images_option, only_option
 @image_files_option
 @click.option("--boxes", is_flag=True, help="YOLO: write boxes instead of polygons.")
 @skip_objects_option
+@overwrite_option
 def command(
     path: str,
     output: Path,
@@ -25,6 +33,7 @@ def command(
     image_files: str,
     boxes: bool,
     skip_objects: bool,
+    overwrite: bool,
 ) -> None:
     """Convert a dataset to COCO, YOLO, Pascal VOC or LabelMe.
 
@@ -43,7 +52,11 @@ def command(
     """
     from detectory.cli.datasets.conversion import exit_if_undecided, load_split, print_split, write_file, write_folder
     from detectory.cli.datasets.source_selection import select_sources
+    from detectory.core.storage import OutputFiles
 
+    outputs = OutputFiles(output.parent, overwrite=overwrite)
+    if output.suffix == ".json":
+        outputs.check([output.name])
     sources = select_sources(path, images, only)
     if output.suffix == ".json" and (target != "coco" or len(sources) > 1):
         raise click.UsageError(
@@ -52,7 +65,8 @@ def command(
         )
     splits = [load_split(source) for source in sources]
     if output.suffix == ".json":
-        write_file(splits[0], output)
+        with outputs.replacing(output.name) as file:
+            write_file(splits[0], file)
         print_split(splits[0], output, target)
     else:
         for split in write_folder(splits, output, target, image_files=image_files, polygons=not boxes):

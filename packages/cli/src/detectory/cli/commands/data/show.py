@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from detectory.cli.options import images_option, only_option
+from detectory.cli.options import images_option, only_option, overwrite_option
 
 
 @click.command("show")
@@ -15,6 +15,7 @@ from detectory.cli.options import images_option, only_option
 @click.option(
     "--output", type=click.Path(path_type=Path, file_okay=False), default=Path("shown"), help="The output folder."
 )
+@overwrite_option
 @click.option("--count", default=20, type=click.IntRange(min=1), help="Maximum number of images per annotation file.")
 @click.option("--image-id", "image_ids", multiple=True, help="Draw this image; repeatable.")
 @click.option("--class", "class_name", help="Draw images that contain an object of this class.")
@@ -24,6 +25,7 @@ def command(
     images: str | None,
     only: str,
     output: Path,
+    overwrite: bool,
     count: int,
     image_ids: tuple[str, ...],
     class_name: str | None,
@@ -44,19 +46,24 @@ def command(
     """
     from detectory.cli.datasets.source_selection import select_records, select_sources
     from detectory.cli.pages.annotated_image import draw_annotations
+    from detectory.core.storage import OutputFiles
     from detectory.data.sources import load_source
 
     drawn = failed = 0
+    outputs = OutputFiles(output, overwrite=overwrite)
     for source in select_sources(path, images, only):
         records, metadata = load_source(source)
         selected = select_records(records, metadata, count=count, image_ids=image_ids, class_name=class_name, seed=seed)
-        folder = output / (source.path.stem + (f"_{source.split}" if source.format in ("voc", "yolo") else ""))
+        folder = Path(source.path.stem + (f"_{source.split}" if source.format in ("voc", "yolo") else ""))
         with click.progressbar(selected, label=f"drawing {source}", file=sys.stderr) as bar:
             for record in bar:
                 name = f"{record.get('image_id', '')}_{Path(record['file_name']).stem}".lstrip("_")
                 try:
-                    draw_annotations(record, metadata).save(folder / f"{name}.jpg")
+                    with outputs.replacing(str(folder / f"{name}.jpg")) as file:
+                        draw_annotations(record, metadata).save(file)
                     drawn += 1
+                except FileExistsError:
+                    raise
                 except (OSError, ValueError) as error:
                     failed += 1
                     click.echo(f"\n{error}", err=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from detectory.cli.commands.data.progress import progress_bar
-from detectory.cli.options import images_option, json_option, only_option
+from detectory.cli.options import images_option, json_option, only_option, overwrite_option
 
 if TYPE_CHECKING:
     import numpy as np
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 @images_option
 @only_option
 @click.option("--page", type=click.Path(path_type=Path), default=Path("dataset.html"), help="The HTML file to write.")
+@overwrite_option
 @click.option(
     "--samples", default=48, type=click.IntRange(min=0), help="Number of images on the page per annotation file."
 )
@@ -29,7 +30,15 @@ if TYPE_CHECKING:
 @click.option("--rows", default=40, type=click.IntRange(min=0), help="Number of classes to print, most frequent first.")
 @json_option("the statistics")
 def command(
-    path: str, images: str | None, only: str, page: Path, samples: int, seed: int, rows: int, as_json: bool
+    path: str,
+    images: str | None,
+    only: str,
+    page: Path,
+    overwrite: bool,
+    samples: int,
+    seed: int,
+    rows: int,
+    as_json: bool,
 ) -> None:
     """Count classes, objects, sizes and class imbalance.
 
@@ -44,10 +53,13 @@ def command(
     from detectory.cli.datasets.source_selection import class_names, select_sources
     from detectory.cli.json_output import print_json
     from detectory.cli.pages import dataset_page
+    from detectory.core.storage import OutputFiles
     from detectory.data.sources import load_source
     from detectory.data.statistics import dataset_statistics
     from detectory.visualization.html import Page
 
+    outputs = OutputFiles(page.parent, overwrite=overwrite)
+    outputs.check([page.name])
     html = Page(f"Dataset {path}", f"Written by detectory data stats with {samples} images per annotation file")
     as_dicts: dict[str, Any] = {}
     unreadable = 0
@@ -62,7 +74,8 @@ def command(
         as_dicts[str(source)] = _as_dict(statistics)
         if not as_json:
             _print_tables(str(source), statistics, rows)
-    html.save(page)
+    with outputs.replacing(page.name) as file:
+        html.save(file)
     if as_json:
         print_json(as_dicts)
     click.echo(f"\npage: {page}", err=as_json)
