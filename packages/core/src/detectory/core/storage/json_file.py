@@ -45,7 +45,7 @@ def read_json(path: str | os.PathLike[str]) -> Any:
     with open(local_path(name), "rb") as file:
         data = file.read()
     try:
-        # RFC 4627, section 3: the zero bytes among the first four tell UTF-8, UTF-16 and UTF-32 apart.
+        # RFC 4627, section 3: the zero bytes among the first four distinguish UTF-8, UTF-16 and UTF-32.
         text = data.decode(json.detect_encoding(data))
         # Large annotation files: free the bytes before the parser allocates its objects.
         del data

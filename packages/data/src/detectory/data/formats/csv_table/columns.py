@@ -74,7 +74,7 @@ def find_columns(file: Path) -> Columns | None:
     }
     has_corners = all(key in indices for key in _CORNERS)
     is_sized = all(key in indices for key in ("x", "y"))
-    # "width" and "height" are the size of the image beside corners, otherwise the size of the box.
+    # "width" and "height" are the size of the image if there are corners, otherwise the size of the box.
     for side in ("width", "height"):
         if side in lowered:
             indices.setdefault(f"image_{side}" if has_corners else f"box_{side}", lowered.index(side))

@@ -135,7 +135,7 @@ class LabelmeObject:
 
 
 def _paste(mask: np.ndarray, x: int, y: int, pixels: np.ndarray) -> None:
-    """Set the pixels of a mask at a position; parts outside the image are cut off."""
+    """Set the pixels of a mask at a position; parts outside the image are clipped."""
     top, left = max(0, -y), max(0, -x)
     y, x = max(0, y), max(0, x)
     part = pixels[top : top + mask.shape[0] - y, left : left + mask.shape[1] - x]

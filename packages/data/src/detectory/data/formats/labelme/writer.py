@@ -82,5 +82,5 @@ def _outlines(
         return [("rectangle", rounded(box))]
     polygons = [join_polygons([*parts, *holes])] if holes else parts
     if has_other_box(box, [value for polygon in polygons for value in polygon]):
-        report.change("LabelMe has no box beside a polygon: the box becomes the one around the polygon", place)
+        report.change("LabelMe stores no box with a polygon: the box becomes the one around the polygon", place)
     return [("polygon", polygon) for polygon in polygons]

@@ -23,7 +23,7 @@ CLASS_NAME = "object"
 def load_masks(
     image_dir: str | os.PathLike[str], mask_dir: str | os.PathLike[str], report: ConversionReport | None = None
 ) -> tuple[list[DatasetRecord], list[str]]:
-    """Read instance masks: images of the size of the photograph in which 0 is background and 1, 2, … are the objects.
+    """Read instance masks: maps of the size of the image in which 0 is background and 1, 2, … are the objects.
 
     Args:
         image_dir: The folder of the images.

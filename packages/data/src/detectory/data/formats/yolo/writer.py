@@ -122,7 +122,7 @@ def _polygon_or_box(
         return _relative_box(box, size)
     polygon = join_polygons([*parts, *holes])
     if has_other_box(box, polygon):
-        report.change("YOLO has no box beside a polygon: the box becomes the one around the polygon", place)
+        report.change("YOLO stores no box with a polygon: the box becomes the one around the polygon", place)
     return _relative(polygon, size)
 
 
