@@ -1,12 +1,15 @@
 """Suffixes, orientation and optional formats of image files."""
 
+import re
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image, features
 
 from detectory.data.images import (
+    IMAGE_SUFFIXES,
     ImageReadError,
     image_size_of_file,
     images_below,
@@ -90,3 +93,9 @@ def test_heic_images_are_read(tmp_path):
     pillow_heif.from_pillow(Image.fromarray(PIXELS)).save(tmp_path / "a.heic", quality=95)
     assert image_size_of_file(tmp_path / "a.heic") == (32, 48)
     assert np.abs(read_image(tmp_path / "a.heic", "RGB").astype(int) - PIXELS).mean() < 20
+
+
+def test_documentation_lists_all_suffixes():
+    page = (Path(__file__).parents[3] / "docs/tasks/data.md").read_text()
+    sentence = page.partition("## Images\n")[2].partition(" are\n")[0]
+    assert sorted(re.findall(r"`(\.\w+)`", sentence)) == sorted(IMAGE_SUFFIXES)

@@ -116,7 +116,7 @@ class _CornerBoxes:
 
 def _vote(item: CheckedObject, corners: Box, box: Box) -> str:
     """Return the only reading of a box that fits its mask or its area: "corners", "sizes", or "" if undecided."""
-    bounds = item.mask_bounds()
+    bounds = item.mask_bounds
     if bounds is not None:
         fits = [max(abs(a - b) for a, b in zip(bounds, reading, strict=True)) <= 2 for reading in (corners, box)]
     elif item.area is not None:

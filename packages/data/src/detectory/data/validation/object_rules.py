@@ -24,7 +24,7 @@ def object_problems(item: CheckedObject) -> Iterator[Problem]:
         box_rule = next((rule for rule, violates in _BOX_RULES.items() if violates(item, item.box)), None)
         if box_rule:
             yield _problem(item, box_rule, item.box_field, _box_message(item), item.stored_box)
-    bounds = item.mask_bounds()
+    bounds = item.mask_bounds
     if bounds is None:
         return
     rule = next((rule for rule, violates in _MASK_RULES.items() if violates(item, bounds)), None)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import pycocotools.mask
@@ -49,14 +50,17 @@ class CheckedObject:
     box_field: str = "bbox"
     mask_field: str = "segmentation"
 
+    @cached_property
     def mask_bounds(self) -> Box | None:
-        """Return the smallest box `(x1, y1, x2, y2)` around the mask, or None without a mask."""
+        """The smallest box `(x1, y1, x2, y2)` around the mask, or None without a mask."""
         if self.rle is not None:
             x, y, width, height = pycocotools.mask.toBbox(compress_rle(dict(self.rle))).tolist()
             return (x, y, x + width, y + height) if width and height else None
-        xs = [value for polygon in self.polygons for value in polygon[0::2]]
-        ys = [value for polygon in self.polygons for value in polygon[1::2]]
-        return (min(xs), min(ys), max(xs), max(ys)) if xs else None
+        if not self.polygons:
+            return None
+        xs = [polygon[0::2] for polygon in self.polygons]
+        ys = [polygon[1::2] for polygon in self.polygons]
+        return min(map(min, xs)), min(map(min, ys)), max(map(max, xs)), max(map(max, ys))
 
     def key(self) -> int:
         """Return a hash that is equal for objects with equal content."""
@@ -84,10 +88,6 @@ def object_of_annotation(
         size: `(height, width)` of the image, or None.
     """
     stored = annotation["bbox"]
-    box = None
-    if BoxMode(mode) != BoxMode.XYWHA_ABS and (size is not None or mode in (BoxMode.XYXY_ABS, BoxMode.XYWH_ABS)):
-        x1, y1, x2, y2 = BoxMode.convert([float(v) for v in stored], BoxMode(mode), BoxMode.XYXY_ABS, size)
-        box = (x1, y1, x2, y2)
     segmentation = annotation.get("segmentation")
     keypoints = annotation.get("keypoints")
     return CheckedObject(
@@ -95,7 +95,7 @@ def object_of_annotation(
         place,
         image,
         annotation.get("category_id"),
-        box,
+        _corners([float(value) for value in stored], BoxMode(mode), size),
         size,
         polygons=segmentation if isinstance(segmentation, list) else (),
         rle=segmentation if isinstance(segmentation, dict) and segmentation else None,
@@ -104,3 +104,12 @@ def object_of_annotation(
         area=annotation.get("area"),
         stored_box=stored,
     )
+
+
+def _corners(box: list[float], mode: BoxMode, size: tuple[int, int] | None) -> Box | None:
+    if mode == BoxMode.XYWH_ABS:  # without the overhead of `BoxMode.convert`
+        return box[0], box[1], box[0] + box[2], box[1] + box[3]
+    if mode == BoxMode.XYWHA_ABS or (size is None and mode != BoxMode.XYXY_ABS):
+        return None
+    x1, y1, x2, y2 = BoxMode.convert(box, mode, BoxMode.XYXY_ABS, size)
+    return x1, y1, x2, y2

@@ -68,7 +68,7 @@ _ERRORS = {
         "Write x, y, visibility for every keypoint of the category, with 0, 0, 0 for keypoints without a label.",
     ),
     "no-objects": (
-        "no object can be used: there are none, or all are crowds or have empty boxes",
+        "a dataset has no objects, or only crowds and objects with empty boxes",
         "Training removes images without usable objects, and evaluation returns no AP without them.",
     ),
     "label-without-image": ("a label file has no image", ""),
