@@ -67,7 +67,7 @@ def command(
 
     from detectory.engine import launch
 
-    options = {"data": data, "output": output, "weights": weights, "device": device}
+    options: dict[str, Any] = {"data": data, "output": output, "weights": weights, "device": device}
     options |= {"resume": resume, "overwrite": overwrite}
     try:
         launch(train_recipe, processes, machines, machine_rank, dist_url, args=(recipe, overrides, options))

@@ -82,5 +82,5 @@ def _with_metadata(trained: TrainedModel, datasets: tuple[str, ...]) -> LoadedMo
         if trained.classes is None or (names is not None and tuple(names) == trained.classes.names):
             return LoadedModel(*parts, metadata, datasets)
     names = None if trained.classes is None else list(trained.classes.names)
-    metadata = SimpleNamespace(thing_classes=names) if names else MetadataCatalog.get("__unused")
-    return LoadedModel(*parts, metadata, datasets)
+    named: Any = SimpleNamespace(thing_classes=names) if names else MetadataCatalog.get("__unused")
+    return LoadedModel(*parts, named, datasets)

@@ -45,23 +45,24 @@ def find_checkpoint(folder: str | os.PathLike[str]) -> FoundCheckpoint:
     files = sorted(path for path in folder.glob("*.pth") if _NAME.fullmatch(path.name) and path.is_file())
     name, reason = _read_tag(folder / TAG)
     if name:
-        reason = checkpoint_problem(folder / name)
-        if reason is None:
+        problem = checkpoint_problem(folder / name)
+        if problem is None:
             return FoundCheckpoint(folder / name)
+        reason = problem
     elif not files:
         return FoundCheckpoint()
     skipped = [f"{name or TAG} {reason}"]
     iterations: dict[Path, float] = {}
     for path in files:
         if path.name != name:
-            iteration, reason = _iteration(path)
-            iterations |= {path: iteration} if reason is None else {}
-            skipped += [f"{path.name} {reason}"] if reason is not None else []
+            iteration, problem = _iteration(path)
+            iterations |= {path: iteration} if problem is None else {}
+            skipped += [f"{path.name} {problem}"] if problem is not None else []
     for path in sorted(iterations, key=lambda path: (iterations[path], path.stem.endswith("_final")), reverse=True):
-        reason = checkpoint_problem(path)
-        if reason is None:
+        problem = checkpoint_problem(path)
+        if problem is None:
             return FoundCheckpoint(path, tuple(skipped))
-        skipped.append(f"{path.name} {reason}")
+        skipped.append(f"{path.name} {problem}")
     return FoundCheckpoint(None, tuple(skipped))
 
 

@@ -51,7 +51,7 @@ def corners_to_rotated(corners: Sequence[float]) -> list[float] | None:
     """
     points = np.asarray(corners, dtype=np.float64).reshape(4, 2)
     center = points.mean(axis=0)
-    diagonals = np.linalg.norm(points[2] - points[0]), np.linalg.norm(points[3] - points[1])
+    diagonals = float(np.linalg.norm(points[2] - points[0])), float(np.linalg.norm(points[3] - points[1]))
     tolerance = max(1.0, 0.02 * max(diagonals))
     middles = (points[0] + points[2]) / 2 - (points[1] + points[3]) / 2
     if abs(diagonals[0] - diagonals[1]) > tolerance or np.linalg.norm(middles) > tolerance:

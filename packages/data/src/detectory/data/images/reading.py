@@ -91,7 +91,9 @@ def _decoded_by_pillow(data: bytes, name: str, mode: str | None) -> np.ndarray:
             return _pillow_array(image, mode, name)
     except UnidentifiedImageError as error:
         if name.lower().endswith(TIFF_SUFFIXES):
-            return _tiff_array(decode_tiff(data, name, lambda *size: _check_pixels(*size, name)), mode, name)
+            return _tiff_array(
+                decode_tiff(data, name, lambda width, height: _check_pixels(width, height, name)), mode, name
+            )
         raise ImageReadError(f"{name}: not an image format that Pillow supports ({len(data)} bytes)") from error
     except Image.DecompressionBombError as error:
         raise ImageReadError(f"{name}: image must have at most {MAX_PIXELS} pixels: {error}") from error

@@ -2,7 +2,7 @@
 
 import inspect
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -114,7 +114,7 @@ class _FunctionAugmentation(Augmentation):
 def as_augmentation(item: Augmentation | Transform) -> Augmentation:
     """Return an augmentation unchanged, or wrap a transform in an augmentation that always applies it."""
     if is_transform(item):
-        return _FixedTransform(item)
+        return _FixedTransform(cast("Transform", item))
     if not isinstance(item, Augmentation) and callable(item) and not isinstance(item, type):
         return _FunctionAugmentation(item)
     if not isinstance(item, Augmentation):

@@ -179,10 +179,11 @@ def _train(config: DictConfig, resume: bool, overwrite: bool) -> dict[str, Any]:
     if is_sharded:
         _shard(config, model, evaluation)
     trainer = _build_trainer(config, model)
+    checkpointables: dict[str, Any] = {"classes": classes} if classes else {}
     checkpointer: Checkpointer = (
         ShardedCheckpointer(trainer, output_dir, max_to_keep=config.train.get("checkpointer", {}).get("max_to_keep"))
         if is_sharded
-        else DetectionCheckpointer(model, output_dir, trainer=trainer, **({"classes": classes} if classes else {}))
+        else DetectionCheckpointer(model, output_dir, trainer=trainer, **checkpointables)
     )
     stop = StopOnSignal()
     trainer.register_hooks([*_build_hooks(config, model, checkpointer, evaluation), stop])

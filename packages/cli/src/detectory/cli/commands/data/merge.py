@@ -1,6 +1,7 @@
 """`detectory data merge`: union of several datasets."""
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -30,7 +31,7 @@ def command(paths: tuple[str, ...], output: Path, target: str, image_files: str,
 
     if len(paths) < 2:
         raise click.UsageError("expected at least two datasets")
-    by_name = {}
+    by_name: dict[str, list[Any]] = {}
     for path in paths:
         for source in find_sources(path):
             split = load_split(source)

@@ -227,9 +227,8 @@ class DefaultTrainer(TrainerBase):
         self._trainer = trainer_class(model, data_loader, optimizer)
         self.scheduler = self.build_lr_scheduler(cfg, optimizer)
         self.classes = classes
-        self.checkpointer = DetectionCheckpointer(
-            model, cfg.OUTPUT_DIR, trainer=weakref.proxy(self), **({"classes": classes} if classes else {})
-        )
+        checkpointables: dict[str, Any] = {"classes": classes} if classes else {}
+        self.checkpointer = DetectionCheckpointer(model, cfg.OUTPUT_DIR, trainer=weakref.proxy(self), **checkpointables)
         self.start_iter = 0
         self.max_iter = cfg.SOLVER.MAX_ITER
         self.cfg = cfg
@@ -367,7 +366,9 @@ class DefaultTrainer(TrainerBase):
 
     def _has_default_loader(self) -> bool:
         """Whether the training loader has the default mapper, so that model and annotations can be compared."""
-        return getattr(type(self).build_train_loader, "__func__", None) is DefaultTrainer.build_train_loader.__func__
+        return getattr(type(self).build_train_loader, "__func__", None) is getattr(
+            DefaultTrainer.build_train_loader, "__func__", None
+        )
 
     @classmethod
     def build_model(cls, cfg: CfgNode) -> nn.Module:

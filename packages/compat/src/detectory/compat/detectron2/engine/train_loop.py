@@ -1,9 +1,10 @@
 """Trainers that do not need a config, under Detectron2's module path, with the methods that projects override."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import torch
+from torch import nn
 
 from detectory import engine as native
 from detectory.compat.detectron2.utils import comm
@@ -21,6 +22,9 @@ __all__ = [
     "comm",
     "get_event_storage",
 ]
+
+#: Positional arguments of `AMPTrainer` after the optimizer, up to and including `precision`.
+_POSITION_OF_PRECISION = 4
 
 
 class SimpleTrainer(native.SimpleTrainer):
@@ -77,4 +81,14 @@ class SimpleTrainer(native.SimpleTrainer):
 
 
 class AMPTrainer(SimpleTrainer, native.AMPTrainer):
-    """`detectory.engine.AMPTrainer` that reads batches from `_data_loader_iter` and calls `_write_metrics`."""
+    """`detectory.engine.AMPTrainer` that reads batches from `_data_loader_iter` and calls `_write_metrics`.
+
+    As in Detectron2, the default precision on GPUs is float16.
+    """
+
+    def __init__(
+        self, model: nn.Module, data_loader: Iterable[Any], optimizer: torch.optim.Optimizer, *args: Any, **kwargs: Any
+    ) -> None:
+        if next(model.parameters()).is_cuda and len(args) < _POSITION_OF_PRECISION:
+            kwargs.setdefault("precision", torch.float16)
+        super().__init__(model, data_loader, optimizer, *args, **kwargs)

@@ -7,6 +7,7 @@ import numpy as np
 import pycocotools.mask
 
 from detectory.core.text import short_repr
+from detectory.structures.records import RLE
 
 
 def compress_rle(rle: Mapping[str, Any]) -> dict[str, Any]:
@@ -72,7 +73,7 @@ def compressed_counts_cover(counts: str | bytes, pixels: int) -> bool:
     return shift == 0 and total == pixels
 
 
-def encode_mask(mask: np.ndarray) -> dict[str, Any]:
+def encode_mask(mask: np.ndarray) -> RLE:
     """Return the compressed RLE of a mask of shape (H, W), with `counts` as a string as in JSON files."""
     rle = pycocotools.mask.encode(np.asfortranarray(np.asarray(mask) != 0, dtype=np.uint8))
     return {"size": [int(side) for side in rle["size"]], "counts": rle["counts"].decode("ascii")}

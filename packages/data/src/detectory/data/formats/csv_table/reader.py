@@ -59,7 +59,7 @@ def load_csv(
     class_names = sorted({label for boxes in by_image.values() for label, _ in boxes})
     is_relative = _are_relative([box for boxes in by_image.values() for _, box in boxes])
     folder = image_root(path, list(by_image)) if callable(image_root) else Path(image_root)
-    records = []
+    records: list[DatasetRecord] = []
     for name, boxes in by_image.items():
         image = with_image_suffix(folder, name)
         height, width = sizes.get(name) or image_size_of_file(image)

@@ -55,7 +55,7 @@ def load_cvat(
     used = {shape.get("label", "") for node in nodes for shape in node}
     class_names = [*dict.fromkeys(labels), *sorted(used - set(labels) - {""})]
     folder = image_root(path, names) if callable(image_root) else Path(image_root)
-    records = []
+    records: list[DatasetRecord] = []
     for node, name in zip(nodes, names, strict=True):
         place = f"image {name}"
         size = tuple(int(_number(node, side, path, place)) for side in ("height", "width"))

@@ -51,7 +51,7 @@ def load_datumaro(
     items = content["items"]
     names = [checked_name(_image_name(item), path, f"item {i}", "image.path") for i, item in enumerate(items)]
     folder = image_root(path, names) if callable(image_root) else Path(image_root)
-    records = []
+    records: list[DatasetRecord] = []
     for item, name in zip(items, names, strict=True):
         annotations = []
         for index, annotation in enumerate(item.get("annotations") or []):

@@ -120,7 +120,8 @@ class LabelmeObject:
         if len(polygons) == len(self.outlines):
             annotation = polygon_annotation(category, polygons)
         else:
-            mask = polygons_to_bitmask(polygons, height, width) if polygons else np.zeros((height, width), dtype=bool)
+            outlines = [np.asarray(polygon) for polygon in polygons]
+            mask = polygons_to_bitmask(outlines, height, width) if polygons else np.zeros((height, width), dtype=bool)
             mask = np.asarray(mask) != 0
             for outline in self.outlines:
                 if outline.mask is not None:

@@ -37,7 +37,7 @@ def load_masks(
         DatasetError: If a mask is not a readable image with one channel. The message contains the file.
     """
     report = report if report is not None else ConversionReport()
-    records = []
+    records: list[DatasetRecord] = []
     for image, mask in images_with_masks(MaskFolders(Path(image_dir), Path(mask_dir))):
         annotations = []
         size = None

@@ -55,7 +55,7 @@ def load_via(
     labels = [[_class_of(region) for region in group] for group in regions]
     class_names = sorted({label for group in labels for label in group})
     folder = image_root(path, names) if callable(image_root) else Path(image_root)
-    records = []
+    records: list[DatasetRecord] = []
     for name, group, group_labels in zip(names, regions, labels, strict=True):
         annotations = []
         for index, (region, label) in enumerate(zip(group, group_labels, strict=True)):
