@@ -93,8 +93,9 @@ def command(
         write_json(metrics, output / "metrics.json")
         page = f", {output}/report.html" if (output / "report.html").is_file() else ""
         click.echo(f"{output}/metrics.json{page}", err=as_json)
-        for name in _OUTPUTS if outputs is not None else ():
-            if (output / name).is_file():
-                outputs.record(name)
+        if outputs is not None:
+            for name in _OUTPUTS:
+                if (output / name).is_file():
+                    outputs.record(name)
     elif run is not None:
         write_json(metrics, run / "evaluation.json")

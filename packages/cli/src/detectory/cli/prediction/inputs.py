@@ -50,7 +50,7 @@ def output_names(inputs: Iterable[str], images: Sequence[Path], videos: Sequence
     collide, the name of the input folder, the original suffix and finally a number are added.
     """
     roots = [_root(item) for item in inputs]
-    files = [(file, file, ".jpg") for file in images]
+    files: list[tuple[Video, Path, str]] = [(file, file, ".jpg") for file in images]
     files += [(video, Path(f"webcam{video}") if isinstance(video, int) else video, ".mp4") for video in videos]
     choices = {key: _names(path, roots, suffix) for key, path, suffix in files}
     names = {key: options[0] for key, options in choices.items()}
