@@ -201,3 +201,33 @@ def test_predictor_loads_a_run_in_one_line(sparse_run, coco_folder):
     assert set(instances.pred_class_names) <= {"block", "bar"}
     with pytest.raises(FileNotFoundError, match=r"not a run folder: config\.yaml is missing"):
         Predictor.from_run(coco_folder)
+
+
+def five_keypoints(content: dict) -> None:
+    content["categories"] = [{"id": 4, "name": "bar", "keypoints": ["tip", "left", "right", "mid", "end"]}]
+    for item in content["annotations"]:
+        x, y, width, height = item["bbox"]
+        item["category_id"], item["num_keypoints"] = 4, 5
+        item["keypoints"] = [value for i in range(5) for value in (x + i * width // 5, y + i * height // 5, 2)]
+
+
+def test_five_keypoints_need_no_setting_from_data_to_evaluation(coco_folder, tmp_path, tiny):
+    for split in ("train", "val"):
+        edit(coco_folder, split, five_keypoints)
+    recipe = "COCO-Keypoints/keypoint_rcnn_R_50_FPN_1x.py"
+    overrides = [override for override in tiny if "mask_head" not in override]
+    keypoints = ["model.roi_heads.keypoint_head.input_shape.channels=32", "model.roi_heads.keypoint_head.conv_dims=[8]"]
+    threshold = ["model.roi_heads.box_predictor.test_score_thresh=0.0", "train.max_iter=2"]
+    arguments = ("--data", coco_folder, "--output", tmp_path / "run", *overrides, *keypoints, *threshold)
+    code, output = run("train", recipe, *arguments)
+    assert code == 0, output
+    assert "swaps the keypoints left and right" in (tmp_path / "run" / "log.txt").read_text()
+    code, output = run("eval", "--run", tmp_path / "run", "--output", tmp_path / "m")
+    assert code == 0, output
+    assert "keypoints" in json.loads((tmp_path / "m" / "metrics.json").read_text())
+    results = tmp_path / "m" / "coco_instances_results.json"
+    annotations = coco_folder / "annotations" / "instances_val.json"
+    options = ("--predictions", results, "--annotations", annotations, "--output", tmp_path / "n")
+    code, output = run("eval", *options, "--oks-sigmas", "0.1,0.1,0.1,0.1,0.1")
+    assert code == 0, output
+    assert {"bbox", "keypoints"} <= set(json.loads((tmp_path / "n" / "metrics.json").read_text()))

@@ -75,3 +75,12 @@ def test_plus_adds_and_tilde_removes(config):
 def test_rejects_invalid_overrides(config, override, error, message):
     with pytest.raises(error, match=message):
         LazyConfig.apply_overrides(config, [override])
+
+
+def test_the_hint_for_a_new_key_works_and_adds_its_parents(config):
+    override = "train.early_stopping.patience=2"
+    with pytest.raises(KeyError) as error:
+        LazyConfig.apply_overrides(config, [override])
+    assert f"(+{override} adds a new key)" in str(error.value)
+    LazyConfig.apply_overrides(config, [f"+{override}", "+train.early_stopping.val_metric=bbox/AP"])
+    assert config.train.early_stopping == {"patience": 2, "val_metric": "bbox/AP"}

@@ -23,6 +23,7 @@ _OUTPUTS = (
 @click.option("--predictions", type=click.Path(path_type=Path), help="A COCO results JSON, from any tool.")
 @click.option("--annotations", type=click.Path(path_type=Path), help="The ground truth of --predictions.")
 @click.option("--images", type=click.Path(path_type=Path), help="The image folder of --annotations, for the report.")
+@click.option("--oks-sigmas", help="OKS sigmas of --predictions with keypoints, one per keypoint: 0.03,0.05,…")
 @click.option(
     "--output", type=click.Path(path_type=Path, file_okay=False), help="The folder for metrics.json and report.html."
 )
@@ -38,6 +39,7 @@ def command(
     predictions: Path | None,
     annotations: Path | None,
     images: Path | None,
+    oks_sigmas: str | None,
     output: Path | None,
     overwrite: bool,
     device: str | None,
@@ -61,6 +63,7 @@ def command(
     from detectory.cli.evaluation import evaluate_model, format_metrics
     from detectory.cli.json_output import print_json, write_json
     from detectory.core.storage import OutputFiles
+    from detectory.evaluation.coco import CocoSettings
     from detectory.evaluation.report import evaluate_all, write_coco_report
 
     if (predictions is None) != (annotations is None):
@@ -73,7 +76,7 @@ def command(
     if outputs is not None:
         outputs.check(_OUTPUTS)
     if predictions is not None and annotations is not None:
-        evaluation = evaluate_all(annotations, predictions)
+        evaluation = evaluate_all(annotations, predictions, settings=CocoSettings(oks_sigmas=_numbers(oks_sigmas)))
         metrics = evaluation.metrics
         title = f"Evaluation of {predictions.name}"
     else:
@@ -99,3 +102,10 @@ def command(
                     outputs.record(name)
     elif run is not None:
         write_json(metrics, run / "evaluation.json")
+
+
+def _numbers(text: str | None) -> tuple[float, ...]:
+    try:
+        return tuple(float(part) for part in text.split(",")) if text else ()
+    except ValueError:
+        raise click.UsageError(f"--oks-sigmas must be numbers separated by commas, got '{text}'") from None

@@ -22,6 +22,8 @@ def apply_override(cfg: DictConfig, override: str) -> None:
     if match is None or (match["value"] is None and match["mode"] != "~"):
         raise ValueError(f"apply_overrides: expected key=value, +key=value or ~key, got '{override}'")
     parts = _split_key(match["key"])
+    if match["mode"] in ("+", "++"):
+        _add_parents(cfg, parts)
     parent: Any = _find_parent(cfg, parts, override)
     if match["mode"] == "~":
         _check_known(parent, parts, override)
@@ -85,6 +87,18 @@ def _split_key(key: str) -> list[str | int]:
     return [int(part) if re.fullmatch(r"-?\d+", part) else part for part in parts]
 
 
+def _add_parents(cfg: DictConfig, parts: list[str | int]) -> None:
+    """Add the missing dictionaries above a new key."""
+    node: Any = cfg
+    for part in parts[:-1]:
+        if not isinstance(node, DictConfig):
+            return
+        if node.get(part) is None:
+            node._set_flag("allow_objects", True)
+            node[part] = {}
+        node = node[part]
+
+
 def _find_parent(cfg: DictConfig, parts: list[str | int], override: str) -> DictConfig | ListConfig:
     node: Any = cfg
     for position, part in enumerate(parts[:-1]):
@@ -110,7 +124,7 @@ def _check_known(parent: DictConfig | ListConfig, parts: list[str | int], overri
     if name not in known:
         raise KeyError(
             f"apply_overrides: '{override}': unknown key '{'.'.join(str(part) for part in parts)}', "
-            f"{nearest(str(name), known)} (+{override} adds a new key)"
+            f"{nearest(str(name), known)} (+{override.lstrip('+~')} adds a new key)"
         )
 
 

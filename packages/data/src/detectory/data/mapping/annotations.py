@@ -109,7 +109,7 @@ def annotations_to_instances(
         mask_format: `"polygon"`, or `"bitmask"`, which also supports RLE dicts and arrays of shape (H, W).
 
     Returns:
-        `Instances` with `gt_boxes` (`Boxes`), `gt_classes` (int64) and, if the first annotation has them, `gt_masks`
+        `Instances` with `gt_boxes` (`Boxes`), `gt_classes` (int64) and, if the annotations have them, `gt_masks`
         (`PolygonMasks` or `BitMasks`) and `gt_keypoints` (`Keypoints`).
 
     Raises:
@@ -119,13 +119,37 @@ def annotations_to_instances(
     target = Instances(image_size)
     target.gt_boxes = Boxes(torch.from_numpy(boxes))
     target.gt_classes = torch.tensor([int(annotation["category_id"]) for annotation in annos], dtype=torch.int64)
-    if len(annos) and "segmentation" in annos[0]:
+    if has_field(annos, "segmentation"):
         segmentations = [annotation["segmentation"] for annotation in annos]
         target.gt_masks = _masks(segmentations, image_size, mask_format)
-    if len(annos) and "keypoints" in annos[0]:
-        keypoints = [np.asarray(annotation.get("keypoints", []), dtype=np.float32) for annotation in annos]
-        target.gt_keypoints = Keypoints(torch.from_numpy(np.stack([points.reshape(-1, 3) for points in keypoints])))
+    if any("keypoints" in annotation for annotation in annos):
+        target.gt_keypoints = Keypoints(torch.from_numpy(_keypoints(annos)))
     return target
+
+
+def has_field(annos: Sequence[Annotation], field: str) -> bool:
+    """Return whether annotations have a field.
+
+    Raises:
+        ValueError: If only some of them have it.
+    """
+    without = [index for index, annotation in enumerate(annos) if field not in annotation]
+    if without and len(without) < len(annos):
+        raise ValueError(
+            f"{len(without)} of {len(annos)} objects have no '{field}', the first is object {without[0]}. "
+            f"Add it, or load the dataset without this field"
+        )
+    return bool(annos) and not without
+
+
+def _keypoints(annos: Sequence[Annotation]) -> np.ndarray:
+    """Return float32 of shape (N, K, 3); objects without keypoints have K keypoints with visibility 0."""
+    points = [np.asarray(annotation.get("keypoints", ()), dtype=np.float32).reshape(-1, 3) for annotation in annos]
+    counts = sorted({len(item) for item in points if len(item)})
+    if len(counts) > 1:
+        raise ValueError(f"keypoints: all objects must have the same number of keypoints, got {counts}")
+    shape = counts[0] if counts else 0, 3
+    return np.stack([item if len(item) else np.zeros(shape, np.float32) for item in points])
 
 
 def _masks(segmentations: list[Any], image_size: tuple[int, int], mask_format: str) -> PolygonMasks | BitMasks:

@@ -41,6 +41,11 @@ def check_train_settings(settings: DictConfig) -> None:
     for name in _GROUPS:
         if not isinstance(settings.get(name), (Mapping, DictConfig, type(None))):
             raise ValueError(f"train: train.{name} must be a group of settings, got {settings[name]!r}")
+    stopping = settings.get("early_stopping")
+    if stopping and "val_metric" not in stopping:
+        raise ValueError(
+            "train: train.early_stopping.val_metric must be set, for example +train.early_stopping.val_metric=bbox/AP"
+        )
     try:
         usable_device(settings.device)
     except (ValueError, RuntimeError) as error:

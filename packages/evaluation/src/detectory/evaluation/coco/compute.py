@@ -6,6 +6,7 @@ Source: Lin et al., "Microsoft COCO: Common Objects in Context", ECCV 2014, and 
 import contextlib
 import copy
 import io
+import logging
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -21,6 +22,8 @@ from detectory.evaluation.run_lengths import RunLengths
 
 from .ground_truth import CocoGroundTruth
 from .metrics import CocoMetrics
+
+_logger = logging.getLogger(__name__)
 
 _NUM_PERSON_KEYPOINTS = 17
 _NUM_RECALL_LEVELS = 101
@@ -38,7 +41,8 @@ class CocoSettings:
         area_ranges: Name to (minimum, maximum) object area in square pixels. "all" is required.
         max_detections: Limits on the number of detections per image and class, ascending. Empty: COCO's (1, 10, 100),
             or (20,) for keypoints.
-        oks_sigmas: One sigma per keypoint, for object keypoint similarity. Empty: COCO's 17 sigmas for persons.
+        oks_sigmas: One sigma per keypoint, for object keypoint similarity. Empty: COCO's 17 sigmas for persons, and
+            1 / K for each of another number K of keypoints, as Ultralytics does.
     """
 
     iou_thresholds: Sequence[float] = _THRESHOLDS
@@ -85,6 +89,7 @@ def coco_metrics(
     """
     settings = settings or CocoSettings()
     if iou_type == "keypoints" and isinstance(detections, Detections) and len(detections):
+        settings = _with_oks_sigmas(settings, detections)
         _check_keypoints(ground_truth, detections, settings)
     selected_ids = list(ground_truth.index.get_img_ids() if image_ids is None else image_ids)
     integer_ids = ground_truth.integer_ids
@@ -137,6 +142,19 @@ def to_hotcoco(ground_truth: CocoGroundTruth, detections: Detections, iou_type: 
     # The area of a detection decides in which area ranges it counts; for masks that is the mask's area, not the box's.
     index.update_anns(ids=np.arange(1, count + 1), area=masks.areas().astype(np.float64))
     return index
+
+
+def _with_oks_sigmas(settings: CocoSettings, detections: Detections) -> CocoSettings:
+    """Set the default sigmas for a number of keypoints that COCO does not define."""
+    count = 0 if detections.keypoints is None else detections.keypoints.shape[1]
+    if len(settings.oks_sigmas) or count in (0, _NUM_PERSON_KEYPOINTS):
+        return settings
+    _logger.warning(
+        "no OKS sigmas for %d keypoints: using 1/%d for each. Set them by dataloader.evaluator.kpt_oks_sigmas "
+        "(TEST.KEYPOINT_OKS_SIGMAS in a Detectron2 config, --oks-sigmas for --predictions)",
+        *(count, count),
+    )
+    return replace(settings, oks_sigmas=(1 / count,) * count)
 
 
 def _check_keypoints(ground_truth: CocoGroundTruth, detections: Detections, settings: CocoSettings) -> None:

@@ -44,7 +44,7 @@ class COCOEvaluator(DatasetEvaluator):
         max_dets_per_image: Maximum number of detections per image and class, or three limits like COCO's.
             None: COCO's limits of 1, 10 and 100.
         use_fast_impl: Whether to use hotcoco, which returns exactly the metrics of pycocotools. False: pycocotools.
-        kpt_oks_sigmas: One OKS sigma per keypoint. Empty: COCO's 17 sigmas for persons.
+        kpt_oks_sigmas: One OKS sigma per keypoint. Empty: see `CocoSettings`.
         allow_cached_coco: Accepted for compatibility with Detectron2. Nothing is cached.
         settings: Non-standard IoU thresholds and area ranges.
 

@@ -41,6 +41,10 @@ def mask_rcnn_loss(pred_mask_logits: Tensor, instances: Sequence[Instances]) -> 
     non_empty = [regions for regions in instances if len(regions) > 0]
     if not non_empty:
         return pred_mask_logits.sum() * 0
+    if not all(regions.has("gt_masks") for regions in non_empty):
+        raise ValueError(
+            "mask_rcnn_loss: the targets have no gt_masks. Annotations need a 'segmentation' to train a mask head"
+        )
     targets = torch.cat([r.gt_masks.crop_and_resize(r.proposal_boxes.tensor, side) for r in non_empty])
     targets = targets.to(pred_mask_logits.device)  # (R, S, S)
     logits = class_channel(pred_mask_logits, torch.cat([r.gt_classes for r in non_empty]))
