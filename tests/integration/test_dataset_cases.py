@@ -138,3 +138,10 @@ def test_names_with_backslashes_and_folders_are_found(case):
     assert CocoFolder.find(folder).train.images == folder
     records, _ = load_source(find_sources(file)[0])
     assert records[0]["file_name"].startswith(str(folder / "train/"))
+
+
+def test_any_split_can_be_evaluated(case):
+    folder = case("roboflow-coco")
+    assert CocoFolder.find(folder, "test").val.annotations == folder / "test/_annotations.coco.json"
+    with pytest.raises(FileNotFoundError, match=r"no COCO annotation file for the split 'dev', found only .*\(coco\)"):
+        CocoFolder.find(folder, "dev")

@@ -34,6 +34,7 @@ def evaluate_model(
     *,
     weights: str | None = None,
     data: Path | None = None,
+    split: str = "val",
     device: str | None = None,
     output: Path | None = None,
 ) -> ModelEvaluation:
@@ -45,6 +46,7 @@ def evaluate_model(
         overrides: `KEY=VALUE` arguments.
         weights: Checkpoint; by default the run's last one.
         data: Folder in COCO layout that replaces the test set.
+        split: The split of `data`, or of the folder that the run was trained on.
         device: By default the config's device, or the CPU if CUDA is unavailable.
         output: Folder for the detections.
 
@@ -58,12 +60,17 @@ def evaluate_model(
         if weights is None and not any(override.startswith("MODEL.WEIGHTS=") for override in overrides):
             raise click.UsageError("RECIPE needs --weights")
         metrics, dataset = detectron2_configs.evaluate(
-            recipe, overrides, output=output, data=data, weights=weights, device=device
+            recipe, overrides, output=output, data=data, weights=weights, device=device, split=split
         )
         return _with_dataset_files(metrics, dataset)
     config = recipes.load_run(run) if run is not None else recipes.load_recipe(str(recipe))
+    if data is None and split != "val":
+        folder = config.get("datasets", {}).get("folder")
+        if not folder:
+            raise click.UsageError("--split needs --data, or a run that was trained with --data")
+        data = Path(folder)
     if data is not None:
-        recipes.use_dataset(config, data, keep_classes=run is not None)
+        recipes.use_dataset(config, data, keep_classes=run is not None, split=split)
     recipes.apply_overrides(config, overrides)
     recipes.choose_device(config, device)
     config.train.init_checkpoint = weights or (last_checkpoint(run) if run is not None else "")

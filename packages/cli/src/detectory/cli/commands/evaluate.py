@@ -20,6 +20,7 @@ _OUTPUTS = (
 @click.option("--run", type=click.Path(path_type=Path), help="A run folder of detectory train.")
 @click.option("--weights", help="A checkpoint: a file, a URL or detectron2://… (default: the run's last checkpoint).")
 @click.option("--data", type=click.Path(path_type=Path), help="A dataset in COCO layout to evaluate on.")
+@click.option("--split", default="val", help="The split of --data, or of the run's dataset (default: val).")
 @click.option("--predictions", type=click.Path(path_type=Path), help="A COCO results JSON, from any tool.")
 @click.option("--annotations", type=click.Path(path_type=Path), help="The ground truth of --predictions.")
 @click.option("--images", type=click.Path(path_type=Path), help="The image folder of --annotations, for the report.")
@@ -36,6 +37,7 @@ def command(
     run: Path | None,
     weights: str | None,
     data: Path | None,
+    split: str,
     predictions: Path | None,
     annotations: Path | None,
     images: Path | None,
@@ -55,7 +57,7 @@ def command(
 
     \b
     Examples:
-      detectory eval --run run/
+      detectory eval --run run/ --split test
       detectory eval COCO-InstanceSegmentation/mask_rcnn_R_50_FPN_3x.py --data my_dataset/ --weights model.pth
       detectory eval --predictions results.json --annotations instances_val.json --output report/
       detectory eval --predictions results.json --annotations instances_val.json --json
@@ -80,7 +82,9 @@ def command(
         metrics = evaluation.metrics
         title = f"Evaluation of {predictions.name}"
     else:
-        result = evaluate_model(recipe, run, overrides, weights=weights, data=data, device=device, output=output)
+        result = evaluate_model(
+            recipe, run, overrides, weights=weights, data=data, split=split, device=device, output=output
+        )
         metrics, annotations, images = result.metrics, result.annotations, result.images
         evaluation = None
         if output is not None and annotations is not None and (output / _DETECTIONS_FILE).is_file():

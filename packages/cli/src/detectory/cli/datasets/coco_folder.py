@@ -40,8 +40,12 @@ class CocoFolder:
     num_keypoints: int
 
     @classmethod
-    def find(cls, folder: Path) -> "CocoFolder":
+    def find(cls, folder: Path, val: str = "val") -> "CocoFolder":
         """Return the splits and classes of a folder.
+
+        Args:
+            folder: The folder.
+            val: The split to evaluate on, for example "test".
 
         Raises:
             FileNotFoundError: If the folder, an annotation file or an image folder is missing.
@@ -50,8 +54,8 @@ class CocoFolder:
         if not folder.is_dir():
             raise FileNotFoundError(f"{folder}: no such folder")
         sources = find_sources(folder)
-        train, val = (_find_split(folder, name, sources) for name in ("train", "val"))
-        return cls(train, val, *_classes(train.annotations))
+        train, test = (_find_split(folder, name, sources) for name in ("train", val))
+        return cls(train, test, *_classes(train.annotations))
 
     def register(self, name: str) -> tuple[str, str]:
         """Register both splits under the names `name_train` and `name_val`, and return these names.
@@ -73,7 +77,7 @@ def _find_split(folder: Path, name: str, sources: list[Source]) -> Split:
     """Return the annotation file of a split: `instances_<name>*.json` before other files for the same split."""
     files = [source for source in sources if source.format == "coco" and source.split.startswith(name)]
     # COCO stores keypoints, captions and stuff next to the instances of a split.
-    files.sort(key=lambda source: not source.path.name.startswith("instances_"))
+    files.sort(key=lambda source: (source.split != name, not source.path.name.startswith("instances_")))
     if not files:
         found = ", ".join(map(str, sources))
         hint = ""

@@ -168,7 +168,8 @@ def write_folder(
 def print_split(split: SplitRecords, output: Path, target: str) -> None:
     """Print how many images and objects were read and written, and what was skipped or changed, with reasons."""
     read, written = split.read.lines(), split.written.lines()
-    click.echo(f"{split.origin}: {len(split.records)} images, {read[0]}")
+    images = "1 image" if len(split.records) == 1 else f"{len(split.records)} images"
+    click.echo(f"{split.origin}: {images}, {read[0]}")
     for line in read[1:]:
         click.echo(f"  {line}")
     click.echo(f"  -> {output} ({target}, {split.name}): {written[0]}")

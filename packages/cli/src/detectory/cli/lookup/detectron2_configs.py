@@ -40,6 +40,7 @@ def load(
     weights: str | None = None,
     device: str | None = None,
     keep_device: bool = False,
+    split: str = "val",
 ) -> Any:
     """Return the `CfgNode` of a YAML file or zoo name with the command-line options applied.
 
@@ -51,6 +52,7 @@ def load(
         weights: Replaces `MODEL.WEIGHTS`.
         device: Replaces `MODEL.DEVICE`. By default "cuda" becomes "cpu" if CUDA is unavailable.
         keep_device: Keep `MODEL.DEVICE` even if CUDA is unavailable.
+        split: The split of `data` to evaluate on.
 
     Raises:
         ValueError: If an override is not `KEY=VALUE`.
@@ -61,7 +63,7 @@ def load(
     cfg = get_cfg()
     cfg.merge_from_file(name if Path(name).is_file() else model_zoo.get_config_file(name))
     if data is not None:
-        dataset = CocoFolder.find(data)
+        dataset = CocoFolder.find(data, split)
         train, val = dataset.register(data.resolve().name)
         cfg.DATASETS.TRAIN, cfg.DATASETS.TEST = (train,), (val,)
         cfg.MODEL.ROI_HEADS.NUM_CLASSES = cfg.MODEL.RETINANET.NUM_CLASSES = len(dataset.classes)

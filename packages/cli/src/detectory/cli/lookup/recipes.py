@@ -47,7 +47,7 @@ def load_run(folder: Path, *, needs_data: bool = True) -> DictConfig:
     return config
 
 
-def use_dataset(config: DictConfig, folder: Path, *, keep_classes: bool = False) -> CocoFolder:
+def use_dataset(config: DictConfig, folder: Path, *, keep_classes: bool = False, split: str = "val") -> CocoFolder:
     """Point a recipe's loaders and evaluator at a folder in COCO layout, and set the model's numbers to fit.
 
     The folder and the classes are stored under `config.datasets`, so that later commands can load the run.
@@ -56,8 +56,9 @@ def use_dataset(config: DictConfig, folder: Path, *, keep_classes: bool = False)
         config: The recipe, modified in place.
         folder: The folder.
         keep_classes: Keep the classes and keypoints of a trained model; the classes of the folder are matched by name.
+        split: The split to evaluate on.
     """
-    dataset = CocoFolder.find(folder)
+    dataset = CocoFolder.find(folder, split)
     name = folder.resolve().name
     train, val = dataset.register(name)
     config.dataloader.train.dataset.names = train
