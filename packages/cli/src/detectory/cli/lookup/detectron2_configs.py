@@ -13,6 +13,7 @@ from detectory.core.distributed import get_rank
 from detectory.core.storage import atomic_write, read_json
 from detectory.engine import TrainingInterrupted, claim_run_folder
 from detectory.engine.hooks import StopOnSignal
+from detectory.engine.recipe.image_checks import check_image_files
 from detectory.engine.recipe.run_folder import CONFIG_FILE, remove_run
 
 #: Name of the file in a run folder that records the folder passed as `--data`.
@@ -110,6 +111,7 @@ def train(
     cfg = load(name, overrides, data=data, **options)
     cfg.freeze()
     with claim_run_folder(cfg.OUTPUT_DIR, resume=resume, overwrite=overwrite):
+        check_image_files([*cfg.DATASETS.TRAIN, *cfg.DATASETS.TEST])
         trainer = Trainer(cfg)
         stop = StopOnSignal()
         trainer.register_hooks([stop])

@@ -1,5 +1,6 @@
 """Builders of the loaders for training and evaluation."""
 
+import logging
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -9,8 +10,14 @@ from detectory.core.distributed import get_world_size, shared_random_seed
 from detectory.data.lists import DatasetFromList, MapDataset
 from detectory.data.samplers import InferenceSampler, TrainingSampler
 
+from .shared_memory import free_shared_memory
 from .train_loader import TrainLoader
 from .worker_init import worker_start
+
+# torch sends every sample of a test loader through /dev/shm; containers have 64 MiB by default.
+_MIN_SHARED_MEMORY = 128 << 20
+_WORKER_ARGUMENTS = ("prefetch_factor", "persistent_workers", "multiprocessing_context", "timeout")
+_logger = logging.getLogger(__name__)
 
 
 def trivial_batch_collator(batch: list[Any]) -> list[Any]:
@@ -140,6 +147,15 @@ def build_detection_test_loader(
     else:
         items = _as_dataset(dataset)
         sampler = InferenceSampler(len(items)) if sampler is None else sampler
+    free = free_shared_memory()
+    if num_workers > 0 and free is not None and free < _MIN_SHARED_MEMORY:
+        _logger.warning(
+            "/dev/shm has only %d MiB, too little for workers: images are loaded in the main process. "
+            "Start the container with --shm-size=8g or --ipc=host for faster evaluations",
+            free >> 20,
+        )
+        num_workers = 0
+        kwargs = {key: value for key, value in kwargs.items() if key not in _WORKER_ARGUMENTS}
     kwargs["worker_init_fn"] = worker_start(kwargs.get("worker_init_fn"))
     return DataLoader(
         MapDataset(items, _unchanged if mapper is None else mapper),

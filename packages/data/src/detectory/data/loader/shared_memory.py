@@ -8,16 +8,25 @@ buffer that is allocated once, and sends only the pickle without the tensor data
 
 import io
 import itertools
+import logging
+import mmap
+import multiprocessing
+import os
 import pickle
+import shutil
 import weakref
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch.utils.data import get_worker_info
 
 # Capacity per sample in bytes; larger samples are sent by torch. Pages that are never written use no memory.
 SLOT_BYTES = 8 << 20
+# The same in memory that is not limited by /dev/shm: torch could not send larger samples.
+_LARGE_SLOT_BYTES = 128 << 20
+_logger = logging.getLogger(__name__)
 # Start of every tensor within its slot; a multiple of every element size and of a cache line.
 _ALIGNMENT = 64
 _buffer_ids = itertools.count()
@@ -48,15 +57,22 @@ class SharedSlots:
     Invariant: a worker has at most `per_worker` unread messages, so that it never overwrites a slot that is still to be
     read. `DataLoader` guarantees this with `prefetch_factor < per_worker`, provided that batches are returned in order.
 
+    If `/dev/shm` is too small, as in containers by default, forked workers use anonymous memory instead, which has no
+    such limit.
+
     Args:
         workers: The number of worker processes.
         per_worker: The number of slots per worker.
+        is_forked: Whether the workers are forked; by default, whether this is the default start method.
+
+    Raises:
+        RuntimeError: If shared memory cannot be allocated; the message has the remedies.
     """
 
-    def __init__(self, workers: int, per_worker: int) -> None:
+    def __init__(self, workers: int, per_worker: int, is_forked: bool | None = None) -> None:
         self.per_worker = per_worker
         self.buffer_id = next(_buffer_ids)
-        self.memory = torch.empty(workers * per_worker, SLOT_BYTES, dtype=torch.uint8).share_memory_()
+        self.memory = _allocate(workers * per_worker, is_forked)
         self._next = 0
         _open_slots[self.buffer_id] = self
 
@@ -80,7 +96,7 @@ class SharedSlots:
         for view in views:
             ranges.append((end, view.nbytes))
             end += -(-view.nbytes // _ALIGNMENT) * _ALIGNMENT
-        if end > SLOT_BYTES or not views:
+        if end > self.memory.shape[1] or not views:
             return sample
         slot = worker.id * self.per_worker + self._next
         self._next = (self._next + 1) % self.per_worker
@@ -88,6 +104,33 @@ class SharedSlots:
         for view, (start, size) in zip(views, ranges, strict=True):
             target[start : start + size] = view
         return _PackedSample(self.buffer_id, slot, end, stream.getvalue(), ranges)
+
+
+def _allocate(slots: int, is_forked: bool | None) -> torch.Tensor:
+    """Return shared memory for slots, (slots, bytes) uint8. Pages that are never written use no memory."""
+    free = free_shared_memory()
+    if is_forked is None:
+        is_forked = multiprocessing.get_start_method() == "fork"
+    if free is None or free >= slots * SLOT_BYTES or not is_forked:
+        try:
+            return torch.empty(slots, SLOT_BYTES, dtype=torch.uint8).share_memory_()
+        except RuntimeError as error:
+            raise RuntimeError(
+                f"the data loader workers need {slots * SLOT_BYTES >> 20} MiB in /dev/shm: {error}. "
+                "Start the container with --shm-size=8g or --ipc=host, or set num_workers=0"
+            ) from error
+    _logger.warning(
+        "/dev/shm has only %d MiB: the data loader workers use anonymous shared memory instead. "
+        "A container started with --shm-size=8g or --ipc=host avoids this",
+        free >> 20,
+    )
+    memory = mmap.mmap(-1, slots * _LARGE_SLOT_BYTES)
+    return torch.from_numpy(np.frombuffer(memory, np.uint8).reshape(slots, _LARGE_SLOT_BYTES))
+
+
+def free_shared_memory() -> int | None:
+    """Return the free bytes of `/dev/shm`, or None if it does not exist."""
+    return shutil.disk_usage("/dev/shm").free if os.path.isdir("/dev/shm") else None
 
 
 class _PackedSample:

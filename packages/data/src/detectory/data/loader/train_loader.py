@@ -174,7 +174,9 @@ class TrainLoader(DataLoader):
         if isinstance(samples, _SeededStream) or not self.prefetch_factor or not getattr(self, "in_order", True):
             return
         if samples.slots is None or not self.persistent_workers:
-            samples.slots = SharedSlots(self.num_workers, self.prefetch_factor + 1)
+            context = self.multiprocessing_context
+            is_forked = None if context is None else context.get_start_method() == "fork"
+            samples.slots = SharedSlots(self.num_workers, self.prefetch_factor + 1, is_forked)
 
     def _arrivals(self) -> Iterator[tuple[bool, StreamEntry, Any]]:
         """Yield (whether the sample waited at the resume, stream entry, sample) in order."""

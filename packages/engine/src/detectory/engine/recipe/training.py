@@ -50,6 +50,7 @@ from detectory.engine.recipe.datasets import (
     mapper_settings,
     registered_classes,
 )
+from detectory.engine.recipe.image_checks import check_image_files
 from detectory.engine.recipe.linear_scaling import scale_to_world_size
 from detectory.engine.recipe.preflight import check_processes
 from detectory.engine.recipe.run_folder import claim_run_folder, start_run
@@ -176,6 +177,8 @@ def _train(config: DictConfig, resume: bool, overwrite: bool) -> dict[str, Any]:
     check_model_and_data(model, dataset_names(config, "train"), mapper_settings(config))
     align_test_classes(config, classes)
     evaluation.check()
+    if mapper_settings(config) is not None:
+        check_image_files(dataset_names(config))
     if is_sharded:
         _shard(config, model, evaluation)
     trainer = _build_trainer(config, model)
