@@ -252,11 +252,9 @@ def test_rotated_yolo_boxes_are_recognized_by_their_corners(tmp_path):
 
 
 def test_a_folder_that_is_not_understood_is_described(tmp_path):
-    write(tmp_path / "pictures/a.jpg")
+    write(tmp_path / "scans/a.jpg")
     write(tmp_path / "notes.txt", "hello")
-    with pytest.raises(
-        FileNotFoundError, match=r"no dataset found\. Found \./: 1 \.txt; pictures/: 1 \.jpg\. Expected"
-    ):
+    with pytest.raises(FileNotFoundError, match=r"no dataset found\. Found \./: 1 \.txt; scans/: 1 \.jpg\. Expected"):
         find_sources(tmp_path)
 
 

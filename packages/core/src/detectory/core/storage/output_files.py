@@ -66,7 +66,7 @@ class OutputFiles:
             name: Path relative to the folder.
 
         Raises:
-            FileExistsError: As for `check`.
+            FileExistsError: If `check` raises it for the path.
         """
         self.check([name])
         target = self.folder / name

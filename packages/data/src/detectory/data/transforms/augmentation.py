@@ -48,7 +48,7 @@ class Augmentation:
         return tuple(names)
 
     def _names_for(self, aug_input: "AugInput") -> tuple[str, ...]:
-        """Return the attributes to pass; a single parameter with a name of its own, such as `img`, is the image."""
+        """Return the attributes to pass; a single parameter with another name, such as `img`, is the image."""
         names = self._argument_names()
         return ("image",) if len(names) == 1 and not hasattr(aug_input, names[0]) else names
 
