@@ -3,16 +3,23 @@
 import numpy as np
 import pytest
 import torch
+from tests.engine.hooks.idle_trainer import run
 
 from detectory.compat.detectron2.config import configurable
 from detectory.compat.detectron2.data import detection_utils
 from detectory.compat.detectron2.data import transforms as T
 from detectory.compat.detectron2.data.transforms.augmentation import _get_aug_input_args
+from detectory.compat.detectron2.engine.hooks import IterationTimer
 from detectory.compat.detectron2.export.torchscript_patch import patch_instances
 from detectory.compat.detectron2.layers import batched_nms
+from detectory.compat.detectron2.modeling.box_regression import Box2BoxTransform
 from detectory.compat.detectron2.modeling.poolers import ROIPooler
+from detectory.compat.detectron2.modeling.proposal_generator import StandardRPNHead
+from detectory.compat.detectron2.modeling.roi_heads import FastRCNNOutputLayers
 from detectory.compat.detectron2.solver.build import reduce_param_groups
 from detectory.compat.detectron2.structures import Boxes, Instances
+from detectory.compat.detectron2.utils.events import TensorboardXWriter, get_event_storage
+from detectory.compat.detectron2.utils.file_io import PathManager
 from detectory.compat.detectron2.utils.logger import setup_logger
 
 IMAGE = np.zeros((8, 10, 3), np.uint8)
@@ -116,3 +123,42 @@ def test_lvis_categories_are_complete(version):
 
     module = importlib.import_module(f"detectory.compat.detectron2.data.datasets.lvis_{version}_categories")
     assert len(module.LVIS_CATEGORIES) == {"v1": 1203, "v0_5": 1230}[version]
+
+
+@pytest.mark.parametrize("method", ["exists", "isfile", "isdir"])
+def test_path_manager_accepts_path_objects(tmp_path, method):
+    (tmp_path / "file").touch()
+    assert getattr(PathManager, method)(tmp_path / "file") is (method != "isdir")
+
+
+def test_box_layers_for_replaced_classifiers_accept_minus_one_class():
+    transform = Box2BoxTransform((1.0, 1, 1, 1))
+    layers = FastRCNNOutputLayers(8, box2box_transform=transform, num_classes=-1, cls_agnostic_bbox_reg=True)
+    assert layers.cls_score.out_features == 0
+    with pytest.raises(ValueError, match="num_classes must be positive, got -2"):
+        FastRCNNOutputLayers(8, box2box_transform=transform, num_classes=-2, cls_agnostic_bbox_reg=True)
+
+
+def test_rpn_heads_build_their_convolutions_with_an_overridable_method():
+    class Head(StandardRPNHead):
+        def _get_rpn_conv(self, in_channels, out_channels):
+            return torch.nn.Conv2d(in_channels, out_channels, 1)
+
+    assert Head(in_channels=4, num_anchors=3).conv.kernel_size == (1, 1)
+
+
+def test_missing_event_storage_is_an_assertion_error():
+    with pytest.raises(AssertionError, match="no EventStorage is open"):
+        get_event_storage()
+
+
+def test_tensorboard_writers_work_without_an_open_storage(tmp_path):
+    writer = TensorboardXWriter(str(tmp_path))
+    writer._writer.add_scalar("loss", 1.0, 0)
+    writer.close()
+    assert list(tmp_path.glob("events.out.tfevents.*"))
+
+
+def test_iteration_timers_start_with_the_last_iteration_of_the_warm_up():
+    trainer = run([IterationTimer(warmup_iter=3)], 50)
+    assert len(trainer.storage.history("time").values()) == 48

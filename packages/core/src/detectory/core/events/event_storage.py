@@ -18,6 +18,10 @@ def has_event_storage() -> bool:
     return bool(_open_storages)
 
 
+class NoEventStorageError(RuntimeError, AssertionError):
+    """No `EventStorage` is open. Also an `AssertionError`, which Detectron2's users catch."""
+
+
 def get_event_storage() -> "EventStorage":
     """Return the innermost open `EventStorage`.
 
@@ -25,7 +29,7 @@ def get_event_storage() -> "EventStorage":
         RuntimeError: If none is open.
     """
     if not _open_storages:
-        raise RuntimeError("get_event_storage: no EventStorage is open; use 'with EventStorage():'")
+        raise NoEventStorageError("get_event_storage: no EventStorage is open; use 'with EventStorage():'")
     return _open_storages[-1]
 
 

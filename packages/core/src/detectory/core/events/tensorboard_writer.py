@@ -3,7 +3,7 @@
 from functools import cached_property, partial
 from typing import Any
 
-from detectory.core.events.event_storage import get_event_storage
+from detectory.core.events.event_storage import get_event_storage, has_event_storage
 from detectory.core.events.event_writer import EventWriter, new_scalars
 
 
@@ -34,7 +34,7 @@ class TensorBoardWriter(EventWriter):
 
     @cached_property
     def _writer(self) -> Any:
-        start = get_event_storage().start_iter
+        start = get_event_storage().start_iter if has_event_storage() else 0
         return self._make_writer(purge_step=start) if start else self._make_writer()
 
     def write(self) -> None:

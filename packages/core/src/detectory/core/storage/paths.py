@@ -146,7 +146,8 @@ class LocalHandler(NativePathHandler):
     def _get_supported_prefixes(self) -> list[str]:
         return ["file://"]
 
-    def _get_path_with_cwd(self, path: str) -> str:
+    def _get_path_with_cwd(self, path: str | os.PathLike[str]) -> str:
+        path = os.fspath(path)
         plain = unquote(urlsplit(path).path) if path.startswith("file://") else path
         return super()._get_path_with_cwd(os.path.expanduser(plain))
 

@@ -33,7 +33,7 @@ class StandardRPNHead(nn.Module):
             if dim == 0 or dim < -1:
                 raise ValueError(f"StandardRPNHead: conv_dims must be positive or -1, got {list(conv_dims)}")
             out_channels = channels if dim == -1 else dim
-            layers.append(Conv2d(channels, out_channels, 3, padding=1, activation=nn.ReLU()))
+            layers.append(self._get_rpn_conv(channels, out_channels))
             channels = out_channels
         if len(layers) == 1:
             # Detectron2's checkpoints name a single convolution `conv`, several ones `conv.conv0`, `conv.conv1`, ….
@@ -44,6 +44,10 @@ class StandardRPNHead(nn.Module):
         self.anchor_deltas = nn.Conv2d(channels, num_anchors * box_dim, kernel_size=1)
         for layer in (*layers, self.objectness_logits, self.anchor_deltas):
             init_predictor(layer, std=0.01)
+
+    def _get_rpn_conv(self, in_channels: int, out_channels: int) -> nn.Conv2d:
+        """Return one of the hidden convolutions, with its activation; subclasses may replace it."""
+        return Conv2d(in_channels, out_channels, 3, padding=1, activation=nn.ReLU())
 
     def forward(self, features: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
         """Map each feature map `(B, C, H, W)` to logits `(B, A, H, W)` and deltas `(B, A * D, H, W)`."""

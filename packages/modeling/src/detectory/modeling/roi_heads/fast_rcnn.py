@@ -71,8 +71,7 @@ class FastRCNNOutputLayers(nn.Module):
         fed_loss_num_classes: int = 50,
     ) -> None:
         super().__init__()
-        if num_classes < 1:
-            raise ValueError(f"{type(self).__name__}: num_classes must be positive, got {num_classes}")
+        self._check_num_classes(num_classes)
         shape = ShapeSpec(channels=input_shape) if isinstance(input_shape, int) else input_shape
         size = shape.channels * (shape.width or 1) * (shape.height or 1)
         num_boxes = 1 if cls_agnostic_bbox_reg else num_classes
@@ -98,6 +97,10 @@ class FastRCNNOutputLayers(nn.Module):
         self.fed_loss_cls_weights: Tensor
         if use_fed_loss:
             self._keep_class_weights(get_fed_loss_cls_weights)
+
+    def _check_num_classes(self, num_classes: int) -> None:
+        if num_classes < 1:
+            raise ValueError(f"{type(self).__name__}: num_classes must be positive, got {num_classes}")
 
     def _keep_class_weights(self, get_weights: Callable[[], Tensor] | None) -> None:
         """Check the arguments of the federated loss, and register the sampling weights."""

@@ -15,7 +15,6 @@ from detectory.engine import hooks as native
 from detectory.engine.hooks import (
     AutogradProfiler,
     CallbackHook,
-    IterationTimer,
     LRScheduler,
     PeriodicCheckpointer,
     PeriodicWriter,
@@ -91,3 +90,14 @@ class EvalHook(native.EvalHook):
     def _do_eval(self) -> None:
         """Evaluate and write the metrics to the event storage."""
         super()._evaluate()
+
+
+class IterationTimer(native.IterationTimer):
+    """An `IterationTimer` that, like Detectron2's, already times the last iteration of the warm-up.
+
+    Args:
+        warmup_iter: The first iteration to time, counted from 1; 0 and 1 time all iterations.
+    """
+
+    def __init__(self, warmup_iter: int = 3) -> None:
+        super().__init__(max(warmup_iter - 1, 0))

@@ -39,6 +39,11 @@ class FastRCNNOutputLayers(native.FastRCNNOutputLayers):
 
     __init__ = configurable(native.FastRCNNOutputLayers.__init__)
 
+    def _check_num_classes(self, num_classes: int) -> None:
+        """Accept 0 and -1 too: programs that replace the classifier afterwards pass them."""
+        if num_classes < -1:
+            super()._check_num_classes(num_classes)
+
     @classmethod
     def from_config(cls, cfg: CfgNode, input_shape: ShapeSpec) -> dict[str, Any]:
         """Read the arguments from `MODEL.ROI_BOX_HEAD`, `MODEL.ROI_HEADS` and `TEST`."""
