@@ -107,7 +107,9 @@ def test_labelme_masks_of_ai_tools_become_objects(case, tmp_path):
 def test_yolo_pose_labels_are_boxes_with_keypoints(case, tmp_path, part, count):
     folder = case("yolo-pose-as-polygon", part)
     assert check_dataset(folder) == []
-    (annotation,) = convert(folder, tmp_path / "out")["train"]["annotations"]
+    content = convert(folder, tmp_path / "out")["train"]
+    (annotation,) = content["annotations"]
+    assert len(content["categories"][0]["keypoints"]) == count
     assert annotation["bbox"] == [30, 24, 40, 32]
     assert annotation["num_keypoints"] == count
     assert "segmentation" not in annotation

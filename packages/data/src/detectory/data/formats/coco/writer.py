@@ -105,7 +105,7 @@ def write_coco(
     output_file: str | os.PathLike[str],
     image_root: str | os.PathLike[str] | None = None,
 ) -> int:
-    """Write records of the standard format to a COCO file. Category ids start at 1.
+    """Write records of the standard format to a COCO file. Category ids start at 1, keypoints are named by number.
 
     Args:
         records: Records with `height` and `width`.
@@ -118,6 +118,11 @@ def write_coco(
     """
     category_ids = {index: index + 1 for index in range(len(class_names))}
     content = records_to_coco(records, class_names, category_ids, image_root)
+    counts = {len(entry["keypoints"]) // 3 for entry in content["annotations"] if "keypoints" in entry}
+    if len(counts) == 1:
+        # The number of keypoints of a model is read from here.
+        names = [f"keypoint {index}" for index in range(counts.pop())]
+        content["categories"] = [{**category, "keypoints": names, "skeleton": []} for category in content["categories"]]
     with atomic_write(output_file, "w") as file:
         json.dump(content, file)
     return len(content["images"])

@@ -171,9 +171,9 @@ def _image_name_problem(name: Any) -> str | None:
 
 
 def image_path(file: Path, content: Mapping[str, Any]) -> Path:
-    """Return the path of the image of a LabelMe file, whether or not the image exists.
+    """Return the path of the image of a LabelMe file, which may not exist.
 
-    If there is no image at `imagePath`, the image is looked for next to the JSON file, and, for files in a folder of
+    If `imagePath` does not exist, the image is looked for next to the JSON file, and, for files in a folder of
     labels, in a folder `images` next to that folder.
     """
     name = portable_name(content["imagePath"])

@@ -20,7 +20,7 @@ class MaskFolders(NamedTuple):
 
 
 def find_mask_folders(folder: Path) -> MaskFolders | None:
-    """Return the folders of images and masks in a folder, or None if there are none with an image and its mask."""
+    """Return the folders of images and masks in a folder, or None if no image has a mask."""
     for images in (folder / name for name in _IMAGE_FOLDERS):
         for masks in (folder / name for name in _MASK_FOLDERS):
             found = MaskFolders(images, masks)

@@ -134,7 +134,7 @@ def _image_size(root: ElementTree.Element, image: str) -> tuple[int, int]:
         return image_size_of_file(image)
     height, width = (int(_number(root, f"size/{side}")) for side in ("height", "width"))
     if height <= 0 or width <= 0:
-        raise _InvalidElement("size", f"must be positive, got {width} x {height}, and there is no image {image}")
+        raise _InvalidElement("size", f"must be positive, got {width} x {height}, and the image {image} does not exist")
     return height, width
 
 

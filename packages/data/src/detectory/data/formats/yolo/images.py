@@ -20,7 +20,7 @@ def images_with_labels(image_dir: Path, label_dir: Path, list_file: Path | None 
             `labels` instead of `images`, or next to the images.
 
     Raises:
-        FileNotFoundError: If there are no images.
+        FileNotFoundError: If the folder contains no images.
         DatasetError: If the list is not UTF-8.
     """
     if list_file is not None:
