@@ -8,6 +8,7 @@ import pytest
 from detectory.data import DatasetCatalog, DatasetError, MetadataCatalog, register_coco_instances, registration
 from detectory.data.classes import ClassList, align_classes, match_by_name
 from detectory.data.formats.coco.categories import flip_pairs, keypoint_metadata
+from detectory.data.validation import check_dataset
 
 
 @pytest.fixture
@@ -139,3 +140,15 @@ def test_keypoint_metadata_skips_invalid_edges():
     category = {"keypoints": ["a", "b"], "skeleton": [[1, 2], [1, 3], "x", [0, 1]]}
     metadata = keypoint_metadata([{"name": "none"}, category])
     assert [edge[:2] for edge in metadata["keypoint_connection_rules"]] == [("a", "b")]
+
+
+@pytest.mark.parametrize(("names", "count"), [(("pen", "mug"), 0), (("mug", "cup"), 1)], ids=["reordered", "different"])
+def test_check_reports_splits_with_other_class_names(tmp_path, names, count):
+    for split, classes in (("train", ("mug", "pen")), ("val", names)):
+        content = {"images": [], "annotations": []}
+        content["categories"] = [{"id": number, "name": name} for number, name in enumerate(classes, start=1)]
+        (tmp_path / "annotations").mkdir(exist_ok=True)
+        (tmp_path / "annotations" / f"instances_{split}.json").write_text(json.dumps(content))
+    problems = [problem for problem in check_dataset(tmp_path) if problem.rule == "split-classes"]
+    assert len(problems) == count
+    assert all("classes mug, cup, but" in str(problem) and "has mug, pen" in str(problem) for problem in problems)

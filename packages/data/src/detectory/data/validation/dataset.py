@@ -3,7 +3,9 @@
 import dataclasses
 import os
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
+from detectory.data.classes import listed
 from detectory.data.formats.json_file import read_json
 from detectory.data.formats.layouts import Source
 from detectory.data.problems import DatasetError, Problem
@@ -54,21 +56,41 @@ def check_dataset(
     """
     sources = find_sources(path, image_root)
     problems: list[Problem] = []
+    class_names: dict[str, list[str]] = {}
     for index, source in enumerate(sources):
 
         def advance(done: int, total: int, index: int = index) -> None:
             if progress is not None:
                 progress(index * total + done, len(sources) * total)
 
-        problems.extend(_source_problems(source, decode, advance))
-    return problems
+        problems.extend(_source_problems(source, decode, advance, class_names))
+    return [*problems, *_split_problems(class_names)]
 
 
-def _source_problems(source: Source, decode: bool, advance: Progress) -> Iterator[Problem]:
+def _split_problems(class_names: dict[str, list[str]]) -> Iterator[Problem]:
+    """Yield the COCO files with other class names than the first file of the same task.
+
+    The order and the ids do not matter. The task is the file name without the split, such as `person_keypoints`.
+    """
+    first_of_task: dict[str, str] = {}
+    for file, names in class_names.items():
+        first = first_of_task.setdefault(Path(file).stem.rpartition("_")[0], file)
+        if set(names) != set(class_names[first]):
+            message = f"classes {listed(names)}, but {first} has {listed(class_names[first])}"
+            yield Problem(file, "", "categories", message, "split-classes")
+
+
+def _source_problems(
+    source: Source, decode: bool, advance: Progress, class_names: dict[str, list[str]]
+) -> Iterator[Problem]:
     file = str(source.path)
     try:
         if source.format in _JSON_CHECKS:
-            yield from _JSON_CHECKS[source.format](source, read_json(source.path), decode, advance)
+            content = read_json(source.path)
+            yield from _JSON_CHECKS[source.format](source, content, decode, advance)
+            categories = content.get("categories") if isinstance(content, dict) else None
+            if source.format == "coco" and isinstance(categories, list):
+                class_names[file] = [str(item.get("name")) for item in categories if isinstance(item, dict)]
         else:
             yield from _OTHER_CHECKS.get(source.format, record_problems)(source, decode, advance)
     except DatasetError as error:

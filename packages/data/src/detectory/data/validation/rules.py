@@ -85,6 +85,10 @@ _WARNINGS = {
         "the mask and the box of an object differ (IoU below 0.5)",
         "Check whether the box or the polygons belong to another object.",
     ),
+    "split-classes": (
+        "the annotation files of a dataset have different class names",
+        "Classes are matched by name. Use the same names in all files.",
+    ),
     "duplicate-annotation": (
         "an annotation equals another annotation of the same image",
         "Evaluation counts both, so that one of them is always missed.",
