@@ -5,18 +5,24 @@ import pytest
 import torch
 from tests.engine.hooks.idle_trainer import run
 
-from detectory.compat.detectron2.config import configurable
-from detectory.compat.detectron2.data import detection_utils
+from detectory.compat.detectron2.config import configurable, get_cfg
+from detectory.compat.detectron2.data import MetadataCatalog, build_detection_train_loader, detection_utils
 from detectory.compat.detectron2.data import transforms as T
 from detectory.compat.detectron2.data.transforms.augmentation import _get_aug_input_args
 from detectory.compat.detectron2.engine.hooks import IterationTimer
+from detectory.compat.detectron2.evaluation import SemSegEvaluator
 from detectory.compat.detectron2.export.torchscript_patch import patch_instances
 from detectory.compat.detectron2.layers import batched_nms
+from detectory.compat.detectron2.modeling.anchor_generator import BufferList, DefaultAnchorGenerator
 from detectory.compat.detectron2.modeling.box_regression import Box2BoxTransform
 from detectory.compat.detectron2.modeling.poolers import ROIPooler
 from detectory.compat.detectron2.modeling.proposal_generator import StandardRPNHead
 from detectory.compat.detectron2.modeling.roi_heads import FastRCNNOutputLayers
-from detectory.compat.detectron2.solver.build import reduce_param_groups
+from detectory.compat.detectron2.solver.build import (
+    _create_gradient_clipper,
+    _generate_optimizer_class_with_gradient_clipping,
+    reduce_param_groups,
+)
 from detectory.compat.detectron2.structures import Boxes, Instances
 from detectory.compat.detectron2.utils.events import TensorboardXWriter, get_event_storage
 from detectory.compat.detectron2.utils.file_io import PathManager
@@ -162,3 +168,52 @@ def test_tensorboard_writers_work_without_an_open_storage(tmp_path):
 def test_iteration_timers_start_with_the_last_iteration_of_the_warm_up():
     trainer = run([IterationTimer(warmup_iter=3)], 50)
     assert len(trainer.storage.history("time").values()) == 48
+
+
+def test_anchor_generators_calculate_their_anchors_in_an_overridable_method():
+    class Shifted(DefaultAnchorGenerator):
+        def _calculate_anchors(self, sizes, aspect_ratios):
+            return BufferList([cell + 1 for cell in super()._calculate_anchors(sizes, aspect_ratios)])
+
+    assert Shifted(sizes=[[2]], aspect_ratios=[[1.0]], strides=[4]).cell_anchors[0].tolist() == [[0, 0, 2, 2]]
+
+
+def test_gradient_clippers_clip_one_parameter_or_all_together():
+    cfg = get_cfg().SOLVER.CLIP_GRADIENTS
+    cfg.CLIP_TYPE, cfg.CLIP_VALUE = "norm", 5.0
+    clipper = _create_gradient_clipper(cfg)
+    for arguments, expected in (({"per_param_clipper": clipper}, [5, 5]), ({"global_clipper": clipper}, [3, 4])):
+        parameters = [torch.nn.Parameter(torch.zeros(1)) for _ in range(2)]
+        for parameter, gradient in zip(parameters, (6.0, 8.0), strict=True):
+            parameter.grad = torch.tensor([gradient])
+        clipping = _generate_optimizer_class_with_gradient_clipping(torch.optim.SGD, **arguments)
+        clipping(parameters, lr=1.0).step()
+        assert torch.cat([-parameter.data for parameter in parameters]).tolist() == pytest.approx(expected)
+    with pytest.raises(AssertionError, match="must not both be set"):
+        _generate_optimizer_class_with_gradient_clipping(
+            torch.optim.SGD, per_param_clipper=clipper, global_clipper=clipper
+        )
+
+
+def test_loaders_of_finite_samplers_have_a_length():
+    def loader(sampler):
+        return build_detection_train_loader(
+            dataset=list(range(5)), mapper=int, sampler=sampler, total_batch_size=2, aspect_ratio_grouping=False
+        )
+
+    finite = loader(torch.utils.data.SequentialSampler(range(5)))
+    assert len(finite) == len(list(finite)) == 2
+    with pytest.raises(TypeError, match="has no length"):
+        len(loader(None))
+
+
+def test_deprecated_arguments_of_semantic_segmentation_are_reported(caplog):
+    MetadataCatalog.get("deprecated_arguments").set(stuff_classes=["sky", "sea"])
+    evaluator = SemSegEvaluator("deprecated_arguments", False, num_classes=2, ignore_label=255)
+    assert evaluator._num_classes == 2
+    for name in ("num_classes", "ignore_label"):
+        assert f"SemSegEvaluator: {name} is deprecated" in caplog.text
+
+
+def test_output_shapes_of_resizing_can_be_scripted():
+    assert torch.jit.script(T.ResizeShortestEdge.get_output_shape)(10, 20, 5, 8) == (4, 8)

@@ -4,6 +4,7 @@ import math
 from abc import ABCMeta, abstractmethod
 from collections.abc import Sequence
 from itertools import product
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -99,8 +100,11 @@ class DefaultAnchorGenerator(_GridAnchors):
     ) -> None:
         sizes = _per_level(sizes, len(strides), "sizes")
         ratios = _per_level(aspect_ratios, len(strides), "aspect_ratios")
-        cells = [self.generate_cell_anchors(s, r) for s, r in zip(sizes, ratios, strict=True)]
-        super().__init__(cells, strides, offset)
+        super().__init__(self._calculate_anchors(sizes, ratios), strides, offset)
+
+    def _calculate_anchors(self, sizes: Sequence[Any], aspect_ratios: Sequence[Any]) -> list[Tensor]:
+        """Return the anchors of one cell for each level; subclasses may replace them."""
+        return [self.generate_cell_anchors(s, r) for s, r in zip(sizes, aspect_ratios, strict=True)]
 
     @staticmethod
     def generate_cell_anchors(
@@ -169,8 +173,13 @@ class RotatedAnchorGenerator(_GridAnchors):
         sizes = _per_level(sizes, len(strides), "sizes")
         ratios = _per_level(aspect_ratios, len(strides), "aspect_ratios")
         angles = _per_level(angles, len(strides), "angles")
-        cells = [self.generate_cell_anchors(s, r, a) for s, r, a in zip(sizes, ratios, angles, strict=True)]
-        super().__init__(cells, strides, offset)
+        super().__init__(self._calculate_anchors(sizes, ratios, angles), strides, offset)
+
+    def _calculate_anchors(
+        self, sizes: Sequence[Any], aspect_ratios: Sequence[Any], angles: Sequence[Any]
+    ) -> list[Tensor]:
+        """Return the anchors of one cell for each level; subclasses may replace them."""
+        return [self.generate_cell_anchors(s, r, a) for s, r, a in zip(sizes, aspect_ratios, angles, strict=True)]
 
     @staticmethod
     def generate_cell_anchors(

@@ -154,8 +154,14 @@ class TrainLoader(DataLoader):
         )
 
     def __len__(self) -> int:
-        """Raise a `TypeError`, because the loader is infinite."""
-        raise TypeError("TrainLoader: an infinite loader has no length")
+        """Return the number of full batches of a finite sampler.
+
+        Raises:
+            TypeError: If the sampler has no length, or the batches depend on the orientations of the images.
+        """
+        if self._keys is None or self._group or not hasattr(self._keys.sampler, "__len__"):
+            raise TypeError("TrainLoader: an infinite loader or one with aspect ratio grouping has no length")
+        return len(self._keys.sampler) // self._samples_per_batch
 
     def __iter__(self) -> Iterator[Any]:  # type: ignore[override]  # torch's stub requires its private iterator class
         """Yield batches from the loaded state on. A state loaded later also moves a running iterator."""

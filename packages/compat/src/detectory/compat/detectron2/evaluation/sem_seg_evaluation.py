@@ -42,6 +42,9 @@ class SemSegEvaluator(native.SemSegEvaluator):
         self._logger = logging.getLogger(__name__)
         self.sem_seg_loading_fn = sem_seg_loading_fn
         self._cpu_device = torch.device("cpu")
+        for name, value in (("num_classes", num_classes), ("ignore_label", ignore_label)):
+            if value is not None:
+                self._logger.warning("SemSegEvaluator: %s is deprecated, set it in the dataset's metadata", name)
         super().__init__(
             dataset_name,
             distributed,

@@ -1,10 +1,12 @@
 """Optimizers and learning rate schedulers built from a config."""
 
 from collections import defaultdict
+from collections.abc import Callable, Iterable
 from enum import Enum
 from typing import Any, TypeVar
 
 import torch
+from torch.nn.utils import clip_grad_norm_, clip_grad_value_
 from torch.optim.lr_scheduler import LRScheduler
 
 from detectory.compat.detectron2.config import CfgNode
@@ -25,6 +27,10 @@ __all__ = [
     "LRScheduler",
     "MultiStepParamScheduler",
     "StepWithFixedGammaParamScheduler",
+    "_GradientClipper",
+    "_GradientClipperInput",
+    "_create_gradient_clipper",
+    "_generate_optimizer_class_with_gradient_clipping",
     "build_lr_scheduler",
     "build_optimizer",
     "get_default_optimizer_params",
@@ -35,6 +41,8 @@ __all__ = [
 _SCHEDULES = ("WarmupMultiStepLR", "WarmupCosineLR", "WarmupStepWithFixedGammaLR")
 
 
+_GradientClipperInput = torch.Tensor | Iterable[torch.Tensor]
+_GradientClipper = Callable[[_GradientClipperInput], None]
 OptimizerOrClass = TypeVar("OptimizerOrClass", torch.optim.Optimizer, type[torch.optim.Optimizer])
 
 
@@ -55,13 +63,66 @@ def maybe_add_gradient_clipping(cfg: CfgNode, optimizer: OptimizerOrClass) -> Op
     settings = cfg.SOLVER.CLIP_GRADIENTS
     if not settings.ENABLED:
         return optimizer
-    clip_type: Any = GradientClipType(settings.CLIP_TYPE).value
     if isinstance(optimizer, torch.optim.Optimizer):
+        clip_type: Any = GradientClipType(settings.CLIP_TYPE).value
         return clip_gradients(optimizer, clip_type, settings.CLIP_VALUE, settings.NORM_TYPE)
+    return _generate_optimizer_class_with_gradient_clipping(
+        optimizer, per_param_clipper=_create_gradient_clipper(settings)
+    )
+
+
+def _create_gradient_clipper(cfg: CfgNode) -> _GradientClipper:
+    """Return a function that clips the gradients of one or several parameters.
+
+    Args:
+        cfg: The node `SOLVER.CLIP_GRADIENTS`. With type "norm", parameters passed together have a joint norm.
+
+    Raises:
+        ValueError: If the type is unknown or the limit is not positive.
+    """
+    clip_type, limit, norm_type = GradientClipType(cfg.CLIP_TYPE), cfg.CLIP_VALUE, cfg.NORM_TYPE
+    if limit <= 0:
+        raise ValueError(f"SOLVER.CLIP_GRADIENTS.CLIP_VALUE must be positive, got {limit}")
+
+    def clip(parameters: _GradientClipperInput) -> None:
+        if clip_type is GradientClipType.VALUE:
+            clip_grad_value_(parameters, limit)
+        else:
+            clip_grad_norm_(parameters, limit, norm_type)
+
+    return clip
+
+
+def _generate_optimizer_class_with_gradient_clipping(
+    optimizer: type[torch.optim.Optimizer],
+    *,
+    per_param_clipper: _GradientClipper | None = None,
+    global_clipper: _GradientClipper | None = None,
+) -> type[torch.optim.Optimizer]:
+    """Return a subclass of an optimizer class that clips gradients before each step.
+
+    Args:
+        optimizer: The optimizer class.
+        per_param_clipper: Called with one parameter at a time.
+        global_clipper: Called once with the list of all parameters.
+
+    Raises:
+        AssertionError: If both clippers are set.
+    """
+    if per_param_clipper is not None and global_clipper is not None:
+        raise AssertionError("per_param_clipper and global_clipper must not both be set")
+
+    def clip(stepping: torch.optim.Optimizer, *_: Any) -> None:
+        parameters = [parameter for group in stepping.param_groups for parameter in group["params"]]
+        if global_clipper is not None:
+            global_clipper(parameters)
+        elif per_param_clipper is not None:
+            for parameter in parameters:
+                per_param_clipper(parameter)
 
     def __init__(self: Any, *args: Any, **kwargs: Any) -> None:
         optimizer.__init__(self, *args, **kwargs)
-        clip_gradients(self, clip_type, settings.CLIP_VALUE, settings.NORM_TYPE)
+        self.register_step_pre_hook(clip)
 
     return type(f"{optimizer.__name__}WithGradientClip", (optimizer,), {"__init__": __init__})
 
