@@ -1,6 +1,6 @@
 """Losses, initialisation and analysis under fvcore's module path."""
 
-from detectory.compat.fvcore.nn import distributed, jit_analysis, squeeze_excitation
+from detectory.compat.fvcore.nn import distributed, jit_analysis, jit_handles, squeeze_excitation
 from detectory.compat.fvcore.nn.activation_count import ActivationCountAnalysis, activation_count
 from detectory.compat.fvcore.nn.flop_count import FlopCountAnalysis, flop_count
 from detectory.compat.fvcore.nn.focal_loss import (
@@ -29,6 +29,7 @@ __all__ = [
     "get_bn_modules",
     "giou_loss",
     "jit_analysis",
+    "jit_handles",
     "parameter_count",
     "parameter_count_table",
     "sigmoid_focal_loss",
