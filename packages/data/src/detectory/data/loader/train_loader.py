@@ -14,7 +14,7 @@ How a resume reproduces the same samples:
 
 import math
 import signal
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sized
 from itertools import chain, islice
 from typing import Any
 
@@ -89,7 +89,7 @@ class _KeySampler(Sampler):
 
 
 class TrainLoader(DataLoader):
-    """An infinite loader of training batches, which are lists of mapped samples.
+    """A loader of training batches, which are lists of mapped samples; infinite unless the sampler is finite.
 
     Samples do not depend on the number of worker processes. `state_dict` describes the position after the last batch
     returned, regardless of how many samples the workers have prefetched, including the samples that wait for a batch of
@@ -159,9 +159,10 @@ class TrainLoader(DataLoader):
         Raises:
             TypeError: If the sampler has no length, or the batches depend on the orientations of the images.
         """
-        if self._keys is None or self._group or not hasattr(self._keys.sampler, "__len__"):
+        sampler = None if self._keys is None else self._keys.sampler
+        if self._group or not isinstance(sampler, Sized):
             raise TypeError("TrainLoader: an infinite loader or one with aspect ratio grouping has no length")
-        return len(self._keys.sampler) // self._samples_per_batch
+        return len(sampler) // self._samples_per_batch
 
     def __iter__(self) -> Iterator[Any]:  # type: ignore[override]  # torch's stub requires its private iterator class
         """Yield batches from the loaded state on. A state loaded later also moves a running iterator."""
