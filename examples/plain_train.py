@@ -18,12 +18,7 @@ from detectory import zoo
 from detectory.core.checkpoint import DetectionCheckpointer
 from detectory.core.config import instantiate
 from detectory.core.events import EventStorage
-from detectory.data import (
-    DatasetCatalog,
-    DatasetMapper,
-    MetadataCatalog,
-    register_coco_instances,
-)
+from detectory.data import DatasetCatalog, DatasetMapper, MetadataCatalog, register_coco_instances
 from detectory.data import build_detection_test_loader as test_loader
 from detectory.data import build_detection_train_loader as train_loader
 from detectory.data import transforms as T

@@ -1,6 +1,7 @@
 import logging
 
 import pytest
+import torch
 from omegaconf import OmegaConf
 
 from detectory.core.config import LazyCall, LazyConfig, instantiate
@@ -119,3 +120,11 @@ def test_to_py_renders_calls_and_assignments():
 def test_to_py_breaks_long_calls():
     text = LazyConfig.to_py(OmegaConf.create({"model": LazyCall(dict)(a="x" * 60, b="y" * 60)}))
     assert text.splitlines()[1] == f'    a="{"x" * 60}",'
+
+
+def test_a_class_argument_survives_saving(tmp_path):
+    config = LazyCall(dict)(activation=torch.nn.ReLU, layers=[LazyCall(torch.nn.Identity)()])
+    LazyConfig.save(config, str(tmp_path / "config.yaml"))
+    loaded = instantiate(LazyConfig.load(str(tmp_path / "config.yaml")))
+    assert loaded["activation"] is torch.nn.ReLU
+    assert type(loaded["layers"][0]) is torch.nn.Identity

@@ -97,8 +97,13 @@ class CallRecorder:
 
 
 def library_class(cls: type) -> type:
-    """Return the first class of the method resolution order that is not in `detectory.compat`."""
-    return next(base for base in cls.__mro__ if not base.__module__.startswith("detectory.compat."))
+    """Return the library class of an object: the first base class that is not in `detectory.compat`.
+
+    A class that cannot extend the library's, because TorchScript does not support inheritance, names it in
+    `library_class`.
+    """
+    named = getattr(cls, "library_class", None)
+    return named or next(base for base in cls.__mro__ if not base.__module__.startswith("detectory.compat."))
 
 
 def _arguments(frame: FrameType) -> dict[str, Any]:

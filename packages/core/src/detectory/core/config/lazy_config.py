@@ -69,13 +69,16 @@ class LazyConfig:
 
     @staticmethod
     def save(cfg: Any, filename: str) -> None:
-        """Save a config as YAML, with callables as dotted paths and interpolations unresolved.
+        """Save a config as YAML, with targets as dotted paths and interpolations unresolved.
+
+        A class or function that is an argument, such as `block_class=BasicBlock`, becomes a call of `locate`, so that
+        the loaded config builds the same object.
 
         Objects that YAML cannot represent, such as lambdas, are written as their `repr`, and their keys are logged
         as an error. If `cloudpickle` is installed, the complete config is also saved as `filename + ".pkl"`.
         """
         lost: list[str] = []
-        plain = _to_plain(OmegaConf.to_container(cfg, resolve=False), "", lost)
+        plain = _to_plain(_with_located_arguments(OmegaConf.to_container(cfg, resolve=False)), "", lost)
         text = yaml.safe_dump(plain, allow_unicode=True, width=9999, sort_keys=False)
         with atomic_write(filename) as file:
             file.write(text.encode())
@@ -157,6 +160,17 @@ def _to_plain(value: Any, path: str, lost: list[str]) -> Any:
         return name
     lost.append(path)
     return repr(value)
+
+
+def _with_located_arguments(value: Any, key: Any = None) -> Any:
+    """Replace callables other than targets by nodes that locate them by their dotted paths."""
+    if isinstance(value, dict):
+        return {name: _with_located_arguments(item, name) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_with_located_arguments(item) for item in value]
+    if key != "_target_" and callable(value) and (path := path_of(value)) is not None:
+        return {"_target_": "detectory.core.config.locate", "path": path}
+    return value
 
 
 def _save_pickle(cfg: Any, filename: str) -> str:

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from detectory.compat.detectron2.layers.wrappers import nonzero_tuple
+from detectory.modeling import matcher as native
 from detectory.modeling.matcher import check_thresholds_and_labels
 
 __all__ = ["Matcher", "nonzero_tuple"]
@@ -63,3 +64,7 @@ class Matcher:
         """Label 1, in place, the predictions that have the highest quality for some ground truth, ties included."""
         best = match_quality_matrix.amax(dim=1, keepdim=True)
         match_labels[(match_quality_matrix == best).any(dim=0)] = 1
+
+
+#: The class that converted recipes use, see `detectory.cli.configs.call_recorder`.
+Matcher.library_class = native.Matcher  # type: ignore[attr-defined]
