@@ -1,4 +1,4 @@
-"""Preparing a trained model for inference only."""
+"""Optimization of trained models for inference: folded norms, faster convolutions, lower precision."""
 
 from typing import Any
 
@@ -11,27 +11,26 @@ from detectory.modeling.layers import Conv2d, DeformConv, FrozenBatchNorm2d, Mod
 from detectory.modeling.layers.winograd import use_winograd
 
 BATCH_NORMS = (nn.BatchNorm2d, nn.SyncBatchNorm, FrozenBatchNorm2d)
-#: Layers whose outputs are scores and coordinates: these leave a lower precision behind.
+#: Layers that predict scores and coordinates: their outputs are converted back to float32.
 LAST_LAYERS = ("objectness_logits", "anchor_deltas", "cls_score", "bbox_pred", "ctrness", "predictor", "score_lowres")
 
 
 def optimize_for_inference(
     model: nn.Module, dtype: torch.dtype | None = torch.float32, compile: bool = False
 ) -> nn.Module:
-    """Make a detector faster, in place; it can be neither trained nor given a checkpoint any more.
+    """Make a detector faster, in place. Afterwards it can neither be trained nor load a checkpoint.
 
-    Batch norms go into the convolutions before them and weights are stored with channels last. On a CPU, 3×3
-    convolutions need a quarter of the multiplications (`WinogradConv2d`), for which their weights are kept a second
-    time, in four times the memory: 220 MB for a Mask R-CNN with a ResNet-50 and FPN. Results differ from the model's
-    own by about 1e-5 of the largest feature. With a lower precision the backbone and the heads compute in it; boxes,
-    scores and masks stay float32.
+    Batch norms are folded into the preceding convolutions, and weights are stored in channels last. On CPUs, 3×3
+    convolutions use a quarter of the multiplications (`WinogradConv2d`). Their transformed weights need additional
+    memory, 220 MB for a Mask R-CNN with ResNet-50 and FPN. Results differ by about 1e-5 of the largest feature. A lower
+    precision applies to the backbone and the heads; boxes, scores and masks stay float32.
 
     Args:
-        model: A model with a `backbone`, its weights loaded.
+        model: A model with a `backbone` and trained weights.
         dtype: `torch.float32`, `torch.bfloat16`, or None for the faster of the two on this device. A processor without
             bfloat16 instructions emulates that type; a warning states the slowdown.
-        compile: Also compile the backbone on its first call, which takes a minute and a C++ compiler and saves a few
-            percent where all images have the same size.
+        compile: Also compile the backbone at its first call. This takes a minute, requires a C++ compiler, and saves a
+            few percent if all images have the same size.
 
     Returns:
         The same model, in inference mode.
@@ -49,7 +48,7 @@ def optimize_for_inference(
     model.eval().requires_grad_(False)
     fold_batch_norms(model)
     if dtype == torch.float32 or (dtype == torch.bfloat16 and not torch.cpu._is_amx_tile_supported()):
-        use_winograd(model)  # AMX multiplies bfloat16 32 times as fast as float32, which the sums here are
+        use_winograd(model)  # AMX computes bfloat16 faster than Winograd's float32 sums
     model.to(memory_format=torch.channels_last)
     if dtype != torch.float32:
         _lower_precision(model, backbone, dtype)

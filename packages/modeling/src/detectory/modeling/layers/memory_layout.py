@@ -14,7 +14,7 @@ def fast_layout(x: Tensor) -> Tensor:
 
     On a CPU that is channels last, for AVX2 as for AVX-512: forward passes and gradients of inputs are up to three
     times as fast, and every convolution keeps the layout. The one exception, gradients of weights on AVX2, is handled
-    by `convolve_for_training`. Maps on other devices, and maps in a recorded graph, are returned as they are.
+    by `ConvolutionForTraining`. Maps on other devices, and maps in a recorded graph, are returned as they are.
     """
     if torch.jit.is_scripting():
         is_faster = x.is_cpu
