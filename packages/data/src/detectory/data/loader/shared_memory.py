@@ -145,5 +145,5 @@ class _PackedSample:
 
 def _unpack(buffer_id: int, slot: int, end: int, data: bytes, ranges: Sequence[tuple[int, int]]) -> Any:
     """Copy a sample out of its slot. The copy is required: the worker will overwrite the slot."""
-    block = memoryview(_open_slots[buffer_id].memory[slot, :end].clone().numpy())
+    block = _open_slots[buffer_id].memory[slot, :end].clone().numpy().data
     return pickle.loads(data, buffers=[block[start : start + size] for start, size in ranges])
