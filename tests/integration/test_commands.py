@@ -58,7 +58,7 @@ def test_predict_skips_an_unreadable_image_and_exits_with_1(trained, coco_folder
     code, text = run_command("predict", coco_folder / "val", "--run", trained, "--output", tmp_path / "five")
     assert code == 1
     assert "2.jpg" in text
-    assert text.strip().splitlines()[-1] == "Error: 1 of 6 images could not be read"
+    assert text.strip().splitlines()[-1] == "Error: 1 of 6 images and videos could not be read"
     assert len(list((tmp_path / "five").glob("*.jpg"))) == 5
 
 

@@ -40,8 +40,8 @@ class FastRCNNOutputLayers(native.FastRCNNOutputLayers):
     __init__ = configurable(native.FastRCNNOutputLayers.__init__)
 
     def _check_num_classes(self, num_classes: int) -> None:
-        """Accept 0 and -1 too: programs that replace the classifier afterwards pass them."""
-        if num_classes < -1:
+        """Accept -1 too, which programs pass that replace the classifier afterwards."""
+        if num_classes != -1:
             super()._check_num_classes(num_classes)
 
     @classmethod
