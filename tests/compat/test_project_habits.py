@@ -159,6 +159,7 @@ def test_missing_event_storage_is_an_assertion_error():
 
 
 def test_tensorboard_writers_work_without_an_open_storage(tmp_path):
+    pytest.importorskip("tensorboard", reason="pip install tensorboard")
     writer = TensorboardXWriter(str(tmp_path))
     writer._writer.add_scalar("loss", 1.0, 0)
     writer.close()
