@@ -41,7 +41,7 @@ INSTRUCTION_SETS = {
     },
     "AVX2": {"ATEN_CPU_CAPABILITY": "avx2", "DETECTORY_CPU_ISA": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2"},
 }
-#: Models of `portable`: one per type of layer (group norm, deformable convolution, dense head, transformer).
+#: Models of `portable`: two-stage, dense head, deformable convolution, semantic segmentation.
 PORTABLE_MODELS = "mask_rcnn_R_50_FPN_1x or retinanet or dconv or semantic"
 SANITIZERS = ["libasan.so", "libstdc++.so"]
 DEMO_SOURCES = ["scikit-image>=0.24", "scikit-learn>=1.4"]
