@@ -7,7 +7,7 @@ import os
 
 import pytest
 
-from detectory.cli.demo.recipe import demo_recipe
+from detectory import zoo
 from detectory.core.config import LazyCall
 from detectory.data import MetadataCatalog, register_pascal_voc
 from detectory.data import transforms as T
@@ -28,21 +28,22 @@ def blood_cells(test_data):
 
 
 def cell_recipe(names, iterations):
-    """Return a Faster R-CNN with ResNet-18 and a narrow FPN, on images at less than half of the original size."""
-    config = demo_recipe(iterations, short_edge=224, max_size=300)
-    for part in ("mask_in_features", "mask_pooler", "mask_head"):
-        del config.model.roi_heads[part]
+    """Return the zoo's small Faster R-CNN, on images at less than half of the original size."""
+    config = zoo.get_config("COCO-Detection/faster_rcnn_R_18_FPN_small")
     config.model.roi_heads.num_classes = len(CLASSES)
-    config.model.roi_heads.box_predictor.num_classes = len(CLASSES)
     config.dataloader.train.dataset.names, config.dataloader.test.dataset.names = names
-    config.dataloader.train.total_batch_size = 4
-    config.dataloader.train.mapper.use_instance_mask = False
     config.dataloader.train.mapper.augmentations = [
         LazyCall(T.ResizeShortestEdge)(short_edge_length=[208, 224, 240], max_size=320, sample_style="choice"),
         LazyCall(T.RandomFlip)(horizontal=True, vertical=False),
         LazyCall(T.RandomFlip)(horizontal=False, vertical=True),
     ]
+    config.dataloader.test.mapper.augmentations[0].short_edge_length = 224
+    config.dataloader.test.mapper.augmentations[0].max_size = 300
     config.dataloader.evaluator = LazyCall(PascalVOCDetectionEvaluator)(dataset_name=names[1])
+    config.train.max_iter = iterations
+    config.train.device = "cpu"
+    config.train.eval_period = 0
+    config.train.seed = 1
     return config
 
 

@@ -28,7 +28,7 @@ EXCLUDED = (
 # Models that do not predict instances, or need proposals as input.
 EXCLUDED += ("rpn_", "semantic", "/fast_rcnn", "R_50_3x", "R_101_3x")
 NAMES = [
-    name if name in QUICK else pytest.param(name, marks=pytest.mark.slow)
+    name if name in QUICK or name.endswith("_small") else pytest.param(name, marks=pytest.mark.slow)
     for name in recipe_names()
     if not any(part in name for part in EXCLUDED) or name == "ViTDet/LVIS/mask_rcnn_vitdet_b_100ep"
 ]

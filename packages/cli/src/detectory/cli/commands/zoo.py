@@ -73,7 +73,8 @@ def info(name: str, as_json: bool) -> None:
         return
     width = max(map(len, rows))
     for key, value in rows.items():
-        click.echo(f"{key:<{width}}  {'unknown' if value is None else value}")
+        missing = "no published weights" if key == "weights" else "unknown"
+        click.echo(f"{key:<{width}}  {missing if value is None else value}")
 
 
 @command.command("download")

@@ -39,9 +39,9 @@ class ZooModel:
     published: PublishedModel | None
 
     def format_metrics(self) -> str:
-        """Return the published metrics as text, e.g. `"box AP 37.9  mask AP 35.2"`, or an empty string."""
+        """Return the published metrics as text, e.g. `"box AP 37.9  mask AP 35.2"`, may be empty."""
         if self.published is None:
-            return ""
+            return "no published weights"
         metrics = self.published.published
         return "  ".join(f"{_METRIC_LABELS.get(key, key)} {value:.1f}" for key, value in metrics.items())
 
@@ -52,7 +52,7 @@ class ZooModel:
         return {**properties, "name": self.name, "metrics": metrics, "weights": properties.get("url")}
 
     def describe(self) -> dict[str, Any]:
-        """Return the rows of `detectory zoo info`; unknown values are None.
+        """Return the rows of `detectory zoo info`; unknown values are None, also the weights if none are published.
 
         The model is built on the meta device to count its parameters.
         """

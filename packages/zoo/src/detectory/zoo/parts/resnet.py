@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from omegaconf import DictConfig
 
 from detectory.core.config import LazyCall
-from detectory.modeling.backbone import BasicStem, BottleneckBlock, DeformBottleneckBlock, ResNet
+from detectory.modeling.backbone import BasicBlock, BasicStem, BottleneckBlock, DeformBottleneckBlock, ResNet
 from detectory.modeling.backbone.resnet import BLOCKS_PER_STAGE
 
 BGR_MEAN = [103.53, 116.28, 123.675]
@@ -82,6 +82,29 @@ def resnet(depth: int = 50, out_features: tuple[str, ...] = ("res2", "res3", "re
         stages=LazyCall(ResNet.make_default_stages)(depth=depth, stride_in_1x1=True, norm="FrozenBN"),
         out_features=list(out_features),
         freeze_at=2,
+    )
+
+
+def resnet_18(
+    width: int = 64, norm: str = "BN", out_features: tuple[str, ...] = ("res2", "res3", "res4", "res5")
+) -> DictConfig:
+    """Return a ResNet-18 with trainable norms and `width` channels in stem and res2; the published one has 64."""
+    stages = [
+        LazyCall(ResNet.make_stage)(
+            block_class=BasicBlock,
+            num_blocks=num_blocks,
+            stride_per_block=[1 if index == 0 else 2, 1],
+            in_channels=width * 2 ** max(index - 1, 0),
+            out_channels=width * 2**index,
+            norm=norm,
+        )
+        for index, num_blocks in enumerate(BLOCKS_PER_STAGE[18])
+    ]
+    return LazyCall(ResNet)(
+        stem=LazyCall(BasicStem)(in_channels=3, out_channels=width, norm=norm),
+        stages=stages,
+        out_features=list(out_features),
+        freeze_at=0,
     )
 
 

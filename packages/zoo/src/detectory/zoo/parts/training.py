@@ -14,6 +14,7 @@ COCO_1X_ITERATIONS = 90_000
 _PARAMETER_GROUPS = "detectory.engine.optimizers.get_default_optimizer_params"
 _WARMUP = "detectory.engine.schedules.WarmupParamScheduler"
 _STEPS = "detectory.engine.schedules.MultiStepParamScheduler"
+_COSINE = "detectory.engine.schedules.CosineParamScheduler"
 
 
 def train_options(init_checkpoint: str | None, max_iter: int = COCO_1X_ITERATIONS, amp: bool = False) -> DictConfig:
@@ -73,6 +74,19 @@ def step_schedule(max_iter: int, steps: Sequence[int], warmup_iters: int = 1000)
         warmup_length=warmup_iters / max_iter,
         warmup_method="linear",
         warmup_factor=0.001,
+    )
+
+
+def cosine_schedule(warmup_fraction: float = 0.1) -> DictConfig:
+    """Return a schedule that decays to 1% of the learning rate along a cosine, after a linear warm-up.
+
+    Source: Loshchilov and Hutter, "SGDR: Stochastic Gradient Descent with Warm Restarts", 2017, equation 5.
+    """
+    return LazyCall(_WARMUP)(
+        scheduler=LazyCall(_COSINE)(start_value=1.0, end_value=0.01),
+        warmup_length=warmup_fraction,
+        warmup_method="linear",
+        warmup_factor=0.04,
     )
 
 

@@ -18,6 +18,7 @@ _FAMILIES = (
     "lvis",
     "regnet",
     "new_baselines",
+    "small_models",
     "transformers.vitdet",
     "transformers.swin",
     "transformers.mvitv2",
