@@ -1,5 +1,6 @@
 """Classes keep their names and ids from the annotations to the results."""
 
+import copy
 import json
 import os
 from pathlib import Path
@@ -14,6 +15,7 @@ from detectory.core.checkpoint import load_checkpoint_file
 from detectory.data import DatasetCatalog, MetadataCatalog
 from detectory.data.classes import ClassList, align_classes
 from detectory.engine import Predictor
+from detectory.engine.inference.trained_classes import trained_classes
 from detectory.evaluation import COCOEvaluator
 from detectory.structures import Boxes, BoxMode, Instances
 
@@ -121,6 +123,13 @@ def test_checkpoints_contain_class_names_and_original_ids(coco_folder, tmp_path,
     assert code == 0, output
     content = load_checkpoint_file(tmp_path / "run" / "model_final.pth")
     assert content["classes"] == {"names": ["block", "bar"], "ids": [1, 2], "keypoints": []}
+
+
+def test_classes_are_read_from_a_run_a_checkpoint_a_model_and_a_predictor(sparse_run):
+    predictor = Predictor.from_run(sparse_run)
+    model = copy.deepcopy(predictor.model)
+    for source in (sparse_run, sparse_run / "model_final.pth", model, predictor):
+        assert trained_classes(source) == ClassList(("block", "bar"), (13, 23))
 
 
 @pytest.mark.skipif(not CASES.is_dir(), reason="DETECTORY_CASES is not set")

@@ -3,6 +3,7 @@
 import pickle
 import re
 import resource
+import shutil
 import signal
 from pathlib import Path
 
@@ -13,7 +14,11 @@ from tests.engine.conftest import load_recipe
 from torch import nn
 
 from detectory.core.distributed import get_rank, get_world_size, synchronize
+from detectory.data.classes import ClassList
 from detectory.engine import ShardedCheckpointer, SimpleTrainer, launch, shard_model, train
+from detectory.engine.distributed.sharded_files import load_sharded_model
+from detectory.engine.inference.run_folder import last_checkpoint
+from detectory.engine.inference.trained_classes import trained_classes
 
 
 class Blocks(nn.Module):
@@ -70,10 +75,13 @@ def work(folder, batches):
     results["bfloat16"] = whole(trainer.model)
     trainer = trainer_of(own, seed=0, sharded=True)
     trainer.train(0, 3)
-    first = ShardedCheckpointer(trainer, folder / "blocks")
+    first = ShardedCheckpointer(trainer, folder / "blocks", classes=ClassList(("mug", "pen"), (7, 9)))
     first.save("model_0000002", iteration=2)
     first.wait()
     synchronize()
+    results["third"] = whole(trainer.model)
+    if get_rank() == 0:
+        shutil.copytree(folder / "blocks", folder / "sole")
     # Process 1 starts from other values, which must not matter: the checkpoint replaces both.
     resumed = trainer_of(own[3:], seed=5 + get_rank(), sharded=True)
     checkpointer = ShardedCheckpointer(resumed, folder / "blocks")
@@ -151,9 +159,18 @@ def test_a_full_disk_of_one_process_fails_in_all_and_keeps_the_last_checkpoint(t
 
 def test_refuses_metadata_with_other_globals(two):
     refused = torch.load(two[0] / "results0.pth")["messages"][2]
-    assert re.search(
-        r"ShardedCheckpointer.load: .*model_0000002/.metadata: .* global builtins.print is not allowed", refused
-    )
+    assert re.search(r"model_0000002/.metadata: .* global builtins.print is not allowed", refused)
+
+
+def test_one_process_reads_weights_and_classes_of_a_sharded_checkpoint(two, tmp_path):
+    folder = Path(last_checkpoint(two[0] / "sole"))
+    assert folder.name == "model_0000002"
+    model = Blocks()
+    rest = load_sharded_model(model, folder)
+    state = torch.load(two[0] / "results0.pth")["third"]
+    assert rest["iteration"] == 2
+    assert all(torch.equal(model.state_dict()[name], value) for name, value in state.items())
+    assert trained_classes(folder) == trained_classes(model) == ClassList(("mug", "pen"), (7, 9))
 
 
 def save_some(folder, batches):

@@ -9,7 +9,13 @@ from detectory.engine.distributed import (
     shard_model,
     synchronize_batch_norm,
 )
-from detectory.engine.inference import DatasetMapperTTA, GeneralizedRCNNWithTTA, Predictor, instances_of
+from detectory.engine.inference import (
+    DatasetMapperTTA,
+    GeneralizedRCNNWithTTA,
+    Predictor,
+    instances_of,
+    trained_classes,
+)
 from detectory.engine.recipe import (
     Evaluation,
     TrainingInterrupted,
@@ -46,5 +52,6 @@ __all__ = [
     "synchronize_batch_norm",
     "tracking",
     "train",
+    "trained_classes",
     "validation_losses",
 ]

@@ -2,7 +2,7 @@
 
 import logging
 import os
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
 from pathlib import Path
 from typing import IO, Any, cast
 
@@ -21,6 +21,9 @@ _logger = logging.getLogger(__name__)
 
 class Checkpointer:
     """Saves and loads a model and other objects that have a state dict.
+
+    The entry "classes" of a loaded checkpoint, if present, becomes the attribute `trained_classes` of the model, so
+    that exported files and predictions can name the classes.
 
     A checkpoint is written to a temporary file, flushed to disk and renamed; `last_checkpoint` is updated only
     afterwards. If the process is killed or the disk is full, all earlier checkpoints remain valid.
@@ -144,6 +147,8 @@ class Checkpointer:
         if strict:
             self._check_fit(content, path)
         self._log_report(self.last_report, path)
+        if isinstance(content.get("classes"), Mapping):
+            cast("Any", self.model).trained_classes = content["classes"]
         for key in list(self.checkpointables) if checkpointables is None else checkpointables:
             if key not in self.checkpointables:
                 raise KeyError(f"Checkpointer.load: unknown key '{key}': {nearest(key, self.checkpointables)}")

@@ -1,13 +1,7 @@
 """ShardedCheckpointer: asynchronous checkpoints of FSDP models, in which each process writes its own shards."""
 
-import contextlib
-import dataclasses
-import enum
-import importlib
 import logging
 import os
-import pickle
-import re
 import shutil
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -17,8 +11,7 @@ import torch
 import torch.distributed as dist
 import torch.distributed.checkpoint as dcp
 from torch.distributed.checkpoint.api import CheckpointException
-from torch.distributed.checkpoint.filesystem import FileSystemReader, FileSystemWriter
-from torch.distributed.checkpoint.metadata import Metadata, StorageMeta
+from torch.distributed.checkpoint.filesystem import FileSystemWriter
 from torch.distributed.checkpoint.state_dict import (
     StateDictOptions,
     get_model_state_dict,
@@ -32,20 +25,24 @@ from detectory.core.checkpoint import (
     Checkpointer,
     CheckpointError,
     FoundCheckpoint,
-    checkpoint_problem,
     load_checkpoint_file,
     write_checkpoint,
 )
 from detectory.core.distributed import get_rank, is_main_process, synchronize
 from detectory.core.storage import atomic_write
+from detectory.engine.distributed.sharded_files import (
+    REST,
+    TAG,
+    ShardReader,
+    find_sharded_checkpoint,
+    numbered_folders,
+    one_line,
+)
 from detectory.engine.trainers.simple_trainer import SimpleTrainer
 
 _logger = logging.getLogger(__name__)
-_TAG = "last_sharded_checkpoint"
-_REST = "rest.pth"
 _FLAT = StateDictOptions(flatten_optimizer_state_dict=True)
 _FULL = StateDictOptions(full_state_dict=True, cpu_offload=True)
-_METADATA_MODULES = ("torch.distributed.checkpoint.metadata", "torch.distributed.checkpoint.filesystem")
 
 
 class ShardedCheckpointer(Checkpointer):
@@ -63,12 +60,18 @@ class ShardedCheckpointer(Checkpointer):
         trainer: The trainer with its model and optimizer.
         save_dir: The checkpoint folder, on a file system that all processes share.
         max_to_keep: Number of most recent checkpoints to keep; None keeps all.
+        checkpointables: Other objects to save, equal in all processes, such as the classes of the model.
     """
 
     def __init__(
-        self, trainer: SimpleTrainer, save_dir: str | os.PathLike[str], *, max_to_keep: int | None = None
+        self,
+        trainer: SimpleTrainer,
+        save_dir: str | os.PathLike[str],
+        *,
+        max_to_keep: int | None = None,
+        **checkpointables: Any,
     ) -> None:
-        super().__init__(trainer.model, save_dir, save_to_disk=is_main_process())
+        super().__init__(trainer.model, save_dir, save_to_disk=is_main_process(), **checkpointables)
         if max_to_keep is not None and max_to_keep < 1:
             raise ValueError(f"ShardedCheckpointer: max_to_keep must be positive or None, got {max_to_keep}")
         self.trainer = trainer
@@ -91,7 +94,8 @@ class ShardedCheckpointer(Checkpointer):
         if is_main_process():
             shutil.rmtree(unfinished, ignore_errors=True)
             unfinished.mkdir(parents=True)
-            write_checkpoint({"trainer": rest, "param_groups": groups, **kwargs}, unfinished / _REST)
+            content = {"trainer": rest, "param_groups": groups, **self._other_states(), **kwargs}
+            write_checkpoint(content, unfinished / REST)
         synchronize()
         writer = FileSystemWriter(unfinished, sync_files=True)
         shards = dcp.async_save(self._tensors(), storage_writer=writer, process_group=self._group)
@@ -112,7 +116,7 @@ class ShardedCheckpointer(Checkpointer):
         try:
             saving.result()
         except (Exception, CheckpointException) as error:
-            raise OSError(f"ShardedCheckpointer.save: cannot write a shard: {_one_line(error)}") from error
+            raise OSError(f"ShardedCheckpointer.save: cannot write a shard: {one_line(error)}") from error
 
     def load(self, path: str, checkpointables: list[str] | None = None, *, strict: bool = False) -> dict[str, Any]:
         """Load a checkpoint folder into the model, the optimizer and the trainer.
@@ -131,8 +135,8 @@ class ShardedCheckpointer(Checkpointer):
         if not path:
             return {}
         # load_checkpoint_file returns a file without a "model" key under that key.
-        rest = load_checkpoint_file(Path(path) / _REST)["model"]
-        reader = _Reader(path)
+        rest = load_checkpoint_file(Path(path) / REST)["model"]
+        reader = ShardReader(path)
         known = reader.read_metadata().state_dict_metadata
         has_own = all(f"own.{name}" in known for name in self._own_values())
         tensors = self._tensors(own=has_own)
@@ -141,7 +145,7 @@ class ShardedCheckpointer(Checkpointer):
         try:
             dcp.load(tensors, storage_reader=reader, process_group=self._group)
         except (Exception, CheckpointException) as error:
-            raise CheckpointError(f"ShardedCheckpointer.load: {path}: {_one_line(error)}") from error
+            raise CheckpointError(f"ShardedCheckpointer.load: {path}: {one_line(error)}") from error
         own = {name.partition(".")[2]: value for name, value in tensors["own"].items()}
         set_model_state_dict(self.model, tensors["model"] | own)
         trainer, groups = rest.pop("trainer"), rest.pop("param_groups")
@@ -151,20 +155,14 @@ class ShardedCheckpointer(Checkpointer):
             for group, saved in zip(self.trainer.optimizer.param_groups, groups, strict=True):
                 group.update({key: value for key, value in saved.items() if key != "params"})
             self.trainer.load_state_dict(trainer | {"optimizer": self.trainer.optimizer.state_dict()})
+        for key, item in self.checkpointables.items() if checkpointables is None else ():
+            if key in rest:
+                item.load_state_dict(rest.pop(key))
         return rest
 
     def find_checkpoint(self) -> FoundCheckpoint:
         """Return the folder named in `last_sharded_checkpoint` if it is intact, else the newest intact one."""
-        folder, tag = Path(self.save_dir), Path(self.save_dir) / _TAG
-        name = tag.read_text(encoding="utf-8").strip() if tag.is_file() else ""
-        others = [path for path in _numbered_folders(folder) if path.name != name]
-        skipped = [] if name or not others else [f"{_TAG} is {'empty' if tag.is_file() else 'missing'}"]
-        for path in [folder / name] * bool(name) + others[::-1]:
-            problem = _problem(path)
-            if problem is None:
-                return FoundCheckpoint(path, tuple(skipped))
-            skipped.append(f"{path.name} {problem}")
-        return FoundCheckpoint(None, tuple(skipped))
+        return find_sharded_checkpoint(self.save_dir)
 
     def _tensors(self, own: bool = True) -> dict[str, Any]:
         """Return the tensors to save or load. With `own`, each process has its own batch normalisation statistics."""
@@ -186,6 +184,9 @@ class ShardedCheckpointer(Checkpointer):
         state: dict[str, Any] = get_model_state_dict(self.model)
         return {f"{get_rank()}.{name}": value for name, value in state.items() if not isinstance(value, DTensor)}
 
+    def _other_states(self) -> dict[str, Any]:
+        return {key: item.state_dict() for key, item in self.checkpointables.items()}
+
     def _finish(self, shards: Future[Any], unfinished: Path, name: str) -> None:
         """Rename the folder once it is complete."""
         shards.result()
@@ -194,85 +195,15 @@ class ShardedCheckpointer(Checkpointer):
         folder = unfinished.with_name(name)
         shutil.rmtree(folder, ignore_errors=True)
         unfinished.rename(folder)
-        with atomic_write(folder.with_name(_TAG), "w") as file:
+        with atomic_write(folder.with_name(TAG), "w") as file:
             file.write(name)
         _logger.info("saved checkpoint %s", folder)
-        for path in _numbered_folders(folder.parent)[: -self.max_to_keep] if self.max_to_keep is not None else []:
+        for path in numbered_folders(folder.parent)[: -self.max_to_keep] if self.max_to_keep is not None else []:
             shutil.rmtree(path, ignore_errors=True)
 
     def _write_full_model(self, name: str) -> None:
         full = get_model_state_dict(self.model, options=_FULL)
         if is_main_process():
-            write_checkpoint({"model": full}, Path(self.save_dir) / f"{name}.pth")
+            write_checkpoint({"model": full, **self._other_states()}, Path(self.save_dir) / f"{name}.pth")
             self.tag_last_checkpoint(f"{name}.pth")
         synchronize()
-
-
-def _numbered_folders(folder: Path) -> list[Path]:
-    """Return the checkpoint folders with an iteration in their name, the newest last."""
-    paths = folder.iterdir() if folder.is_dir() else ()
-    numbered = [path for path in paths if path.is_dir() and re.search(r"_\d{7,}$", path.name)]
-    return sorted(numbered, key=lambda path: int(path.name.rpartition("_")[2]))
-
-
-def _problem(folder: Path) -> str | None:
-    """Return why a checkpoint folder cannot be loaded, or None if all its files have their full size."""
-    if not folder.is_dir():
-        return "does not exist"
-    if (reason := checkpoint_problem(folder / _REST)) is not None:
-        return f"is damaged: {_REST} {reason}"
-    try:
-        stored = _Reader(folder).read_metadata().storage_data or {}
-    except (OSError, CheckpointError) as error:
-        return f"is damaged: {error}"
-    for info in stored.values():
-        shard = folder / info.relative_path
-        size = shard.stat().st_size if shard.is_file() else 0
-        if size < info.offset + info.length:
-            return f"is damaged: {shard.name} is truncated or missing ({size} bytes)"
-    return None
-
-
-class _Reader(FileSystemReader):
-    """Reads the metadata with a restricted unpickler; torch's own reader uses `pickle.load`, which can run code."""
-
-    def read_metadata(self, *args: Any, **kwargs: Any) -> Metadata:
-        with open(self._get_metadata_path(kwargs.get("rank")), "rb") as file:
-            try:
-                metadata = _MetadataUnpickler(file).load()
-            except Exception as error:
-                raise CheckpointError(f"ShardedCheckpointer.load: {file.name}: {_one_line(error)}") from error
-        if not isinstance(metadata, Metadata):
-            raise CheckpointError(f"ShardedCheckpointer.load: {file.name} does not contain DCP metadata")
-        metadata.storage_meta = metadata.storage_meta or StorageMeta()
-        metadata.storage_meta.load_id = self.load_id
-        return metadata
-
-
-class _MetadataUnpickler(pickle.Unpickler):
-    """Allows only the dataclasses and enums of DCP's metadata, torch sizes, dtypes and layouts, and paths."""
-
-    def find_class(self, module: str, name: str) -> Any:
-        with contextlib.suppress(AttributeError):
-            target = getattr(importlib.import_module(module), name) if module in _METADATA_MODULES else None
-            is_data = dataclasses.is_dataclass(target) or (isinstance(target, type) and issubclass(target, enum.Enum))
-            if is_data and target.__module__ == module:
-                return target
-        if module == "torch" and (name == "Size" or isinstance(getattr(torch, name, None), torch.dtype)):
-            return getattr(torch, name)
-        if (module, name) in (
-            ("torch.serialization", "_get_layout"),
-            ("pathlib", "PosixPath"),
-            ("pathlib", "WindowsPath"),
-        ):
-            return super().find_class(module, name)
-        raise pickle.UnpicklingError(f"global {module}.{name} is not allowed in a checkpoint")
-
-
-def _one_line(error: BaseException) -> str:
-    """Format an error as one line. Of several failed processes, the first one's error is used."""
-    if isinstance(error, CheckpointException) and error.failures:
-        rank, (first, _) = next(iter(error.failures.items()))
-        return f"process {rank}: {_one_line(first)}"
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return f"{type(error).__name__}: {lines[-1] if lines else 'no reason given'}"[:300]

@@ -1,5 +1,6 @@
 """Models of run folders: weights, test-time resizing, class names and device."""
 
+import importlib
 import logging
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,16 +12,21 @@ from omegaconf import DictConfig
 from torch import nn
 
 from detectory.core.checkpoint import CheckpointError, DetectionCheckpointer, find_checkpoint
-from detectory.core.config import LazyConfig, instantiate, locate
+from detectory.core.config import LazyConfig, instantiate
 from detectory.core.devices import usable_device
 from detectory.data.classes import ClassList
 from detectory.data.transforms import Augmentation
+from detectory.engine.distributed.sharded_files import (
+    find_sharded_checkpoint,
+    is_sharded_checkpoint,
+    load_sharded_model,
+)
 from detectory.engine.recipe.datasets import registered_classes
 from detectory.engine.recipe.run_folder import CONFIG_FILE
 
 _logger = logging.getLogger(__name__)
-# The loader of runs that were trained from a Detectron2 config, in a package that this one does not depend on.
-_DETECTRON2_LOADER = "detectory.compat.detectron2.engine.run_folder.load_run"
+# Reads runs that were trained from a Detectron2 config, in a package that this one does not depend on.
+_DETECTRON2_MODULE = "detectory.compat.detectron2.engine.run_folder"
 
 
 @dataclass(frozen=True)
@@ -56,13 +62,23 @@ def load_run(folder: str | Path, *, weights: str | None = None, device: str | No
         reason = f"{CONFIG_FILE} is missing" if path.is_dir() else "no such folder"
         raise FileNotFoundError(f"{folder}: not a run folder: {reason}")
     if is_detectron2_config(path / CONFIG_FILE):
-        try:
-            load: Any = locate(_DETECTRON2_LOADER)
-        except ImportError as error:
-            raise ImportError(f"{folder}: this run has a Detectron2 config: pip install detectory-compat") from error
-        return load(path, weights=weights, device=device)
+        return detectron2_run_folder().load_run(path, weights=weights, device=device)
     config = LazyConfig.load(str(path / CONFIG_FILE))
     return build_trained(config, weights or last_checkpoint(path), device)
+
+
+def detectron2_run_folder() -> Any:
+    """Return the module that reads run folders with a Detectron2 config.
+
+    Raises:
+        ImportError: If `detectory-compat` is not installed.
+    """
+    try:
+        return importlib.import_module(_DETECTRON2_MODULE)
+    except ModuleNotFoundError as error:
+        raise ImportError(
+            "runs with a Detectron2 config need the compat package: pip install detectory-compat"
+        ) from error
 
 
 def build_trained(config: DictConfig, weights: str, device: str | None = None) -> TrainedModel:
@@ -78,20 +94,29 @@ def build_trained(config: DictConfig, weights: str, device: str | None = None) -
         chosen = "cpu"
     chosen = str(usable_device(chosen))
     model = instantiate(config.model).to(chosen).eval()
-    content = DetectionCheckpointer(model).load(weights)
+    content = load_weights(model, weights)
     resize = instantiate(config.dataloader.test.mapper.augmentations)[0]
     classes = ClassList.from_state(content.get("classes")) or registered_classes(config)
     return TrainedModel(model, resize, classes, chosen)
 
 
+def load_weights(model: nn.Module, weights: str) -> dict[str, Any]:
+    """Load a checkpoint file, a URL or a folder of `ShardedCheckpointer` into a model; return its remaining content."""
+    if weights and is_sharded_checkpoint(weights):
+        return load_sharded_model(model, weights)
+    return DetectionCheckpointer(model).load(weights)
+
+
 def last_checkpoint(run: str | Path) -> str:
-    """Return the path of a run's newest intact checkpoint; skipped files are logged.
+    """Return the path of a run's newest intact checkpoint, a file or a sharded folder; skipped files are logged.
 
     Raises:
         FileNotFoundError: If the run has not saved a checkpoint.
         CheckpointError: If all checkpoints of the run are damaged.
     """
     found = find_checkpoint(run)
+    if found.path is None and (sharded := find_sharded_checkpoint(run)).path is not None:
+        found = sharded
     if found.path is None and not found.skipped:
         raise FileNotFoundError(f"{run}: the run has not saved a checkpoint yet")
     if found.path is None:

@@ -5,7 +5,7 @@ import copy
 import logging
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from omegaconf import DictConfig
@@ -184,7 +184,7 @@ def _train(config: DictConfig, resume: bool, overwrite: bool) -> dict[str, Any]:
     trainer = _build_trainer(config, model)
     checkpointables: dict[str, Any] = {"classes": classes} if classes else {}
     checkpointer: Checkpointer = (
-        ShardedCheckpointer(trainer, output_dir, max_to_keep=config.train.get("checkpointer", {}).get("max_to_keep"))
+        ShardedCheckpointer(trainer, output_dir, max_to_keep=_max_to_keep(config), **checkpointables)
         if is_sharded
         else DetectionCheckpointer(model, output_dir, trainer=trainer, **checkpointables)
     )
@@ -193,6 +193,7 @@ def _train(config: DictConfig, resume: bool, overwrite: bool) -> dict[str, Any]:
     content = checkpointer.resume_or_load("" if is_sharded else config.train.init_checkpoint, resume=resume)
     if classes is not None:
         classes.load_state_dict(content.get("classes"))
+        cast("Any", model).trained_classes = classes.state_dict()
     start_run(given, overwrite=overwrite)
     trainer.train(trainer.iter + 1 if checkpointer.resumed_from else 0, config.train.max_iter)
     if stop.received is not None:
@@ -355,6 +356,10 @@ def _periodic_checkpointer(options: DictConfig, checkpointer: Checkpointer) -> P
         # ShardedCheckpointer removes old folders itself, once a new one is complete.
         arguments.pop("max_to_keep", None)
     return PeriodicCheckpointer(checkpointer, **arguments)
+
+
+def _max_to_keep(config: DictConfig) -> int | None:
+    return config.train.get("checkpointer", {}).get("max_to_keep")
 
 
 def _precise_bn(config: DictConfig, model: nn.Module) -> PreciseBN | None:

@@ -270,6 +270,8 @@ class DefaultTrainer(TrainerBase):
         content = self.checkpointer.resume_or_load(self.cfg.MODEL.WEIGHTS, resume=resume)
         if self.classes is not None:
             self.classes.load_state_dict(content.get("classes"))
+            model: Any = self.checkpointer.model
+            model.trained_classes = self.classes.state_dict()
         if self.checkpointer.resumed_from:
             self.start_iter = self.iter + 1
 
