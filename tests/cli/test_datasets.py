@@ -181,3 +181,10 @@ def test_prepare_writes_cityscapes_labels(tmp_path):
 @pytest.mark.parametrize("name", ["panoptic-fpn", "ade20k", "cocofied-lvis", "cityscapes"])
 def test_prepare_rejects_missing_folder(tmp_path, name):
     assert "Set --root" in run("prepare", name, "--root", tmp_path, code=1).stderr
+
+
+@pytest.mark.parametrize("target", ["coco", "yolo", "voc", "labelme"])
+def test_a_failed_conversion_leaves_no_folder(coco, tmp_path, target):
+    (coco / "val/2.jpg").unlink()
+    assert "2.jpg: no such image" in run("convert", coco, tmp_path / "out/new", "--to", target, code=1).stderr
+    assert list((tmp_path / "out").iterdir()) == []

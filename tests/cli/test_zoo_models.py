@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from pathlib import Path
 
 import pytest
 
@@ -65,6 +66,18 @@ def test_download_writes_to_the_cache_and_checks_the_hash_digits(detectory, publ
     assert file["path"].startswith(str(tmp_path / "cache"))
     assert file["sha256"] == hashlib.sha256(b"weights").hexdigest()
     assert file["verification"].startswith("SHA-256 digits")
+
+
+def test_download_replaces_a_changed_file_only_with_overwrite(detectory, published):
+    path = Path(json.loads(detectory("zoo", "download", "a/b", "--json").stdout)[0]["path"])
+    assert detectory("zoo", "download", "a/b").exit_code == 0
+    path.write_bytes(b"mine")
+    result = detectory("zoo", "download", "a/b")
+    assert result.exit_code == 1
+    assert "the file is damaged or was changed" in result.stderr
+    assert path.read_bytes() == b"mine"
+    assert detectory("zoo", "download", "a/b", "--overwrite").exit_code == 0
+    assert path.read_bytes() == b"weights"
 
 
 def test_download_rejects_a_model_without_weights(detectory):

@@ -225,6 +225,22 @@ def test_ade20k_labels_are_shifted(tmp_path):
     assert shifted.tolist() == [[255, 0, 149]]
 
 
+def test_prepared_files_with_other_content_are_kept(tmp_path):
+    (tmp_path / "annotations").mkdir()
+    Image.fromarray(np.array([[1]], np.uint8)).save(tmp_path / "annotations/a.png")
+    convert_ade20k_labels(tmp_path)
+    file = tmp_path / "annotations_detectron2/a.png"
+    before = file.stat()
+    convert_ade20k_labels(tmp_path)
+    assert file.stat().st_mtime_ns == before.st_mtime_ns
+    file.write_bytes(b"mine")
+    with pytest.raises(FileExistsError, match=r"a\.png exists with other content"):
+        convert_ade20k_labels(tmp_path)
+    assert file.read_bytes() == b"mine"
+    convert_ade20k_labels(tmp_path, overwrite=True)
+    assert np.asarray(Image.open(file)).tolist() == [[0]]
+
+
 def test_a_dataset_is_written_as_a_coco_file(coco, tmp_path):
     coco.content["annotations"][1]["segmentation"] = {"size": [64, 40], "counts": [10, 20, 64 * 40 - 30]}
     coco.content["annotations"][2]["keypoints"] = [3, 4, 2, 0, 0, 0]

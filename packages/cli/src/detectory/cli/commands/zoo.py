@@ -2,7 +2,7 @@
 
 import click
 
-from detectory.cli.options import json_option, recipe_argument
+from detectory.cli.options import json_option, overwrite_option, recipe_argument
 
 
 @click.group("zoo")
@@ -79,12 +79,14 @@ def info(name: str, as_json: bool) -> None:
 
 @command.command("download")
 @recipe_argument("names", nargs=-1, required=True)
+@overwrite_option
 @json_option("an array of name, path and sha256")
-def download(names: tuple[str, ...], as_json: bool) -> None:
+def download(names: tuple[str, ...], overwrite: bool, as_json: bool) -> None:
     """Download published weights into the cache.
 
-    Interrupted downloads are resumed, and cached files are not downloaded again. `detectory env` shows the cache
-    folder; set DETECTORY_CACHE to change it.
+    Interrupted downloads are resumed, and cached files are not downloaded again. A cached file with
+    another hash is only replaced with --overwrite. `detectory env` shows the cache folder; set DETECTORY_CACHE to
+    change it.
 
     \b
     Examples:
@@ -94,7 +96,7 @@ def download(names: tuple[str, ...], as_json: bool) -> None:
     from detectory.cli.json_output import print_json
     from detectory.cli.lookup.zoo_models import get_model
 
-    files = [get_model(name).download() for name in names]
+    files = [get_model(name).download(overwrite) for name in names]
     if as_json:
         print_json(files)
         return

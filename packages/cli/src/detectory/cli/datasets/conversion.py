@@ -2,13 +2,14 @@
 
 import os
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import click
 
+from detectory.core.storage import staged_folder
 from detectory.data.combination import union_of_classes, with_classes, with_new_ids
 from detectory.data.formats import ConversionReport
 from detectory.data.formats.annotations import polygon_annotation, rotated_corners
@@ -109,8 +110,10 @@ def write_file(split: SplitRecords, output: Path) -> None:
 
 def write_folder(
     splits: Sequence[SplitRecords], output: Path, target: str, *, image_files: str = "copy", polygons: bool = True
-) -> Iterator[SplitRecords]:
+) -> None:
     """Write the splits of a dataset to one folder. Classes are the union of the classes of the splits, by name.
+
+    The folder is written under a temporary name and appears when it is complete, see `staged_folder`.
 
     Args:
         splits: Splits with different names.
@@ -119,20 +122,21 @@ def write_folder(
         image_files: "copy" or "link" the images, or "none".
         polygons: Write polygons instead of boxes (YOLO only).
 
-    Yields:
-        Each split after it has been written.
-
     Raises:
-        FileExistsError: If the output folder is not empty.
+        FileExistsError: If the output is a file or a folder that is not empty.
         ValueError: If several splits have the same name.
     """
-    if output.is_dir() and any(output.iterdir()):
-        raise FileExistsError(f"{output}: the folder is not empty")
     _check_names(splits)
     names = union_of_classes([split.class_names for split in splits])
     for split in splits:
         split.records = with_classes(split.records, split.class_names, names)
         split.class_names = names
+    with staged_folder(output) as staged:
+        _write_splits(splits, staged, target, image_files, polygons)
+
+
+def _write_splits(splits: Sequence[SplitRecords], output: Path, target: str, image_files: str, polygons: bool) -> None:
+    names = splits[0].class_names
     keypoint_shape, is_rotated = yolo_label_type([record for split in splits for record in split.records])
     taken: set[str] = set()
     for split in splits:
@@ -159,7 +163,6 @@ def write_folder(
             annotations = output / "annotations" / f"instances_{split.name}.json"
             annotations.parent.mkdir(parents=True, exist_ok=True)
             write_coco(moved, names, annotations, folder)
-        yield split
     if target == "yolo":
         split_names = [split.name for split in splits]
         write_yolo_config(output, names, split_names, keypoint_shape=keypoint_shape, is_rotated=is_rotated)

@@ -74,11 +74,15 @@ class ZooModel:
         }
         return rows
 
-    def download(self) -> dict[str, Any]:
+    def download(self, overwrite: bool = False) -> dict[str, Any]:
         """Download the weights into the cache; return `name`, `path`, `sha256` and `verification`.
+
+        Args:
+            overwrite: Whether a file in the cache with another hash is replaced.
 
         Raises:
             KeyError: If the model has no published weights.
+            FileExistsError: If a file in the cache has another hash and `overwrite` is not set.
             DownloadError: If every download fails, or a file does not match the published hash.
         """
         if self.published is None:
@@ -86,6 +90,7 @@ class ZooModel:
                 f"'{self.name}' has no published weights. 'detectory zoo list --trained' lists the models that do"
             )
         url = self.published.url
+        self._check_cached(cached_path(url), overwrite)
         with click.progressbar(length=1, label=Path(url).name, file=sys.stderr, show_pos=False) as bar:
 
             def advance(done: int, total: int | None) -> None:
@@ -99,6 +104,22 @@ class ZooModel:
             "sha256": _recorded_hash(path) or file_sha256(path),
             "verification": _verification(self.published, path),
         }
+
+    def _check_cached(self, path: Path, overwrite: bool) -> None:
+        """Compare a file in the cache with the published hash, otherwise with the hash of its first download."""
+        if not path.is_file():
+            return
+        published = self.published.sha256 if self.published is not None else None
+        expected = published or _recorded_hash(path)
+        actual = "" if expected is None else file_sha256(path)
+        if expected is None or actual.startswith(expected.lower()):
+            return
+        if not overwrite:
+            raise FileExistsError(
+                f"{path} has SHA-256 {actual[:12]}…, expected {expected[:12]}…: the file is damaged or was changed. "
+                "Move the file, or pass --overwrite to download it again"
+            )
+        path.unlink()
 
     def _count_parameters(self) -> int:
         with torch.device("meta"):

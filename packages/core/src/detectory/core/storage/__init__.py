@@ -17,6 +17,7 @@ from detectory.core.storage.paths import (
     open_file,
     path_manager,
 )
+from detectory.core.storage.staged_folder import staged_folder
 
 __all__ = [
     "Detectron2ModelHandler",
@@ -39,4 +40,5 @@ __all__ = [
     "open_file",
     "path_manager",
     "read_json",
+    "staged_folder",
 ]

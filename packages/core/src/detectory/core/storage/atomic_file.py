@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
-_TEMPORARY_SUFFIX = ".unfinished"
+TEMPORARY_SUFFIX = ".unfinished"
 
 
 @contextlib.contextmanager
@@ -43,7 +43,7 @@ def atomic_write(path: str | os.PathLike[str], mode: str = "wb") -> Iterator[IO]
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
     _remove_leftovers(target)
-    temporary = target.with_name(f".{target.name}.{socket.gethostname()}.{os.getpid()}{_TEMPORARY_SUFFIX}")
+    temporary = target.with_name(f".{target.name}.{socket.gethostname()}.{os.getpid()}{TEMPORARY_SUFFIX}")
     try:
         with open(temporary, mode, encoding=None if mode == "wb" else "utf-8") as file:
             yield file
@@ -75,8 +75,8 @@ def _flush_folder(folder: Path) -> None:
 def _remove_leftovers(target: Path) -> None:
     """Remove temporary files for the same target that killed processes of this machine left behind."""
     prefix = f".{target.name}.{socket.gethostname()}."
-    for leftover in target.parent.glob(f".{target.name}.*{_TEMPORARY_SUFFIX}"):
-        process = leftover.name[len(prefix) : -len(_TEMPORARY_SUFFIX)]
+    for leftover in target.parent.glob(f".{target.name}.*{TEMPORARY_SUFFIX}"):
+        process = leftover.name[len(prefix) : -len(TEMPORARY_SUFFIX)]
         if leftover.name.startswith(prefix) and process.isdigit() and not process_is_alive(int(process)):
             leftover.unlink(missing_ok=True)
 

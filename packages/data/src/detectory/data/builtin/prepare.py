@@ -1,18 +1,16 @@
 """Preparation of built-in datasets: create the files that their authors do not publish.
 
-Progress functions are called with the number of processed images and the total number.
+Progress functions are called with the number of processed images and the total number. Existing files with the same
+content are kept. Files with other content are only replaced with `overwrite`, otherwise a `FileExistsError` is raised.
 """
 
-import json
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
-from detectory.core.storage import atomic_write
 from detectory.data.formats.json_file import read_json
 from detectory.data.formats.panoptic.png import read_panoptic_png
 from detectory.data.images.reading import read_image
@@ -20,15 +18,11 @@ from detectory.data.metadata.facts import fact_file
 from detectory.data.problems import DatasetError, Problem
 from detectory.structures import ids_to_rgb
 
+from .prepared_files import save_json, save_png
+
 Progress = Callable[[int, int], None]
 
 _UNLABELLED = 255
-
-
-def _save_png(path: Path, array: np.ndarray) -> None:
-    """Write a PNG file atomically."""
-    with atomic_write(path) as file:
-        Image.fromarray(array).save(file, format="PNG")
 
 
 def _report(progress: Progress | None, done: int, total: int) -> None:
@@ -42,6 +36,7 @@ def separate_coco_semantic_from_panoptic(
     sem_seg_root: str | os.PathLike[str],
     categories: list[dict[str, Any]] | None = None,
     progress: Progress | None = None,
+    overwrite: bool = False,
 ) -> int:
     """Convert panoptic PNG files to the semantic label images of Panoptic FPN.
 
@@ -50,9 +45,10 @@ def separate_coco_semantic_from_panoptic(
     Args:
         panoptic_json: COCO's panoptic annotation file.
         panoptic_root: The folder of its PNG files.
-        sem_seg_root: The folder of the label images. Existing files are replaced.
+        sem_seg_root: The folder of the label images.
         categories: Dicts with `id` and `isthing`; by default the categories of the annotation file.
         progress: See the module.
+        overwrite: See the module.
 
     Returns:
         The number of label images.
@@ -80,17 +76,20 @@ def separate_coco_semantic_from_panoptic(
                 message = f"no category has the id {segment['category_id']!r}"
                 raise DatasetError(Problem(str(panoptic_json), place, "segments_info.category_id", message))
             semantic[ids == segment["id"]] = labels[segment["category_id"]]
-        _save_png(Path(sem_seg_root) / f"{Path(annotation['file_name']).stem}.png", semantic)
+        save_png(Path(sem_seg_root) / f"{Path(annotation['file_name']).stem}.png", semantic, overwrite)
         _report(progress, index + 1, len(content["annotations"]))
     return len(content["annotations"])
 
 
-def convert_ade20k_labels(folder: str | os.PathLike[str], progress: Progress | None = None) -> int:
+def convert_ade20k_labels(
+    folder: str | os.PathLike[str], progress: Progress | None = None, overwrite: bool = False
+) -> int:
     """Shift ADE20K's labels, which start at 1 and use 0 for "other": classes become 0 to 149, "other" becomes 255.
 
     Args:
         folder: The folder `ADEChallengeData2016`. Its `annotations` are read, `annotations_detectron2` is written.
         progress: See the module.
+        overwrite: See the module.
 
     Returns:
         The number of label images.
@@ -104,12 +103,14 @@ def convert_ade20k_labels(folder: str | os.PathLike[str], progress: Progress | N
         raise FileNotFoundError(f"convert_ade20k_labels: no *.png files in {root / 'annotations'}")
     for index, file in enumerate(files):
         labels = read_image(file, "L")[:, :, 0] - np.uint8(1)  # 0 wraps around to 255
-        _save_png(root / "annotations_detectron2" / file.relative_to(root / "annotations"), labels)
+        save_png(root / "annotations_detectron2" / file.relative_to(root / "annotations"), labels, overwrite)
         _report(progress, index + 1, len(files))
     return len(files)
 
 
-def cocofy_lvis(input_file: str | os.PathLike[str], output_file: str | os.PathLike[str]) -> int:
+def cocofy_lvis(
+    input_file: str | os.PathLike[str], output_file: str | os.PathLike[str], overwrite: bool = False
+) -> int:
     """Keep only the classes of LVIS v0.5 that COCO also has, with COCO's ids, to evaluate COCO models with LVIS.
 
     Categories are matched by WordNet synset; the mapping is in `metadata/facts/lvis_to_coco.json`.
@@ -117,6 +118,7 @@ def cocofy_lvis(input_file: str | os.PathLike[str], output_file: str | os.PathLi
     Args:
         input_file: For example `lvis_v0.5_val.json`.
         output_file: For example `lvis_v0.5_val_cocofied.json`.
+        overwrite: See the module.
 
     Returns:
         The number of annotations that were kept.
@@ -141,8 +143,7 @@ def cocofy_lvis(input_file: str | os.PathLike[str], output_file: str | os.PathLi
         _counted_category(category, names[category], content["annotations"])
         for category in sorted(set(coco_ids.values()))
     ]
-    with atomic_write(output_file, "w") as file:
-        json.dump(content, file)
+    save_json(Path(output_file), content, overwrite)
     return len(content["annotations"])
 
 
@@ -160,12 +161,15 @@ def _counted_category(category: int, name: str, annotations: list[dict[str, Any]
     }
 
 
-def create_cityscapes_train_ids(folder: str | os.PathLike[str], progress: Progress | None = None) -> int:
+def create_cityscapes_train_ids(
+    folder: str | os.PathLike[str], progress: Progress | None = None, overwrite: bool = False
+) -> int:
     """Convert Cityscapes' `labelIds.png` files to `labelTrainIds.png` files: 19 classes, 255 for all other labels.
 
     Args:
         folder: The folder `cityscapes`, which contains `gtFine`.
         progress: See the module.
+        overwrite: See the module.
 
     Returns:
         The number of label images.
@@ -181,18 +185,21 @@ def create_cityscapes_train_ids(folder: str | os.PathLike[str], progress: Progre
         train_id_of_label[category["id"]] = category["trainId"]
     for index, file in enumerate(files):
         train_ids = train_id_of_label[read_image(file, "L")[:, :, 0]]
-        _save_png(file.with_name(file.name.replace("_labelIds", "_labelTrainIds")), train_ids)
+        save_png(file.with_name(file.name.replace("_labelIds", "_labelTrainIds")), train_ids, overwrite)
         _report(progress, index + 1, len(files))
     return len(files)
 
 
-def create_cityscapes_panoptic(folder: str | os.PathLike[str], split: str, progress: Progress | None = None) -> int:
+def create_cityscapes_panoptic(
+    folder: str | os.PathLike[str], split: str, progress: Progress | None = None, overwrite: bool = False
+) -> int:
     """Convert Cityscapes' `instanceIds.png` files to panoptic PNG files and an annotation file.
 
     Args:
         folder: The folder `cityscapes`, which contains `gtFine`.
         split: `"train"`, `"val"` or `"test"`.
         progress: See the module.
+        overwrite: See the module.
 
     Returns:
         The number of images in `gtFine/cityscapes_panoptic_{split}`.
@@ -212,14 +219,13 @@ def create_cityscapes_panoptic(folder: str | os.PathLike[str], split: str, progr
         instance_ids = read_image(file).astype(np.int32)
         segment_ids, segments = _cityscapes_segments(instance_ids, is_thing)
         name = f"{stem}_gtFine_panoptic.png"
-        _save_png(root / f"cityscapes_panoptic_{split}" / name, ids_to_rgb(segment_ids))
+        save_png(root / f"cityscapes_panoptic_{split}" / name, ids_to_rgb(segment_ids), overwrite)
         height, width = instance_ids.shape
         images.append({"id": stem, "width": width, "height": height, "file_name": f"{stem}_gtFine_leftImg8bit.png"})
         annotations.append({"image_id": stem, "file_name": name, "segments_info": segments})
         _report(progress, index + 1, len(files))
     content = {"images": images, "annotations": annotations, "categories": categories}
-    with atomic_write(root / f"cityscapes_panoptic_{split}.json", "w") as output:
-        json.dump(content, output)
+    save_json(root / f"cityscapes_panoptic_{split}.json", content, overwrite)
     return len(files)
 
 

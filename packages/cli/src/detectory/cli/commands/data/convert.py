@@ -69,6 +69,7 @@ def command(
             write_file(splits[0], file)
         print_split(splits[0], output, target)
     else:
-        for split in write_folder(splits, output, target, image_files=image_files, polygons=not boxes):
+        write_folder(splits, output, target, image_files=image_files, polygons=not boxes)
+        for split in splits:
             print_split(split, output, target)
     exit_if_undecided(splits, skip_objects)

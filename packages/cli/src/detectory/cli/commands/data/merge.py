@@ -37,6 +37,7 @@ def command(paths: tuple[str, ...], output: Path, target: str, image_files: str,
             split = load_split(source)
             by_name.setdefault(split.name, []).append(split)
     splits = [combine(parts, " + ".join(part.origin for part in parts)) for parts in by_name.values()]
-    for split in write_folder(splits, output, target, image_files=image_files):
+    write_folder(splits, output, target, image_files=image_files)
+    for split in splits:
         print_split(split, output, target)
     exit_if_undecided(splits, skip_objects)

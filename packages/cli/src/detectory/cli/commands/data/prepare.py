@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from detectory.cli.commands.data.progress import progress_bar
+from detectory.cli.options import overwrite_option
 
 _ROOT = click.option(
     "--root",
@@ -16,6 +17,8 @@ _ROOT = click.option(
 @click.group("prepare")
 def command() -> None:
     """Write derived files of built-in datasets.
+
+    Existing files with the same content are kept. Files with other content are only replaced with --overwrite.
 
     \b
     Examples:
@@ -36,7 +39,8 @@ def _folder(root: Path | None, name: str) -> Path:
 
 @command.command("panoptic-fpn")
 @_ROOT
-def panoptic_fpn(root: Path | None) -> None:
+@overwrite_option
+def panoptic_fpn(root: Path | None, overwrite: bool) -> None:
     """COCO: semantic label images for Panoptic FPN.
 
     Writes coco/panoptic_stuff_{train,val}2017/ from coco/annotations/panoptic_{train,val}2017.json and the PNG files in
@@ -57,13 +61,16 @@ def panoptic_fpn(root: Path | None) -> None:
         target = coco / f"panoptic_stuff_{split}"
         target.mkdir(exist_ok=True)
         with progress_bar(split) as advance:
-            count = separate_coco_semantic_from_panoptic(file, coco / f"panoptic_{split}", target, progress=advance)
+            count = separate_coco_semantic_from_panoptic(
+                file, coco / f"panoptic_{split}", target, None, advance, overwrite
+            )
         click.echo(f"{target}: {count} label images")
 
 
 @command.command("ade20k")
 @_ROOT
-def ade20k(root: Path | None) -> None:
+@overwrite_option
+def ade20k(root: Path | None, overwrite: bool) -> None:
     """ADE20K: label images with contiguous classes.
 
     Writes ADEChallengeData2016/annotations_detectron2/ from annotations/: class ids start at 0, and the label "other"
@@ -77,13 +84,14 @@ def ade20k(root: Path | None) -> None:
 
     folder = _folder(root, "ADEChallengeData2016")
     with progress_bar("ade20k") as advance:
-        count = convert_ade20k_labels(folder, advance)
+        count = convert_ade20k_labels(folder, advance, overwrite)
     click.echo(f"{folder / 'annotations_detectron2'}: {count} label images")
 
 
 @command.command("cocofied-lvis")
 @_ROOT
-def cocofied_lvis(root: Path | None) -> None:
+@overwrite_option
+def cocofied_lvis(root: Path | None, overwrite: bool) -> None:
     """LVIS v0.5: annotations with the COCO classes.
 
     Writes lvis/lvis_v0.5_{train,val}_cocofied.json.
@@ -101,13 +109,14 @@ def cocofied_lvis(root: Path | None) -> None:
         raise FileNotFoundError(f"{folder}: expected {files[0].name} or {files[1].name}")
     for file in existing:
         target = file.with_name(f"{file.stem}_cocofied.json")
-        click.echo(f"{target}: {cocofy_lvis(file, target)} annotations")
+        click.echo(f"{target}: {cocofy_lvis(file, target, overwrite)} annotations")
 
 
 @command.command("cityscapes")
 @_ROOT
+@overwrite_option
 @click.option("--no-panoptic", is_flag=True, help="Write the labelTrainIds.png files only.")
-def cityscapes(root: Path | None, no_panoptic: bool) -> None:
+def cityscapes(root: Path | None, overwrite: bool, no_panoptic: bool) -> None:
     """Cityscapes: training labels and panoptic segments.
 
     Writes a labelTrainIds.png next to each labelIds.png, and gtFine/cityscapes_panoptic_{train,val,test} with a JSON
@@ -122,10 +131,10 @@ def cityscapes(root: Path | None, no_panoptic: bool) -> None:
 
     folder = _folder(root, "cityscapes")
     with progress_bar("labels") as advance:
-        count = create_cityscapes_train_ids(folder, advance)
+        count = create_cityscapes_train_ids(folder, advance, overwrite)
     click.echo(f"{folder / 'gtFine'}: {count} labelTrainIds.png files")
     splits = [split for split in ("train", "val", "test") if (folder / "gtFine" / split).is_dir()]
     for split in [] if no_panoptic else splits:
         with progress_bar(split) as advance:
-            count = create_cityscapes_panoptic(folder, split, advance)
+            count = create_cityscapes_panoptic(folder, split, advance, overwrite)
         click.echo(f"{folder / 'gtFine' / f'cityscapes_panoptic_{split}'}: {count} panoptic images")

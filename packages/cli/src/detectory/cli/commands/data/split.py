@@ -64,7 +64,8 @@ def command(
     splits = [SplitRecords(name, f"{path}: {name}", records, whole.class_names) for name, records in parts.items()]
     for split in splits:
         split.read.keep(sum(len(record["annotations"]) for record in split.records))
-    for split in write_folder(splits, output, target, image_files=image_files):
+    write_folder(splits, output, target, image_files=image_files)
+    for split in splits:
         print_split(split, output, target)
     for split in loaded:
         for line in split.read.lines()[1:]:
