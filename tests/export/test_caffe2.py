@@ -16,5 +16,5 @@ from detectory.export import Caffe2Model, Caffe2Tracer, add_export_config
     ids=["add_export_config", "tracer", "model", "load"],
 )
 def test_caffe2_names_point_to_onnx(call):
-    with pytest.raises(RuntimeError, match=r"Caffe2 was removed from PyTorch.*export_onnx"):
+    with pytest.raises(RuntimeError, match=r"Caffe2 was removed from PyTorch.*export.export"):
         call()

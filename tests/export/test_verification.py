@@ -42,10 +42,10 @@ def test_order_does_not_matter():
 @pytest.mark.parametrize(
     ("other", "problem"),
     [
-        (detections(shift=0.7), "boxes: 0.7, allowed 0.5"),
-        (detections(scores=(0.9, 0.45)), "scores: 0.05, allowed 0.01"),
-        (detections(classes=(1, 3)), "unmatched: 0.5, allowed 0.02"),
-        (detections(shift=30), "unmatched: 1, allowed 0.02"),
+        (detections(shift=0.7), "boxes: 0.7, allowed 0.5 (image 1)"),
+        (detections(scores=(0.9, 0.45)), "scores: 0.05, allowed 0.01 (image 1)"),
+        (detections(classes=(1, 3)), "unmatched: 0.5, allowed 0.02 (image 1)"),
+        (detections(shift=30), "unmatched: 1, allowed 0.02 (image 1)"),
     ],
     ids=["boxes", "scores", "classes", "other location"],
 )
@@ -60,7 +60,7 @@ def test_mask_difference_is_a_fraction_of_pixels():
     fewer[0, 0, :10] = False
     agreement = verify(detections(pred_masks=masks), detections(pred_masks=fewer), [{}])
     assert agreement.masks == pytest.approx(0.05)
-    assert agreement.problems(Tolerance()) == ["masks: 0.05, allowed 0.02"]
+    assert agreement.problems(Tolerance()) == ["masks: 0.05, allowed 0.02 (image 1)"]
 
 
 def test_nan_is_a_problem():

@@ -5,10 +5,9 @@ import torch
 from torch import nn
 
 from detectory import zoo
-from detectory.export import Tolerance, export_onnx, export_torch, verify
+from detectory.export import Tolerance, export, verify
 
 NAME = "COCO-InstanceSegmentation/mask_rcnn_R_50_FPN_1x"
-EXPORTS = {"onnx": export_onnx, "pt2": export_torch}
 
 
 @pytest.fixture(scope="module")
@@ -32,10 +31,10 @@ def image_of(height: int, width: int) -> dict[str, torch.Tensor]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("suffix", EXPORTS)
+@pytest.mark.parametrize("suffix", ["onnx", "pt2"])
 def test_rcnn_with_thousand_proposals_exports(suffix, mask_rcnn, tmp_path):
     assert mask_rcnn.proposal_generator.post_nms_topk[False] == 1000
     path = tmp_path / f"model.{suffix}"
-    agreement = EXPORTS[suffix](mask_rcnn, [image_of(256, 320), image_of(320, 256)], path, resize=(256, 400))
+    agreement = export(mask_rcnn, path, [image_of(256, 320), image_of(320, 256)], resize=(256, 400))
     assert agreement.detections > 10
     assert verify(mask_rcnn, path, [image_of(288, 288)]).problems(Tolerance()) == []

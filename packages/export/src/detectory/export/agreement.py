@@ -1,6 +1,7 @@
 """`Agreement` between an exported model and its original, and the `Tolerance` allowed."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,13 @@ class Tolerance:
     labels: float = 0.001
     unmatched: float = 0.02
 
+    @classmethod
+    def for_dtype(cls, dtype: str) -> "Tolerance":
+        """Return the default for a type of the weights: half precision and int8 move boxes and scores."""
+        if dtype == "float32":
+            return cls()
+        return cls(boxes=16.0, scores=0.1, masks=0.1, keypoints=16.0, labels=0.05, unmatched=0.2)
+
 
 @dataclass(frozen=True)
 class Agreement:
@@ -39,6 +47,7 @@ class Agreement:
         masks: Largest fraction of an image's instance-mask pixels that differ.
         keypoints: 99th percentile of the keypoint distance, pixels.
         labels: Largest fraction of an image's pixels with a different semantic class.
+        worst: The name of the image with the largest difference, for each difference.
     """
 
     images: int
@@ -50,6 +59,7 @@ class Agreement:
     masks: float = 0.0
     keypoints: float = 0.0
     labels: float = 0.0
+    worst: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def unmatched(self) -> float:
@@ -63,8 +73,13 @@ class Agreement:
         measured = {name: (getattr(self, name), getattr(tolerance, name)) for name in names}
         # `not value <= limit` also reports NaN.
         return [
-            f"{name}: {value:.4g}, allowed {limit:g}" for name, (value, limit) in measured.items() if not value <= limit
+            f"{name}: {value:.4g}, allowed {limit:g}{self._where(name)}"
+            for name, (value, limit) in measured.items()
+            if not value <= limit
         ]
+
+    def _where(self, name: str) -> str:
+        return f" ({self.worst[name]})" if name in self.worst else ""
 
     def __str__(self) -> str:
         return (

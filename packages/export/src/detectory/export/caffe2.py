@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 
 _REPLACEMENT = (
     "Caffe2 was removed from PyTorch; "
-    "use detectory.export.export_onnx(model, inputs, path) and detectory.export.load(path) instead"
+    "use detectory.export.export(model, 'model.onnx', inputs) and detectory.export.load(path) instead"
 )
 
 

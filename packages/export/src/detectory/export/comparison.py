@@ -1,5 +1,6 @@
 """Comparison of the predictions of two models, image by image."""
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -16,8 +17,9 @@ MATCHING_IOU = 0.9
 def compare_models(model: nn.Module, exported: nn.Module, inputs: Sequence[ModelInput]) -> Agreement:
     """Run both models on all inputs and return how well their predictions agree."""
     with torch.no_grad():
-        pairs = [(model([item])[0], exported([item])[0]) for item in inputs]
-    return _merge([_compare(original, other) for original, other in pairs])
+        pairs = zip([model([item])[0] for item in inputs], exported(list(inputs)), strict=True)
+    names = [str(item.get("file_name", f"image {number}")) for number, item in enumerate(inputs, start=1)]
+    return _merge([_compare(original, other) for original, other in pairs], names)
 
 
 def require_agreement(
@@ -106,11 +108,23 @@ def _keypoint_distance(first: Instances, second: Instances) -> float:
     return distances.flatten().quantile(0.99).item()
 
 
-def _merge(parts: Sequence[Agreement]) -> Agreement:
-    """Sum the counts and take the maximum of the differences."""
+def _merge(parts: Sequence[Agreement], names: Sequence[str]) -> Agreement:
+    """Sum the counts, take the maximum of the differences, and name the image of each maximum."""
     counts = ("images", "detections", "exported_detections", "matched")
-    differences = ("boxes", "scores", "masks", "keypoints", "labels")
+    differences = ("boxes", "scores", "masks", "keypoints", "labels", "unmatched")
+    values = {name: [getattr(part, name) for part in parts] for name in differences}
+    # NaN is larger than any number here, so that it is not lost.
+    worst = {
+        name: max(range(len(parts)), key=lambda i, v=v: math.inf if v[i] != v[i] else v[i])
+        for name, v in values.items()
+    }
     return Agreement(
         **{name: sum(getattr(part, name) for part in parts) for name in counts},
-        **{name: max(getattr(part, name) for part in parts) for name in differences},
+        **{name: values[name][index] for name, index in worst.items() if name != "unmatched"},
+        worst={name: names[index] for name, index in worst.items()},
     )
+
+
+def _index_of_largest(values: Sequence[float]) -> int:
+    """Return the index of the largest value; NaN is larger than any number."""
+    return max(range(len(values)), key=lambda index: math.inf if math.isnan(values[index]) else values[index])

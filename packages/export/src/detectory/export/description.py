@@ -1,37 +1,42 @@
-"""Metadata stored next to an exported graph: tensor names, channel order, image sizes and thresholds."""
+"""`Description`: the metadata stored in an exported file, without any import of torch."""
 
 import json
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-import torch
-from torch import nn
-
-from detectory.data.classes import ClassList
-from detectory.export.inference_graph import InferenceGraph
-from detectory.export.recording import smallest_side
-from detectory.modeling.meta_arch import PanopticFPN
-
 KEY = "detectory.json"
-"""Metadata key of the description in an exported file."""
+"""Metadata key or file name of the description in an exported file."""
 
-VERSION = 1
+VERSION = 2
+
+UNSEALED = "unsealed".ljust(64, "-")
+"""Value of `Description.digest` until the file is complete; as long as a hexadecimal SHA-256."""
 
 
 @dataclass(frozen=True)
 class Description:
-    """Everything that `ExportedModel` needs besides the graph.
+    """Everything that is needed to run an exported graph on images, except the graph.
 
     Args:
         architecture: Class name of the original model.
         input_names: Names of the graph's inputs.
         output_names: Names of the graph's outputs, see `InferenceGraph`.
         input_format: Channel order, `"BGR"` or `"RGB"`.
+        pixel_mean: Mean of each channel, in the channel order. The graph subtracts it; padding has this value.
+        pixel_std: Standard deviation of each channel. The graph divides by it.
         shortest_side: Target length of the shorter image side after resizing, pixels.
         longest_side: Upper limit of the longer image side after resizing, pixels.
         smallest_side: Minimum length of the shorter image side that the graph accepts, pixels.
+        height: Height of the graph's input, pixels; 0 if it accepts any height. Smaller images are padded at the
+            bottom.
+        width: Width of the graph's input, pixels; 0 if it accepts any width. Smaller images are padded on the right.
+        batch: Number of images per call. 1: the input has shape (C, H, W); larger: (B, C, H, W); 0: (B, C, H, W) with
+            any B.
+        dtype: Type of the weights and features: `"float32"`, `"float16"`, `"bfloat16"` or `"int8"`.
+        thresholds: Score and NMS thresholds and the maximum number of detections, which are part of the graph.
         panoptic: Thresholds for merging semantic and instance predictions; empty unless the model is panoptic.
         classes: Class names and category ids as from `ClassList.state_dict`; empty if unknown.
+        digest: SHA-256 of the file, see `detectory.export.formats.digest`.
         version: Version of this schema.
     """
 
@@ -39,15 +44,23 @@ class Description:
     input_names: tuple[str, ...]
     output_names: tuple[str, ...]
     input_format: str
+    pixel_mean: tuple[float, ...]
+    pixel_std: tuple[float, ...]
     shortest_side: int
     longest_side: int
-    smallest_side: int
-    panoptic: dict[str, float]
+    smallest_side: int = 1
+    height: int = 0
+    width: int = 0
+    batch: int = 1
+    dtype: str = "float32"
+    thresholds: dict[str, float] = field(default_factory=dict)
+    panoptic: dict[str, float] = field(default_factory=dict)
     classes: dict[str, list[Any]] = field(default_factory=dict)
+    digest: str = UNSEALED
     version: int = VERSION
 
     def to_json(self) -> str:
-        """Serialise the description as JSON."""
+        """Serialise the description as JSON in ASCII."""
         return json.dumps(asdict(self))
 
     @classmethod
@@ -59,34 +72,17 @@ class Description:
             path: Path of the exported file, used in error messages.
 
         Raises:
-            ValueError: If the schema version is not supported by this installation.
+            ValueError: If the text is not a description, or its version is not supported by this installation.
         """
-        entries: dict[str, Any] = json.loads(text)
-        version = entries.get("version")
+        try:
+            entries: dict[str, Any] = json.loads(text)
+            version = entries.get("version")
+        except (ValueError, AttributeError) as error:
+            raise ValueError(f"load: {path}: the description {KEY} is damaged") from error
         if version != VERSION:
-            raise ValueError(f"load: {path}: unsupported description version {version}, expected {VERSION}")
-        for name in ("input_names", "output_names"):
+            raise ValueError(
+                f"load: {path}: unsupported description version {version}, expected {VERSION}. Export the model again"
+            )
+        for name in ("input_names", "output_names", "pixel_mean", "pixel_std"):
             entries[name] = tuple(entries[name])
         return cls(**entries)
-
-
-def describe(
-    model: nn.Module,
-    graph: InferenceGraph,
-    program: torch.export.ExportedProgram,
-    resize: tuple[int, int],
-    classes: ClassList | None = None,
-) -> Description:
-    """Return the description of a model and its recorded graph."""
-    thresholds = ("combine_overlap_thresh", "combine_stuff_area_thresh", "combine_instances_score_thresh")
-    return Description(
-        architecture=type(model).__name__,
-        input_names=graph.input_names,
-        output_names=graph.output_names,
-        input_format=getattr(model, "input_format", None) or "BGR",
-        shortest_side=resize[0],
-        longest_side=resize[1],
-        smallest_side=smallest_side(program),
-        panoptic={name: getattr(model, name) for name in thresholds} if isinstance(model, PanopticFPN) else {},
-        classes={} if classes is None else classes.state_dict(),
-    )

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from detectory.export.description import Description
+from detectory.export.fixed_size import pad_to_size
 from detectory.modeling.meta_arch.panoptic_fpn import combine_semantic_and_instance_outputs
 from detectory.modeling.postprocessing import detector_postprocess, sem_seg_postprocess
 from detectory.structures import Boxes, Instances, heatmaps_to_keypoints
@@ -38,30 +39,57 @@ class ExportedModel(nn.Module):
         Args:
             batched_inputs: One dict per image: `image` (C, H, W), the output size as `height` and `width`, and
                 `proposals` if the model does not have a proposal generator.
-        """
-        return [self._outputs(item) for item in batched_inputs]
-
-    def raw_outputs(self, item: ModelInput) -> dict[str, Tensor]:
-        """Return the graph's outputs for one image by name, before post-processing.
 
         Raises:
-            ValueError: If a required entry is missing, or the image is too small for the graph.
+            ValueError: If a required entry is missing, or the size of an image is not supported by the graph.
         """
-        height, width = item["image"].shape[1:] if "image" in item else (0, 0)
-        if "image" in item and min(height, width) < self.description.smallest_side:
+        groups: dict[tuple[int, ...], list[int]] = {}
+        for index, item in enumerate(batched_inputs):
+            self._check(item)
+            groups.setdefault(tuple(item["image"].shape), []).append(index)
+        outputs: dict[int, ModelOutput] = {}
+        for members in groups.values():
+            step = self.description.batch or len(members)
+            for start in range(0, len(members), step):
+                part = members[start : start + step]
+                raw = self.raw_outputs([batched_inputs[index] for index in part])
+                for index, one in zip(part, raw, strict=True):
+                    outputs[index] = self._outputs(batched_inputs[index], one)
+        return [outputs[index] for index in range(len(batched_inputs))]
+
+    def raw_outputs(self, items: Sequence[ModelInput]) -> list[dict[str, Tensor]]:
+        """Return the graph's outputs by name, before post-processing, for images of one size.
+
+        Args:
+            items: At most as many inputs as the batch size of the graph.
+        """
+        description = self.description
+        images = [item["image"].to(torch.float32) for item in items]
+        if description.height:
+            size = description.height, description.width
+            images = [pad_to_size(image, *size, description.pixel_mean) for image in images]
+        if description.batch == 1:
+            inputs = [images[0]]
+            if len(description.input_names) > 1:
+                inputs.append(items[0]["proposals"].proposal_boxes.tensor)
+            return [dict(zip(description.output_names, self.run_graph(tuple(inputs)), strict=True))]
+        batch = torch.stack(images + images[-1:] * (description.batch - len(images)))
+        merged = dict(zip(description.output_names, self.run_graph((batch,)), strict=True))
+        return [_of_image(merged, index) for index in range(len(items))]
+
+    def _check(self, item: ModelInput) -> None:
+        description = self.description
+        for key in ("image", "proposals")[: len(description.input_names)]:
+            if key not in item:
+                raise ValueError(f"ExportedModel: {description.architecture} needs {key!r}, got {sorted(item)}")
+        height, width = item["image"].shape[1:]
+        if not description.height and min(height, width) < description.smallest_side:
             raise ValueError(
-                f"ExportedModel: images must have sides of at least {self.description.smallest_side} pixels, "
+                f"ExportedModel: images must have sides of at least {description.smallest_side} pixels, "
                 f"got {height}x{width}"
             )
-        inputs = []
-        for name, key in zip(self.description.input_names, ("image", "proposals"), strict=False):
-            if key not in item:
-                raise ValueError(f"ExportedModel: {self.description.architecture} needs {key!r}, got {sorted(item)}")
-            inputs.append(item["image"].to(torch.float32) if key == "image" else item["proposals"].get(name).tensor)
-        return dict(zip(self.description.output_names, self.run_graph(tuple(inputs)), strict=True))
 
-    def _outputs(self, item: ModelInput) -> ModelOutput:
-        raw = self.raw_outputs(item)
+    def _outputs(self, item: ModelInput, raw: dict[str, Tensor]) -> ModelOutput:
         size = (item["image"].shape[1], item["image"].shape[2])
         output_size = (item.get("height", size[0]), item.get("width", size[1]))
         outputs: ModelOutput = {}
@@ -80,6 +108,14 @@ class ExportedModel(nn.Module):
                 thresholds["combine_instances_score_thresh"],
             )
         return outputs
+
+
+def _of_image(merged: dict[str, Tensor], index: int) -> dict[str, Tensor]:
+    """Return the outputs of one image of a batch."""
+    fields = {name: value for name, value in merged.items() if name not in ("image_index", "sem_seg")}
+    rows = merged["image_index"] == index if fields else None
+    own = {name: value[rows] for name, value in fields.items()}
+    return {**own, "sem_seg": merged["sem_seg"][index]} if "sem_seg" in merged else own
 
 
 def _to_instances(raw: dict[str, Tensor], size: tuple[int, int]) -> Instances:

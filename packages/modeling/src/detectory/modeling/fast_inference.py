@@ -51,7 +51,7 @@ def optimize_for_inference(
         use_winograd(model)  # AMX computes bfloat16 faster than Winograd's float32 sums
     model.to(memory_format=torch.channels_last)
     if dtype != torch.float32:
-        _lower_precision(model, backbone, dtype)
+        lower_precision(model, dtype)
     if compile:
         backbone.compile()
     return model
@@ -84,8 +84,16 @@ def _fold(convolution: Any, norm: nn.Module) -> None:
     convolution.bias = nn.Parameter(bias, requires_grad=False)
 
 
-def _lower_precision(model: nn.Module, backbone: nn.Module, dtype: torch.dtype) -> None:
-    """Cast all parts but anchors; cast images on their way in and predictions on their way out."""
+def lower_precision(model: nn.Module, dtype: torch.dtype) -> None:
+    """Cast all parts of a model but the anchors, in place; boxes, scores and masks stay float32.
+
+    Images are cast before the backbone, and predictions after the last layers.
+
+    Args:
+        model: A model with a `backbone`.
+        dtype: The lower precision.
+    """
+    backbone: Any = model.backbone
     anchors = {id(m) for m in model.modules() if isinstance(m, (DefaultAnchorGenerator, RotatedAnchorGenerator))}
     for module in model.modules():
         if id(module) in anchors or module is model:

@@ -26,7 +26,7 @@ from detectory.data import DatasetCatalog
 from detectory.data.images import read_image
 from detectory.engine import Predictor, train
 from detectory.engine.inference.run_folder import last_checkpoint
-from detectory.export import export_onnx
+from detectory.export import export
 from detectory.structures import Instances
 from detectory.visualization import Visualizer
 
@@ -179,16 +179,10 @@ def draw_detections(image: np.ndarray, detections: Instances, metadata: SimpleNa
 def export_and_compare(predictor: Predictor, config: DictConfig, path: Path) -> dict[str, str | float]:
     """Export the model to ONNX and return how it compares with PyTorch on validation images.
 
-    `export_onnx` makes the comparison and writes the file only if the outputs agree.
+    `export` makes the comparison and writes the file only if the outputs agree.
     """
     files = [record["file_name"] for record in DatasetCatalog.get(config.datasets.val)[:4]]
-    resize = config.dataloader.test.mapper.augmentations[0]
-    agreement = export_onnx(
-        predictor.model,
-        [predictor.prepare(file) for file in files],
-        path,
-        resize=(resize.short_edge_length, resize.max_size),
-    )
+    agreement = export(predictor, path, files)
     return {
         "validation images": agreement.images,
         "detections in PyTorch": agreement.detections,

@@ -8,18 +8,24 @@ class OnnxGraph:
     """An ONNX model run by onnxruntime on the CPU.
 
     Args:
-        model: The file's content or its path.
+        path: The file.
 
     Attributes:
         metadata: Custom metadata of the file, by key.
+
+    Raises:
+        ValueError: If onnxruntime cannot read the file.
     """
 
-    def __init__(self, model: bytes | str) -> None:
+    def __init__(self, path: str) -> None:
         import onnxruntime
 
         options = onnxruntime.SessionOptions()
-        options.log_severity_level = 3  # errors only
-        self._session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        options.log_severity_level = 4  # fatal errors only: others are raised as exceptions
+        try:
+            self._session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+        except Exception as error:
+            raise ValueError(f"load: {path} is not a readable ONNX file, or truncated") from error
         self._names = [entry.name for entry in self._session.get_inputs()]
         self.metadata: dict[str, str] = self._session.get_modelmeta().custom_metadata_map
 

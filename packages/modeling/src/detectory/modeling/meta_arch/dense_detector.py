@@ -11,6 +11,7 @@ from detectory.core.events import get_event_storage, has_event_storage
 from detectory.modeling.backbone import Backbone
 from detectory.modeling.postprocessing import detector_postprocess
 from detectory.modeling.proposal_generator.rpn import flatten_cells
+from detectory.modeling.traced_sizes import at_most
 from detectory.ops import batched_nms
 from detectory.structures import Boxes, ImageList, Instances, ModelInput, ModelOutput
 
@@ -161,7 +162,7 @@ class DenseDetector(ImageNormalizer):
         # Each pair of anchor and class is a candidate. Most scores are low: the threshold makes `topk` cheap.
         anchor, label = (scores > self.test_score_thresh).nonzero(as_tuple=True)
         candidate_scores = scores[anchor, label]
-        top_scores, order = candidate_scores.topk(min(candidate_scores.shape[0], self.test_topk_candidates))
+        top_scores, order = candidate_scores.topk(at_most(candidate_scores.shape[0], self.test_topk_candidates))
         anchor, label = anchor[order], label[order]
         boxes = self.box2box_transform.apply_deltas(deltas[anchor], anchors.tensor[anchor])
         return boxes, top_scores, label

@@ -2,11 +2,11 @@
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import torch
 from torch import Tensor
 
+from detectory.modeling.traced_sizes import at_most
 from detectory.ops import batched_nms
 from detectory.structures import Boxes, Instances, RotatedBoxes
 
@@ -27,12 +27,7 @@ def top_anchors(pred_objectness_logits: Sequence[Tensor], pre_nms_topk: int) -> 
     Returns:
         For each level the logits and the int64 indices, both `(B, k)`.
     """
-    return [logits.topk(_at_most(logits.shape[1], pre_nms_topk), dim=1) for logits in pred_objectness_logits]
-
-
-def _at_most(count: int | Tensor, limit: int) -> Any:
-    """Return the smaller number. Under `torch.jit.trace` sizes are tensors, and the result must remain one."""
-    return count.clamp(max=limit) if isinstance(count, Tensor) else min(count, limit)
+    return [logits.topk(at_most(logits.shape[1], pre_nms_topk), dim=1) for logits in pred_objectness_logits]
 
 
 def suppress_proposals(

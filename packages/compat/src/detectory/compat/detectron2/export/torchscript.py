@@ -29,7 +29,7 @@ def scripting_with_instances(model: nn.Module, fields: Mapping[str, Any]) -> tor
 
     Backbones, RPN, ROI heads, mask and keypoint heads, and a `GeneralizedRCNN` built from them can be scripted; the
     scripted model has `inference(inputs, do_postprocess=False)`. Export other detectors with
-    `detectory.export.export_torch`, or trace them through `TracingAdapter`.
+    `detectory.export.export`, or trace them through `TracingAdapter`.
 
     Args:
         model: The model, in evaluation mode.
