@@ -1,9 +1,23 @@
 """The interface of all evaluators, and a group of evaluators that share one pass over the data."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from detectory.core.distributed import is_main_process
+
+
+@dataclass(frozen=True)
+class ModelOutputs:
+    """The outputs of a model that need annotations in the ground truth.
+
+    Args:
+        masks: Whether instances have masks.
+        num_keypoints: Number of keypoints per instance, or None without keypoints.
+    """
+
+    masks: bool = False
+    num_keypoints: int | None = None
 
 
 class DatasetEvaluator:
@@ -13,8 +27,12 @@ class DatasetEvaluator:
     three methods, and `check` if they read ground truth from a file.
     """
 
-    def check(self) -> None:
-        """Raise an error if the ground truth cannot be evaluated. Called before a training starts."""
+    def check(self, outputs: ModelOutputs | None = None) -> None:
+        """Raise an error if the ground truth cannot be evaluated. Called before a training starts.
+
+        Args:
+            outputs: What the model predicts, if known.
+        """
 
     def reset(self) -> None:
         """Prepare for a new evaluation: discard all stored results."""
@@ -48,10 +66,10 @@ class DatasetEvaluators(DatasetEvaluator):
         super().__init__()
         self._evaluators = list(evaluators)
 
-    def check(self) -> None:
+    def check(self, outputs: ModelOutputs | None = None) -> None:
         """Check the ground truth of every evaluator."""
         for evaluator in self._evaluators:
-            evaluator.check()
+            evaluator.check(outputs)
 
     def reset(self) -> None:
         """Reset every evaluator."""

@@ -16,7 +16,7 @@ import numpy as np
 from detectory.core.distributed import gather, is_main_process
 from detectory.data import MetadataCatalog
 
-from .evaluator import DatasetEvaluator
+from .evaluator import DatasetEvaluator, ModelOutputs
 from .results_table import format_categories, format_metrics
 
 _logger = logging.getLogger(__name__)
@@ -57,6 +57,15 @@ class PascalVOCDetectionEvaluator(DatasetEvaluator):
         self._is_2007 = year == 2007
         self._class_names = list(self._metadata.thing_classes)
         self._predictions: dict[str, np.ndarray] = {}
+
+    def check(self, outputs: ModelOutputs | None = None) -> None:
+        """Read the ground truth of the split.
+
+        Raises:
+            OSError: If the list of the split or an annotation file does not exist.
+            ValueError: If an annotation file is invalid.
+        """
+        read_voc_ground_truth(Path(self._metadata.dirname), self._metadata.split, self._class_names)
 
     def reset(self) -> None:
         """Discard all predictions."""

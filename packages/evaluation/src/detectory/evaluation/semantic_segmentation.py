@@ -19,7 +19,7 @@ from detectory.core.distributed import gather, is_main_process
 from detectory.core.storage import atomic_write
 from detectory.data import DatasetCatalog, MetadataCatalog
 
-from .evaluator import DatasetEvaluator
+from .evaluator import DatasetEvaluator, ModelOutputs
 from .results_table import format_metrics
 
 _logger = logging.getLogger(__name__)
@@ -62,6 +62,8 @@ class SemSegEvaluator(DatasetEvaluator):
         self._distributed = distributed
         self._output_dir = output_dir
         self._load = sem_seg_loading_fn
+        if metadata.get("stuff_classes") is None:
+            raise ValueError(f"SemSegEvaluator: the metadata of dataset {dataset_name} must have stuff_classes")
         self._class_names = list(metadata.stuff_classes)
         self._num_classes = len(self._class_names) if num_classes is None else num_classes
         self._ignore_label = getattr(metadata, "ignore_label", 255) if ignore_label is None else ignore_label
@@ -69,6 +71,28 @@ class SemSegEvaluator(DatasetEvaluator):
         self._dataset_ids = {v: k for k, v in contiguous_ids.items()} if contiguous_ids else None
         self._ground_truth_files: dict[str, str] | None = None
         self.reset()
+
+    def check(self, outputs: ModelOutputs | None = None) -> None:
+        """Check that every image has a label image and every class a category id.
+
+        Raises:
+            ValueError: If the records have no label images, or `stuff_dataset_id_to_contiguous_id` lacks a class.
+            FileNotFoundError: If label images do not exist.
+        """
+        records = DatasetCatalog.get(self._dataset_name)
+        name = f"SemSegEvaluator: dataset {self._dataset_name}"
+        if any("sem_seg_file_name" not in record for record in records):
+            raise ValueError(f"{name} has records without a label image (field sem_seg_file_name)")
+        missing = [file for record in records if not _exists(file := os.fspath(record["sem_seg_file_name"]))]
+        if missing:
+            raise FileNotFoundError(f"{name}: {len(missing)} label images do not exist, the first is {missing[0]}")
+        if self._dataset_ids is not None and self._output_dir:
+            without = [label for label in range(self._num_classes) if label not in self._dataset_ids]
+            if without:
+                raise ValueError(
+                    f"{name}: stuff_dataset_id_to_contiguous_id must map to the indices 0 to {self._num_classes - 1} "
+                    f"of all {self._num_classes} stuff_classes, but {without[0]} is missing"
+                )
 
     def reset(self) -> None:
         """Discard all counts and predictions."""
@@ -162,6 +186,10 @@ class SemSegEvaluator(DatasetEvaluator):
         labels = np.asarray(self._load(self._ground_truth_files[name], dtype=int)).astype(np.int64)
         labels[(labels == self._ignore_label) | (labels >= self._num_classes) | (labels < 0)] = self._num_classes
         return labels
+
+
+def _exists(path: str) -> bool:
+    return "://" in path or os.path.isfile(path)
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,8 @@ from detectory.data import DatasetCatalog, MetadataCatalog
 from detectory.data.annotation_summary import AnnotationSummary, find_object, mask_type, num_keypoints
 from detectory.data.annotation_summary import summarize_annotations as summarize
 from detectory.data.classes import ClassList, align_classes, listed
+from detectory.engine.recipe.semantic_checks import semantic_problems
+from detectory.evaluation.evaluator import DatasetEvaluator, ModelOutputs
 
 _logger = logging.getLogger(__name__)
 # Parts of a model with an unrelated number of classes: ImageNet classes of a backbone, stuff classes.
@@ -69,7 +71,10 @@ def check_model_and_data(model: nn.Module, datasets: Sequence[str], mapper: Mapp
 def _problems(model: nn.Module, datasets: Sequence[str], mapper: MapperSettings | None) -> Iterator[str]:
     for name in datasets:
         records = DatasetCatalog.get(name)
-        if isinstance(records, Dataset) or not len(records) or "annotations" not in records[0]:
+        if isinstance(records, Dataset) or not len(records):
+            continue
+        yield from semantic_problems(model, name, records)
+        if "annotations" not in records[0]:
             continue
         summary = summarize(records)
         yield from _class_problems(model, name, records, summary)
@@ -92,8 +97,8 @@ def _class_problems(model: nn.Module, name: str, records: Any, summary: Annotati
             unknown = names[count:needed] or [f"class {number}" for number in range(count, needed)]
             first = find_object(records, lambda annotation: annotation["category_id"] >= count)  # noqa: B023
             yield (
-                f"the model has {count} classes, but dataset {name} has annotations of {max(needed, len(names))}: "
-                f"{listed(names) if names else needed}. The first object of {listed(unknown)} is {first}. "
+                f"the model has {count} classes, but dataset {name} has annotations of {max(needed, len(names))}"
+                f"{f': {listed(names)}' if names else ''}. The first object of {listed(unknown)} is {first}. "
                 f"{setting.format(max(needed, len(names)))}"
             )
         elif names and count != len(names):
@@ -112,6 +117,8 @@ def class_counts(model: nn.Module) -> dict[str, int]:
     for path, module in model.named_modules():
         count = getattr(module, "num_classes", None)
         if type(count) is not int or path.split(".")[0] in _OTHER_CLASSES:
+            continue
+        if count == 1 and "mask_head" in path:  # one mask for all classes
             continue
         parents = [other for other in found if not other or path.startswith(f"{other}.")]
         if not any(found[parent] == count for parent in parents):
@@ -174,13 +181,26 @@ def _keypoint_problems(
         )
 
 
-def check_evaluator(evaluator: Any) -> None:
+def check_evaluator(evaluator: Any, model: nn.Module | None = None) -> None:
     """Check the ground truth of an evaluator or of several, so that a training does not fail at its evaluation.
+
+    Args:
+        evaluator: An evaluator, or a list of evaluators.
+        model: The model to evaluate; its outputs decide which annotations the ground truth must have.
 
     Raises:
         ValueError: If the ground truth cannot be evaluated; the message names file, entry and problem.
     """
     for part in evaluator if isinstance(evaluator, (list, tuple)) else [evaluator]:
-        check = getattr(part, "check", None)
-        if check is not None:
-            check()
+        if isinstance(part, DatasetEvaluator):
+            part.check(None if model is None else model_outputs(model))
+
+
+def model_outputs(model: nn.Module) -> ModelOutputs:
+    """Return which outputs a model predicts."""
+    heads: Any = getattr(model, "roi_heads", None)
+    has_keypoints = getattr(heads, "keypoint_on", False)
+    return ModelOutputs(
+        masks=bool(getattr(heads, "mask_on", False)),
+        num_keypoints=getattr(getattr(heads, "keypoint_head", None), "num_keypoints", None) if has_keypoints else None,
+    )

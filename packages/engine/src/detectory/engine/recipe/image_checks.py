@@ -9,6 +9,7 @@ from torch.utils.data import Dataset
 
 from detectory.core.distributed import is_main_process
 from detectory.data import DatasetCatalog
+from detectory.data.label_summary import spread
 
 _logger = logging.getLogger(__name__)
 _LOG_INTERVAL = 5.0
@@ -45,9 +46,7 @@ def _missing_files(name: str, records: Sequence[dict], seconds: float) -> tuple[
     """Return the missing files and the number of files that were checked."""
     start = logged = time.monotonic()
     missing: list[str] = []
-    # A prime larger than the number of records is coprime to it, so that its multiples visit every record once.
-    stride = 2_147_483_647
-    for count in range(len(records)):
+    for count, record in enumerate(spread(records)):
         now = time.monotonic()
         if now - start > seconds:
             _logger.info("checked %d of %d images of dataset %s (slow file system)", count, len(records), name)
@@ -55,7 +54,7 @@ def _missing_files(name: str, records: Sequence[dict], seconds: float) -> tuple[
         if now - logged > _LOG_INTERVAL:
             _logger.info("checking that the images of dataset %s exist: %d of %d", name, count, len(records))
             logged = now
-        path = os.fspath(records[count * stride % len(records)]["file_name"])
+        path = os.fspath(record["file_name"])
         if "://" not in path and not os.path.exists(path):
             missing.append(path)
     return sorted(missing), len(records)

@@ -238,7 +238,7 @@ class Evaluation:
     def check(self) -> None:
         """Raise an error if the evaluation cannot read its ground truth."""
         if self._dataloader.get("evaluator") is not None and is_main_process():
-            check_evaluator(instantiate(self._dataloader.evaluator))
+            check_evaluator(instantiate(self._dataloader.evaluator), self.whole_model())
 
     def validate(self) -> dict[str, Any]:
         """Return the mean losses on the validation data."""

@@ -12,7 +12,7 @@ from PIL import Image
 from detectory import ops
 from detectory.core.distributed import gather, is_main_process
 from detectory.data import MetadataCatalog
-from detectory.evaluation.evaluator import DatasetEvaluator
+from detectory.evaluation.evaluator import DatasetEvaluator, ModelOutputs
 from detectory.evaluation.results_table import format_categories, format_metrics
 
 from .instances import InstanceOverlaps, instance_metrics, instance_overlaps
@@ -41,6 +41,17 @@ class CityscapesEvaluator(DatasetEvaluator):
         self._metadata = MetadataCatalog.get(dataset_name)
         self._images: dict[str, Any] = {}
         self._ground_truth_files: dict[str, Path] | None = None
+
+    def check(self, outputs: ModelOutputs | None = None) -> None:
+        """Check that the folder has ground truth.
+
+        Raises:
+            FileNotFoundError: If it has none.
+        """
+        if not self.ground_truth_files:
+            raise FileNotFoundError(
+                f"{type(self).__name__}: {self._metadata.gt_dir} has no files */*{_INSTANCES_SUFFIX}"
+            )
 
     def reset(self) -> None:
         """Discard all counts."""

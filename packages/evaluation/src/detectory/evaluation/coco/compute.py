@@ -89,8 +89,9 @@ def coco_metrics(
     """
     settings = settings or CocoSettings()
     if iou_type == "keypoints" and isinstance(detections, Detections) and len(detections):
-        settings = _with_oks_sigmas(settings, detections)
-        _check_keypoints(ground_truth, detections, settings)
+        count = 0 if detections.keypoints is None else detections.keypoints.shape[1]
+        settings = _with_oks_sigmas(settings, count)
+        check_keypoints(ground_truth, count, settings)
     selected_ids = list(ground_truth.index.get_img_ids() if image_ids is None else image_ids)
     integer_ids = ground_truth.integer_ids
     if integer_ids is not None:
@@ -144,9 +145,8 @@ def to_hotcoco(ground_truth: CocoGroundTruth, detections: Detections, iou_type: 
     return index
 
 
-def _with_oks_sigmas(settings: CocoSettings, detections: Detections) -> CocoSettings:
+def _with_oks_sigmas(settings: CocoSettings, count: int) -> CocoSettings:
     """Set the default sigmas for a number of keypoints that COCO does not define."""
-    count = 0 if detections.keypoints is None else detections.keypoints.shape[1]
     if len(settings.oks_sigmas) or count in (0, _NUM_PERSON_KEYPOINTS):
         return settings
     _logger.warning(
@@ -157,18 +157,45 @@ def _with_oks_sigmas(settings: CocoSettings, detections: Detections) -> CocoSett
     return replace(settings, oks_sigmas=(1 / count,) * count)
 
 
-def _check_keypoints(ground_truth: CocoGroundTruth, detections: Detections, settings: CocoSettings) -> None:
-    count = 0 if detections.keypoints is None else detections.keypoints.shape[1]
-    num_sigmas = len(settings.oks_sigmas) or _NUM_PERSON_KEYPOINTS
-    if num_sigmas != count:
+def check_masks(ground_truth: CocoGroundTruth) -> None:
+    """Check that every object has a mask.
+
+    Raises:
+        ValueError: If an object has none; the message names the first one.
+    """
+    entries = ground_truth.index.dataset["annotations"]
+    without = [entry for entry in entries if not entry.get("segmentation") and not entry.get("iscrowd")]
+    if without:
         raise ValueError(
-            f"coco_metrics: oks_sigmas must have one value per keypoint, got {num_sigmas} for {count} keypoints"
+            f"{ground_truth.name}: {len(without)} of {len(entries)} objects have no mask, so masks cannot be "
+            f"evaluated; the first is annotation {without[0]['id']} of image {without[0]['image_id']}. "
+            "Add their 'segmentation', or evaluate boxes only: +dataloader.evaluator.tasks=[bbox]"
+        )
+
+
+def check_keypoints(ground_truth: CocoGroundTruth, count: int, settings: CocoSettings) -> None:
+    """Check that the ground truth and the OKS sigmas have the number of keypoints that a model predicts.
+
+    Args:
+        ground_truth: The ground truth.
+        count: The number of predicted keypoints.
+        settings: Settings with the OKS sigmas.
+
+    Raises:
+        ValueError: If the numbers differ; the message names the first such object.
+    """
+    num_sigmas = len(settings.oks_sigmas)
+    if num_sigmas not in (0, count):
+        raise ValueError(
+            f"oks_sigmas must have one value per keypoint, got {num_sigmas} for {count} keypoints. Set them by "
+            "dataloader.evaluator.kpt_oks_sigmas (TEST.KEYPOINT_OKS_SIGMAS in a Detectron2 config, --oks-sigmas for "
+            "--predictions)"
         )
     for entry in ground_truth.index.dataset["annotations"]:
         points = entry.get("keypoints") or ()
         if points and len(points) != 3 * count:
             name = f"{ground_truth.name}: annotation {entry['id']}"
-            raise ValueError(f"coco_metrics: {name} has {len(points) // 3} keypoints, but the detections have {count}")
+            raise ValueError(f"{name} has {len(points) // 3} keypoints, but the detections have {count}")
 
 
 def _evaluate_with_hotcoco(

@@ -12,11 +12,11 @@ from detectory.core.distributed import gather, is_main_process
 from detectory.core.suggestions import nearest
 from detectory.data import DatasetCatalog, MetadataCatalog
 from detectory.evaluation.detections import Detections
-from detectory.evaluation.evaluator import DatasetEvaluator
+from detectory.evaluation.evaluator import DatasetEvaluator, ModelOutputs
 from detectory.evaluation.prediction_files import save_predictions, save_results_json
 from detectory.evaluation.results_table import format_metrics
 
-from .compute import CocoSettings, coco_metrics
+from .compute import CocoSettings, check_keypoints, check_masks, coco_metrics
 from .file_evaluation import log_coco_metrics
 from .ground_truth import CocoGroundTruth, ground_truth_from_records
 from .matching import CocoObjects
@@ -87,13 +87,19 @@ class COCOEvaluator(DatasetEvaluator):
         self._objects: ImageObjects | None = None
         self._ground_truth: CocoGroundTruth | None = None
 
-    def check(self) -> None:
-        """Read the ground truth.
+    def check(self, outputs: ModelOutputs | None = None) -> None:
+        """Read the ground truth and compare it with the outputs of the model.
 
         Raises:
-            ValueError: If the ground truth is not a valid COCO dataset. The message names the file and the entry.
+            ValueError: If the ground truth is not a valid COCO dataset, has objects without a mask or with another
+                number of keypoints than the model predicts, or if the number of OKS sigmas is another one. The message
+                names the file and the entry.
         """
-        _ = self.ground_truth
+        ground_truth, tasks = self.ground_truth, self._tasks or self.supported_tasks
+        if outputs is not None and outputs.masks and "segm" in tasks:
+            check_masks(ground_truth)
+        if outputs is not None and outputs.num_keypoints is not None and "keypoints" in tasks:
+            check_keypoints(ground_truth, outputs.num_keypoints, self._settings)
 
     def reset(self) -> None:
         """Discard all predictions."""

@@ -16,6 +16,7 @@ import hotcoco
 import numpy as np
 
 from detectory.evaluation.detections import Detections
+from detectory.evaluation.evaluator import ModelOutputs
 
 from .compute import to_hotcoco
 from .evaluator import COCOEvaluator
@@ -54,6 +55,20 @@ class LVISEvaluator(COCOEvaluator):
         super().__init__(dataset_name, tasks, distributed, output_dir)
         self._max_per_image = 300 if max_dets_per_image is None else max_dets_per_image
         self._max_per_class = max_dets_per_class
+
+    def check(self, outputs: ModelOutputs | None = None) -> None:
+        """Read the ground truth and check that it is in LVIS format.
+
+        Raises:
+            ValueError: If no image lists the classes that were verified to be absent: false positives would not count.
+        """
+        super().check(outputs)
+        images = self.ground_truth.index.dataset["images"]
+        if not any("neg_category_ids" in image for image in images):
+            raise ValueError(
+                f"LVISEvaluator: {self.ground_truth.name} is not an LVIS file: images have no 'neg_category_ids'. "
+                "Evaluate it with COCOEvaluator"
+            )
 
     def _compute_metrics(self, task: str, detections: Detections, img_ids: Sequence[Any] | None) -> dict[str, float]:
         if img_ids is not None:

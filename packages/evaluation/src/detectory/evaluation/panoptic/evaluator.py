@@ -18,10 +18,11 @@ from PIL import Image
 from detectory.core.distributed import gather, is_main_process
 from detectory.core.storage import atomic_write
 from detectory.data import MetadataCatalog
-from detectory.evaluation.evaluator import DatasetEvaluator
+from detectory.evaluation.evaluator import DatasetEvaluator, ModelOutputs
 from detectory.evaluation.results_table import format_metrics
 from detectory.structures import SegmentInfo, ids_to_rgb
 
+from .json_files import check_ground_truth
 from .quality import panoptic_quality
 
 _logger = logging.getLogger(__name__)
@@ -46,6 +47,15 @@ class COCOPanopticEvaluator(DatasetEvaluator):
         self._stuff_ids = {index: category for category, index in stuff.items()}
         self._output_dir = output_dir
         self._predictions: dict[Any, dict[str, Any]] = {}
+
+    def check(self, outputs: ModelOutputs | None = None) -> None:
+        """Check the ground truth and its PNG files.
+
+        Raises:
+            FileNotFoundError: If a file does not exist.
+            ValueError: If the JSON file is invalid. The message names the file, the entry and its field.
+        """
+        check_ground_truth(self._metadata.panoptic_json, self._metadata.panoptic_root)
 
     def reset(self) -> None:
         """Discard all predictions."""

@@ -14,6 +14,28 @@ from detectory.data.problems import raise_first
 _SEGMENT_FIELDS = {"id", "category_id", "iscrowd"}
 
 
+def check_ground_truth(ground_truth: str | os.PathLike, folder: str | os.PathLike) -> None:
+    """Check a ground truth in COCO's panoptic format.
+
+    Args:
+        ground_truth: Path of the JSON file.
+        folder: Folder of the PNG files.
+
+    Raises:
+        FileNotFoundError: If a file does not exist.
+        ValueError: If the JSON file is invalid. The message names the file, the entry and its field.
+    """
+    content = read_json(ground_truth)
+    _check(content, os.fspath(ground_truth))
+    files = [Path(folder, entry["file_name"]) for entry in content["annotations"]]
+    missing = [file for file in files if not file.is_file()]
+    if missing:
+        raise FileNotFoundError(
+            f"{os.fspath(ground_truth)}: {len(missing)} of {len(files)} PNG files do not exist, "
+            f"the first is {missing[0]}"
+        )
+
+
 def write_reduced_files(
     ground_truth: str | os.PathLike, predictions: str | os.PathLike, folder: str | os.PathLike
 ) -> tuple[Path, Path]:
@@ -27,11 +49,7 @@ def write_reduced_files(
     """
     ground_truth_name, predictions_name = os.fspath(ground_truth), os.fspath(predictions)
     content, predicted = read_json(ground_truth), read_json(predictions)
-    raise_first(file_problems(content, ground_truth_name))
-    for category in content["categories"]:
-        raise_first(panoptic_category_problems(category, ground_truth_name))
-    categories = {category["id"] for category in content["categories"]}
-    raise_first(panoptic_problems(content, ground_truth_name, categories))
+    categories = _check(content, ground_truth_name)
     raise_first(panoptic_problems(predicted, predictions_name, categories))
     integer_ids = {image["id"]: number for number, image in enumerate(content["images"], start=1)}
     reduced_ground_truth = {
@@ -46,6 +64,16 @@ def write_reduced_files(
     paths[0].write_text(json.dumps(reduced_ground_truth), encoding="utf-8")
     paths[1].write_text(json.dumps(reduced_predictions), encoding="utf-8")
     return paths
+
+
+def _check(content: Any, name: str) -> set[Any]:
+    """Check a ground truth and return its category ids."""
+    raise_first(file_problems(content, name))
+    for category in content["categories"]:
+        raise_first(panoptic_category_problems(category, name))
+    categories = {category["id"] for category in content["categories"]}
+    raise_first(panoptic_problems(content, name, categories))
+    return categories
 
 
 def _reduced(entry: Mapping[str, Any], integer_ids: Mapping[Any, int], file: str) -> dict[str, Any]:

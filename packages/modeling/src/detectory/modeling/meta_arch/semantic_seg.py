@@ -94,6 +94,7 @@ class SemSegFPNHead(nn.Module):
         if not input_shape:
             raise ValueError("SemSegFPNHead: input_shape must not be empty")
         self.in_features = sorted(input_shape, key=lambda name: input_shape[name].stride)
+        self.num_classes = num_classes
         self.ignore_value = ignore_value
         self.common_stride = common_stride
         self.loss_weight = loss_weight

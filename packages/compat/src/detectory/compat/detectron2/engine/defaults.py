@@ -35,6 +35,7 @@ from detectory.compat.detectron2.utils.env import seed_all_rng
 from detectory.compat.detectron2.utils.events import CommonMetricPrinter, JSONWriter, TensorboardXWriter
 from detectory.compat.detectron2.utils.file_io import PathManager
 from detectory.compat.detectron2.utils.logger import setup_logger
+from detectory.core.checkpoint import unwrap
 from detectory.core.storage import atomic_write
 from detectory.engine import create_ddp_model, default_writers
 from detectory.engine.recipe.data_checks import check_evaluator
@@ -364,7 +365,7 @@ class DefaultTrainer(TrainerBase):
         """Read the ground truth of the test datasets, so that a training does not fail at its evaluation."""
         for name in self.cfg.DATASETS.TEST if comm.is_main_process() else ():
             with contextlib.suppress(NotImplementedError):
-                check_evaluator(type(self).build_evaluator(self.cfg, name))
+                check_evaluator(type(self).build_evaluator(self.cfg, name), unwrap(self.model))
 
     def _has_default_loader(self) -> bool:
         """Whether the training loader has the default mapper, so that model and annotations can be compared."""
