@@ -4,7 +4,7 @@ import pytest
 import torch
 from torchvision.models import resnet18
 
-from detectory.compat.detectron1 import LegacyBox2BoxTransform
+from detectory.compat.legacy import LegacyBox2BoxTransform
 from detectory.compat.mmdet import build_model, convert_state_dict, is_version_1
 
 CLASSES, CHANNELS = 4, (64, 128, 256, 512)
@@ -112,9 +112,13 @@ def test_cascade_has_one_box_head_per_stage():
 
 
 def test_rejects_state_dicts_of_other_architectures():
-    with pytest.raises(ValueError, match=r"'roi_head.mask_head.0.upsample.bias' is not an entry"):
-        convert_state_dict({"roi_head.mask_head.0.upsample.bias": torch.zeros(1)})
+    with pytest.raises(ValueError, match=r"'roi_head.semantic_head.0.bias' is not an entry"):
+        convert_state_dict({"roi_head.semantic_head.0.bias": torch.zeros(1)} | mask_rcnn(2))
+    with pytest.raises(ValueError, match=r"belongs to none of .*; its heads are \['bbox_head.conv_x'\]"):
+        convert_state_dict({"bbox_head.conv_x.bias": torch.zeros(1)})
     with pytest.raises(ValueError, match="style must be 'pytorch' or 'caffe', got 'tf'"):
         build_model({}, style="tf")
+    with pytest.raises(ValueError, match=r"rules must be one of 'mmdet-legacy', 'mmdet-1\.0', got 'old'"):
+        build_model({}, rules="old")
     with pytest.raises(ValueError, match=r"missing \['roi_heads.mask_head.deconv.weight'"):
         build_model({k: v for k, v in mask_rcnn(2).items() if "upsample" not in k})

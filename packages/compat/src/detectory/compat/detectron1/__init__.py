@@ -1,6 +1,5 @@
-"""Detectron 1: weight conversion and its pixel-inclusive box convention."""
+"""Detectron 1: conversion of weights. Its pixel conventions are in `detectory.compat.legacy`."""
 
-from .legacy_layers import LegacyAnchorGenerator, LegacyBox2BoxTransform, use_legacy_layers
 from .weights import convert_weights
 
-__all__ = ["LegacyAnchorGenerator", "LegacyBox2BoxTransform", "convert_weights", "use_legacy_layers"]
+__all__ = ["convert_weights"]

@@ -6,11 +6,15 @@ from .regnet import AnyNet, RegNet
 from .resnet import ResNet
 from .resnet_blocks import BasicBlock, BasicStem, BottleneckBlock, DeformBottleneckBlock
 from .simple_feature_pyramid import SimpleFeaturePyramid
+from .ssd_vgg import SSD300_LEVELS, SSD512_LEVELS, SSDVGG
 from .timm import TimmBackbone
 from .transformer import MViT, SwinTransformer, ViT, get_vit_lr_decay_rate
 
 __all__ = [
     "FPN",
+    "SSD300_LEVELS",
+    "SSD512_LEVELS",
+    "SSDVGG",
     "AnyNet",
     "Backbone",
     "BasicBlock",

@@ -7,9 +7,11 @@ from .panoptic_fpn import PanopticFPN, combine_semantic_and_instance_outputs
 from .rcnn import GeneralizedRCNN, ProposalNetwork
 from .retinanet import RetinaNet
 from .semantic_seg import SemanticSegmentor, SemSegFPNHead
+from .ssd import SSD, SSDAnchorGenerator, SSDHead
 
 __all__ = [
     "FCOS",
+    "SSD",
     "DenseDetector",
     "FCOSHead",
     "GeneralizedRCNN",
@@ -17,6 +19,8 @@ __all__ = [
     "ProposalNetwork",
     "RetinaNet",
     "RetinaNetHead",
+    "SSDAnchorGenerator",
+    "SSDHead",
     "SemSegFPNHead",
     "SemanticSegmentor",
     "combine_semantic_and_instance_outputs",

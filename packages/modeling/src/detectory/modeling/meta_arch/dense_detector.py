@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from detectory.core.events import get_event_storage, has_event_storage
 from detectory.modeling.backbone import Backbone
 from detectory.modeling.postprocessing import detector_postprocess
+from detectory.modeling.proposal_generator.proposals import BatchedNMS
 from detectory.modeling.proposal_generator.rpn import flatten_cells
 from detectory.modeling.traced_sizes import at_most
 from detectory.ops import batched_nms
@@ -30,7 +31,13 @@ class DenseDetector(ImageNormalizer):
 
     Attributes:
         loss_normalizer: Running mean of the number of positive anchors per batch; subclasses set the initial value.
+        clip_before_nms: Whether boxes are clipped to the image before the NMS instead of after it, as in MMDetection
+            and torchvision; False by default.
     """
+
+    # Geometry of the detections, for other pixel conventions.
+    _box_class: type[Boxes] = Boxes
+    _batched_nms: BatchedNMS = staticmethod(batched_nms)
 
     def __init__(
         self,
@@ -43,6 +50,7 @@ class DenseDetector(ImageNormalizer):
     ) -> None:
         super().__init__(backbone, pixel_mean, pixel_std)
         self.head = head
+        self.clip_before_nms = False
         self.box2box_transform: Any
         self.test_score_thresh: float
         self.test_topk_candidates: int
@@ -153,9 +161,13 @@ class DenseDetector(ImageNormalizer):
             `Instances` with `pred_boxes`, `scores` and `pred_classes`, in descending order of the scores.
         """
         candidates = [self._decode(*level) for level in zip(anchors, scores, deltas, strict=True)]
-        boxes, all_scores, classes = (torch.cat(parts) for parts in zip(*candidates, strict=True))
-        keep = batched_nms(boxes, all_scores, classes, self.test_nms_thresh)[: self.max_detections_per_image]
-        return Instances(image_size, pred_boxes=Boxes(boxes[keep]), scores=all_scores[keep], pred_classes=classes[keep])
+        box_tensor, all_scores, classes = (torch.cat(parts) for parts in zip(*candidates, strict=True))
+        boxes = self._box_class(box_tensor)
+        if self.clip_before_nms:
+            boxes.clip(image_size)
+        keep = self._batched_nms(boxes.tensor, all_scores, classes, self.test_nms_thresh)
+        keep = keep[: self.max_detections_per_image]
+        return Instances(image_size, pred_boxes=boxes[keep], scores=all_scores[keep], pred_classes=classes[keep])
 
     def _decode(self, anchors: Boxes, scores: Tensor, deltas: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return the boxes, scores and classes of the best candidates of one level above the score threshold."""

@@ -70,7 +70,7 @@ def select_detections(
     scores = scores[:, :-1]
     # Each pair of region and class is a candidate: a region may be detected as several classes.
     region, label = ((scores > score_thresh) & finite.unsqueeze(1)).nonzero(as_tuple=True)
-    box_dim = 4 if box_class is Boxes else 5
+    box_dim = 5 if issubclass(box_class, RotatedBoxes) else 4
     if boxes.shape[1] == box_dim:
         candidates = box_class(boxes[region])
     else:

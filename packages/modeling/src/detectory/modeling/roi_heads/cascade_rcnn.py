@@ -11,7 +11,7 @@ from detectory.modeling.poolers import ROIPooler
 from detectory.structures import Boxes, ImageList, Instances, pairwise_iou
 
 from .box_inference import fast_rcnn_inference
-from .roi_heads import HeadsOutput
+from .roi_heads import HeadsOutput, select_foreground_proposals
 from .standard_roi_heads import StandardROIHeads
 from .training_statistics import log_sample_stats
 
@@ -32,7 +32,8 @@ class _ScaleGradient(torch.autograd.Function):
 class CascadeROIHeads(StandardROIHeads):
     """ROI heads with several box stages, each trained with a stricter matcher on the boxes of the previous stage.
 
-    In inference the scores are averaged over the stages, and the boxes are those of the last stage.
+    In inference the scores are averaged over the stages, and the boxes are those of the last stage. With one mask head
+    per stage, the mask probabilities are averaged as well.
 
     Args:
         box_in_features: Names of the feature maps of the box heads.
@@ -40,13 +41,20 @@ class CascadeROIHeads(StandardROIHeads):
         box_heads: Box head of each stage.
         box_predictors: Box predictor of each stage, all class-agnostic.
         proposal_matchers: Matcher of each stage. The first one also determines the sampled proposals.
+        mask_head: One mask head, trained on the proposals of the first stage, or a sequence of one mask head per stage,
+            each trained on the proposals of its stage.
+        score_averaging: `"probabilities"` averages the class probabilities of the stages; `"logits"` averages their
+            logits and applies the softmax or sigmoid to the mean, as MMDetection does.
         kwargs: Further arguments of `StandardROIHeads`, except `proposal_matcher`.
 
     Raises:
-        ValueError: If the three sequences differ in length, or `proposal_matcher` is given.
+        ValueError: If the sequences differ in length, `score_averaging` is unknown, or `proposal_matcher` is given.
 
     Source: Cai and Vasconcelos, "Cascade R-CNN", 2018.
     """
+
+    # Geometry of the boxes between the stages, for other pixel conventions.
+    _box_class: type[Boxes] = Boxes
 
     def __init__(
         self,
@@ -56,6 +64,8 @@ class CascadeROIHeads(StandardROIHeads):
         box_heads: Sequence[nn.Module],
         box_predictors: Sequence[nn.Module],
         proposal_matchers: Sequence[Matcher],
+        mask_head: nn.Module | Sequence[nn.Module] | None = None,
+        score_averaging: str = "probabilities",
         **kwargs: Any,
     ) -> None:
         if "proposal_matcher" in kwargs:
@@ -66,15 +76,29 @@ class CascadeROIHeads(StandardROIHeads):
                 "CascadeROIHeads: box_heads, box_predictors and proposal_matchers must have the same length, got"
                 f" {len(box_heads)}, {len(box_predictors)} and {len(proposal_matchers)}"
             )
+        if score_averaging not in ("probabilities", "logits"):
+            raise ValueError(
+                f"CascadeROIHeads: score_averaging must be 'probabilities' or 'logits', got {score_averaging!r}"
+            )
+        self.mask_head_per_stage = isinstance(mask_head, Sequence)
+        if isinstance(mask_head, Sequence):
+            if len(mask_head) != len(box_heads):
+                raise ValueError(
+                    f"CascadeROIHeads: mask_head must have {len(box_heads)} elements, one per stage,"
+                    f" got {len(mask_head)}"
+                )
+            mask_head = nn.ModuleList(mask_head)
         super().__init__(
             box_in_features=box_in_features,
             box_pooler=box_pooler,
             box_head=nn.ModuleList(box_heads),
             box_predictor=nn.ModuleList(box_predictors),
             proposal_matcher=proposal_matchers[0],
+            mask_head=mask_head,
             **kwargs,
         )
         self.proposal_matchers = list(proposal_matchers)
+        self.score_averaging = score_averaging
 
     def forward(
         self,
@@ -91,7 +115,8 @@ class CascadeROIHeads(StandardROIHeads):
             raise ValueError("CascadeROIHeads: targets are required in training")
         proposals = self.label_and_sample_proposals(proposals, targets)
         losses = self._forward_box(features, proposals, targets)
-        losses.update(self._forward_mask(features, proposals))
+        if not self.mask_head_per_stage:
+            losses.update(self._forward_mask(features, proposals))
         losses.update(self._forward_keypoint(features, proposals))
         return proposals, losses
 
@@ -105,7 +130,7 @@ class CascadeROIHeads(StandardROIHeads):
         maps = [features[name] for name in self.box_in_features]
         sizes = [p.image_size for p in proposals]
         losses: dict[str, Tensor] = {}
-        stage_probabilities: list[Sequence[Tensor]] = []  # for each stage, for each image (R_i, K + 1)
+        stage_scores: list[Sequence[Tensor]] = []  # for each stage, for each image (R_i, K + 1)
         boxes: Sequence[Tensor] = ()
         for stage, predictor in enumerate(self.box_predictor):
             if stage > 0:
@@ -117,18 +142,46 @@ class CascadeROIHeads(StandardROIHeads):
             if self.training:
                 for name, value in predictor.losses(predictions, proposals).items():
                     losses[f"{name}_stage{stage}"] = value
+                if self.mask_on and self.mask_head_per_stage:
+                    losses[f"loss_mask_stage{stage}"] = self._stage_mask_loss(features, proposals, stage)
+            elif self.score_averaging == "logits":
+                stage_scores.append((predictions[0],))
             else:
-                stage_probabilities.append(predictor.predict_probs(predictions, proposals))
+                stage_scores.append(predictor.predict_probs(predictions, proposals))
         if self.training:
             return losses
-        scores = [
-            sum(image_probabilities) / self.num_cascade_stages
-            for image_probabilities in zip(*stage_probabilities, strict=True)
-        ]
+        scores = [sum(per_stage) / self.num_cascade_stages for per_stage in zip(*stage_scores, strict=True)]
         last = self.box_predictor[-1]
-        return fast_rcnn_inference(
-            boxes, scores, sizes, last.test_score_thresh, last.test_nms_thresh, last.test_topk_per_image
-        )[0]
+        if self.score_averaging == "logits":
+            scores = last.predict_probs((scores[0], predictions[1]), proposals)
+        return self._select_detections(boxes, scores, sizes)
+
+    def _select_detections(
+        self, boxes: Sequence[Tensor], scores: Sequence[Tensor], sizes: Sequence[tuple[int, int]]
+    ) -> list[Instances]:
+        """Return the detections of each image by the thresholds of the last stage; see `fast_rcnn_inference`."""
+        last = self.box_predictor[-1]
+        select = getattr(last, "_inference", fast_rcnn_inference)
+        return select(boxes, scores, sizes, last.test_score_thresh, last.test_nms_thresh, last.test_topk_per_image)[0]
+
+    def _stage_mask_loss(self, features: Mapping[str, Tensor], proposals: list[Instances], stage: int) -> Tensor:
+        """Return the loss of the mask head of one stage on the foreground proposals of this stage."""
+        foreground = select_foreground_proposals(proposals, self.num_classes)[0]
+        pooled = self._pool(features, self.mask_in_features, self.mask_pooler, foreground)
+        return self.mask_head[stage](pooled, foreground)["loss_mask"]
+
+    def _forward_mask(self, features: Mapping[str, Tensor], instances: list[Instances]) -> Any:
+        """Return the mask loss, or set the masks: the mean of the stages if each stage has a mask head."""
+        if not self.mask_on or not self.mask_head_per_stage or self.training:
+            return super()._forward_mask(features, instances)
+        pooled = self._pool(features, self.mask_in_features, self.mask_pooler, instances)
+        stage_masks = []
+        for head in self.mask_head:
+            head(pooled, instances)
+            stage_masks.append([image.pred_masks for image in instances])
+        for image, masks in zip(instances, zip(*stage_masks, strict=True), strict=True):
+            image.pred_masks = sum(masks) / len(masks)
+        return instances
 
     def _run_stage(self, maps: list[Tensor], proposals: list[Instances], stage: int) -> tuple[Tensor, Tensor]:
         """Return the scores and deltas of one stage."""
@@ -144,7 +197,7 @@ class CascadeROIHeads(StandardROIHeads):
         proposals = []
         for image_boxes, size in zip(boxes, image_sizes, strict=True):
             # Detached: a stage does not backpropagate through the boxes of the previous one.
-            clipped = Boxes(image_boxes.detach())
+            clipped = self._box_class(image_boxes.detach())
             clipped.clip(size)
             if self.training:
                 clipped = clipped[clipped.nonempty()]

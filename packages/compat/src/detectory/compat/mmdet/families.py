@@ -1,0 +1,49 @@
+"""The architectures of MMDetection that can be converted."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from torch import Tensor, nn
+
+State = Mapping[str, Tensor]
+
+#: Pixel statistics of ImageNet as torchvision's and MMDetection's own backbones use them.
+RGB = {"pixel_mean": [123.675, 116.28, 103.53], "pixel_std": [58.395, 57.12, 57.375], "input_format": "RGB"}
+
+#: Pixel means of the Caffe backbones in most configs of MMDetection 2 and 3.
+BGR = {"pixel_mean": [103.53, 116.28, 123.675], "pixel_std": [1.0, 1.0, 1.0], "input_format": "BGR"}
+
+#: Pixel means of Detectron's Caffe backbones, which MMDetection 1.x and some later configs use.
+DETECTRON_BGR = BGR | {"pixel_mean": [102.9801, 115.9465, 122.7717]}
+
+
+@dataclass(frozen=True)
+class BuildOptions:
+    """What a state dict does not tell about its model.
+
+    Args:
+        style: ResNet variant, `"pytorch"` or `"caffe"`.
+        version_1: Whether the model was trained with MMDetection 1.x.
+        rules: Pixel conventions of a model of MMDetection 1.x: `"mmdet-legacy"` or `"mmdet-1.0"`.
+    """
+
+    style: str = "pytorch"
+    version_1: bool = False
+    rules: str = "mmdet-legacy"
+
+
+@dataclass(frozen=True)
+class Family:
+    """One architecture.
+
+    Args:
+        name: Name for messages and tables.
+        marker: Entry that only state dicts of this architecture contain.
+        convert: Returns the entries by the names of the Detectory model.
+        build: Builds the Detectory model with random weights from the converted entries.
+    """
+
+    name: str
+    marker: str
+    convert: Callable[[State], dict[str, Tensor]] = field(repr=False)
+    build: Callable[[State, BuildOptions], nn.Module] = field(repr=False)
