@@ -7,7 +7,7 @@ from click.testing import CliRunner
 from PIL import Image
 
 from detectory.cli import main
-from detectory.cli.pages.training_curves import plot_curves, read_run
+from detectory.engine.report import plot_curves, read_history
 
 
 def write_run(folder, offset=0.0):
@@ -32,7 +32,7 @@ def test_page_contains_all_scalars_of_a_run(tmp_path):
 
 def test_several_runs_share_one_plot_per_scalar(tmp_path):
     runs = [write_run(tmp_path / name, offset) for name, offset in (("a", 0.0), ("b", 1.0))]
-    histories = {run.name: read_run(run) for run in runs}
+    histories = {run.name: read_history(run) for run in runs}
     plots = plot_curves(histories, patterns=["*loss"])
     assert len(plots) == 1
     assert all(f">{name}<" in plots[0] for name in ("total_loss", "a", "b"))
@@ -48,7 +48,7 @@ def test_png_contains_the_curve(tmp_path):
 def test_later_line_of_a_repeated_iteration_is_used(tmp_path):
     path = tmp_path / "metrics.json"
     path.write_text('{"iteration": 1, "x": 5}\n{"iteration": 0, "x": 1}\n{"iteration": 1, "x": 2}\n')
-    assert read_run(path) == {"x": ([0, 1], [1, 2])}
+    assert read_history(path) == {"x": ([0, 1], [1, 2])}
 
 
 @pytest.mark.parametrize(

@@ -52,4 +52,4 @@ def cell_recipe(names, iterations):
 def test_small_detector_finds_blood_cells_in_test_images(blood_cells, tmp_path):
     config = cell_recipe(blood_cells, iterations=300)
     config.train.output_dir = str(tmp_path)
-    assert train(config)["bbox"]["AP50"] >= 70
+    assert train(config).metrics["bbox"]["AP50"] >= 70

@@ -28,7 +28,7 @@ def overfitted(request, test_data, tmp_path_factory):
     config = getattr(small_recipes, request.param)(30 if SHORT else iterations, name)
     config.train.output_dir = str(folder / "run")
     config.train.checkpointer.period = 10_000
-    results = train(config)
+    results = train(config).metrics
     yield results[task][metric], read_history(folder / "run" / "metrics.json")
     eight_images.unregister(name)
 

@@ -13,12 +13,12 @@ from tests.engine.conftest import RECIPE
 
 from detectory.core.checkpoint import CheckpointError
 from detectory.core.storage import FolderInUseError, FolderLock
-from detectory.engine import train
+from detectory.engine import evaluate, train
 
 TRAINING = """
 import sys
 from tests.engine.conftest import load_recipe
-from detectory.engine import train
+from detectory.engine import evaluate, train
 train(load_recipe(sys.argv[1], "train.max_iter=1000000", f"model.log={sys.argv[2]}"), resume="--resume" in sys.argv)
 """
 
@@ -73,7 +73,7 @@ def test_rejects_resume_together_with_overwrite(recipe):
 
 def test_an_evaluation_leaves_the_run_unchanged(recipe, run):
     before = contents(run)
-    train(recipe("train.max_iter=9"), eval_only=True)
+    evaluate(recipe("train.max_iter=9"))
     assert contents(run) == before
 
 

@@ -23,6 +23,7 @@ _COMMANDS = {
     "eval": "evaluate",
     "plot": "plot",
     "predict": "predict",
+    "report": "report",
     "train": "train",
     "zoo": "zoo",
 }

@@ -8,8 +8,9 @@ import click
 
 from detectory.cli.lookup import detectron2_configs, recipes
 from detectory.data import MetadataCatalog
-from detectory.engine import train
+from detectory.engine import evaluate
 from detectory.engine.inference.run_folder import last_checkpoint
+from detectory.engine.recipe.evaluation import set_output_dir
 
 
 @dataclass(frozen=True)
@@ -78,9 +79,8 @@ def evaluate_model(
         raise click.UsageError("RECIPE needs --weights")
     if output is not None:
         config.train.output_dir = str(output)
-        if "evaluator" in config.dataloader:
-            config.dataloader.evaluator.output_dir = str(output)
-    metrics = train(config, eval_only=True)
+        set_output_dir(config.dataloader.get("evaluator"), output)
+    metrics = evaluate(config)
     names = config.dataloader.test.dataset.names
     return _with_dataset_files(metrics, names if isinstance(names, str) else names[0])
 

@@ -1,11 +1,14 @@
 """Logger setup, rate-limited log messages and small tables."""
 
 import atexit
+import contextlib
 import functools
 import logging
+import os
 import sys
 import time
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +86,61 @@ def setup_logger(
         logger.addHandler(file)
         atexit.register(file.close)
     return logger
+
+
+@contextlib.contextmanager
+def logged_to_file(folder: str | os.PathLike[str], name: str = "detectory") -> Iterator[None]:
+    """Append the messages of a logger to `log.txt` in a folder while the context is open.
+
+    Nothing changes if the logger already writes to this file. If the log is not visible, warnings are shown on stderr.
+
+    Args:
+        folder: The folder; created if it does not exist.
+        name: The logger, including its children.
+    """
+    path = Path(folder).resolve() / "log.txt"
+    logger = logging.getLogger(name)
+    files = [handler.baseFilename for handler in _chain(logger) if isinstance(handler, logging.FileHandler)]
+    if str(path) in files:
+        yield
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    file = logging.FileHandler(path, encoding="utf-8")
+    file.setFormatter(_Formatter(name, name, color=False))
+    added: list[logging.Handler] = [file]
+    if not is_log_visible(logger):
+        warnings = logging.StreamHandler(sys.stderr)
+        warnings.setLevel(logging.WARNING)
+        added.append(warnings)
+    level = logger.level
+    logger.setLevel(logging.DEBUG)
+    for handler in added:
+        logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        for handler in added:
+            logger.removeHandler(handler)
+        file.close()
+        logger.setLevel(level)
+
+
+def is_log_visible(logger: logging.Logger) -> bool:
+    """Return whether informational messages of a logger are shown, by a handler that does not write to a file."""
+    return logger.isEnabledFor(logging.INFO) and any(
+        isinstance(handler, logging.StreamHandler)
+        and not isinstance(handler, logging.FileHandler)
+        and handler.level <= logging.INFO
+        for handler in _chain(logger)
+    )
+
+
+def _chain(logger: logging.Logger) -> Iterator[logging.Handler]:
+    """Yield the handlers that receive the messages of a logger."""
+    current: logging.Logger | None = logger
+    while current is not None:
+        yield from current.handlers
+        current = current.parent if current.propagate else None
 
 
 def log_first_n(

@@ -22,10 +22,12 @@ from detectory.engine.recipe import (
     check_processes,
     claim_run_folder,
     default_writers,
+    evaluate,
     scale_to_world_size,
-    train,
+    train_config,
     validation_losses,
 )
+from detectory.engine.run import Run, train
 from detectory.engine.trainers import AMPTrainer, HookBase, SimpleTrainer, TrainerBase
 
 __all__ = [
@@ -36,6 +38,7 @@ __all__ = [
     "GeneralizedRCNNWithTTA",
     "HookBase",
     "Predictor",
+    "Run",
     "ShardedCheckpointer",
     "SimpleTrainer",
     "TrainerBase",
@@ -44,6 +47,7 @@ __all__ = [
     "claim_run_folder",
     "create_ddp_model",
     "default_writers",
+    "evaluate",
     "hooks",
     "instances_of",
     "launch",
@@ -52,6 +56,7 @@ __all__ = [
     "synchronize_batch_norm",
     "tracking",
     "train",
+    "train_config",
     "trained_classes",
     "validation_losses",
 ]

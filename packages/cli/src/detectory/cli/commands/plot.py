@@ -39,12 +39,13 @@ def command(
       detectory plot output/
       detectory plot runs/a runs/b --metric 'bbox/AP*' --metric total_loss --output compare.png
     """
-    from detectory.cli.pages.training_curves import plot_curves, read_run, write_curves
+    from detectory.cli.pages.training_curves import write_curves
     from detectory.core.storage import OutputFiles
+    from detectory.engine.report import plot_curves, read_history
 
     outputs = OutputFiles(output.parent, overwrite=overwrite)
     outputs.check([output.name])
-    histories = {name: read_run(run) for name, run in _run_names(runs).items()}
+    histories = {name: read_history(run) for name, run in _run_names(runs).items()}
     plots = plot_curves(histories, patterns=patterns, smoothing=smoothing, log_y=log_y)
     with outputs.replacing(output.name) as file:
         write_curves(plots, file, title=", ".join(histories))

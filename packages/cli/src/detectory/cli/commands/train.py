@@ -86,9 +86,10 @@ def train_recipe(recipe: str, overrides: tuple[str, ...], options: dict[str, Any
         options: The options `data`, `output`, `weights`, `device`, `resume` and `overwrite` of the command.
     """
     from detectory.cli.lookup import detectron2_configs, recipes
-    from detectory.core.distributed import get_rank
+    from detectory.core.distributed import get_rank, is_main_process
     from detectory.core.logging import setup_logger
     from detectory.engine import claim_run_folder, train
+    from detectory.engine.report import describe_run
 
     if detectron2_configs.is_detectron2_config(recipe):
         with _resume_command_on_interrupt():
@@ -108,7 +109,10 @@ def train_recipe(recipe: str, overrides: tuple[str, ...], options: dict[str, Any
     # Claimed before the log file is opened, so that a refused training does not write to the log of another one.
     with claim_run_folder(config.train.output_dir, **reuse), _resume_command_on_interrupt():
         setup_logger(str(config.train.output_dir), distributed_rank=get_rank(), name="detectory")
-        train(config, **reuse)
+        finished = train(config, **reuse)
+    if is_main_process():
+        images = config.get("datasets", {}).get("folder")
+        click.echo(f"\n{describe_run(finished.summary, images)}")
 
 
 @contextlib.contextmanager

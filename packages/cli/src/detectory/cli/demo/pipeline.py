@@ -24,7 +24,7 @@ from detectory.core.logging import setup_logger
 from detectory.core.processor import limit_threads
 from detectory.data import DatasetCatalog
 from detectory.data.images import read_image
-from detectory.engine import Predictor, train
+from detectory.engine import Predictor, evaluate, train
 from detectory.engine.inference.run_folder import last_checkpoint
 from detectory.export import export
 from detectory.structures import Instances
@@ -76,10 +76,10 @@ def run_demo(output: Path, coco: Path | None, iterations: int | None, minutes: f
     click.echo(f"\n{folder}: {train_count} training images, {val_count} validation images, {len(classes)} classes")
 
     click.echo("\nEvaluating the untrained model …")
-    before = train(config, eval_only=True)
+    before = evaluate(config)
     click.echo("\nTraining …")
     training_start = time.perf_counter()
-    after = train(config)
+    after = train(config).metrics
     training_minutes = (time.perf_counter() - training_start) / 60
 
     click.echo("\nPredicting and exporting …")

@@ -27,12 +27,13 @@ def load_recipe(name: str) -> DictConfig:
     return LazyConfig.load(name) if Path(name).is_file() else zoo.get_config(name)
 
 
-def load_run(folder: Path, *, needs_data: bool = True) -> DictConfig:
+def load_run(folder: Path, *, needs_data: bool = True, data: Path | None = None) -> DictConfig:
     """Load the config of a run and register its dataset.
 
     Args:
         folder: The run folder.
         needs_data: Whether a missing dataset is an error; otherwise it is only not registered.
+        data: The folder of the dataset, if it was moved since the training.
 
     Raises:
         FileNotFoundError: If the folder does not contain a config.
@@ -41,9 +42,10 @@ def load_run(folder: Path, *, needs_data: bool = True) -> DictConfig:
     if not path.is_file():
         raise FileNotFoundError(f"{folder}: not a run folder of detectory train: {CONFIG_FILE} is missing")
     config = LazyConfig.load(str(path))
-    if "datasets" in config and config.datasets.folder and config.datasets.train not in DatasetCatalog:
-        with contextlib.nullcontext() if needs_data else contextlib.suppress(OSError, ValueError):
-            CocoFolder.find(Path(config.datasets.folder)).register(config.datasets.name)
+    dataset = data or OmegaConf.select(config, "datasets.folder")
+    if dataset and "datasets" in config and (data is not None or config.datasets.train not in DatasetCatalog):
+        with contextlib.nullcontext() if needs_data or data is not None else contextlib.suppress(OSError, ValueError):
+            CocoFolder.find(Path(dataset)).register(config.datasets.name)
     return config
 
 

@@ -1,22 +1,10 @@
-"""Drawing of model outputs on images and video frames."""
+"""Drawing of model outputs on video frames."""
 
 import numpy as np
 
 from detectory.engine import instances_of
 from detectory.structures.records import ModelOutput
-from detectory.visualization import VideoVisualizer, VisImage, Visualizer
-
-
-def draw_outputs(visualizer: Visualizer, outputs: ModelOutput, threshold: float) -> VisImage:
-    """Draw the panoptic segmentation if present, or else the semantic segmentation and the instances."""
-    if "panoptic_seg" in outputs:
-        ids, segments = outputs["panoptic_seg"]
-        return visualizer.draw_panoptic_seg_predictions(ids.cpu(), segments)
-    if "sem_seg" in outputs:
-        visualizer.draw_sem_seg(outputs["sem_seg"].argmax(dim=0).cpu())
-    if "instances" in outputs:
-        visualizer.draw_instance_predictions(instances_of(outputs, threshold))
-    return visualizer.output
+from detectory.visualization import VideoVisualizer, VisImage
 
 
 def draw_frame(visualizer: VideoVisualizer, frame: np.ndarray, outputs: ModelOutput, threshold: float) -> VisImage:

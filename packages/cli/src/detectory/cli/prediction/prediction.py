@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any
 import click
 import numpy as np
 
-from detectory.cli.prediction.drawing import draw_frame, draw_outputs
+from detectory.cli.prediction.drawing import draw_frame
 from detectory.cli.prediction.inputs import Video
 from detectory.cli.prediction.result_ids import ResultIds
 from detectory.core.storage import OutputFiles
 from detectory.data.images import read_image
 from detectory.engine import Predictor, instances_of
 from detectory.engine.inference.video import VideoReader, VideoWriter, until_interrupted
+from detectory.engine.report import draw_outputs
 from detectory.evaluation.detections import CocoResult, instances_to_coco_json
 from detectory.structures.records import ModelOutput
 from detectory.visualization import VideoVisualizer, VisImage, Visualizer

@@ -4,6 +4,7 @@ from detectory.engine.hooks.callback import CallbackHook
 from detectory.engine.hooks.checkpoints import BestCheckpointer, PeriodicCheckpointer
 from detectory.engine.hooks.early_stopping import EarlyStopping
 from detectory.engine.hooks.evaluation import EvalHook, flatten_results
+from detectory.engine.hooks.evaluation_summary import EvaluationSummary
 from detectory.engine.hooks.expected_duration import ExpectedDuration
 from detectory.engine.hooks.iteration_timer import IterationTimer
 from detectory.engine.hooks.learning_rate import LRScheduler
@@ -13,6 +14,7 @@ from detectory.engine.hooks.periodic_writer import PeriodicWriter
 from detectory.engine.hooks.precise_batch_norm import PreciseBN
 from detectory.engine.hooks.profilers import AutogradProfiler, TorchMemoryStats, TorchProfiler
 from detectory.engine.hooks.progress_bar import ProgressBar
+from detectory.engine.hooks.run_record import RunRecord
 from detectory.engine.hooks.termination import StopOnSignal
 
 __all__ = [
@@ -21,6 +23,7 @@ __all__ = [
     "CallbackHook",
     "EarlyStopping",
     "EvalHook",
+    "EvaluationSummary",
     "ExpectedDuration",
     "IterationTimer",
     "LRScheduler",
@@ -30,6 +33,7 @@ __all__ = [
     "PeriodicWriter",
     "PreciseBN",
     "ProgressBar",
+    "RunRecord",
     "StopOnSignal",
     "TorchMemoryStats",
     "TorchProfiler",

@@ -75,6 +75,7 @@ class BestCheckpointer(HookBase):
         mode: `"max"` if larger values are better, `"min"` if smaller values are better.
         file_prefix: The file name without suffix.
         weights: Returns a context in which the model has the weights to save, such as a moving average.
+        on_best: Called after a new best model was saved.
 
     Raises:
         ValueError: If `mode` is neither `"max"` nor `"min"`.
@@ -89,6 +90,7 @@ class BestCheckpointer(HookBase):
         file_prefix: str = "model_best",
         *,
         weights: Callable[[], contextlib.AbstractContextManager[None]] = contextlib.nullcontext,
+        on_best: Callable[[], None] = lambda: None,
     ) -> None:
         if mode not in ("max", "min"):
             raise ValueError(f"BestCheckpointer: mode must be 'max' or 'min', got '{mode}'")
@@ -98,6 +100,7 @@ class BestCheckpointer(HookBase):
         self._mode = mode
         self._prefix = file_prefix
         self._weights = weights
+        self._on_best = on_best
         self.best_metric: float | None = None
         self.best_iter: int | None = None
 
@@ -144,6 +147,7 @@ class BestCheckpointer(HookBase):
         if self._checkpointer.save_to_disk and self._checkpointer.save_dir:
             with atomic_write(self._record(), "w") as file:
                 json.dump({"metric": self._metric, "value": value, "iteration": iteration}, file)
+        self._on_best()
 
     def _save(self, iteration: int) -> None:
         self._checkpointer.write(self._prefix, iteration=iteration)

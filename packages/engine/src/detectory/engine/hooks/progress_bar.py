@@ -1,5 +1,7 @@
 """ProgressBar: a live progress bar in the terminal."""
 
+import logging
+import math
 import sys
 import time
 from typing import Any
@@ -8,15 +10,21 @@ import torch
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
+from detectory.core.logging import is_log_visible
+from detectory.engine.hooks.headline_metrics import headline_metrics
 from detectory.engine.trainers.training_loop import HookBase
 
+_logger = logging.getLogger(__name__)
 _SECONDS_BETWEEN_UPDATES = 0.2
+_SECONDS_BETWEEN_LINES = (10.0, 60.0)
 
 
 class ProgressBar(HookBase):
-    """Shows the iteration, losses, learning rate, remaining time and GPU memory during training.
+    """Shows the iteration, remaining time, losses, metrics, learning rate and GPU memory during training.
 
-    Disabled if the output is not a terminal, so that log files contain no control characters.
+    The bar is only drawn in a terminal, so that log files contain no control characters. Elsewhere, for example in a
+    notebook, a line is printed after ten seconds and then less and less often, up to once per minute. There are no
+    such lines if the log is visible, because the log contains the same values.
 
     Args:
         console: The console to draw on; by default stderr.
@@ -27,11 +35,12 @@ class ProgressBar(HookBase):
         self._console = console or Console(file=sys.stderr)
         self._losses = losses
         self._progress: Progress | None = None
-        self._last = 0.0
+        self._start = self._last = 0.0
 
     def before_train(self) -> None:
         """Start the progress bar."""
-        if not self._console.is_terminal:
+        if not self._console.is_terminal or self._console.is_jupyter:
+            self._start = self._last = time.monotonic()
             return
         self._progress = Progress(
             TextColumn("{task.completed}/{task.total}"),
@@ -46,10 +55,20 @@ class ProgressBar(HookBase):
         self._progress.add_task("", total=self.trainer.max_iter, completed=self.trainer.start_iter, status="")
 
     def after_step(self) -> None:
-        """Update the progress bar, at most five times per second."""
-        if self._progress is None or time.monotonic() - self._last < _SECONDS_BETWEEN_UPDATES:
+        """Update the progress bar, at most five times per second, or print a line."""
+        now = time.monotonic()
+        if self._progress is None:
+            shortest, longest = _SECONDS_BETWEEN_LINES
+            interval = min(max((now - self._start) / 10, shortest), longest)
+            if now - self._last >= interval and not is_log_visible(_logger):
+                self._last = now
+                done = f"{self.trainer.iter + 1}/{self.trainer.max_iter}"
+                sys.stdout.write(f"{done}  {describe_progress(self.trainer, self._losses)}\n")
+                sys.stdout.flush()
             return
-        self._last = time.monotonic()
+        if now - self._last < _SECONDS_BETWEEN_UPDATES:
+            return
+        self._last = now
         status = describe_progress(self.trainer, self._losses)
         self._progress.update(self._progress.task_ids[0], completed=self.trainer.iter + 1, status=status)
 
@@ -61,7 +80,10 @@ class ProgressBar(HookBase):
 
 
 def describe_progress(trainer: Any, losses: int = 4) -> str:
-    """Describe the remaining time, losses (median of 20 iterations), learning rate and GPU memory."""
+    """Describe the remaining time, losses (median of 20 iterations), metrics, learning rate and GPU memory.
+
+    The remaining time does not include evaluations. Of each headline metric, the latest and the best value are shown.
+    """
     histories = trainer.storage.histories()
     parts = []
     if "time" in histories:
@@ -70,6 +92,10 @@ def describe_progress(trainer: Any, losses: int = 4) -> str:
     names = [name for name in histories if "loss" in name and "/" not in name]
     names.sort(key=lambda name: name != "total_loss")
     parts += [f"{name.removeprefix('loss_')} {histories[name].median(20):.3f}" for name in names[: losses + 1]]
+    for name, label in headline_metrics(histories).items():
+        values = [value for value, _ in histories[name].values() if math.isfinite(value)]
+        if values:
+            parts.append(f"{label} {values[-1]:.1f} (best {max(values):.1f})")
     if "lr" in histories:
         parts.append(f"lr {histories['lr'].latest():.2g}")
     if torch.cuda.is_available():

@@ -17,6 +17,9 @@ CONFIG_FILE = "config.yaml"
 
 _RECORDS = (CONFIG_FILE, "metrics.json", "last_checkpoint", "last_sharded_checkpoint")
 _CHECKPOINT = re.compile(r".+_(\d{7,}|final|best)(\.pth)?")
+#: Folders in a run folder with the detections of the last and of the best evaluation.
+LAST_DETECTIONS, BEST_DETECTIONS = "inference", "inference_best"
+_DETECTIONS = (LAST_DETECTIONS, BEST_DETECTIONS)
 _SHOWN = 3
 
 
@@ -55,7 +58,7 @@ def claim_run_folder(folder: str | Path, *, resume: bool = False, overwrite: boo
 
 
 def start_run(config: DictConfig, *, overwrite: bool = False) -> None:
-    """Save the config in the run folder and, with `overwrite`, delete the checkpoints of an earlier run.
+    """Save the config in the run folder and, with `overwrite`, delete the checkpoints and detections of an earlier run.
 
     To be called directly before the first iteration, when all checks have passed.
 
@@ -71,7 +74,7 @@ def start_run(config: DictConfig, *, overwrite: bool = False) -> None:
 
 
 def remove_run(folder: Path, keep: str = "") -> None:
-    """Delete the checkpoints of a run; other files of the run are replaced when they are written again.
+    """Delete the checkpoints and detections of a run; other files of the run are replaced when they are written again.
 
     Args:
         folder: The run folder.
@@ -85,7 +88,8 @@ def remove_run(folder: Path, keep: str = "") -> None:
         raise ValueError(
             f"train: --overwrite would delete the initial weights {keep}. Choose another --output, or copy the file"
         )
-    for path in [folder / name for name in _RECORDS if name.startswith("last_")] + files:
+    detections = [path for name in _DETECTIONS for path in (folder / name).glob("*_results.json")]
+    for path in [folder / name for name in _RECORDS if name.startswith("last_")] + files + detections:
         if path.is_dir():
             shutil.rmtree(path)
         else:

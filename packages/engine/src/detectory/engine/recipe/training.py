@@ -3,7 +3,7 @@
 import contextlib
 import copy
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -29,6 +29,7 @@ from detectory.engine.hooks import (
     BestCheckpointer,
     EarlyStopping,
     EvalHook,
+    EvaluationSummary,
     ExpectedDuration,
     IterationTimer,
     LRScheduler,
@@ -38,11 +39,12 @@ from detectory.engine.hooks import (
     PeriodicWriter,
     PreciseBN,
     ProgressBar,
+    RunRecord,
     StopOnSignal,
     TorchProfiler,
 )
 from detectory.engine.optimizers import clip_gradients
-from detectory.engine.recipe.data_checks import check_evaluator, check_model_and_data, training_classes
+from detectory.engine.recipe.data_checks import check_model_and_data, training_classes
 from detectory.engine.recipe.datasets import (
     align_test_classes,
     dataset_names,
@@ -50,17 +52,16 @@ from detectory.engine.recipe.datasets import (
     mapper_settings,
     registered_classes,
 )
+from detectory.engine.recipe.evaluation import Evaluation
 from detectory.engine.recipe.image_checks import check_image_files
 from detectory.engine.recipe.linear_scaling import scale_to_world_size
 from detectory.engine.recipe.preflight import check_processes
 from detectory.engine.recipe.run_folder import claim_run_folder, start_run
 from detectory.engine.recipe.settings import check_train_settings
-from detectory.engine.recipe.validation_loss import validation_losses
 from detectory.engine.recipe.writers import default_writers
 from detectory.engine.trainers.amp_trainer import AMPTrainer
 from detectory.engine.trainers.simple_trainer import SimpleTrainer
 from detectory.engine.trainers.training_loop import HookBase
-from detectory.evaluation import inference_on_dataset, print_csv_format
 
 _logger = logging.getLogger(__name__)
 _PARTS = ("model", "dataloader", "optimizer", "lr_multiplier", "train")
@@ -79,10 +80,8 @@ class TrainingInterrupted(SystemExit):
         self.checkpoint = checkpoint
 
 
-def train(
-    config: DictConfig, resume: bool = False, eval_only: bool = False, *, overwrite: bool = False
-) -> dict[str, Any]:
-    """Train the model of a recipe with evaluation, checkpoints and metric writers, or only evaluate it.
+def train_config(config: DictConfig, resume: bool = False, *, overwrite: bool = False) -> dict[str, Any]:
+    """Train the model of a recipe with evaluation, checkpoints and metric writers.
 
     `config.train` contains these settings. Periods are numbers of iterations.
 
@@ -115,16 +114,15 @@ def train(
     `config.dataloader` contains `train`, optionally `test` with `evaluator`, and optionally `validation`: a finite
     loader of annotated batches whose losses are logged as `validation/…`.
 
-    `output_dir` receives the log, `config.yaml`, `metrics.json`, TensorBoard files, `model_<iteration>.pth`,
-    `model_best.pth` and `model_final.pth`. With `fsdp`, the checkpoints are folders written in the background (see
+    `output_dir` receives the log, `config.yaml`, `metrics.json`, `run.json` (time, memory and environment), TensorBoard
+    files, `model_<iteration>.pth`, `model_best.pth`, `model_final.pth`, and the detections of the last and the best
+    evaluation if the evaluator is COCO's. With `fsdp`, the checkpoints are folders written in the background (see
     `ShardedCheckpointer`), and only `model_final.pth` is a file.
 
     Args:
         config: The recipe; it is not modified.
         resume: Continue from the newest intact checkpoint in `output_dir`, if there is one. On the CPU, the losses are
             bit-identical to those of an uninterrupted training.
-        eval_only: Only evaluate `init_checkpoint` or, with `resume`, the newest checkpoint. Nothing is written to
-            `output_dir`.
         overwrite: Replace an earlier run in `output_dir`.
 
     Returns:
@@ -143,18 +141,28 @@ def train(
         OSError: If a checkpoint cannot be written. Earlier checkpoints are unaffected.
         TrainingInterrupted: If SIGTERM or SIGINT (Ctrl-C) was received, after a checkpoint was saved.
     """
-    config = copy.deepcopy(config)
-    limit_threads(get_local_size())
-    _check(config, eval_only)
-    config = scale_to_world_size(config, get_world_size())
-    check_processes(LazyConfig.to_py(config), dataset_names(config), config.train.device)
-    if eval_only:
-        return _evaluate_only(config, resume)
+    config = _prepared(config, _PARTS)
     with claim_run_folder(config.train.output_dir, resume=resume, overwrite=overwrite):
         return _train(config, resume, overwrite)
 
 
-def _evaluate_only(config: DictConfig, resume: bool) -> dict[str, Any]:
+def evaluate(config: DictConfig, resume: bool = False) -> dict[str, Any]:
+    """Evaluate the model of a recipe. Nothing is written to the run folder.
+
+    Args:
+        config: The recipe; it is not modified.
+        resume: Evaluate the newest checkpoint in `output_dir` instead of `init_checkpoint`.
+
+    Returns:
+        The metrics, in percent, by task and name; empty without an evaluator.
+
+    Raises:
+        KeyError: If the recipe lacks a required part.
+        ValueError: If a setting is invalid, or the test set has annotations of classes that the model does not have.
+        RuntimeError: If the device is unavailable, or if the processes differ.
+        CheckpointError: If the checkpoint is damaged.
+    """
+    config = _prepared(config, ("model", "dataloader", "train"))
     _log_environment(config)
     fit_keypoints(config)
     model = _build_model(config)
@@ -177,6 +185,7 @@ def _train(config: DictConfig, resume: bool, overwrite: bool) -> dict[str, Any]:
     check_model_and_data(model, dataset_names(config, "train"), mapper_settings(config))
     align_test_classes(config, classes)
     evaluation.check()
+    evaluation.save_detections(output_dir)
     if mapper_settings(config) is not None:
         check_image_files(dataset_names(config))
     if is_sharded:
@@ -189,13 +198,15 @@ def _train(config: DictConfig, resume: bool, overwrite: bool) -> dict[str, Any]:
         else DetectionCheckpointer(model, output_dir, trainer=trainer, **checkpointables)
     )
     stop = StopOnSignal()
-    trainer.register_hooks([*_build_hooks(config, model, checkpointer, evaluation), stop])
+    record = RunRecord(output_dir, config.train.device) if is_main_process() else None
+    trainer.register_hooks([*_build_hooks(config, model, checkpointer, evaluation), record, stop])
     content = checkpointer.resume_or_load("" if is_sharded else config.train.init_checkpoint, resume=resume)
     if classes is not None:
         classes.load_state_dict(content.get("classes"))
         cast("Any", model).trained_classes = classes.state_dict()
     start_run(given, overwrite=overwrite)
-    trainer.train(trainer.iter + 1 if checkpointer.resumed_from else 0, config.train.max_iter)
+    with record or contextlib.nullcontext():
+        trainer.train(trainer.iter + 1 if checkpointer.resumed_from else 0, config.train.max_iter)
     if stop.received is not None:
         raise TrainingInterrupted(stop.received, checkpointer.get_checkpoint_file())
     return evaluation.results
@@ -208,62 +219,17 @@ def _log_environment(config: DictConfig) -> None:
     _logger.info("random seed: %d", seed_all_rng(None if seed is None else int(seed) + get_rank()))
 
 
-class Evaluation:
-    """Evaluates the model of a recipe and stores the latest metrics.
-
-    Args:
-        config: The recipe.
-        model: The model.
-
-    Attributes:
-        weights: Returns a context in which the model has the weights to evaluate.
-        whole_model: Returns the model to evaluate. A sharded model must be copied: its processes would deadlock with
-            unequal numbers of images, because every forward pass gathers parameters.
-        results: The latest metrics.
-    """
-
-    def __init__(self, config: DictConfig, model: nn.Module) -> None:
-        self.weights: Callable[[], contextlib.AbstractContextManager[None]] = contextlib.nullcontext
-        self._dataloader = config.dataloader
-        self.whole_model: Callable[[], nn.Module] = lambda: model
-        self._loader: Any = None
-        self._validation: Any = None
-        self.results: dict[str, Any] = {}
-
-    def __call__(self) -> dict[str, Any]:
-        """Return the metrics; empty if the recipe has no evaluator."""
-        with self.weights():
-            return self._evaluate()
-
-    def check(self) -> None:
-        """Raise an error if the evaluation cannot read its ground truth."""
-        if self._dataloader.get("evaluator") is not None and is_main_process():
-            check_evaluator(instantiate(self._dataloader.evaluator), self.whole_model())
-
-    def validate(self) -> dict[str, Any]:
-        """Return the mean losses on the validation data."""
-        if self._validation is None:
-            self._validation = instantiate(self._dataloader.validation)
-        with self.weights():
-            return {"validation": validation_losses(self.whole_model(), self._validation)}
-
-    def _evaluate(self) -> dict[str, Any]:
-        if "evaluator" not in self._dataloader or self._dataloader.evaluator is None:
-            return {}
-        if self._loader is None:
-            self._loader = instantiate(self._dataloader.test)
-        evaluator = instantiate(self._dataloader.evaluator)
-        self.results = dict(inference_on_dataset(self.whole_model(), self._loader, evaluator) or {})
-        if is_main_process():
-            print_csv_format(self.results)
-        return self.results
-
-
-def _check(config: DictConfig, eval_only: bool) -> None:
-    for part in ("model", "dataloader", "train") if eval_only else _PARTS:
+def _prepared(config: DictConfig, parts: Sequence[str]) -> DictConfig:
+    """Return a checked copy of a recipe, scaled to the number of processes."""
+    config = copy.deepcopy(config)
+    limit_threads(get_local_size())
+    for part in parts:
         if part not in config:
             raise KeyError(f"train: missing part '{part}' in the recipe: {nearest(part, [str(key) for key in config])}")
     check_train_settings(config.train)
+    config = scale_to_world_size(config, get_world_size())
+    check_processes(LazyConfig.to_py(config), dataset_names(config), config.train.device)
+    return config
 
 
 def _is_sharded(config: DictConfig) -> bool:
@@ -330,7 +296,9 @@ def _build_hooks(
         evaluation.weights = average.applied
     best = None
     if best_metric and is_main_process():
-        best = BestCheckpointer(period, checkpointer, best_metric, weights=evaluation.weights)
+        best = BestCheckpointer(
+            period, checkpointer, best_metric, weights=evaluation.weights, on_best=evaluation.keep_best
+        )
     # Hooks run in this order. Weights change first (schedule, average, batch statistics), then they are saved,
     # then evaluated; hooks that read a metric follow the evaluation, and the writers come last to log everything.
     return [
@@ -344,6 +312,7 @@ def _build_hooks(
         EvalHook(period, evaluation.validate) if "validation" in config.dataloader else None,
         EvalHook(period, evaluation),
         best,
+        EvaluationSummary(),
         EarlyStopping(period, **options.early_stopping) if options.get("early_stopping") else None,
         _profiler(options),
         *_build_writers(options),

@@ -17,7 +17,7 @@ from detectory.evaluation.prediction_files import save_predictions, save_results
 from detectory.evaluation.results_table import format_metrics
 
 from .compute import CocoSettings, check_keypoints, check_masks, coco_metrics
-from .file_evaluation import log_coco_metrics
+from .file_evaluation import all_metrics
 from .ground_truth import CocoGroundTruth, ground_truth_from_records
 from .matching import CocoObjects
 from .recall import CoverageIous, ImageObjects, coverage_ious, proposal_recall, top_proposals
@@ -261,7 +261,7 @@ class COCOEvaluator(DatasetEvaluator):
             image_ids=img_ids,
             use_pycocotools=self._use_pycocotools,
         )
-        return log_coco_metrics(metrics)
+        return all_metrics(metrics)
 
     def _write_files(self, folder: Path, predictions: Mapping[Any, Detections]) -> None:
         ids = self._category_ids()

@@ -48,15 +48,15 @@ def evaluate_coco_results(
         detections = load_box_results(Path(results), ground_truth)
     if detections is None:
         detections = load_results(results, ground_truth, iou_type)
-    return log_coco_metrics(coco_metrics(ground_truth, detections, iou_type, settings))
+    return all_metrics(coco_metrics(ground_truth, detections, iou_type, settings))
 
 
-def log_coco_metrics(metrics: CocoMetrics) -> dict[str, float]:
-    """Log the summary and the AP per class as tables, and return both as one dict in percent."""
+def all_metrics(metrics: CocoMetrics, *, log: bool = True) -> dict[str, float]:
+    """Return the summary and the AP per class as one dict in percent, and optionally log both as tables."""
     summary = metrics.summary()
-    _logger.info("Evaluation results for %s:\n%s", metrics.iou_type, format_metrics(summary))
-    if len(metrics.categories) > 1:
-        per_category = metrics.per_category()
+    per_category = metrics.per_category() if len(metrics.categories) > 1 else {}
+    if log:
+        _logger.info("Evaluation results for %s:\n%s", metrics.iou_type, format_metrics(summary))
+    if log and per_category:
         _logger.info("Per-category %s AP:\n%s", metrics.iou_type, format_categories(per_category))
-        summary |= {f"AP-{name}": value for name, value in per_category.items()}
-    return summary
+    return summary | {f"AP-{name}": value for name, value in per_category.items()}

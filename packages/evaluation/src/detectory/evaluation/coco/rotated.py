@@ -16,7 +16,7 @@ from detectory.structures import Instances
 from .compute import CocoSettings
 from .curves import precision_recall_curves
 from .evaluator import COCOEvaluator
-from .file_evaluation import log_coco_metrics
+from .file_evaluation import all_metrics
 from .ground_truth import CocoGroundTruth
 from .matching import CocoGroups, CocoObjects, group_by_image, match_groups, rotated_box
 from .metrics import CocoMetrics
@@ -38,7 +38,7 @@ class RotatedCOCOEvaluator(COCOEvaluator):
 
     def _compute_metrics(self, task: str, detections: Detections, img_ids: Sequence[Any] | None) -> dict[str, float]:
         metrics = rotated_coco_metrics(self.ground_truth, detections, self._settings, image_ids=img_ids)
-        return log_coco_metrics(metrics)
+        return all_metrics(metrics)
 
 
 def rotated_coco_metrics(

@@ -10,7 +10,7 @@ import numpy as np
 
 from detectory.core.storage import read_json
 from detectory.evaluation.coco.compute import CocoSettings, coco_metrics
-from detectory.evaluation.coco.file_evaluation import log_coco_metrics
+from detectory.evaluation.coco.file_evaluation import all_metrics
 from detectory.evaluation.coco.ground_truth import CocoGroundTruth
 from detectory.evaluation.coco.metrics import CocoMetrics
 from detectory.evaluation.coco.results_file import RESULT_FIELDS, load_results
@@ -65,6 +65,8 @@ def evaluate_all(
     results: str | os.PathLike | Sequence[Mapping[str, Any]],
     tasks: Sequence[str] | None = None,
     settings: CocoSettings | None = None,
+    *,
+    log: bool = True,
 ) -> CocoEvaluation:
     """Evaluate COCO results, whatever tool wrote them, for every task, and analyse their errors.
 
@@ -74,6 +76,7 @@ def evaluate_all(
         tasks: Any of "bbox", "segm" and "keypoints". None: every task that all entries have a field for; a warning
             names the tasks that only some entries have a field for.
         settings: Thresholds, area ranges and limits. None: COCO's.
+        log: Whether to log tables of the metrics.
 
     Raises:
         ValueError: If a file is invalid, as in `evaluate_coco_results`, or no task has a field in all entries.
@@ -90,7 +93,7 @@ def evaluate_all(
         detections.masks = other.masks if task == "segm" else detections.masks
         detections.keypoints = other.keypoints if task == "keypoints" else detections.keypoints
     curves = {task: coco_metrics(ground_truth, detections, task, settings) for task in tasks}
-    metrics = {task: log_coco_metrics(task_curves) for task, task_curves in curves.items()}
+    metrics = {task: all_metrics(task_curves, log=log) for task, task_curves in curves.items()}
     iou_type = next((task for task in ("segm", "bbox") if task in tasks), None)
     errors = find_errors(ground_truth, detections, iou_type) if iou_type else None
     score_threshold = best_f1_threshold(errors, detections.scores) if errors else 0.5

@@ -49,20 +49,31 @@ def write_coco_report(
     Raises:
         FileNotFoundError: If the folder `images` does not contain any of the images.
     """
-    files = ImageFiles(evaluation.ground_truth, images)
     num_images, num_detections = len(evaluation.ground_truth.image_sizes), len(evaluation.detections)
     page = Page(title, f"{evaluation.ground_truth.name}: {num_images} images, {num_detections} detections")
+    add_coco_report(page, evaluation, images=images, examples_per_type=examples_per_type)
+    return page.save(path)
+
+
+def add_coco_report(
+    page: Page,
+    evaluation: CocoEvaluation,
+    *,
+    images: str | os.PathLike | None = None,
+    examples_per_type: int = 16,
+) -> None:
+    """Add the sections of the report to a page; see `write_coco_report` for the arguments."""
+    files = ImageFiles(evaluation.ground_truth, images)
     _add_metrics(page, evaluation)
     _add_curves(page, evaluation)
     if evaluation.errors is None:
         page.heading("Errors").text("Error analysis requires boxes or masks, but these results have only keypoints.")
         _add_classes(page, evaluation)
-        return page.save(path)
+        return
     add_errors(page, evaluation, evaluation.errors)
     _add_classes(page, evaluation)
     add_confusions(page, evaluation, evaluation.errors)
     add_examples(page, evaluation, evaluation.errors, files, examples_per_type)
-    return page.save(path)
 
 
 def _add_metrics(page: Page, evaluation: CocoEvaluation) -> None:

@@ -45,9 +45,9 @@ def command(
       detectory data show voc_2007_trainval --class dog --random 1 --output dogs/
     """
     from detectory.cli.datasets.source_selection import select_records, select_sources
-    from detectory.cli.pages.annotated_image import draw_annotations
     from detectory.core.storage import OutputFiles
     from detectory.data.sources import load_source
+    from detectory.engine.report.drawings import draw_annotations
 
     drawn = failed = 0
     outputs = OutputFiles(output, overwrite=overwrite)

@@ -89,8 +89,8 @@ def _draw_samples(
     records: "Sequence[DatasetRecord]", statistics: "DatasetStatistics", metadata: Any, samples: int, seed: int
 ) -> "Iterator[tuple[DatasetRecord, np.ndarray | Exception]]":
     """Yield selected records with their drawings; an image that cannot be drawn is reported and yields its error."""
-    from detectory.cli.pages.annotated_image import draw_annotations
     from detectory.data.statistics import sample_records
+    from detectory.engine.report.drawings import draw_annotations
 
     indices = sample_records(statistics, samples, seed)
     with click.progressbar(indices, label="drawing", file=sys.stderr) as bar:

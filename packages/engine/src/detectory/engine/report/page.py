@@ -1,0 +1,92 @@
+"""The report of a run, one self-contained HTML page: metrics, curves, plan, errors, images and environment."""
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+import yaml
+
+from detectory.core.config import LazyConfig
+from detectory.engine.inference.run_folder import is_detectron2_config
+from detectory.engine.recipe.datasets import dataset_names
+from detectory.engine.recipe.run_folder import CONFIG_FILE
+from detectory.engine.report.result_sections import add_results
+from detectory.engine.report.run_sections import (
+    add_curves,
+    add_end,
+    add_environment,
+    add_evaluations,
+    add_files,
+    add_parts,
+    add_plan,
+    summary_cards,
+)
+from detectory.engine.report.run_summary import REPORT_FILE, RunSummary, read_run
+from detectory.visualization.html import Page
+
+_logger = logging.getLogger(__name__)
+
+
+def write_report(run: str | Path, *, output: str | Path | None = None, quick: bool = False) -> Path:
+    """Write the report of a run folder, finished or not, from its files, and return the path.
+
+    The detections that the last (or best) evaluation saved are compared with the ground truth. If there are none, for
+    example after a training without evaluation or of a panoptic model, the saved model predicts a few test images. A
+    section that cannot be written, for example because the dataset was removed, contains the reason.
+
+    Args:
+        run: The run folder. Its dataset must be registered for the sections with images.
+        output: The file to write; by default `report.html` in the run folder.
+        quick: Leave out what takes longer than a few seconds: predictions, and the analysis of many detections.
+
+    Raises:
+        FileNotFoundError: If the folder does not contain a run.
+        OSError: If the file cannot be written.
+    """
+    folder = Path(run)
+    summary = read_run(folder)
+    dataset = _test_dataset(folder)
+    page = Page(f"Training run {folder.resolve().name}", _subtitle(summary, dataset))
+    page.cards(summary_cards(summary))
+    add_end(page, summary)
+    sections: dict[str, Callable[[], None]] = {
+        "Plan": lambda: add_plan(page, summary),
+        "Curves": lambda: add_curves(page, summary),
+        "Best and last evaluation": lambda: add_evaluations(page, summary),
+        "Evaluation": lambda: add_results(page, summary, dataset, quick),
+        "Time and memory": lambda: add_parts(page, summary),
+        "Environment": lambda: add_environment(page, summary),
+        "Files": lambda: add_files(page, summary),
+    }
+    for title, add in sections.items():
+        try:
+            add()
+        except Exception as error:  # noqa: BLE001 - one broken section must not prevent the others
+            _logger.warning("report: section '%s' is incomplete: %s: %s", title, type(error).__name__, error)
+            page.text(f"The section '{title}' is incomplete: {type(error).__name__}: {error}")
+    return page.save(output or folder / REPORT_FILE)
+
+
+def try_to_write_report(run: str | Path, *, quick: bool = False) -> None:
+    """Write the report at the end of a training; a failure or Ctrl-C is logged in one line and not raised."""
+    try:
+        _logger.info("report: %s", write_report(run, quick=quick))
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - a complete training must not be lost
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        _logger.warning("the report was not written: %s. 'detectory report %s' writes it later", reason, run)
+
+
+def _test_dataset(folder: Path) -> str | None:
+    """Return the name of the first test set of a run, None if it is unknown."""
+    path = folder / CONFIG_FILE
+    if not path.is_file():
+        return None
+    if is_detectron2_config(path):
+        tests = yaml.safe_load(path.read_text(encoding="utf-8")).get("DATASETS", {}).get("TEST") or []
+        return str(tests[0]) if tests else None
+    return next(iter(dataset_names(LazyConfig.load(str(path)), "test")), None)
+
+
+def _subtitle(summary: RunSummary, dataset: str | None) -> str:
+    parts = [summary.end.partition(":")[0], f"evaluated on {dataset}" if dataset else ""]
+    return ", ".join(part for part in parts if part).capitalize()
