@@ -36,7 +36,7 @@ class Description:
         thresholds: Score and NMS thresholds and the maximum number of detections, which are part of the graph.
         panoptic: Thresholds for merging semantic and instance predictions; empty unless the model is panoptic.
         classes: Class names and category ids as from `ClassList.state_dict`; empty if unknown.
-        digest: SHA-256 of the file, see `detectory.export.formats.digest`.
+        digest: SHA-256 of the file, see `detectory.export.digest`.
         version: Version of this schema.
     """
 

@@ -8,8 +8,8 @@ import torch
 from torch import nn
 
 from detectory.export.description import KEY, Description
+from detectory.export.digest import check_seal, seal
 from detectory.export.exported_model import RunGraph
-from detectory.export.formats.digest import check_seal, seal
 from detectory.export.formats.format import Format
 from detectory.export.formats.onnx_operators import onnx_translations
 from detectory.export.formats.onnx_runtime import OnnxGraph
