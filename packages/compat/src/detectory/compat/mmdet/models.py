@@ -7,12 +7,13 @@ from torch import Tensor, nn
 from detectory.compat.legacy import MMDET_1_0, MMDET_LEGACY, use_legacy_rules
 
 from . import ssd, two_stage
+from .dense import ATSS_FAMILY, FCOS_FAMILY, GFL_FAMILY
 from .families import BuildOptions, Family
 from .retinanet import RETINANET
 from .ssd import SSD_VGG
 from .two_stage import TWO_STAGE
 
-FAMILIES = (TWO_STAGE, RETINANET, SSD_VGG)
+FAMILIES = (TWO_STAGE, RETINANET, SSD_VGG, FCOS_FAMILY, ATSS_FAMILY, GFL_FAMILY)
 
 #: Pixel conventions for models of MMDetection 1.x.
 RULES = {"mmdet-legacy": MMDET_LEGACY, "mmdet-1.0": MMDET_1_0}

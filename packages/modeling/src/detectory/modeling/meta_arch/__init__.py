@@ -1,8 +1,10 @@
 """Meta-architectures: complete models, from a batch of images to losses or predictions."""
 
+from .atss import ATSS, ATSSMatcher
 from .dense_detector import DenseDetector
 from .dense_head import FCOSHead, RetinaNetHead
 from .fcos import FCOS
+from .gfl import GFL, GFLHead
 from .panoptic_fpn import PanopticFPN, combine_semantic_and_instance_outputs
 from .rcnn import GeneralizedRCNN, ProposalNetwork
 from .retinanet import RetinaNet
@@ -10,10 +12,14 @@ from .semantic_seg import SemanticSegmentor, SemSegFPNHead
 from .ssd import SSD, SSDAnchorGenerator, SSDHead
 
 __all__ = [
+    "ATSS",
     "FCOS",
+    "GFL",
     "SSD",
+    "ATSSMatcher",
     "DenseDetector",
     "FCOSHead",
+    "GFLHead",
     "GeneralizedRCNN",
     "PanopticFPN",
     "ProposalNetwork",

@@ -147,7 +147,12 @@ class DenseDetector(ImageNormalizer):
         return count
 
     def _detect(
-        self, anchors: Sequence[Boxes], scores: Sequence[Tensor], deltas: Sequence[Tensor], image_size: tuple[int, int]
+        self,
+        anchors: Sequence[Boxes],
+        scores: Sequence[Tensor],
+        deltas: Sequence[Tensor],
+        image_size: tuple[int, int],
+        score_factors: Sequence[Tensor] | None = None,
     ) -> Instances:
         """Return the detections of one image.
 
@@ -156,11 +161,14 @@ class DenseDetector(ImageNormalizer):
             scores: Probabilities of each level, `(H * W * A, K)`.
             deltas: Deltas of each level, `(H * W * A, 4)`.
             image_size: `(height, width)`.
+            score_factors: Factors of the scores of each level, `(H * W * A)`, applied after the selection of the
+                candidates and before the NMS.
 
         Returns:
             `Instances` with `pred_boxes`, `scores` and `pred_classes`, in descending order of the scores.
         """
-        candidates = [self._decode(*level) for level in zip(anchors, scores, deltas, strict=True)]
+        factors = [None] * len(scores) if score_factors is None else score_factors
+        candidates = [self._decode(*level) for level in zip(anchors, scores, deltas, factors, strict=True)]
         box_tensor, all_scores, classes = (torch.cat(parts) for parts in zip(*candidates, strict=True))
         boxes = self._box_class(box_tensor)
         if self.clip_before_nms:
@@ -169,7 +177,9 @@ class DenseDetector(ImageNormalizer):
         keep = keep[: self.max_detections_per_image]
         return Instances(image_size, pred_boxes=boxes[keep], scores=all_scores[keep], pred_classes=classes[keep])
 
-    def _decode(self, anchors: Boxes, scores: Tensor, deltas: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def _decode(
+        self, anchors: Boxes, scores: Tensor, deltas: Tensor, factors: Tensor | None = None
+    ) -> tuple[Tensor, Tensor, Tensor]:
         """Return the boxes, scores and classes of the best candidates of one level above the score threshold."""
         # Each pair of anchor and class is a candidate. Most scores are low: the threshold makes `topk` cheap.
         anchor, label = (scores > self.test_score_thresh).nonzero(as_tuple=True)
@@ -177,4 +187,4 @@ class DenseDetector(ImageNormalizer):
         top_scores, order = candidate_scores.topk(at_most(candidate_scores.shape[0], self.test_topk_candidates))
         anchor, label = anchor[order], label[order]
         boxes = self.box2box_transform.apply_deltas(deltas[anchor], anchors.tensor[anchor])
-        return boxes, top_scores, label
+        return boxes, top_scores if factors is None else top_scores * factors[anchor], label

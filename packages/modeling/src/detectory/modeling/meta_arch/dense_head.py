@@ -96,20 +96,47 @@ class FCOSHead(RetinaNetHead):
     Args:
         input_shape: Shape of each level.
         conv_dims: Output channels of the convolutions of a tower.
+        centerness_on: Tower that predicts the centerness, `"regression"` or `"classification"`.
+        level_scales: Whether to multiply the deltas of each level by a learned factor.
+        exponential: Whether to return the exponential of the deltas, which makes distances positive.
         kwargs: Further arguments of `RetinaNetHead`, except `num_anchors`.
+
+    Raises:
+        ValueError: If `centerness_on` is unknown.
 
     Source: Tian et al., "FCOS", 2019, Fig. 2.
     """
 
-    def __init__(self, *, input_shape: Sequence[ShapeSpec], conv_dims: Sequence[int], **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *,
+        input_shape: Sequence[ShapeSpec],
+        conv_dims: Sequence[int],
+        centerness_on: str = "regression",
+        level_scales: bool = False,
+        exponential: bool = False,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(input_shape=input_shape, conv_dims=conv_dims, num_anchors=1, **kwargs)
+        if centerness_on not in ("regression", "classification"):
+            raise ValueError(f"FCOSHead: centerness_on must be 'regression' or 'classification', got {centerness_on!r}")
+        self.centerness_on = centerness_on
+        self.exponential = exponential
+        self.scales = nn.ParameterList(nn.Parameter(torch.ones(())) for _ in input_shape if level_scales)
         self.ctrness = Conv2d(conv_dims[-1], 1, 3, padding=1)
         init_predictor(self.ctrness, std=0.01)
 
     def forward(self, features: Sequence[Tensor]) -> tuple[list[Tensor], ...]:
         """Map each level to logits `(B, K, H, W)`, deltas `(B, 4, H, W)` and centerness logits `(B, 1, H, W)`."""
-        logits = [self.cls_score(self.cls_subnet(x)) for x in features]
+        class_features = [self.cls_subnet(x) for x in features]
         box_features = [self.bbox_subnet(x) for x in features]
+        logits = [self.cls_score(x) for x in class_features]
+        centerness_features = box_features if self.centerness_on == "regression" else class_features
+        centerness = [self.ctrness(x) for x in centerness_features]
+        return logits, self._deltas(box_features), centerness
+
+    def _deltas(self, box_features: Sequence[Tensor]) -> list[Tensor]:
         deltas = [self.bbox_pred(x) for x in box_features]
-        centerness = [self.ctrness(x) for x in box_features]
-        return logits, deltas, centerness
+        if len(self.scales):
+            deltas = [x * scale for x, scale in zip(deltas, self.scales, strict=True)]
+        return [x.float().exp() for x in deltas] if self.exponential else deltas

@@ -36,6 +36,9 @@ class FCOS(DenseDetector):
         test_topk_candidates: Maximum number of candidates per level before NMS.
         test_nms_thresh: IoU threshold of the NMS within each class.
         max_detections_per_image: Maximum number of detections per image.
+        score_rule: How class probability and centerness are combined: `"geometric_mean"`, which also ranks the candidates,
+            or `"product"`, with candidates ranked by their class probability.
+        input_format: Order of the channels, `"BGR"` or `"RGB"`. Used by the trainer.
         pixel_mean: Mean of each channel, in the range of the input images (0 to 255).
         pixel_std: Standard deviation of each channel, in the same range.
 
@@ -60,9 +63,13 @@ class FCOS(DenseDetector):
         test_topk_candidates: int = 1000,
         test_nms_thresh: float = 0.6,
         max_detections_per_image: int = 100,
+        score_rule: str = "geometric_mean",
+        input_format: str = "BGR",
         pixel_mean: Sequence[float],
         pixel_std: Sequence[float],
     ) -> None:
+        if score_rule not in ("geometric_mean", "product"):
+            raise ValueError(f"FCOS: score_rule must be 'geometric_mean' or 'product', got {score_rule!r}")
         super().__init__(backbone, head, head_in_features, pixel_mean=pixel_mean, pixel_std=pixel_std)
         shapes = backbone.output_shape()
         strides = [shapes[name].stride for name in self.head_in_features]
@@ -78,6 +85,8 @@ class FCOS(DenseDetector):
         self.test_topk_candidates = test_topk_candidates
         self.test_nms_thresh = test_nms_thresh
         self.max_detections_per_image = max_detections_per_image
+        self.score_rule = score_rule
+        self.input_format = input_format
         self.loss_normalizer = 300.0
 
     def forward_training(
@@ -203,11 +212,16 @@ class FCOS(DenseDetector):
     def forward_inference(
         self, images: ImageList, features: Sequence[Tensor], predictions: Sequence[Sequence[Tensor]]
     ) -> list[Instances]:
-        """Return the detections of each image. The score is the geometric mean of class probability and centerness."""
+        """Return the detections of each image, with scores by `score_rule`."""
         logits, deltas, centerness = self._flatten(predictions, (self.num_classes, 4, 1))
         anchors = self.anchor_generator(features)
         results = []
         for i, size in enumerate(images.image_sizes):
-            scores = [(x[i].sigmoid() * c[i].sigmoid()).sqrt() for x, c in zip(logits, centerness, strict=True)]
-            results.append(self._detect(anchors, scores, [x[i] for x in deltas], size))
+            scores, image_deltas = [x[i].sigmoid() for x in logits], [x[i] for x in deltas]
+            factors = [x[i].sigmoid() for x in centerness]
+            if self.score_rule == "product":
+                results.append(self._detect(anchors, scores, image_deltas, size, [x.squeeze(1) for x in factors]))
+            else:
+                scores = [(x * factor).sqrt() for x, factor in zip(scores, factors, strict=True)]
+                results.append(self._detect(anchors, scores, image_deltas, size))
         return results
