@@ -18,9 +18,9 @@ from .dense_detector import DenseDetector
 class ATSSMatcher:
     """Assignment of anchors to objects by a threshold that adapts to each object.
 
-    The candidates of an object are the anchors of each level with the nearest centers. The threshold is the mean plus the
-    standard deviation of their IoUs. Positive anchors are the candidates above the threshold with a center inside the
-    object.
+    The candidates of an object are the anchors of each level with the nearest centers. The threshold is the mean plus
+    the standard deviation of their IoUs. Positive anchors are the candidates above the threshold with a center inside
+    the object.
 
     Args:
         topk: Number of candidates per level and object.
@@ -41,8 +41,8 @@ class ATSSMatcher:
             anchors: The anchors of each level.
 
         Returns:
-            The index of the matched object, `(R,)` int64, meaningful only for positive anchors; and whether an anchor is
-            positive, `(R,)` bool. An anchor that is positive for several objects belongs to that of the highest IoU.
+            The index of the matched object, `(R,)` int64, meaningful only for positive anchors; and whether an anchor
+            is positive, `(R,)` bool. An anchor that is positive for several objects belongs to that of the highest IoU.
         """
         all_anchors = Boxes.cat(list(anchors))
         count = len(all_anchors)

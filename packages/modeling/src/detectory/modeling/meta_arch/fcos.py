@@ -36,8 +36,8 @@ class FCOS(DenseDetector):
         test_topk_candidates: Maximum number of candidates per level before NMS.
         test_nms_thresh: IoU threshold of the NMS within each class.
         max_detections_per_image: Maximum number of detections per image.
-        score_rule: How class probability and centerness are combined: `"geometric_mean"`, which also ranks the candidates,
-            or `"product"`, with candidates ranked by their class probability.
+        score_rule: How class probability and centerness are combined: `"geometric_mean"`, which also ranks the
+            candidates, or `"product"`, with candidates ranked by their class probability.
         input_format: Order of the channels, `"BGR"` or `"RGB"`. Used by the trainer.
         pixel_mean: Mean of each channel, in the range of the input images (0 to 255).
         pixel_std: Standard deviation of each channel, in the same range.
