@@ -10,10 +10,10 @@ import torch
 from click.testing import CliRunner
 
 from detectory.cli import main
-from detectory.cli.datasets.coco_folder import CocoFolder
 from detectory.core.checkpoint import load_checkpoint_file
 from detectory.data import DatasetCatalog, MetadataCatalog
 from detectory.data.classes import ClassList, align_classes
+from detectory.data.dataset_folder import DatasetFolder
 from detectory.engine import Predictor
 from detectory.engine.inference.trained_classes import trained_classes
 from detectory.evaluation import COCOEvaluator
@@ -47,7 +47,7 @@ def swap_ids(content: dict) -> None:
 
 def evaluate_perfect_predictions(folder: Path, split: str = "val") -> float:
     """Return the box AP of predictions that have the class indices of the training split."""
-    dataset = CocoFolder.find(folder)
+    dataset = DatasetFolder.find(folder)
     dataset.register("perfect")
     align_classes(dataset.classes, ["perfect_val"])
     evaluator = COCOEvaluator(f"perfect_{split}", distributed=False)

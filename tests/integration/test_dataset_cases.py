@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from detectory.cli import main
-from detectory.cli.datasets.coco_folder import CocoFolder
+from detectory.data.dataset_folder import DatasetFolder
 from detectory.data.sources import find_sources, load_source
 from detectory.data.validation import check_dataset
 from detectory.structures import polygons_to_bitmask, rle_to_bitmask
@@ -46,7 +46,7 @@ def mask_of(annotation):
 def test_json_with_a_byte_order_mark_is_read_by_check_and_training(case):
     folder = case("json-with-bom")
     assert check_dataset(folder) == []
-    assert CocoFolder.find(folder).classes == ("mug", "pen")
+    assert DatasetFolder.find(folder).classes == ("mug", "pen")
 
 
 def test_captions_next_to_instances_are_ignored(case, tmp_path):
@@ -74,7 +74,7 @@ def test_roboflow_coco_export_is_found_per_split(case, tmp_path):
     assert {source.split for source in find_sources(folder)} == {"train", "val", "test"}
     contents = convert(folder, tmp_path / "out")
     assert {split: len(content["images"]) for split, content in contents.items()} == {"train": 6, "val": 3, "test": 2}
-    assert CocoFolder.find(folder).val.images == folder / "valid"
+    assert DatasetFolder.find(folder).val.images == folder / "valid"
 
 
 def test_cvat_yolo_export_is_found_by_its_configuration(case, tmp_path):
@@ -137,13 +137,13 @@ def test_names_with_backslashes_and_folders_are_found(case):
         image["file_name"] = f"train\\{image['file_name']}"
     file.write_text(json.dumps(content))
     assert check_dataset(folder) == []
-    assert CocoFolder.find(folder).train.images == folder
+    assert DatasetFolder.find(folder).train.images == folder
     records, _ = load_source(find_sources(file)[0])
     assert records[0]["file_name"].startswith(str(folder / "train/"))
 
 
 def test_any_split_can_be_evaluated(case):
     folder = case("roboflow-coco")
-    assert CocoFolder.find(folder, "test").val.annotations == folder / "test/_annotations.coco.json"
-    with pytest.raises(FileNotFoundError, match=r"no COCO annotation file for the split 'dev', found only .*\(coco\)"):
-        CocoFolder.find(folder, "dev")
+    assert DatasetFolder.find(folder, "test").val.annotations == folder / "test/_annotations.coco.json"
+    with pytest.raises(FileNotFoundError, match=r"no annotations for the split 'dev', found only .*\(coco\)"):
+        DatasetFolder.find(folder, "dev")

@@ -9,6 +9,8 @@ import pytest
 import yaml
 from PIL import Image
 
+from detectory.data import DatasetCatalog
+from detectory.data.dataset_folder import DatasetFolder
 from detectory.data.formats import ConversionReport, write_yolo_config
 from detectory.data.sources import find_sources, load_source
 from detectory.structures import BoxMode, rle_to_bitmask
@@ -190,6 +192,21 @@ def test_the_export_is_found_with_its_images_classes_and_boxes(tmp_path, export)
         box = BoxMode.convert(annotation["bbox"], annotation["bbox_mode"], BoxMode.XYWH_ABS)
         assert list(box) == pytest.approx(BOX)
         assert (report.kept, report.total) == (1, 1)
+
+
+@pytest.mark.parametrize("export", EXPORTS, ids=lambda export: export.__name__)
+def test_the_export_is_used_for_training_as_it_is(tmp_path, monkeypatch, export):
+    monkeypatch.setenv("DETECTORY_CACHE", str(tmp_path / "cache"))
+    export(tmp_path / "my export")
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "my export").rglob("*")}
+    dataset = DatasetFolder.find(tmp_path / "my export")
+    assert dataset.classes == ("mug",)
+    for name in dataset.register(f"{export.__name__}"):
+        (record,) = DatasetCatalog.get(name)
+        assert Image.open(record["file_name"]).size == (100, 80)
+        (annotation,) = record["annotations"]
+        assert (annotation["bbox"], annotation["category_id"]) == (pytest.approx(BOX), 0)
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "my export").rglob("*")} == before
 
 
 def test_instance_masks_become_objects(tmp_path):

@@ -46,7 +46,7 @@ def evaluate_model(
         run: Run folder; None if `recipe` is given.
         overrides: `KEY=VALUE` arguments.
         weights: Checkpoint; by default the run's last one.
-        data: Folder in COCO layout that replaces the test set.
+        data: Dataset that replaces the test set.
         split: The split of `data`, or of the folder that the run was trained on.
         device: By default the config's device, or the CPU if CUDA is unavailable.
         output: Folder for the detections.
@@ -71,7 +71,7 @@ def evaluate_model(
             raise click.UsageError("--split needs --data, or a run that was trained with --data")
         data = Path(folder)
     if data is not None:
-        recipes.use_dataset(config, data, keep_classes=run is not None, split=split)
+        recipes.use_dataset(config, data, keep_classes=run is not None, split=split, for_training=False)
     recipes.apply_overrides(config, overrides)
     recipes.choose_device(config, device)
     config.train.init_checkpoint = weights or (last_checkpoint(run) if run is not None else "")

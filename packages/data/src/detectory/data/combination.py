@@ -41,3 +41,19 @@ def with_classes(
 def with_new_ids(records: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Return records with the image ids 1, 2, …, so that records of several datasets have different ids."""
     return [{**record, "image_id": image_id} for image_id, record in enumerate(records, start=1)]
+
+
+def union_of_ids(class_names: Sequence[str], datasets: Sequence[Mapping[str, int | str]]) -> list[int | str]:
+    """Return a category id per class: the id in the first dataset that has the class, otherwise an unused number.
+
+    Args:
+        class_names: The classes.
+        datasets: The category id per class name, of each dataset. An id that an earlier class has is replaced.
+    """
+    ids: dict[str, int | str] = {}
+    for known in datasets:
+        for name, category in known.items():
+            if name not in ids and category not in ids.values():
+                ids[name] = category
+    unused = (number for number in range(1, len(class_names) + len(ids) + 1) if number not in ids.values())
+    return [ids[name] if name in ids else next(unused) for name in class_names]

@@ -146,7 +146,7 @@ def _load_yolo(source: Source, report: ConversionReport) -> _Loaded:
         is_rotated=config.is_rotated,
         report=report,
     )
-    return records, {"thing_classes": config.names}
+    return records, _numbered_classes(config.names)
 
 
 def _load_labelme(source: Source, report: ConversionReport) -> _Loaded:
@@ -159,12 +159,17 @@ def _load_masks(source: Source, report: ConversionReport) -> _Loaded:
     return records, {"thing_classes": names}
 
 
-def _file_loader(load: Callable[..., tuple[list[Any], list[str]]]) -> "_Loader":
-    """Return a loader for a format with one annotation file for all images."""
+def _numbered_classes(names: list[str]) -> dict[str, Any]:
+    """Return the classes of a format in which the id of a class is its position in the list of names."""
+    return {"thing_classes": names, "thing_dataset_id_to_contiguous_id": {index: index for index in range(len(names))}}
+
+
+def _file_loader(load: Callable[..., tuple[list[Any], list[str]]], has_ids: bool = False) -> "_Loader":
+    """Return a loader for a format with one annotation file for all images, with or without ids of classes."""
 
     def load_file(source: Source, report: ConversionReport) -> _Loaded:
         records, names = load(source.path, source.images or find_image_root, report)
-        return records, {"thing_classes": names}
+        return records, _numbered_classes(names) if has_ids else {"thing_classes": names}
 
     return load_file
 
@@ -194,7 +199,7 @@ _LOADERS: dict[str, _Loader] = {
     "labelme": _load_labelme,
     "cvat": _file_loader(load_cvat),
     "via": _file_loader(load_via),
-    "datumaro": _file_loader(load_datumaro),
+    "datumaro": _file_loader(load_datumaro, has_ids=True),
     "csv": _file_loader(load_csv),
     "masks": _load_masks,
     "records": _load_records,

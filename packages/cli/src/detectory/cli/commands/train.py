@@ -16,7 +16,9 @@ from detectory.cli.options import device_option, recipe_argument
 @recipe_argument()
 @click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
 @click.option(
-    "--data", type=click.Path(path_type=Path), help="A dataset in COCO layout; also sets the number of classes."
+    "--data",
+    type=click.Path(path_type=Path),
+    help="A dataset in any format that 'detectory data' reads; also sets the number of classes.",
 )
 @click.option(
     "--output", type=click.Path(path_type=Path, file_okay=False), help="The run folder (default: the recipe's)."

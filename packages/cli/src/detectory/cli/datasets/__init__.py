@@ -1,1 +1,1 @@
-"""Dataset folders: COCO layout, selection of annotation sources, and format conversion."""
+"""Selection of annotation sources and records, and format conversion."""

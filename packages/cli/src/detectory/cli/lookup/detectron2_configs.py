@@ -7,10 +7,10 @@ from typing import Any
 
 import torch
 
-from detectory.cli.datasets.coco_folder import CocoFolder
 from detectory.cli.json_output import write_json
 from detectory.core.distributed import get_rank
 from detectory.core.storage import atomic_write, read_json
+from detectory.data.dataset_folder import DatasetFolder
 from detectory.engine import TrainingInterrupted, claim_run_folder
 from detectory.engine.hooks import StopOnSignal
 from detectory.engine.recipe.image_checks import check_image_files
@@ -48,7 +48,7 @@ def load(
     Args:
         name: A YAML file, or a name in Detectron2's model zoo.
         overrides: `KEY=VALUE` arguments.
-        data: A folder in COCO layout that replaces the datasets and sets the number of classes.
+        data: A dataset folder that replaces the datasets and sets the number of classes.
         output: Replaces `OUTPUT_DIR`.
         weights: Replaces `MODEL.WEIGHTS`.
         device: Replaces `MODEL.DEVICE`. By default "cuda" becomes "cpu" if CUDA is unavailable.
@@ -64,7 +64,7 @@ def load(
     cfg = get_cfg()
     cfg.merge_from_file(name if Path(name).is_file() else model_zoo.get_config_file(name))
     if data is not None:
-        dataset = CocoFolder.find(data, split)
+        dataset = DatasetFolder.find(data, split)
         train, val = dataset.register(data.resolve().name)
         cfg.DATASETS.TRAIN, cfg.DATASETS.TEST = (train,), (val,)
         cfg.MODEL.ROI_HEADS.NUM_CLASSES = cfg.MODEL.RETINANET.NUM_CLASSES = len(dataset.classes)

@@ -8,10 +8,10 @@ import torch
 from omegaconf import DictConfig, OmegaConf
 
 from detectory import zoo
-from detectory.cli.datasets.coco_folder import CocoFolder
 from detectory.core.config import LazyConfig
 from detectory.core.devices import usable_device
 from detectory.data import DatasetCatalog
+from detectory.data.dataset_folder import DatasetFolder
 from detectory.engine.recipe.run_folder import CONFIG_FILE
 
 _NUM_CLASSES_KEYS = ("model.num_classes", "model.roi_heads.num_classes")
@@ -45,22 +45,26 @@ def load_run(folder: Path, *, needs_data: bool = True, data: Path | None = None)
     dataset = data or OmegaConf.select(config, "datasets.folder")
     if dataset and "datasets" in config and (data is not None or config.datasets.train not in DatasetCatalog):
         with contextlib.nullcontext() if needs_data or data is not None else contextlib.suppress(OSError, ValueError):
-            CocoFolder.find(Path(dataset)).register(config.datasets.name)
+            DatasetFolder.find(dataset).register(config.datasets.name)
     return config
 
 
-def use_dataset(config: DictConfig, folder: Path, *, keep_classes: bool = False, split: str = "val") -> CocoFolder:
-    """Point a recipe's loaders and evaluator at a folder in COCO layout, and set the model's numbers to fit.
+def use_dataset(
+    config: DictConfig, folder: Path, *, keep_classes: bool = False, split: str = "val", for_training: bool = True
+) -> DatasetFolder:
+    """Point a recipe's loaders and evaluator at a dataset in any layout, and set the model's numbers to fit.
 
     The folder and the classes are stored under `config.datasets`, so that later commands can load the run.
 
     Args:
         config: The recipe, modified in place.
-        folder: The folder.
+        folder: The dataset; see `DatasetFolder`.
         keep_classes: Keep the classes and keypoints of a trained model; the classes of the folder are matched by name.
         split: The split to evaluate on.
+        for_training: Whether the dataset is used for training. Otherwise it needs no training split.
     """
-    dataset = CocoFolder.find(folder, split)
+    is_own = keep_classes and OmegaConf.select(config, "datasets.folder") == str(folder.resolve())
+    dataset = DatasetFolder.find(folder, split, needs_train=for_training or is_own)
     name = folder.resolve().name
     train, val = dataset.register(name)
     config.dataloader.train.dataset.names = train

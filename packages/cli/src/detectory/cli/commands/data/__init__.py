@@ -30,7 +30,7 @@ def command() -> None:
       detectory data check my_dataset/
       detectory data stats my_dataset/ --page dataset.html
 
-    All commands accept a folder in COCO layout, a COCO, LVIS or panoptic JSON file, a JSON file of dataset dicts, a
-    Pascal VOC, YOLO or LabelMe folder, or the name of a built-in dataset, such as coco_2017_val, which is read from
-    $DETECTORY_DATASETS.
+    All commands accept a dataset in COCO, LVIS, COCO panoptic, Pascal VOC, YOLO, LabelMe, CVAT, VIA or Datumaro format,
+    a CSV table, a folder of instance masks, a JSON file of dataset dicts, or the name of a built-in dataset, such as
+    coco_2017_val, which is read from $DETECTORY_DATASETS.
     """

@@ -1,7 +1,7 @@
 """Order, contiguous ids and keypoints of COCO categories."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 
@@ -31,14 +31,69 @@ def keypoint_metadata(categories: Sequence[Mapping[str, Any]]) -> dict[str, Any]
     Returns:
         The keys `KEYPOINT_KEYS` of the first category with keypoints, or an empty dict: `keypoint_names`,
         `keypoint_flip_map` (pairs of left and right names) and `keypoint_connection_rules` (edges of the skeleton with
-        a colour).
+        a colour). Flip pairs follow from the names, or from YOLO's `flip_idx`, which Detectory adds to files whose
+        names do not show the pairs.
     """
     for category in categories:
         names = category.get("keypoints")
         if isinstance(names, list) and names and all(isinstance(name, str) for name in names):
-            values = list(names), flip_pairs(names), _skeleton(names, category.get("skeleton"))
-            return dict(zip(KEYPOINT_KEYS, values, strict=True))
+            return described_keypoints(names, category.get("flip_idx"), category.get("skeleton"))
     return {}
+
+
+def described_keypoints(names: Sequence[str], flip_indices: Any = None, skeleton: Any = None) -> dict[str, Any]:
+    """Return the metadata of keypoints, see `keypoint_metadata`.
+
+    Args:
+        names: The names.
+        flip_indices: The index of the mirrored keypoint per keypoint, as in YOLO's `flip_idx`. If it is not valid, the
+            pairs follow from the names.
+        skeleton: Edges as pairs of indices from 1, as in COCO files; invalid edges are skipped.
+    """
+    pairs = _pairs_of_indices(names, flip_indices)
+    values = list(names), flip_pairs(names) if pairs is None else pairs, _skeleton(names, skeleton)
+    return dict(zip(KEYPOINT_KEYS, values, strict=True))
+
+
+def keypoint_category(metadata: Mapping[str, Any], counts: Collection[int]) -> dict[str, Any]:
+    """Return the fields of a COCO category that describe keypoints; the inverse of `keypoint_metadata`.
+
+    Args:
+        metadata: Metadata with `KEYPOINT_KEYS`, or without.
+        counts: The numbers of keypoints of the annotations. The fields are omitted if they differ.
+    """
+    names = list(metadata.get("keypoint_names") or ())
+    if len(counts) > 1 or (not counts and not names):
+        return {}
+    if counts and set(counts) != {len(names)}:
+        # The number of keypoints of a model is read from here.
+        return {"keypoints": [f"keypoint {index}" for index in range(next(iter(counts)))], "skeleton": []}
+    edges = metadata.get("keypoint_connection_rules") or ()
+    fields = {
+        "keypoints": names,
+        "skeleton": [[names.index(start) + 1, names.index(end) + 1] for start, end, *_ in edges],
+    }
+    indices = flip_indices(metadata)
+    if indices != flip_indices({"keypoint_names": names, "keypoint_flip_map": flip_pairs(names)}):
+        fields["flip_idx"] = indices
+    return fields
+
+
+def flip_indices(metadata: Mapping[str, Any]) -> list[int]:
+    """Return the index of the mirrored keypoint per keypoint of metadata with `keypoint_names`."""
+    names = list(metadata["keypoint_names"])
+    partner = {name: name for name in names}
+    for left, right in metadata.get("keypoint_flip_map") or ():
+        partner |= {left: right, right: left}
+    return [names.index(partner[name]) for name in names]
+
+
+def _pairs_of_indices(names: Sequence[str], indices: Any) -> list[tuple[str, str]] | None:
+    """Return the pairs of a permutation that exchanges pairs, or None for other values."""
+    is_permutation = isinstance(indices, list) and sorted(map(str, indices)) == sorted(map(str, range(len(names))))
+    if not is_permutation or any(indices[other] != index for index, other in enumerate(indices)):
+        return None
+    return [(names[index], names[other]) for index, other in enumerate(indices) if index < other]
 
 
 def flip_pairs(names: Sequence[str]) -> list[tuple[str, str]]:

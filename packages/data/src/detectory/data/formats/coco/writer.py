@@ -12,6 +12,7 @@ import pycocotools.mask
 from detectory.core.storage import atomic_write
 from detectory.structures import BoxMode, polygon_area
 
+from .categories import keypoint_category
 from .rle import compress_rle
 
 
@@ -60,7 +61,7 @@ def annotation_to_coco(annotation: Mapping[str, Any], image_size: tuple[int, int
 def records_to_coco(
     records: Iterable[Mapping[str, Any]],
     class_names: Sequence[str],
-    category_ids: Mapping[int, int] | None = None,
+    category_ids: Mapping[int, int | str] | None = None,
     image_root: str | os.PathLike[str] | None = None,
 ) -> dict[str, Any]:
     """Convert records of the standard format to the content of a COCO file.
@@ -104,25 +105,29 @@ def write_coco(
     class_names: Sequence[str],
     output_file: str | os.PathLike[str],
     image_root: str | os.PathLike[str] | None = None,
+    *,
+    category_ids: Sequence[int | str] | None = None,
+    keypoints: Mapping[str, Any] | None = None,
 ) -> int:
-    """Write records of the standard format to a COCO file. Category ids start at 1, keypoints are named by number.
+    """Write records of the standard format to a COCO file.
 
     Args:
         records: Records with `height` and `width`.
         class_names: The class names in the order of the class ids.
         output_file: The file, written atomically.
         image_root: The folder that file names in the file are relative to; by default file names are not changed.
+        category_ids: The category id per class; by default 1, 2, ….
+        keypoints: Metadata with names, flip pairs and skeleton of the keypoints, see `keypoint_metadata`. Without
+            names for all keypoints, keypoints are named by number.
 
     Returns:
         The number of images.
     """
-    category_ids = {index: index + 1 for index in range(len(class_names))}
-    content = records_to_coco(records, class_names, category_ids, image_root)
+    ids = list(category_ids) if category_ids is not None else range(1, len(class_names) + 1)
+    content = records_to_coco(records, class_names, dict(enumerate(ids)), image_root)
     counts = {len(entry["keypoints"]) // 3 for entry in content["annotations"] if "keypoints" in entry}
-    if len(counts) == 1:
-        # The number of keypoints of a model is read from here.
-        names = [f"keypoint {index}" for index in range(counts.pop())]
-        content["categories"] = [{**category, "keypoints": names, "skeleton": []} for category in content["categories"]]
+    description = keypoint_category(keypoints or {}, counts)
+    content["categories"] = [{**category, **description} for category in content["categories"]]
     with atomic_write(output_file, "w") as file:
         json.dump(content, file)
     return len(content["images"])
