@@ -9,6 +9,10 @@ class Conv:
         self.channels, self.norm = channels, norm
 
 
+def build_loader(dataset, sampler=None, **kwargs):
+    return dataset, sampler, kwargs
+
+
 @pytest.fixture
 def config():
     return OmegaConf.create({"model": LazyCall(Conv)(channels=3), "train": {"lr": 0.1, "steps": [10, 20]}})
@@ -40,6 +44,14 @@ def test_parses_values(config, text, value):
 def test_sets_an_argument_that_the_node_does_not_contain(config):
     LazyConfig.apply_overrides(config, ["model.norm=GN"])
     assert config.model.norm == "GN"
+
+
+def test_sets_a_named_argument_of_a_function_with_further_arguments():
+    config = OmegaConf.create({"loader": LazyCall(build_loader)(dataset=[1])})
+    LazyConfig.apply_overrides(config, ["loader.sampler=random"])
+    assert config.loader.sampler == "random"
+    with pytest.raises(KeyError, match=r"\+loader.timeout=1 adds"):
+        LazyConfig.apply_overrides(config, ["loader.timeout=1"])
 
 
 @pytest.mark.parametrize("key", ["train.steps[1]", "train.steps.1", "train.steps.-1"])

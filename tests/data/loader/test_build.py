@@ -62,6 +62,22 @@ def test_ungrouped_batches_follow_the_sampler():
     assert [item["image_id"] for batch in batches for item in batch] == expected
 
 
+def test_repeat_threshold_repeats_images_with_rare_classes():
+    records = [{**record, "annotations": [{"category_id": int(record["image_id"] == 3)}]} for record in RECORDS]
+    batches = first(40, loader(dataset=records, repeat_threshold=0.5, aspect_ratio_grouping=False))
+    counts = np.bincount([item["image_id"] for batch in batches for item in batch])
+    assert counts[3] > 2 * np.delete(counts, 3).max()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [({"sampler": TrainingSampler(17)}, "cannot both be set"), ({"dataset": Counting()}, "for iterable datasets")],
+)
+def test_rejects_a_repeat_threshold_that_cannot_be_used(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        loader(repeat_threshold=0.5, **arguments)
+
+
 @pytest.mark.parametrize("workers", [1, 3])
 def test_samples_are_independent_of_the_number_of_workers(workers):
     assert first(12, loader(workers)) == first(12, loader(0))

@@ -6,7 +6,7 @@ from typing import Any
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from detectory.core.config.dotted_path import locate
-from detectory.core.config.signature import accepted_arguments
+from detectory.core.config.signature import named_arguments
 from detectory.core.suggestions import nearest
 
 _FORM = re.compile(r"(?P<mode>\+\+|\+|~)?(?P<key>[^=\s]+?)(?:=(?P<value>.*))?", re.DOTALL)
@@ -136,4 +136,4 @@ def _arguments_of(node: DictConfig) -> list[str]:
             target = locate(target)
         except ImportError:
             return []
-    return (accepted_arguments(target) or []) if callable(target) else []
+    return named_arguments(target) if callable(target) else []

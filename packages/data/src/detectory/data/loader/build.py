@@ -8,7 +8,7 @@ from torch.utils.data import DataLoader, Dataset, IterableDataset, Sampler
 
 from detectory.core.distributed import get_world_size, shared_random_seed
 from detectory.data.lists import DatasetFromList, MapDataset
-from detectory.data.samplers import InferenceSampler, TrainingSampler
+from detectory.data.samplers import InferenceSampler, RepeatFactorTrainingSampler, TrainingSampler
 
 from .shared_memory import free_shared_memory
 from .train_loader import TrainLoader
@@ -48,6 +48,7 @@ def build_detection_train_loader(
     *,
     mapper: Callable[[Any], Any] | None,
     sampler: Iterable[int] | None = None,
+    repeat_threshold: float | None = None,
     total_batch_size: int,
     aspect_ratio_grouping: bool = True,
     num_workers: int = 0,
@@ -63,6 +64,8 @@ def build_detection_train_loader(
             unchanged.
         sampler: Yields indices of `dataset`. The default is a `TrainingSampler`, an infinite random order that all
             processes share. Must be None for iterable datasets.
+        repeat_threshold: Repeat images with rare classes, instead of setting `sampler`: classes in a smaller fraction
+            of the images are repeated, see `RepeatFactorTrainingSampler`.
         total_batch_size: The number of samples per batch over all processes; a multiple of the number of processes.
         aspect_ratio_grouping: Whether batches contain only landscape or only portrait images. Samples must be dicts
             with `width` and `height`.
@@ -78,21 +81,28 @@ def build_detection_train_loader(
         exact resume.
 
     Raises:
-        ValueError: If the dataset is empty, the batch size does not match the number of processes, or an iterable
-            dataset has a sampler.
+        ValueError: If the dataset is empty, the batch size does not match the number of processes, an iterable
+            dataset has a sampler, or both `sampler` and `repeat_threshold` are set.
         TypeError: If `sampler` is not a torch sampler.
     """
     batch_size = _per_process(total_batch_size)
     items: Any = dataset
     mapper = _unchanged if mapper is None else mapper
+    if sampler is not None and repeat_threshold is not None:
+        raise ValueError("build_detection_train_loader: sampler and repeat_threshold cannot both be set")
     if isinstance(dataset, IterableDataset):
-        if sampler is not None:
-            raise ValueError("build_detection_train_loader: sampler must be None for iterable datasets")
+        if sampler is not None or repeat_threshold is not None:
+            raise ValueError(
+                "build_detection_train_loader: sampler and repeat_threshold must be None for iterable datasets"
+            )
     else:
         items = _as_dataset(dataset)
         if len(items) == 0:
             raise ValueError("build_detection_train_loader: dataset must not be empty")
-        if sampler is None:
+        if repeat_threshold is not None:
+            factors = RepeatFactorTrainingSampler.repeat_factors_from_category_frequency(items, repeat_threshold)
+            sampler = RepeatFactorTrainingSampler(factors, seed=seed)
+        elif sampler is None:
             sampler = TrainingSampler(len(items), seed=seed)
         elif not isinstance(sampler, Sampler):
             raise TypeError(
