@@ -4,8 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from omegaconf import DictConfig, open_dict
 from torch import Tensor, nn
 
+from detectory.core.config import locate
+from detectory.core.suggestions import nearest
 from detectory.modeling.anchor_generator import DefaultAnchorGenerator
 from detectory.modeling.box_regression import Box2BoxTransform
 from detectory.modeling.layers import ROIAlign
@@ -116,6 +119,45 @@ MMDET_1_0 = LegacyRules(
     paste_masks="whole-pixels",
     clip_before_nms=True,
 )
+
+
+#: The rules by the names of their systems.
+RULES = {
+    "detectron": DETECTRON,
+    "maskrcnn-benchmark": MASKRCNN_BENCHMARK,
+    "mmdet-legacy": MMDET_LEGACY,
+    "mmdet-1.0": MMDET_1_0,
+}
+
+
+def legacy_model(*, model_class: str, rules: str, **arguments: Any) -> Any:
+    """Build a model with the pixel conventions of an older system, as the target of a config.
+
+    Args:
+        model_class: Dotted path of the model's class.
+        rules: A key of `RULES`.
+        arguments: Arguments of the class.
+
+    Raises:
+        ValueError: If `rules` is unknown.
+    """
+    if rules not in RULES:
+        raise ValueError(f"legacy_model: unknown rules {rules!r}; {nearest(rules, RULES)}")
+    return use_legacy_rules(locate(model_class)(**arguments), RULES[rules])
+
+
+def set_legacy_rules(config: DictConfig, rules: str) -> None:
+    """Let a model config build its model by `legacy_model`; its other keys do not change.
+
+    Args:
+        config: Config of a two-stage or one-stage detector; modified in place.
+        rules: A key of `RULES`.
+    """
+    target = config["_target_"]
+    with open_dict(config):
+        config.model_class = target if isinstance(target, str) else f"{target.__module__}.{target.__qualname__}"
+        config.rules = rules
+        config["_target_"] = f"{legacy_model.__module__}.legacy_model"
 
 
 def use_legacy_rules(model: Any, rules: LegacyRules) -> Any:

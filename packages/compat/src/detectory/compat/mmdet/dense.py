@@ -4,10 +4,10 @@ from typing import Any
 
 import torch
 from omegaconf import DictConfig, open_dict
-from torch import Tensor, nn
+from torch import Tensor
 
 from detectory import zoo
-from detectory.core.config import LazyCall, instantiate
+from detectory.core.config import LazyCall
 from detectory.modeling.anchor_generator import DefaultAnchorGenerator
 from detectory.modeling.box_regression import Box2BoxTransform, Box2BoxTransformLinear
 from detectory.modeling.layers import ShapeSpec
@@ -63,7 +63,7 @@ def _head(head_class: type, converted: State, **settings: Any) -> DictConfig:
     )
 
 
-def _build_fcos(converted: State, options: BuildOptions) -> nn.Module:
+def _fcos_config(converted: State, options: BuildOptions) -> DictConfig:
     config = zoo.get_config("COCO-Detection/fcos_R_50_FPN_1x").model
     with open_dict(config):
         config.head = _head(FCOSHead, converted, centerness_on="classification", level_scales=True, exponential=True)
@@ -71,23 +71,22 @@ def _build_fcos(converted: State, options: BuildOptions) -> nn.Module:
         config.box2box_transform = LazyCall(Box2BoxTransformLinear)(normalize_by_size=False)
         config.test_score_thresh, config.test_nms_thresh = 0.05, 0.5
         config.score_rule = "product"
-    model = _instantiate(config, converted, options, detectron_mean=True)
-    model.clip_before_nms = True
-    return model
+        config.clip_before_nms = True
+    return _complete(config, converted, options, detectron_mean=True)
 
 
-def _build_atss(converted: State, options: BuildOptions) -> nn.Module:
+def _atss_config(converted: State, options: BuildOptions) -> DictConfig:
     config = LazyCall(ATSS)(
         head=_head(FCOSHead, converted, level_scales=True),
         box2box_transform=LazyCall(Box2BoxTransform)(weights=[10.0, 10.0, 5.0, 5.0]),
     )
-    return _instantiate(_with_square_anchors(config, converted), converted, options)
+    return _complete(_with_square_anchors(config, converted), converted, options)
 
 
-def _build_gfl(converted: State, options: BuildOptions) -> nn.Module:
+def _gfl_config(converted: State, options: BuildOptions) -> DictConfig:
     reg_max = len(converted["head.bbox_pred.weight"]) // 4 - 1
     config = LazyCall(GFL)(head=_head(GFLHead, converted, reg_max=reg_max))
-    return _instantiate(_with_square_anchors(config, converted), converted, options)
+    return _complete(_with_square_anchors(config, converted), converted, options)
 
 
 def _with_square_anchors(config: DictConfig, converted: State) -> DictConfig:
@@ -104,12 +103,10 @@ def _with_square_anchors(config: DictConfig, converted: State) -> DictConfig:
     return config
 
 
-def _instantiate(
-    config: DictConfig, converted: State, options: BuildOptions, detectron_mean: bool = False
-) -> nn.Module:
+def _complete(config: DictConfig, converted: State, options: BuildOptions, detectron_mean: bool = False) -> DictConfig:
     set_top_block(config, converted, activation=detectron_mean)
     set_backbone(config, converted, options, detectron_mean)
-    return instantiate(config)
+    return config
 
 
 def _convert_fcos(state: State) -> dict[str, Tensor]:
@@ -124,6 +121,6 @@ def _convert_gfl(state: State) -> dict[str, Tensor]:
     return _convert("gfl", state)
 
 
-FCOS_FAMILY = Family("FCOS", "bbox_head.conv_centerness.weight", _convert_fcos, _build_fcos)
-ATSS_FAMILY = Family("ATSS", "bbox_head.atss_cls.weight", _convert_atss, _build_atss)
-GFL_FAMILY = Family("GFL", "bbox_head.gfl_cls.weight", _convert_gfl, _build_gfl)
+FCOS_FAMILY = Family("FCOS", "bbox_head.conv_centerness.weight", _convert_fcos, _fcos_config)
+ATSS_FAMILY = Family("ATSS", "bbox_head.atss_cls.weight", _convert_atss, _atss_config)
+GFL_FAMILY = Family("GFL", "bbox_head.gfl_cls.weight", _convert_gfl, _gfl_config)

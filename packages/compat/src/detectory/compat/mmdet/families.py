@@ -3,7 +3,8 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from torch import Tensor, nn
+from omegaconf import DictConfig
+from torch import Tensor
 
 State = Mapping[str, Tensor]
 
@@ -24,12 +25,10 @@ class BuildOptions:
     Args:
         style: ResNet variant, `"pytorch"` or `"caffe"`.
         version_1: Whether the model was trained with MMDetection 1.x.
-        rules: Pixel conventions of a model of MMDetection 1.x: `"mmdet-legacy"` or `"mmdet-1.0"`.
     """
 
     style: str = "pytorch"
     version_1: bool = False
-    rules: str = "mmdet-legacy"
 
 
 @dataclass(frozen=True)
@@ -40,10 +39,10 @@ class Family:
         name: Name for messages and tables.
         marker: Entry that only state dicts of this architecture contain.
         convert: Returns the entries by the names of the Detectory model.
-        build: Builds the Detectory model with random weights from the converted entries.
+        config: Returns the config of the Detectory model, from the converted entries.
     """
 
     name: str
     marker: str
     convert: Callable[[State], dict[str, Tensor]] = field(repr=False)
-    build: Callable[[State, BuildOptions], nn.Module] = field(repr=False)
+    config: Callable[[State, BuildOptions], DictConfig] = field(repr=False)

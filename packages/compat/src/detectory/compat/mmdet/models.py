@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping
 
+from omegaconf import DictConfig
 from torch import Tensor, nn
 
-from detectory.compat.legacy import MMDET_1_0, MMDET_LEGACY, use_legacy_rules
+from detectory.compat.legacy import set_legacy_rules
+from detectory.core.config import instantiate
 
 from . import ssd, two_stage
 from .dense import ATSS_FAMILY, FCOS_FAMILY, GFL_FAMILY
@@ -16,7 +18,7 @@ from .two_stage import TWO_STAGE
 FAMILIES = (TWO_STAGE, RETINANET, SSD_VGG, FCOS_FAMILY, ATSS_FAMILY, GFL_FAMILY)
 
 #: Pixel conventions for models of MMDetection 1.x.
-RULES = {"mmdet-legacy": MMDET_LEGACY, "mmdet-1.0": MMDET_1_0}
+VERSION_1_RULES = ("mmdet-legacy", "mmdet-1.0")
 
 
 def find_family(state: Mapping[str, Tensor]) -> Family:
@@ -79,18 +81,36 @@ def build_model(
     Raises:
         ValueError: If an argument is unknown, or the state dict belongs to another architecture.
     """
-    if style not in ("pytorch", "caffe"):
-        raise ValueError(f"build_model: style must be 'pytorch' or 'caffe', got {style!r}")
-    if rules not in RULES:
-        raise ValueError(f"build_model: rules must be one of {', '.join(map(repr, RULES))}, got {rules!r}")
-    family = find_family(state)
-    converted = family.convert(state)
-    legacy = is_version_1(state) if version_1 is None else version_1
-    model = family.build(converted, BuildOptions(style, legacy, rules))
+    converted = convert_state_dict(state)
+    model = instantiate(model_config(state, style, version_1, rules))
     missing, unexpected = model.load_state_dict(converted, strict=False)
     missing = [name for name in missing if not name.endswith("num_batches_tracked")]
     if missing or unexpected:
         raise ValueError(f"build_model: state dict does not match: missing {missing[:3]}, unexpected {unexpected[:3]}")
-    if legacy:
-        use_legacy_rules(model, RULES[rules])
     return model.eval()
+
+
+def model_config(
+    state: Mapping[str, Tensor], style: str = "pytorch", version_1: bool | None = None, rules: str = "mmdet-legacy"
+) -> DictConfig:
+    """Return the config of the model that `build_model` builds.
+
+    Args:
+        state: As for `build_model`.
+        style: As for `build_model`.
+        version_1: As for `build_model`.
+        rules: As for `build_model`.
+
+    Raises:
+        ValueError: If an argument is unknown, or the state dict belongs to another architecture.
+    """
+    if style not in ("pytorch", "caffe"):
+        raise ValueError(f"build_model: style must be 'pytorch' or 'caffe', got {style!r}")
+    if rules not in VERSION_1_RULES:
+        raise ValueError(f"build_model: rules must be one of {', '.join(map(repr, VERSION_1_RULES))}, got {rules!r}")
+    family = find_family(state)
+    legacy = is_version_1(state) if version_1 is None else version_1
+    config = family.config(family.convert(state), BuildOptions(style, legacy))
+    if legacy:
+        set_legacy_rules(config, rules)
+    return config

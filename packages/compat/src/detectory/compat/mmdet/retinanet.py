@@ -1,11 +1,10 @@
 """RetinaNet with a ResNet-FPN."""
 
-from omegaconf import open_dict
-from torch import Tensor, nn
+from omegaconf import DictConfig, open_dict
+from torch import Tensor
 
 from detectory import zoo
 from detectory.compat._pytorch_resnet import sizes_before_ratios
-from detectory.core.config import instantiate
 
 from .families import BuildOptions, Family, State
 from .resnet_fpn import convert_with_fpn, set_backbone, set_top_block
@@ -32,15 +31,14 @@ def _convert(state: State) -> dict[str, Tensor]:
     return converted
 
 
-def _build(converted: State, options: BuildOptions) -> nn.Module:
+def _config(converted: State, options: BuildOptions) -> DictConfig:
     config = zoo.get_config("COCO-Detection/retinanet_R_50_FPN_1x").model
     with open_dict(config):
+        config.clip_before_nms = True
         config.num_classes = converted["head.cls_score.weight"].shape[0] // (_SIZES * _RATIOS)
     set_top_block(config, converted, activation=False)
     set_backbone(config, converted, options)
-    model = instantiate(config)
-    model.clip_before_nms = True
-    return model
+    return config
 
 
-RETINANET = Family("RetinaNet", "bbox_head.retina_cls.weight", _convert, _build)
+RETINANET = Family("RetinaNet", "bbox_head.retina_cls.weight", _convert, _config)

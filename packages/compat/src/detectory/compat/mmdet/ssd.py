@@ -1,11 +1,14 @@
 """SSD with VGG-16."""
 
+import dataclasses
 import re
 
 import torch
-from torch import Tensor, nn
+from omegaconf import DictConfig
+from torch import Tensor
 
 from detectory.compat._pytorch_resnet import renamed
+from detectory.core.config import LazyCall
 from detectory.modeling.backbone import SSD300_LEVELS, SSD512_LEVELS, SSDVGG
 from detectory.modeling.box_regression import Box2BoxTransform
 from detectory.modeling.matcher import Matcher
@@ -67,30 +70,33 @@ def _background_last(tensor: Tensor, num_anchors: int) -> Tensor:
     return torch.cat((per_anchor[:, 1:], per_anchor[:, :1]), dim=1).reshape(tensor.shape)
 
 
-def _build(converted: State, options: BuildOptions) -> nn.Module:
+def _config(converted: State, options: BuildOptions) -> DictConfig:
     del options  # one style, and the same pixel statistics in all versions
     levels = sum(name.startswith("head.bbox_pred.") and name.endswith(".weight") for name in converted)
-    size = 300 if levels == 6 else 512
-    backbone = SSDVGG(SSD300_LEVELS if size == 300 else SSD512_LEVELS)
+    size = 300 if levels == len(_STRIDES[300]) else 512
+    extra_levels = SSD300_LEVELS if size == 300 else SSD512_LEVELS
     anchors = [_num_anchors(converted, f"head.cls_score.{i}.weight") for i in range(levels)]
-    num_classes = converted["head.cls_score.0.weight"].shape[0] // anchors[0] - 1
     sides = [int(size * percentage / 100) for percentage in _SIZE_PERCENTAGES[size]]
-    return SSD(
-        backbone=backbone,
-        head=SSDHead(
-            in_channels=[shape.channels for shape in backbone.output_shape().values()],
+    return LazyCall(SSD)(
+        backbone=LazyCall(SSDVGG)(extra_levels=[dataclasses.astuple(level) for level in extra_levels]),
+        head=LazyCall(SSDHead)(
+            in_channels=[512, 1024, *(level.channels for level in extra_levels)],
             num_anchors=anchors,
-            num_classes=num_classes,
+            num_classes="${..num_classes}",
         ),
-        anchor_generator=SSDAnchorGenerator(
-            min_sizes=sides[:-1], max_sizes=sides[1:], aspect_ratios=_ASPECT_RATIOS[size], strides=_STRIDES[size]
+        anchor_generator=LazyCall(SSDAnchorGenerator)(
+            min_sizes=sides[:-1],
+            max_sizes=sides[1:],
+            aspect_ratios=[list(ratios) for ratios in _ASPECT_RATIOS[size]],
+            strides=list(_STRIDES[size]),
         ),
-        box2box_transform=Box2BoxTransform([1 / x for x in _DELTA_STDS]),
-        anchor_matcher=Matcher([0.5], [0, 1], allow_low_quality_matches=True),
-        num_classes=num_classes,
+        box2box_transform=LazyCall(Box2BoxTransform)(weights=[1 / x for x in _DELTA_STDS]),
+        anchor_matcher=LazyCall(Matcher)(thresholds=[0.5], labels=[0, 1], allow_low_quality_matches=True),
+        num_classes=converted["head.cls_score.0.weight"].shape[0] // anchors[0] - 1,
         pixel_mean=RGB["pixel_mean"],
         pixel_std=[1.0, 1.0, 1.0],
+        input_format="RGB",
     )
 
 
-SSD_VGG = Family("SSD", "backbone.features.31.weight", _convert, _build)
+SSD_VGG = Family("SSD", "backbone.features.31.weight", _convert, _config)

@@ -2,10 +2,9 @@
 
 import torch
 from omegaconf import DictConfig, open_dict
-from torch import Tensor, nn
+from torch import Tensor
 
 from detectory import zoo
-from detectory.core.config import instantiate
 from detectory.zoo.parts.cascade import make_cascade
 
 from .families import BuildOptions, Family, State
@@ -65,7 +64,7 @@ def _without_background(name: str, tensor: Tensor) -> Tensor:
     return tensor
 
 
-def _build(converted: State, options: BuildOptions) -> nn.Module:
+def _config(converted: State, options: BuildOptions) -> DictConfig:
     config = zoo.get_config("COCO-InstanceSegmentation/mask_rcnn_R_50_FPN_1x").model
     cascade = "roi_heads.box_predictor.0.cls_score.weight" in converted
     with open_dict(config):
@@ -77,7 +76,7 @@ def _build(converted: State, options: BuildOptions) -> nn.Module:
             for part in ("mask_in_features", "mask_pooler", "mask_head"):
                 del config.roi_heads[part]
     set_backbone(config, converted, options)
-    return instantiate(config)
+    return config
 
 
 def _set_cascade(config: DictConfig, converted: State) -> None:
@@ -94,4 +93,4 @@ def _set_cascade(config: DictConfig, converted: State) -> None:
         heads.mask_head = [head, head, head]
 
 
-TWO_STAGE = Family("Faster, Mask or Cascade R-CNN", "rpn_head.rpn_cls.weight", _convert, _build)
+TWO_STAGE = Family("Faster, Mask or Cascade R-CNN", "rpn_head.rpn_cls.weight", _convert, _config)

@@ -73,18 +73,19 @@ class SSDVGG(Backbone):
     The outputs are `"conv4_3"` with normalized features, `"fc7"`, and `"extra0"`, `"extra1"`, …
 
     Args:
-        extra_levels: The additional levels, `SSD300_LEVELS` or `SSD512_LEVELS`.
+        extra_levels: The additional levels, `SSD300_LEVELS` or `SSD512_LEVELS`, or sequences of their five numbers.
 
     Source: Liu et al., "SSD: Single Shot MultiBox Detector", 2016, section 2.1 and Fig. 2.
     """
 
-    def __init__(self, extra_levels: Sequence[ExtraLevel] = SSD300_LEVELS) -> None:
+    def __init__(self, extra_levels: Sequence[ExtraLevel | Sequence[int]] = SSD300_LEVELS) -> None:
         super().__init__()
+        levels = [level if isinstance(level, ExtraLevel) else ExtraLevel(*level) for level in extra_levels]
         self.features = nn.Sequential(*_vgg_layers())
         self.l2_norm = L2Norm(512)
         self.extra_layers = nn.ModuleList()
         channels = 1024
-        for level in extra_levels:
+        for level in levels:
             self.extra_layers.append(
                 nn.ModuleList(
                     [
@@ -97,11 +98,11 @@ class SSDVGG(Backbone):
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 c2_xavier_fill(module)
-        self._out_features = ["conv4_3", "fc7", *(f"extra{i}" for i in range(len(extra_levels)))]
-        widths = [512, 1024, *(level.channels for level in extra_levels)]
+        self._out_features = ["conv4_3", "fc7", *(f"extra{i}" for i in range(len(levels)))]
+        widths = [512, 1024, *(level.channels for level in levels)]
         self._out_feature_channels = dict(zip(self._out_features, widths, strict=True))
         strides = [8, 16]
-        for level in extra_levels:
+        for level in levels:
             strides.append(strides[-1] * level.stride)
         self._out_feature_strides = dict(zip(self._out_features, strides, strict=True))
 

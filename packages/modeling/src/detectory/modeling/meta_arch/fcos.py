@@ -39,6 +39,7 @@ class FCOS(DenseDetector):
         score_rule: How class probability and centerness are combined: `"geometric_mean"`, which also ranks the
             candidates, or `"product"`, with candidates ranked by their class probability.
         input_format: Order of the channels, `"BGR"` or `"RGB"`. Used by the trainer.
+        clip_before_nms: Whether to clip boxes to the image before the NMS instead of after it.
         pixel_mean: Mean of each channel, in the range of the input images (0 to 255).
         pixel_std: Standard deviation of each channel, in the same range.
 
@@ -65,6 +66,7 @@ class FCOS(DenseDetector):
         max_detections_per_image: int = 100,
         score_rule: str = "geometric_mean",
         input_format: str = "BGR",
+        clip_before_nms: bool = False,
         pixel_mean: Sequence[float],
         pixel_std: Sequence[float],
     ) -> None:
@@ -87,6 +89,7 @@ class FCOS(DenseDetector):
         self.max_detections_per_image = max_detections_per_image
         self.score_rule = score_rule
         self.input_format = input_format
+        self.clip_before_nms = clip_before_nms
         self.loss_normalizer = 300.0
 
     def forward_training(

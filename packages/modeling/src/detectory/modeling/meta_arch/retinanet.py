@@ -41,6 +41,7 @@ class RetinaNet(DenseDetector):
         pixel_std: Standard deviation of each channel, in the same range.
         vis_period: Period, in iterations, of visualizing the training; 0 for never. Used by the trainer.
         input_format: Order of the channels, `"BGR"` or `"RGB"`. Used by the trainer.
+        clip_before_nms: Whether to clip boxes to the image before the NMS instead of after it.
 
     Attributes:
         loss_normalizer: Running mean of the number of positive anchors per batch.
@@ -70,6 +71,7 @@ class RetinaNet(DenseDetector):
         pixel_std: Sequence[float],
         vis_period: int = 0,
         input_format: str = "BGR",
+        clip_before_nms: bool = False,
     ) -> None:
         super().__init__(backbone, head, head_in_features, pixel_mean=pixel_mean, pixel_std=pixel_std)
         self.anchor_generator = anchor_generator
@@ -87,6 +89,7 @@ class RetinaNet(DenseDetector):
         self.vis_period = vis_period
         self.input_format = input_format
         self.loss_normalizer = 100.0
+        self.clip_before_nms = clip_before_nms
 
     def forward_training(
         self,
