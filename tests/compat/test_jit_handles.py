@@ -1,10 +1,12 @@
 """Operation counts of nodes in traced graphs."""
 
+from collections import Counter
+
 import pytest
 import torch
 from torch import nn
 
-from detectory.compat.fvcore.nn import jit_handles
+from detectory.compat.fvcore.nn import activation_count, flop_count, jit_handles
 
 
 class Calls(nn.Module):
@@ -58,3 +60,20 @@ def test_counts(handle, kind, function, shapes, expected):
 def test_einsum_of_three_operands_is_refused():
     with pytest.raises(ValueError, match="one or two operands"):
         count(jit_handles.einsum_flop_jit, "einsum", lambda a: torch.einsum("ab,bc,cd->ad", a, a, a), (2, 2))
+
+
+def test_flop_count_uses_handles_of_the_caller():
+    def seven(inputs, outputs):
+        return Counter({"conv": 7e9})
+
+    layers = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU())
+    counts, skipped = flop_count(layers, (torch.zeros(1, 3, 8, 8),), {"aten::_convolution": seven})
+    assert (counts, skipped) == ({"conv": 7.0}, {"aten::relu": 1})
+    counts, skipped = flop_count(layers, (torch.zeros(1, 3, 8, 8),), {"aten::relu": None})
+    assert (counts, skipped) == ({"_convolution": pytest.approx(36 * 4 * 27 / 1e9)}, {})
+
+
+def test_activation_count_uses_handles_of_the_caller():
+    handles = {"aten::relu": jit_handles.generic_activation_jit("relu")}
+    counts, skipped = activation_count(nn.Sequential(nn.Linear(3, 4), nn.ReLU()), (torch.zeros(2, 3),), handles)
+    assert (counts, skipped) == ({"linear": 8 / 1e6, "relu": 8 / 1e6}, {})

@@ -6,13 +6,20 @@ import torch
 from tests.engine.hooks.idle_trainer import run
 
 from detectory.compat.detectron2.config import configurable, get_cfg
-from detectory.compat.detectron2.data import MetadataCatalog, build_detection_train_loader, detection_utils
+from detectory.compat.detectron2.data import (
+    DatasetCatalog,
+    MetadataCatalog,
+    build_detection_test_loader,
+    build_detection_train_loader,
+    detection_utils,
+    get_detection_dataset_dicts,
+)
 from detectory.compat.detectron2.data import transforms as T
 from detectory.compat.detectron2.data.transforms.augmentation import _get_aug_input_args
 from detectory.compat.detectron2.engine.hooks import IterationTimer
 from detectory.compat.detectron2.evaluation import SemSegEvaluator
 from detectory.compat.detectron2.export.torchscript_patch import patch_instances
-from detectory.compat.detectron2.layers import batched_nms
+from detectory.compat.detectron2.layers import FrozenBatchNorm2d, batched_nms
 from detectory.compat.detectron2.modeling.anchor_generator import BufferList, DefaultAnchorGenerator
 from detectory.compat.detectron2.modeling.box_regression import Box2BoxTransform
 from detectory.compat.detectron2.modeling.poolers import ROIPooler
@@ -218,3 +225,28 @@ def test_deprecated_arguments_of_semantic_segmentation_are_reported(caplog):
 
 def test_output_shapes_of_resizing_can_be_scripted():
     assert torch.jit.script(T.ResizeShortestEdge.get_output_shape)(10, 20, 5, 8) == (4, 8)
+
+
+def test_iterable_datasets_are_loaded_by_registered_name():
+    class Stream(torch.utils.data.IterableDataset):
+        def __iter__(self):
+            yield from [{"image": torch.zeros(3, 4, 5), "width": 5, "height": 4}] * 3
+
+    DatasetCatalog.register("stream_of_images", Stream)
+    dataset = get_detection_dataset_dicts("stream_of_images", filter_empty=False)
+    loader = build_detection_train_loader(dataset=dataset, mapper=dict, total_batch_size=1, num_workers=0)
+    assert len(list(loader)) == 3
+    assert len(list(get_detection_dataset_dicts(["stream_of_images"] * 2))) == 6
+    loader = build_detection_test_loader(get_cfg(), "stream_of_images", mapper=dict, num_workers=0)
+    DatasetCatalog.remove("stream_of_images")
+    assert len(list(loader)) == 3
+
+
+def test_frozen_norms_keep_the_batch_counter_of_their_original():
+    norm = torch.nn.SyncBatchNorm(3)
+    norm.num_batches_tracked += 5
+    frozen = FrozenBatchNorm2d.convert_frozen_batchnorm(torch.nn.Sequential(norm))
+    assert list(frozen.state_dict()) == [f"0.{name}" for name in norm.state_dict()]
+    frozen.load_state_dict({**frozen.state_dict(), "0.num_batches_tracked": torch.tensor(7)})
+    assert frozen[0].num_batches_tracked == 7
+    assert "num_batches_tracked" not in FrozenBatchNorm2d(3).state_dict()

@@ -1,5 +1,8 @@
 """Scripting of structures, functions, layers, and modules that pass `Instances` to each other."""
 
+import io
+
+import onnxruntime
 import pytest
 import torch
 from torch import nn
@@ -355,3 +358,24 @@ def test_adapter_with_constants_rejects_other_tensors():
     assert adapter(*adapter.flattened_inputs)[0].tolist() == [1, 1]
     with pytest.raises(ValueError, match="cannot generalize"):
         adapter(torch.ones(2))
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_traced_detector_exports_to_onnx_without_dynamo():
+    cfg = model_zoo.get_config("COCO-InstanceSegmentation/mask_rcnn_R_50_FPN_1x.yaml")
+    cfg.MODEL.DEVICE, cfg.MODEL.RESNETS.NORM, cfg.MODEL.BACKBONE.FREEZE_AT = "cpu", "GN", 0
+    cfg.MODEL.ROI_HEADS.SCORE_THRESH_TEST = 0.0
+    torch.manual_seed(0)
+    model = build_model(cfg).eval()
+    image = torch.rand(3, 128, 160) * 255
+    adapter = TracingAdapter(model, [{"image": image}])
+    expected = adapter(image)
+    file = io.BytesIO()
+    torch.onnx.export(adapter, (image,), file, opset_version=16, dynamo=False)
+    session = onnxruntime.InferenceSession(file.getvalue(), providers=["CPUExecutionProvider"])
+    results = session.run(None, {session.get_inputs()[0].name: image.numpy()})
+    assert len(expected[0]) > 0
+    for result, value in zip(results, expected, strict=True):
+        close = torch.from_numpy(result).isclose(value, rtol=1e-3, atol=1e-2)
+        assert close.all() or (value.dtype == torch.bool and close.float().mean() > 0.9999)

@@ -68,6 +68,21 @@ def test_boxes_compile_with_torchscript():
     torch.testing.assert_close(torch.jit.script(Scriptable())(boxes), Scriptable()(boxes))
 
 
+class ScriptableRotated(torch.nn.Module):
+    def forward(self, tensor: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, int]:
+        boxes = RotatedBoxes(tensor).clone().to(tensor.device)
+        boxes.clip((40, 30))
+        boxes.scale(2.0, 3.0)
+        kept = boxes[boxes.nonempty() & boxes.inside_box((90, 90))]
+        return boxes.cat([boxes, kept]).tensor, kept.area(), kept.get_centers(), len(kept)
+
+
+@ignores_deprecation
+def test_rotated_boxes_compile_with_torchscript():
+    boxes = torch.rand(5, 5) * 50
+    torch.testing.assert_close(torch.jit.script(ScriptableRotated())(boxes), ScriptableRotated()(boxes))
+
+
 class Halve(torch.nn.Module):
     def forward(self, detections: Instances) -> Instances:
         return Instances((5, 6), boxes=Boxes(detections.boxes.tensor / 2), scores=detections.scores)

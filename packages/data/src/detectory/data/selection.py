@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from torch.utils.data import ConcatDataset, Dataset
+from torch.utils.data import ChainDataset, ConcatDataset, Dataset, IterableDataset
 
 from detectory.core.checkpoint import load_pickle
 from detectory.core.storage import local_path
@@ -173,6 +173,8 @@ def get_detection_dataset_dicts(
     if not names:
         raise ValueError("get_detection_dataset_dicts: names must not be empty")
     loaded: list[Any] = [DatasetCatalog.get(name) for name in names]
+    if any(isinstance(records, IterableDataset) for records in loaded):
+        return loaded[0] if len(loaded) == 1 else ChainDataset(loaded)
     for name, records in zip(names, loaded, strict=True):
         if len(records) == 0:
             raise ValueError(f"get_detection_dataset_dicts: dataset {name!r} is empty")

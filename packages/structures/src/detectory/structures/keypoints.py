@@ -106,7 +106,7 @@ def _locate_maxima(maps: torch.Tensor, rois: torch.Tensor) -> torch.Tensor:
     """Loop over the boxes. Scripting keeps the loop in traced graphs, so that they accept any number of boxes."""
     keypoints = maps.new_zeros(maps.shape[0], maps.shape[1], 4)
     sides = (rois[:, 2:] - rois[:, :2]).clamp(min=1)  # (R, 2)
-    pixels = sides.ceil().to(torch.int64).cpu()
+    pixels = sides.ceil().to(torch.int64).to(torch.device("cpu"))
     for i in range(maps.shape[0]):
         width, height = int(pixels[i, 0]), int(pixels[i, 1])
         resized = F.interpolate(maps[i : i + 1], size=[height, width], mode="bicubic", align_corners=False)[0]

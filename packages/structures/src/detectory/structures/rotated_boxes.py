@@ -4,8 +4,8 @@ import math
 
 import torch
 
+from ._annotations import Device, Index
 from ._pytree import register_tensor_holder
-from .box_mode import BoxMode
 from .boxes import Boxes, float_rows
 
 
@@ -16,6 +16,8 @@ class RotatedBoxes(Boxes):
     screen (x points right, y points down): a corner at the offset `(dx, dy)` from the centre of the unrotated box moves
     to the offset `(cos a dx + sin a dy, cos a dy - sin a dx)`. Boxes whose angles differ by 180 degrees cover the same
     region but are not equal, because the features pooled from them are rotated by 180 degrees.
+
+    TorchScript compiles a class without the methods of its base, so that these are defined again.
 
     Args:
         tensor: Shape (N, 5), a tensor, an array or nested lists; converted to float32. Empty input of any shape becomes
@@ -30,6 +32,31 @@ class RotatedBoxes(Boxes):
 
     def __init__(self, tensor: torch.Tensor) -> None:
         self.tensor = float_rows("RotatedBoxes", tensor, 5)
+
+    def _with_tensor(self, tensor: torch.Tensor) -> "RotatedBoxes":
+        if not torch.jit.is_scripting():
+            return type(self)(tensor)
+        return RotatedBoxes(tensor)
+
+    def clone(self) -> "RotatedBoxes":
+        """Return a copy with its own tensor."""
+        return self._with_tensor(self.tensor.clone())
+
+    def to(self, device: Device) -> "RotatedBoxes":
+        """Return the boxes on another device."""
+        return self._with_tensor(self.tensor.to(device=device))
+
+    def __getitem__(self, item: Index) -> "RotatedBoxes":
+        """Select boxes, as `Boxes` does."""
+        if isinstance(item, int):
+            return self._with_tensor(self.tensor[item].reshape(1, -1))
+        rows = self.tensor[item]
+        if rows.dim() != 2:
+            raise IndexError(f"RotatedBoxes: index must select whole boxes, got a result of shape {list(rows.shape)}")
+        return self._with_tensor(rows)
+
+    def __len__(self) -> int:
+        return self.tensor.shape[0]
 
     def area(self) -> torch.Tensor:
         """Return the areas in square pixels, shape (N,)."""
@@ -70,7 +97,10 @@ class RotatedBoxes(Boxes):
             box_size: `(height, width)` of the image.
             boundary_threshold: How far a box may extend beyond the image, in pixels; exclusive at the right and bottom.
         """
-        bounds = BoxMode.convert(self.tensor, BoxMode.XYWHA_ABS, BoxMode.XYXY_ABS)
+        cx, cy, w, h, angle = self.tensor.unbind(dim=1)
+        cos, sin = torch.cos(angle * (math.pi / 180)).abs(), torch.sin(angle * (math.pi / 180)).abs()
+        half_w, half_h = (cos * w + sin * h) / 2, (cos * h + sin * w) / 2
+        bounds = torch.stack([cx - half_w, cy - half_h, cx + half_w, cy + half_h], dim=1)
         return Boxes(bounds).inside_box(box_size, boundary_threshold)
 
     def get_centers(self) -> torch.Tensor:
@@ -89,6 +119,27 @@ class RotatedBoxes(Boxes):
         height = h * torch.sqrt((scale_x * sin) ** 2 + (scale_y * cos) ** 2)
         angle = torch.atan2(scale_x * sin, scale_y * cos) * (180 / math.pi)
         self.tensor = torch.stack([cx * scale_x, cy * scale_y, width, height, angle], dim=1)
+
+    @classmethod
+    def cat(cls, boxes_list: list["RotatedBoxes"]) -> "RotatedBoxes":  # type: ignore[override]
+        """Concatenate boxes; an empty list returns zero boxes.
+
+        Raises:
+            TypeError: If an entry is of another class.
+        """
+        if not torch.jit.is_scripting():
+            for position, boxes in enumerate(boxes_list):
+                if not isinstance(boxes, cls):
+                    name = cls.__name__
+                    raise TypeError(f"{name}.cat: entry {position} must be {name}, got {type(boxes).__name__}")
+        if len(boxes_list) == 0:
+            return cls(torch.empty(0))
+        return cls(torch.cat([boxes.tensor for boxes in boxes_list], dim=0))
+
+    @property
+    def device(self) -> Device:
+        """The device of the tensor."""
+        return self.tensor.device
 
 
 register_tensor_holder(RotatedBoxes)

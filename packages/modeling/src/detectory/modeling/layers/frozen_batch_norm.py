@@ -35,6 +35,9 @@ class FrozenBatchNorm2d(nn.Module):
         self.register_buffer("bias", torch.zeros(num_features))
         self.register_buffer("running_mean", torch.zeros(num_features))
         self.register_buffer("running_var", torch.ones(num_features) - eps)
+        # Set only by `convert_frozen_batchnorm`, so that a frozen model has the state-dict names of its original.
+        self.num_batches_tracked: Tensor | None
+        self.register_buffer("num_batches_tracked", None)
 
     def scale_and_shift(self) -> tuple[Tensor, Tensor]:
         """Return `scale` and `shift`, both `(C,)`, such that the output is `x * scale + shift`."""
@@ -70,8 +73,11 @@ class FrozenBatchNorm2d(nn.Module):
             # Checkpoints older than version 2, such as Caffe2's, may lack the statistics of the identity.
             state_dict.setdefault(prefix + "running_mean", torch.zeros_like(self.running_mean))
             state_dict.setdefault(prefix + "running_var", torch.ones_like(self.running_var) - self.eps)
-        # Checkpoints of trainable batch norms contain a batch counter, which is not needed here.
-        state_dict.pop(prefix + "num_batches_tracked", None)
+        # Checkpoints of trainable batch norms contain a batch counter.
+        if self.num_batches_tracked is None:
+            state_dict.pop(prefix + "num_batches_tracked", None)
+        else:
+            state_dict.setdefault(prefix + "num_batches_tracked", self.num_batches_tracked)
         super()._load_from_state_dict(state_dict, prefix, local_metadata, *rest)
 
     def extra_repr(self) -> str:
@@ -111,9 +117,11 @@ def _replace(module: nn.Module, classes: tuple[type, ...], make: Callable[[Any],
 
 @torch.no_grad()
 def _copy_norm(source: Any, target: nn.Module) -> nn.Module:
-    """Copy the four tensors of a batch norm to `target`; missing affine parameters leave those of the identity."""
+    """Copy the tensors of a batch norm to `target`; missing affine parameters leave those of the identity."""
     target.to(source.running_mean.device)
     for name in ("weight", "bias", "running_mean", "running_var"):
         if getattr(source, name) is not None:
             getattr(target, name).copy_(getattr(source, name))
+    if source.num_batches_tracked is not None:
+        target.num_batches_tracked = source.num_batches_tracked.clone()
     return target

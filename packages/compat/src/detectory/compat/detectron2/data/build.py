@@ -120,7 +120,7 @@ def _test_loader_from_config(
         "dataset": dataset,
         "mapper": mapper or DatasetMapper(cfg, False),
         "num_workers": cfg.DATALOADER.NUM_WORKERS,
-        "sampler": InferenceSampler(len(dataset)),
+        "sampler": None if isinstance(dataset, torch.utils.data.IterableDataset) else InferenceSampler(len(dataset)),
     }
 
 

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from detectory.compat.detectron2.config import CfgNode, configurable
 from detectory.compat.detectron2.layers import ShapeSpec
-from detectory.compat.detectron2.modeling.scriptable import ScriptableAnchors
+from detectory.compat.detectron2.modeling.scriptable import ScriptableAnchors, ScriptableRotatedAnchors
 from detectory.compat.detectron2.utils.registry import Registry
 from detectory.modeling import anchor_generator as native
 
@@ -97,6 +97,11 @@ class RotatedAnchorGenerator(native.RotatedAnchorGenerator):
 
     __init__ = configurable(native.RotatedAnchorGenerator.__init__)
     num_cell_anchors = native.RotatedAnchorGenerator.num_anchors
+    _grid_anchors = DefaultAnchorGenerator._grid_anchors
+
+    def __prepare_scriptable__(self) -> nn.Module:
+        """Return the scriptable equivalent of this class; subclasses are scripted as they are."""
+        return ScriptableRotatedAnchors(self) if type(self) is RotatedAnchorGenerator else self
 
     @classmethod
     def from_config(cls, cfg: CfgNode, input_shape: list[ShapeSpec]) -> dict[str, Any]:

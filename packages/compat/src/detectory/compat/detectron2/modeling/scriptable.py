@@ -13,12 +13,12 @@ from torch.nn import functional as F
 
 from detectory.compat.detectron2.layers.nms import batched_nms
 from detectory.modeling import meta_arch, proposal_generator, roi_heads
-from detectory.modeling.anchor_generator import DefaultAnchorGenerator
+from detectory.modeling.anchor_generator import DefaultAnchorGenerator, RotatedAnchorGenerator
 from detectory.modeling.box_regression import Box2BoxTransform, decode_boxes
 from detectory.modeling.layers import fast_layout
 from detectory.modeling.proposal_generator.proposals import gather_rows
 from detectory.modeling.proposal_generator.rpn import flatten_cells
-from detectory.structures import Boxes, ImageList, Instances, heatmaps_to_keypoints
+from detectory.structures import Boxes, ImageList, Instances, RotatedBoxes, heatmaps_to_keypoints
 
 __all__ = [
     "ScriptableAnchors",
@@ -28,7 +28,18 @@ __all__ = [
     "ScriptableROIHeads",
     "ScriptableRPN",
     "ScriptableRes5Heads",
+    "ScriptableRotatedAnchors",
 ]
+
+
+def grid_centers(feature: Tensor, stride: float, offset: float) -> Tensor:
+    """Return the anchor points `(x, y)` of all cells of a feature map, shape (H * W, 1, 2)."""
+    height, width = feature.shape[-2], feature.shape[-1]
+    y = (torch.arange(height, dtype=torch.float32, device=feature.device) + offset) * stride
+    x = (torch.arange(width, dtype=torch.float32, device=feature.device) + offset) * stride
+    grid_x = x.unsqueeze(0).expand(height, width).reshape(-1, 1)
+    grid_y = y.unsqueeze(1).expand(height, width).reshape(-1, 1)
+    return torch.cat((grid_x, grid_y), dim=1).unsqueeze(1)
 
 
 class ScriptableAnchors(nn.Module):
@@ -44,13 +55,29 @@ class ScriptableAnchors(nn.Module):
         """Return the anchors of every level."""
         grids: list[Boxes] = []
         for i, feature in enumerate(features):
-            height, width = feature.shape[-2], feature.shape[-1]
-            y = (torch.arange(height, dtype=torch.float32, device=feature.device) + self.offset) * self.strides[i]
-            x = (torch.arange(width, dtype=torch.float32, device=feature.device) + self.offset) * self.strides[i]
-            grid_x = x.unsqueeze(0).expand(height, width).reshape(-1, 1)
-            grid_y = y.unsqueeze(1).expand(height, width).reshape(-1, 1)
-            centers = torch.cat((grid_x, grid_y, grid_x, grid_y), dim=1).unsqueeze(1)  # (H * W, 1, 4)
+            centers = grid_centers(feature, self.strides[i], self.offset).repeat(1, 1, 2)  # (H * W, 1, 4)
             grids.append(Boxes((centers + self.cells[i].to(feature.device)).reshape(-1, 4)))
+        return grids
+
+
+class ScriptableRotatedAnchors(nn.Module):
+    """Anchors of a `RotatedAnchorGenerator`."""
+
+    def __init__(self, generator: RotatedAnchorGenerator) -> None:
+        super().__init__()
+        self.cells = [cell.clone() for cell in generator.cell_anchors]
+        self.strides = [float(stride) for stride in generator.strides]
+        self.offset = float(generator.offset)
+
+    def forward(self, features: list[Tensor]) -> list[RotatedBoxes]:
+        """Return the anchors of every level."""
+        grids: list[RotatedBoxes] = []
+        for i, feature in enumerate(features):
+            centers = grid_centers(feature, self.strides[i], self.offset)  # (H * W, 1, 2)
+            cell = self.cells[i].to(feature.device)
+            sizes_and_angles = cell[:, 2:].unsqueeze(0).expand(centers.shape[0], -1, -1)
+            anchors = torch.cat((centers + cell[:, :2], sizes_and_angles), dim=2)
+            grids.append(RotatedBoxes(anchors.reshape(-1, 5)))
         return grids
 
 

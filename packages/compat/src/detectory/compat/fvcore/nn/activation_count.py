@@ -6,26 +6,33 @@ from typing import Any
 
 from torch import nn
 
+from detectory.compat.fvcore.nn import jit_handles
+from detectory.compat.fvcore.nn.graph_counts import count_graph
 from detectory.modeling import analysis
 from detectory.modeling.analysis import ActivationCountAnalysis
 
 __all__ = ["ActivationCountAnalysis", "activation_count"]
 
+_COUNTED = ("_convolution", "addmm", "bmm", "einsum", "linear", "matmul", "mm")
+
 
 def activation_count(
-    model: nn.Module, inputs: tuple[Any, ...], supported_ops: Mapping[str, Any] | None = None
+    model: nn.Module, inputs: tuple[Any, ...], supported_ops: Mapping[str, jit_handles.Handle | None] | None = None
 ) -> tuple[defaultdict[str, float], Counter[str]]:
-    """Count activations by operator, in units of 1e6, and return an empty counter of skipped operators.
+    """Count activations by operator, in units of 1e6.
+
+    Without `supported_ops` operators are counted as they are executed, and no operator is reported as skipped.
 
     Args:
         model: The model.
         inputs: Arguments of the model.
-        supported_ops: Not supported: fvcore's handlers refer to operators of a TorchScript graph, which is not created
-            here.
+        supported_ops: Additional or replaced handles of operators in the traced graph, such as
+            `{"aten::_convolution": handle}`; see `detectory.compat.fvcore.nn.jit_handles`.
 
-    Raises:
-        ValueError: If `supported_ops` is given.
+    Returns:
+        The counts by operator, and how often each operator without a handle occurs.
     """
     if supported_ops:
-        raise ValueError("activation_count: supported_ops is not supported, operators are counted as they are executed")
+        handles = {f"aten::{name}": jit_handles.generic_activation_jit(name) for name in _COUNTED}
+        return count_graph(model, inputs, {**handles, **supported_ops}, 1e6)
     return defaultdict(float, analysis.activation_count(model, inputs)), Counter()
