@@ -27,7 +27,7 @@ def test_page_contains_all_scalars_of_a_run(tmp_path):
     code, text = run_command(write_run(tmp_path / "a"), "--output", tmp_path / "curves.html")
     page = (tmp_path / "curves.html").read_text()
     assert (code, text) == (0, f"4 plots of 1 run: {tmp_path / 'curves.html'}\n")
-    assert all(f">{name}<" in page for name in ("losses", "total_loss", "loss_a", "lr", "bbox", "bbox by class"))
+    assert all(f">{name}<" in page for name in ("Losses", "total_loss", "loss_a", "lr", "bbox", "bbox by class"))
 
 
 def test_several_runs_share_one_plot_per_scalar(tmp_path):

@@ -107,3 +107,8 @@ def test_plot_image_draws_the_curve_at_its_svg_coordinates():
 def test_plot_image_rejects_unsupported_svg(svg, message):
     with pytest.raises(ValueError, match=message):
         plots.plot_image(svg)
+
+
+def test_isolated_points_are_drawn_as_dots():
+    svg = plots.line_plot({"a": ([0, 1, 2, 3], [1.0, float("nan"), 2.0, 3.0])})
+    assert svg.count('r="3"') == 1

@@ -30,7 +30,14 @@ def page_of(folder):
 
 def test_page_contains_curves_metrics_time_and_environment(tmp_path):
     page = page_of(write_run(tmp_path / "run"))
-    for text in ("Training run run", ">losses<", ">Evaluations<", ">box AP by class<", ">Learning rate<", "3 GiB"):
+    for text in (
+        "Training run run",
+        ">Losses<",
+        ">Evaluations (%)<",
+        ">box AP by class (%)<",
+        ">Learning rate<",
+        "3 GiB",
+    ):
         assert text in page
     assert all(f"<h2>{name}</h2>" in page for name in ("Best and last evaluation", "Time and memory", "Environment"))
 

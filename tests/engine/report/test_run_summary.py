@@ -6,7 +6,7 @@ import pytest
 from tests.engine.report.run_files import save_best, write_run
 
 from detectory.engine import Run
-from detectory.engine.report import describe_run, format_summary, read_run
+from detectory.engine.report import format_summary, next_commands, read_run
 
 SUMMARY = """\
 evaluation      best   last
@@ -63,8 +63,9 @@ def test_run_without_evaluations_has_no_metrics(tmp_path):
 
 
 def test_next_commands_have_the_quoted_paths_of_the_run(tmp_path):
-    text = describe_run(read_run(write_run(tmp_path / "my run")), "data/my images")
-    assert f"detectory predict 'data/my images' --run '{tmp_path}/my run'" in text
+    commands = next_commands(read_run(write_run(tmp_path / "my run")), "data/my images")
+    assert commands[0] == f"detectory predict 'data/my images' --run '{tmp_path}/my run'"
+    assert commands[2] == f"detectory export '{tmp_path}/my run' --output '{tmp_path}/my run/model.onnx'"
 
 
 @pytest.mark.parametrize("name", ["missing", "."])

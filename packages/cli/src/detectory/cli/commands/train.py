@@ -113,8 +113,7 @@ def train_recipe(recipe: str, overrides: tuple[str, ...], options: dict[str, Any
         setup_logger(str(config.train.output_dir), distributed_rank=get_rank(), name="detectory")
         finished = train(config, **reuse)
     if is_main_process():
-        images = config.get("datasets", {}).get("folder")
-        click.echo(f"\n{describe_run(finished.summary, images)}")
+        click.echo(f"\n{describe_run(finished.summary)}")
 
 
 @contextlib.contextmanager

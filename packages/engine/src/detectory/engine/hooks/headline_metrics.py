@@ -10,6 +10,7 @@ _HEADLINES = {
     "panoptic_seg/PQ": "PQ",
     "sem_seg/mIoU": "mIoU",
 }
+_TASKS = {"bbox": "box", "segm": "mask", "keypoints": "keypoint"}
 _OTHER_NAMES = ("AP", "PQ", "mIoU", "Acc@1")
 
 
@@ -31,5 +32,15 @@ def headline_metrics(names: Iterable[str]) -> dict[str, str]:
             if name == suffix or name.endswith(f"/{suffix}"):
                 labels[name] = f"{name.removesuffix(suffix)}{label}".replace("/", " ")
     if not labels:
-        labels = {name: name.replace("/", " ") for name in known if name.rpartition("/")[2] in _OTHER_NAMES}
+        labels = {name: metric_label(name) for name in known if name.rpartition("/")[2] in _OTHER_NAMES}
     return labels
+
+
+def metric_label(name: str) -> str:
+    """Return the label of any metric.
+
+    Example:
+        >>> metric_label("bbox/AP50")
+        'box AP50'
+    """
+    return " ".join(_TASKS.get(part, part) for part in name.split("/"))

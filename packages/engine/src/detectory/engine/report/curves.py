@@ -109,7 +109,7 @@ def _group_related(names: Sequence[str]) -> list[tuple[str, list[str]]]:
             # Per-class AP is separate from the summary metrics; losses of a validation set form one group.
             family = f"{scope} by class" if rest.startswith("AP-") else scope
         elif "loss" in name:
-            family = "losses"
+            family = "Losses"
         elif name in ("time", "data_time"):
             family = "seconds"
         else:
@@ -125,7 +125,7 @@ def _group_related(names: Sequence[str]) -> list[tuple[str, list[str]]]:
 
 
 def _is_noisy(title: str) -> bool:
-    return title in ("losses", "seconds", "time", "data_time") or ("loss" in title and "/" not in title)
+    return title in ("seconds", "time", "data_time") or ("loss" in title.lower() and "/" not in title)
 
 
 def _with_gaps(points: tuple[list[float], list[float]]) -> tuple[list[float], list[float]]:

@@ -4,12 +4,6 @@ import logging
 from collections.abc import Callable
 from pathlib import Path
 
-import yaml
-
-from detectory.core.config import LazyConfig
-from detectory.engine.inference.run_folder import is_detectron2_config
-from detectory.engine.recipe.datasets import dataset_names
-from detectory.engine.recipe.run_folder import CONFIG_FILE
 from detectory.engine.report.result_sections import add_results
 from detectory.engine.report.run_sections import (
     add_curves,
@@ -21,7 +15,7 @@ from detectory.engine.report.run_sections import (
     add_plan,
     summary_cards,
 )
-from detectory.engine.report.run_summary import REPORT_FILE, RunSummary, read_run
+from detectory.engine.report.run_summary import REPORT_FILE, RunSummary, read_run, test_dataset
 from detectory.visualization.html import Page
 
 _logger = logging.getLogger(__name__)
@@ -45,7 +39,7 @@ def write_report(run: str | Path, *, output: str | Path | None = None, quick: bo
     """
     folder = Path(run)
     summary = read_run(folder)
-    dataset = _test_dataset(folder)
+    dataset = test_dataset(folder)
     page = Page(f"Training run {folder.resolve().name}", _subtitle(summary, dataset))
     page.cards(summary_cards(summary))
     add_end(page, summary)
@@ -74,17 +68,6 @@ def try_to_write_report(run: str | Path, *, quick: bool = False) -> None:
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - a complete training must not be lost
         reason = " ".join(f"{type(error).__name__}: {error}".split())
         _logger.warning("the report was not written: %s. 'detectory report %s' writes it later", reason, run)
-
-
-def _test_dataset(folder: Path) -> str | None:
-    """Return the name of the first test set of a run, None if it is unknown."""
-    path = folder / CONFIG_FILE
-    if not path.is_file():
-        return None
-    if is_detectron2_config(path):
-        tests = yaml.safe_load(path.read_text(encoding="utf-8")).get("DATASETS", {}).get("TEST") or []
-        return str(tests[0]) if tests else None
-    return next(iter(dataset_names(LazyConfig.load(str(path)), "test")), None)
 
 
 def _subtitle(summary: RunSummary, dataset: str | None) -> str:

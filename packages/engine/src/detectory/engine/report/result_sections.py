@@ -1,5 +1,7 @@
 """Sections of a run's report with images: random images with predictions, and the error analysis."""
 
+from pathlib import Path
+
 from detectory.data import DatasetCatalog, MetadataCatalog
 from detectory.engine.inference.predictor import Predictor
 from detectory.engine.report.examples import predicted_examples, random_records, saved_examples
@@ -25,9 +27,9 @@ def add_results(page: Page, summary: RunSummary, dataset: str | None, quick: boo
             _add_predictions(page, summary, dataset)
         return
     name = "best" if results.is_best else "last"
-    page.heading(f"Random test images, ground truth (left) and detections of the {name} evaluation (right)")
-    records = random_records(dataset, _NUM_EXAMPLES)
-    page.gallery(saved_examples(records, dataset, results.evaluation), tile_width=420)
+    if records := random_records(dataset, _NUM_EXAMPLES):
+        page.heading(f"Random test images, ground truth (left) and detections of the {name} evaluation (right)")
+        page.gallery(saved_examples(records, dataset, results.evaluation), tile_width=420)
     page.heading(f"Errors of the {name} evaluation, after {results.source.iterations} iterations")
     add_coco_report(page, results.evaluation, images=_image_folder(dataset))
 
@@ -42,6 +44,10 @@ def _add_predictions(page: Page, summary: RunSummary, dataset: str) -> None:
     page.gallery(predicted_examples(records, dataset, predictor), tile_width=420)
 
 
-def _image_folder(dataset: str) -> str:
-    """Return the image folder of a dataset, or the current folder if its records have the paths of the images."""
-    return MetadataCatalog.get(dataset).get("image_root") or "."
+def _image_folder(dataset: str) -> str | None:
+    """Return the image folder of a dataset; for records with the paths of the images, the current folder.
+
+    None if the folder does not exist.
+    """
+    folder = MetadataCatalog.get(dataset).get("image_root") or "."
+    return folder if Path(folder).is_dir() else None

@@ -3,10 +3,11 @@
 import math
 
 from detectory.engine.hooks.expected_duration import format_duration
+from detectory.engine.hooks.headline_metrics import metric_label
 from detectory.engine.recipe.run_folder import CONFIG_FILE
 from detectory.engine.report.curves import History, plot_curves
 from detectory.engine.report.run_summary import RunSummary
-from detectory.engine.report.summary_text import format_bytes, format_metric, metric_labels
+from detectory.engine.report.summary_text import format_bytes, metric_labels
 from detectory.visualization.html import Page
 from detectory.visualization.plots import line_plot
 
@@ -65,13 +66,14 @@ def add_curves(page: Page, summary: RunSummary) -> None:
     history = summary.history
     losses = {name: points for name, points in history.items() if "loss" in name and "/" not in name}
     validation = {name: points for name, points in history.items() if name.startswith("validation/")}
-    plots = [svg for series in (losses, validation) if series for svg in plot_curves({"": series})]
+    plots = plot_curves({"": losses}) if losses else []
+    plots += plot_curves({"": validation}) if validation else []
     headlines = {label: history[name] for name, label in summary.labels.items()}
-    plots += _metric_plots(headlines, "Evaluations")
+    plots += _metric_plots(headlines, "Evaluations (%)")
     for metric, label in summary.labels.items():
         classes = {name.removeprefix(f"{metric}-"): history[name] for name in history if name.startswith(f"{metric}-")}
         if len(classes) <= _MAX_CLASSES:
-            plots += _metric_plots(classes, f"{label} by class")
+            plots += _metric_plots(classes, f"{label} by class (%)")
     titles = {"lr": "Learning rate", "time": "Seconds per iteration"}
     for name, title in titles.items():
         if name in history:
@@ -90,7 +92,7 @@ def _metric_plots(series: History, title: str) -> list[str]:
     for start in range(0, len(names), _MAX_CURVES):
         part = {name: series[name] for name in names[start : start + _MAX_CURVES]}
         heading = title if len(names) <= _MAX_CURVES else f"{title} ({start // _MAX_CURVES + 1})"
-        plots.append(line_plot(part, title=heading, x_label="iteration", y_label="percent"))
+        plots.append(line_plot(part, title=heading, x_label="iteration"))
     return plots
 
 
@@ -100,7 +102,9 @@ def add_evaluations(page: Page, summary: RunSummary) -> None:
     if summary.best is None or summary.last is None:
         page.text("The run has not been evaluated yet.")
         return
-    chosen = {"best": summary.best} | ({"last": summary.last} if summary.last is not summary.best else {})
+    chosen = {"best": summary.best, "last": summary.last}
+    if summary.best is summary.last:
+        chosen = {"best and last": summary.last}
     labels = metric_labels(summary, _MAX_CLASSES)
     others = [name for name in summary.last.metrics if name not in labels and "-" not in name]
     names = [*labels, *(name for name in others if _is_listed(name))]
@@ -108,16 +112,13 @@ def add_evaluations(page: Page, summary: RunSummary) -> None:
     for name in names:
         values = [one.metrics.get(name) for one in chosen.values()]
         if any(value is not None and math.isfinite(value) for value in values):
-            rows.append([labels.get(name, name.replace("/", " ")), *values])
+            rows.append([labels.get(name) or metric_label(name), *values])
     saved = "model_best.pth has the weights of the best evaluation." if summary.best_is_saved else ""
     page.table(["metric", *chosen], rows, caption=saved, sortable=False, scroll=len(rows) > 30)
     if len(summary.evaluations) > 1:
         page.table(
             ["iterations", *summary.labels.values()],
-            [
-                [one.iterations, *(format_metric(one.metrics.get(name)) for name in summary.labels)]
-                for one in summary.evaluations
-            ],
+            [[one.iterations, *(one.metrics.get(name) for name in summary.labels)] for one in summary.evaluations],
             caption=f"All {len(summary.evaluations)} evaluations.",
             scroll=len(summary.evaluations) > 12,
         )

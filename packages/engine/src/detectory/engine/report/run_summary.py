@@ -6,10 +6,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from detectory.core.checkpoint import find_checkpoint
+from detectory.core.config import LazyConfig
 from detectory.core.storage import read_json
 from detectory.engine.hooks.headline_metrics import headline_metrics
 from detectory.engine.hooks.run_record import read_record
+from detectory.engine.inference.run_folder import is_detectron2_config
+from detectory.engine.recipe.datasets import dataset_names
+from detectory.engine.recipe.run_folder import CONFIG_FILE
 from detectory.engine.report.curves import History, read_history
 
 #: Names of files in a run folder.
@@ -135,6 +141,17 @@ def read_run(folder: Path) -> RunSummary:
         best=best,
         best_is_saved=best is not None and bool(record) and (folder / BEST_WEIGHTS).is_file(),
     )
+
+
+def test_dataset(folder: Path) -> str | None:
+    """Return the name of the first test set of a run, None if it is unknown."""
+    path = folder / CONFIG_FILE
+    if not path.is_file():
+        return None
+    if is_detectron2_config(path):
+        tests = yaml.safe_load(path.read_text(encoding="utf-8")).get("DATASETS", {}).get("TEST") or []
+        return str(tests[0]) if tests else None
+    return next(iter(dataset_names(LazyConfig.load(str(path)), "test")), None)
 
 
 def _evaluations(history: History, max_iter: int | None) -> list[EvaluationSummary]:

@@ -2,9 +2,11 @@
 
 import math
 import shlex
+from pathlib import Path
 
+from detectory.data import DatasetCatalog, MetadataCatalog
 from detectory.engine.hooks.expected_duration import format_duration
-from detectory.engine.report.run_summary import REPORT_FILE, RunSummary
+from detectory.engine.report.run_summary import REPORT_FILE, RunSummary, test_dataset
 
 _MAX_CLASSES = 12
 
@@ -57,16 +59,26 @@ def next_commands(summary: RunSummary, images: str | None = None) -> list[str]:
     return [
         f"detectory predict {inputs} --run {run}",
         f"detectory eval --run {run}",
-        f"detectory export --run {run}",
+        f"detectory export {run} --output {shlex.quote(str(summary.folder / 'model.onnx'))}",
     ]
 
 
-def describe_run(summary: RunSummary, images: str | None = None) -> str:
+def describe_run(summary: RunSummary) -> str:
     """Return what `detectory train` prints at its end: the table, the report page and the next commands."""
+    images = test_images(summary.folder)
     commands = "\n".join(f"  {command}" for command in next_commands(summary, images))
     page = summary.folder / REPORT_FILE
     report = f"report: {page}\n\n" if page.is_file() else ""
     return f"{format_summary(summary)}\n{report}Next:\n{commands}"
+
+
+def test_images(run: Path) -> str | None:
+    """Return the image folder of the test set of a run, or None if it is unknown."""
+    dataset = test_dataset(run)
+    if dataset is None or dataset not in DatasetCatalog:
+        return None
+    folder = MetadataCatalog.get(dataset).get("image_root")
+    return str(folder) if folder and Path(folder).is_dir() else None
 
 
 def metric_labels(summary: RunSummary, max_classes: int) -> dict[str, str]:

@@ -62,6 +62,10 @@ def line_plot(
             parts.append(f'<path d="{_path(axes, thinned)}" {stroke} stroke-width="1" opacity="0.3"/>')
             thinned = _thinned(_smoothed(curve, smoothing))
         parts.append(f'<path d="{_path(axes, thinned)}" {stroke} stroke-width="2"/>')
+        parts += [
+            f'<circle cx="{axes.x(x):.1f}" cy="{axes.y(y):.1f}" r="3" fill="{series_color(index)}"/>'
+            for x, y in _isolated(thinned)
+        ]
     return document(width, height, title, parts)
 
 
@@ -142,6 +146,12 @@ def _thinned(curve: list[tuple[float, float]]) -> list[tuple[float, float]]:
         else:
             kept.append(chunk[0])
     return kept
+
+
+def _isolated(curve: list[tuple[float, float]]) -> list[tuple[float, float]]:
+    """Return the points without a neighbour to draw a line to."""
+    finite = [False, *(math.isfinite(y) for _, y in curve), False]
+    return [point for i, point in enumerate(curve, start=1) if finite[i] and not (finite[i - 1] or finite[i + 1])]
 
 
 def _path(axes: Axes, curve: list[tuple[float, float]]) -> str:
