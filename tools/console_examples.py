@@ -119,6 +119,7 @@ def _check_recipe(context: click.Context) -> str | None:
         return None
     from detectory.cli.lookup import detectron2_configs, recipes
     from detectory.compat.detectron2 import model_zoo
+    from detectory.engine.recipe.lookup import load_recipe
 
     try:
         if detectron2_configs.is_detectron2_config(recipe):
@@ -127,7 +128,7 @@ def _check_recipe(context: click.Context) -> str | None:
                 [part for text in context.params.get("overrides") or () for part in text.split("=", 1)]
             )
         else:
-            recipes.apply_overrides(recipes.load_recipe(recipe), context.params.get("overrides") or ())
+            recipes.apply_overrides(load_recipe(recipe), context.params.get("overrides") or ())
     except (LookupError, ValueError, OSError) as error:
         return str(error)
     return None

@@ -24,7 +24,7 @@ SIBLINGS = {
     "visualization": "structures",
     "zoo": "core structures modeling",
     "evaluation": "core ops structures data visualization",
-    "engine": "core structures data modeling evaluation visualization",
+    "engine": "core structures data modeling evaluation visualization zoo",
     "export": "core ops structures data modeling evaluation engine",
     "compat": BELOW_COMPAT,
     "cli": f"{BELOW_COMPAT} compat",

@@ -11,11 +11,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from detectory.cli.lookup import recipes
 from detectory.core.checkpoint import checkpointer
 from detectory.core.config import LazyConfig
 from detectory.core.events import get_event_storage
 from detectory.engine import train
+from detectory.engine.recipe.lookup import load_recipe
+from detectory.engine.recipe.use_dataset import use_dataset
 from detectory.modeling.meta_arch import GeneralizedRCNN
 
 KILLS = 5 if os.environ.get("DETECTORY_SLOW_TESTS") == "short" else 20
@@ -51,8 +52,8 @@ def run(folder, dataset, overrides, lines, killing_write):
         die_in_write(killing_write)
     # Stays open until the process exits, which writes its errors there.
     sys.stderr = (folder / "stderr.txt").open("a", buffering=1)
-    config = recipes.load_recipe("COCO-InstanceSegmentation/mask_rcnn_R_50_FPN_1x.py")
-    recipes.use_dataset(config, dataset)
+    config = load_recipe("COCO-InstanceSegmentation/mask_rcnn_R_50_FPN_1x.py")
+    use_dataset(config, dataset)
     config.model._target_ = Logged
     config.dataloader.evaluator = None
     train(LazyConfig.apply_overrides(config, [*overrides, f"train.output_dir={folder / 'run'}"]), resume=True)

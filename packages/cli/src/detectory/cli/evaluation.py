@@ -11,6 +11,8 @@ from detectory.data import MetadataCatalog
 from detectory.engine import evaluate
 from detectory.engine.inference.run_folder import last_checkpoint
 from detectory.engine.recipe.evaluation import set_output_dir
+from detectory.engine.recipe.lookup import load_recipe
+from detectory.engine.recipe.use_dataset import use_dataset
 
 
 @dataclass(frozen=True)
@@ -64,14 +66,14 @@ def evaluate_model(
             recipe, overrides, output=output, data=data, weights=weights, device=device, split=split
         )
         return _with_dataset_files(metrics, dataset)
-    config = recipes.load_run(run) if run is not None else recipes.load_recipe(str(recipe))
+    config = recipes.load_run(run) if run is not None else load_recipe(str(recipe))
     if data is None and split != "val":
         folder = config.get("datasets", {}).get("folder")
         if not folder:
             raise click.UsageError("--split needs --data, or a run that was trained with --data")
         data = Path(folder)
     if data is not None:
-        recipes.use_dataset(config, data, keep_classes=run is not None, split=split, for_training=False)
+        use_dataset(config, data, keep_classes=run is not None, split=split, for_training=False)
     recipes.apply_overrides(config, overrides)
     recipes.choose_device(config, device)
     config.train.init_checkpoint = weights or (last_checkpoint(run) if run is not None else "")

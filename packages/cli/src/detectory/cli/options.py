@@ -64,6 +64,39 @@ def skip_objects_option(function: Function) -> Function:
     return click.option("--skip-objects", is_flag=True, help=explanation)(function)
 
 
+class _BatchSize(click.ParamType):
+    """A positive number or `auto`."""
+
+    name = "N|auto"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the number or the text."""
+        if value == "auto" or isinstance(value, int):
+            return value
+        return click.IntRange(min=1).convert(value, param, ctx)
+
+
+def plan_options(function: Function) -> Function:
+    """Add the options of `detectory train` that set lines of the training plan."""
+    options = [
+        click.option("--epochs", type=click.FloatRange(min=0, min_open=True), help="Passes over the training images."),
+        click.option(
+            "--batch", type=_BatchSize(), help="Images per iteration; auto finds the largest that fits on the GPU."
+        ),
+        click.option("--lr", type=click.FloatRange(min=0, min_open=True), help="Learning rate."),
+        click.option("--image-size", type=click.IntRange(min=16), help="Length of the shorter image side in pixels."),
+        click.option("--workers", type=click.IntRange(min=0), help="Processes that load images."),
+        click.option("--eval-every", type=click.IntRange(min=0), help="Iterations between evaluations; 0: at the end."),
+        click.option(
+            "--from", "source", metavar="coco|imagenet|none|FILE", help="Initial weights; COCO if they are published."
+        ),
+        click.option("--dry-run", is_flag=True, help="Check data, model, evaluation and disk, then stop."),
+    ]
+    for option in reversed(options):
+        function = option(function)
+    return function
+
+
 def recipe_argument(name: str = "recipe", **attributes: Any) -> Callable[[Function], Function]:
     """Return an argument that accepts a zoo name or a file; shells complete both."""
     return click.argument(name, shell_complete=complete_recipe, **attributes)

@@ -5,24 +5,39 @@ import shlex
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from detectory.cli.options import device_option, recipe_argument
+from detectory.cli.options import device_option, plan_options, recipe_argument
+
+if TYPE_CHECKING:
+    from detectory.engine.run import Run
+
+_PLAN_OPTIONS = {
+    "epochs": "--epochs",
+    "batch": "--batch",
+    "lr": "--lr",
+    "image_size": "--image-size",
+    "workers": "--workers",
+    "eval_every": "--eval-every",
+    "source": "--from",
+    "dry_run": "--dry-run",
+}
 
 
 @click.command("train")
-@recipe_argument()
+@recipe_argument(required=False)
 @click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
 @click.option(
     "--data",
     type=click.Path(path_type=Path),
-    help="A dataset in any format that 'detectory data' reads; also sets the number of classes.",
+    help="A dataset in any format that 'detectory data' reads; the training is planned for it.",
 )
 @click.option(
     "--output", type=click.Path(path_type=Path, file_okay=False), help="The run folder (default: the recipe's)."
 )
+@plan_options
 @click.option("--weights", help="Initial weights: a file, a URL or detectron2://…; '' for random weights.")
 @device_option
 @click.option("--resume", is_flag=True, help="Continue from the newest intact checkpoint in the output folder.")
@@ -32,22 +47,22 @@ from detectory.cli.options import device_option, recipe_argument
 @click.option("--machine-rank", type=click.IntRange(0), default=0, help="Index of this machine, from 0.")
 @click.option("--dist-url", help="Rendezvous address for several machines: tcp://HOST-OF-MACHINE-0:PORT.")
 def command(
-    recipe: str,
+    recipe: str | None,
     overrides: tuple[str, ...],
-    data: Path | None,
-    output: Path | None,
-    weights: str | None,
-    device: str | None,
-    resume: bool,
-    overwrite: bool,
     processes: int,
     machines: int,
     machine_rank: int,
     dist_url: str | None,
+    **options: Any,
 ) -> None:
     """Train a model.
 
-    RECIPE is a zoo name, a recipe's .py or .yaml file, or a Detectron2 YAML config.
+    RECIPE is a zoo name, a recipe's .py or .yaml file, or a Detectron2 YAML config. With --data it may be omitted: the
+    recipe is then chosen by the annotations (masks, boxes or keypoints) and the device.
+
+    With --data, the training is planned for the dataset and this machine: number of epochs, batch size, learning rate,
+    image size, initial weights and evaluations. The plan is printed with the reasons and the expected duration, and
+    every line can be set by an option or by KEY=VALUE. Without --data, the recipe is used as it is.
 
     KEY=VALUE overrides a value of the recipe, for example `train.max_iter=1000` or `model.roi_heads.num_classes=3`, or
     `SOLVER.MAX_ITER=1000` for a Detectron2 config.
@@ -60,7 +75,9 @@ def command(
 
     \b
     Examples:
-      detectory train COCO-InstanceSegmentation/mask_rcnn_R_50_FPN_1x.py --data my_dataset/ --output run/
+      detectory train --data my_dataset/ --output run/
+      detectory train --data my_dataset/ --output run/ --dry-run
+      detectory train COCO-InstanceSegmentation/mask_rcnn_R_50_FPN_3x --data my_dataset/ --epochs 20
       detectory train my_recipe.py optimizer.lr=0.01 --resume
       detectory train old_project/config.yaml SOLVER.IMS_PER_BATCH=4
       detectory train my_recipe.py --processes 8
@@ -69,8 +86,9 @@ def command(
 
     from detectory.engine import launch
 
-    options: dict[str, Any] = {"data": data, "output": output, "weights": weights, "device": device}
-    options |= {"resume": resume, "overwrite": overwrite}
+    if recipe is not None and "=" in recipe and not Path(recipe).is_file():
+        overrides, recipe = (recipe, *overrides), None
+    _check_options(recipe, options)
     try:
         launch(train_recipe, processes, machines, machine_rank, dist_url, args=(recipe, overrides, options))
     except ProcessException as error:
@@ -79,28 +97,54 @@ def command(
         raise click.ClickException(f"process {rank} of {machines * processes} failed: {reason}") from error
 
 
-def train_recipe(recipe: str, overrides: tuple[str, ...], options: dict[str, Any]) -> None:
+def _check_options(recipe: str | None, options: dict[str, Any]) -> None:
+    """Reject options that need a plan where there is none."""
+    from detectory.cli.lookup import detectron2_configs
+
+    used = [option for name, option in _PLAN_OPTIONS.items() if options[name] not in (None, False)]
+    if recipe is None and options["data"] is None:
+        raise click.UsageError("expected RECIPE or --data")
+    is_yaml = recipe is not None and detectron2_configs.is_detectron2_config(recipe)
+    if used and is_yaml:
+        raise click.UsageError(
+            f"{used[0]} needs a recipe, got the Detectron2 config {recipe}. Set keys instead, such as SOLVER.MAX_ITER"
+        )
+    if used and options["data"] is None:
+        raise click.UsageError(f"{used[0]} needs --data. Without --data, set keys of the recipe: KEY=VALUE")
+    if options["source"] is not None and options["weights"] is not None:
+        raise click.UsageError("--from and --weights exclude each other")
+
+
+def train_recipe(recipe: str | None, overrides: tuple[str, ...], options: dict[str, Any]) -> None:
     """Train in this process, which may be one of several.
 
     Args:
         recipe: As for the command.
         overrides: As for the command.
-        options: The options `data`, `output`, `weights`, `device`, `resume` and `overwrite` of the command.
+        options: The other options of the command.
     """
-    from detectory.cli.lookup import detectron2_configs, recipes
-    from detectory.core.distributed import get_rank, is_main_process
+    from detectory.cli.lookup import detectron2_configs
+
+    reuse = {"resume": options["resume"], "overwrite": options["overwrite"]}
+    if recipe is not None and detectron2_configs.is_detectron2_config(recipe):
+        given = {name: options[name] for name in ("data", "output", "weights", "device")}
+        with _resume_command_on_interrupt():
+            detectron2_configs.train(recipe, overrides, **given, **reuse)
+    elif options["data"] is not None:
+        _train_planned(recipe, overrides, options)
+    else:
+        _train_unplanned(str(recipe), overrides, options)
+
+
+def _train_unplanned(recipe: str, overrides: tuple[str, ...], options: dict[str, Any]) -> None:
+    """Train a recipe as it is."""
+    from detectory.cli.lookup import recipes
+    from detectory.core.distributed import get_rank
     from detectory.core.logging import setup_logger
     from detectory.engine import claim_run_folder, train
-    from detectory.engine.report import describe_run
+    from detectory.engine.recipe.lookup import load_recipe
 
-    if detectron2_configs.is_detectron2_config(recipe):
-        with _resume_command_on_interrupt():
-            detectron2_configs.train(recipe, overrides, **options)
-        return
-
-    config = recipes.load_recipe(recipe)
-    if options["data"] is not None:
-        recipes.use_dataset(config, options["data"])
+    config = load_recipe(recipe)
     if options["output"] is not None:
         config.train.output_dir = str(options["output"])
     if options["weights"] is not None:
@@ -111,9 +155,56 @@ def train_recipe(recipe: str, overrides: tuple[str, ...], options: dict[str, Any
     # Claimed before the log file is opened, so that a refused training does not write to the log of another one.
     with claim_run_folder(config.train.output_dir, **reuse), _resume_command_on_interrupt():
         setup_logger(str(config.train.output_dir), distributed_rank=get_rank(), name="detectory")
-        finished = train(config, **reuse)
+        _describe(train(config, **reuse))
+
+
+def _train_planned(recipe: str | None, overrides: tuple[str, ...], options: dict[str, Any]) -> None:
+    """Plan the training for a dataset folder, check it, and train."""
+    from detectory.core.distributed import get_rank, is_main_process
+    from detectory.core.logging import setup_logger
+    from detectory.engine.plan import PlanRequest, dry_run, plan_training
+    from detectory.engine.run import train_planned
+
+    if options["weights"] is not None:
+        options["source"] = options["weights"] or "none"
+    names = ("epochs", "batch", "lr", "image_size", "workers", "eval_every")
+    request = PlanRequest(weights=options["source"], **{name: options[name] for name in names})
+    reuse = {"resume": options["resume"], "overwrite": options["overwrite"]}
+    show = click.echo if is_main_process() else _ignore
+    planned = plan_training(
+        options["data"],
+        recipe,
+        request,
+        overrides,
+        device=options["device"],
+        output=options["output"],
+        resume=options["resume"],
+    )
+    show(planned.plan.table())
+    if options["dry_run"]:
+        dry_run(planned, show=show, **reuse)
+        return
+    with _resume_command_on_interrupt():
+        run = train_planned(
+            planned,
+            **reuse,
+            show=show,
+            start_log=lambda folder: setup_logger(str(folder), distributed_rank=get_rank(), name="detectory"),
+        )
+        _describe(run)
+
+
+def _describe(run: "Run") -> None:
+    """Print the metrics, the files and the next commands of a finished run."""
+    from detectory.core.distributed import is_main_process
+    from detectory.engine.report import describe_run
+
     if is_main_process():
-        click.echo(f"\n{describe_run(finished.summary)}")
+        click.echo(f"\n{describe_run(run.summary)}")
+
+
+def _ignore(_: str) -> None:
+    """Print nothing: the main process does."""
 
 
 @contextlib.contextmanager

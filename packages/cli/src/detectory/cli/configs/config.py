@@ -13,6 +13,7 @@ from detectory.cli.lookup import detectron2_configs, recipes
 from detectory.core.config import LazyConfig, dotted_path, locate
 from detectory.core.config.lazy_call import as_node
 from detectory.core.suggestions import nearest
+from detectory.engine.recipe.lookup import load_recipe
 
 
 @dataclass
@@ -37,7 +38,7 @@ class Config:
         """
         if detectron2_configs.is_detectron2_config(name):
             return cls(name, detectron2_configs.load(name, overrides, keep_device=True))
-        content = recipes.load_run(Path(name)) if Path(name).is_dir() else recipes.load_recipe(name)
+        content = recipes.load_run(Path(name)) if Path(name).is_dir() else load_recipe(name)
         recipes.apply_overrides(content, overrides)
         return cls(name, content)
 

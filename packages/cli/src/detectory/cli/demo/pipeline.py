@@ -17,7 +17,6 @@ from detectory.cli.demo.page import DemoResults, read_history, write_page
 from detectory.cli.demo.plan import DATASET_PLANS, SHAPES_PLANS, TrainingPlan, choose_plan, measure_iteration
 from detectory.cli.demo.recipe import demo_recipe
 from detectory.cli.json_output import write_json
-from detectory.cli.lookup import recipes
 from detectory.core.checkpoint import DetectionCheckpointer
 from detectory.core.config import instantiate
 from detectory.core.logging import setup_logger
@@ -26,6 +25,7 @@ from detectory.data import DatasetCatalog
 from detectory.data.images import read_image
 from detectory.engine import Predictor, evaluate, train
 from detectory.engine.inference.run_folder import last_checkpoint
+from detectory.engine.recipe.use_dataset import use_dataset
 from detectory.export import export
 from detectory.structures import Instances
 from detectory.visualization import Visualizer
@@ -69,7 +69,7 @@ def run_demo(output: Path, coco: Path | None, iterations: int | None, minutes: f
     folder = coco or generate_dataset(output / "dataset")
     plan = plan_training(folder, SHAPES_PLANS if coco is None else DATASET_PLANS, iterations, minutes)
     config = demo_recipe(plan.iterations, plan.short_edge, plan.max_size, plan.batch_size, plan.width)
-    classes = recipes.use_dataset(config, folder).classes
+    classes = use_dataset(config, folder).classes
     config.train.output_dir = str(run)
     setup_logger(str(run), name="detectory")
     train_count, val_count = (len(DatasetCatalog.get(config.datasets[split])) for split in ("train", "val"))
@@ -122,7 +122,7 @@ def plan_training(folder: Path, plans: Sequence[TrainingPlan], iterations: int |
 
     def measure(plan: TrainingPlan) -> float:
         config = demo_recipe(plan.iterations, plan.short_edge, plan.max_size, plan.batch_size, plan.width)
-        recipes.use_dataset(config, folder)
+        use_dataset(config, folder)
         return measure_iteration(config)
 
     click.echo("\nMeasuring the speed of this machine …")

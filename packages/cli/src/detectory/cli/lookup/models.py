@@ -11,6 +11,7 @@ from detectory.core.processor import limit_threads
 from detectory.data import MetadataCatalog
 from detectory.engine.inference.run_folder import TrainedModel, build_trained, last_checkpoint
 from detectory.engine.recipe.datasets import dataset_names
+from detectory.engine.recipe.lookup import load_recipe
 from detectory.zoo import get_checkpoint_url
 
 
@@ -53,7 +54,7 @@ def load_model(
         return _load_detectron2_model(config_file, overrides, weights, device, data)
     if isinstance(name, str) and detectron2_configs.is_detectron2_config(name):
         return _load_detectron2_model(name, overrides, weights, device)
-    config = recipes.load_run(run, needs_data=False) if run is not None else recipes.load_recipe(str(name))
+    config = recipes.load_run(run, needs_data=False) if run is not None else load_recipe(str(name))
     recipes.apply_overrides(config, overrides)
     if weights is None:
         weights = last_checkpoint(run) if run is not None else get_checkpoint_url(str(name))

@@ -2,7 +2,7 @@
 
 import logging
 import os
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping
 from pathlib import Path
 from typing import IO, Any, cast
 
@@ -37,6 +37,8 @@ class Checkpointer:
     Attributes:
         last_report: The matched and unmatched parameter names of the most recent load.
         resumed_from: The checkpoint that `resume_or_load` resumed from, or `""`.
+        adapt: A function that changes the parameters of initial weights in place before they are loaded; called with
+            the parameters and the other entries of the checkpoint. Not called if a training is resumed.
         path_manager: An object with a `get_local_path` method, such as an iopath `PathManager`, that replaces the
             built-in path resolution.
 
@@ -65,6 +67,7 @@ class Checkpointer:
             self.add_checkpointable(key, checkpointable)
         self.last_report: LoadReport | None = None
         self.resumed_from = ""
+        self.adapt: Callable[[dict[str, torch.Tensor], dict[str, Any]], None] | None = None
         self.path_manager: Any = None
 
     def add_checkpointable(self, key: str, checkpointable: Any) -> None:
@@ -221,7 +224,10 @@ class Checkpointer:
         return self._load_model(content, path)
 
     def _load_model(self, content: dict[str, Any], path: str) -> LoadReport:
-        return load_into(self.model, as_tensors(content.pop("model"), f"checkpoint {path}"))
+        state = as_tensors(content.pop("model"), f"checkpoint {path}")
+        if self.adapt is not None and not self.resumed_from:
+            self.adapt(state, content)
+        return load_into(self.model, state)
 
     def _check_fit(self, content: dict[str, Any], path: str) -> None:
         problems = [] if self.last_report is None else self.last_report.differences()

@@ -4,6 +4,7 @@ import logging
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Literal
 
 from detectory.core.distributed import is_main_process
 from detectory.data.catalog import DatasetCatalog, MetadataCatalog
@@ -41,6 +42,8 @@ class DatasetFolder:
         classes: Class names of the training split in the order of their category ids.
         category_ids: The category ids.
         num_keypoints: Number of keypoints of an object, 0 without keypoints.
+        val_origin: Origin of the validation images: the requested split, the split "test" instead of a missing
+            validation split, a part of the training images, or all of them if there is only one.
     """
 
     train: Split
@@ -48,9 +51,17 @@ class DatasetFolder:
     classes: tuple[str, ...]
     category_ids: tuple[int | str, ...]
     num_keypoints: int
+    val_origin: Literal["split", "test", "held out", "training images"] = "split"
 
     @classmethod
-    def find(cls, folder: str | os.PathLike[str], val: str = "val", *, needs_train: bool = True) -> "DatasetFolder":
+    def find(
+        cls,
+        folder: str | os.PathLike[str],
+        val: str = "val",
+        *,
+        needs_train: bool = True,
+        keypoints: bool = False,
+    ) -> "DatasetFolder":
         """Return the splits and classes of a folder.
 
         Without a split "val", the split "test" or a part of the training images is used for validation, with a warning.
@@ -60,6 +71,7 @@ class DatasetFolder:
             val: The split to evaluate on, for example "test".
             needs_train: Whether the dataset is used for training. Otherwise a missing training split is replaced by the
                 validation split, and a dataset without splits is evaluated as a whole.
+            keypoints: Whether to prefer COCO's files of keypoints to those of instances.
 
         Raises:
             FileNotFoundError: If the folder, the annotations of a split or an image folder is missing.
@@ -68,7 +80,7 @@ class DatasetFolder:
         path = Path(folder)
         if not path.exists():
             raise FileNotFoundError(f"{path}: no such file or folder")
-        chosen = choose_splits(path, find_sources(path), val, needs_train)
+        chosen = choose_splits(path, find_sources(path), val, needs_train, keypoints=keypoints)
         messages = [chosen.message] if chosen.message else []
         splits = {"train": chosen.train} if chosen.train == chosen.val else {"train": chosen.train, val: chosen.val}
         files = {}
@@ -81,7 +93,11 @@ class DatasetFolder:
             files |= {name: Split(*file) for name, file in converted.files.items()}
         for message in messages if is_main_process() else ():
             _logger.warning(message)
-        return cls(files["train"], files.get(val, files["train"]), *_classes(files["train"].annotations))
+        validation = files.get(val, files["train"])
+        origin: Any = "test" if chosen.message else "split"
+        if chosen.is_held_out:
+            origin = "held out" if _image_names(validation) != _image_names(files["train"]) else "training images"
+        return cls(files["train"], validation, *_classes(files["train"].annotations), origin)
 
     def register(self, name: str) -> tuple[str, str]:
         """Register both splits under the names `name_train` and `name_val`, and return these names.
@@ -101,6 +117,10 @@ class DatasetFolder:
 
 def _is_coco_file(sources: tuple[Source, ...]) -> bool:
     return len(sources) == 1 and sources[0].format == "coco"
+
+
+def _image_names(split: Split) -> list[str]:
+    return [image["file_name"] for image in read_json(split.annotations)["images"]]
 
 
 def _coco_file(source: Source) -> Split:

@@ -26,7 +26,14 @@ class ChosenSplits:
     message: str = ""
 
 
-def choose_splits(path: Path, sources: Sequence[Source], val: str = "val", needs_train: bool = True) -> ChosenSplits:
+def choose_splits(
+    path: Path,
+    sources: Sequence[Source],
+    val: str = "val",
+    needs_train: bool = True,
+    *,
+    keypoints: bool = False,
+) -> ChosenSplits:
     """Choose the sources for training and validation.
 
     Without a split "val", the split "test" is used for validation, otherwise a part of the training images.
@@ -36,11 +43,14 @@ def choose_splits(path: Path, sources: Sequence[Source], val: str = "val", needs
         sources: All sources of the dataset.
         val: The split to evaluate on.
         needs_train: Whether a training split is required. Otherwise a dataset without splits is evaluated as a whole.
+        keypoints: Whether to prefer COCO's files of keypoints to those of instances.
 
     Raises:
         FileNotFoundError: If a split does not exist, or the dataset has no object annotations.
     """
     objects = [source for source in sources if source.format != "panoptic"]
+    if keypoints:
+        objects = _only_keypoints(objects)
     if not objects:
         found = ", ".join(map(str, sources))
         raise FileNotFoundError(f"{path}: training and evaluation need object annotations, found only {found}")
@@ -59,6 +69,12 @@ def choose_splits(path: Path, sources: Sequence[Source], val: str = "val", needs
     if not chosen and (val != "val" or not train):
         raise _missing(path, val, objects)
     return ChosenSplits(train or chosen, chosen or train, is_held_out=not chosen, message=message)
+
+
+def _only_keypoints(sources: list[Source]) -> list[Source]:
+    """Return the sources without COCO's files of instances for which there is a file of keypoints."""
+    named = {source.split for source in sources if source.path.name.startswith("person_keypoints_")}
+    return [s for s in sources if not (s.split in named and s.path.name.startswith("instances_"))]
 
 
 def _named(sources: Sequence[Source], name: str) -> tuple[Source, ...]:

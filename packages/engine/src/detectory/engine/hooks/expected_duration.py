@@ -9,17 +9,23 @@ _logger = logging.getLogger(__name__)
 
 
 class ExpectedDuration(HookBase):
-    """Log the expected duration of the remaining iterations once, after the first ones.
+    """Log the expected duration of the remaining iterations and evaluations once, after the first iterations.
 
-    Evaluations and checkpoints are not included. The first iterations are not measured, because they allocate memory
+    Checkpoints are not included. The first iterations are not measured, because they allocate memory
     and choose kernels.
 
     Args:
         warmup: Iterations that are not measured.
         measured: Iterations that are measured after them.
+        eval_period: Iterations between evaluations; 0 for one evaluation at the end.
+        seconds_per_evaluation: Expected duration of an evaluation; 0 does not count evaluations.
     """
 
-    def __init__(self, warmup: int = 2, measured: int = 8) -> None:
+    def __init__(
+        self, warmup: int = 2, measured: int = 8, *, eval_period: int = 0, seconds_per_evaluation: float = 0.0
+    ) -> None:
+        self.eval_period = eval_period
+        self.seconds_per_evaluation = seconds_per_evaluation
         self.warmup = warmup
         self.measured = measured
         self._start = 0.0
@@ -33,11 +39,15 @@ class ExpectedDuration(HookBase):
             return
         seconds = (time.perf_counter() - self._start) / self.measured
         remaining = self.trainer.max_iter - self.trainer.iter - 1
+        period = self.eval_period or self.trainer.max_iter
+        evaluations = -(-self.trainer.max_iter // period) - done // period
+        with_evaluations = f" and {evaluations} evaluations" if self.seconds_per_evaluation else ""
         _logger.info(
-            "%.2g s per iteration: about %s for the remaining %d iterations on this machine",
+            "%.2g s per iteration: about %s for the remaining %d iterations%s on this machine",
             seconds,
-            format_duration(seconds * remaining),
+            format_duration(seconds * remaining + self.seconds_per_evaluation * evaluations),
             remaining,
+            with_evaluations,
         )
 
 

@@ -15,7 +15,15 @@ _GROUPS = (
     *("amp", "checkpointer", "clip_gradients", "ddp", "early_stopping", "fsdp"),
     *("moving_average", "nan_finder", "precise_bn", "profile"),
 )
-_OTHERS = ("best_metric", "channels_last", "seed", "sync_batch_norm", "writers")
+_OTHERS = (
+    "best_metric",
+    "channels_last",
+    "init_dataset",
+    "seconds_per_evaluation",
+    "seed",
+    "sync_batch_norm",
+    "writers",
+)
 _KNOWN = (*_REQUIRED, *_INTEGERS, *_GROUPS, *_OTHERS)
 
 _logger = logging.getLogger(__name__)

@@ -3,65 +3,30 @@
 import contextlib
 import copy
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
 
-import torch
 from omegaconf import DictConfig
-from torch import nn
-from torch.distributed.fsdp import FSDPModule
 
 from detectory.core.checkpoint import Checkpointer, DetectionCheckpointer
-from detectory.core.config import LazyConfig, instantiate
+from detectory.core.config import LazyConfig
 from detectory.core.distributed import get_local_size, get_rank, get_world_size, is_main_process
 from detectory.core.environment import format_environment
-from detectory.core.precision import resolve_precision
 from detectory.core.processor import limit_threads
 from detectory.core.seeding import seed_all_rng
 from detectory.core.suggestions import nearest
 from detectory.data.classes import ClassList
-from detectory.engine.distributed.ddp import create_ddp_model
-from detectory.engine.distributed.fsdp import gather_into, shard_model
 from detectory.engine.distributed.sharded_checkpointer import ShardedCheckpointer
-from detectory.engine.distributed.sync_batch_norm import synchronize_batch_norm
-from detectory.engine.hooks import (
-    BestCheckpointer,
-    EarlyStopping,
-    EvalHook,
-    EvaluationSummary,
-    ExpectedDuration,
-    IterationTimer,
-    LRScheduler,
-    MovingAverage,
-    NaNFinder,
-    PeriodicCheckpointer,
-    PeriodicWriter,
-    PreciseBN,
-    ProgressBar,
-    RunRecord,
-    StopOnSignal,
-    TorchProfiler,
-)
-from detectory.engine.optimizers import clip_gradients
-from detectory.engine.recipe.data_checks import check_model_and_data, training_classes
-from detectory.engine.recipe.datasets import (
-    align_test_classes,
-    dataset_names,
-    fit_keypoints,
-    mapper_settings,
-    registered_classes,
-)
+from detectory.engine.hooks import RunRecord, StopOnSignal
+from detectory.engine.recipe.building import build_hooks, build_model, build_trainer, is_sharded, max_to_keep, shard
+from detectory.engine.recipe.datasets import align_test_classes, dataset_names, fit_keypoints, registered_classes
 from detectory.engine.recipe.evaluation import Evaluation
-from detectory.engine.recipe.image_checks import check_image_files
 from detectory.engine.recipe.linear_scaling import scale_to_world_size
 from detectory.engine.recipe.preflight import check_processes
+from detectory.engine.recipe.preparation import load_initial_weights, prepare
 from detectory.engine.recipe.run_folder import claim_run_folder, start_run
 from detectory.engine.recipe.settings import check_train_settings
-from detectory.engine.recipe.writers import default_writers
-from detectory.engine.trainers.amp_trainer import AMPTrainer
-from detectory.engine.trainers.simple_trainer import SimpleTrainer
-from detectory.engine.trainers.training_loop import HookBase
 
 _logger = logging.getLogger(__name__)
 _PARTS = ("model", "dataloader", "optimizer", "lr_multiplier", "train")
@@ -90,6 +55,7 @@ def train_config(config: DictConfig, resume: bool = False, *, overwrite: bool = 
     | `max_iter` | number of iterations |
     | `output_dir` | folder for the log, metrics, checkpoints and `config.yaml` |
     | `init_checkpoint` | path or URL of the initial weights, `""` for none |
+    | `init_dataset` | dataset that the initial weights are for; heads are then adapted by the names of the classes |
     | `device` | `cpu`, `cuda` or `cuda:N` |
     | `log_period` | period of the metric writers; default 20 |
     | `eval_period` | period of evaluations; default 0, only at the end |
@@ -104,6 +70,7 @@ def train_config(config: DictConfig, resume: bool = False, *, overwrite: bool = 
     | `reference_world_size` | number of processes that the recipe is written for, see `scale_to_world_size` |
     | `moving_average` | arguments of `MovingAverage`; evaluations use the averaged weights |
     | `precise_bn.num_iter`, `.period` | batches for `PreciseBN`, and its period; default 200, `eval_period` |
+    | `seconds_per_evaluation` | expected duration of an evaluation, for the announced duration |
     | `best_metric` | metric that selects `model_best.pth`, such as `bbox/AP` |
     | `early_stopping` | arguments of `EarlyStopping` |
     | `nan_finder` | arguments of `NaNFinder` |
@@ -165,7 +132,7 @@ def evaluate(config: DictConfig, resume: bool = False) -> dict[str, Any]:
     config = _prepared(config, ("model", "dataloader", "train"))
     _log_environment(config)
     fit_keypoints(config)
-    model = _build_model(config)
+    model = build_model(config)
     evaluation = Evaluation(config, model)
     checkpointer = DetectionCheckpointer(model, config.train.output_dir)
     content = checkpointer.resume_or_load(config.train.init_checkpoint, resume=resume)
@@ -177,32 +144,23 @@ def _train(config: DictConfig, resume: bool, overwrite: bool) -> dict[str, Any]:
     _log_environment(config)
     given = copy.deepcopy(config)
     output_dir = Path(config.train.output_dir)
-    is_sharded = _is_sharded(config)
-    classes = training_classes(dataset_names(config, "train"))
-    fit_keypoints(config)
-    model = _build_model(config, is_sharded)
-    evaluation = Evaluation(config, model)
-    check_model_and_data(model, dataset_names(config, "train"), mapper_settings(config))
-    align_test_classes(config, classes)
-    evaluation.check()
+    sharded = is_sharded(config)
+    model, evaluation, classes = prepare(config)
     evaluation.save_detections(output_dir)
-    if mapper_settings(config) is not None:
-        check_image_files(dataset_names(config))
-    if is_sharded:
-        _shard(config, model, evaluation)
-    trainer = _build_trainer(config, model)
+    if sharded:
+        shard(config, model, evaluation)
+    trainer = build_trainer(config, model)
     checkpointables: dict[str, Any] = {"classes": classes} if classes else {}
     checkpointer: Checkpointer = (
-        ShardedCheckpointer(trainer, output_dir, max_to_keep=_max_to_keep(config), **checkpointables)
-        if is_sharded
+        ShardedCheckpointer(trainer, output_dir, max_to_keep=max_to_keep(config), **checkpointables)
+        if sharded
         else DetectionCheckpointer(model, output_dir, trainer=trainer, **checkpointables)
     )
     stop = StopOnSignal()
     record = RunRecord(output_dir, config.train.device) if is_main_process() else None
-    trainer.register_hooks([*_build_hooks(config, model, checkpointer, evaluation), record, stop])
-    content = checkpointer.resume_or_load("" if is_sharded else config.train.init_checkpoint, resume=resume)
+    trainer.register_hooks([*build_hooks(config, model, checkpointer, evaluation), record, stop])
+    load_initial_weights(config, checkpointer, classes, "" if sharded else config.train.init_checkpoint, resume=resume)
     if classes is not None:
-        classes.load_state_dict(content.get("classes"))
         cast("Any", model).trained_classes = classes.state_dict()
     start_run(given, overwrite=overwrite)
     with record or contextlib.nullcontext():
@@ -230,131 +188,3 @@ def _prepared(config: DictConfig, parts: Sequence[str]) -> DictConfig:
     config = scale_to_world_size(config, get_world_size())
     check_processes(LazyConfig.to_py(config), dataset_names(config), config.train.device)
     return config
-
-
-def _is_sharded(config: DictConfig) -> bool:
-    if config.train.get("fsdp") is None or get_world_size() == 1:
-        return False
-    for other in ("moving_average", "best_metric", "nan_finder", "precise_bn", "sync_batch_norm"):
-        if config.train.get(other) not in (None, False):
-            raise ValueError(f"train: train.{other} cannot be combined with train.fsdp")
-    return True
-
-
-def _shard(config: DictConfig, model: nn.Module, evaluation: Evaluation) -> None:
-    """Load `init_checkpoint` and shard the model. Evaluations get a complete copy."""
-    DetectionCheckpointer(model).load(config.train.init_checkpoint)
-    options = dict(config.train.fsdp)
-    if "param_dtype" in options:
-        device = next(model.parameters()).device
-        options["param_dtype"] = resolve_precision(options["param_dtype"], device, "train.fsdp.param_dtype")
-    shard_model(model, **options)
-    evaluation.whole_model = lambda: gather_into(model, _build_model(config, is_sharded=True))
-
-
-def _build_model(config: DictConfig, is_sharded: bool = False) -> nn.Module:
-    model = instantiate(config.model)
-    device = torch.device(config.train.device)
-    if device.type == "cuda" and get_world_size() > 1:
-        device = torch.device("cuda", torch.cuda.current_device())
-    model.to(device)
-    # FSDP requires contiguous parameters.
-    if not is_sharded and config.train.get("channels_last", device.type == "cpu"):
-        model.to(memory_format=torch.channels_last)
-    if config.train.get("sync_batch_norm", False) and get_world_size() > 1:
-        model = synchronize_batch_norm(model)
-    return model
-
-
-def _build_trainer(config: DictConfig, model: nn.Module) -> SimpleTrainer:
-    options = config.train
-    optimizer_config = copy.deepcopy(config.optimizer)
-    optimizer_config.params.model = model
-    optimizer = instantiate(optimizer_config)
-    if options.get("clip_gradients"):
-        clip_gradients(optimizer, **options.clip_gradients)
-    loader = instantiate(config.dataloader.train)
-    parallel = model if isinstance(model, FSDPModule) else create_ddp_model(model, **options.get("ddp", {}))
-    accumulation = options.get("accumulation_steps", 1)
-    amp: Mapping[str, Any] = options.get("amp", {})
-    if not amp.get("enabled", False):
-        return SimpleTrainer(parallel, loader, optimizer, accumulation_steps=accumulation)
-    precision = resolve_precision(amp.get("dtype"), next(model.parameters()).device, "train.amp.dtype")
-    _logger.info("mixed precision: %s", str(precision).removeprefix("torch."))
-    return AMPTrainer(parallel, loader, optimizer, precision=precision, accumulation_steps=accumulation)
-
-
-def _build_hooks(
-    config: DictConfig, model: nn.Module, checkpointer: Checkpointer, evaluation: Evaluation
-) -> list[HookBase | None]:
-    options = config.train
-    period = options.get("eval_period", 0)
-    best_metric = options.get("best_metric")
-    average = None
-    if options.get("moving_average"):
-        average = MovingAverage(model, checkpointer=checkpointer, **options.moving_average)
-        evaluation.weights = average.applied
-    best = None
-    if best_metric and is_main_process():
-        best = BestCheckpointer(
-            period, checkpointer, best_metric, weights=evaluation.weights, on_best=evaluation.keep_best
-        )
-    # Hooks run in this order. Weights change first (schedule, average, batch statistics), then they are saved,
-    # then evaluated; hooks that read a metric follow the evaluation, and the writers come last to log everything.
-    return [
-        IterationTimer(),
-        ExpectedDuration() if is_main_process() else None,
-        NaNFinder(options.output_dir, **options.nan_finder) if options.get("nan_finder") is not None else None,
-        LRScheduler(scheduler=instantiate(config.lr_multiplier)),
-        average,
-        _precise_bn(config, model),
-        _periodic_checkpointer(options, checkpointer),
-        EvalHook(period, evaluation.validate) if "validation" in config.dataloader else None,
-        EvalHook(period, evaluation),
-        best,
-        EvaluationSummary(),
-        EarlyStopping(period, **options.early_stopping) if options.get("early_stopping") else None,
-        _profiler(options),
-        *_build_writers(options),
-    ]
-
-
-def _periodic_checkpointer(options: DictConfig, checkpointer: Checkpointer) -> PeriodicCheckpointer:
-    arguments = dict(options.get("checkpointer", {"period": 5000}))
-    if isinstance(checkpointer, ShardedCheckpointer):
-        # ShardedCheckpointer removes old folders itself, once a new one is complete.
-        arguments.pop("max_to_keep", None)
-    return PeriodicCheckpointer(checkpointer, **arguments)
-
-
-def _max_to_keep(config: DictConfig) -> int | None:
-    return config.train.get("checkpointer", {}).get("max_to_keep")
-
-
-def _precise_bn(config: DictConfig, model: nn.Module) -> PreciseBN | None:
-    options = config.train.get("precise_bn")
-    if not options:
-        return None
-    return PreciseBN(
-        options.get("period", config.train.get("eval_period", 0)),
-        model,
-        instantiate(config.dataloader.train),
-        options.get("num_iter", 200),
-    )
-
-
-def _profiler(options: DictConfig) -> TorchProfiler | None:
-    if not options.get("profile"):
-        return None
-    first, last = options.profile.first, options.profile.last
-    return TorchProfiler(
-        lambda trainer: first <= trainer.iter <= last, Path(options.output_dir) / "profile", save_tensorboard=False
-    )
-
-
-def _build_writers(options: DictConfig) -> list[HookBase]:
-    if not is_main_process():
-        return []
-    writers = default_writers(options.output_dir, options.max_iter)
-    writers += [instantiate(writer) for writer in options.get("writers", [])]
-    return [PeriodicWriter(writers, options.get("log_period", 20)), ProgressBar()]

@@ -4,6 +4,7 @@ import math
 
 from detectory.engine.hooks.expected_duration import format_duration
 from detectory.engine.hooks.headline_metrics import metric_label
+from detectory.engine.plan.training_plan import TrainingPlan
 from detectory.engine.recipe.run_folder import CONFIG_FILE
 from detectory.engine.report.curves import History, plot_curves
 from detectory.engine.report.run_summary import RunSummary
@@ -57,7 +58,11 @@ def add_plan(page: Page, summary: RunSummary) -> None:
     if summary.plan is None:
         return
     page.heading("Plan")
-    page.table(["setting", "value"], [[str(name), str(value)] for name, value in summary.plan.items()])
+    try:
+        rows = [list(row) for row in TrainingPlan.from_dict(summary.plan).rows()]
+        page.table(["setting", "value", "reason"], rows)
+    except (TypeError, KeyError, ValueError):  # a plan of another version
+        page.table(["setting", "value"], [[str(name), str(value)] for name, value in summary.plan.items()])
 
 
 def add_curves(page: Page, summary: RunSummary) -> None:

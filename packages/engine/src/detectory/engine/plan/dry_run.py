@@ -1,0 +1,113 @@
+"""dry_run: everything that can fail in a planned training, in a minute."""
+
+import contextlib
+import json
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from detectory.core.processor import limit_threads
+from detectory.core.storage import atomic_write
+from detectory.data.validation import RULES, check_dataset
+from detectory.engine.hooks.expected_duration import format_duration
+from detectory.engine.plan.machine import free_bytes
+from detectory.engine.plan.prepare import PlannedTraining
+from detectory.engine.plan.rehearsal import Rehearsal, rehearse
+from detectory.engine.plan.training_plan import PLAN_FILE, TrainingPlan
+from detectory.engine.recipe.run_folder import claim_run_folder
+
+Show = Callable[[str], Any]
+_SECONDS = 8.0
+#: Log files, curves and predictions need little space next to the checkpoints.
+_OTHER_BYTES = 20 << 20
+
+
+def dry_run(
+    planned: PlannedTraining, *, show: Show = print, resume: bool = False, overwrite: bool = False
+) -> TrainingPlan:
+    """Do everything that can fail in a training once, and stop: nothing remains in the run folder.
+
+    The annotations are checked, a few iterations are trained, two images are evaluated, a checkpoint is written and
+    read, and the disk space of the run is compared with the free space.
+
+    Args:
+        planned: The planned recipe.
+        show: Called with every line of the report.
+        resume: Whether an earlier run in the folder would be continued.
+        overwrite: Whether an earlier run in the folder would be replaced.
+
+    Returns:
+        The plan with the expected durations.
+
+    Raises:
+        Exception: If the training would end with this error.
+    """
+    start = time.perf_counter()
+    limit_threads()
+    folder = Path(planned.config.train.output_dir)
+    with _temporary_folder(folder), claim_run_folder(folder, resume=resume, overwrite=overwrite):
+        problems = check_dataset(planned.config.datasets.folder)
+        counts = Counter(RULES[problem.rule].severity for problem in problems)
+        rehearsal = rehearse(planned.config, folder, seconds=_SECONDS)
+        plan = timed(planned, rehearsal)
+        needed = check_disk_space(planned, rehearsal)
+    hint = f". 'detectory data check {planned.config.datasets.folder}' lists them" if problems else ""
+    losses = ", ".join(f"{name} {value:.3g}" for name, value in rehearsal.losses.items() if name != "total_loss")
+    show(f"data        {counts['error']} errors, {counts['warning']} warnings{hint}")
+    show(f"training    {rehearsal.seconds_per_iteration:.2g} s per iteration; {losses}")
+    show(f"evaluation  {rehearsal.seconds_per_image:.2g} s per image")
+    show(f"checkpoint  {_size(rehearsal.checkpoint_bytes)}, written and read")
+    show(f"disk        {_size(needed)} for the run, {_size(free_bytes(folder))} free")
+    show(f"{plan.summary()}. The checks took {format_duration(time.perf_counter() - start)}; nothing was trained.")
+    return plan
+
+
+def timed(planned: PlannedTraining, rehearsal: Rehearsal) -> TrainingPlan:
+    """Return the plan with the expected durations."""
+    return planned.plan.with_times(
+        rehearsal.seconds_per_iteration, rehearsal.seconds_per_image * planned.facts.val_images
+    )
+
+
+def check_disk_space(planned: PlannedTraining, rehearsal: Rehearsal) -> int:
+    """Return the number of bytes that the run needs.
+
+    Raises:
+        OSError: If the file system of the run folder has less free space.
+    """
+    # The kept checkpoints, one that is being written, the best and the final model.
+    needed = (planned.plan.checkpoints.value + 3) * rehearsal.checkpoint_bytes + _OTHER_BYTES
+    folder = planned.config.train.output_dir
+    free = free_bytes(folder)
+    if free < needed:
+        raise OSError(
+            f"{folder}: the run needs {_size(needed)} for checkpoints, only {_size(free)} are free. "
+            "Choose another --output, or keep fewer checkpoints: train.checkpointer.max_to_keep=1"
+        )
+    return needed
+
+
+def write_plan(plan: TrainingPlan, folder: Path) -> None:
+    """Write `plan.json`."""
+    with atomic_write(folder / PLAN_FILE, "w") as file:
+        json.dump(plan.to_dict(), file, indent=2)
+
+
+@contextlib.contextmanager
+def _temporary_folder(folder: Path) -> Iterator[None]:
+    """Remove the folders that are created in the context, if they are empty afterwards."""
+    missing = [path for path in (folder, *folder.parents) if not path.exists()]
+    try:
+        yield
+    finally:
+        for path in missing:
+            for lock in path.glob(".lock") if path.is_dir() else ():
+                lock.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                path.rmdir()
+
+
+def _size(count: int) -> str:
+    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.0f} MB"
