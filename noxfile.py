@@ -29,7 +29,7 @@ PACKAGES = ["core", "ops", "structures", "data", "modeling", "visualization"]
 PACKAGES += ["zoo", "evaluation", "engine", "export", "compat", "cli"]
 #: The slow tests that CI runs: killed trainings, start methods, real images, two exports, two models, the demo.
 SHORT_SLOW = (
-    "killed or demo or start_methods or overfit or RPN-onnx or C4-onnx or thousand_proposals or dconv or retinanet"
+    "killed or demo or start_methods or overfit or thousand_proposals or full_width or dconv or retinanet"
     " or two_processes or real_supervision"
 )
 #: Settings that limit the instruction sets of torch, oneDNN and our operators, by the type of processor.
@@ -134,6 +134,14 @@ def slow(session: nox.Session) -> None:
             session.install("sybil>=9")
             settings = {"PYTHONPATH": "tools", "DETECTORY_SLOW_EXAMPLES": "1"}
             session.run("pytest", "-q", "-p", "markdown_examples", "docs/start.md", env=settings)
+
+
+@nox.session(reuse_venv=True)
+def export_table(session: nox.Session) -> None:
+    """Export every architecture to every format and write the table in docs/tasks/export.md, which takes hours."""
+    install(session, *PACKAGES)
+    session.install(*DEMO_SOURCES, "openvino>=2025.0")
+    session.run("python", "tools/export_table.py", *session.posargs)
 
 
 @nox.session(reuse_venv=True)

@@ -21,6 +21,7 @@ _COMMANDS = {
     "demo": "demo",
     "env": "env",
     "eval": "evaluate",
+    "export": "export",
     "plot": "plot",
     "predict": "predict",
     "report": "report",
@@ -35,6 +36,7 @@ Examples:
   detectory demo                                     a complete example in a few minutes
   detectory data check my_dataset/                   report annotation errors
   detectory train COCO-InstanceSegmentation/mask_rcnn_R_50_FPN_1x.py --data my_dataset/
+  detectory export output/ --format onnx             a verified file for other runtimes
   detectory predict images/*.jpg --run output/       annotated images and COCO results
 
 \b

@@ -1,4 +1,4 @@
-"""Evaluation of a run, a recipe or a Detectron2 YAML config, for `detectory eval`."""
+"""Evaluation of a run, a recipe, an exported file or a Detectron2 YAML config, for `detectory eval`."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from detectory.cli.exported.files import evaluate_file
 from detectory.cli.lookup import detectron2_configs, recipes
 from detectory.data import MetadataCatalog
 from detectory.engine import evaluate
@@ -35,6 +36,7 @@ def evaluate_model(
     run: Path | None,
     overrides: tuple[str, ...],
     *,
+    file: Path | None = None,
     weights: str | None = None,
     data: Path | None = None,
     split: str = "val",
@@ -44,9 +46,10 @@ def evaluate_model(
     """Run a model over the test set of its config and compute its metrics.
 
     Args:
-        recipe: Zoo name or config file; None if `run` is given.
-        run: Run folder; None if `recipe` is given.
+        recipe: Zoo name or config file; None if `run` or `file` is given.
+        run: Run folder; None if `recipe` or `file` is given.
         overrides: `KEY=VALUE` arguments.
+        file: An exported file, evaluated on `data`.
         weights: Checkpoint; by default the run's last one.
         data: Dataset that replaces the test set.
         split: The split of `data`, or of the folder that the run was trained on.
@@ -56,6 +59,8 @@ def evaluate_model(
     Raises:
         click.UsageError: If `recipe` is given without weights.
     """
+    if file is not None and data is not None:
+        return _with_dataset_files(*evaluate_file(str(file), data, split, device=device, output=output))
     if run is not None and (detectron2_run := detectron2_configs.find_run(run)) is not None:
         recipe, data = detectron2_run[0], data or detectron2_run[1]
         weights = weights or last_checkpoint(run)

@@ -17,9 +17,20 @@ MATCHING_IOU = 0.9
 def compare_models(model: nn.Module, exported: nn.Module, inputs: Sequence[ModelInput]) -> Agreement:
     """Run both models on all inputs and return how well their predictions agree."""
     with torch.no_grad():
-        pairs = zip([model([item])[0] for item in inputs], exported(list(inputs)), strict=True)
+        originals, others = [model([item])[0] for item in inputs], exported(list(inputs))
     names = [str(item.get("file_name", f"image {number}")) for number, item in enumerate(inputs, start=1)]
-    return _merge([_compare(original, other) for original, other in pairs], names)
+    return compare_outputs(originals, others, names)
+
+
+def compare_outputs(originals: Sequence[ModelOutput], others: Sequence[ModelOutput], names: Sequence[str]) -> Agreement:
+    """Return how well the outputs of two models agree.
+
+    Args:
+        originals: Outputs of the original model, one per image.
+        others: Outputs of the other model for the same images.
+        names: Names of the images.
+    """
+    return _merge([_compare(original, other) for original, other in zip(originals, others, strict=True)], names)
 
 
 def require_agreement(

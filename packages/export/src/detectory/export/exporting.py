@@ -11,6 +11,7 @@ from torch import nn
 from detectory.data.classes import ClassList
 from detectory.data.transforms import ResizeShortestEdge
 from detectory.engine.inference.predictor import Predictor
+from detectory.engine.inference.trained_classes import trained_classes
 from detectory.export.agreement import Agreement, Tolerance
 from detectory.export.comparison import require_agreement
 from detectory.export.describe import describe
@@ -58,7 +59,7 @@ def export(
         calibration: Model inputs that determine the ranges of int8 tensors.
         resize: Target of the shorter side and limit of the longer side for `load(path).predict`, pixels; by default
             those of the `Predictor`, or 800 and 1333.
-        classes: Class names and category ids to store in the file; by default those of the `Predictor`.
+        classes: Class names and category ids to store in the file; by default those of the model.
         tolerance: Maximum differences from the original; by default `Tolerance.for_dtype(dtype)`.
 
     Returns:
@@ -79,9 +80,10 @@ def export(
         classes = classes or model.classes
         inputs = [item if isinstance(item, dict) else model.prepare(item) for item in inputs]
         model = model.model
+    classes = classes or trained_classes(model)
     if not inputs:
         raise ValueError("export: inputs must contain at least one image, got none")
-    graph = InferenceGraph(model, batch, dtype)
+    graph = InferenceGraph(model, batch, dtype if chosen.lowers_graph else "float32")
     graph.inputs_of(inputs[:1])  # reports missing entries
     if height:
         inputs = [_fit(item, height, width, model) for item in inputs]

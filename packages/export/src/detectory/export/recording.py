@@ -25,7 +25,8 @@ def record(graph: InferenceGraph, settings: ExportSettings) -> torch.export.Expo
     if not settings.height and min(height, width) < SMALLEST_SIDE:
         raise ValueError(f"record: image sides must be at least {SMALLEST_SIDE} pixels, got {height}x{width}")
     dynamic = torch.export.Dim.DYNAMIC
-    sides = {} if settings.height else {1: dynamic, 2: dynamic}
+    last = inputs[0].ndim - 1
+    sides = {} if settings.height else {last - 1: dynamic, last: dynamic}
     shapes = (sides, {0: dynamic})[: len(inputs)]
     with torch.no_grad():
         return torch.export.export(graph, inputs, dynamic_shapes=shapes, strict=False)

@@ -18,6 +18,7 @@ _OUTPUTS = (
 @recipe_argument(required=False)
 @click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
 @click.option("--run", type=click.Path(path_type=Path), help="A run folder of detectory train.")
+@click.option("--model", type=click.Path(path_type=Path), help="A file of detectory export; needs --data.")
 @click.option("--weights", help="A checkpoint: a file, a URL or detectron2://… (default: the run's last checkpoint).")
 @click.option("--data", type=click.Path(path_type=Path), help="A dataset in any supported format to evaluate on.")
 @click.option("--split", default="val", help="The split of --data, or of the run's dataset (default: val).")
@@ -35,6 +36,7 @@ def command(
     recipe: str | None,
     overrides: tuple[str, ...],
     run: Path | None,
+    model: Path | None,
     weights: str | None,
     data: Path | None,
     split: str,
@@ -47,7 +49,7 @@ def command(
     device: str | None,
     as_json: bool,
 ) -> None:
-    """Evaluate a run, a recipe or a COCO results file.
+    """Evaluate a run, a recipe, an exported file or a COCO results file.
 
     RECIPE is a zoo name, a recipe's .py or .yaml file, or a Detectron2 YAML config. KEY=VALUE overrides a value of the
     recipe as in `detectory train`.
@@ -59,6 +61,7 @@ def command(
     Examples:
       detectory eval --run run/ --split test
       detectory eval COCO-InstanceSegmentation/mask_rcnn_R_50_FPN_3x.py --data my_dataset/ --weights model.pth
+      detectory eval --model model.onnx --data my_dataset/
       detectory eval --predictions results.json --annotations instances_val.json --output report/
       detectory eval --predictions results.json --annotations instances_val.json --json
     """
@@ -70,8 +73,12 @@ def command(
 
     if (predictions is None) != (annotations is None):
         raise click.UsageError("--predictions and --annotations must be used together")
-    if sum(source is not None for source in (recipe, run, predictions)) != 1:
-        raise click.UsageError("expected exactly one of RECIPE, --run and --predictions")
+    if sum(source is not None for source in (recipe, run, model, predictions)) != 1:
+        raise click.UsageError("expected exactly one of RECIPE, --run, --model and --predictions")
+    if model is not None and data is None:
+        raise click.UsageError("--model needs --data")
+    if model is not None and weights is not None:
+        raise click.UsageError("--weights cannot be used with --model")
     if images is not None and predictions is None:
         raise click.UsageError("--images needs --predictions")
     outputs = None if output is None else OutputFiles(output, overwrite=overwrite)
@@ -83,13 +90,13 @@ def command(
         title = f"Evaluation of {predictions.name}"
     else:
         result = evaluate_model(
-            recipe, run, overrides, weights=weights, data=data, split=split, device=device, output=output
+            recipe, run, overrides, file=model, weights=weights, data=data, split=split, device=device, output=output
         )
         metrics, annotations, images = result.metrics, result.annotations, result.images
         evaluation = None
         if output is not None and annotations is not None and (output / _DETECTIONS_FILE).is_file():
             evaluation = evaluate_all(annotations, output / _DETECTIONS_FILE)
-        title = f"Evaluation of {run.resolve().name if run is not None else recipe}"
+        title = f"Evaluation of {run.resolve().name if run is not None else model or recipe}"
     if output is not None and evaluation is not None:
         write_coco_report(evaluation, output / "report.html", title=title, images=images)
     if as_json:

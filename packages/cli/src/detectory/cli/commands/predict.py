@@ -14,7 +14,7 @@ from detectory.cli.options import complete_recipe, device_option, json_option, o
 @click.option(
     "--model",
     shell_complete=complete_recipe,
-    help="A zoo name (with its published weights unless --weights is given) or a config file.",
+    help="A zoo name (with its published weights unless --weights is given), a config or an exported file.",
 )
 @click.option("--weights", help="A checkpoint: a file, a URL or detectron2://… (default: the run's last checkpoint).")
 @click.option(
@@ -62,6 +62,7 @@ def command(
       detectory predict images/ --run run/ --threshold 0.7
       detectory predict street.jpg --model COCO-InstanceSegmentation/mask_rcnn_R_50_FPN_3x.py
       detectory predict traffic.mp4 --model COCO-Detection/retinanet_R_50_FPN_3x.yaml --batch-size 8
+      detectory predict images/ --model model.onnx
       detectory predict --input webcam --run run/ --show
     """
     ctx = click.get_current_context()
@@ -69,6 +70,7 @@ def command(
         ctx.fail("expected either --run or --model")
     if not (inputs or more_inputs):
         ctx.fail("expected an image, a video, a folder, a pattern or webcam")
+    from detectory.cli.exported.files import is_exported_file, load_file
     from detectory.cli.json_output import print_json
     from detectory.cli.lookup.models import load_model
     from detectory.cli.prediction.inputs import find_inputs, output_names
@@ -82,13 +84,19 @@ def command(
     names = output_names(items, images, videos)
     outputs = OutputFiles(output, overwrite=overwrite, inputs=[name for name in names if isinstance(name, Path)])
     outputs.check([*names.values(), "results.json"])
-    loaded = load_model(run or str(model), weights=weights, device=device)
-    predictor = Predictor(loaded.model, loaded.resize, device=loaded.device)
-    ids = ResultIds(loaded.classes, loaded.datasets, images)
+    if model is not None and is_exported_file(model):
+        if weights is not None:
+            ctx.fail("--weights cannot be used with an exported file")
+        file = load_file(model, device)
+        predictor, metadata, ids = file.predictor, file.metadata, ResultIds(file.classes, (), images)
+    else:
+        loaded = load_model(run or str(model), weights=weights, device=device)
+        predictor, metadata = Predictor(loaded.model, loaded.resize, device=loaded.device), loaded.metadata
+        ids = ResultIds(loaded.classes, loaded.datasets, images)
     output.mkdir(parents=True, exist_ok=True)
     with (
         FolderLock(output),
-        Prediction(predictor, loaded.metadata, outputs, names, threshold, batch_size, show, ids) as prediction,
+        Prediction(predictor, metadata, outputs, names, threshold, batch_size, show, ids) as prediction,
     ):
         prediction.run_images(images)
         for video in videos:

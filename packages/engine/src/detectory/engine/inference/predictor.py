@@ -1,6 +1,7 @@
 """Predictor: inference on images, files and video frames, one by one or in batches."""
 
 import itertools
+import logging
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -10,11 +11,18 @@ import numpy as np
 import torch
 from torch import nn
 
+from detectory.core.config import locate
 from detectory.data.classes import ClassList
 from detectory.data.transforms import Augmentation, ResizeShortestEdge
 from detectory.engine.inference.image_input import ImageSource, image_pixels
 from detectory.engine.inference.run_folder import load_run
+from detectory.modeling.fast_inference import optimize_for_inference
 from detectory.structures import Instances, ModelInput, ModelOutput
+
+_logger = logging.getLogger(__name__)
+_BACKENDS = ("eager", "optimized", "compile", "auto")
+# In a package that this one does not depend on.
+_BEST_BACKEND = "detectory.export.best_backend.load_best"
 
 
 class Predictor:
@@ -72,6 +80,7 @@ class Predictor:
         *,
         weights: str | None = None,
         device: str | None = None,
+        backend: str = "eager",
         **options: Any,
     ) -> "Predictor":
         """Return the predictor of a run folder, with its weights, resizing, class names and device.
@@ -80,17 +89,34 @@ class Predictor:
             run: A run folder of `train`, of `detectory train` or of Detectron2's `DefaultTrainer`.
             weights: A checkpoint; by default the run's last one.
             device: By default the device of the training, or the CPU if CUDA is unavailable.
+            backend: `"eager"` runs the model unchanged. `"optimized"` applies `optimize_for_inference`. `"auto"` uses
+                the backend that `detectory benchmark RUN --formats best` found to be the fastest on this machine, or
+                `"optimized"` without a measurement; it needs detectory-export, the last checkpoint and the CPU.
             options: Further arguments of `Predictor`.
 
         Raises:
             FileNotFoundError: If the folder has no config or no checkpoint.
+            ValueError: If the backend is unknown.
 
         Example:
             >>> predictor = Predictor.from_run("run")  # doctest: +SKIP
             >>> predictor.predict("photo.jpg", threshold=0.5).pred_class_names  # doctest: +SKIP
             ['mug', 'pen']
         """
+        if backend not in _BACKENDS:
+            raise ValueError(f"Predictor.from_run: backend must be one of {', '.join(_BACKENDS)}, got {backend!r}")
+        if backend == "auto":
+            backend = "optimized"
+            if weights is None and (device == "cpu" or (device is None and not torch.cuda.is_available())):
+                load_best: Any = locate(_BEST_BACKEND)
+                backend, predictor = load_best(run)
+                _logger.info("%s: backend %s", run, backend)
+                if predictor is not None:
+                    return predictor
         trained = load_run(Path(run), weights=weights, device=device)
+        name, _, dtype = backend.partition(":")
+        if name != "eager":
+            optimize_for_inference(trained.model, getattr(torch, dtype or "float32"), compile=name == "compile")
         return cls(trained.model, trained.resize, device=trained.device, classes=trained.classes, **options)
 
     def __call__(self, image: ImageSource) -> ModelOutput:

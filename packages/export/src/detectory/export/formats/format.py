@@ -24,6 +24,8 @@ class Format(abc.ABC):
         modules: Third-party modules that the format imports.
         extra: The extra of `detectory-export` that installs the modules; empty if they are always installed.
         dtypes: Supported values of `ExportSettings.dtype`.
+        lowers_graph: Whether half precision is applied to the graph before it is recorded; otherwise `write` receives
+            a graph in float32.
     """
 
     name: ClassVar[str]
@@ -32,6 +34,7 @@ class Format(abc.ABC):
     modules: ClassVar[tuple[str, ...]] = ()
     extra: ClassVar[str] = ""
     dtypes: ClassVar[tuple[str, ...]] = ("float32",)
+    lowers_graph: ClassVar[bool] = True
 
     def unsupported(self, model: nn.Module, settings: ExportSettings) -> str | None:
         """Return why a model cannot be exported with these settings, or None if it can."""
@@ -46,7 +49,7 @@ class Format(abc.ABC):
         """Write the graph and its description.
 
         Args:
-            graph: The model's graph, in the requested type.
+            graph: The model's graph, see `lowers_graph`.
             settings: The arguments of the export.
             description: The description; the format sets `smallest_side` and `digest`.
             path: The file. Additional files are written next to it, with the same stem.

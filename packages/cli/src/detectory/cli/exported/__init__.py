@@ -1,0 +1,1 @@
+"""Commands on exported files: export, prediction and evaluation."""
