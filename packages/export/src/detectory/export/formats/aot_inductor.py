@@ -31,9 +31,10 @@ class AOTInductor(Format):
     def write(self, graph: InferenceGraph, settings: ExportSettings, description: Description, path: Path) -> None:
         """Record the graph and compile it, which takes minutes."""
         program = record(graph, settings)
-        torch._inductor.aoti_compile_and_package(
-            program, package_path=str(path), inductor_configs={"freezing": not settings.calibration}
-        )
+        # With the layout optimization, torch 2.15 reads the output of a convolution with an unknown number of regions
+        # in the wrong memory layout: masks are wrong.
+        options = {"layout_optimization": False}
+        torch._inductor.aoti_compile_and_package(program, package_path=str(path), inductor_configs=options)
         add_description(path, replace(description, smallest_side=smallest_side(program)))
 
     def recognizes(self, path: Path) -> bool:

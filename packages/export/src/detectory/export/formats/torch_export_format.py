@@ -1,5 +1,6 @@
 """torch.export programs (`.pt2`)."""
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -27,7 +28,9 @@ class TorchExport(Format):
     def write(self, graph: InferenceGraph, settings: ExportSettings, description: Description, path: Path) -> None:
         """Record the graph and save the program."""
         program = record(graph, settings)
-        torch.export.save(program, path)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)  # from inside torch
+            torch.export.save(program, path)
         add_description(path, replace(description, smallest_side=smallest_side(program)))
 
     def recognizes(self, path: Path) -> bool:
