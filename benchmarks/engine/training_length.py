@@ -93,13 +93,11 @@ class Training:
 def trainings() -> Iterator[Training]:
     """Yield all trainings, short ones of every dataset first."""
     grid = [(length, name) for name, dataset in DATASETS.items() for length in dataset.iterations]
-    yield from (Training(name, length) for length, name in sorted(grid) if length <= 1000)
-    for optimizer, rates, clips in (
-        ("SGD", (0.01, 0.04, 0.16), (None, 1.0, 10.0)),
-        ("AdamW", (1.5e-3, 6e-3), (None, 5.0)),
-    ):
+    grid.sort(key=lambda pair: pair[0])
+    yield from (Training(name, length) for length, name in grid if length < 1000)
+    for optimizer, rates, clips in (("SGD", (0.01, 0.04, 0.16), (None, 10.0)), ("AdamW", (1.5e-3, 6e-3), (None, 5.0))):
         yield from (Training("shapes_100", CLIPPED_LENGTH, optimizer, lr, clip) for lr in rates for clip in clips)
-    yield from (Training(name, length) for length, name in sorted(grid) if length > 1000)
+    yield from (Training(name, length) for length, name in grid if length >= 1000)
 
 
 def register(name: str, data: Path, work: Path) -> tuple[str, str]:

@@ -90,6 +90,49 @@ def test_stats_prints_json(coco, tmp_path):
     assert statistics["classes"][1]["median_area"] == 400
 
 
+def as_training_split(coco):
+    """Add the images as a training split; the class 'dog' remains only in the validation images."""
+    (coco / "val").rename(coco / "train")
+    file = coco / "annotations/instances_val.json"
+    content = json.loads(file.read_text())
+    for annotation in content["annotations"]:
+        annotation["category_id"] = 1
+    (coco / "annotations/instances_train.json").write_text(json.dumps(content))
+
+
+def test_stats_lists_advice_for_the_training_split(coco, tmp_path):
+    as_training_split(coco)
+    result = run("stats", coco, "--samples", 0, "--page", tmp_path / "page.html")
+    title, *advice = result.stdout.split("\nadvice on ")[1].splitlines()
+    assert "instances_train.json for COCO-" in title
+    assert advice[0].startswith("- 2 classes have fewer than 10 training objects: dog (0), cat (4). Annotate")
+    assert advice[1].startswith("- 1 class of the validation images has no training object: dog. Split the images")
+    assert "fewer than 10 training objects" in (tmp_path / "page.html").read_text()
+
+
+def test_stats_advises_on_a_named_recipe_in_json(coco, tmp_path):
+    as_training_split(coco)
+    options = (
+        "--json",
+        "--samples",
+        0,
+        "--page",
+        tmp_path / "page.html",
+        "--recipe",
+        "COCO-Detection/fcos_R_50_FPN_1x",
+    )
+    advice = {
+        path[-10:]: statistics.get("advice")
+        for path, statistics in json.loads(run("stats", coco, *options).stdout).items()
+    }
+    assert advice["s_val.json"] is None
+    assert advice["train.json"]["recipe"] == "COCO-Detection/fcos_R_50_FPN_1x"
+    assert [piece["topic"] for piece in advice["train.json"]["pieces"]] == [
+        "rare classes",
+        "classes missing in training",
+    ]
+
+
 def test_stats_skips_unreadable_images(coco, tmp_path):
     (coco / "val/1.jpg").write_bytes(b"no image")
     result = run("stats", coco, "--page", tmp_path / "page.html", code=1)

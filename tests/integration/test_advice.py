@@ -6,8 +6,9 @@ import torch
 
 from detectory import zoo
 from detectory.core.config import LazyConfig, instantiate
+from detectory.data import DatasetCatalog, MetadataCatalog
 from detectory.data.statistics import dataset_statistics
-from detectory.engine.advice import advise, format_advice
+from detectory.engine.advice import advise, advise_on_training, format_advice
 from detectory.structures import BoxMode
 
 RCNNS = {
@@ -139,6 +140,17 @@ def test_multi_scale_training_keeps_its_range():
     ]
     assert lengths[0][-1] == lengths[1]
     assert np.isclose(lengths[0][0] / lengths[0][-1], 640 / 800, atol=0.01)
+
+
+def test_the_datasets_of_a_recipe_are_compared(request):
+    for split, boxes in (("train", [(0, 100, 120)] * 40), ("val", both(40, 100, 120))):
+        name = f"advice_{split}"
+        DatasetCatalog.register(name, lambda boxes=boxes: images([boxes]))
+        MetadataCatalog.get(name).thing_classes = list(CLASSES)
+        request.addfinalizer(lambda name=name: (DatasetCatalog.remove(name), MetadataCatalog.remove(name)))
+    config = zoo.get_config(RECIPES["small"])
+    config.dataloader.train.dataset.names, config.dataloader.test.dataset.names = "advice_train", "advice_val"
+    assert [piece.topic for piece in advise_on_training(config)] == ["rare classes", "classes missing in training"]
 
 
 def test_text_has_the_numbers_and_the_keys():

@@ -12,6 +12,8 @@ import click
 from detectory.cli.options import device_option, plan_options, recipe_argument
 
 if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
     from detectory.engine.run import Run
 
 _PLAN_OPTIONS = {
@@ -181,6 +183,8 @@ def _train_planned(recipe: str | None, overrides: tuple[str, ...], options: dict
         resume=options["resume"],
     )
     show(planned.plan.table())
+    if is_main_process():
+        _show_advice(planned.config)
     if options["dry_run"]:
         dry_run(planned, show=show, **reuse)
         return
@@ -192,6 +196,14 @@ def _train_planned(recipe: str | None, overrides: tuple[str, ...], options: dict
             start_log=lambda folder: setup_logger(str(folder), distributed_rank=get_rank(), name="detectory"),
         )
         _describe(run)
+
+
+def _show_advice(config: "DictConfig") -> None:
+    """Print what the planned recipe does not fit in the data, and the arguments that change it."""
+    from detectory.engine.advice import advise_on_training, format_advice
+
+    if pieces := advise_on_training(config):
+        click.echo(f"\nAdvice from the data, with arguments that change the recipe:\n{format_advice(pieces)}\n")
 
 
 def _describe(run: "Run") -> None:

@@ -12,6 +12,7 @@ from detectory.visualization.html import GalleryItem, Page
 from detectory.visualization.plots import bar_plot, histogram_plot
 
 if TYPE_CHECKING:
+    from detectory.cli.datasets.advice import SplitAdvice
     from detectory.data.catalog import Metadata
     from detectory.data.statistics import DatasetStatistics
     from detectory.structures.records import DatasetRecord
@@ -101,6 +102,16 @@ def add_dataset(
     if items:
         page.heading(f"{len(items)} of {statistics.images} images")
         page.gallery(items, sort_by=["objects", "classes", "smallest object"], filter_by="most frequent class")
+
+
+def add_advice(page: Page, advice: "SplitAdvice") -> None:
+    """Add a table of advice on a split and a recipe to a page."""
+    page.heading(f"Advice for {advice.recipe}")
+    rows = [[piece.message, piece.remedy, "\n".join(piece.settings)] for piece in advice.pieces]
+    if rows:
+        page.table(["observation", "remedy", "settings"], rows, caption=f"Training images: {advice.source}.")
+    else:
+        page.text(f"The recipe fits the training images of {advice.source}.")
 
 
 def _class_plots(statistics: "DatasetStatistics") -> list[str]:

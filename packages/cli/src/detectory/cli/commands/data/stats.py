@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from detectory.cli.commands.data.progress import progress_bar
-from detectory.cli.options import images_option, json_option, only_option, overwrite_option
+from detectory.cli.options import complete_recipe, images_option, json_option, only_option, overwrite_option
 
 if TYPE_CHECKING:
     import numpy as np
 
+    from detectory.data.sources import Source
     from detectory.data.statistics import DatasetStatistics
     from detectory.structures.records import DatasetRecord
 
@@ -27,6 +28,11 @@ if TYPE_CHECKING:
     "--samples", default=48, type=click.IntRange(min=0), help="Number of images on the page per annotation file."
 )
 @click.option("--seed", default=0, help="Seed for the selection of images.")
+@click.option(
+    "--recipe",
+    shell_complete=complete_recipe,
+    help="The recipe that the advice is for: a zoo name or a file (default: by the annotations).",
+)
 @click.option("--rows", default=40, type=click.IntRange(min=0), help="Number of classes to print, most frequent first.")
 @json_option("the statistics")
 def command(
@@ -37,19 +43,24 @@ def command(
     overwrite: bool,
     samples: int,
     seed: int,
+    recipe: str | None,
     rows: int,
     as_json: bool,
 ) -> None:
     """Count classes, objects, sizes and class imbalance.
 
     Prints one table per annotation file of PATH, and writes a self-contained HTML page with plots and annotated images.
+    For training splits, it also lists what a recipe does not fit, such as objects that are too small for the anchors,
+    and the KEY=VALUE arguments of `detectory train` that change the recipe.
 
     \b
     Examples:
       detectory data stats my_dataset/
       detectory data stats my_dataset/ --only val --page val.html --samples 100
+      detectory data stats my_dataset/ --recipe COCO-Detection/retinanet_R_50_FPN_1x
       detectory data stats coco_2017_val --json > statistics.json
     """
+    from detectory.cli.datasets.advice import advise_on_splits
     from detectory.cli.datasets.source_selection import class_names, select_sources
     from detectory.cli.json_output import print_json
     from detectory.cli.pages import dataset_page
@@ -61,7 +72,7 @@ def command(
     outputs = OutputFiles(page.parent, overwrite=overwrite)
     outputs.check([page.name])
     html = Page(f"Dataset {path}", f"Written by detectory data stats with {samples} images per annotation file")
-    as_dicts: dict[str, Any] = {}
+    counted: dict[Source, DatasetStatistics] = {}
     unreadable = 0
     for source in select_sources(path, images, only):
         records, metadata = load_source(source)
@@ -71,9 +82,15 @@ def command(
         drawn = [(record, drawing) for record, drawing in drawings if not isinstance(drawing, Exception)]
         unreadable += len(drawings) - len(drawn)
         dataset_page.add_dataset(html, str(source), statistics, drawn, metadata)
-        as_dicts[str(source)] = _as_dict(statistics)
+        counted[source] = statistics
         if not as_json:
             _print_tables(str(source), statistics, rows)
+    as_dicts = {str(source): _as_dict(statistics) for source, statistics in counted.items()}
+    for advice in advise_on_splits(counted, recipe):
+        as_dicts[str(advice.source)]["advice"] = advice.as_dict()
+        dataset_page.add_advice(html, advice)
+        if not as_json:
+            click.echo(f"\n{advice}")
     with outputs.replacing(page.name) as file:
         html.save(file)
     if as_json:
