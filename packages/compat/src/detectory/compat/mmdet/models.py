@@ -33,7 +33,7 @@ def find_family(state: Mapping[str, Tensor]) -> Family:
     heads = sorted({".".join(name.split(".")[:2]) for name in state if "head" in name.split(".")[0]})
     raise ValueError(
         f"the state dict belongs to none of {', '.join(family.name for family in FAMILIES)};"
-        f" its heads are {heads[:8] or sorted(state)[:3]}"
+        f" its heads are {heads[:8]}"
     )
 
 
@@ -81,8 +81,8 @@ def build_model(
     Raises:
         ValueError: If an argument is unknown, or the state dict belongs to another architecture.
     """
-    converted = convert_state_dict(state)
     model = instantiate(model_config(state, style, version_1, rules))
+    converted = convert_state_dict(state)
     missing, unexpected = model.load_state_dict(converted, strict=False)
     missing = [name for name in missing if not name.endswith("num_batches_tracked")]
     if missing or unexpected:
