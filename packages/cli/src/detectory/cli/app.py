@@ -17,6 +17,7 @@ _COMMANDS = {
     "benchmark": "benchmark",
     "completion": "completion",
     "config": "config",
+    "convert": "convert",
     "data": "data",
     "demo": "demo",
     "env": "env",

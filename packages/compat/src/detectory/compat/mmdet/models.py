@@ -32,8 +32,7 @@ def find_family(state: Mapping[str, Tensor]) -> Family:
             return family
     heads = sorted({".".join(name.split(".")[:2]) for name in state if "head" in name.split(".")[0]})
     raise ValueError(
-        f"the state dict belongs to none of {', '.join(family.name for family in FAMILIES)};"
-        f" its heads are {heads[:8]}"
+        f"the state dict belongs to none of {', '.join(family.name for family in FAMILIES)}; its heads are {heads[:8]}"
     )
 
 

@@ -1,9 +1,11 @@
 """Detectory models equivalent to torchvision's detectors."""
 
+import functools
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from omegaconf import DictConfig, open_dict
-from torch import nn
+from torch import Tensor, nn
 
 from detectory import zoo
 from detectory.compat._pytorch_resnet import resnet_depth
@@ -12,6 +14,11 @@ from detectory.modeling.layers import FrozenBatchNorm2d
 
 from .anchors import TorchvisionAnchorGenerator
 from .weights import convert_state_dict
+
+_DEFAULT_EPSILON = 1e-5
+
+#: Anchors per cell of a RetinaNet.
+_RETINANET_ANCHORS = 9
 
 _RECIPES = {
     "KeypointRCNN": "COCO-Keypoints/keypoint_rcnn_R_50_FPN_1x",
@@ -40,35 +47,102 @@ def from_torchvision(model: nn.Module) -> nn.Module:
         TypeError: If the model is of another class.
         ValueError: If the model is of a supported class but has other components.
     """
-    source: Any = model
-    class_name = type(source).__name__
-    if class_name not in _RECIPES:
-        raise TypeError(f"from_torchvision: model must be one of {', '.join(_RECIPES)}, got {class_name}")
-    state = convert_state_dict(source.state_dict())
-    config = zoo.get_config(_RECIPES[class_name]).model
-    with open_dict(config):
-        _set_backbone(config, source, resnet_depth(state))
-        if class_name == "RetinaNet":
-            _set_retinanet(config, source)
-        else:
-            _set_two_stages(config, source, class_name)
+    config = torchvision_config(model)
+    state = convert_state_dict(model.state_dict())
     converted = instantiate(config)
     missing, unexpected = converted.load_state_dict(state, strict=False)
     missing = [name for name in missing if not name.endswith("num_batches_tracked")]
     if missing or unexpected:
         raise ValueError(
-            f"from_torchvision: {class_name} differs from the supported architecture:"
+            f"from_torchvision: {type(model).__name__} differs from the supported architecture:"
             f" missing {missing[:3]}, unexpected {unexpected[:3]}"
         )
-    for module in converted.modules():
-        if isinstance(module, FrozenBatchNorm2d):
-            module.eps = source.backbone.body.bn1.eps
     return converted.eval()
+
+
+def torchvision_config(model: nn.Module) -> DictConfig:
+    """Return the config of the model that `from_torchvision` builds.
+
+    Args:
+        model: As for `from_torchvision`.
+
+    Raises:
+        TypeError: If the model is of another class.
+    """
+    source: Any = model
+    class_name = type(source).__name__
+    if class_name not in _RECIPES:
+        raise TypeError(f"from_torchvision: model must be one of {', '.join(_RECIPES)}, got {class_name}")
+    config = zoo.get_config(_RECIPES[class_name]).model
+    with open_dict(config):
+        _set_backbone(config, source, resnet_depth(convert_state_dict(source.state_dict())))
+        if class_name == "RetinaNet":
+            _set_retinanet(config, source)
+        else:
+            _set_two_stages(config, source, class_name)
+    return config
+
+
+def model_of_state_dict(state: Mapping[str, Tensor]) -> nn.Module:
+    """Build the torchvision detector of a state dict, with torchvision's default settings, and load the weights.
+
+    Args:
+        state: State dict of `fasterrcnn_resnet50_fpn`, `maskrcnn_resnet50_fpn`, `keypointrcnn_resnet50_fpn` or
+            `retinanet_resnet50_fpn`.
+
+    Raises:
+        ImportError: If torchvision is not installed.
+        ValueError: If the state dict belongs to another model.
+    """
+    try:
+        from torchvision.models import detection
+    except ModuleNotFoundError as error:
+        raise ImportError("checkpoints of torchvision need torchvision: pip install torchvision") from error
+    settings: dict[str, Any] = {"weights": None, "weights_backbone": None}
+    if "head.classification_head.cls_logits.weight" in state:
+        builder = detection.retinanet_resnet50_fpn
+        settings["num_classes"] = len(state["head.classification_head.cls_logits.weight"]) // _RETINANET_ANCHORS
+    else:
+        builder = detection.fasterrcnn_resnet50_fpn
+        if "roi_heads.mask_predictor.mask_fcn_logits.weight" in state:
+            builder = detection.maskrcnn_resnet50_fpn
+        if "roi_heads.keypoint_predictor.kps_score_lowres.weight" in state:
+            builder = detection.keypointrcnn_resnet50_fpn
+            settings["num_keypoints"] = state["roi_heads.keypoint_predictor.kps_score_lowres.weight"].shape[1]
+        scores = state.get("roi_heads.box_predictor.cls_score.weight")
+        if scores is None:
+            raise ValueError("model_of_state_dict: the state dict does not belong to a detector of torchvision")
+        settings["num_classes"] = len(scores)
+    model = builder(**settings)
+    own = [name for name in model.state_dict() if not name.endswith("num_batches_tracked")]
+    differing = [name for name in own if name not in state] + [
+        name for name in state if name not in own and not name.endswith("num_batches_tracked")
+    ]
+    if differing:
+        raise ValueError(f"model_of_state_dict: not a {builder.__name__} of torchvision: {differing[0]!r} differs")
+    model.load_state_dict(dict(state), strict=False)
+    if not any(name.endswith("num_batches_tracked") for name in state):
+        # Published models have frozen batch norms without epsilon.
+        for module in model.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                module.eps = 0.0
+    return model
+
+
+def frozen_batch_norm(eps: float) -> Callable[[int], nn.Module]:
+    """Return a function that builds a frozen batch norm of a number of channels, for configs."""
+    return functools.partial(FrozenBatchNorm2d, eps=eps)
+
+
+def _set_epsilon(bottom_up: DictConfig, eps: float) -> None:
+    if eps != _DEFAULT_EPSILON:
+        bottom_up.stem.norm = bottom_up.stages.norm = LazyCall(frozen_batch_norm)(eps=eps)
 
 
 def _set_backbone(config: DictConfig, source: Any, depth: int) -> None:
     stages = config.backbone.bottom_up.stages
     stages.depth, stages.stride_in_1x1 = depth, False
+    _set_epsilon(config.backbone.bottom_up, source.backbone.body.bn1.eps)
     config.pixel_mean = [255 * value for value in source.transform.image_mean]
     config.pixel_std = [255 * value for value in source.transform.image_std]
     config.input_format = "RGB"

@@ -1,0 +1,155 @@
+"""Recognition and conversion of checkpoints by their parameter names."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig
+from torch import Tensor
+
+from detectory.compat import detectron1, mmdet
+from detectory.compat.legacy import set_legacy_rules
+from detectory.compat.torchvision import convert_state_dict as convert_torchvision
+from detectory.compat.torchvision import model_of_state_dict, torchvision_config
+from detectory.core.checkpoint import CheckpointError, load_checkpoint_file
+from detectory.core.checkpoint.readers import as_tensors
+from detectory.core.suggestions import nearest
+
+from .converted_model import ConvertedModel
+from .detectron_models import detectron_model
+from .maskrcnn_benchmark import convert_weights as convert_maskrcnn_benchmark
+
+
+@dataclass(frozen=True)
+class ConversionOptions:
+    """What a checkpoint does not tell about its model.
+
+    Args:
+        style: ResNet variant of a model of MMDetection, `"pytorch"` or `"caffe"`.
+        rules: Pixel conventions of a model of MMDetection 1.x, `"mmdet-legacy"` or `"mmdet-1.0"`.
+    """
+
+    style: str = "pytorch"
+    rules: str = "mmdet-legacy"
+
+
+@dataclass(frozen=True)
+class Source:
+    """A system whose checkpoints can be converted.
+
+    Args:
+        name: Value of `--from`.
+        markers: Parts of parameter names that only this system has.
+        convert: Converts the state dict.
+    """
+
+    name: str
+    markers: tuple[str, ...]
+    convert: Callable[[Mapping[str, Tensor], ConversionOptions], ConvertedModel]
+
+
+def _from_detectron1(state: Mapping[str, Tensor], options: ConversionOptions) -> ConvertedModel:
+    del options
+    architecture, config, weights = detectron_model(detectron1.convert_weights(state), "convert")
+    set_legacy_rules(config, "detectron")
+    return ConvertedModel("Detectron", architecture, config, weights)
+
+
+def _from_maskrcnn_benchmark(state: Mapping[str, Tensor], options: ConversionOptions) -> ConvertedModel:
+    del options
+    architecture, config, weights = detectron_model(convert_maskrcnn_benchmark(state), "convert")
+    set_legacy_rules(config, "maskrcnn-benchmark")
+    return ConvertedModel("maskrcnn-benchmark", architecture, config, weights)
+
+
+def _from_mmdet(
+    state: Mapping[str, Tensor], options: ConversionOptions, version_1: bool | None = None
+) -> ConvertedModel:
+    config = mmdet.model_config(state, options.style, version_1, options.rules)
+    is_legacy = mmdet.is_version_1(state) if version_1 is None else version_1
+    family = mmdet.find_family(state)
+    system = "MMDetection 1.x" if is_legacy else "MMDetection"
+    size = None
+    if family.name == "SSD":
+        side = 300 if len(config.anchor_generator.strides) == 6 else 512
+        size = (side, side)
+    return ConvertedModel(system, family.name, config, mmdet.convert_state_dict(state), image_size=size)
+
+
+def _from_mmdet_1(state: Mapping[str, Tensor], options: ConversionOptions) -> ConvertedModel:
+    return _from_mmdet(state, options, version_1=True)
+
+
+def _from_torchvision(state: Mapping[str, Tensor], options: ConversionOptions) -> ConvertedModel:
+    del options
+    model = model_of_state_dict(state)
+    config: DictConfig = torchvision_config(model)
+    return ConvertedModel("torchvision", type(model).__name__, config, convert_torchvision(state))
+
+
+#: The systems by the value of `--from`; `mmdet-1.x` is for a RetinaNet, whose names do not show its version.
+SOURCES = {
+    source.name: source
+    for source in (
+        Source("detectron1", ("res2_0_branch2a_w",), _from_detectron1),
+        Source("maskrcnn-benchmark", ("backbone.body.stem.conv1.weight",), _from_maskrcnn_benchmark),
+        Source("torchvision", ("backbone.body.conv1.weight",), _from_torchvision),
+        Source("mmdet", ("bbox_head.", "roi_head.bbox_head."), _from_mmdet),
+        Source("mmdet-1.x", (), _from_mmdet_1),
+    )
+}
+
+
+def convert_checkpoint(
+    path: str | Path, source: str = "auto", *, style: str = "pytorch", rules: str = "mmdet-legacy"
+) -> ConvertedModel:
+    """Read a checkpoint of another system.
+
+    No code in the file is executed, and nothing is downloaded.
+
+    Args:
+        path: The checkpoint.
+        source: A key of `SOURCES`, or `"auto"` to recognise the system by the parameter names.
+        style: As for `ConversionOptions`.
+        rules: As for `ConversionOptions`.
+
+    Raises:
+        FileNotFoundError: If the file does not exist.
+        CheckpointError: If the file cannot be read safely.
+        ValueError: If the system or architecture is not known, or an entry does not belong to it.
+    """
+    if source != "auto" and source not in SOURCES:
+        raise ValueError(f"convert: unknown system {source!r}; {nearest(source, [*SOURCES, 'auto'])}")
+    content = load_checkpoint_file(path)
+    state, classes = _state_and_classes(content, path)
+    system = _recognize(state, path) if source == "auto" else SOURCES[source]
+    converted = system.convert(state, ConversionOptions(style, rules))
+    return replace(converted, classes=classes)
+
+
+def _state_and_classes(content: Mapping[str, Any], path: str | Path) -> tuple[Mapping[str, Tensor], Any]:
+    """Return the tensors and the class names of a checkpoint."""
+    values = content["model"]
+    outer = values if isinstance(values, Mapping) and "state_dict" in values else content
+    values = outer.get("state_dict", values)
+    if not isinstance(values, Mapping):
+        raise CheckpointError(f"convert: {path} does not contain a state dict")
+    meta = outer.get("meta")
+    classes = None
+    if isinstance(meta, Mapping):
+        dataset = meta.get("dataset_meta") or meta
+        names = dataset.get("classes") or dataset.get("CLASSES")
+        classes = tuple(str(name) for name in names) if isinstance(names, (list, tuple)) else None
+    return as_tensors(values, f"convert: {path}"), classes
+
+
+def _recognize(state: Mapping[str, Tensor], path: str | Path) -> Source:
+    names = [name.removeprefix("module.") for name in state]
+    for source in SOURCES.values():
+        if any(name.startswith(marker) for marker in source.markers for name in names):
+            return source
+    raise ValueError(
+        f"convert: {path} was written by none of {', '.join(SOURCES)}; its first entries are {names[:3]}."
+        " Checkpoints of Detectron2 need no conversion"
+    )

@@ -1,0 +1,29 @@
+"""The result of a conversion."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from omegaconf import DictConfig
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class ConvertedModel:
+    """A model of another system as a config and weights.
+
+    Args:
+        system: Name of the system, such as "MMDetection 1.x".
+        architecture: Name of the architecture.
+        config: Config of the model.
+        state: The weights by the names of this model.
+        classes: The class names in the order of the model's classes; `None` if the checkpoint does not contain them.
+        image_size: `(height, width)` that images are resized to, without keeping the aspect ratio; `None` for a shorter
+            side of 800 and a longer side of at most 1333 pixels.
+    """
+
+    system: str
+    architecture: str
+    config: DictConfig
+    state: Mapping[str, Tensor]
+    classes: tuple[str, ...] | None = None
+    image_size: tuple[int, int] | None = None
