@@ -104,7 +104,8 @@ def test_stats_lists_advice_for_the_training_split(coco, tmp_path):
     as_training_split(coco)
     result = run("stats", coco, "--samples", 0, "--page", tmp_path / "page.html")
     title, *advice = result.stdout.split("\nadvice on ")[1].splitlines()
-    assert "instances_train.json for COCO-" in title
+    assert "instances_train.json" in title
+    assert "for COCO-Detection/faster_rcnn_" in title
     assert advice[0].startswith("- 2 classes have fewer than 10 training objects: dog (0), cat (4). Annotate")
     assert advice[1].startswith("- 1 class of the validation images has no training object: dog. Split the images")
     assert "fewer than 10 training objects" in (tmp_path / "page.html").read_text()
@@ -121,16 +122,10 @@ def test_stats_advises_on_a_named_recipe_in_json(coco, tmp_path):
         "--recipe",
         "COCO-Detection/fcos_R_50_FPN_1x",
     )
-    advice = {
-        path[-10:]: statistics.get("advice")
-        for path, statistics in json.loads(run("stats", coco, *options).stdout).items()
-    }
-    assert advice["s_val.json"] is None
-    assert advice["train.json"]["recipe"] == "COCO-Detection/fcos_R_50_FPN_1x"
-    assert [piece["topic"] for piece in advice["train.json"]["pieces"]] == [
-        "rare classes",
-        "classes missing in training",
-    ]
+    statistics = json.loads(run("stats", coco, *options).stdout)
+    (advice,) = (content["advice"] for content in statistics.values() if "advice" in content)
+    assert advice["recipe"] == "COCO-Detection/fcos_R_50_FPN_1x"
+    assert [piece["topic"] for piece in advice["pieces"]] == ["rare classes", "classes missing in training"]
 
 
 def test_stats_skips_unreadable_images(coco, tmp_path):
