@@ -1,5 +1,6 @@
 """Random test images with their ground truth and the predictions of a run."""
 
+import itertools
 import logging
 import random
 import time
@@ -24,11 +25,12 @@ _MAX_SIDE = 640
 
 
 def random_records(dataset: str, count: int, seed: int = 0) -> list[DatasetRecord]:
-    """Return random records of a registered dataset that have an image file."""
+    """Return random records of a registered dataset that have an image file; images without objects come last."""
     records = list(DatasetCatalog.get(dataset))
     random.Random(seed).shuffle(records)
+    records.sort(key=lambda record: record.get("annotations") == [])
     with_file = (record for record in records if Path(record.get("file_name", "")).is_file())
-    return [record for record, _ in zip(with_file, range(count), strict=False)]
+    return list(itertools.islice(with_file, count))
 
 
 def saved_examples(records: Sequence[DatasetRecord], dataset: str, evaluation: CocoEvaluation) -> Iterator[GalleryItem]:
