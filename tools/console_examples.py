@@ -117,8 +117,9 @@ def _check_recipe(context: click.Context) -> str | None:
     recipe = context.params.get("recipe") or context.params.get("model")
     if not isinstance(recipe, str) or not re.match(r"(COCO-|LVIS|new_base|PascalVOC|Cityscapes|Misc/)", recipe):
         return None
-    from detectory.cli.lookup import detectron2_configs, recipes
+    from detectory.cli.lookup import detectron2_configs
     from detectory.compat.detectron2 import model_zoo
+    from detectory.core.config import LazyConfig
     from detectory.engine.recipe.lookup import load_recipe
 
     try:
@@ -128,7 +129,7 @@ def _check_recipe(context: click.Context) -> str | None:
                 [part for text in context.params.get("overrides") or () for part in text.split("=", 1)]
             )
         else:
-            recipes.apply_overrides(load_recipe(recipe), context.params.get("overrides") or ())
+            LazyConfig.apply_overrides(load_recipe(recipe), list(context.params.get("overrides") or ()))
     except (LookupError, ValueError, OSError) as error:
         return str(error)
     return None

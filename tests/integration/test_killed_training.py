@@ -117,7 +117,7 @@ def test_killed_training_has_the_losses_and_weights_of_an_uninterrupted_one(coco
         "+dataloader.train.multiprocessing_context=fork",
         "+train.seed=7",
     ]
-    CONTEXT.set_forkserver_preload(["detectory.cli.lookup.recipes", "detectory.engine", "torch.utils.tensorboard"])
+    CONTEXT.set_forkserver_preload(["detectory.zoo", "detectory.engine", "torch.utils.tensorboard"])
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     whole.mkdir(), killed.mkdir()
     assert start(whole, coco_folder, overrides) == 0

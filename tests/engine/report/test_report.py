@@ -7,7 +7,7 @@ from tests.engine.report.run_files import write_run
 
 from detectory.core.events import EventWriter
 from detectory.engine import Run, TrainingInterrupted, train
-from detectory.engine.report import try_to_write_report, write_report
+from detectory.engine.report import report_at_end, write_report
 
 
 class Terminate(EventWriter):
@@ -72,7 +72,8 @@ def test_long_class_names_and_many_classes_are_written(tmp_path):
 
 
 def test_failure_is_logged_in_one_line(tmp_path, caplog):
-    try_to_write_report(tmp_path / "missing")
+    with report_at_end(tmp_path / "missing"):
+        pass
     assert len(caplog.records) == 1
     assert "the report was not written: FileNotFoundError" in caplog.text
 

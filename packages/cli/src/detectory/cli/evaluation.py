@@ -7,12 +7,13 @@ from typing import Any
 import click
 
 from detectory.cli.exported.files import evaluate_file
-from detectory.cli.lookup import detectron2_configs, recipes
+from detectory.cli.lookup import detectron2_configs
+from detectory.core.config import LazyConfig
 from detectory.data import MetadataCatalog
 from detectory.engine import evaluate
 from detectory.engine.inference.run_folder import last_checkpoint
 from detectory.engine.recipe.evaluation import set_output_dir
-from detectory.engine.recipe.lookup import load_recipe
+from detectory.engine.recipe.lookup import choose_device, load_recipe, load_run_recipe
 from detectory.engine.recipe.use_dataset import use_dataset
 
 
@@ -71,7 +72,7 @@ def evaluate_model(
             recipe, overrides, output=output, data=data, weights=weights, device=device, split=split
         )
         return _with_dataset_files(metrics, dataset)
-    config = recipes.load_run(run) if run is not None else load_recipe(str(recipe))
+    config = load_run_recipe(run) if run is not None else load_recipe(str(recipe))
     if data is None and split != "val":
         folder = config.get("datasets", {}).get("folder")
         if not folder:
@@ -79,8 +80,8 @@ def evaluate_model(
         data = Path(folder)
     if data is not None:
         use_dataset(config, data, keep_classes=run is not None, split=split, for_training=False)
-    recipes.apply_overrides(config, overrides)
-    recipes.choose_device(config, device)
+    LazyConfig.apply_overrides(config, list(overrides))
+    choose_device(config, device)
     config.train.init_checkpoint = weights or (last_checkpoint(run) if run is not None else "")
     if not config.train.init_checkpoint:
         raise click.UsageError("RECIPE needs --weights")

@@ -72,9 +72,7 @@ def setup_logger(
     logger.propagate = enable_propagation
     abbreviation = name if abbrev_name is None else abbrev_name
     if configure_stdout and distributed_rank == 0:
-        terminal = logging.StreamHandler(stream=sys.stdout)
-        terminal.setFormatter(_Formatter(name, abbreviation, color and sys.stdout.isatty()))
-        logger.addHandler(terminal)
+        logger.addHandler(_terminal_handler(name, abbreviation, color))
     if output is not None:
         path = Path(output)
         path = path if path.suffix in (".txt", ".log") else path / "log.txt"
@@ -89,16 +87,20 @@ def setup_logger(
 
 
 @contextlib.contextmanager
-def logged_to_file(folder: str | os.PathLike[str], name: str = "detectory") -> Iterator[None]:
+def logged_to_file(
+    folder: str | os.PathLike[str], *, rank: int = 0, terminal: bool = False, name: str = "detectory"
+) -> Iterator[None]:
     """Append the messages of a logger to `log.txt` in a folder while the context is open.
 
     Nothing changes if the logger already writes to this file. If the log is not visible, warnings are shown on stderr.
 
     Args:
         folder: The folder; created if it does not exist.
+        rank: The rank of this process. Processes with a rank above 0 write to `log.txt.rank<N>`, not to the terminal.
+        terminal: Also write to stdout.
         name: The logger, including its children.
     """
-    path = Path(folder).resolve() / "log.txt"
+    path = Path(folder).resolve() / (f"log.txt.rank{rank}" if rank else "log.txt")
     logger = logging.getLogger(name)
     files = [handler.baseFilename for handler in _chain(logger) if isinstance(handler, logging.FileHandler)]
     if str(path) in files:
@@ -108,7 +110,9 @@ def logged_to_file(folder: str | os.PathLike[str], name: str = "detectory") -> I
     file = logging.FileHandler(path, encoding="utf-8")
     file.setFormatter(_Formatter(name, name, color=False))
     added: list[logging.Handler] = [file]
-    if not is_log_visible(logger):
+    if terminal and rank == 0 and not is_log_visible(logger):
+        added.append(_terminal_handler(name, name, color=True))
+    elif not is_log_visible(logger):
         warnings = logging.StreamHandler(sys.stderr)
         warnings.setLevel(logging.WARNING)
         added.append(warnings)
@@ -123,6 +127,12 @@ def logged_to_file(folder: str | os.PathLike[str], name: str = "detectory") -> I
             logger.removeHandler(handler)
         file.close()
         logger.setLevel(level)
+
+
+def _terminal_handler(name: str, abbreviation: str, color: bool) -> logging.Handler:
+    handler = logging.StreamHandler(stream=sys.stdout)
+    handler.setFormatter(_Formatter(name, abbreviation, color and sys.stdout.isatty()))
+    return handler
 
 
 def is_log_visible(logger: logging.Logger) -> bool:

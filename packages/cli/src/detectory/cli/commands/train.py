@@ -12,8 +12,6 @@ import click
 from detectory.cli.options import device_option, plan_options, recipe_argument
 
 if TYPE_CHECKING:
-    from omegaconf import DictConfig
-
     from detectory.engine.run import Run
 
 _PLAN_OPTIONS = {
@@ -127,83 +125,36 @@ def train_recipe(recipe: str | None, overrides: tuple[str, ...], options: dict[s
     """
     from detectory.cli.lookup import detectron2_configs
 
-    reuse = {"resume": options["resume"], "overwrite": options["overwrite"]}
     if recipe is not None and detectron2_configs.is_detectron2_config(recipe):
-        given = {name: options[name] for name in ("data", "output", "weights", "device")}
+        names = ("data", "output", "weights", "device", "resume", "overwrite")
         with _resume_command_on_interrupt():
-            detectron2_configs.train(recipe, overrides, **given, **reuse)
-    elif options["data"] is not None:
-        _train_planned(recipe, overrides, options)
-    else:
-        _train_unplanned(str(recipe), overrides, options)
-
-
-def _train_unplanned(recipe: str, overrides: tuple[str, ...], options: dict[str, Any]) -> None:
-    """Train a recipe as it is."""
-    from detectory.cli.lookup import recipes
-    from detectory.core.distributed import get_rank
-    from detectory.core.logging import setup_logger
-    from detectory.engine import claim_run_folder, train
-    from detectory.engine.recipe.lookup import load_recipe
-
-    config = load_recipe(recipe)
-    if options["output"] is not None:
-        config.train.output_dir = str(options["output"])
-    if options["weights"] is not None:
-        config.train.init_checkpoint = options["weights"]
-    recipes.apply_overrides(config, overrides)
-    recipes.choose_device(config, options["device"])
-    reuse = {"resume": options["resume"], "overwrite": options["overwrite"]}
-    # Claimed before the log file is opened, so that a refused training does not write to the log of another one.
-    with claim_run_folder(config.train.output_dir, **reuse), _resume_command_on_interrupt():
-        setup_logger(str(config.train.output_dir), distributed_rank=get_rank(), name="detectory")
-        _describe(train(config, **reuse))
-
-
-def _train_planned(recipe: str | None, overrides: tuple[str, ...], options: dict[str, Any]) -> None:
-    """Plan the training for a dataset folder, check it, and train."""
-    from detectory.core.distributed import get_rank, is_main_process
-    from detectory.core.logging import setup_logger
-    from detectory.engine.plan import PlanRequest, dry_run, plan_training
-    from detectory.engine.run import train_planned
-
-    if options["weights"] is not None:
-        options["source"] = options["weights"] or "none"
-    names = ("epochs", "batch", "lr", "image_size", "workers", "eval_every")
-    request = PlanRequest(weights=options["source"], **{name: options[name] for name in names})
-    reuse = {"resume": options["resume"], "overwrite": options["overwrite"]}
-    show = click.echo if is_main_process() else _ignore
-    planned = plan_training(
-        options["data"],
-        recipe,
-        request,
-        overrides,
-        device=options["device"],
-        output=options["output"],
-        resume=options["resume"],
-    )
-    show(planned.plan.table())
-    if is_main_process():
-        _show_advice(planned.config)
-    if options["dry_run"]:
-        dry_run(planned, show=show, **reuse)
-        return
-    with _resume_command_on_interrupt():
-        run = train_planned(
-            planned,
-            **reuse,
-            show=show,
-            start_log=lambda folder: setup_logger(str(folder), distributed_rank=get_rank(), name="detectory"),
-        )
+            run = detectron2_configs.train(recipe, overrides, **{name: options[name] for name in names})
         _describe(run)
+        return
+    weights = options["source"] if options["weights"] is None else options["weights"] or "none"
+    names = ("data", "output", "epochs", "batch", "lr", "image_size", "workers", "eval_every", "device", "resume")
+    arguments = {name: options[name] for name in names} | {"weights": weights, "overrides": overrides}
+    if options["dry_run"]:
+        _dry_run(recipe, arguments, overwrite=options["overwrite"])
+        return
+    from detectory.engine import train
+
+    with _resume_command_on_interrupt():
+        run = train(recipe, **arguments, overwrite=options["overwrite"], show=click.echo, verbose=True)
+    _describe(run)
 
 
-def _show_advice(config: "DictConfig") -> None:
-    """Print what the planned recipe does not fit in the data, and the arguments that change it."""
-    from detectory.engine.advice import advise_on_training, format_advice
+def _dry_run(recipe: str | None, arguments: dict[str, Any], *, overwrite: bool) -> None:
+    """Show the plan, do everything that can fail once, and stop."""
+    from detectory.engine.plan import PlanRequest, dry_run, plan_training
+    from detectory.engine.run import show_plan
 
-    if pieces := advise_on_training(config):
-        click.echo(f"\nAdvice from the data, with arguments that change the recipe:\n{format_advice(pieces)}\n")
+    names = ("epochs", "batch", "lr", "image_size", "workers", "eval_every", "weights")
+    request = PlanRequest(**{name: arguments[name] for name in names})
+    given = {name: arguments[name] for name in ("device", "output", "resume")}
+    planned = plan_training(arguments["data"], recipe, request, arguments["overrides"], **given)
+    show_plan(planned, click.echo)
+    dry_run(planned, show=click.echo, resume=arguments["resume"], overwrite=overwrite)
 
 
 def _describe(run: "Run") -> None:
@@ -213,10 +164,6 @@ def _describe(run: "Run") -> None:
 
     if is_main_process():
         click.echo(f"\n{describe_run(run.summary)}")
-
-
-def _ignore(_: str) -> None:
-    """Print nothing: the main process does."""
 
 
 @contextlib.contextmanager

@@ -9,11 +9,11 @@ from typing import Any
 import yaml
 from omegaconf import DictConfig, OmegaConf
 
-from detectory.cli.lookup import detectron2_configs, recipes
+from detectory.cli.lookup import detectron2_configs
 from detectory.core.config import LazyConfig, dotted_path, locate
 from detectory.core.config.lazy_call import as_node
 from detectory.core.suggestions import nearest
-from detectory.engine.recipe.lookup import load_recipe
+from detectory.engine.recipe.lookup import load_recipe, load_run_recipe
 
 
 @dataclass
@@ -38,8 +38,8 @@ class Config:
         """
         if detectron2_configs.is_detectron2_config(name):
             return cls(name, detectron2_configs.load(name, overrides, keep_device=True))
-        content = recipes.load_run(Path(name)) if Path(name).is_dir() else load_recipe(name)
-        recipes.apply_overrides(content, overrides)
+        content = load_run_recipe(Path(name)) if Path(name).is_dir() else load_recipe(name)
+        LazyConfig.apply_overrides(content, list(overrides))
         return cls(name, content)
 
     @property

@@ -1,5 +1,6 @@
 """Detectron2 YAML configs on the command line: loading, training, evaluation and run folders."""
 
+import contextlib
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,10 +12,11 @@ from detectory.cli.json_output import write_json
 from detectory.core.distributed import get_rank
 from detectory.core.storage import atomic_write, read_json
 from detectory.data.dataset_folder import DatasetFolder
-from detectory.engine import TrainingInterrupted, claim_run_folder
-from detectory.engine.hooks import StopOnSignal
+from detectory.engine import Run, TrainingInterrupted, claim_run_folder
+from detectory.engine.hooks import RunRecord, StopOnSignal
 from detectory.engine.recipe.image_checks import check_image_files
 from detectory.engine.recipe.run_folder import CONFIG_FILE, remove_run
+from detectory.engine.report import report_at_end
 
 #: Name of the file in a run folder that records the folder passed as `--data`.
 _DATASET_FILE = "dataset.json"
@@ -92,7 +94,7 @@ def train(
     overwrite: bool = False,
     data: Path | None = None,
     **options: Any,
-) -> None:
+) -> Run:
     """Train a config with the trainer of Detectron2's `tools/train_net.py`.
 
     The run folder stores the config and the path of the dataset, so that later commands can load the run. Unlike the
@@ -105,16 +107,20 @@ def train(
         overwrite: Replace an earlier run in the output folder.
         data: As for `load`.
         options: Further options of `load`.
+
+    Returns:
+        The run in the output folder.
     """
     from detectory.compat.detectron2.tools.train_net import Trainer
 
     cfg = load(name, overrides, data=data, **options)
     cfg.freeze()
-    with claim_run_folder(cfg.OUTPUT_DIR, resume=resume, overwrite=overwrite):
+    with claim_run_folder(cfg.OUTPUT_DIR, resume=resume, overwrite=overwrite), report_at_end(cfg.OUTPUT_DIR):
         check_image_files([*cfg.DATASETS.TRAIN, *cfg.DATASETS.TEST])
         trainer = Trainer(cfg)
         stop = StopOnSignal()
-        trainer.register_hooks([stop])
+        record = RunRecord(cfg.OUTPUT_DIR, cfg.MODEL.DEVICE) if get_rank() == 0 else None
+        trainer.register_hooks([record, stop])
         trainer.resume_or_load(resume=resume)
         if get_rank() == 0:
             folder = Path(cfg.OUTPUT_DIR)
@@ -123,9 +129,11 @@ def train(
             with atomic_write(folder / CONFIG_FILE) as file:
                 file.write(cfg.dump().encode())
             write_json({"folder": None if data is None else str(data.resolve())}, folder / _DATASET_FILE)
-        trainer.train()
+        with record or contextlib.nullcontext():
+            trainer.train()
         if stop.received is not None:
             raise TrainingInterrupted(stop.received, trainer.checkpointer.get_checkpoint_file())
+    return Run(cfg.OUTPUT_DIR)
 
 
 def find_run(folder: Path) -> tuple[str, Path | None] | None:

@@ -6,12 +6,13 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from detectory.cli.lookup import detectron2_configs, recipes
+from detectory.cli.lookup import detectron2_configs
+from detectory.core.config import LazyConfig
 from detectory.core.processor import limit_threads
 from detectory.data import MetadataCatalog
 from detectory.engine.inference.run_folder import TrainedModel, build_trained, last_checkpoint
 from detectory.engine.recipe.datasets import dataset_names
-from detectory.engine.recipe.lookup import load_recipe
+from detectory.engine.recipe.lookup import load_recipe, load_run_recipe
 from detectory.zoo import get_checkpoint_url
 
 
@@ -54,8 +55,8 @@ def load_model(
         return _load_detectron2_model(config_file, overrides, weights, device, data)
     if isinstance(name, str) and detectron2_configs.is_detectron2_config(name):
         return _load_detectron2_model(name, overrides, weights, device)
-    config = recipes.load_run(run, needs_data=False) if run is not None else load_recipe(str(name))
-    recipes.apply_overrides(config, overrides)
+    config = load_run_recipe(run, needs_data=False) if run is not None else load_recipe(str(name))
+    LazyConfig.apply_overrides(config, list(overrides))
     if weights is None:
         weights = last_checkpoint(run) if run is not None else get_checkpoint_url(str(name))
     trained = build_trained(config, weights, device)

@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from detectory.cli.lookup import detectron2_configs, recipes
+from detectory.cli.lookup import detectron2_configs
+from detectory.engine.recipe.lookup import load_run_recipe
 from detectory.engine.recipe.run_folder import CONFIG_FILE
 
 
@@ -18,4 +19,4 @@ def register_datasets(run: Path, data: Path | None = None) -> None:
         config_file, folder = detectron2_run
         detectron2_configs.load(config_file, (), data=data or folder)
     elif (run / CONFIG_FILE).is_file():
-        recipes.load_run(run, needs_data=False, data=data)
+        load_run_recipe(run, needs_data=False, data=data)

@@ -2,7 +2,8 @@
 
 from detectory.engine.report.curves import plot_curves, read_history
 from detectory.engine.report.drawings import draw_annotations, draw_outputs
-from detectory.engine.report.page import try_to_write_report, write_report
+from detectory.engine.report.end_of_training import report_at_end
+from detectory.engine.report.page import write_report
 from detectory.engine.report.run_summary import REPORT_FILE, RunSummary, read_run
 from detectory.engine.report.summary_text import describe_run, format_summary, next_commands
 
@@ -17,6 +18,6 @@ __all__ = [
     "plot_curves",
     "read_history",
     "read_run",
-    "try_to_write_report",
+    "report_at_end",
     "write_report",
 ]

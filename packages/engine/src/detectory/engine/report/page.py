@@ -61,15 +61,6 @@ def write_report(run: str | Path, *, output: str | Path | None = None, quick: bo
     return page.save(output or folder / REPORT_FILE)
 
 
-def try_to_write_report(run: str | Path, *, quick: bool = False) -> None:
-    """Write the report at the end of a training; a failure or Ctrl-C is logged in one line and not raised."""
-    try:
-        _logger.info("report: %s", write_report(run, quick=quick))
-    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - a complete training must not be lost
-        reason = " ".join(f"{type(error).__name__}: {error}".split())
-        _logger.warning("the report was not written: %s. 'detectory report %s' writes it later", reason, run)
-
-
 def _subtitle(summary: RunSummary, dataset: str | None) -> str:
     parts = [summary.end.partition(":")[0], f"evaluated on {dataset}" if dataset else ""]
     return ", ".join(part for part in parts if part).capitalize()

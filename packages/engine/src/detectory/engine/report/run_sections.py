@@ -62,7 +62,10 @@ def add_plan(page: Page, summary: RunSummary) -> None:
         rows = [list(row) for row in TrainingPlan.from_dict(summary.plan).rows()]
         page.table(["setting", "value", "reason"], rows)
     except (TypeError, KeyError, ValueError):  # a plan of another version
-        page.table(["setting", "value"], [[str(name), str(value)] for name, value in summary.plan.items()])
+        page.text(f"{summary.plan.summary()}.")
+    page.table(["setting", "value", "reason"], summary.plan.rows(), sortable=False)
+    if summary.plan.seconds is not None and summary.seconds is not None and summary.end == "finished":
+        page.text(f"The training took {format_duration(summary.seconds)}.")
 
 
 def add_curves(page: Page, summary: RunSummary) -> None:

@@ -1,5 +1,6 @@
 """Summary of a run folder: metrics, best and last evaluation, time and memory."""
 
+import logging
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,12 +15,15 @@ from detectory.core.storage import read_json
 from detectory.engine.hooks.headline_metrics import headline_metrics
 from detectory.engine.hooks.run_record import read_record
 from detectory.engine.inference.run_folder import is_detectron2_config
+from detectory.engine.plan import PLAN_FILE, TrainingPlan, read_plan
 from detectory.engine.recipe.datasets import dataset_names
 from detectory.engine.recipe.run_folder import CONFIG_FILE
 from detectory.engine.report.curves import History, read_history
 
-#: Names of files in a run folder.
-REPORT_FILE, PLAN_FILE = "report.html", "plan.json"
+_logger = logging.getLogger(__name__)
+
+#: Name of the report in a run folder.
+REPORT_FILE = "report.html"
 BEST_WEIGHTS = "model_best.pth"
 _BEST_RECORD = "model_best.json"
 
@@ -45,7 +49,7 @@ class RunSummary:
         folder: The run folder.
         history: The scalars of `metrics.json`; empty before the first lines are written.
         parts: The parts of the run, see `RunRecord`; empty for runs of Detectron2's trainer.
-        plan: The content of `plan.json`, or None.
+        plan: The plan, or None if the training was not planned.
         labels: Headline metrics and their labels, see `headline_metrics`.
         evaluations: All evaluations, oldest first.
         best: The best evaluation by `train.best_metric` or, without this setting, by the first headline metric.
@@ -55,7 +59,7 @@ class RunSummary:
     folder: Path
     history: History
     parts: list[dict[str, Any]]
-    plan: dict[str, Any] | None
+    plan: TrainingPlan | None
     labels: dict[str, str]
     evaluations: list[EvaluationSummary]
     best: EvaluationSummary | None
@@ -135,7 +139,7 @@ def read_run(folder: Path) -> RunSummary:
         folder=folder,
         history=history,
         parts=parts,
-        plan=_read_dict(folder / PLAN_FILE) or None,
+        plan=_readable_plan(folder),
         labels=labels,
         evaluations=evaluations,
         best=best,
@@ -184,6 +188,14 @@ def _best(
     metric = next(iter(labels), None)
     rated = [one for one in evaluations if metric is not None and math.isfinite(one.metrics.get(metric, math.nan))]
     return max(rated, key=lambda one: one.metrics[str(metric)], default=None)
+
+
+def _readable_plan(folder: Path) -> TrainingPlan | None:
+    try:
+        return read_plan(folder)
+    except (OSError, ValueError, TypeError) as error:
+        _logger.warning("%s/%s cannot be read: %s", folder, PLAN_FILE, error)
+        return None
 
 
 def _read_dict(path: Path) -> dict[str, Any]:

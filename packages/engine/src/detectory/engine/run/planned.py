@@ -1,17 +1,16 @@
 """train_planned: a planned training, rehearsed and announced."""
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from detectory.core.distributed import get_world_size, is_main_process
 from detectory.core.processor import limit_threads
+from detectory.engine.advice import advise_on_training, format_advice
 from detectory.engine.plan.dry_run import Show, check_disk_space, timed, write_plan
 from detectory.engine.plan.prepare import PlannedTraining
 from detectory.engine.plan.rehearsal import rehearse
 from detectory.engine.recipe.run_folder import claim_run_folder
+from detectory.engine.run.execution import train_and_report
 from detectory.engine.run.run import Run
-from detectory.engine.run.training import train
 
 _SECONDS = 4.0
 
@@ -22,7 +21,7 @@ def train_planned(
     resume: bool = False,
     overwrite: bool = False,
     show: Show = print,
-    start_log: Callable[[Path], Any] | None = None,
+    verbose: bool = False,
 ) -> Run:
     """Rehearse a planned training, announce its duration, and train.
 
@@ -34,13 +33,13 @@ def train_planned(
         resume: Continue an earlier run in the folder.
         overwrite: Replace an earlier run in the folder.
         show: Called with the line that announces the training.
-        start_log: Called with the run folder after the rehearsal; opens the log file.
+        verbose: Show the log in the terminal too.
 
     Returns:
         The run.
 
     Raises:
-        Exception: If the rehearsal or the training fails, see `train`.
+        Exception: If the rehearsal or the training fails, see `train_config`.
     """
     folder = Path(planned.config.train.output_dir)
     with claim_run_folder(folder, resume=resume, overwrite=overwrite):
@@ -52,8 +51,13 @@ def train_planned(
             plan = timed(planned, rehearsal)
             planned.config.train.seconds_per_evaluation = rehearsal.seconds_per_image * planned.facts.val_images
         show(plan.summary())
-        if start_log is not None:
-            start_log(folder)
         if is_main_process():
             write_plan(plan, folder)
-        return train(planned.config, resume=resume, overwrite=overwrite)
+        return train_and_report(planned.config, resume=resume, overwrite=overwrite, verbose=verbose)
+
+
+def show_plan(planned: PlannedTraining, show: Show = print) -> None:
+    """Show the plan, and what the planned recipe does not fit in the data, with the arguments that change it."""
+    show(planned.plan.table())
+    if pieces := advise_on_training(planned.config):
+        show(f"\nAdvice from the data, with arguments that change the recipe:\n{format_advice(pieces)}\n")

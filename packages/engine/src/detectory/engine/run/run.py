@@ -10,6 +10,9 @@ from torch import nn
 
 from detectory.core.config import LazyConfig
 from detectory.engine.inference.predictor import Predictor
+from detectory.engine.inference.run_folder import is_detectron2_config
+from detectory.engine.plan import TrainingPlan
+from detectory.engine.recipe.lookup import load_run_recipe
 from detectory.engine.recipe.run_folder import CONFIG_FILE
 from detectory.engine.report import REPORT_FILE, RunSummary, format_summary, read_run, write_report
 
@@ -53,11 +56,13 @@ class Run:
 
     @property
     def config(self) -> DictConfig:
-        """The complete recipe of the training."""
-        return LazyConfig.load(str(self.folder / CONFIG_FILE))
+        """The complete recipe of the training; its dataset is registered if the folder exists."""
+        if is_detectron2_config(self.folder / CONFIG_FILE):
+            return LazyConfig.load(str(self.folder / CONFIG_FILE))
+        return load_run_recipe(self.folder, needs_data=False)
 
     @property
-    def plan(self) -> dict[str, Any] | None:
+    def plan(self) -> TrainingPlan | None:
         """The plan of the training, or None for a recipe with its own schedule."""
         return self.summary.plan
 
@@ -92,7 +97,9 @@ class Run:
         return path if path.is_file() else self.write_report()
 
     def write_report(self) -> Path:
-        """Write the report page again and return its path. The dataset must be registered for its images."""
+        """Write the report page again and return its path."""
+        if (self.folder / CONFIG_FILE).is_file():
+            _ = self.config  # registers the dataset
         return write_report(self.folder)
 
     def predictor(self, *, weights: str | None = None, device: str | None = None, **options: Any) -> Predictor:
