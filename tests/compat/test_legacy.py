@@ -6,6 +6,7 @@ from tests.modeling import tiny_models
 from torch import nn
 from torch.nn import functional as F
 
+from detectory.compat import mmdet
 from detectory.compat.legacy import (
     DETECTRON,
     MASKRCNN_BENCHMARK,
@@ -117,3 +118,26 @@ def test_unknown_rules_are_rejected():
         LegacyRules(pixel_offset=2)
     with pytest.raises(ValueError, match="paste_masks must be one of 'whole-pixels', 'padded-whole-pixels' or None"):
         LegacyRules(paste_masks="nearest")
+
+
+def test_models_with_legacy_rules_train():
+    model = use_legacy_rules(tiny_models.rcnn(), MMDET_1_0).train()
+    losses = model(tiny_models.inputs())
+    sum(losses.values()).backward()
+    assert all(torch.isfinite(value) for value in losses.values())
+
+
+def test_legacy_layers_of_mmdetection_have_its_names_and_arguments():
+    anchors = mmdet.LegacyAnchorGenerator(strides=[4, 8], ratios=[0.5, 1.0, 2.0], scales=[8])
+    assert anchors.cell_anchors[0][1].tolist() == [-14, -14, 17, 17]
+    octaves = mmdet.LegacyAnchorGenerator([8], [1.0], octave_base_scale=4, scales_per_octave=3)
+    assert octaves.num_anchors == [3]
+    coder = mmdet.LegacyDeltaXYWHBBoxCoder(target_stds=(0.1, 0.1, 0.2, 0.2))
+    assert coder.weights == pytest.approx((10, 10, 5, 5))
+    features, region = torch.randn(1, 2, 16, 16), torch.tensor([[0, 8.0, 8.0, 39.0, 23.0]])
+    pooled = mmdet.RoIAlign(7, 0.25, 2, aligned=False)(features, region)
+    assert torch.equal(pooled, ROIAlign((7, 7), 0.25, 2, aligned=False)(features, region))
+    with pytest.raises(ValueError, match="expected either scales, or octave_base_scale and scales_per_octave"):
+        mmdet.LegacyAnchorGenerator([8], [1.0])
+    with pytest.raises(ValueError, match="target_means must be zeros"):
+        mmdet.LegacyDeltaXYWHBBoxCoder(target_means=(0.5, 0, 0, 0))

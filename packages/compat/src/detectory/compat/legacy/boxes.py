@@ -17,6 +17,11 @@ class PixelBoxes(Boxes):
         super().__init__(tensor)
         self._pixel_size = (1.0, 1.0)
 
+    @classmethod
+    def cat(cls, boxes_list: list[Boxes]) -> "PixelBoxes":
+        """Concatenate boxes; ground-truth boxes, which training adds to the proposals, may be plain `Boxes`."""
+        return cls(Boxes.cat(boxes_list).tensor)
+
     def scale(self, scale_x: float, scale_y: float) -> None:
         """Multiply x by `scale_x` and y by `scale_y`, in place; the next `clip` refers to a resized image."""
         super().scale(scale_x, scale_y)

@@ -1,6 +1,17 @@
-"""MMDetection: conversion of weights, and matching Detectory models."""
+"""MMDetection: conversion of weights, matching Detectory models, and its legacy layers."""
 
+from .legacy_parts import LegacyAnchorGenerator, LegacyDeltaXYWHBBoxCoder, RoIAlign
 from .models import build_model, convert_state_dict, find_family, is_version_1, model_config
 from .resnet_fpn import PlainP6P7
 
-__all__ = ["PlainP6P7", "build_model", "convert_state_dict", "find_family", "is_version_1", "model_config"]
+__all__ = [
+    "LegacyAnchorGenerator",
+    "LegacyDeltaXYWHBBoxCoder",
+    "PlainP6P7",
+    "RoIAlign",
+    "build_model",
+    "convert_state_dict",
+    "find_family",
+    "is_version_1",
+    "model_config",
+]
