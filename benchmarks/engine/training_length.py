@@ -95,7 +95,10 @@ def trainings() -> Iterator[Training]:
     grid = [(length, name) for name, dataset in DATASETS.items() for length in dataset.iterations]
     grid.sort(key=lambda pair: pair[0])
     yield from (Training(name, length) for length, name in grid if length < 1000)
-    for optimizer, rates, clips in (("SGD", (0.01, 0.04, 0.16), (None, 10.0)), ("AdamW", (1.5e-3, 6e-3), (None, 5.0))):
+    for optimizer, rates, clips in (
+        ("SGD", (0.01, 0.04, 0.16, 0.64), (None, 10.0)),
+        ("AdamW", (1.5e-3, 6e-3), (None, 5.0)),
+    ):
         yield from (Training("shapes_100", CLIPPED_LENGTH, optimizer, lr, clip) for lr in rates for clip in clips)
     yield from (Training(name, length) for length, name in grid if length >= 1000)
 
@@ -153,6 +156,7 @@ def recipe(training: Training, names: tuple[str, str], output: Path) -> DictConf
         ).lr_multiplier.scheduler
     clip = {"clip_type": "full_model", "clip_value": training.clip, "norm_type": 2.0}
     config.train.clip_gradients = clip if training.clip else None
+    config.train.init_checkpoint = ""
     config.train.max_iter = training.iterations
     config.train.output_dir = str(output)
     config.train.device = "cpu"

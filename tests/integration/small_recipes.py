@@ -14,6 +14,7 @@ def small_recipe(name, iterations, dataset):
         loader.mapper.augmentations[0].max_size = MAX_SIZE
         loader.dataset.names = dataset
         loader.num_workers = 0
+    config.train.init_checkpoint = ""
     config.train.max_iter = iterations
     config.train.device = "cpu"
     config.train.log_period = 10

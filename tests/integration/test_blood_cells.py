@@ -40,6 +40,7 @@ def cell_recipe(names, iterations):
     config.dataloader.test.mapper.augmentations[0].short_edge_length = 224
     config.dataloader.test.mapper.augmentations[0].max_size = 300
     config.dataloader.evaluator = LazyCall(PascalVOCDetectionEvaluator)(dataset_name=names[1])
+    config.train.init_checkpoint = ""
     config.train.max_iter = iterations
     config.train.device = "cpu"
     config.train.eval_period = 0

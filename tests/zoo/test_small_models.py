@@ -1,8 +1,9 @@
-"""Small recipes: trainable from random weights, on RGB images of 320 pixels."""
+"""Small recipes: all layers trainable, torchvision's ImageNet weights, RGB images of 320 pixels."""
 
 import pytest
 import torch
 
+from detectory.core.checkpoint import DetectionCheckpointer
 from detectory.core.config import instantiate
 from detectory.zoo import get_config, list_models
 
@@ -28,14 +29,37 @@ def test_every_parameter_is_trained(config):
     assert 12e6 < sum(parameter.numel() for parameter in model.parameters()) < 13e6
 
 
-def test_backbone_has_the_layers_of_torchvision(config):
+@pytest.fixture
+def imagenet_file(tmp_path):
+    """Return torchvision's ResNet-18 with random weights and statistics, and its file."""
     torchvision = pytest.importorskip("torchvision", reason="pip install torchvision")
-    with torch.device("meta"):
-        backbone = instantiate(config.model.backbone.bottom_up)
-        published = torchvision.models.resnet18()
-    del published.fc
-    shapes = [parameter.shape for parameter in backbone.parameters()]
-    assert sorted(shapes) == sorted(parameter.shape for parameter in published.parameters())
+    torch.manual_seed(0)
+    classifier = torchvision.models.resnet18().eval()
+    for name, buffer in classifier.named_buffers():
+        if name.endswith(("running_mean", "running_var")):
+            buffer.uniform_(0.5, 1.5)
+    torch.save(classifier.state_dict(), tmp_path / "resnet18.pth")
+    return classifier, str(tmp_path / "resnet18.pth")
+
+
+def test_backbone_loads_torchvisions_weights(imagenet_file):
+    classifier, file = imagenet_file
+    model = instantiate(get_config("COCO-Detection/faster_rcnn_R_18_FPN_small").model).eval()
+    DetectionCheckpointer(model).load(file)
+    images = torch.rand(1, 3, 64, 96)
+    x = classifier.maxpool(classifier.relu(classifier.bn1(classifier.conv1(images))))
+    for number in range(1, 5):
+        x = getattr(classifier, f"layer{number}")(x)
+        torch.testing.assert_close(model.backbone.bottom_up(images)[f"res{number + 1}"], x)
+
+
+def test_torchvisions_own_model_still_loads_its_file(imagenet_file):
+    classifier, file = imagenet_file
+    other = type(classifier)(type(classifier.layer1[0]), [2, 2, 2, 2])
+    checkpointer = DetectionCheckpointer(other)
+    checkpointer.load(file)
+    assert checkpointer.last_report.is_complete
+    torch.testing.assert_close(other.fc.weight, classifier.fc.weight)
 
 
 def test_model_and_loaders_agree_on_size_and_channel_order(config):

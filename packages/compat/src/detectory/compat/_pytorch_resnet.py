@@ -5,20 +5,8 @@ from collections.abc import Iterable, Mapping
 
 from torch import Tensor
 
+from detectory.core.checkpoint.torchvision_names import resnet_name
 from detectory.modeling.backbone.resnet import BLOCKS_PER_STAGE
-
-
-def resnet_name(name: str) -> str | None:
-    """Return our name for an entry of torchvision's ResNet such as `layer1.0.bn2.weight`, or None for other entries."""
-    if match := re.fullmatch(r"(conv1|bn1)\.(\w+)", name):
-        return f"stem.conv1.{'norm.' if match[1] == 'bn1' else ''}{match[2]}"
-    if match := re.fullmatch(r"layer([1-4])\.(\d+)\.(conv|bn)(\d)\.(\w+)", name):
-        stage, block, layer, number, entry = match.groups()
-        return f"res{int(stage) + 1}.{block}.conv{number}.{'norm.' if layer == 'bn' else ''}{entry}"
-    if match := re.fullmatch(r"layer([1-4])\.(\d+)\.downsample\.([01])\.(\w+)", name):
-        stage, block, part, entry = match.groups()
-        return f"res{int(stage) + 1}.{block}.shortcut.{'norm.' if part == '1' else ''}{entry}"
-    return None
 
 
 def resnet_depth(names: Iterable[str]) -> int:

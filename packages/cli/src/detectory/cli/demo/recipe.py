@@ -27,6 +27,7 @@ def demo_recipe(iterations: int, short_edge: int, max_size: int, batch_size: int
         resize.short_edge_length, resize.max_size = short_edge, max_size
         loader.num_workers = 0
     config.dataloader.train.total_batch_size = batch_size
+    config.train.init_checkpoint = ""
     config.train.max_iter = iterations
     config.train.device = "cuda" if torch.cuda.is_available() else "cpu"
     config.train.log_period = 10

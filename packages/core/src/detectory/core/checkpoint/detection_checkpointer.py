@@ -13,6 +13,7 @@ from detectory.core.checkpoint.load_report import LoadReport
 from detectory.core.checkpoint.name_matching import match_state_dict
 from detectory.core.checkpoint.readers import as_tensors, load_checkpoint_file
 from detectory.core.checkpoint.search import FoundCheckpoint
+from detectory.core.checkpoint.torchvision_names import convert_torchvision_resnet, is_torchvision_resnet
 from detectory.core.distributed import all_gather, get_world_size, is_main_process
 
 _logger = logging.getLogger(__name__)
@@ -24,8 +25,9 @@ _CELL_ANCHORS = "anchor_generator.cell_anchors"
 class DetectionCheckpointer(Checkpointer):
     """A `Checkpointer` for detection models.
 
-    Translates Caffe2 names. Matches names that differ by a prefix if the file requests it (key `matching_heuristics`)
-    or the path ends in `?matching_heuristics=True`. Broadcasts a checkpoint that only the main process can read.
+    Translates names of Caffe2 and of torchvision's ResNets. Matches names that differ by a prefix if the file requests
+    it (key `matching_heuristics`) or the path ends in `?matching_heuristics=True`. Broadcasts a checkpoint that only
+    the main process can read.
 
     Args:
         model: See `Checkpointer`.
@@ -84,8 +86,14 @@ class DetectionCheckpointer(Checkpointer):
             content["matching_heuristics"] = True
         return content
 
+    def _has_torchvision_names(self) -> bool:
+        return any(name.endswith("layer1.0.conv1.weight") for name, _ in self.model.named_parameters())
+
     def _load_model(self, content: dict[str, Any], path: str) -> LoadReport:
         author = content.pop("__author__", None)
+        if is_torchvision_resnet(content["model"]) and not self._has_torchvision_names():
+            state = as_tensors(content["model"], f"checkpoint {path}")
+            content |= {"model": convert_torchvision_resnet(state), "matching_heuristics": True}
         if content.pop("matching_heuristics", False):
             state = as_tensors(content["model"], f"checkpoint {path}")
             content["model"] = match_state_dict(self.model.state_dict(), state, caffe2_conversion=author == "Caffe2")

@@ -2,16 +2,16 @@
 
 import math
 
-#: The whole training processes about this many images, however small the dataset is: from random weights …
-MIN_IMAGES_FROM_RANDOM = 3000
-#: … and from weights that were trained on ImageNet or COCO.
-MIN_IMAGES_FROM_TRAINED = 2000
+#: The whole training processes about this many images, however small the dataset is: if the heads are new …
+MIN_IMAGES_OF_NEW_HEADS = 4000
+#: … and from the weights of a whole detector, such as COCO weights.
+MIN_IMAGES_OF_TRAINED_HEADS = 2000
 #: Limits of the number of epochs.
 MIN_EPOCHS = 12
 MAX_EPOCHS = 300
 
 
-def choose_epochs(images: int, is_trained: bool) -> tuple[int, str]:
+def choose_epochs(images: int, has_trained_heads: bool) -> tuple[int, str]:
     """Return the number of epochs and the reason.
 
     Small datasets are repeated until a minimum number of images has been processed, large ones are passed over at
@@ -19,13 +19,13 @@ def choose_epochs(images: int, is_trained: bool) -> tuple[int, str]:
 
     Args:
         images: Number of training images.
-        is_trained: Whether the training starts from trained weights.
+        has_trained_heads: Whether the training starts from the weights of a whole detector, not only of its backbone.
     """
-    minimum = MIN_IMAGES_FROM_TRAINED if is_trained else MIN_IMAGES_FROM_RANDOM
+    minimum = MIN_IMAGES_OF_TRAINED_HEADS if has_trained_heads else MIN_IMAGES_OF_NEW_HEADS
     epochs = min(max(math.ceil(minimum / max(images, 1)), MIN_EPOCHS), MAX_EPOCHS)
-    weights = "trained" if is_trained else "random"
+    heads = "trained" if has_trained_heads else "new"
     if epochs == MIN_EPOCHS:
         return epochs, f"{images} images need at least {MIN_EPOCHS} epochs"
     if epochs == MAX_EPOCHS:
         return epochs, f"the maximum, for {images} image{'s' * (images != 1)}"
-    return epochs, f"about {minimum} images are processed from {weights} weights"
+    return epochs, f"about {minimum} images train {heads} heads"

@@ -207,7 +207,7 @@ def _length(
     if request.epochs is not None:
         chosen: Choice[float] = Choice(request.epochs, "", is_set=True)
     else:
-        chosen = Choice(*choose_epochs(facts.images, weights.is_trained))
+        chosen = Choice(*choose_epochs(facts.images, weights.has_heads))
     iterations = max(math.ceil(chosen.value * facts.images / images_per_step), 1)
     return chosen, Choice(iterations, f"{_plural(facts.images, 'image')} in batches of {images_per_step}")
 

@@ -19,6 +19,8 @@ BGR_STD = RGB_STD[::-1]
 UNIT_STD = [1.0, 1.0, 1.0]
 
 RESNET_50 = "detectron2://ImageNetPretrained/MSRA/R-50.pkl"
+#: ImageNet weights for RGB images, normalized by `RGB_MEAN` and `RGB_STD`.
+RESNET_18 = "https://download.pytorch.org/models/resnet18-f37072fd.pth"
 _DETECTRON = "https://dl.fbaipublicfiles.com/detectron/ImageNetPretrained"
 
 

@@ -1,7 +1,8 @@
 """Small detectors that two CPU cores or a small GPU train: ResNet-18 and 64 channels, on images of 320 pixels.
 
 Every layer is trained with batch norm (group norm in the head of RetinaNet, which all levels share), so that the models
-also learn from random weights. The anchors cover objects of 16 to 256 pixels. Trained with AdamW and a cosine schedule.
+also learn from random weights, with an empty `train.init_checkpoint`. The anchors cover objects of 16 to 256 pixels.
+Trained with AdamW and a cosine schedule.
 
 Source: He et al., "Deep Residual Learning for Image Recognition", 2016 (ResNet-18).
 """
@@ -14,7 +15,7 @@ from detectory.modeling.layers import ShapeSpec
 from detectory.zoo.parts.config import whole_config
 from detectory.zoo.parts.loaders import coco_loaders, keypoint_loaders, multi_scale_augmentations, resize_shortest_edge
 from detectory.zoo.parts.rcnn import mask_rcnn_fpn, without_masks
-from detectory.zoo.parts.resnet import RGB_MEAN, RGB_STD, resnet_18
+from detectory.zoo.parts.resnet import RESNET_18, RGB_MEAN, RGB_STD, resnet_18
 from detectory.zoo.parts.training import cosine_schedule, train_options
 from detectory.zoo.recipes.dense_detectors import retinanet
 from detectory.zoo.recipes.keypoint_rcnn import keypoint_rcnn_fpn
@@ -72,7 +73,7 @@ def _use_small_pyramid(model: DictConfig) -> None:
 
 
 def small_config(model: DictConfig, dataloader: DictConfig) -> DictConfig:
-    """Return the whole config of a small model: 12 epochs of COCO from random weights."""
+    """Return the whole config of a small model: 12 epochs of COCO from torchvision's ImageNet weights."""
     dataloader.train.mapper.augmentations = multi_scale_augmentations([SHORT_EDGE], MAX_SIZE)
     dataloader.test.mapper.augmentations = [resize_shortest_edge(SHORT_EDGE, max_size=MAX_SIZE)]
     dataloader.train.mapper.image_format = "RGB"
@@ -88,7 +89,7 @@ def small_config(model: DictConfig, dataloader: DictConfig) -> DictConfig:
             fused=True,
         ),
         lr_multiplier=cosine_schedule(),
-        train=train_options("", max_iter=12 * _COCO_IMAGES // BATCH_SIZE),
+        train=train_options(RESNET_18, max_iter=12 * _COCO_IMAGES // BATCH_SIZE),
     )
     config.train.amp.enabled = True  # bfloat16 only on devices that compute it natively
     config.train.clip_gradients = {"clip_type": "full_model", "clip_value": 5.0, "norm_type": 2.0}
