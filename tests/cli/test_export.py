@@ -54,3 +54,21 @@ def test_damaged_file_is_reported_in_one_line(detectory, tmp_path):
 def test_eval_of_a_file_needs_a_dataset(detectory):
     result = detectory("eval", "--model", "model.onnx")
     assert (result.exit_code, "--model needs --data" in result.stderr) == (2, True)
+
+
+@pytest.mark.slow
+def test_benchmark_compares_backends(detectory):
+    options = "--size", "96x128", "--iterations", "2", "--warmup", "0", "--json"
+    result = detectory("benchmark", SMALL, "--formats", "eager,optimized,torchscript,torch-export:int8", *options)
+    assert result.exit_code == 0, result.output
+    eager, optimized, traced, refused = json.loads(result.stdout)
+    assert eager["box_difference"] == 0
+    assert optimized["agrees"]
+    assert traced["agrees"]
+    assert traced["file_mib"] > 10
+    assert "torch.export files cannot have dtype int8" in refused["error"]
+
+
+def test_benchmark_rejects_unknown_backends(detectory):
+    result = detectory("benchmark", SMALL, "--formats", "eager,caffe2")
+    assert (result.exit_code, "got 'caffe2'" in result.stderr) == (2, True)

@@ -26,8 +26,8 @@ pytestmark = [
 @pytest.fixture(scope="module")
 def program(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("cpp")
-    prefix = f"-DCMAKE_PREFIX_PATH={torch.utils.cmake_prefix_path}"
-    subprocess.run(["cmake", "-S", EXAMPLE, "-B", folder, prefix], check=True)
+    root = f"-DTORCH_ROOT={torch.__path__[0]}"
+    subprocess.run(["cmake", "-S", EXAMPLE, "-B", folder, root], check=True)
     subprocess.run(["cmake", "--build", folder], check=True)
     return folder / "detect_torch"
 

@@ -49,7 +49,7 @@ def command(
     device: str | None,
     as_json: bool,
 ) -> None:
-    """Evaluate a run, a recipe, an exported file or a COCO results file.
+    """Evaluate a run, a recipe, an exported file or results.
 
     RECIPE is a zoo name, a recipe's .py or .yaml file, or a Detectron2 YAML config. KEY=VALUE overrides a value of the
     recipe as in `detectory train`.
