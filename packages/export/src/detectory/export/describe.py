@@ -51,6 +51,7 @@ def describe(
         batch=settings.batch,
         dtype=settings.dtype,
         thresholds=_thresholds(model),
+        clip_before_nms=bool(getattr(model, "clip_before_nms", False)),
         panoptic={name: getattr(model, name) for name in _PANOPTIC} if isinstance(model, PanopticFPN) else {},
         classes={} if classes is None else classes.state_dict(),
     )

@@ -34,6 +34,9 @@ class Description:
             any B.
         dtype: Type of the weights and features: `"float32"`, `"float16"`, `"bfloat16"` or `"int8"`.
         thresholds: Score and NMS thresholds and the maximum number of detections, which are part of the graph.
+        levels: Number of anchors of each level, if the graph ends with the candidates of all anchors, see
+            `detectory.export.runtime.candidates`; otherwise empty.
+        clip_before_nms: Whether boxes are clipped to the input before the NMS, if the graph ends with the candidates.
         panoptic: Thresholds for merging semantic and instance predictions; empty unless the model is panoptic.
         classes: Class names and category ids as from `ClassList.state_dict`; empty if unknown.
         digest: SHA-256 of the file, see `detectory.export.digest`.
@@ -54,10 +57,17 @@ class Description:
     batch: int = 1
     dtype: str = "float32"
     thresholds: dict[str, float] = field(default_factory=dict)
+    levels: tuple[int, ...] = ()
+    clip_before_nms: bool = False
     panoptic: dict[str, float] = field(default_factory=dict)
     classes: dict[str, list[Any]] = field(default_factory=dict)
     digest: str = UNSEALED
     version: int = VERSION
+
+    @property
+    def clip(self) -> tuple[int, int] | None:
+        """Height and width to clip boxes to before the NMS, or None."""
+        return (self.height, self.width) if self.clip_before_nms else None
 
     def to_json(self) -> str:
         """Serialise the description as JSON in ASCII."""
@@ -83,6 +93,6 @@ class Description:
             raise ValueError(
                 f"load: {path}: unsupported description version {version}, expected {VERSION}. Export the model again"
             )
-        for name in ("input_names", "output_names", "pixel_mean", "pixel_std"):
-            entries[name] = tuple(entries[name])
+        for name in ("input_names", "output_names", "pixel_mean", "pixel_std", "levels"):
+            entries[name] = tuple(entries.get(name, ()))
         return cls(**entries)
