@@ -79,7 +79,7 @@ def measure_backends(backends: Sequence[str], measurement: Measurement, folder: 
                 path.parent.mkdir()
                 _in_process(_export, backend, measurement, path)
             row |= _in_process(_measure, backend, measurement, path, reference)
-        except (RuntimeError, ValueError, ImportError, OSError) as error:
+        except Exception as error:  # noqa: BLE001 - one failing backend does not end the others
             row["error"] = " ".join(str(error).split())
         rows.append(row)
     return rows
