@@ -23,7 +23,7 @@ from .maskrcnn_benchmark import convert_weights as convert_maskrcnn_benchmark
 
 @dataclass(frozen=True)
 class ConversionOptions:
-    """What a checkpoint does not tell about its model.
+    """Settings of the original config that a checkpoint does not contain.
 
     Args:
         style: ResNet variant of a model of MMDetection, `"pytorch"` or `"caffe"`.

@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 import torch
 from omegaconf import open_dict
@@ -52,7 +53,7 @@ def write_run(converted: ConvertedModel, folder: str | os.PathLike[str]) -> Path
         config.train.output_dir = str(path)
         config.converted_from = {"system": converted.system, "architecture": converted.architecture}
     with staged_folder(path) as staged:
-        content = {"model": dict(converted.state)}
+        content: dict[str, Any] = {"model": dict(converted.state)}
         if converted.classes is not None:
             ids = tuple(range(1, len(converted.classes) + 1))
             content["classes"] = ClassList(converted.classes, ids).state_dict()

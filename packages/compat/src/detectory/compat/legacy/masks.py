@@ -43,7 +43,7 @@ class PaddedWholePixelMasks(WholePixelMasks):
 
 
 def paste_by(roi_heads: nn.Module, mask_class: type[WholePixelMasks]) -> None:
-    """Let the detections of `roi_heads` carry masks of `mask_class`, which `detector_postprocess` pastes."""
+    """Return masks of `mask_class`, which `detector_postprocess` pastes, with the detections of `roi_heads`."""
     roi_heads.register_forward_hook(_MaskHook(mask_class))
 
 

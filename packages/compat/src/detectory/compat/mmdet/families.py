@@ -20,7 +20,7 @@ DETECTRON_BGR = BGR | {"pixel_mean": [102.9801, 115.9465, 122.7717]}
 
 @dataclass(frozen=True)
 class BuildOptions:
-    """What a state dict does not tell about its model.
+    """Settings of the original config that a state dict does not contain.
 
     Args:
         style: ResNet variant, `"pytorch"` or `"caffe"`.

@@ -13,13 +13,13 @@ class LegacyAnchorGenerator(DetectoryLegacyAnchorGenerator):
     Args:
         strides: Stride of every level in pixels.
         ratios: Ratios of height to width.
-        scales: Sizes of the anchors in strides; exclusive with the next two arguments.
+        scales: Sizes of the anchors in strides; an alternative to the next two arguments.
         octave_base_scale: Smallest size in strides.
         scales_per_octave: Number of sizes between `octave_base_scale` and twice this size.
         center_offset: Position of the centers in their cells; only 0.5, the value of the legacy configs.
 
     Raises:
-        ValueError: If both or neither of the ways to give sizes is used, or `center_offset` is not 0.5.
+        ValueError: If both or neither of the ways to specify sizes is used, or `center_offset` is not 0.5.
     """
 
     def __init__(

@@ -77,7 +77,7 @@ def set_top_block(config: DictConfig, converted: State, activation: bool) -> Non
 
     Args:
         config: Config of a model with `backbone.top_block`; modified in place.
-        converted: Entries by our names; the shape of P6's weight tells its input.
+        converted: Entries by our names; the shape of P6's weight determines its input.
         activation: Whether a ReLU precedes P7.
     """
     channels = converted["backbone.top_block.p6.weight"].shape[1]
