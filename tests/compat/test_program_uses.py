@@ -100,3 +100,33 @@ def test_project_check_is_a_command(tmp_path):
     command = [sys.executable, "-m", "detectory.compat.detectron2", "--check", str(tmp_path)]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (result.returncode, result.stdout) == (0, "1 uses of Detectron2 and fvcore, 0 not covered\n")
+
+
+IMPORTED = """
+import importlib, json, sys
+from detectory.compat.detectron2 import install
+from detectory.compat.detectron2._imported_names import _OPTIONAL, _origins
+
+install()
+missing = []
+for module, origins in _origins().items():
+    for origin, entries in origins.items():
+        for entry in entries:
+            name = entry.rpartition(" as ")[2].partition(".")[0]
+            optional = (origin or entry).partition(".")[0] in _OPTIONAL
+            if not optional and not hasattr(importlib.import_module(module), name):
+                missing.append(f"{module}.{name}")
+from detectron2.evaluation.coco_evaluation import *
+from detectron2.modeling.poolers import cat
+print(json.dumps([missing, mask_util.__name__, cat.__module__, hasattr(sys.modules["detectron2"], "nothing")]))
+"""
+
+
+def test_names_that_detectron2_imports_elsewhere_resolve():
+    result = subprocess.run([sys.executable, "-c", IMPORTED], capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    missing, masks, function, has_nothing = json.loads(result.stdout.splitlines()[-1])
+    assert missing == []
+    assert masks == "pycocotools.mask"
+    assert function.startswith("detectory.")
+    assert not has_nothing

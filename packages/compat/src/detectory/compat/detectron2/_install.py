@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 
+from detectory.compat.detectron2._imported_names import add_imported_names
+
 # Top-level names and the packages they resolve to. fvcore and yacs are left alone if they are installed; detectron2
 # is always replaced because the caller of install() requested it.
 _ALIASES = {
@@ -36,6 +38,7 @@ class _AliasLoader(importlib.abc.Loader):
 
     def exec_module(self, module: ModuleType) -> None:
         module.__spec__, module.__loader__, module.__package__ = self._own
+        add_imported_names(self._alias, module)
         _bind(self._alias, self._target)
 
 
@@ -93,6 +96,8 @@ def install() -> None:
         if _is_stand_in(sys.modules.get(alias)):
             sys.modules[alias] = importlib.import_module(target)
             _bind(alias, target)
+        if target in sys.modules:
+            add_imported_names(alias, sys.modules[target])
 
 
 def stand_in_folders() -> list[str]:
@@ -127,7 +132,9 @@ def _bind(alias: str, target: str) -> None:
     """
     for name, module in list(sys.modules.items()):
         if name.startswith(f"{target}."):
-            sys.modules.setdefault(alias + name.removeprefix(target), module)
+            known_as = alias + name.removeprefix(target)
+            sys.modules.setdefault(known_as, module)
+            add_imported_names(known_as, module)
 
 
 def _add_stand_in(name: str) -> None:

@@ -77,9 +77,8 @@ class EventStorage:
 
     def put_scalars(self, *, smoothing_hint: bool = True, cur_iter: int | None = None, **kwargs: Any) -> None:
         """Add one value each of several scalars: `put_scalars(loss=1.5, accuracy=0.7)`."""
-        iteration = self._iter if cur_iter is None else cur_iter
         for name, value in kwargs.items():
-            self._put(self._prefix + name, float(value), smoothing_hint, iteration)
+            self.put_scalar(name, value, smoothing_hint=smoothing_hint, cur_iter=cur_iter)
 
     def _put(self, name: str, number: float, smoothing_hint: bool, iteration: int) -> None:
         history = self._histories.get(name)

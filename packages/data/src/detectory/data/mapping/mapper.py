@@ -104,10 +104,12 @@ class DatasetMapper:
             self._transform_annotations(record, transforms, image_shape)
         return record
 
-    def _transform_annotations(self, record: Any, transforms: TransformList, image_shape: tuple[int, int]) -> None:
+    def _transform_annotations(
+        self, dataset_dict: Any, transforms: TransformList, image_shape: tuple[int, int]
+    ) -> None:
         """Replace the annotations of a record by transformed `instances`."""
-        annotations = self._transformed_annotations(record, transforms, image_shape)
-        record["instances"] = self._instances(record, annotations, image_shape)
+        annotations = self._transformed_annotations(dataset_dict, transforms, image_shape)
+        dataset_dict["instances"] = self._instances(dataset_dict, annotations, image_shape)
 
     def _transformed_annotations(
         self, record: DatasetRecord, transforms: TransformList, image_shape: tuple[int, int]

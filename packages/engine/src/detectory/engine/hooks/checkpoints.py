@@ -140,14 +140,20 @@ class BestCheckpointer(HookBase):
         value, iteration = self.trainer.storage.latest()[self._metric]
         if not math.isfinite(value) or iteration == self.best_iter or not self._is_better(value):
             return
+        if not self._remember(value, iteration):
+            return
         _logger.info("new best %s: %.4f at iteration %d", self._metric, value, iteration)
-        self.best_metric, self.best_iter = value, iteration
         with self._weights():
             self._save(iteration)
         if self._checkpointer.save_to_disk and self._checkpointer.save_dir:
             with atomic_write(self._record(), "w") as file:
                 json.dump({"metric": self._metric, "value": value, "iteration": iteration}, file)
         self._on_best()
+
+    def _remember(self, value: float, iteration: int) -> bool:
+        """Store a new best value; subclasses may return False to skip it."""
+        self.best_metric, self.best_iter = value, iteration
+        return True
 
     def _save(self, iteration: int) -> None:
         self._checkpointer.write(self._prefix, iteration=iteration)

@@ -183,9 +183,9 @@ class CascadeROIHeads(StandardROIHeads):
             image.pred_masks = sum(masks) / len(masks)
         return instances
 
-    def _run_stage(self, maps: list[Tensor], proposals: list[Instances], stage: int) -> tuple[Tensor, Tensor]:
+    def _run_stage(self, features: list[Tensor], proposals: list[Instances], stage: int) -> tuple[Tensor, Tensor]:
         """Return the scores and deltas of one stage."""
-        pooled = self.box_pooler(maps, [p.proposal_boxes for p in proposals])
+        pooled = self.box_pooler(features, [p.proposal_boxes for p in proposals])
         # The features of all stages come from the same backbone: the scale keeps the total gradient of the backbone
         # comparable to that of a single head.
         if pooled.requires_grad:

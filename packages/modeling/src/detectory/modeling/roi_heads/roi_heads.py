@@ -145,9 +145,11 @@ class ROIHeads(nn.Module, metaclass=ABCMeta):
             return pairwise_iou_rotated(gt_boxes, proposal_boxes)
         return pairwise_iou(gt_boxes, proposal_boxes)
 
-    def _sample_proposals(self, matches: Tensor, labels: Tensor, gt_classes: Tensor) -> tuple[Tensor, Tensor]:
+    def _sample_proposals(
+        self, matched_idxs: Tensor, matched_labels: Tensor, gt_classes: Tensor
+    ) -> tuple[Tensor, Tensor]:
         """Return the indices of the sampled proposals and their classes."""
-        classes = self._classes_of(matches, labels, gt_classes)
+        classes = self._classes_of(matched_idxs, matched_labels, gt_classes)
         positive, negative = subsample_labels(
             classes, self.batch_size_per_image, self.positive_fraction, self.num_classes
         )

@@ -4,9 +4,8 @@ import itertools
 
 import torch
 
-from detectory.core.checkpoint import convert_basic_names as convert_basic_c2_names
+from detectory.core.checkpoint import convert_basic_names, match_state_dict
 from detectory.core.checkpoint import convert_caffe2_names as convert_c2_detectron_names
-from detectory.core.checkpoint import match_state_dict
 
 __all__ = [
     "_longest_common_prefix",
@@ -15,6 +14,11 @@ __all__ = [
     "convert_basic_c2_names",
     "convert_c2_detectron_names",
 ]
+
+
+def convert_basic_c2_names(original_keys: list[str]) -> list[str]:
+    """Return the names of Caffe2's parameters in PyTorch's form, in the same order."""
+    return convert_basic_names(original_keys)
 
 
 def align_and_update_state_dicts(

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from detectory.compat.detectron2.utils import comm
 from detectory.compat.fvcore.common.timer import Timer
 from detectory.data import DatasetFromList, MapDataset, build_batch_data_loader
 from detectory.data.samplers import TrainingSampler
@@ -76,24 +77,33 @@ class DataLoaderBenchmark:
         self.num_workers = num_workers
         self.max_time_seconds = max_time_seconds
 
-    def _measure(self, iterator: Iterable[Any], num_iter: int, warmup: int, name: str) -> float:
+    def _benchmark(self, iterator: Iterable[Any], num_iter: int, warmup: int, msg: str | None = None) -> float:
         average, times = iter_benchmark(iterator, num_iter, warmup, self.max_time_seconds)
-        _logger.info("%s: %.4f s each, %.1f per second, %d measured", name, average, 1 / max(average, 1e-9), len(times))
+        if msg is not None:
+            self._log_time(msg, average, times)
         return average
+
+    def _log_time(self, msg: str, avg: float, all_times: Sequence[float], distributed: bool = False) -> None:
+        """Log the mean time per item; with `distributed` of every process."""
+        averages = comm.all_gather(avg) if distributed else [avg]
+        for rank, seconds in enumerate(averages):
+            name = f"{msg} of rank {rank}" if distributed else msg
+            rate = 1 / max(seconds, 1e-9)
+            _logger.info("%s: %.4f s each, %.1f per second, %d measured", name, seconds, rate, len(all_times))
 
     def benchmark_dataset(self, num_iter: int, warmup: int = 5) -> float:
         """Return the mean time to read a raw sample, in seconds."""
-        return self._measure((self.dataset[index] for index in self.sampler), num_iter, warmup, "raw samples")
+        return self._benchmark((self.dataset[index] for index in self.sampler), num_iter, warmup, "raw samples")
 
     def benchmark_mapper(self, num_iter: int, warmup: int = 5) -> float:
         """Return the mean time to read and map a sample in this process, in seconds."""
         mapped = MapDataset(self.dataset, self.mapper)
-        return self._measure((mapped[index] for index in self.sampler), num_iter, warmup, "mapped samples")
+        return self._benchmark((mapped[index] for index in self.sampler), num_iter, warmup, "mapped samples")
 
     def benchmark_workers(self, num_iter: int, warmup: int = 10) -> dict[int, float]:
         """Return the mean time per batch in seconds by number of workers: 0 and `num_workers`."""
         counts = sorted({0, self.num_workers})
-        return {count: self._measure(self._loader(count), num_iter, warmup, f"{count} workers") for count in counts}
+        return {count: self._benchmark(self._loader(count), num_iter, warmup, f"{count} workers") for count in counts}
 
     def benchmark_IPC(self, num_iter: int, warmup: int = 10) -> float:
         """Return the mean time in seconds to transfer a mapped batch from a worker process."""
@@ -103,11 +113,13 @@ class DataLoaderBenchmark:
         loader = build_batch_data_loader(
             repeated, TrainingSampler(1000), self.total_batch_size, num_workers=max(self.num_workers, 1)
         )
-        return self._measure(loader, num_iter, warmup, "inter-process transfer")
+        return self._benchmark(loader, num_iter, warmup, "inter-process transfer")
 
     def benchmark_distributed(self, num_iter: int, warmup: int = 10) -> float:
         """Return the mean time per batch of the training loader, in seconds."""
-        return self._measure(self._loader(self.num_workers), num_iter, warmup, "batches")
+        average, times = iter_benchmark(self._loader(self.num_workers), num_iter, warmup, self.max_time_seconds)
+        self._log_time("batches", average, times, distributed=True)
+        return average
 
     def _loader(self, num_workers: int) -> Iterable[Any]:
         mapped = MapDataset(self.dataset, self.mapper)

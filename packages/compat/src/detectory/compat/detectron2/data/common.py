@@ -1,10 +1,12 @@
 """Dataset wrappers under Detectron2's module path."""
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import cloudpickle
+import torch
 
 from detectory.compat.detectron2.utils.serialize import PicklableWrapper
 from detectory.data import AspectRatioGroupedDataset, ToIterableDataset
@@ -23,6 +25,30 @@ __all__ = [
     "TorchSerializedList",
     "set_default_dataset_from_list_serialize_method",
 ]
+
+
+def _shard_iterator_dataloader_worker(iterable: Iterable[Any]) -> Iterator[Any]:
+    """Yield the samples of this data loader worker, every n-th of n workers."""
+    worker = torch.utils.data.get_worker_info()
+    if worker is None:
+        yield from iterable
+    else:
+        yield from itertools.islice(iterable, worker.id, None, worker.num_workers)
+
+
+class _MapIterableDataset(torch.utils.data.IterableDataset):
+    """An iterable dataset mapped by a function; samples mapped to None are skipped."""
+
+    def __init__(self, dataset: Iterable[Any], map_func: Callable[[Any], Any]) -> None:
+        self._dataset = dataset
+        self._map_func = PicklableWrapper(map_func)
+
+    def __len__(self) -> int:
+        return len(self._dataset)  # type: ignore[arg-type]
+
+    def __iter__(self) -> Iterator[Any]:
+        return (sample for sample in map(self._map_func, self._dataset) if sample is not None)
+
 
 _serializers: list[Callable[[Sequence[Any]], Sequence[Any]]] = []
 

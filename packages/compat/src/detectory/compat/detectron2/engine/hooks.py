@@ -65,8 +65,26 @@ class BestCheckpointer(native.BestCheckpointer):
         """Save a checkpoint if the metric is the best so far."""
         super()._check()
 
+    @property
+    def _val_metric(self) -> str:
+        return self._metric
+
+    @property
+    def _file_prefix(self) -> str:
+        return self._prefix
+
+    def _compare(self, value: float, best: float) -> bool:
+        """Return whether a metric value is better than another."""
+        return value > best if self._mode == "max" else value < best
+
+    def _is_better(self, value: float) -> bool:
+        return self.best_metric is None or self._compare(value, self.best_metric)
+
+    def _remember(self, value: float, iteration: int) -> bool:
+        return self._update_best(value, iteration)
+
     def _update_best(self, val: float, iteration: int) -> bool:
-        """Remember a metric value; return False for NaN and infinite values."""
+        """Remember a metric value; return False for NaN and infinite values, which are not saved."""
         if not math.isfinite(val):
             return False
         self.best_metric, self.best_iter = val, iteration

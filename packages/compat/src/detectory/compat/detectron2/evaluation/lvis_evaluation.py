@@ -4,12 +4,23 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from detectory.compat.detectron2.config import CfgNode
-from detectory.compat.detectron2.evaluation._coco_api import _evaluate_box_proposals
+from detectory.compat.detectron2.evaluation import _coco_api
 from detectory.compat.detectron2.evaluation.coco_evaluation import COCOEvaluator
 from detectory.compat.detectron2.utils.logger import create_small_table
 from detectory.evaluation import evaluate_lvis_results, instances_to_coco_json
 
 __all__ = ["LVISEvaluator", "_evaluate_box_proposals", "_evaluate_predictions_on_lvis", "instances_to_coco_json"]
+
+
+def _evaluate_box_proposals(
+    dataset_predictions: Sequence[Mapping[str, Any]],
+    lvis_api: Any,
+    thresholds: Any = None,
+    area: str = "all",
+    limit: int | None = None,
+) -> dict[str, Any]:
+    """Return the recall of box proposals on LVIS; see the function of the same name of the COCO evaluation."""
+    return _coco_api._evaluate_box_proposals(dataset_predictions, lvis_api, thresholds, area, limit)
 
 
 class LVISEvaluator(COCOEvaluator):

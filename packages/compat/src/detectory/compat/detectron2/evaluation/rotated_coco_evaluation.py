@@ -28,16 +28,40 @@ class RotatedCOCOeval(COCOeval):
         detections = [entry for category in categories for entry in self._dts[imgId, category]]
         if not ground_truths or not detections:
             return []
-        if any(entry["iscrowd"] for entry in ground_truths):
-            raise ValueError(f"RotatedCOCOeval: image {imgId}: crowd annotations are not supported")
         order = np.argsort([-entry["score"] for entry in detections], kind="stable")[: self.params.maxDets[-1]]
-        return pairwise_iou_rotated(_boxes([detections[i] for i in order]), _boxes(ground_truths)).numpy()
+        dt, gt = [detections[i]["bbox"] for i in order], [entry["bbox"] for entry in ground_truths]
+        return self.compute_iou_dt_gt(dt, gt, [int(entry["iscrowd"]) for entry in ground_truths])
 
+    @staticmethod
+    def is_rotated(box_list: Any) -> bool:
+        """Return whether boxes, a tensor, an array or a list of lists, have five columns."""
+        if isinstance(box_list, list):
+            return any(len(row) == 5 for row in box_list)
+        return box_list.shape[-1] == 5
 
-def _boxes(entries: Sequence[Mapping[str, Any]]) -> torch.Tensor:
-    rows = [entry["bbox"] for entry in entries]
-    rotated = [row if len(row) == 5 else [row[0] + row[2] / 2, row[1] + row[3] / 2, *row[2:], 0.0] for row in rows]
-    return torch.tensor(rotated, dtype=torch.float32)
+    @staticmethod
+    def boxlist_to_tensor(boxlist: Any, output_box_dim: int) -> Any:
+        """Return boxes as a float32 tensor of 4 or 5 columns; five columns are `(cx, cy, width, height, degrees)`.
+
+        Raises:
+            ValueError: If rotated boxes are converted to 4 columns.
+        """
+        rows = boxlist.tolist() if isinstance(boxlist, np.ndarray | torch.Tensor) else list(boxlist)
+        if output_box_dim == 4 and any(len(row) == 5 for row in rows):
+            raise ValueError("RotatedCOCOeval.boxlist_to_tensor: rotated boxes cannot be converted to 4 columns")
+        if output_box_dim == 5:
+            rows = [row if len(row) == 5 else [row[0] + row[2] / 2, row[1] + row[3] / 2, *row[2:], 0] for row in rows]
+        return torch.tensor(rows, dtype=torch.float32).reshape(-1, output_box_dim)
+
+    def compute_iou_dt_gt(self, dt: Any, gt: Any, is_crowd: Sequence[int]) -> Any:
+        """Return the IoU `(D, G)` of detected and annotated boxes.
+
+        Raises:
+            ValueError: If a ground truth is a crowd, which is not supported for rotated boxes.
+        """
+        if any(is_crowd):
+            raise ValueError("RotatedCOCOeval: crowd annotations are not supported")
+        return pairwise_iou_rotated(self.boxlist_to_tensor(dt, 5), self.boxlist_to_tensor(gt, 5)).numpy()
 
 
 class RotatedCOCOEvaluator(COCOEvaluator):

@@ -11,6 +11,7 @@ from detectory.compat.detectron2.layers import ShapeSpec
 from detectory.compat.detectron2.modeling.scriptable import ScriptableAnchors, ScriptableRotatedAnchors
 from detectory.compat.detectron2.utils.registry import Registry
 from detectory.modeling import anchor_generator as native
+from detectory.structures import Boxes, RotatedBoxes
 
 __all__ = [
     "ANCHOR_GENERATOR_REGISTRY",
@@ -73,6 +74,12 @@ class DefaultAnchorGenerator(native.DefaultAnchorGenerator):
         """Return the scriptable equivalent of this class; subclasses are scripted as they are."""
         return ScriptableAnchors(self) if type(self) is DefaultAnchorGenerator else self
 
+    def forward(self, features: Sequence[Tensor]) -> list[Boxes]:
+        """Return the anchors of every level, from `_grid_anchors` if a subclass replaces it."""
+        if type(self)._grid_anchors is DefaultAnchorGenerator._grid_anchors:
+            return super().forward(features)
+        return [Boxes(grid) for grid in self._grid_anchors([feature.shape[-2:] for feature in features])]
+
     def _grid_anchors(self, grid_sizes: Sequence[Sequence[int]]) -> list[Tensor]:
         """Return the anchors of feature maps with the given `(height, width)`, one tensor per map."""
         cells = self.cell_anchors
@@ -98,6 +105,12 @@ class RotatedAnchorGenerator(native.RotatedAnchorGenerator):
     __init__ = configurable(native.RotatedAnchorGenerator.__init__)
     num_cell_anchors = native.RotatedAnchorGenerator.num_anchors
     _grid_anchors = DefaultAnchorGenerator._grid_anchors
+
+    def forward(self, features: Sequence[Tensor]) -> list[RotatedBoxes]:
+        """Return the anchors of every level, from `_grid_anchors` if a subclass replaces it."""
+        if type(self)._grid_anchors is RotatedAnchorGenerator._grid_anchors:
+            return super().forward(features)
+        return [RotatedBoxes(grid) for grid in self._grid_anchors([feature.shape[-2:] for feature in features])]
 
     def __prepare_scriptable__(self) -> nn.Module:
         """Return the scriptable equivalent of this class; subclasses are scripted as they are."""

@@ -28,14 +28,14 @@ __all__ = [
 ]
 
 
-def _get_warmup_factor_at_iter(method: str, iteration: int, warmup_iters: int, warmup_factor: float) -> float:
+def _get_warmup_factor_at_iter(method: str, iter: int, warmup_iters: int, warmup_factor: float) -> float:
     """Return the warm-up factor of the learning rate, 1 after the warm-up."""
-    if iteration >= warmup_iters:
+    if iter >= warmup_iters:
         return 1.0
     if method == "constant":
         return warmup_factor
     if method == "linear":
-        progress = iteration / warmup_iters
+        progress = iter / warmup_iters
         return warmup_factor * (1 - progress) + progress
     raise ValueError(f"warmup_method must be 'constant' or 'linear', got {method!r}")
 
@@ -78,6 +78,9 @@ class WarmupMultiStepLR(LRScheduler):
         steps = self.gamma ** bisect_right(self.milestones, self.last_epoch)
         return [base * warmup * steps for base in self.base_lrs]
 
+    def _compute_values(self) -> list[float | torch.Tensor]:
+        return self.get_lr()
+
 
 class WarmupCosineLR(LRScheduler):
     """Cosine decay to zero after a warm-up; `WarmupParamScheduler` supports any schedule.
@@ -109,3 +112,6 @@ class WarmupCosineLR(LRScheduler):
         warmup = _get_warmup_factor_at_iter(self.warmup_method, self.last_epoch, self.warmup_iters, self.warmup_factor)
         cosine = 0.5 * (1.0 + math.cos(math.pi * self.last_epoch / self.max_iters))
         return [base * warmup * cosine for base in self.base_lrs]
+
+    def _compute_values(self) -> list[float | torch.Tensor]:
+        return self.get_lr()

@@ -34,6 +34,27 @@ def setup_environment() -> None:
     _done.append(True)
 
 
+def _import_file(module_name: str, file_path: str, make_importable: bool = False) -> ModuleType:
+    """Execute a Python file as a module.
+
+    Args:
+        module_name: Name of the module.
+        file_path: Path of the file.
+        make_importable: Add the module to `sys.modules`.
+
+    Raises:
+        ImportError: If the file is not a Python module.
+    """
+    spec = importlib.util.spec_from_file_location(module_name, file_path)
+    if spec is None or spec.loader is None:
+        raise ImportError(f"_import_file: cannot load {file_path}")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    if make_importable:
+        sys.modules[module_name] = module
+    return module
+
+
 def setup_custom_environment(custom_module: str) -> None:
     """Import a module by name or path and run its function `setup_environment`.
 
@@ -41,11 +62,7 @@ def setup_custom_environment(custom_module: str) -> None:
         ImportError: If the module cannot be imported or has no such function.
     """
     if custom_module.endswith(".py"):
-        spec = importlib.util.spec_from_file_location("detectron2.utils.env.custom_module", custom_module)
-        if spec is None or spec.loader is None:
-            raise ImportError(f"setup_custom_environment: cannot load {custom_module}")
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
+        module = _import_file("detectron2.utils.env.custom_module", custom_module)
     else:
         module = importlib.import_module(custom_module)
     if not callable(getattr(module, "setup_environment", None)):

@@ -4,12 +4,18 @@ import sys
 from typing import Any
 
 from detectory.compat.detectron2 import _install
-from detectory.core.config import dotted_path, locate
+from detectory.core import config as native
+from detectory.core.config import dotted_path
 from detectory.core.registry import Registry
 
 __all__ = ["Registry", "locate"]
 
 _OURS = "detectory.compat.detectron2"
+
+
+def locate(name: str) -> Any:
+    """Return the object with a dotted path; see `detectory.core.config.locate`."""
+    return native.locate(name)
 
 
 def _convert_target_to_string(t: Any) -> str:

@@ -16,7 +16,7 @@ from detectory.visualization import ColorMode, GenericMask, VisImage, random_col
 from detectory.visualization.drawing.canvas import opacity_byte
 from detectory.visualization.drawing.colors import OFF_WHITE as _OFF_WHITE
 from detectory.visualization.drawing.colors import Color, Rgb, to_rgb, with_lightness
-from detectory.visualization.label_texts import class_labels as _create_text_labels
+from detectory.visualization.label_texts import class_labels
 from detectory.visualization.masks.contours import trace_contours
 from detectory.visualization.masks.generic_mask import generic_masks
 
@@ -52,6 +52,16 @@ _LARGE_MASK_AREA_THRESH = 120000  # square pixels
 _KEYPOINT_THRESHOLD = 0.05
 _BLACK: Rgb = (0.0, 0.0, 0.0)
 _RED: Rgb = (1.0, 0.0, 0.0)
+
+
+def _create_text_labels(
+    classes: Sequence[int] | None,
+    scores: Sequence[float] | None,
+    class_names: Sequence[str] | None,
+    is_crowd: Sequence[bool] | None = None,
+) -> list[str] | None:
+    """Return a label of class, score and crowd mark per instance; None without classes and scores."""
+    return class_labels(classes, scores, class_names, is_crowd)
 
 
 class Visualizer(native.Visualizer):
@@ -94,6 +104,38 @@ class Visualizer(native.Visualizer):
     def _convert_masks(self, masks_or_polygons: Any) -> list[GenericMask]:
         """Convert masks of any representation to `GenericMask`."""
         return generic_masks(masks_or_polygons, self.output.height, self.output.width)
+
+    def overlay_instances(self, *, boxes: Any = None, masks: Any = None, keypoints: Any = None, **kwargs: Any) -> Any:
+        """Draw instances; see `detectory.visualization.Visualizer.overlay_instances`."""
+        boxes = None if boxes is None else self._convert_boxes(boxes)
+        keypoints = None if keypoints is None else self._convert_keypoints(keypoints)
+        return super().overlay_instances(boxes=boxes, masks=masks, keypoints=keypoints, **kwargs)
+
+    def _masks(self, masks: Any) -> list[GenericMask]:
+        return self._convert_masks(masks)
+
+    def _replaces(self, method: str) -> bool:
+        """Return whether a subclass replaces a method of this class."""
+        return getattr(type(self), method) is not getattr(Visualizer, method)
+
+    def _draw_shape(self, mask: GenericMask, color: Rgb, alpha: float) -> None:
+        if not self._replaces("draw_polygon"):
+            super()._draw_shape(mask, color, alpha)
+            return
+        for polygon in mask.polygons:
+            self.draw_polygon(np.asarray(polygon).reshape(-1, 2), color, alpha=alpha)
+
+    def _instance_colors(self, classes: Sequence[int] | None, count: int, jittering: bool = True) -> list[Rgb]:
+        colors = super()._instance_colors(classes, count, jittering and not self._replaces("_jitter"))
+        is_varied = jittering and self.instance_mode == ColorMode.SEGMENTATION and classes is not None
+        return [to_rgb(self._jitter(c)) for c in colors] if is_varied and self._replaces("_jitter") else colors
+
+    def gray_outside(self, covered: np.ndarray) -> None:
+        """Convert the pixels outside `covered` to gray; see `detectory.visualization.Visualizer.gray_outside`."""
+        if self._replaces("_create_grayscale_image"):
+            self.output.reset_image(np.asarray(self._create_grayscale_image(covered)).astype(np.uint8))
+        else:
+            super().gray_outside(covered)
 
     def _draw_text_in_mask(self, binary_mask: np.ndarray, text: str, color: Color) -> None:
         """Write a text at the centre of the largest part of a mask `(H, W)`."""

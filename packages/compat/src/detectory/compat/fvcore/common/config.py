@@ -4,7 +4,7 @@ import ast
 import copy
 import logging
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import IO, Any, ClassVar, TypeVar
 
@@ -182,7 +182,12 @@ class CfgNode(dict):
             ValueError: If the YAML is malformed, has a refused tag, is not a mapping, or if files are the `_BASE_` of
                 each other in a circle; the message names the file.
         """
-        return _load_with_bases(str(filename), allow_unsafe, ())
+        return _load_with_bases(str(filename), allow_unsafe, (), cls._open_cfg)
+
+    @classmethod
+    def _open_cfg(cls, filename: str) -> IO[str]:
+        """Open a config file for reading; subclasses may read other storage."""
+        return open_file(filename, "r")
 
     def merge_from_file(self, cfg_filename: str, allow_unsafe: bool = False) -> None:
         """Merge a YAML file and its bases; see `load_yaml_with_base`."""
@@ -271,22 +276,24 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _load_with_bases(filename: str, allow_unsafe: bool, descendants: tuple[str, ...]) -> dict[str, Any]:
+def _load_with_bases(
+    filename: str, allow_unsafe: bool, descendants: tuple[str, ...], open_config: Callable[[str], IO[str]]
+) -> dict[str, Any]:
     """Load a file on top of its bases; `descendants` are the files whose `_BASE_` led to it."""
     chain = (*descendants, os.path.normpath(filename) if "://" not in filename else filename)
     if chain[-1] in descendants:
         raise ValueError(f"{descendants[0]}: {BASE_KEY} leads in a circle: {' -> '.join(chain)}")
-    loaded = _load_mapping(filename, allow_unsafe)
+    loaded = _load_mapping(filename, allow_unsafe, open_config)
     bases = loaded.pop(BASE_KEY, [])
     merged: dict[str, Any] = {}
     for base in [bases] if isinstance(bases, str) else bases:
-        _overlay(_load_with_bases(_relative_to(base, filename), allow_unsafe, chain), merged)
+        _overlay(_load_with_bases(_relative_to(base, filename), allow_unsafe, chain, open_config), merged)
     _overlay(loaded, merged)
     return merged
 
 
-def _load_mapping(filename: str, allow_unsafe: bool) -> dict[str, Any]:
-    with open_file(filename, "r") as stream:
+def _load_mapping(filename: str, allow_unsafe: bool, open_config: Callable[[str], IO[str]]) -> dict[str, Any]:
+    with open_config(filename) as stream:
         try:
             loaded = yaml.unsafe_load(stream) if allow_unsafe else load_yaml(stream)
         except yaml.YAMLError as error:

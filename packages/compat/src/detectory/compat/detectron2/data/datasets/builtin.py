@@ -1,5 +1,6 @@
 """Registration of the built-in datasets under another root; those under the default root are always registered."""
 
+import os
 import re
 from functools import partial
 
@@ -20,6 +21,7 @@ __all__ = [
     "_PREDEFINED_SPLITS_COCO",
     "_PREDEFINED_SPLITS_COCO_PANOPTIC",
     "_PREDEFINED_SPLITS_LVIS",
+    "_RAW_CITYSCAPES_SPLITS",
     "DatasetCatalog",
     "MetadataCatalog",
     "_get_builtin_metadata",
@@ -75,6 +77,12 @@ _PREDEFINED_SPLITS_LVIS = {
         ("lvis_v0.5_cocofied", lambda name: "cocofied" in name),
     )
 }
+# Folders of images and labels in the layout of Detectron2's tables; `{task}` is replaced by a registered name.
+_RAW_CITYSCAPES_SPLITS = {
+    f"cityscapes_fine_{{task}}_{split}": (f"cityscapes/leftImg8bit/{split}/", f"cityscapes/gtFine/{split}/")
+    for split in ("train", "val", "test")
+}
+_root = os.path.expanduser(os.getenv("DETECTRON2_DATASETS", "datasets"))
 
 
 def _register(pattern: str, root: str) -> None:

@@ -8,6 +8,16 @@ from detectory.data.formats.cityscapes import panoptic_files
 
 __all__ = ["get_cityscapes_panoptic_files", "load_cityscapes_panoptic", "register_all_cityscapes_panoptic"]
 
+# Folders of images and labels and annotation file in the layout of Detectron2's table.
+_RAW_CITYSCAPES_PANOPTIC_SPLITS = {
+    f"cityscapes_fine_panoptic_{split}": (
+        f"cityscapes/leftImg8bit/{split}",
+        f"cityscapes/gtFine/cityscapes_panoptic_{split}",
+        f"cityscapes/gtFine/cityscapes_panoptic_{split}.json",
+    )
+    for split in ("train", "val")
+}
+
 
 def get_cityscapes_panoptic_files(
     image_dir: str, gt_dir: str, json_info: dict[str, Any]

@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from torch import Tensor, nn
+from torch import nn
 
 from detectory.compat.detectron2.config import CfgNode, configurable
-from detectory.compat.detectron2.layers import ShapeSpec, move_device_like
+from detectory.compat.detectron2.layers import ShapeSpec
 from detectory.compat.detectron2.modeling.anchor_generator import build_anchor_generator
 from detectory.compat.detectron2.modeling.backbone.build import build_backbone
 from detectory.compat.detectron2.modeling.matcher import Matcher
@@ -57,7 +57,7 @@ class RetinaNetHead(native.RetinaNetHead):
 
 
 @META_ARCH_REGISTRY.register()
-class RetinaNet(native.RetinaNet):
+class RetinaNet(DenseDetector, native.RetinaNet):
     """`detectory.modeling.meta_arch.RetinaNet` that can also be built from a config."""
 
     __init__ = configurable(native.RetinaNet.__init__)
@@ -65,10 +65,6 @@ class RetinaNet(native.RetinaNet):
     def __prepare_scriptable__(self) -> nn.Module:
         """Return the scriptable equivalent of this class; subclasses are scripted as they are."""
         return ScriptableRetinaNet(self) if type(self) is RetinaNet else self
-
-    def _move_to_current_device(self, x: Tensor) -> Tensor:
-        """Move a tensor to the device of the model."""
-        return move_device_like(x, self.pixel_mean)
 
     @classmethod
     def from_config(cls, cfg: CfgNode) -> dict[str, Any]:

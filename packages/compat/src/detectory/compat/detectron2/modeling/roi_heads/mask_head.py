@@ -1,15 +1,17 @@
 """Mask heads and their registry."""
 
+from collections.abc import Sequence
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
 from detectory.compat.detectron2.config import CfgNode, configurable
 from detectory.compat.detectron2.layers import ShapeSpec
 from detectory.compat.detectron2.modeling.scriptable import ScriptableMaskHead
 from detectory.compat.detectron2.utils.registry import Registry
 from detectory.modeling import roi_heads as native
-from detectory.modeling.roi_heads import mask_rcnn_inference, mask_rcnn_loss
+from detectory.modeling.roi_heads import mask_rcnn_inference
+from detectory.structures import Instances
 
 __all__ = [
     "ROI_MASK_HEAD_REGISTRY",
@@ -21,6 +23,18 @@ __all__ = [
 ]
 
 ROI_MASK_HEAD_REGISTRY = Registry("ROI_MASK_HEAD")
+
+
+def mask_rcnn_loss(pred_mask_logits: Tensor, instances: Sequence[Instances], vis_period: int = 0) -> Tensor:
+    """Return the mask loss; see `detectory.modeling.roi_heads.mask_rcnn_loss`.
+
+    Args:
+        pred_mask_logits: `(R, K, M, M)`, or `(R, 1, M, M)` for class-agnostic masks.
+        instances: Sampled proposals of each image with `gt_classes` and `gt_masks`.
+        vis_period: Ignored: trainings are visualized by the hook of the trainer.
+    """
+    del vis_period
+    return native.mask_rcnn_loss(pred_mask_logits, instances)
 
 
 class BaseMaskRCNNHead(native.BaseMaskRCNNHead):
