@@ -44,6 +44,9 @@ INSTRUCTION_SETS = {
 #: Models of `portable`: two-stage, dense head, deformable convolution, semantic segmentation.
 PORTABLE_MODELS = "mask_rcnn_R_50_FPN_1x or retinanet or dconv or semantic"
 SANITIZERS = ["libasan.so", "libstdc++.so"]
+#: Packages that use Detectron2 or fvcore; the first two are quick to install.
+CLIENTS = ["sahi>=0.12", "supervision>=0.25", "layoutparser>=0.3.4", "deepdoctection>=1.4", "transformers>=4.40"]
+CLIENTS += ["fvcore>=0.1.5", "iopath>=0.1.10"]
 DEMO_SOURCES = ["scikit-image>=0.24", "scikit-learn>=1.4"]
 MARKDOWN = ["README.md", "CONTRIBUTING.md", *[f"packages/{name}/README.md" for name in PACKAGES]]
 SITE = ["mkdocs>=1.6,<2", "mkdocs-material>=9.7,<10", "mkdocstrings[python]>=1.0", "ruff>=0.15"]
@@ -142,6 +145,16 @@ def export_table(session: nox.Session) -> None:
     install(session, *PACKAGES)
     session.install(*DEMO_SOURCES, "openvino>=2025.0")
     session.run("python", "tools/export_table.py", *session.posargs)
+
+
+@nox.session(reuse_venv=True)
+def clients(session: nox.Session) -> None:
+    """Run packages that use Detectron2 on `detectory-compat`; `-- --short` runs the selection for CI."""
+    install(session, *siblings("compat"), groups=False)
+    short = "--short" in session.posargs
+    session.install("pytest>=8", *(CLIENTS[:2] if short else CLIENTS))
+    arguments = ["-k", "sahi or supervision"] if short else session.posargs
+    session.run("pytest", "-q", "tests/clients", *arguments, env={"DETECTORY_CLIENTS": "1", "HF_HUB_OFFLINE": "1"})
 
 
 @nox.session(reuse_venv=True)

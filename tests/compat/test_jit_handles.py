@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from detectory.compat.fvcore.nn import activation_count, flop_count, jit_handles
+from detectory.compat.fvcore.nn import FlopCountAnalysis, activation_count, flop_count, jit_handles
 
 
 class Calls(nn.Module):
@@ -77,3 +77,26 @@ def test_activation_count_uses_handles_of_the_caller():
     handles = {"aten::relu": jit_handles.generic_activation_jit("relu")}
     counts, skipped = activation_count(nn.Sequential(nn.Linear(3, 4), nn.ReLU()), (torch.zeros(2, 3),), handles)
     assert (counts, skipped) == ({"linear": 8 / 1e6, "relu": 8 / 1e6}, {})
+
+
+def test_analyses_have_the_interface_of_fvcore():
+    class Model(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv, self.unused = nn.Conv2d(3, 4, 3), nn.Linear(2, 2)
+
+        def forward(self, x):
+            return self.conv(x).relu()
+
+    flops = FlopCountAnalysis(Model(), torch.zeros(1, 3, 8, 8))
+    flops.unsupported_ops_warnings(False).uncalled_modules_warnings(False).tracer_warnings("none").ancestor_mode(
+        "owner"
+    )
+    assert flops.total() == flops.by_module()["conv"] == 36 * 4 * 27
+    assert (flops.uncalled_modules(), flops.unsupported_ops()) == ({"unused"}, Counter())
+    flops.set_op_handle("aten::relu", jit_handles.generic_activation_jit("relu"))
+    assert flops.by_operator()["relu"] == 36 * 4
+    assert flops.copy(new_inputs=torch.zeros(1, 3, 4, 4)).total() == 4 * 4 * 27 + 4 * 4
+    assert flops.clear_op_handles().total() == 36 * 4 * 27
+    with pytest.raises(KeyError, match="no module 'x'"):
+        flops.canonical_module_name("x")

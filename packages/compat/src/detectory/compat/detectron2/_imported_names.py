@@ -27,14 +27,14 @@ def _origins() -> dict[str, dict[str, list[str]]]:
 def add_imported_names(alias: str, module: ModuleType) -> None:
     """Make a module of this package resolve the names that Detectron2's module `alias` imports."""
     origins = _origins().get(alias)
-    if origins is None or "_imported_names" in vars(module):
+    if origins is None or "_names_of_imports" in vars(module):
         return
     names: dict[str, tuple[str, str]] = {}
     for origin, entries in origins.items():
         for entry in entries:
             name, _, renamed = entry.partition(" as ")
             names[renamed or name.partition(".")[0]] = (origin, name)
-    module._imported_names = names
+    module._names_of_imports = names
     module.__getattr__ = functools.partial(_get, alias, names, vars(module).get("__getattr__"))
     if "*" in origins and "__all__" in vars(module):
         public = [name for name in names if not name.startswith("_") and not _is_optional(*names[name])]

@@ -16,7 +16,6 @@ from detectory.engine.hooks import (
     AutogradProfiler,
     CallbackHook,
     LRScheduler,
-    PeriodicCheckpointer,
     PeriodicWriter,
     PreciseBN,
     TorchMemoryStats,
@@ -89,6 +88,16 @@ class BestCheckpointer(native.BestCheckpointer):
             return False
         self.best_metric, self.best_iter = val, iteration
         return True
+
+
+class PeriodicCheckpointer(native.PeriodicCheckpointer):
+    """A `PeriodicCheckpointer` for any checkpointer with a `save` method, such as fvcore's."""
+
+    def after_train(self) -> None:
+        """Save a checkpoint if the training was stopped early, and wait for pending writes."""
+        if not hasattr(self.checkpointer, "wait"):
+            self.checkpointer.wait = lambda: None
+        super().after_train()
 
 
 class EvalHook(native.EvalHook):

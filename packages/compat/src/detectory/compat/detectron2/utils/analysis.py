@@ -6,13 +6,9 @@ from typing import Any
 import torch
 from torch import nn
 
+from detectory.compat.fvcore.nn import ActivationCountAnalysis, FlopCountAnalysis
 from detectory.core.events import EventStorage
-from detectory.modeling.analysis import (
-    ActivationCountAnalysis,
-    FlopCountAnalysis,
-    parameter_count,
-    parameter_count_table,
-)
+from detectory.modeling.analysis import parameter_count, parameter_count_table
 
 __all__ = [
     "FlopCountAnalysis",

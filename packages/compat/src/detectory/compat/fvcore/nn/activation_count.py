@@ -8,12 +8,16 @@ from torch import nn
 
 from detectory.compat.fvcore.nn import jit_handles
 from detectory.compat.fvcore.nn.graph_counts import count_graph
+from detectory.compat.fvcore.nn.jit_analysis import JitModelAnalysis
 from detectory.modeling import analysis
-from detectory.modeling.analysis import ActivationCountAnalysis
 
 __all__ = ["ActivationCountAnalysis", "activation_count"]
 
 _COUNTED = ("_convolution", "addmm", "bmm", "einsum", "linear", "matmul", "mm")
+
+
+class ActivationCountAnalysis(JitModelAnalysis, analysis.ActivationCountAnalysis):
+    """`detectory.modeling.analysis.ActivationCountAnalysis` with the interface of fvcore's class."""
 
 
 def activation_count(

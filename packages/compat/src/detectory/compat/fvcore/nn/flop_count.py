@@ -8,8 +8,8 @@ from torch import nn
 
 from detectory.compat.fvcore.nn import jit_handles
 from detectory.compat.fvcore.nn.graph_counts import count_graph
+from detectory.compat.fvcore.nn.jit_analysis import JitModelAnalysis
 from detectory.modeling import analysis
-from detectory.modeling.analysis import FlopCountAnalysis
 
 __all__ = ["FlopCountAnalysis", "flop_count"]
 
@@ -22,6 +22,10 @@ _HANDLES: dict[str, jit_handles.Handle] = {
     "aten::matmul": jit_handles.matmul_flop_jit,
     "aten::mm": jit_handles.matmul_flop_jit,
 }
+
+
+class FlopCountAnalysis(JitModelAnalysis, analysis.FlopCountAnalysis):
+    """`detectory.modeling.analysis.FlopCountAnalysis` with the interface of fvcore's class."""
 
 
 def flop_count(
