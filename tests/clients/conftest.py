@@ -38,6 +38,7 @@ def detector(tmp_path_factory) -> Detector:
             *("MODEL.DEVICE", "cpu", "MODEL.RESNETS.DEPTH", 18, "MODEL.RESNETS.RES2_OUT_CHANNELS", 64),
             *("MODEL.RESNETS.NORM", "BN", "MODEL.BACKBONE.FREEZE_AT", 0, "MODEL.ROI_HEADS.NUM_CLASSES", 2),
             *("MODEL.ROI_HEADS.SCORE_THRESH_TEST", 0.0, "MODEL.RPN.POST_NMS_TOPK_TEST", 50, "INPUT.MIN_SIZE_TEST", 128),
+            *("INPUT.MAX_SIZE_TEST", 128),
             *("MODEL.WEIGHTS", str(folder / "model.pth")),
         ]
     )

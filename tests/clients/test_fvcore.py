@@ -108,9 +108,8 @@ def test_hooks_accept_fvcores_checkpointers(tmp_path):
     model = nn.Linear(2, 3)
     checkpointer = fvcore.common.checkpoint.Checkpointer(model, str(tmp_path))
     hook = hooks.PeriodicCheckpointer(checkpointer, period=1)
-    hook.trainer = type(
-        "Trainer", (), {"iter": 0, "max_iter": 2, "start_iter": 0, "synchronize_state": lambda _: None}
-    )()
+    attributes = {"iter": 0, "max_iter": 2, "start_iter": 0, "stop_reason": None}
+    hook.trainer = type("Trainer", (), {**attributes, "synchronize_state": lambda _: None})()
     hook.before_train()
     hook.after_step()
     hook.after_train()
