@@ -2,12 +2,13 @@
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from detectory.export.agreement import Agreement, ExportDisagreement, Tolerance
-from detectory.structures import Boxes, Instances, pairwise_iou
+from detectory.structures import Boxes, Instances, pairwise_iou, pairwise_iou_rotated
 from detectory.structures.records import ModelInput, ModelOutput
 
 MATCHING_IOU = 0.9
@@ -81,7 +82,8 @@ def _compare_instances(original: Instances, exported: Instances, labels: float) 
 
 def _match(original: Instances, exported: Instances, boxes: str) -> tuple[Tensor, Tensor]:
     """Greedily pair overlapping detections of the same class; return the indices of both sides."""
-    overlap = pairwise_iou(_on_cpu(original.get(boxes)), _on_cpu(exported.get(boxes)))
+    first, second = _on_cpu(original.get(boxes)), _on_cpu(exported.get(boxes))
+    overlap = pairwise_iou(first, second) if isinstance(first, Boxes) else pairwise_iou_rotated(first, second)
     if original.has("pred_classes"):
         overlap = overlap * (original.pred_classes[:, None] == exported.pred_classes)
     pairs = []
@@ -95,7 +97,7 @@ def _match(original: Instances, exported: Instances, boxes: str) -> tuple[Tensor
     return indices[:, 0], indices[:, 1]
 
 
-def _on_cpu(boxes: Boxes) -> Boxes:
+def _on_cpu(boxes: Any) -> Any:
     return boxes.to(torch.device("cpu"))
 
 

@@ -39,6 +39,8 @@ class Description:
         clip_before_nms: Whether boxes are clipped to the input before the NMS, if the graph ends with the candidates.
         panoptic: Thresholds for merging semantic and instance predictions; empty unless the model is panoptic.
         classes: Class names and category ids as from `ClassList.state_dict`; empty if unknown.
+        quantization: For int8 the cost of each part of the model, the parts that stay float32, and the measured AP, see
+            `QuantizationReport`.
         digest: SHA-256 of the file, see `detectory.export.digest`.
         version: Version of this schema.
     """
@@ -61,6 +63,7 @@ class Description:
     clip_before_nms: bool = False
     panoptic: dict[str, float] = field(default_factory=dict)
     classes: dict[str, list[Any]] = field(default_factory=dict)
+    quantization: dict[str, Any] = field(default_factory=dict)
     digest: str = UNSEALED
     version: int = VERSION
 

@@ -37,6 +37,14 @@ def check_seal(files: Sequence[Path], digest: str) -> None:
         raise ValueError(f"load: {files[0]}: {names} was changed or truncated after the export. Export the model again")
 
 
+def files_of(path: Path) -> list[Path]:
+    """Return an ONNX file or the `.xml` file of an OpenVINO model, followed by its file of weights, if any."""
+    if path.suffix == ".xml":
+        return [path, path.with_suffix(".bin")]
+    data = path.with_name(f"{path.name}.data")
+    return [path, data] if data.is_file() and data.name.encode() in path.read_bytes() else [path]
+
+
 def _digest(content: bytes, others: Sequence[Path]) -> str:
     result = hashlib.sha256(content)
     for path in others:

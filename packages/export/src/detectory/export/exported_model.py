@@ -9,7 +9,7 @@ from detectory.export.description import Description
 from detectory.export.fixed_size import pad_to_size
 from detectory.modeling.meta_arch.panoptic_fpn import combine_semantic_and_instance_outputs
 from detectory.modeling.postprocessing import detector_postprocess, sem_seg_postprocess
-from detectory.structures import Boxes, Instances, heatmaps_to_keypoints
+from detectory.structures import Boxes, Instances, RotatedBoxes, heatmaps_to_keypoints
 from detectory.structures.records import ModelInput, ModelOutput
 
 RunGraph = Callable[[tuple[Tensor, ...]], Sequence[Tensor]]
@@ -118,11 +118,15 @@ def _of_image(merged: dict[str, Tensor], index: int) -> dict[str, Tensor]:
     return {**own, "sem_seg": merged["sem_seg"][index]} if "sem_seg" in merged else own
 
 
+def _boxes(tensor: Tensor) -> Boxes | RotatedBoxes:
+    return RotatedBoxes(tensor) if tensor.shape[1] == 5 else Boxes(tensor)
+
+
 def _to_instances(raw: dict[str, Tensor], size: tuple[int, int]) -> Instances:
     """Wrap raw predictions in `Instances`; keypoints are decoded from their heatmaps."""
     instances = Instances(size)
     for name, value in raw.items():
-        instances.set(name, Boxes(value) if name.endswith("_boxes") else value)
+        instances.set(name, _boxes(value) if name.endswith("_boxes") else value)
     if instances.has("pred_keypoint_heatmaps"):
         boxes = instances.pred_boxes.tensor
         instances.pred_keypoints = heatmaps_to_keypoints(instances.pred_keypoint_heatmaps, boxes)[:, :, [0, 1, 3]]

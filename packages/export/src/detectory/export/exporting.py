@@ -2,7 +2,7 @@
 
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +35,9 @@ def export(
     width: int = 0,
     batch: int = 1,
     dtype: str = "float32",
-    calibration: Sequence[ModelInput] = (),
+    calibration: Sequence[Any] = (),
+    accuracy: Callable[[nn.Module], float] | None = None,
+    max_ap_drop: float | None = None,
     resize: tuple[int, int] | None = None,
     classes: ClassList | None = None,
     tolerance: Tolerance | None = None,
@@ -56,7 +58,10 @@ def export(
         width: Fixed width of the input, pixels; 0 for any width. Images are resized to fit, and padded.
         batch: Number of images per call; 0 for any number.
         dtype: Type of the weights and features: `"float32"`, `"float16"`, `"bfloat16"` or `"int8"`.
-        calibration: Model inputs that determine the ranges of int8 tensors.
+        calibration: Images that determine the ranges of int8 tensors, like `inputs`.
+        accuracy: For int8, a function that returns the AP of a model with the interface of the original, in percent.
+            The AP of the file before and after the conversion to int8 is stored in the file.
+        max_ap_drop: Allowed drop of the AP in int8. The most sensitive parts of the model stay float32 if necessary.
         resize: Target of the shorter side and limit of the longer side for `load(path).predict`, pixels; by default
             those of the `Predictor`, or 800 and 1333.
         classes: Class names and category ids to store in the file; by default those of the model.
@@ -66,8 +71,8 @@ def export(
         The measured differences.
 
     Raises:
-        ValueError: If the model is in training mode, the format does not support the model or the settings, or
-            `inputs` is empty.
+        ValueError: If the model is in training mode, the format does not support the model or the settings, `inputs`
+            is empty, or the AP in int8 drops by more than `max_ap_drop`.
         TypeError: If the meta-architecture is not supported.
         ImportError: If a library of the format is not installed.
         ExportDisagreement: If the tolerance is exceeded; nothing is written.
@@ -79,15 +84,17 @@ def export(
         resize = resize or resize_limits(model)
         classes = classes or model.classes
         inputs = [item if isinstance(item, dict) else model.prepare(item) for item in inputs]
+        calibration = [item if isinstance(item, dict) else model.prepare(item) for item in calibration]
         model = model.model
     classes = classes or trained_classes(model)
     if not inputs:
         raise ValueError("export: inputs must contain at least one image, got none")
-    graph = InferenceGraph(model, batch, dtype if chosen.lowers_graph else "float32")
+    graph = InferenceGraph(model, batch, chosen.graph_dtype(dtype))
     graph.inputs_of(inputs[:1])  # reports missing entries
     if height:
         inputs = [_fit(item, height, width, model) for item in inputs]
-    settings = ExportSettings(inputs, height, width, batch, dtype, calibration)
+        calibration = [_fit(item, height, width, model) for item in calibration]
+    settings = ExportSettings(inputs, height, width, batch, dtype, calibration, accuracy, max_ap_drop)
     reason = chosen.unsupported(model, settings)
     if reason is not None:
         raise ValueError(f"export: {reason}")

@@ -24,8 +24,6 @@ class Format(abc.ABC):
         modules: Third-party modules that the format imports.
         extra: The extra of `detectory-export` that installs the modules; empty if they are always installed.
         dtypes: Supported values of `ExportSettings.dtype`.
-        lowers_graph: Whether half precision is applied to the graph before it is recorded; otherwise `write` receives
-            a graph in float32.
     """
 
     name: ClassVar[str]
@@ -34,7 +32,6 @@ class Format(abc.ABC):
     modules: ClassVar[tuple[str, ...]] = ()
     extra: ClassVar[str] = ""
     dtypes: ClassVar[tuple[str, ...]] = ("float32",)
-    lowers_graph: ClassVar[bool] = True
 
     def unsupported(self, model: nn.Module, settings: ExportSettings) -> str | None:
         """Return why a model cannot be exported with these settings, or None if it can."""
@@ -44,12 +41,15 @@ class Format(abc.ABC):
             return f"{self.title} files need a fixed batch size"
         return None
 
+    def graph_dtype(self, dtype: str) -> str:
+        """Return the `dtype` of the `InferenceGraph` that `write` receives for a requested type."""
+        return dtype
+
     @abc.abstractmethod
     def write(self, graph: InferenceGraph, settings: ExportSettings, description: Description, path: Path) -> None:
         """Write the graph and its description.
 
         Args:
-            graph: The model's graph, see `lowers_graph`.
             settings: The arguments of the export.
             description: The description; the format sets `smallest_side` and `digest`.
             path: The file. Additional files are written next to it, with the same stem.

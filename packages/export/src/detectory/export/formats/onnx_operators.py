@@ -8,8 +8,12 @@ from collections.abc import Callable
 from typing import Any
 
 import onnx
+import onnxscript
 import torch
 from onnxscript import opset18
+
+from detectory.export.formats.onnx_deform_conv import deform_conv2d
+from detectory.export.formats.onnx_functions import call_batched_nms_rotated, call_roi_align_rotated
 
 op: Any = opset18  # its annotations describe values in scripts, not the symbolic values during tracing
 
@@ -64,8 +68,9 @@ def _roi_align(
 ) -> Any:
     """Translate `detectory.ops.roi_align`: ONNX takes the batch indices and the boxes as separate inputs."""
     index = op.Gather(rois, op.Constant(value_int=0), axis=1)
-    return op.RoiAlign(
-        input,
+    is_half = input.dtype != onnxscript.ir.DataType.FLOAT
+    pooled = op.RoiAlign(
+        op.Cast(input, to=onnx.TensorProto.FLOAT) if is_half else input,  # half precision would round the boxes
         op.Gather(rois, op.Constant(value_ints=[1, 2, 3, 4]), axis=1),
         op.Cast(index, to=onnx.TensorProto.INT64),
         mode="avg",
@@ -74,6 +79,32 @@ def _roi_align(
         output_width=pooled_width,
         sampling_ratio=sampling_ratio,
         spatial_scale=spatial_scale,
+    )
+    return op.CastLike(pooled, input) if is_half else pooled
+
+
+def _nms_rotated(boxes: Any, scores: Any, iou_threshold: float) -> Any:
+    """Translate `detectory.ops.nms_rotated`: a single class."""
+    classes = op.Cast(op.Mul(scores, op.CastLike(op.Constant(value_float=0.0), scores)), to=onnx.TensorProto.INT64)
+    return call_batched_nms_rotated(boxes, scores, classes, iou_threshold=iou_threshold)
+
+
+def _batched_nms_rotated(boxes: Any, scores: Any, idxs: Any, iou_threshold: float) -> Any:
+    """Translate `detectory.ops.batched_nms_rotated`."""
+    return call_batched_nms_rotated(boxes, scores, idxs, iou_threshold=iou_threshold)
+
+
+def _roi_align_rotated(
+    input: Any, rois: Any, spatial_scale: float, pooled_height: int, pooled_width: int, sampling_ratio: int
+) -> Any:
+    """Translate `detectory.ops.roi_align_rotated`: a loop over the regions."""
+    return call_roi_align_rotated(
+        input,
+        rois,
+        spatial_scale=spatial_scale,
+        pooled_height=pooled_height,
+        pooled_width=pooled_width,
+        sampling_ratio=sampling_ratio,
     )
 
 
@@ -84,4 +115,8 @@ def onnx_translations() -> dict[Callable[..., Any], Callable[..., Any]]:
         operators.nms.default: _nms,
         operators.batched_nms.default: _batched_nms,
         operators.roi_align.default: _roi_align,
+        operators.nms_rotated.default: _nms_rotated,
+        operators.batched_nms_rotated.default: _batched_nms_rotated,
+        operators.roi_align_rotated.default: _roi_align_rotated,
+        operators.deform_conv2d.default: deform_conv2d,
     }

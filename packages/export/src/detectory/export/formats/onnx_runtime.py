@@ -8,7 +8,7 @@ class OnnxGraph:
     """An ONNX model run by onnxruntime on the CPU.
 
     Args:
-        path: The file.
+        path: The file, or its content.
 
     Attributes:
         metadata: Custom metadata of the file, by key.
@@ -17,7 +17,7 @@ class OnnxGraph:
         ValueError: If onnxruntime cannot read the file.
     """
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str | bytes) -> None:
         import onnxruntime
 
         options = onnxruntime.SessionOptions()
@@ -25,7 +25,8 @@ class OnnxGraph:
         try:
             self._session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
         except Exception as error:
-            raise ValueError(f"load: {path} is not a readable ONNX file, or truncated") from error
+            name = path if isinstance(path, str) else "the model"
+            raise ValueError(f"load: {name} is not a readable ONNX file, or truncated") from error
         self._names = [entry.name for entry in self._session.get_inputs()]
         self.metadata: dict[str, str] = self._session.get_modelmeta().custom_metadata_map
 

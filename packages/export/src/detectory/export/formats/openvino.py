@@ -29,12 +29,15 @@ class OpenVINO(Format):
     suffix = ".xml"
     modules = ("openvino", "onnx", "onnxruntime", "onnxscript")
     extra = "openvino"
-    dtypes = ("float32", "float16", "bfloat16")
-    lowers_graph = False
+    dtypes = ("float32", "float16", "bfloat16", "int8")
 
     def unsupported(self, model: nn.Module, settings: ExportSettings) -> str | None:
         """Return a reason also if the model cannot be exported to ONNX."""
         return super().unsupported(model, settings) or Onnx().unsupported(model, replace(settings, dtype="float32"))
+
+    def graph_dtype(self, dtype: str) -> str:
+        """Return float32: OpenVINO chooses the type of each operation when it loads the model."""
+        return "float32"
 
     def write(self, graph: InferenceGraph, settings: ExportSettings, description: Description, path: Path) -> None:
         """Export to ONNX and convert the file."""
@@ -42,11 +45,12 @@ class OpenVINO(Format):
 
         with tempfile.TemporaryDirectory() as folder:
             onnx_file = Path(folder) / "model.onnx"
-            Onnx().write(graph, replace(settings, dtype="float32"), description, onnx_file)
+            dtype = "int8" if settings.dtype == "int8" else "float32"
+            Onnx().write(graph, replace(settings, dtype=dtype), description, onnx_file)
             model = openvino.convert_model(str(onnx_file))
             written = Description.from_json(model.get_rt_info(["framework", KEY]).astype(str), str(path))
             model.set_rt_info(replace(written, dtype=settings.dtype, digest=UNSEALED).to_json(), [KEY])
-            openvino.save_model(model, str(path), compress_to_fp16=settings.dtype != "float32")
+            openvino.save_model(model, str(path), compress_to_fp16=settings.dtype in ("float16", "bfloat16"))
         seal([path, path.with_suffix(".bin")])
 
     def recognizes(self, path: Path) -> bool:

@@ -1,7 +1,9 @@
 """`ExportSettings`: the arguments of an export that the formats need."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+
+from torch import nn
 
 from detectory.structures.records import ModelInput
 
@@ -17,6 +19,8 @@ class ExportSettings:
         batch: Number of images per call; 0 for any number.
         dtype: Type of the weights and features.
         calibration: Model inputs that determine the ranges of int8 tensors.
+        accuracy: Returns the AP of a model with the interface of the original, in percent; measured for int8.
+        max_ap_drop: Allowed drop of the AP in int8; None for any.
     """
 
     inputs: Sequence[ModelInput]
@@ -25,3 +29,5 @@ class ExportSettings:
     batch: int = 1
     dtype: str = "float32"
     calibration: Sequence[ModelInput] = ()
+    accuracy: Callable[[nn.Module], float] | None = None
+    max_ap_drop: float | None = None

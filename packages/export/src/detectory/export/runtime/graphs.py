@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from detectory.export.description import KEY, Description
-from detectory.export.digest import check_seal
+from detectory.export.digest import check_seal, files_of
 
 RunArrays = Callable[[Sequence[np.ndarray]], list[np.ndarray]]
 
@@ -44,8 +44,7 @@ def open_graph(path: str | os.PathLike[str], threads: int | None = None) -> tupl
     if not text:
         raise ValueError(f"load: {path} does not contain {KEY}. Was the file written by detectory.export?")
     description = Description.from_json(text, os.fspath(path))
-    weights = Path(path).with_suffix(_WEIGHTS[suffix])
-    check_seal([Path(path), *([weights] if suffix == ".xml" or weights.is_file() else [])], description.digest)
+    check_seal(files_of(Path(path)), description.digest)
     return run_graph, description
 
 
@@ -67,8 +66,9 @@ def _open_openvino(path: str, threads: int | None) -> tuple[RunArrays, str | Non
     openvino = _imported("openvino")
     core = openvino.Core()
     model = core.read_model(path)
-    text = model.get_rt_info(KEY).astype(str) if model.has_rt_info(KEY) else None
-    settings: dict[str, Any] = {"INFERENCE_PRECISION_HINT": "f32"}
+    text = model.get_rt_info([KEY]).astype(str) if model.has_rt_info([KEY]) else None
+    dtype = Description.from_json(text, path).dtype if text else "float32"
+    settings: dict[str, Any] = {"INFERENCE_PRECISION_HINT": _OPENVINO_PRECISIONS.get(dtype, "f32")}
     if threads:
         settings["INFERENCE_NUM_THREADS"] = threads
     compiled = core.compile_model(model, "CPU", settings)
@@ -80,8 +80,8 @@ def _open_openvino(path: str, threads: int | None) -> tuple[RunArrays, str | Non
     return run, text
 
 
+_OPENVINO_PRECISIONS = {"float16": "f16", "bfloat16": "bf16"}
 _OPENERS = {".onnx": _open_onnx, ".xml": _open_openvino}
-_WEIGHTS = {".onnx": ".onnx.data", ".xml": ".bin"}
 
 
 def _imported(name: str) -> Any:

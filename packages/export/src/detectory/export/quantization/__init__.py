@@ -1,0 +1,20 @@
+"""Quantisation of ONNX models to int8."""
+
+from detectory.export.quantization.layers import Layer, find_layers, quantized_tensors
+from detectory.export.quantization.qdq import is_quantized, quantize
+from detectory.export.quantization.ranges import measure_ranges
+from detectory.export.quantization.sensitivity import disagreement, measure_costs
+from detectory.export.quantization.static import QuantizationReport, quantize_statically
+
+__all__ = [
+    "Layer",
+    "QuantizationReport",
+    "disagreement",
+    "find_layers",
+    "is_quantized",
+    "measure_costs",
+    "measure_ranges",
+    "quantize",
+    "quantize_statically",
+    "quantized_tensors",
+]
