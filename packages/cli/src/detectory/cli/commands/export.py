@@ -28,7 +28,8 @@ def _batch_size(_ctx: click.Context, _parameter: click.Parameter, value: str) ->
 @click.option("--dynamic", is_flag=True, help="Accept images of any size, which is the default.")
 @click.option("--batch", metavar="N|dynamic", default="1", callback=_batch_size, help="Number of images per call.")
 @click.option("--dtype", type=click.Choice(_DTYPES), default="float32", help="Type of the weights and features.")
-@click.option("--data", help="Calibration images for int8: a dataset folder or a registered dataset.")
+@click.option("--data", help="Calibration and evaluation of int8: a dataset folder or a registered dataset.")
+@click.option("--max-ap-drop", type=click.FloatRange(min=0), help="Allowed drop of the AP in int8, in percent points.")
 @click.option("--weights", help="A checkpoint (default: the run's last one or the published weights; '' for random).")
 @click.option("--image", "images", multiple=True, help="An image to verify the file with; repeatable.")
 @click.option("--output", type=click.Path(path_type=Path, dir_okay=False), help="The file (default: model.SUFFIX).")
@@ -43,6 +44,7 @@ def command(
     batch: int,
     dtype: str,
     data: str | None,
+    max_ap_drop: float | None,
     weights: str | None,
     images: tuple[str, ...],
     output: Path | None,
@@ -56,6 +58,10 @@ def command(
     --image, on validation images of the run, or on an image of Matplotlib, and written only if boxes, classes, scores,
     masks and keypoints agree.
 
+    With --dtype int8, the images of --data determine the ranges of the tensors, and the AP on the dataset is measured
+    before and after. With --max-ap-drop, sensitive parts of the model stay float32, and the export fails if the AP
+    drops more.
+
     With --height and --width, images are resized to fit and padded. 'detectory predict --model FILE' and
     'detectory eval --model FILE --data DIR' accept every format.
 
@@ -63,6 +69,7 @@ def command(
     Examples:
       detectory export run/ --format onnx --output model.onnx
       detectory export run/ --format openvino --height 480 --width 640 --dtype bfloat16
+      detectory export run/ --dtype int8 --data my_dataset/ --max-ap-drop 1.0
       detectory export COCO-Detection/retinanet_R_50_FPN_1x.py --format aoti --image street.jpg
     """
     ctx = click.get_current_context()
@@ -74,6 +81,8 @@ def command(
         ctx.fail("--dtype int8 needs --data")
     if data is not None and dtype != "int8":
         ctx.fail("--data needs --dtype int8")
+    if max_ap_drop is not None and dtype != "int8":
+        ctx.fail("--max-ap-drop needs --dtype int8")
     from detectory.cli.exported.exporting import export_model
     from detectory.cli.json_output import print_json
     from detectory.export import FORMATS
@@ -89,6 +98,7 @@ def command(
         batch=batch,
         dtype=dtype,
         calibration=data,
+        max_ap_drop=max_ap_drop,
         weights=weights,
         images=images,
     )
@@ -98,4 +108,9 @@ def command(
     click.echo(f"{summary['agreement']}")
     if not summary["detections"] and not summary["semantic"]:
         click.echo("Warning: the model detects nothing on these images. Verify with --image", err=True)
+    if summary["quantization"].get("ap"):
+        ap = summary["quantization"]["ap"]
+        click.echo(f"AP {ap['float32']:.2f} in float32, {ap['int8']:.2f} in int8")
+    if summary["quantization"].get("float_parts"):
+        click.echo(f"float32 because of their sensitivity: {', '.join(summary['quantization']['float_parts'])}")
     click.echo(f"{target}: {summary['mebibytes']:.1f} MiB, {summary['seconds']:.0f} s")

@@ -50,6 +50,7 @@ class Format(abc.ABC):
         """Write the graph and its description.
 
         Args:
+            graph: The model's graph, in the type of `graph_dtype`.
             settings: The arguments of the export.
             description: The description; the format sets `smallest_side` and `digest`.
             path: The file. Additional files are written next to it, with the same stem.
