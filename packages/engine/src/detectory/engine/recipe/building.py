@@ -41,6 +41,7 @@ from detectory.engine.recipe.writers import default_writers
 from detectory.engine.trainers.amp_trainer import AMPTrainer
 from detectory.engine.trainers.simple_trainer import SimpleTrainer
 from detectory.engine.trainers.training_loop import HookBase
+from detectory.modeling.simulated_int8 import simulate_int8
 
 _logger = logging.getLogger(__name__)
 
@@ -78,6 +79,8 @@ def build_model(config: DictConfig, for_sharding: bool = False) -> nn.Module:
         model.to(memory_format=torch.channels_last)
     if config.train.get("sync_batch_norm", False) and get_world_size() > 1:
         model = synchronize_batch_norm(model)
+    if config.train.get("quantize", False):
+        simulate_int8(model)
     return model
 
 

@@ -19,6 +19,7 @@ _OTHERS = (
     "best_metric",
     "channels_last",
     "init_dataset",
+    "quantize",
     "seconds_per_evaluation",
     "seed",
     "sync_batch_norm",

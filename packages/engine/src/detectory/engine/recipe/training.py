@@ -69,6 +69,7 @@ def train_config(config: DictConfig, resume: bool = False, *, overwrite: bool = 
     | `sync_batch_norm` | compute batch statistics over all processes |
     | `reference_world_size` | number of processes that the recipe is written for, see `scale_to_world_size` |
     | `moving_average` | arguments of `MovingAverage`; evaluations use the averaged weights |
+    | `quantize` | simulate int8 arithmetic in the convolutions, see `simulate_int8`; for export with `dtype="int8"` |
     | `precise_bn.num_iter`, `.period` | batches for `PreciseBN`, and its period; default 200, `eval_period` |
     | `seconds_per_evaluation` | expected duration of an evaluation, for the announced duration |
     | `best_metric` | metric that selects `model_best.pth`, such as `bbox/AP` |

@@ -1,0 +1,6 @@
+"""Make the models of the modeling benchmarks importable by name."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "modeling"))
