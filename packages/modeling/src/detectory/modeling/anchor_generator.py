@@ -209,5 +209,6 @@ class RotatedAnchorGenerator(_GridAnchors):
 
     def _place(self, centers: Tensor, cell: Tensor) -> Tensor:
         anchor_centers = centers + cell[:, :2]  # (H * W, A, 2)
-        sizes_and_angles = cell[:, 2:].expand(len(centers), -1, -1)  # (H * W, A, 3)
+        # Not `len(centers)`, which is a constant under torch.export.
+        sizes_and_angles = cell[:, 2:].expand(centers.shape[0], -1, -1)  # (H * W, A, 3)
         return torch.cat((anchor_centers, sizes_and_angles), dim=-1).reshape(-1, 5)
