@@ -16,7 +16,7 @@ from mask_rcnn_models import randomize
 from detectory import zoo
 from detectory.core.config import instantiate
 from detectory.export import Tolerance, export
-from detectory.export.quantization import find_layers, measure_ranges, quantize, quantized_tensors
+from detectory.export.quantization import find_layers, measure_ranges, measured_tensors, quantize
 
 MODELS = {
     "RetinaNet": "COCO-Detection/retinanet_R_50_FPN_1x.py",
@@ -40,7 +40,7 @@ def runs(request, tmp_path_factory):
     export(model, path, inputs, tolerance=ANY)
     float32 = onnx.load(path)
     layers, images = find_layers(float32.graph), [random_image(seed).numpy() for seed in (1, 2)]
-    ranges = measure_ranges(float32, set(quantized_tensors(float32.graph, layers).values()), images)
+    ranges = measure_ranges(float32, measured_tensors(float32.graph, layers), images)
     sessions = {"detectory": session(quantize(float32, ranges, layers)), "onnxruntime float32": session(float32)}
     functions = {name: lambda run=one.run: run(None, {"image": images[0]}) for name, one in sessions.items()}
     functions["eager"] = torch.inference_mode()(lambda: model(inputs))

@@ -8,6 +8,7 @@ import torch
 from detectory.export import export, load, runtime
 from detectory.export.formats import onnx_format
 
+HALF = ("float16", "bfloat16")
 SIZES = (160, 224), (160, 224)
 
 
@@ -33,7 +34,7 @@ def test_any_batch_size(semantic, inputs, tmp_path):
     assert runtime.load(path).predict(np.zeros((160, 200, 3), np.uint8)).sem_seg.shape == (160, 200)
 
 
-@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "int8"])
+@pytest.mark.parametrize("dtype", [*(pytest.param(one, marks=pytest.mark.slow) for one in HALF), "int8"])
 def test_types_of_the_weights(dtype, semantic, inputs, tmp_path):
     path, items = tmp_path / "model.onnx", inputs("semantic FPN", *SIZES)
     agreement = export(semantic, path, items, dtype=dtype, calibration=items, resize=(144, 300))
@@ -44,6 +45,7 @@ def test_types_of_the_weights(dtype, semantic, inputs, tmp_path):
     assert same_labels(semantic, load(path).model, inputs("semantic FPN", (192, 160))) > 0.95
 
 
+@pytest.mark.slow
 def test_large_weights_are_in_a_second_file(semantic, inputs, tmp_path, monkeypatch):
     monkeypatch.setattr(onnx_format, "MAX_WEIGHTS", 1_000_000)
     path = tmp_path / "model.onnx"

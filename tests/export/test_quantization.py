@@ -13,6 +13,7 @@ from detectory.export.quantization import (
     is_quantized,
     measure_costs,
     measure_ranges,
+    measured_tensors,
     quantize,
     quantize_statically,
     quantized_tensors,
@@ -75,7 +76,7 @@ def test_residual_blocks_stay_in_int8(model):
 
 def test_int8_model_computes_similar_results(model, images):
     layers = find_layers(model.graph)
-    ranges = measure_ranges(model, set(quantized_tensors(model.graph, layers).values()), images)
+    ranges = measure_ranges(model, measured_tensors(model.graph, layers), images)
     result = quantize(model, ranges, layers)
     onnx.checker.check_model(result)
     assert is_quantized(result)
@@ -87,7 +88,7 @@ def test_int8_model_computes_similar_results(model, images):
 
 def test_onnxruntime_computes_the_convolutions_in_int8(model, images, tmp_path):
     layers = find_layers(model.graph)
-    ranges = measure_ranges(model, set(quantized_tensors(model.graph, layers).values()), images)
+    ranges = measure_ranges(model, measured_tensors(model.graph, layers), images)
     options = onnxruntime.SessionOptions()
     options.optimized_model_filepath = str(tmp_path / "optimized.onnx")
     onnxruntime.InferenceSession(quantize(model, ranges, layers).SerializeToString(), options)
@@ -144,7 +145,7 @@ def with_scores(model: onnx.ModelProto) -> onnx.ModelProto:
 def test_costs_are_measured_for_each_part(model, images):
     scored = with_scores(model)
     layers = find_layers(scored.graph)
-    ranges = measure_ranges(scored, set(quantized_tensors(scored.graph, layers).values()), images)
+    ranges = measure_ranges(scored, measured_tensors(scored.graph, layers), images)
     assert set(measure_costs(scored, ranges, layers, images)) == {"stem", "left", "right", "head"}
 
 

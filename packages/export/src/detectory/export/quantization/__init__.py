@@ -1,6 +1,6 @@
 """Quantisation of ONNX models to int8."""
 
-from detectory.export.quantization.layers import Layer, find_layers, quantized_tensors
+from detectory.export.quantization.layers import Layer, find_layers, measured_tensors, quantized_tensors
 from detectory.export.quantization.qdq import is_quantized, quantize
 from detectory.export.quantization.ranges import measure_ranges
 from detectory.export.quantization.sensitivity import disagreement, measure_costs
@@ -14,6 +14,7 @@ __all__ = [
     "is_quantized",
     "measure_costs",
     "measure_ranges",
+    "measured_tensors",
     "quantize",
     "quantize_statically",
     "quantized_tensors",

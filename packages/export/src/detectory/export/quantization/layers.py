@@ -85,6 +85,12 @@ def quantized_tensors(graph: onnx.GraphProto, layers: Sequence[Layer]) -> dict[s
     return {name: source for name, source in sources.items() if name not in outputs}
 
 
+def measured_tensors(graph: onnx.GraphProto, layers: Sequence[Layer]) -> list[str]:
+    """Return the tensors with a range if all or some of the layers are int8, sorted."""
+    tensors = quantized_tensors(graph, layers)
+    return sorted({*tensors, *tensors.values()})
+
+
 def _selects(node: onnx.NodeProto) -> bool:
     modes = [entry.s for entry in node.attribute if entry.name == "mode"]
     return len(node.output) == 1 and (node.op_type != "Resize" or modes in ([], [b"nearest"]))

@@ -19,7 +19,7 @@ def quantize(model: onnx.ModelProto, ranges: Ranges, layers: Sequence[Layer]) ->
 
     Args:
         model: The float32 model; it is not modified.
-        ranges: The range of each tensor of `quantized_tensors`.
+        ranges: The range of each tensor of `measured_tensors`.
         layers: The layers to quantise.
 
     Source: Jacob et al., "Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only

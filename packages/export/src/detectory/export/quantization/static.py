@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import onnx
 
-from detectory.export.quantization.layers import Layer, find_layers, quantized_tensors
+from detectory.export.quantization.layers import Layer, find_layers, measured_tensors
 from detectory.export.quantization.qdq import quantize
 from detectory.export.quantization.ranges import measure_ranges
 from detectory.export.quantization.sensitivity import measure_costs
@@ -72,8 +72,7 @@ def quantize_statically(
     if not inputs or not layers:
         missing = "calibration images" if layers else "convolutions with constant weights"
         raise ValueError(f"export: int8 needs {missing}, got none. Pass a dataset with --data or calibration=")
-    sources = set(quantized_tensors(model.graph, layers).values())
-    ranges = measure_ranges(model, sorted(sources), inputs)
+    ranges = measure_ranges(model, measured_tensors(model.graph, layers), inputs)
     report = QuantizationReport(measure_costs(model, ranges, layers, inputs[:SWEEP_IMAGES]))
     if accuracy is None:
         report.float_parts = [name for name, cost in report.costs.items() if cost > MAX_COST]
