@@ -8,10 +8,10 @@ import click
 
 from detectory.cli.exported.files import evaluate_file
 from detectory.cli.lookup import detectron2_configs
+from detectory.cli.lookup.models import weights_of
 from detectory.core.config import LazyConfig
 from detectory.data import MetadataCatalog
 from detectory.engine import evaluate
-from detectory.engine.inference.run_folder import last_checkpoint
 from detectory.engine.recipe.evaluation import set_output_dir
 from detectory.engine.recipe.lookup import choose_device, load_recipe, load_run_recipe
 from detectory.engine.recipe.use_dataset import use_dataset
@@ -51,7 +51,7 @@ def evaluate_model(
         run: Run folder; None if `recipe` or `file` is given.
         overrides: `KEY=VALUE` arguments.
         file: An exported file, evaluated on `data`.
-        weights: Checkpoint; by default the run's last one.
+        weights: Checkpoint; by default the run's best one.
         data: Dataset that replaces the test set.
         split: The split of `data`, or of the folder that the run was trained on.
         device: By default the config's device, or the CPU if CUDA is unavailable.
@@ -64,7 +64,7 @@ def evaluate_model(
         return _with_dataset_files(*evaluate_file(str(file), data, split, device=device, output=output))
     if run is not None and (detectron2_run := detectron2_configs.find_run(run)) is not None:
         recipe, data = detectron2_run[0], data or detectron2_run[1]
-        weights = weights or last_checkpoint(run)
+        weights = weights or weights_of(run)
     if recipe is not None and detectron2_configs.is_detectron2_config(recipe):
         if weights is None and not any(override.startswith("MODEL.WEIGHTS=") for override in overrides):
             raise click.UsageError("RECIPE needs --weights")
@@ -82,7 +82,7 @@ def evaluate_model(
         use_dataset(config, data, keep_classes=run is not None, split=split, for_training=False)
     LazyConfig.apply_overrides(config, list(overrides))
     choose_device(config, device)
-    config.train.init_checkpoint = weights or (last_checkpoint(run) if run is not None else "")
+    config.train.init_checkpoint = weights or (weights_of(run) if run is not None else "")
     if not config.train.init_checkpoint:
         raise click.UsageError("RECIPE needs --weights")
     if output is not None:

@@ -19,7 +19,7 @@ _OUTPUTS = (
 @click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
 @click.option("--run", type=click.Path(path_type=Path), help="A run folder of detectory train.")
 @click.option("--model", type=click.Path(path_type=Path), help="A file of detectory export; needs --data.")
-@click.option("--weights", help="A checkpoint: a file, a URL or detectron2://… (default: the run's last checkpoint).")
+@click.option("--weights", help="A checkpoint: a file, a URL or detectron2://… (default: the run's best checkpoint).")
 @click.option("--data", type=click.Path(path_type=Path), help="A dataset in any supported format to evaluate on.")
 @click.option("--split", default="val", help="The split of --data, or of the run's dataset (default: val).")
 @click.option("--predictions", type=click.Path(path_type=Path), help="A COCO results JSON, from any tool.")

@@ -16,7 +16,7 @@ from detectory.cli.options import complete_recipe, device_option, json_option, o
     shell_complete=complete_recipe,
     help="A zoo name (with its published weights unless --weights is given), a config or an exported file.",
 )
-@click.option("--weights", help="A checkpoint: a file, a URL or detectron2://… (default: the run's last checkpoint).")
+@click.option("--weights", help="A checkpoint: a file, a URL or detectron2://… (default: the run's best checkpoint).")
 @click.option(
     "--output",
     type=click.Path(path_type=Path, file_okay=False),

@@ -6,11 +6,13 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import click
+
 from detectory.cli.lookup import detectron2_configs
 from detectory.core.config import LazyConfig
 from detectory.core.processor import limit_threads
 from detectory.data import MetadataCatalog
-from detectory.engine.inference.run_folder import TrainedModel, build_trained, last_checkpoint
+from detectory.engine.inference.run_folder import TrainedModel, best_checkpoint, build_trained, describe_checkpoint
 from detectory.engine.recipe.datasets import dataset_names
 from detectory.engine.recipe.lookup import load_recipe, load_run_recipe
 from detectory.zoo import get_checkpoint_url
@@ -41,7 +43,7 @@ def load_model(
     Args:
         name: A run folder, a zoo name, or a recipe or Detectron2 YAML file.
         overrides: `KEY=VALUE` arguments.
-        weights: A checkpoint; by default the run's last one or the published weights; `""` for random weights.
+        weights: A checkpoint; by default the run's best one or the published weights; `""` for random weights.
         device: By default the config's device, or the CPU if CUDA is unavailable.
 
     Raises:
@@ -51,17 +53,24 @@ def load_model(
     run = Path(name) if Path(name).is_dir() else None
     if run is not None and (detectron2_run := detectron2_configs.find_run(run)) is not None:
         config_file, data = detectron2_run
-        weights = last_checkpoint(run) if weights is None else weights
+        weights = weights_of(run) if weights is None else weights
         return _load_detectron2_model(config_file, overrides, weights, device, data)
     if isinstance(name, str) and detectron2_configs.is_detectron2_config(name):
         return _load_detectron2_model(name, overrides, weights, device)
     config = load_run_recipe(run, needs_data=False) if run is not None else load_recipe(str(name))
     LazyConfig.apply_overrides(config, list(overrides))
     if weights is None:
-        weights = last_checkpoint(run) if run is not None else get_checkpoint_url(str(name))
+        weights = weights_of(run) if run is not None else get_checkpoint_url(str(name))
     trained = build_trained(config, weights, device)
     datasets = (*dataset_names(config, "test"), *dataset_names(config, "train"))
     return _with_metadata(trained, datasets)
+
+
+def weights_of(run: Path) -> str:
+    """Return the best checkpoint of a run, and print which one it is."""
+    path = best_checkpoint(run)
+    click.echo(f"weights: {describe_checkpoint(path)}", err=True)
+    return path
 
 
 def _load_detectron2_model(

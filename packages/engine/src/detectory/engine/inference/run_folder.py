@@ -12,8 +12,10 @@ from omegaconf import DictConfig
 from torch import nn
 
 from detectory.core.checkpoint import CheckpointError, DetectionCheckpointer, find_checkpoint
+from detectory.core.checkpoint.search import checkpoint_problem
 from detectory.core.config import LazyConfig, instantiate
 from detectory.core.devices import usable_device
+from detectory.core.storage import read_json
 from detectory.data.classes import ClassList
 from detectory.data.transforms import Augmentation
 from detectory.engine.distributed.sharded_files import (
@@ -22,7 +24,7 @@ from detectory.engine.distributed.sharded_files import (
     load_sharded_model,
 )
 from detectory.engine.recipe.datasets import registered_classes
-from detectory.engine.recipe.run_folder import CONFIG_FILE
+from detectory.engine.recipe.run_folder import BEST_CHECKPOINT, CONFIG_FILE
 
 _logger = logging.getLogger(__name__)
 # Reads runs that were trained from a Detectron2 config, in a package that this one does not depend on.
@@ -51,7 +53,7 @@ def load_run(folder: str | Path, *, weights: str | None = None, device: str | No
 
     Args:
         folder: A run folder of `train`, of `detectory train` or of Detectron2's `DefaultTrainer`.
-        weights: A checkpoint; by default the run's last one.
+        weights: A checkpoint; by default the run's best one, see `best_checkpoint`.
         device: By default the config's device, or the CPU if CUDA is unavailable.
 
     Raises:
@@ -64,7 +66,7 @@ def load_run(folder: str | Path, *, weights: str | None = None, device: str | No
     if is_detectron2_config(path / CONFIG_FILE):
         return detectron2_run_folder().load_run(path, weights=weights, device=device)
     config = LazyConfig.load(str(path / CONFIG_FILE))
-    return build_trained(config, weights or last_checkpoint(path), device)
+    return build_trained(config, weights or best_checkpoint(path), device)
 
 
 def detectron2_run_folder() -> Any:
@@ -105,6 +107,37 @@ def load_weights(model: nn.Module, weights: str) -> dict[str, Any]:
     if weights and is_sharded_checkpoint(weights):
         return load_sharded_model(model, weights)
     return DetectionCheckpointer(model).load(weights)
+
+
+def best_checkpoint(run: str | Path) -> str:
+    """Return the path of `model_best.pth`, or of a run's newest intact checkpoint if the best model was not saved.
+
+    Raises:
+        FileNotFoundError: If the run has not saved a checkpoint.
+        CheckpointError: If all checkpoints of the run are damaged.
+    """
+    best = Path(run) / BEST_CHECKPOINT
+    if not best.is_file():
+        return last_checkpoint(run)
+    problem = checkpoint_problem(best)
+    if not problem:
+        return str(best)
+    _logger.warning("%s: %s %s", run, BEST_CHECKPOINT, problem)
+    return last_checkpoint(run)
+
+
+def describe_checkpoint(path: str) -> str:
+    """Return the path of a checkpoint, with the metric that it was selected by if it is the best one of a run.
+
+    Example:
+        >>> describe_checkpoint("run/model_final.pth")
+        'run/model_final.pth'
+    """
+    record = Path(path).with_suffix(".json")
+    if Path(path).name != BEST_CHECKPOINT or not record.is_file():
+        return path
+    best = read_json(record)
+    return f"{path} (the best {best['metric']}, {best['value']:.1f}, after {best['iteration'] + 1} iterations)"
 
 
 def last_checkpoint(run: str | Path) -> str:

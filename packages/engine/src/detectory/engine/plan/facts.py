@@ -71,7 +71,7 @@ def dataset_facts(dataset: DatasetFolder, train: str, val: str) -> DatasetFacts:
         val: Name of the registered validation split.
 
     Raises:
-        ValueError: If the training split has no objects.
+        ValueError: If the training split has no objects with a box of positive width and height.
     """
     records = DatasetCatalog.get(train)
     summary = summarize_annotations(records)
@@ -79,6 +79,10 @@ def dataset_facts(dataset: DatasetFolder, train: str, val: str) -> DatasetFacts:
         raise ValueError(f"{dataset.train.annotations}: {len(records)} images, but no object to train on")
     sample = [records[index] for index in _spread(len(records), _MAX_SAMPLED)]
     counts = [len(_objects(record)) for record in sample]
+    if not any(_has_area(annotation) for record in sample for annotation in _objects(record)):
+        raise ValueError(
+            f"{dataset.train.annotations}: none of the {summary.objects} objects has a box of positive width and height"
+        )
     used = len(records) if len(sample) < len(records) else sum(count > 0 for count in counts)
     sizes = np.array([_size(record) for record in sample], dtype=np.int64).reshape(-1, 2)
     return DatasetFacts(
@@ -115,6 +119,13 @@ def _spread(total: int, count: int) -> list[int]:
 
 def _objects(record: Mapping[str, Any]) -> list[Any]:
     return [annotation for annotation in record.get("annotations", ()) if not annotation.get("iscrowd", 0)]
+
+
+def _has_area(annotation: Mapping[str, Any]) -> bool:
+    mode, box = BoxMode(annotation["bbox_mode"]), [float(value) for value in annotation["bbox"]]
+    if mode in (BoxMode.XYXY_ABS, BoxMode.XYXY_REL):
+        return box[2] > box[0] and box[3] > box[1]
+    return box[2] > 0 and box[3] > 0
 
 
 def _size(record: Mapping[str, Any]) -> tuple[int, int]:

@@ -107,7 +107,10 @@ def make_plan(
 
 def _describe_images(facts: DatasetFacts) -> str:
     names = f"{len(facts.classes)} class{'es' * (len(facts.classes) != 1)}, {facts.objects:,} objects"
-    return f"{names}; {facts.empty_images:,} images without objects are not used" if facts.empty_images else names
+    if not facts.empty_images:
+        return names
+    verb = "is" if facts.empty_images == 1 else "are"
+    return f"{names}; {_plural(facts.empty_images, 'image')} without objects {verb} unused"
 
 
 def _image_size(

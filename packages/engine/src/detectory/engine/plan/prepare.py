@@ -1,7 +1,7 @@
 """plan_training: a recipe, planned for a dataset folder and this machine."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -11,17 +11,20 @@ from detectory.core.config import LazyConfig
 from detectory.core.devices import usable_device
 from detectory.core.distributed import all_gather, get_world_size, is_main_process
 from detectory.core.storage import read_json
+from detectory.data import MetadataCatalog
 from detectory.data.dataset_folder import DatasetFolder
 from detectory.engine.plan.apply import apply_plan
 from detectory.engine.plan.batch_size import find_batch
 from detectory.engine.plan.facts import DatasetFacts, dataset_facts
 from detectory.engine.plan.machine import Machine
 from detectory.engine.plan.make import FindBatch, RecipeSchedule, make_plan
+from detectory.engine.plan.quiet import only_errors
 from detectory.engine.plan.recipe_choice import choose_recipe
 from detectory.engine.plan.request import PLANNED_KEYS, PlanRequest, overridden_keys
 from detectory.engine.plan.training_plan import PLAN_FILE, Choice, TrainingPlan
 from detectory.engine.plan.weights import choose_weights
 from detectory.engine.recipe.datasets import dataset_names
+from detectory.engine.recipe.head_adaptation import describe_matches
 from detectory.engine.recipe.lookup import load_recipe
 from detectory.engine.recipe.use_dataset import use_dataset
 
@@ -83,13 +86,8 @@ def plan_training(
     if earlier is not None:
         request = request.merged(PlanRequest.repeat(earlier))
         recipe = recipe or earlier.recipe.value
-    name, reason = recipe, ""
-    if name is None:
-        dataset = DatasetFolder.find(Path(data))
-        name, reason = choose_recipe(
-            dataset_facts(dataset, *dataset.register(Path(data).resolve().name)), machine.device
-        )
-    config = load_recipe(name)
+    chosen = Choice(recipe, "", is_set=True) if recipe is not None else _choose_recipe(Path(data), machine)
+    config = load_recipe(chosen.value)
     original = dataset_names(config, "train")[:1]
     dataset = use_dataset(config, Path(data))
     schedule = RecipeSchedule.of(config)
@@ -99,14 +97,17 @@ def plan_training(
     if output is not None:
         config.train.output_dir = str(output)
     facts = dataset_facts(dataset, config.datasets.train, config.datasets.val)
-    weights = choose_weights(name, config, request.weights)
+    weights = choose_weights(chosen.value, config, request.weights)
+    if weights.has_heads and original and (names := MetadataCatalog.get(original[0]).get("thing_classes")):
+        reason = f"{weights.reason}; classes: {describe_matches(names, facts.classes)}".lstrip("; ")
+        weights = replace(weights, reason=reason)
     plan = make_plan(
         facts,
         config,
         machine,
         weights,
         request,
-        recipe=Choice(name, reason, is_set=recipe is not None),
+        recipe=chosen,
         schedule=schedule,
         find_batch=find_batch(config) if machine.device == "cuda" else None,
         settings={key: value for key, value in given.items() if key not in PLANNED_KEYS},
@@ -115,3 +116,10 @@ def plan_training(
         plan = all_gather(plan if is_main_process() else None)[0]
     apply_plan(config, plan, weights, facts, keys, init_dataset=next(iter(original), ""))
     return PlannedTraining(config, plan, facts)
+
+
+def _choose_recipe(data: Path, machine: Machine) -> Choice[str]:
+    with only_errors("detectory.data"):  # the dataset is loaded again, with its warnings
+        dataset = DatasetFolder.find(data)
+        facts = dataset_facts(dataset, *dataset.register(data.resolve().name))
+    return Choice(*choose_recipe(facts, machine.device))

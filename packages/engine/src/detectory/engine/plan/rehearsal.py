@@ -17,6 +17,7 @@ from torch import nn
 from detectory.core.checkpoint import DetectionCheckpointer, load_checkpoint_file
 from detectory.core.config import instantiate
 from detectory.core.events import EventStorage
+from detectory.engine.plan.quiet import only_errors
 from detectory.engine.recipe.building import build_trainer
 from detectory.engine.recipe.preparation import load_initial_weights, prepare
 from detectory.engine.trainers.random_state import preserved_random_state
@@ -64,7 +65,7 @@ def rehearse(config: DictConfig, folder: str | Path, *, seconds: float = 4.0) ->
     config = copy.deepcopy(config)
     scratch = Path(tempfile.mkdtemp(prefix="rehearsal-", dir=folder))
     try:
-        with preserved_random_state():
+        with preserved_random_state(), only_errors("detectory.evaluation"):  # without training there are no predictions
             return _rehearse(config, scratch, seconds)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)

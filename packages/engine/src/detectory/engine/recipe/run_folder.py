@@ -14,6 +14,8 @@ from detectory.core.storage import FolderLock
 
 #: Name of the config file in a run folder.
 CONFIG_FILE = "config.yaml"
+#: Name of the checkpoint with the best value of `train.best_metric`.
+BEST_CHECKPOINT = "model_best.pth"
 
 _RECORDS = (CONFIG_FILE, "metrics.json", "last_checkpoint", "last_sharded_checkpoint")
 _CHECKPOINT = re.compile(r".+_(\d{7,}|final|best)(\.pth)?")

@@ -17,14 +17,13 @@ from detectory.engine.hooks.run_record import read_record
 from detectory.engine.inference.run_folder import is_detectron2_config
 from detectory.engine.plan import PLAN_FILE, TrainingPlan, read_plan
 from detectory.engine.recipe.datasets import dataset_names
-from detectory.engine.recipe.run_folder import CONFIG_FILE
+from detectory.engine.recipe.run_folder import BEST_CHECKPOINT, CONFIG_FILE
 from detectory.engine.report.curves import History, read_history
 
 _logger = logging.getLogger(__name__)
 
 #: Name of the report in a run folder.
 REPORT_FILE = "report.html"
-BEST_WEIGHTS = "model_best.pth"
 _BEST_RECORD = "model_best.json"
 
 
@@ -73,7 +72,7 @@ class RunSummary:
     @property
     def weights(self) -> Path | None:
         """`model_best.pth` if it was saved, else the newest intact checkpoint; None before the first one."""
-        return self.folder / BEST_WEIGHTS if self.best_is_saved else find_checkpoint(self.folder).path
+        return self.folder / BEST_CHECKPOINT if self.best_is_saved else find_checkpoint(self.folder).path
 
     @property
     def max_iter(self) -> int | None:
@@ -143,7 +142,7 @@ def read_run(folder: Path) -> RunSummary:
         labels=labels,
         evaluations=evaluations,
         best=best,
-        best_is_saved=best is not None and bool(record) and (folder / BEST_WEIGHTS).is_file(),
+        best_is_saved=best is not None and bool(record) and (folder / BEST_CHECKPOINT).is_file(),
     )
 
 
