@@ -105,11 +105,11 @@ def describe_validation(facts: DatasetFacts) -> str:
     """Return where the images of the evaluation are from."""
     if facts.val_origin == "held out":
         fraction = facts.val_images / max(facts.val_images + facts.images + facts.empty_images, 1)
-        return f"no validation split: {fraction:.0%} of the images are held out, always the same ones"
+        return f"validation split missing: {fraction:.0%} of the images are held out, always the same ones"
     if facts.val_origin == "training images":
-        return "no validation split, and only one image: evaluated on the training image"
+        return "a validation split is missing, and there is only one image: evaluated on the training image"
     if facts.val_origin == "test":
-        return "the split 'test', because there is no validation split"
+        return "the split 'test': a validation split is missing"
     return "the validation split"
 
 

@@ -65,7 +65,7 @@ def rehearse(config: DictConfig, folder: str | Path, *, seconds: float = 4.0) ->
     config = copy.deepcopy(config)
     scratch = Path(tempfile.mkdtemp(prefix="rehearsal-", dir=folder))
     try:
-        with preserved_random_state(), only_errors("detectory.evaluation"):  # without training there are no predictions
+        with preserved_random_state(), only_errors("detectory.evaluation"):  # an untrained model has no predictions
             return _rehearse(config, scratch, seconds)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
