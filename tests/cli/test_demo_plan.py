@@ -2,7 +2,7 @@
 
 import pytest
 
-from detectory.cli.demo.plan import MIN_ITERATIONS, SHAPES_PLANS, TrainingPlan, choose_plan
+from detectory.cli.demo.plan import MIN_ITERATIONS, SHAPES_PLANS, DemoPlan, choose_plan
 
 
 def seconds_on(machine: float):
@@ -25,4 +25,4 @@ def test_a_larger_budget_allows_the_better_plan():
 
 
 def test_minutes_are_those_of_the_training():
-    assert TrainingPlan(160, 160, 4, 600, seconds_per_iteration=0.5).minutes == 5
+    assert DemoPlan(160, 160, 4, 600, seconds_per_iteration=0.5).minutes == 5

@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from detectory.cli import main
-from detectory.engine.plan import dry_run as dry_run_module
+from detectory.engine.plan import start_checks
 
 MASKS = "COCO-InstanceSegmentation/mask_rcnn_R_18_FPN_small"
 KEYPOINTS = "COCO-Keypoints/keypoint_rcnn_R_18_FPN_small"
@@ -21,7 +21,7 @@ def run(*arguments):
 
 @pytest.fixture(autouse=True)
 def _short(monkeypatch, tmp_path):
-    monkeypatch.setattr(dry_run_module, "_SECONDS", 0.0)
+    monkeypatch.setattr(start_checks, "_SECONDS", 0.0)
     monkeypatch.setenv("DETECTORY_CACHE", str(tmp_path / "cache"))
 
 
@@ -110,7 +110,7 @@ def test_problems_end_the_dry_run_with_one_line(dry_run, coco_folder, tmp_path, 
 
 
 def test_missing_disk_space_is_reported(dry_run, monkeypatch):
-    monkeypatch.setattr(dry_run_module, "free_bytes", lambda _: 100 << 20)
+    monkeypatch.setattr(start_checks, "free_bytes", lambda _: 100 << 20)
     code, output = dry_run()
     assert code == 1
     assert "for checkpoints, only 105 MB are free" in output.splitlines()[-1]

@@ -19,14 +19,14 @@ def memory(per_image, fixed=0.05):
 
 @pytest.mark.parametrize(
     ("per_image", "maximum", "batch"),
-    [(0.001, 16, 16), (0.001, 24, 24), (0.04, 16, 16), (0.1, 16, 8), (0.19, 16, 4), (0.7, 16, 1), (0.1, 1, 1)],
+    [(0.001, 16, 16), (0.001, 24, 24), (0.04, 16, 16), (0.09, 16, 8), (0.19, 16, 4), (0.7, 16, 1), (0.1, 1, 1)],
 )
 def test_the_largest_power_of_two_or_the_maximum_is_found(per_image, maximum, batch):
     assert largest_batch(memory(per_image)[0], maximum) == batch
 
 
 def test_batches_that_cannot_fit_are_not_tried():
-    probe, tried = memory(0.2)
+    probe, tried = memory(0.19)
     assert largest_batch(probe, 64) == 4
     assert tried == [1, 2, 4]
 

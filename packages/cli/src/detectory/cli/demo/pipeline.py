@@ -14,7 +14,7 @@ from omegaconf import DictConfig
 
 from detectory.cli.demo import dataset
 from detectory.cli.demo.page import DemoResults, read_history, write_page
-from detectory.cli.demo.plan import DATASET_PLANS, SHAPES_PLANS, TrainingPlan, choose_plan, measure_iteration
+from detectory.cli.demo.plan import DATASET_PLANS, SHAPES_PLANS, DemoPlan, choose_plan, measure_iteration
 from detectory.cli.demo.recipe import demo_recipe
 from detectory.cli.json_output import write_json
 from detectory.core.checkpoint import DetectionCheckpointer
@@ -115,12 +115,12 @@ def run_demo(output: Path, coco: Path | None, iterations: int | None, minutes: f
     return page
 
 
-def plan_training(folder: Path, plans: Sequence[TrainingPlan], iterations: int | None, minutes: float) -> TrainingPlan:
+def plan_training(folder: Path, plans: Sequence[DemoPlan], iterations: int | None, minutes: float) -> DemoPlan:
     """Return the training plan, measured on this machine unless the number of iterations is given, and announce it."""
     if iterations is not None:
         return replace(plans[0], iterations=iterations)
 
-    def measure(plan: TrainingPlan) -> float:
+    def measure(plan: DemoPlan) -> float:
         config = demo_recipe(plan.iterations, plan.short_edge, plan.max_size, plan.batch_size, plan.width)
         use_dataset(config, folder)
         return measure_iteration(config)

@@ -1,15 +1,12 @@
 """The demo's training plan: image size, batch size and iterations that fit the time budget on this machine."""
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-import torch
 from omegaconf import DictConfig
 
-from detectory.core.config import instantiate
-from detectory.core.events import EventStorage
-from detectory.engine.trainers import AMPTrainer
+from detectory.engine.plan.rehearsal import measure_iterations
+from detectory.engine.recipe.building import build_model, build_trainer
 
 #: Fraction of the time budget for training; data generation, evaluation and export need the rest.
 TRAINING_FRACTION = 0.7
@@ -18,8 +15,8 @@ MIN_ITERATIONS = 60
 
 
 @dataclass(frozen=True)
-class TrainingPlan:
-    """Size and length of a training.
+class DemoPlan:
+    """Size and length of the demo's training.
 
     Attributes:
         short_edge: Length of the shorter image side after resizing, in pixels.
@@ -46,16 +43,14 @@ class TrainingPlan:
 #: Plans for the generated shapes, best first. Box AP / mask AP on the validation images: 53.5 / 50.7 for the first,
 #: 53.0 / 48.8 for the second in about 0.3 of the time, 47.4 / 41.2 for the third in about 0.2.
 SHAPES_PLANS = (
-    TrainingPlan(256, 256, 8, 400),
-    TrainingPlan(192, 192, 4, 800, width=32),
-    TrainingPlan(160, 160, 4, 800, width=32),
+    DemoPlan(256, 256, 8, 400),
+    DemoPlan(192, 192, 4, 800, width=32),
+    DemoPlan(160, 160, 4, 800, width=32),
 )
-DATASET_PLANS = (TrainingPlan(288, 480, 8, 400), TrainingPlan(192, 320, 4, 800, width=32))
+DATASET_PLANS = (DemoPlan(288, 480, 8, 400), DemoPlan(192, 320, 4, 800, width=32))
 
 
-def choose_plan(
-    plans: Sequence[TrainingPlan], minutes: float, measure: Callable[[TrainingPlan], float]
-) -> TrainingPlan:
+def choose_plan(plans: Sequence[DemoPlan], minutes: float, measure: Callable[[DemoPlan], float]) -> DemoPlan:
     """Return the first plan that fits the budget, or the last one with as many iterations as fit.
 
     Args:
@@ -72,26 +67,12 @@ def choose_plan(
     return replace(plan, iterations=iterations)
 
 
-def measure_iteration(config: DictConfig, iterations: int = 4) -> float:
-    """Return the seconds of a training iteration of a recipe on this machine, the median of a few.
+def measure_iteration(config: DictConfig) -> float:
+    """Return the seconds of a training iteration of a recipe on this machine.
 
     The model that is trained for it is discarded.
 
     Args:
         config: A recipe whose dataset is registered.
-        iterations: Measured iterations, after two that are not measured.
     """
-    model = instantiate(config.model).to(config.train.device)
-    if config.train.device == "cpu":
-        model.to(memory_format=torch.channels_last)  # as `train` does
-    loader = instantiate(config.dataloader.train)
-    optimizer_config = config.optimizer.copy()
-    optimizer_config.params.model = model
-    trainer = AMPTrainer(model, loader, instantiate(optimizer_config))
-    seconds = []
-    with EventStorage() as trainer.storage:
-        for trainer.iter in range(iterations + 2):
-            start = time.perf_counter()
-            trainer.run_step()
-            seconds.append(time.perf_counter() - start)
-    return sorted(seconds[2:])[iterations // 2]
+    return measure_iterations(build_trainer(config, build_model(config)), config.train.device)[0]

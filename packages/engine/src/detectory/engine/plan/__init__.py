@@ -6,11 +6,11 @@
 - `apply`: `apply_plan` writes a plan into a recipe
 - `recipe_choice`: the recipe of a dataset
 - `prepare`: `plan_training` does all of this for a dataset folder
-- `dry_run`: everything that can fail, once; with `rehearsal` and `batch_size`, which measure on this machine
+- `start_checks`: `dry_run`, everything that can fail, once
+- `rehearsal`, `batch_size`: measurements on this machine
 """
 
 from detectory.engine.plan.apply import apply_plan, best_metric
-from detectory.engine.plan.dry_run import dry_run
 from detectory.engine.plan.epochs import choose_epochs
 from detectory.engine.plan.facts import DatasetFacts, dataset_facts
 from detectory.engine.plan.machine import Machine
@@ -18,6 +18,7 @@ from detectory.engine.plan.make import RecipeSchedule, make_plan
 from detectory.engine.plan.prepare import PlannedTraining, plan_training, read_plan
 from detectory.engine.plan.recipe_choice import choose_recipe
 from detectory.engine.plan.request import PlanRequest
+from detectory.engine.plan.start_checks import dry_run
 from detectory.engine.plan.training_plan import PLAN_FILE, Choice, TrainingPlan
 from detectory.engine.plan.weights import InitialWeights, choose_weights, train_from_random
 

@@ -80,7 +80,7 @@ def _rehearse(config: DictConfig, scratch: Path, seconds: float) -> Rehearsal:
     checkpointables: dict[str, Any] = {"trainer": trainer} | ({"classes": classes} if classes else {})
     checkpointer = DetectionCheckpointer(model, scratch, **checkpointables)
     load_initial_weights(config, checkpointer, classes, str(config.train.init_checkpoint or ""), resume=False)
-    per_iteration, losses = _train(trainer, config, seconds)
+    per_iteration, losses = measure_iterations(trainer, config.train.device, seconds)
     per_image = _evaluate(model, config)
     path = checkpointer.write("checkpoint", iteration=0)
     size = 0
@@ -90,8 +90,18 @@ def _rehearse(config: DictConfig, scratch: Path, seconds: float) -> Rehearsal:
     return Rehearsal(per_iteration, per_image, size, losses)
 
 
-def _train(trainer: SimpleTrainer, config: DictConfig, seconds: float) -> tuple[float, dict[str, float]]:
-    """Return the median duration of an iteration, and the last losses."""
+def measure_iterations(trainer: SimpleTrainer, device: str, seconds: float = 0.0) -> tuple[float, dict[str, float]]:
+    """Run a few iterations with a learning rate of 0.
+
+    Args:
+        trainer: The trainer.
+        device: Device of the model.
+        seconds: The iterations are repeated for this time, but at least 2 and at most 10 are measured after the first
+            one, which allocates memory and chooses kernels.
+
+    Returns:
+        The median duration of an iteration, and the last losses by name.
+    """
     # Without a warm-up, a few iterations with the full learning rate may diverge.
     for group in trainer.optimizer.param_groups:
         group["lr"] = 0.0
@@ -100,7 +110,7 @@ def _train(trainer: SimpleTrainer, config: DictConfig, seconds: float) -> tuple[
         for trainer.iter in range(_MAX_MEASURED + 1):
             start = time.perf_counter()
             trainer.run_step()
-            _synchronize(config)
+            _synchronize(device)
             durations.append(time.perf_counter() - start)
             if trainer.iter >= _MIN_MEASURED and sum(durations[1:]) > seconds:
                 break
@@ -121,12 +131,12 @@ def _evaluate(model: nn.Module, config: DictConfig) -> float:
     inference_on_dataset(model, batches[:1], instantiate(config.dataloader.evaluator))
     start = time.perf_counter()
     inference_on_dataset(model, batches, instantiate(config.dataloader.evaluator))
-    _synchronize(config)
+    _synchronize(config.train.device)
     model.train()
     images = max(sum(len(batch) for batch in batches), 1)
     return (loading + time.perf_counter() - start) / images
 
 
-def _synchronize(config: DictConfig) -> None:
-    if str(config.train.device).startswith("cuda"):
-        torch.cuda.synchronize(torch.device(config.train.device))
+def _synchronize(device: str) -> None:
+    if str(device).startswith("cuda"):
+        torch.cuda.synchronize(torch.device(device))

@@ -128,4 +128,4 @@ def _hint(problems: list[str]) -> str:
 def _cause(error: Exception) -> str:
     """Return the last line of a download error, without the URL."""
     line = str(error).strip().splitlines()[-1].strip()
-    return line.rpartition(": ")[2].strip("<>") if "://" in line else line
+    return line.partition(": ")[2].strip("<>") if "://" in line.partition(": ")[0] else line

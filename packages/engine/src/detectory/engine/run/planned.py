@@ -5,9 +5,9 @@ from pathlib import Path
 from detectory.core.distributed import get_world_size, is_main_process
 from detectory.core.processor import limit_threads
 from detectory.engine.advice import advise_on_training, format_advice
-from detectory.engine.plan.dry_run import Show, check_disk_space, timed, write_plan
 from detectory.engine.plan.prepare import PlannedTraining
 from detectory.engine.plan.rehearsal import rehearse
+from detectory.engine.plan.start_checks import Show, check_disk_space, timed, write_plan
 from detectory.engine.recipe.run_folder import claim_run_folder
 from detectory.engine.run.execution import train_and_report
 from detectory.engine.run.run import Run
