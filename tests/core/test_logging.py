@@ -1,8 +1,18 @@
+import contextlib
+import io
 import logging
 
 import pytest
 
-from detectory.core.logging import create_small_table, log_every_n, log_every_n_seconds, log_first_n, setup_logger
+from detectory.core.logging import (
+    create_small_table,
+    is_log_visible,
+    log_every_n,
+    log_every_n_seconds,
+    log_first_n,
+    logged_to_file,
+    setup_logger,
+)
 
 
 @pytest.fixture
@@ -69,3 +79,30 @@ def test_other_ranks_write_to_their_own_file_and_not_to_the_terminal(tmp_path, c
 
 def test_small_table_aligns_its_columns():
     assert create_small_table({"AP": 1}).splitlines() == ["| AP    |", "|:-----:|", "| 1.000 |"]
+
+
+def test_log_file_is_written_while_the_context_is_open(tmp_path):
+    logger = logging.getLogger("detectory.test")
+    with logged_to_file(tmp_path):
+        logger.info("inside")
+    logger.warning("outside")
+    text = (tmp_path / "log.txt").read_text()
+    assert ("inside" in text, "outside" in text) == (True, False)
+    assert logging.getLogger("detectory").handlers == []
+
+
+def test_log_is_visible_only_with_a_terminal_handler(tmp_path, monkeypatch):
+    logger = logging.getLogger("visibility")
+    monkeypatch.setattr(logger, "propagate", False)
+    with logged_to_file(tmp_path, name="visibility"):
+        assert not is_log_visible(logger)
+    with logged_to_file(tmp_path, name="visibility", terminal=True):
+        assert is_log_visible(logger)
+
+
+def test_terminal_handler_writes_to_the_current_stdout(tmp_path, capsys):
+    logger = logging.getLogger("redirected")
+    replaced = io.StringIO()
+    with logged_to_file(tmp_path, name="redirected", terminal=True), contextlib.redirect_stdout(replaced):
+        logger.info("above the bar")
+    assert "above the bar" in replaced.getvalue() + capsys.readouterr().out

@@ -41,6 +41,18 @@ class _Formatter(logging.Formatter):
         return super().formatMessage(record)
 
 
+class _TerminalHandler(logging.StreamHandler):
+    """Writes to the current `sys.stdout`, which a progress bar replaces to write above the bar."""
+
+    @property
+    def stream(self) -> Any:
+        return sys.stdout
+
+    @stream.setter
+    def stream(self, _: Any) -> None:
+        """Ignore the stream that the base class sets."""
+
+
 @functools.lru_cache  # a repeated call must not add duplicate handlers
 def setup_logger(
     output: str | None = None,
@@ -130,7 +142,7 @@ def logged_to_file(
 
 
 def _terminal_handler(name: str, abbreviation: str, color: bool) -> logging.Handler:
-    handler = logging.StreamHandler(stream=sys.stdout)
+    handler = _TerminalHandler()
     handler.setFormatter(_Formatter(name, abbreviation, color and sys.stdout.isatty()))
     return handler
 

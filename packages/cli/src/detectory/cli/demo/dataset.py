@@ -135,7 +135,9 @@ def mask_to_polygons(mask: np.ndarray) -> list[list[float]]:
     return polygons
 
 
-def write_split(folder: Path, split: str, images: int, seed: int, progress: Callable[[int], None]) -> Path:
+def write_split(
+    folder: Path, split: str, images: int, seed: int = 0, progress: Callable[[int], object] = lambda _: None
+) -> Path:
     """Write the images and the annotation file of a split and return the path of the annotation file.
 
     Args:

@@ -7,7 +7,7 @@ from typing import Any
 
 from detectory.core.distributed import is_main_process
 from detectory.core.logging import is_log_visible
-from detectory.engine.hooks.headline_metrics import headline_metrics
+from detectory.engine.hooks.headline_metrics import headline_metrics, metric_label
 from detectory.engine.trainers.training_loop import HookBase
 
 _logger = logging.getLogger(__name__)
@@ -18,9 +18,13 @@ class EvaluationSummary(HookBase):
 
     Must be registered after the hook that evaluates. The line is printed if the log is not visible, as in a notebook
     in which logging is not configured.
+
+    Args:
+        best_metric: Name of the metric to compare with its best value, by default the first headline metric.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, best_metric: str | None = None) -> None:
+        self._best_metric = best_metric
         self._logged = -1
         self._best: float | None = None
         self._best_at = 0
@@ -49,8 +53,14 @@ class EvaluationSummary(HookBase):
             return
         self._logged = iteration
         done = min(iteration + 1, self.trainer.max_iter)
-        texts = [f"{label} {_two_decimals(latest[name][0])}" for name, label in labels.items()]
-        texts[0] += self._compared_with_best(latest[next(iter(labels))][0], done)
+        if self._best_metric in latest:
+            labels.setdefault(str(self._best_metric), metric_label(str(self._best_metric)))
+        compared = self._best_metric if self._best_metric in labels else next(iter(labels))
+        texts = []
+        for name, label in labels.items():
+            value = latest[name][0]
+            texts.append(f"{label} {_two_decimals(value)}")
+            texts[-1] += self._compared_with_best(value, done) if name == compared else ""
         line = f"evaluation after {done} of {self.trainer.max_iter} iterations: {', '.join(texts)}"
         _logger.info("%s", line)
         if is_main_process() and not is_log_visible(_logger):

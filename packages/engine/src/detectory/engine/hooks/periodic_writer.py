@@ -11,22 +11,26 @@ class PeriodicWriter(HookBase):
 
     Args:
         writers: The event writers.
-        period: Number of iterations between writes. It does not affect the values that are written.
+        period: Number of iterations between writes. Writers get the latest value of each scalar.
+        eval_period: Number of iterations between evaluations, after which the writers are run too; 0 for none.
 
     Raises:
         TypeError: If one of `writers` is not an `EventWriter`.
     """
 
-    def __init__(self, writers: Sequence[EventWriter], period: int = 20) -> None:
+    def __init__(self, writers: Sequence[EventWriter], period: int = 20, *, eval_period: int = 0) -> None:
         for writer in writers:
             if not isinstance(writer, EventWriter):
                 raise TypeError(f"PeriodicWriter: writers must be EventWriter instances, got {type(writer).__name__}")
         self._writers = list(writers)
         self._period = period
+        self._eval_period = eval_period
 
     def after_step(self) -> None:
         """Write if the period has elapsed."""
-        if (self.trainer.iter + 1) % self._period == 0 or self.trainer.iter == self.trainer.max_iter - 1:
+        done = self.trainer.iter + 1
+        is_evaluated = self._eval_period > 0 and done % self._eval_period == 0
+        if done % self._period == 0 or is_evaluated or done == self.trainer.max_iter:
             self._write()
 
     def after_train(self) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Column
 
 from detectory.core.logging import is_log_visible
 from detectory.engine.hooks.headline_metrics import headline_metrics
@@ -47,9 +48,10 @@ class ProgressBar(HookBase):
             BarColumn(bar_width=24),
             TextColumn("{task.percentage:>3.0f}%"),
             TimeElapsedColumn(),
-            TextColumn("{task.fields[status]}"),
+            TextColumn("{task.fields[status]}", table_column=Column(no_wrap=True, overflow="ellipsis")),
             console=self._console,
             transient=True,
+            redirect_stdout=sys.stdout.isatty(),
         )
         self._progress.start()
         self._progress.add_task("", total=self.trainer.max_iter, completed=self.trainer.start_iter, status="")
@@ -89,9 +91,8 @@ def describe_progress(trainer: Any, losses: int = 4) -> str:
     if "time" in histories:
         seconds = histories["time"].median(100) * (trainer.max_iter - trainer.iter - 1)
         parts.append(f"eta {int(seconds) // 3600}:{int(seconds) // 60 % 60:02}:{int(seconds) % 60:02}")
-    names = [name for name in histories if "loss" in name and "/" not in name]
-    names.sort(key=lambda name: name != "total_loss")
-    parts += [f"{name.removeprefix('loss_')} {histories[name].median(20):.3f}" for name in names[: losses + 1]]
+    if "total_loss" in histories:
+        parts.append(f"loss {histories['total_loss'].median(20):.3f}")
     for name, label in headline_metrics(histories).items():
         values = [value for value, _ in histories[name].values() if math.isfinite(value)]
         if values:
@@ -100,4 +101,6 @@ def describe_progress(trainer: Any, losses: int = 4) -> str:
         parts.append(f"lr {histories['lr'].latest():.2g}")
     if torch.cuda.is_available():
         parts.append(f"{torch.cuda.max_memory_allocated() / 2**30:.1f} GiB")
+    names = [name for name in histories if "loss" in name and "/" not in name and name != "total_loss"]
+    parts += [f"{name.removeprefix('loss_')} {histories[name].median(20):.3f}" for name in names[:losses]]
     return "  ".join(parts)

@@ -9,6 +9,8 @@ from detectory.engine.plan.make import recipe_size
 from detectory.engine.plan.training_plan import TrainingPlan
 from detectory.engine.plan.weights import InitialWeights, train_from_random
 
+#: A curve has at least this number of points, unless a point would be logged less often than this number of iterations.
+_MIN_LOGGED, _MAX_LOG_PERIOD = 50, 20
 _LOADERS = ("dataloader.train", "dataloader.test")
 
 
@@ -50,6 +52,7 @@ def apply_plan(
         writer.set("lr_multiplier.warmup_length", plan.warmup.value / plan.iterations.value)
     if plan.clip.value is not None:
         writer.set("train.clip_gradients", {"clip_type": "full_model", "clip_value": plan.clip.value, "norm_type": 2.0})
+    writer.set("train.log_period", min(max(plan.iterations.value // _MIN_LOGGED, 1), _MAX_LOG_PERIOD))
     period = plan.eval_every.value
     writer.set("train.eval_period", period)
     writer.set("train.best_metric", best_metric(config))

@@ -132,7 +132,7 @@ def build_hooks(
         EvalHook(period, evaluation.validate) if "validation" in config.dataloader else None,
         EvalHook(period, evaluation),
         best,
-        EvaluationSummary(),
+        EvaluationSummary(best_metric),
         EarlyStopping(period, **options.early_stopping) if options.get("early_stopping") else None,
         _profiler(options),
         *_build_writers(options),
@@ -185,4 +185,5 @@ def _build_writers(options: DictConfig) -> list[HookBase]:
         return []
     writers = default_writers(options.output_dir, options.max_iter)
     writers += [instantiate(writer) for writer in options.get("writers", [])]
-    return [PeriodicWriter(writers, options.get("log_period", 20)), ProgressBar()]
+    writer = PeriodicWriter(writers, options.get("log_period", 20), eval_period=options.get("eval_period", 0))
+    return [writer, ProgressBar()]
