@@ -58,7 +58,11 @@ def write_report(run: str | Path, *, output: str | Path | None = None, quick: bo
         except Exception as error:  # noqa: BLE001 - one broken section must not prevent the others
             _logger.warning("report: section '%s' is incomplete: %s: %s", title, type(error).__name__, error)
             page.text(f"The section '{title}' is incomplete: {type(error).__name__}: {error}")
-    return page.save(output or folder / REPORT_FILE)
+    path = Path(output or folder / REPORT_FILE)
+    try:
+        return page.save(path)
+    except OSError as error:
+        raise OSError(f"{path} cannot be written: {error.strerror}. Choose another output file") from error
 
 
 def _subtitle(summary: RunSummary, dataset: str | None) -> str:
