@@ -131,6 +131,20 @@ def test_objects_that_need_huge_images_have_no_setting():
     assert "cut the images into tiles" in piece.remedy
 
 
+def test_a_resize_without_maximum_gets_no_maximum():
+    config = zoo.get_config(RECIPES["small"])
+    for loader in (config.dataloader.train, config.dataloader.test):
+        del loader.mapper.augmentations[0]["max_size"]
+    piece = advise(dataset_statistics(DATASETS[TINY], CLASSES), config)[0]
+    assert [setting.rpartition(".")[2].partition("=")[0] for setting in piece.settings] == ["short_edge_length"] * 2
+
+
+def test_large_scale_jitter_has_no_single_setting_for_the_image_size():
+    config = zoo.get_config("new_baselines/mask_rcnn_R_50_FPN_100ep_LSJ")
+    piece = advise(dataset_statistics(DATASETS[TINY], CLASSES), config)[0]
+    assert (piece.topic, piece.settings) == (TINY, ())
+
+
 def test_multi_scale_training_keeps_its_range():
     config = zoo.get_config(RECIPES["FPN"])
     piece = advise(dataset_statistics(DATASETS[TINY], CLASSES), config)[0]

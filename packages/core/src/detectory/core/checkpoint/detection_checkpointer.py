@@ -86,14 +86,15 @@ class DetectionCheckpointer(Checkpointer):
             content["matching_heuristics"] = True
         return content
 
-    def _has_torchvision_names(self) -> bool:
-        return any(name.endswith("layer1.0.conv1.weight") for name, _ in self.model.named_parameters())
+    def _has_parameter(self, suffix: str) -> bool:
+        return any(name.endswith(suffix) for name, _ in self.model.named_parameters())
 
     def _load_model(self, content: dict[str, Any], path: str) -> LoadReport:
         author = content.pop("__author__", None)
-        if is_torchvision_resnet(content["model"]) and not self._has_torchvision_names():
+        if is_torchvision_resnet(content["model"]) and not self._has_parameter("layer1.0.conv1.weight"):
             state = as_tensors(content["model"], f"checkpoint {path}")
-            content |= {"model": convert_torchvision_resnet(state), "matching_heuristics": True}
+            converted = convert_torchvision_resnet(state, with_classifier=self._has_parameter("linear.weight"))
+            content |= {"model": converted, "matching_heuristics": True}
         if content.pop("matching_heuristics", False):
             state = as_tensors(content["model"], f"checkpoint {path}")
             content["model"] = match_state_dict(self.model.state_dict(), state, caffe2_conversion=author == "Caffe2")

@@ -27,11 +27,19 @@ def is_torchvision_resnet(state: Iterable[str]) -> bool:
     return "layer1.0.conv1.weight" in names and all(resnet_name(name) is not None for name in names)
 
 
-def convert_torchvision_resnet(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return the parameters of a torchvision ResNet under our names, without counters; the classifier is `linear`."""
+def convert_torchvision_resnet(state: Mapping[str, Tensor], with_classifier: bool = False) -> dict[str, Tensor]:
+    """Return the parameters of a torchvision ResNet under our names, without counters.
+
+    Args:
+        state: The tensors by torchvision's names.
+        with_classifier: Whether to keep the classifier, as `linear`.
+    """
     converted = {}
     for name, tensor in state.items():
-        ours = name.replace("fc.", "linear.") if name in _LAST_LAYER else resnet_name(name)
+        if name in _LAST_LAYER:
+            ours = name.replace("fc.", "linear.") if with_classifier else None
+        else:
+            ours = resnet_name(name)
         if ours is not None and not ours.endswith("num_batches_tracked"):
             converted[ours] = tensor
     return converted

@@ -63,12 +63,14 @@ def _larger_images(
     if rule is None or rule.short_edge <= 0:
         return Advice("vanishing objects", message, tiles)
     message += f" to a shorter side of {rule.short_edge:g}"
+    if not rule.is_in_both_loaders:
+        return Advice("vanishing objects", message, tiles)
     larger = rule
     while (sizes * larger.scales(*image_sizes) < minimum).mean() >= MAX_VANISHING_FRACTION:
         short_edge = larger.short_edge + _SIZE_MULTIPLE
         if short_edge > _MAX_SHORT_EDGE:
             return Advice("vanishing objects", message, tiles)
-        larger = ResizeRule(rule.keys, short_edge, math.ceil(rule.max_size * short_edge / rule.short_edge))
+        larger = ResizeRule(rule.keys, short_edge, float(np.ceil(rule.max_size * short_edge / rule.short_edge)))
     factor = larger.short_edge / rule.short_edge
     settings = []
     for key in rule.keys:
@@ -77,7 +79,8 @@ def _larger_images(
             [round(length * factor) for length in lengths] if isinstance(lengths, list) else round(lengths * factor)
         )
         settings.append(override(f"{key}.short_edge_length", scaled))
-        settings.append(override(f"{key}.max_size", int(larger.max_size)))
+        if math.isfinite(larger.max_size):
+            settings.append(override(f"{key}.max_size", int(larger.max_size)))
     return Advice("vanishing objects", message, "Use larger images", tuple(settings))
 
 

@@ -1,6 +1,7 @@
 """RecipeView: the settings of a recipe that decide which objects a detector can learn."""
 
 import inspect
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -40,14 +41,19 @@ class ResizeRule:
     """A resize of the shorter side to a length, with a maximum of the longer side.
 
     Attributes:
-        keys: The keys of the augmentation in the training and the evaluation loader.
+        keys: The keys of the augmentation in the training and the evaluation loader; one of them may be missing.
         short_edge: Length of the shorter side in the evaluation, in pixels; 0 keeps the size.
-        max_size: Maximum length of the longer side, in pixels.
+        max_size: Maximum length of the longer side, in pixels; may be infinite.
     """
 
     keys: tuple[str, ...]
     short_edge: float
     max_size: float
+
+    @property
+    def is_in_both_loaders(self) -> bool:
+        """Whether the training and the evaluation have this augmentation."""
+        return len(self.keys) == 2
 
     def scales(self, heights: np.ndarray, widths: np.ndarray) -> np.ndarray:
         """Return the factor by which images are resized, with the shape of `heights` and `widths`."""
@@ -81,8 +87,9 @@ class RecipeView:
         keys = [key for loader in ("train", "test") if (key := self._resize_key(loader))]
         if not keys:
             return None
-        lengths, max_size = self.get(f"{keys[-1]}.short_edge_length"), self.get(f"{keys[-1]}.max_size")
-        return ResizeRule(tuple(keys), float(np.median(lengths)), float(max_size))
+        lengths = self.get(f"{keys[-1]}.short_edge_length")
+        max_size = OmegaConf.select(self.config, f"{keys[-1]}.max_size")
+        return ResizeRule(tuple(keys), float(np.median(lengths)), math.inf if max_size is None else float(max_size))
 
     @cached_property
     def anchor_key(self) -> str | None:
@@ -108,8 +115,8 @@ class RecipeView:
     @property
     def finest_stride(self) -> int:
         """Pixels per cell of the finest feature map on which objects are detected."""
-        if self.anchor_key:
-            return int(min(self.get(f"{self.anchor_key}.strides")))
+        if self.anchor_key and (strides := self.get(f"{self.anchor_key}.strides")):
+            return int(min(strides))
         return _FINEST_STRIDE if "roi_heads" in self.config.model else _DENSE_STRIDE
 
     @property
