@@ -10,12 +10,13 @@ from detectory.core.config import instantiate
 
 from . import ssd, two_stage
 from .dense import ATSS_FAMILY, FCOS_FAMILY, GFL_FAMILY
+from .detr import DETR_FAMILY
 from .families import BuildOptions, Family
 from .retinanet import RETINANET
 from .ssd import SSD_VGG
 from .two_stage import TWO_STAGE
 
-FAMILIES = (TWO_STAGE, RETINANET, SSD_VGG, FCOS_FAMILY, ATSS_FAMILY, GFL_FAMILY)
+FAMILIES = (TWO_STAGE, RETINANET, SSD_VGG, FCOS_FAMILY, ATSS_FAMILY, GFL_FAMILY, DETR_FAMILY)
 
 #: Pixel conventions for models of MMDetection 1.x.
 VERSION_1_RULES = ("mmdet-legacy", "mmdet-1.0")

@@ -1,0 +1,9 @@
+"""DETR: parts of detectors that predict a set of objects with a transformer."""
+
+from .criterion import SetCriterion
+from .matcher import HungarianMatcher
+from .model import DETR
+from .position_encoding import SinePositionEncoding
+from .transformer import DETRTransformer
+
+__all__ = ["DETR", "DETRTransformer", "HungarianMatcher", "SetCriterion", "SinePositionEncoding"]
