@@ -12,6 +12,7 @@ from PIL import Image
 from detectory.data import DatasetCatalog
 from detectory.data.dataset_folder import DatasetFolder
 from detectory.data.formats import ConversionReport, write_yolo_config
+from detectory.data.formats.voc.masks import voc_palette
 from detectory.data.sources import find_sources, load_source
 from detectory.structures import BoxMode, rle_to_bitmask
 
@@ -152,7 +153,15 @@ def keras_csv(root):
     write(root / "annotations.csv", "images/a.jpg,10,20,40,60,mug\n")
 
 
+def dota(root):
+    for split in ("train", "val"):
+        write(root / split / "images/a.png")
+        header = "imagesource:GoogleEarth\ngsd:0.146\n"
+        write(root / split / "labelTxt/a.txt", f"{header}10.0 20.0 40.0 20.0 40.0 60.0 10.0 60.0 mug 0\n")
+
+
 EXPORTS = [
+    dota,
     roboflow_coco,
     roboflow_voc,
     roboflow_yolo,
@@ -205,7 +214,8 @@ def test_the_export_is_used_for_training_as_it_is(tmp_path, monkeypatch, export)
         (record,) = DatasetCatalog.get(name)
         assert Image.open(record["file_name"]).size == (100, 80)
         (annotation,) = record["annotations"]
-        assert (annotation["bbox"], annotation["category_id"]) == (pytest.approx(BOX), 0)
+        box = BoxMode.convert(annotation["bbox"], annotation["bbox_mode"], BoxMode.XYWH_ABS)
+        assert (list(box), annotation["category_id"]) == (pytest.approx(BOX), 0)
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "my export").rglob("*")} == before
 
 
@@ -219,6 +229,68 @@ def test_instance_masks_become_objects(tmp_path):
     assert metadata.thing_classes == ["object"]
     assert [annotation["bbox"] for annotation in record["annotations"]] == [BOX, [90, 0, 10, 5]]
     assert (rle_to_bitmask(record["annotations"][0]["segmentation"]) == (ids == 1)).all()
+
+
+def write_voc_masks(root, ids, classes, palette=None):
+    """Write `SegmentationObject` and `SegmentationClass` with a palette, or with VOC's colors as RGB images."""
+    for name, array in (("SegmentationObject", ids), ("SegmentationClass", classes)):
+        (root / name).mkdir(parents=True)
+        image = Image.fromarray(array if palette else voc_palette()[array])
+        if palette:
+            image.putpalette(voc_palette().reshape(-1).tolist())
+        image.save(root / name / "a.png")
+
+
+def test_masks_of_pascal_voc_belong_to_the_objects_of_the_xml_file(tmp_path):
+    write(tmp_path / "JPEGImages/a.jpg")
+    write(tmp_path / "Annotations/a.xml", VOC.format(name="a.jpg"))
+    ids = np.zeros((80, 100), np.uint8)
+    ids[20:60, 10:40], ids[70:75, 90:99], ids[20, 10:40] = 2, 1, 255
+    write_voc_masks(tmp_path, ids, np.minimum(ids, 1), palette=True)
+    report = ConversionReport()
+    (record,), _ = load_source(find_sources(tmp_path)[0], report)
+    (annotation,) = record["annotations"]
+    assert (rle_to_bitmask(annotation["segmentation"]) == (ids == 2)).all()
+    assert report.skipped == {"a mask in SegmentationObject has no object in the XML file": 1}
+
+
+@pytest.mark.parametrize("palette", [False, True], ids=["RGB", "palette"])
+def test_segmentation_masks_of_cvat_become_objects(tmp_path, palette):
+    write(tmp_path / "JPEGImages/a.jpg")
+    write(tmp_path / "ImageSets/Segmentation/default.txt", "a\n")
+    ids = np.zeros((80, 100), np.uint8)
+    ids[20:60, 10:40], ids[0:5, 90:100] = 1, 2
+    write_voc_masks(tmp_path, ids, ids + (ids != 0).astype(np.uint8), palette)
+    colors = [
+        "background:0,0,0::",
+        *(f"{n}:{','.join(map(str, voc_palette()[i]))}::" for n, i in (("mug", 2), ("pen", 3))),
+    ]
+    write(tmp_path / "labelmap.txt", "# label:color_rgb:parts:actions\n" + "\n".join(colors))
+    (source,) = find_sources(tmp_path)
+    (record,), metadata = load_source(source)
+    assert metadata.thing_classes == ["mug", "pen"]
+    assert [(a["category_id"], a["bbox"]) for a in record["annotations"]] == [(0, BOX), (1, [90, 0, 10, 5])]
+
+
+def test_quadrilaterals_of_dota_become_rotated_rectangles(tmp_path):
+    write(tmp_path / "images/a.png")
+    lines = [
+        "10 20 30 30 25 40 5 30 small-vehicle 1",
+        "10 20 40 20 45 60 10 60 large vehicle 0",
+        "10 20 40 20 40 60 10 60 ship",
+    ]
+    write(tmp_path / "labelTxt/a.txt", "\n".join(lines))
+    report = ConversionReport()
+    (record,), metadata = load_source(find_sources(tmp_path)[0], report)
+    tilted, uneven, upright = record["annotations"]
+    assert metadata.thing_classes == ["large vehicle", "ship", "small-vehicle"]
+    assert (tilted["bbox"], tilted["difficult"]) == (
+        pytest.approx([17.5, 30, 500**0.5, 125**0.5, -26.565], abs=1e-3),
+        1,
+    )
+    assert uneven["bbox"][2] * uneven["bbox"][3] == pytest.approx(35 * 40)
+    assert upright["bbox"] == [25, 40, 30, 40, 0]
+    assert report.changed == {"a quadrilateral becomes the smallest rotated rectangle around it": 1}
 
 
 def test_cvat_masks_and_rotated_boxes_are_read(tmp_path):

@@ -43,6 +43,39 @@ def test_valid_panoptic_dataset_has_no_problems(panoptic):
     assert metadata.thing_classes == ["cat", "sky"]
 
 
+def replace_png(folder, array):
+    Image.fromarray(np.asarray(array, np.uint8)).save(folder / "panoptic_val/1.png")
+
+
+@pytest.mark.parametrize(
+    ("damage", "expected"),
+    [
+        (lambda c, f: c["annotations"][0]["segments_info"].pop(), {"pixels-without-segment"}),
+        (
+            lambda c, f: c["annotations"][0]["segments_info"].append({"id": 9, "category_id": 1}),
+            {"segment-without-pixels"},
+        ),
+        (lambda c, f: c["annotations"][0]["segments_info"][0].update(area=3), {"segment-area"}),
+        (lambda c, f: c["annotations"][0]["segments_info"][0].update(bbox=[0, 0, 4, 2]), {"segment-box"}),
+        (lambda c, f: c["annotations"][0]["segments_info"][0].update(bbox=[0, 0, 2, 2]), set()),
+        (lambda c, f: c["annotations"][0]["segments_info"][1].update(id=7), {"duplicate-id"}),
+        (lambda c, f: c["annotations"][0]["segments_info"][1].update(category_id=5), {"unknown-id"}),
+        (lambda c, f: c["annotations"].append(dict(c["annotations"][0])), {"duplicate-id"}),
+        (
+            lambda c, f: c["images"].append({"id": 2, "file_name": "2.jpg", "height": 2, "width": 4}),
+            {"image-without-annotation"},
+        ),
+        (lambda c, f: (f / "panoptic_val/1.png").unlink(), {"missing-image"}),
+        (lambda c, f: (f / "panoptic_val/1.png").write_bytes(b"PNG"), {"damaged-image"}),
+        (lambda c, f: replace_png(f, np.zeros((3, 4, 3))), {"image-size"}),
+        (lambda c, f: replace_png(f, np.zeros((2, 4))), {"segment-file-mode"}),
+    ],
+)
+def test_panoptic_files_are_compared_with_their_png_files(panoptic, tmp_path, damage, expected):
+    damage(panoptic.content, tmp_path)
+    assert {problem.rule for problem in check_dataset(panoptic())} == expected
+
+
 def test_reports_all_problems_of_a_panoptic_dataset(panoptic):
     panoptic.content["annotations"][0]["segments_info"][0].update(id=8, area=5)
     panoptic.content["annotations"].append({"image_id": 5, "file_name": "../1.png", "segments_info": [{"id": -1}]})

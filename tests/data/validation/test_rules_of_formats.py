@@ -140,7 +140,7 @@ def panoptic(folder, categories, segments):
     ("categories", "segments", "expected"),
     [
         ([{"id": 1, "name": "cat", "isthing": 1}], [{"id": 7, "category_id": 1}], []),
-        ([{"id": 1, "name": "cat", "isthing": 1}], [], ["no-objects"]),
+        ([{"id": 1, "name": "cat", "isthing": 1}], [], ["no-objects", "pixels-without-segment"]),
         ([{"id": -1, "name": "cat", "isthing": 1}], [{"id": 7, "category_id": -1}], ["category-id"]),
         (
             [{"id": 1, "name": "cat", "isthing": 1}, {"id": 2, "name": "cat", "isthing": 0}],

@@ -1,5 +1,7 @@
 """Ground-truth files: unrelated fields are ignored, invalid entries are reported."""
 
+import json
+
 import pytest
 from coco_datasets import random_dataset, write_json
 from lvis_datasets import lvis_dataset
@@ -155,3 +157,12 @@ def test_null_areas_are_the_areas_of_the_boxes():
         entry["area"] = None
     assert CocoObjects.from_ground_truth(CocoGroundTruth(ground_truth)).areas.tolist() == expected.tolist()
     assert evaluate_coco_results(ground_truth, results)["AP"] > 0
+
+
+def test_upright_detections_are_compared_with_the_box_around_a_rotated_box(tmp_path):
+    annotation = {"id": 1, "image_id": 1, "category_id": 1, "bbox": [30, 20, 10, 6, 90], "area": 60, "iscrowd": 0}
+    images, categories = [{"id": 1, "width": 64, "height": 40}], [{"id": 1, "name": "ship"}]
+    content = {"images": images, "annotations": [annotation], "categories": categories}
+    (tmp_path / "a.json").write_text(json.dumps(content))
+    for source in (content, tmp_path / "a.json"):
+        assert CocoGroundTruth(source).index.anns[1]["bbox"] == pytest.approx([27, 15, 6, 10])

@@ -47,7 +47,7 @@ def only_option(function: Function) -> Function:
 
 def target_option(function: Function) -> Function:
     """Add the option `--to` of the commands that write datasets, passed as `target`."""
-    formats = click.Choice(["coco", "yolo", "voc", "labelme"])
+    formats = click.Choice(["coco", "yolo", "voc", "labelme", "dota"])
     return click.option("--to", "target", type=formats, default="coco", help="The output format.")(function)
 
 

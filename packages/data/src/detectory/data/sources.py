@@ -12,6 +12,7 @@ from .formats.coco.reader import LoadedDataset, read_coco
 from .formats.csv_table.reader import load_csv
 from .formats.cvat.reader import load_cvat
 from .formats.datumaro.reader import load_datumaro
+from .formats.dota.reader import load_dota
 from .formats.json_file import read_json
 from .formats.labelme.reader import load_labelme
 from .formats.layouts import (
@@ -29,6 +30,7 @@ from .formats.mask_folder.reader import load_masks
 from .formats.panoptic.reader import load_coco_panoptic_json, panoptic_categories
 from .formats.report import ConversionReport
 from .formats.via.reader import load_via
+from .formats.voc.masks import add_voc_masks, load_voc_masks
 from .formats.voc.reader import load_voc_instances, voc_class_names
 from .formats.yolo.reader import load_yolo
 from .problems import DatasetError, Problem
@@ -87,7 +89,7 @@ def load_source(source: Source, report: ConversionReport | None = None) -> tuple
     records, loaded = _LOADERS[source.format](source, counts)
     if report is None and counts.skipped:
         _logger.warning("%s: %s", source, "; ".join(counts.lines()))
-    name = f"{source.path}:{source.split}" if source.format in ("voc", "yolo") else str(source.path)
+    name = f"{source.path}:{source.split}" if source.has_named_split else str(source.path)
     if name in MetadataCatalog:
         MetadataCatalog.remove(name)
     return records, MetadataCatalog.get(name).set(**loaded)
@@ -131,6 +133,7 @@ def _load_panoptic(source: Source, report: ConversionReport) -> _Loaded:
 def _load_voc(source: Source, report: ConversionReport) -> _Loaded:
     names = voc_class_names(source.path, source.voc_list)
     records = load_voc_instances(source.path, source.voc_list, names)
+    add_voc_masks(records, source.path, report)
     report.keep(sum(len(record["annotations"]) for record in records))
     return records, {"thing_classes": names}
 
@@ -146,11 +149,21 @@ def _load_yolo(source: Source, report: ConversionReport) -> _Loaded:
         is_rotated=config.is_rotated,
         report=report,
     )
-    return records, _numbered_classes(config.names)
+    ids = {index: index for index in range(len(config.names))}
+    return records, {"thing_classes": config.names, "thing_dataset_id_to_contiguous_id": ids, **config.keypoints}
 
 
 def _load_labelme(source: Source, report: ConversionReport) -> _Loaded:
     records, names = load_labelme(source.path, report=report)
+    return records, {"thing_classes": names}
+
+
+def _load_voc_masks(source: Source, report: ConversionReport) -> _Loaded:
+    return load_voc_masks(source.path, source.segmentation_list, report)
+
+
+def _load_dota(source: Source, report: ConversionReport) -> _Loaded:
+    records, names = load_dota(source.images or source.path, source.path, report)
     return records, {"thing_classes": names}
 
 
@@ -159,17 +172,12 @@ def _load_masks(source: Source, report: ConversionReport) -> _Loaded:
     return records, {"thing_classes": names}
 
 
-def _numbered_classes(names: list[str]) -> dict[str, Any]:
-    """Return the classes of a format in which the id of a class is its position in the list of names."""
-    return {"thing_classes": names, "thing_dataset_id_to_contiguous_id": {index: index for index in range(len(names))}}
-
-
-def _file_loader(load: Callable[..., tuple[list[Any], list[str]]], has_ids: bool = False) -> "_Loader":
-    """Return a loader for a format with one annotation file for all images, with or without ids of classes."""
+def _file_loader(load: Callable[..., tuple[list[Any], Any]]) -> "_Loader":
+    """Return a loader for a format with one annotation file for all images."""
 
     def load_file(source: Source, report: ConversionReport) -> _Loaded:
-        records, names = load(source.path, source.images or find_image_root, report)
-        return records, _numbered_classes(names) if has_ids else {"thing_classes": names}
+        records, metadata = load(source.path, source.images or find_image_root, report)
+        return records, metadata if isinstance(metadata, dict) else {"thing_classes": metadata}
 
     return load_file
 
@@ -199,8 +207,10 @@ _LOADERS: dict[str, _Loader] = {
     "labelme": _load_labelme,
     "cvat": _file_loader(load_cvat),
     "via": _file_loader(load_via),
-    "datumaro": _file_loader(load_datumaro, has_ids=True),
+    "datumaro": _file_loader(load_datumaro),
     "csv": _file_loader(load_csv),
     "masks": _load_masks,
+    "dota": _load_dota,
+    "voc-masks": _load_voc_masks,
     "records": _load_records,
 }

@@ -10,20 +10,26 @@ from typing import Any
 import click
 
 from detectory.core.storage import staged_folder
-from detectory.data.combination import union_of_classes, with_classes, with_new_ids
+from detectory.data.combination import union_of_classes, union_of_ids, with_classes, with_new_ids
 from detectory.data.formats import ConversionReport
-from detectory.data.formats.annotations import polygon_annotation, rotated_corners
+from detectory.data.formats.coco.categories import KEYPOINT_KEYS
 from detectory.data.formats.coco.writer import write_coco
+from detectory.data.formats.dota.writer import write_dota
 from detectory.data.formats.labelme.writer import write_labelme
 from detectory.data.formats.layouts import Source
 from detectory.data.formats.voc.writer import write_voc
 from detectory.data.formats.yolo.writer import write_yolo, write_yolo_config, yolo_label_type
 from detectory.data.images import image_size_of_file
 from detectory.data.sources import load_source
-from detectory.structures import BoxMode
 
 #: Format -> image folder of a split, relative to the output folder.
-_IMAGE_FOLDERS = {"coco": "{split}", "yolo": "images/{split}", "voc": "JPEGImages", "labelme": "{split}"}
+_IMAGE_FOLDERS = {
+    "coco": "{split}",
+    "yolo": "images/{split}",
+    "voc": "JPEGImages",
+    "labelme": "{split}",
+    "dota": "{split}/images",
+}
 
 
 @dataclass
@@ -35,6 +41,8 @@ class SplitRecords:
         origin: What the records were read from, for messages.
         records: Records with ids and sizes.
         class_names: The classes of the records.
+        category_ids: The category id per class name, if the format has such ids.
+        keypoints: Names, flip pairs and skeleton of the keypoints, see `keypoint_metadata`.
         read: The objects that the reader kept and skipped.
         written: The objects that the writer kept, changed and skipped.
     """
@@ -43,6 +51,8 @@ class SplitRecords:
     origin: str
     records: list[dict[str, Any]]
     class_names: list[str]
+    category_ids: dict[str, int | str] = field(default_factory=dict)
+    keypoints: dict[str, Any] = field(default_factory=dict)
     read: ConversionReport = field(default_factory=ConversionReport)
     written: ConversionReport = field(default_factory=ConversionReport)
 
@@ -61,7 +71,18 @@ def load_split(source: Source) -> SplitRecords:
     report = ConversionReport()
     records, metadata = load_source(source, report)
     names = list(metadata.get("thing_classes") or [])
-    return SplitRecords(source.split or "train", str(source), _with_ids_and_sizes(records, source), names, report)
+    # The ids of YOLO and Datumaro are positions from 0; COCO files usually start at 1.
+    has_ids = source.format in ("coco", "lvis", "registered")
+    indices = (metadata.get("thing_dataset_id_to_contiguous_id") or {}) if has_ids else {}
+    return SplitRecords(
+        source.split or "train",
+        str(source),
+        _with_ids_and_sizes(records, source),
+        names,
+        {names[index]: category for category, index in indices.items()},
+        {key: metadata.get(key) for key in KEYPOINT_KEYS if metadata.get(key)},
+        report,
+    )
 
 
 def combine(splits: Sequence[SplitRecords], origin: str) -> SplitRecords:
@@ -83,7 +104,9 @@ def combine(splits: Sequence[SplitRecords], origin: str) -> SplitRecords:
             for record, file in zip(converted, files, strict=True)
         ]
         read.add(split.read)
-    return SplitRecords(splits[0].name, origin, with_new_ids(records), names, read)
+    ids = dict(zip(names, union_of_ids(names, [split.category_ids for split in splits]), strict=True))
+    keypoints = next((split.keypoints for split in splits if split.keypoints), {})
+    return SplitRecords(splits[0].name, origin, with_new_ids(records), names, ids, keypoints, read)
 
 
 def _unused(name: str, taken: set[str]) -> str:
@@ -105,7 +128,9 @@ def write_file(split: SplitRecords, output: Path) -> None:
     if output.exists():
         raise FileExistsError(f"{output}: the file exists")
     root = _common_folder(split.records)
-    write_coco(_coco_records(split), split.class_names, output, root)
+    split.written.keep(_num_objects(split))
+    ids = union_of_ids(split.class_names, [split.category_ids])
+    write_coco(split.records, split.class_names, output, root, category_ids=ids, keypoints=split.keypoints)
 
 
 def write_folder(
@@ -118,7 +143,7 @@ def write_folder(
     Args:
         splits: Splits with different names.
         output: A new or empty folder.
-        target: "coco", "yolo", "voc" or "labelme".
+        target: "coco", "yolo", "voc", "labelme" or "dota".
         image_files: "copy" or "link" the images, or "none".
         polygons: Write polygons instead of boxes (YOLO only).
 
@@ -137,6 +162,8 @@ def write_folder(
 
 def _write_splits(splits: Sequence[SplitRecords], output: Path, target: str, image_files: str, polygons: bool) -> None:
     names = splits[0].class_names
+    ids = union_of_ids(names, [split.category_ids for split in splits])
+    keypoints = next((split.keypoints for split in splits if split.keypoints), {})
     keypoint_shape, is_rotated = yolo_label_type([record for split in splits for record in split.records])
     taken: set[str] = set()
     for split in splits:
@@ -157,15 +184,21 @@ def _write_splits(splits: Sequence[SplitRecords], output: Path, target: str, ima
             write_voc(split.records, files, names, output, split.name, split.written)
         elif target == "labelme":
             write_labelme(split.records, files, names, folder, split.written)
+        elif target == "dota":
+            write_dota(split.records, files, names, output / split.name / "labelTxt", split.written)
         else:
-            records = _coco_records(split)
-            moved = [{**record, "file_name": str(folder / file)} for record, file in zip(records, files, strict=True)]
+            split.written.keep(_num_objects(split))
+            moved = [
+                {**record, "file_name": str(folder / file)} for record, file in zip(split.records, files, strict=True)
+            ]
             annotations = output / "annotations" / f"instances_{split.name}.json"
             annotations.parent.mkdir(parents=True, exist_ok=True)
-            write_coco(moved, names, annotations, folder)
+            write_coco(moved, names, annotations, folder, category_ids=ids, keypoints=keypoints)
     if target == "yolo":
         split_names = [split.name for split in splits]
-        write_yolo_config(output, names, split_names, keypoint_shape=keypoint_shape, is_rotated=is_rotated)
+        write_yolo_config(
+            output, names, split_names, keypoint_shape=keypoint_shape, keypoints=keypoints, is_rotated=is_rotated
+        )
 
 
 def print_split(split: SplitRecords, output: Path, target: str) -> None:
@@ -203,20 +236,8 @@ def _check_names(splits: Sequence[SplitRecords]) -> None:
         seen[split.name] = split.origin
 
 
-def _coco_records(split: SplitRecords) -> list[dict[str, Any]]:
-    """Return the records with rotated boxes as polygons, because most readers of COCO files expect 4 values per box."""
-    records = []
-    for record in split.records:
-        annotations = []
-        for index, annotation in enumerate(record["annotations"]):
-            split.written.keep()
-            if BoxMode(annotation["bbox_mode"]) == BoxMode.XYWHA_ABS:
-                place = f"{record['file_name']}: object {index}"
-                split.written.change("COCO has no rotated boxes: the box becomes a polygon with four corners", place)
-                annotation = polygon_annotation(annotation["category_id"], [rotated_corners(annotation["bbox"])])
-            annotations.append(annotation)
-        records.append({**record, "annotations": annotations})
-    return records
+def _num_objects(split: SplitRecords) -> int:
+    return sum(len(record["annotations"]) for record in split.records)
 
 
 def _with_ids_and_sizes(records: Sequence[Mapping[str, Any]], source: Source) -> list[dict[str, Any]]:

@@ -9,6 +9,7 @@ from typing import Any, Literal
 from detectory.core.distributed import is_main_process
 from detectory.data.catalog import DatasetCatalog, MetadataCatalog
 from detectory.data.formats.coco.categories import contiguous_categories
+from detectory.data.formats.coco.geometry import rotation_attribute
 from detectory.data.formats.json_file import read_json
 from detectory.data.formats.layouts import Source, find_image_root
 from detectory.data.registration import register_coco_instances
@@ -85,7 +86,8 @@ class DatasetFolder:
         splits = {"train": chosen.train} if chosen.train == chosen.val else {"train": chosen.train, val: chosen.val}
         files = {}
         if not chosen.is_held_out:
-            files = {name: _coco_file(sources[0]) for name, sources in splits.items() if _is_coco_file(sources)}
+            found = {name: _coco_file(sources) for name, sources in splits.items()}
+            files = {name: split for name, split in found.items() if split is not None}
         others = {name: sources for name, sources in splits.items() if name not in files}
         if others:
             converted = converted_splits(path, others, held_out=val if chosen.is_held_out else "")
@@ -115,19 +117,29 @@ class DatasetFolder:
         return names
 
 
-def _is_coco_file(sources: tuple[Source, ...]) -> bool:
-    return len(sources) == 1 and sources[0].format == "coco"
-
-
 def _image_names(split: Split) -> list[str]:
     return [image["file_name"] for image in read_json(split.annotations)["images"]]
 
 
-def _coco_file(source: Source) -> Split:
+def _coco_file(sources: tuple[Source, ...]) -> Split | None:
+    """Return the COCO file of a split, or None if the split must be converted.
+
+    CVAT stores rotated boxes in attributes, which other readers of COCO files ignore.
+    """
+    source, *others = sources
+    if others or source.format != "coco":
+        return None
     content = read_json(source.path)
-    images = content.get("images") if isinstance(content, dict) else None
-    names = [str(image.get("file_name")) for image in images or [] if isinstance(image, dict)]
+    images, annotations = (_dicts_in(content, key) for key in ("images", "annotations"))
+    if any(rotation_attribute(annotation) for annotation in annotations):
+        return None
+    names = [str(image.get("file_name")) for image in images]
     return Split(source.path, source.images or find_image_root(source.path, names))
+
+
+def _dicts_in(content: Any, key: str) -> list[dict[str, Any]]:
+    values = content.get(key) if isinstance(content, dict) else None
+    return [value for value in values if isinstance(value, dict)] if isinstance(values, list) else []
 
 
 def _classes(annotations: Path) -> tuple[tuple[str, ...], tuple[int | str, ...], int]:

@@ -8,6 +8,7 @@ format has a folder or a module:
 - `lvis`, `cityscapes`, `semantic`: readers of further datasets
 - `voc`, `yolo`, `labelme`: one annotation file per image
 - `cvat`, `via`, `datumaro`, `csv_table`: one annotation file for all images, from annotation tools
+- `dota`: one file of rotated boxes per image
 - `mask_folder`: images with instance masks
 - `layouts`: detection of formats
 - `report`: account of the objects that were kept, changed or skipped
@@ -20,6 +21,8 @@ from .coco.writer import annotation_to_coco, records_to_coco, write_coco
 from .csv_table.reader import load_csv
 from .cvat.reader import load_cvat
 from .datumaro.reader import load_datumaro
+from .dota.reader import load_dota
+from .dota.writer import write_dota
 from .labelme.reader import load_labelme
 from .labelme.writer import write_labelme
 from .lvis import read_lvis
@@ -49,6 +52,7 @@ __all__ = [
     "load_csv",
     "load_cvat",
     "load_datumaro",
+    "load_dota",
     "load_labelme",
     "load_masks",
     "load_sem_seg",
@@ -63,6 +67,7 @@ __all__ = [
     "read_panoptic_png",
     "records_to_coco",
     "write_coco",
+    "write_dota",
     "write_labelme",
     "write_panoptic_png",
     "write_voc",

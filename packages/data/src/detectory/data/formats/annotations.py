@@ -1,5 +1,6 @@
 """Construction of annotations in the standard format from the shapes of annotation tools."""
 
+import itertools
 import math
 from collections.abc import Sequence
 
@@ -38,6 +39,19 @@ def mask_annotation(category: int, mask: np.ndarray) -> Annotation | None:
     return annotation
 
 
+def keypoint_annotation(category: int, keypoints: Sequence[float]) -> Annotation:
+    """Return an annotation of keypoints `[x, y, visibility, …]` and the box around the labelled ones.
+
+    The box is empty without labelled keypoints.
+    """
+    points = [keypoints[i : i + 2] for i in range(0, len(keypoints), 3) if keypoints[i + 2]] or [(0.0, 0.0)]
+    left, top = (min(axis) for axis in zip(*points, strict=True))
+    right, bottom = (max(axis) for axis in zip(*points, strict=True))
+    annotation = box_annotation(category, [left, top, right - left, bottom - top])
+    annotation["keypoints"] = list(keypoints)
+    return annotation
+
+
 def rotated_annotation(category: int, box: Sequence[float]) -> Annotation:
     """Return an annotation of a rotated box `[cx, cy, width, height, counterclockwise angle in degrees]`."""
     return {"category_id": category, "bbox": list(box), "bbox_mode": BoxMode.XYWHA_ABS, "iscrowd": 0}
@@ -61,6 +75,27 @@ def corners_to_rotated(corners: Sequence[float]) -> list[float] | None:
     # The y axis points down, so a counterclockwise angle has a negative sine in image coordinates.
     angle = math.degrees(math.atan2(-side_y, side_x))
     return [float(center[0]), float(center[1]), math.hypot(side_x, side_y), math.hypot(other_x, other_y), angle]
+
+
+def smallest_rectangle(corners: Sequence[float]) -> list[float]:
+    """Return the rotated box with the smallest area around four corners `[x1, y1, …, x4, y4]`.
+
+    One side of this box is parallel to a line through two of the corners.
+    """
+    points = np.asarray(corners, dtype=np.float64).reshape(4, 2)
+    center = points.mean(axis=0)
+    best: list[float] = []
+    for start, end in itertools.combinations(range(4), 2):
+        side = points[end] - points[start]
+        length = float(np.linalg.norm(side))
+        axis = side / length if length else np.array([1.0, 0.0])
+        axes = np.stack([axis, [-axis[1], axis[0]]])
+        offsets = (points - center) @ axes.T
+        low, high = offsets.min(axis=0), offsets.max(axis=0)
+        middle, size = center + (low + high) / 2 @ axes, high - low
+        if not best or size.prod() < best[2] * best[3]:
+            best = [*middle.tolist(), *size.tolist(), math.degrees(math.atan2(-axis[1], axis[0]))]
+    return best
 
 
 def rotated_corners(box: Sequence[float]) -> list[float]:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from detectory.data.formats.coco.geometry import stored_box
 from detectory.data.formats.coco.problems import (
     annotation_place,
     annotation_problems,
@@ -17,7 +18,6 @@ from detectory.data.formats.file_names import file_name_problem, portable_name
 from detectory.data.formats.layouts import Source, find_image_root
 from detectory.data.formats.lvis import lvis_file_name, mask_problems
 from detectory.data.problems import Problem
-from detectory.structures import BoxMode
 
 from .coco_rules import annotation_rule_problems, category_rule_problems, named_keypoints
 from .image_files import ImageReference, image_file_problems
@@ -68,7 +68,9 @@ def coco_problems(source: Source, content: Any, decode: bool, advance: Callable[
         else:
             image = images_by_id[annotation["image_id"]]
             place = annotation_place(annotation, index)
-            checks.add(object_of_annotation(annotation, BoxMode.XYWH_ABS, name, place, image["id"], _size(image)))
+            box, mode = stored_box(annotation)
+            item = {**annotation, "bbox": box}
+            checks.add(object_of_annotation(item, mode, name, place, image["id"], _size(image)))
         done += 1
         if done % _ANNOTATIONS_PER_REPORT == 0:
             advance(done, total)

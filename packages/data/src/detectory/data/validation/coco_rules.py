@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from detectory.core.text import short_repr
-from detectory.data.formats.coco.problems import annotation_place
+from detectory.data.formats.coco.problems import annotation_place, category_id_problem
 from detectory.data.problems import Problem
 
 
@@ -15,8 +15,7 @@ def category_rule_problems(categories: Sequence[Mapping[str, Any]], file: str) -
     for category in categories:
         identifier, name = category["id"], category.get("name")
         place = f"category {identifier}"
-        if not isinstance(identifier, int) or identifier < 0:
-            message = f"must be an integer of at least 0, got {short_repr(identifier)}"
+        if message := category_id_problem(identifier):
             yield Problem(file, place, "id", message, "category-id", identifier)
         if isinstance(name, str) and name in ids:
             message = f"{name!r} is also the name of category {ids[name]}"

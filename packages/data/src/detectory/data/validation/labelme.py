@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 
 from detectory.data.formats.labelme.reader import LabelmeObject, image_path, labelme_objects, read_labelme_file
 from detectory.data.formats.layouts import Source
+from detectory.data.images.folders import files_below
 from detectory.data.problems import DatasetError, Problem
 
 from .image_files import ImageReference, image_file_problems
@@ -13,7 +14,7 @@ from .objects import CheckedObject, is_test_set
 
 def labelme_problems(source: Source, decode: bool, advance: Callable[[int, int], None]) -> Iterator[Problem]:
     """Yield the problems in the JSON files and the images of a LabelMe folder. All labels are accepted."""
-    files = sorted(source.path.rglob("*.json"))
+    files = files_below(source.path, "*.json")
     checks = ObjectChecks(str(source.path), needs_objects=not is_test_set(source))
     for done, file in enumerate(files, start=1):
         try:

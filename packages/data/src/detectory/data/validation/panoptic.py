@@ -1,25 +1,26 @@
 """Validation of annotation files in COCO's panoptic format and of their PNG files."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from detectory.data.formats.coco.problems import duplicate_problems, file_problems, image_problems, is_id
 from detectory.data.formats.layouts import Source, panoptic_folders
-from detectory.data.formats.panoptic.png import read_panoptic_png
 from detectory.data.formats.panoptic.problems import (
     panoptic_annotation_problems,
     panoptic_category_problems,
     panoptic_problems,
 )
-from detectory.data.images.errors import ImageReadError
 from detectory.data.problems import Problem
 
 from .coco_rules import category_rule_problems
 from .image_files import ImageReference, image_file_problems
 from .objects import is_test_set
+from .panoptic_pixels import segment_file_problems
+
+# Annotations that are compared with the pixels of their PNG files without `decode`, to bound the time.
+_MAX_COMPARED = 500
 
 
 def panoptic_file_problems(
@@ -45,7 +46,9 @@ def panoptic_file_problems(
         if not problems:
             valid_sizes[image["id"]] = (image["height"], image["width"])
     image_dir, segment_dir = panoptic_folders(source, annotations)
+    yield from _image_reference_problems(images, annotations, name)
     image_ids = {image["id"] for image in images}
+    compared = 0
     for index, annotation in enumerate(annotations):
         image_id = annotation.get("image_id")
         place = f"annotation of image {image_id}"
@@ -53,47 +56,28 @@ def panoptic_file_problems(
             yield Problem(name, place, "image_id", f"no image has the id {image_id!r}", "unknown-id")
         elif not any(panoptic_annotation_problems(annotation, name, index, categories=None)):
             reference = ImageReference(name, place, "file_name", "width, height", valid_sizes.get(image_id))
-            yield from _annotation_files_problems(annotation, image_dir, segment_dir, decode, reference)
+            image = image_dir / f"{Path(annotation['file_name']).stem}.jpg"
+            yield from image_file_problems(image, decode, reference)
+            png = segment_dir / annotation["file_name"]
+            with_pixels = decode or compared < _MAX_COMPARED
+            compared += 1
+            yield from segment_file_problems(png, annotation["segments_info"], with_pixels, reference)
         advance(index + 1, len(annotations))
     if not is_test_set(source) and not any(annotation.get("segments_info") for annotation in annotations):
         yield Problem(name, "", "annotations", "no annotation has segments", "no-objects", len(annotations))
 
 
-def _annotation_files_problems(
-    annotation: dict[str, Any], image_dir: Path, segment_dir: Path, decode: bool, reference: ImageReference
+def _image_reference_problems(
+    images: list[dict[str, Any]], annotations: list[dict[str, Any]], name: str
 ) -> Iterator[Problem]:
-    """Yield the problems of the image and the PNG file of a valid annotation."""
-    image = image_dir / f"{Path(annotation['file_name']).stem}.jpg"
-    png = segment_dir / annotation["file_name"]
-    yield from image_file_problems(image, decode, reference)
-    problems = list(image_file_problems(png, False, reference))
-    yield from problems
-    if not decode or problems:
-        return
-    try:
-        ids = read_panoptic_png(png)
-    except (ImageReadError, OSError) as error:
-        yield Problem(str(png), reference.place, "", str(error).removeprefix(f"{png}: "), "damaged-image")
-        return
-    yield from _pixel_problems(ids, annotation["segments_info"], png, reference)
-
-
-def _pixel_problems(
-    ids: np.ndarray, segments: list[dict[str, Any]], png: Path, reference: ImageReference
-) -> Iterator[Problem]:
-    """Compare the ids in a PNG file with the segments of its annotation."""
-    name, place = reference.file, reference.place
-    values, counts = np.unique(ids, return_counts=True)
-    pixels_of = dict(zip(values.tolist(), counts.tolist(), strict=True))
-    pixels_of.pop(0, None)  # unlabelled pixels
-    for segment in segments:
-        pixels = pixels_of.pop(segment["id"], None)
-        if pixels is None:
-            message = f"segment {segment['id']} has no pixels in {png}"
-            yield Problem(name, place, "segments_info.id", message, "segment-pixels")
-        elif "area" in segment and segment["area"] != pixels:
-            message = f"segment {segment['id']} has area {segment['area']!r}, but {pixels} pixels in {png}"
-            yield Problem(name, place, "segments_info.area", message, "segment-pixels")
-    for value, pixels in pixels_of.items():
-        message = f"{pixels} pixels in {png} have the id {value}, which is not in segments_info"
-        yield Problem(name, place, "segments_info.id", message, "segment-pixels")
+    """Yield images with several annotations or without one, and PNG files that several annotations use."""
+    for field, rule in (("image_id", "duplicate-id"), ("file_name", "duplicate-id")):
+        values = [annotation.get(field) for annotation in annotations if isinstance(annotation.get(field), (int, str))]
+        for value, count in Counter(values).items():
+            if count > 1:
+                message = f"{count} annotations have the {field} {value!r}, expected one"
+                yield Problem(name, f"annotation of image {value}" if field == "image_id" else "", field, message, rule)
+    annotated = {annotation.get("image_id") for annotation in annotations if is_id(annotation.get("image_id"))}
+    for image in images:
+        if image["id"] not in annotated:
+            yield Problem(name, f"image {image['id']}", "", "has no annotation", "image-without-annotation")

@@ -27,7 +27,7 @@ class Rule:
 _ERRORS = {
     "invalid-file": ("a file cannot be read, or is not in the format of the dataset", ""),
     "invalid-value": ("a field is missing or has an invalid value", ""),
-    "invalid-box": ("a box is not four finite numbers, or has a negative width or height", ""),
+    "invalid-box": ("a box is not four or five finite numbers, or has a negative width or height", ""),
     "invalid-segmentation": ("polygons or a run-length encoding are invalid", ""),
     "invalid-keypoints": ("keypoints are not triples of x, y and visibility", ""),
     "invalid-area": (
@@ -40,7 +40,7 @@ _ERRORS = {
         "Merge or rename the categories: classes are matched by name.",
     ),
     "category-id": (
-        "a category id is not an integer of at least 0",
+        "a category id is not an integer in [0, 2^63)",
         "Evaluation rejects such ids: number the categories from 1, in `categories` and in all annotations.",
     ),
     "unknown-id": ("an image id or a category id does not exist", ""),
@@ -72,7 +72,18 @@ _ERRORS = {
         "Training removes images without usable objects, and evaluation returns no AP without them.",
     ),
     "label-without-image": ("a label file has no image", ""),
-    "segment-pixels": ("the segments of a panoptic annotation differ from the pixels of its PNG file", ""),
+    "segment-without-pixels": (
+        "a segment of a panoptic annotation has no pixels in its PNG file",
+        "Remove the segment, or check whether the PNG file belongs to another image.",
+    ),
+    "pixels-without-segment": (
+        "pixels of a panoptic PNG file have an id that is not in `segments_info`",
+        "Add the segment to `segments_info`, or set its pixels to 0 (unlabelled).",
+    ),
+    "segment-file-mode": (
+        "a panoptic PNG file is not an RGB image",
+        "Write segment ids as colors: red + 256 * green + 65536 * blue.",
+    ),
 }
 _WARNINGS = {
     "box-partly-outside": (
@@ -84,6 +95,18 @@ _WARNINGS = {
     "polygon-box-mismatch": (
         "the mask and the box of an object differ (IoU below 0.5)",
         "Check whether the box or the polygons belong to another object.",
+    ),
+    "segment-area": (
+        "the area of a panoptic segment is not its number of pixels",
+        "Compute the areas again from the PNG files.",
+    ),
+    "segment-box": (
+        "the box of a panoptic segment differs from its pixels by more than one pixel",
+        "Compute the boxes again from the PNG files: x, y, width, height.",
+    ),
+    "image-without-annotation": (
+        "an image of a panoptic file has no annotation",
+        "Training and evaluation ignore such images.",
     ),
     "split-classes": (
         "the annotation files of a dataset have different class names",

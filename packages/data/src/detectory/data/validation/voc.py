@@ -8,6 +8,7 @@ from pathlib import Path
 from detectory.data.formats.layouts import Source
 from detectory.data.formats.voc.reader import parse_voc_file, voc_files
 from detectory.data.problems import Problem
+from detectory.structures import BoxMode
 
 from .image_files import ImageReference, image_file_problems
 from .object_checks import ObjectChecks
@@ -44,8 +45,9 @@ def _file_problems(file: str, image_dir: str, decode: bool, checks: ObjectChecks
         # The record contains only the valid objects, in the order of the file.
         valid_objects = (index for index in itertools.count() if f"object {index}" not in invalid)
         for index, annotation in zip(valid_objects, item["annotations"], strict=False):
-            x1, y1, x2, y2 = annotation["bbox"]
             checked = object_of_annotation(annotation, annotation["bbox_mode"], file, f"object {index}", file, size)
-            # In the file, coordinates count from 1.
-            stored = [x1 + 1, y1 + 1, x2, y2]
-            checks.add(dataclasses.replace(checked, stored_box=stored, box_field="bndbox"))
+            if annotation["bbox_mode"] == BoxMode.XYXY_ABS:
+                x1, y1, x2, y2 = annotation["bbox"]
+                # In the file, coordinates count from 1.
+                checked = dataclasses.replace(checked, stored_box=[x1 + 1, y1 + 1, x2, y2], box_field="bndbox")
+            checks.add(checked)

@@ -11,7 +11,8 @@ import numpy as np
 
 from detectory.core.storage import read_json
 from detectory.data.formats import records_to_coco
-from detectory.data.formats.coco.problems import first_problem
+from detectory.data.formats.coco.geometry import upright_box
+from detectory.data.formats.coco.problems import MAX_ID, category_id_problem, first_problem
 from detectory.structures.records import DatasetRecord
 
 _REQUIRED_FIELDS = {
@@ -93,6 +94,10 @@ class CocoGroundTruth:
                     if field not in entry:
                         label = f"{key}[{position}] (id {entry.get('id')})"
                         raise ValueError(f"CocoGroundTruth: {self.name}: {label}: missing field {field!r}")
+        for category in self.dataset["categories"]:
+            if message := category_id_problem(category["id"]):
+                hint = "Number the categories from 1, in 'categories' and in all annotations"
+                raise ValueError(f"CocoGroundTruth: {self.name}: category {category['id']}: id: {message}. {hint}")
 
     def _index_of_file(self, path: Path) -> hotcoco.COCO:
         """Read a file with hotcoco; read the files that hotcoco rejects in Python.
@@ -102,6 +107,8 @@ class CocoGroundTruth:
         try:
             index = hotcoco.COCO(str(path))
         except ValueError:
+            return self._index_of_dataset()
+        if max([*index.get_img_ids(), *index.get_cat_ids()], default=0) >= MAX_ID:
             return self._index_of_dataset()
         annotation_ids = index.get_ann_ids()
         if not (index.get_img_ids() and index.get_cat_ids() and annotation_ids):
@@ -145,7 +152,7 @@ def ground_truth_from_records(records: Sequence[DatasetRecord], metadata: Any) -
 
 def _integer_ids(dataset: Mapping[str, Any]) -> dict[Any, int] | None:
     ids = [image["id"] for image in dataset["images"]]
-    if all(isinstance(i, (int, np.integer)) and i >= 0 for i in ids):
+    if all(isinstance(i, (int, np.integer)) and 0 <= i < MAX_ID for i in ids):
         return None
     return {image_id: number for number, image_id in enumerate(ids, start=1)}
 
@@ -168,7 +175,5 @@ def _for_hotcoco(dataset: Mapping[str, Any], integer_ids: Mapping[Any, int] | No
 
 
 def _upright(box: Sequence[float]) -> list[float]:
-    """Drop the angle of a rotated box: (x, y, width, height). hotcoco has no rotated boxes and never measures these."""
-    if len(box) != 5:
-        return list(box)
-    return [box[0] - box[2] / 2, box[1] - box[3] / 2, box[2], box[3]]
+    """Return the box (x, y, width, height) around a rotated box, as upright detectors are trained on it."""
+    return list(box) if len(box) != 5 else upright_box(box)

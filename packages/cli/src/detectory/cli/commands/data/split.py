@@ -61,7 +61,10 @@ def command(
     loaded = [load_split(source) for source in select_sources(path, images, only)]
     whole = combine(loaded, path)
     parts = split_records(whole.records, _parsed(fractions), method, seed)
-    splits = [SplitRecords(name, f"{path}: {name}", records, whole.class_names) for name, records in parts.items()]
+    splits = [
+        SplitRecords(name, f"{path}: {name}", records, whole.class_names, whole.category_ids, whole.keypoints)
+        for name, records in parts.items()
+    ]
     for split in splits:
         split.read.keep(sum(len(record["annotations"]) for record in split.records))
     write_folder(splits, output, target, image_files=image_files)

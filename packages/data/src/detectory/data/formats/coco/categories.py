@@ -90,8 +90,11 @@ def flip_indices(metadata: Mapping[str, Any]) -> list[int]:
 
 def _pairs_of_indices(names: Sequence[str], indices: Any) -> list[tuple[str, str]] | None:
     """Return the pairs of a permutation that exchanges pairs, or None for other values."""
-    is_permutation = isinstance(indices, list) and sorted(map(str, indices)) == sorted(map(str, range(len(names))))
-    if not is_permutation or any(indices[other] != index for index, other in enumerate(indices)):
+    if not isinstance(indices, list) or not all(type(index) is int for index in indices):
+        return None
+    if sorted(indices) != list(range(len(names))):
+        return None
+    if any(indices[other] != index for index, other in enumerate(indices)):
         return None
     return [(names[index], names[other]) for index, other in enumerate(indices) if index < other]
 

@@ -10,6 +10,7 @@ takes 4 bytes here and 32 bytes in a list of floats. Sorting happens once, in `a
 """
 
 import json
+import math
 from array import array
 from collections.abc import Iterable
 from typing import Any
@@ -18,9 +19,10 @@ import numpy as np
 
 from detectory.core.storage import local_path
 from detectory.data.formats.file_names import portable_name
+from detectory.structures import BoxMode
 
 from .categories import id_order
-from .geometry import box_problem, keypoints_problem, segmentation_problems
+from .geometry import box_problem, keypoints_problem, segmentation_problems, stored_box
 from .json_pieces import JsonPieces
 from .problems import category_problems, duplicate_problems, image_problems, is_id
 from .reader import continuous_keypoints
@@ -56,6 +58,8 @@ class CocoColumns:
         self._image = array("q")
         self._category = array("q")
         self._boxes = array("d")
+        self._angles = array("d")  # NaN for upright boxes
+        self._difficult = array("B")
         self._iscrowd = array("B")
         self._mask_types = array("B")
         # Polygons: parts per annotation, coordinates per part, coordinates.
@@ -81,7 +85,10 @@ class CocoColumns:
         image, category = annotation["image_id"], annotation["category_id"]
         self._image.append(self._image_numbers.setdefault(image, len(self._image_numbers)))
         self._category.append(self._category_numbers.setdefault(category, len(self._category_numbers)))
-        self._boxes.extend(annotation["bbox"])
+        box, mode = stored_box(annotation)
+        self._boxes.extend(box[:4])
+        self._angles.append(box[4] if mode == BoxMode.XYWHA_ABS else math.nan)
+        self._difficult.append(bool(annotation.get("difficult")))
         self._iscrowd.append(int(annotation.get("iscrowd", 0)))
         self._add_mask(annotation.get("segmentation"))
         keypoints = annotation.get("keypoints", ())
@@ -133,6 +140,8 @@ class CocoColumns:
             "file_names": np.frombuffer(b"".join(names), dtype=np.uint8),
             "file_name_ends": _ends([len(name) for name in names]),
             "bbox": _values(self._boxes).reshape(-1, 4)[order],
+            "angle": _values(self._angles)[order],
+            "difficult": _values(self._difficult)[order],
             "category": categories[_values(self._category)][order],
             "iscrowd": _values(self._iscrowd)[order],
             "mask_type": _values(self._mask_types)[order],
@@ -217,7 +226,7 @@ class CocoColumns:
             return False
         rows = np.array([self._image_rows[image] for image in self._image_numbers], dtype=np.int64)
         sizes = _values(self._image_sizes).reshape(-1, 2)[rows[_values(self._image)]]
-        x, y, width, height = _values(self._boxes).reshape(-1, 4).T
+        x, y, width, height = _upright(_values(self._boxes).reshape(-1, 4), _values(self._angles)).T
         is_outside = (x > sizes[:, 1]) | (y > sizes[:, 0]) | (x + width < 0) | (y + height < 0)
         is_rle = _values(self._mask_types) == RLE
         rle_sizes = _values(self._rle_sizes).reshape(-1, 2)
@@ -226,6 +235,19 @@ class CocoColumns:
 
 class _InvalidRecord(Exception):
     """A record is invalid, or not supported by the fast reader."""
+
+
+def _upright(boxes: np.ndarray, angles: np.ndarray) -> np.ndarray:
+    """Return boxes `(N, 4)`, with rotated boxes replaced by the boxes around them; see `upright_box`."""
+    is_rotated = ~np.isnan(angles)
+    if not is_rotated.any():
+        return boxes
+    upright = boxes.copy()
+    cos, sin = np.abs(np.cos(np.radians(angles[is_rotated]))), np.abs(np.sin(np.radians(angles[is_rotated])))
+    cx, cy, width, height = boxes[is_rotated].T
+    outer_width, outer_height = width * cos + height * sin, width * sin + height * cos
+    upright[is_rotated] = np.stack([cx - outer_width / 2, cy - outer_height / 2, outer_width, outer_height], axis=1)
+    return upright
 
 
 def _values(buffer: array) -> np.ndarray:

@@ -84,6 +84,12 @@ class CocoIndex(Sequence):
             "category_id": int(category if self._categories is None else self._categories[category]),
             "bbox_mode": BoxMode.XYWH_ABS,
         }
+        angle = float(arrays["angle"][row])
+        if angle == angle:  # not NaN
+            annotation["bbox"].append(angle)
+            annotation["bbox_mode"] = BoxMode.XYWHA_ABS
+        if arrays["difficult"][row]:
+            annotation["difficult"] = 1  # type: ignore[typeddict-unknown-key]
         mask_type = arrays["mask_type"][row]
         if mask_type == POLYGONS:
             first, last = arrays["annotation_parts"][row : row + 2].tolist()

@@ -17,7 +17,7 @@ import numpy as np
 from detectory.core.storage import atomic_write, cache_dir
 
 # Change the version when the arrays change: files of other versions are then rebuilt.
-_MAGIC = b"detectory index 3\n"
+_MAGIC = b"detectory index 4\n"
 _ALIGNMENT = 64
 # Bytes that `_content_key` hashes at the start, in the middle and at the end of a file.
 _SAMPLE = 65536

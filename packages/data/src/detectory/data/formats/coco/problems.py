@@ -16,11 +16,20 @@ from .geometry import box_problem, keypoints_problem, outside_problem, segmentat
 
 # Larger sides are typing errors or attacks on the memory of the reader.
 MAX_SIDE = 1_000_000
+#: Ids from here on do not fit into the integers of the metrics.
+MAX_ID = 1 << 63
 
 
 def is_id(value: Any) -> bool:
     """Return whether a value can be the id of an image, a category or an annotation: an integer or a string."""
     return isinstance(value, (int, str)) and not isinstance(value, bool)
+
+
+def category_id_problem(value: Any) -> str | None:
+    """Return why evaluation rejects a category id, or None: metrics store ids as 64-bit integers of at least 0."""
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < MAX_ID:
+        return None
+    return f"must be an integer in [0, 2^63), got {short_repr(value)}"
 
 
 def file_problems(

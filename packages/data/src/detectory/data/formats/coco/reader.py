@@ -9,10 +9,10 @@ from typing import Any, NamedTuple, cast
 from detectory.data.formats.file_names import portable_name
 from detectory.data.formats.json_file import read_json
 from detectory.data.problems import DatasetError, Problem, raise_first
-from detectory.structures import BoxMode
 from detectory.structures.records import Annotation, DatasetRecord
 
 from .categories import contiguous_categories, id_order, keypoint_metadata
+from .geometry import stored_box
 from .problems import annotation_problems, category_problems, duplicate_problems, file_problems, image_problems
 from .rle import compress_rle
 
@@ -50,7 +50,8 @@ def read_coco(
         skip_invalid: Whether to skip invalid images and annotations with a warning, instead of raising an error.
 
     Returns:
-        Records in the standard format, sorted by image id. Boxes are `XYWH_ABS`. Keypoints are shifted by 0.5: COCO
+        Records in the standard format, sorted by image id. Boxes are `XYWH_ABS`, or
+        `XYWHA_ABS` if they have an angle. Keypoints are shifted by 0.5: COCO
         stores pixel indices, the standard format uses continuous coordinates.
 
     Raises:
@@ -141,7 +142,7 @@ def _valid_annotations(
 
 def _annotation(annotation: dict[str, Any], keys: Sequence[str]) -> Annotation:
     converted = {key: annotation[key] for key in keys if key in annotation}
-    converted["bbox_mode"] = BoxMode.XYWH_ABS
+    converted["bbox"], converted["bbox_mode"] = stored_box(annotation)
     segmentation = annotation.get("segmentation")
     if segmentation:
         converted["segmentation"] = compress_rle(segmentation) if isinstance(segmentation, dict) else segmentation

@@ -17,24 +17,28 @@ from detectory.data.formats.annotations import (
     polygon_annotation,
     rotated_annotation,
 )
+from detectory.data.formats.coco.categories import described_keypoints
+from detectory.data.formats.coco.reader import LoadedDataset
 from detectory.data.formats.image_records import FindRoot, checked_name, image_record
 from detectory.data.formats.report import ConversionReport
 from detectory.data.formats.voc.xml_file import parse_xml
 from detectory.data.problems import DatasetError, Problem
 from detectory.structures.records import Annotation, DatasetRecord
 
-_SHAPES_WITHOUT_AREA = ("points", "polyline", "tag", "cuboid", "skeleton")
+from .skeletons import Skeleton, skeleton_annotation, skeletons_of
+
+_SHAPES_WITHOUT_AREA = ("points", "polyline", "tag")
 
 
 def load_cvat(
     file: str | os.PathLike[str],
     image_root: str | os.PathLike[str] | FindRoot,
     report: ConversionReport | None = None,
-) -> tuple[list[DatasetRecord], list[str]]:
+) -> LoadedDataset:
     """Read a file in the format "CVAT for images 1.1". Images are not read.
 
-    Boxes, rotated boxes, polygons, ellipses and masks become objects. Polygons and masks with the same `group_id` stay
-    separate objects. Points, polylines, cuboids, skeletons and tags are skipped.
+    Boxes, rotated boxes, polygons, ellipses, masks and skeletons become objects. Polygons and masks with the same
+    `group_id` stay separate objects. Points, polylines and tags have no area and are skipped; so are cuboids.
 
     Args:
         file: The XML file, usually `annotations.xml`.
@@ -42,7 +46,8 @@ def load_cvat(
         report: Counts the objects.
 
     Returns:
-        Records in the standard format with image ids from 1, and the class names in the order of the file's labels.
+        Records in the standard format with image ids from 1, and as metadata the class names in the order of the file's
+        labels, and the keypoints of the first skeleton.
 
     Raises:
         DatasetError: If the file is invalid. The message contains file, image, shape and field.
@@ -51,7 +56,13 @@ def load_cvat(
     root = parse_xml(str(path))
     nodes = list(root.iter("image"))
     names = [checked_name(node.get("name"), path, f"image {index}", "name") for index, node in enumerate(nodes)]
-    labels = [(node.findtext("name") or "").strip() for node in root.iter("label") if node.find("name") is not None]
+    skeletons = skeletons_of(root)
+    _report_tracks(root, path, bool(nodes), report)
+    labels = [
+        (node.findtext("name") or "").strip()
+        for node in root.iter("label")
+        if node.find("name") is not None and not node.findtext("parent")
+    ]
     used = {shape.get("label", "") for node in nodes for shape in node}
     class_names = [*dict.fromkeys(labels), *sorted(used - set(labels) - {""})]
     folder = image_root(path, names) if callable(image_root) else Path(image_root)
@@ -59,14 +70,36 @@ def load_cvat(
     for node, name in zip(nodes, names, strict=True):
         place = f"image {name}"
         size = tuple(int(_number(node, side, path, place)) for side in ("height", "width"))
-        annotations = list(_annotations(node, class_names, (size[0], size[1]), path, place, report))
+        annotations = list(_annotations(node, class_names, skeletons, (size[0], size[1]), path, place, report))
         records.append(image_record(folder / name, len(records) + 1, (size[0], size[1]), annotations))
-    return records, class_names
+    first = next(iter(skeletons.values()), None)
+    keypoints = described_keypoints(first.names, skeleton=first.edges) if first is not None else {}
+    return LoadedDataset(records, {"thing_classes": class_names, **keypoints})
+
+
+def _report_tracks(root: ElementTree.Element, file: Path, has_images: bool, report: ConversionReport) -> None:
+    """Count the shapes of tracks, which belong to frames of a video and not to image files.
+
+    Raises:
+        DatasetError: If the file contains only tracks.
+    """
+    hint = "Export the task as 'CVAT for images 1.1', with its images"
+    tracks = list(root.iter("track"))
+    if tracks and not has_images:
+        raise DatasetError(
+            Problem(str(file), "", "", f"contains {len(tracks)} tracks of a video and no images. {hint}")
+        )
+    for track in tracks:
+        for shape in track:
+            if shape.get("outside") != "1":
+                place = f"{file}: track {track.get('id')}: frame {shape.get('frame')}"
+                report.skip(f"a shape of a CVAT track belongs to a frame of a video. {hint}", place)
 
 
 def _annotations(
     node: ElementTree.Element,
     class_names: Sequence[str],
+    skeletons: Mapping[str, Skeleton],
     size: tuple[int, int],
     file: Path,
     place: str,
@@ -78,9 +111,19 @@ def _annotations(
         if shape.tag in _SHAPES_WITHOUT_AREA:
             report.skip(f"CVAT shape {shape.tag!r} has no area", f"{file}: {where}")
             continue
+        if shape.tag == "cuboid":
+            report.skip("a CVAT cuboid is not a box, a polygon or a mask", f"{file}: {where}")
+            continue
         category = class_names.index(shape.get("label", "")) if shape.get("label") else None
         if category is None:
             raise DatasetError(Problem(str(file), where, "label", "missing"))
+        if shape.tag == "skeleton":
+            annotations.append(skeleton_annotation(shape, category, skeletons, file, where))
+            report.keep()
+            report.change(
+                "a CVAT skeleton has no box: the object gets the box around its keypoints", f"{file}: {where}"
+            )
+            continue
         annotation = _annotation(shape, category, size, file, where)
         if annotation is None:
             report.skip(f"unknown CVAT shape {shape.tag!r}", f"{file}: {where}")

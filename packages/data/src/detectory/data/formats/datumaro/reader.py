@@ -12,10 +12,13 @@ from detectory.core.text import short_repr
 from detectory.data.formats.annotations import (
     box_annotation,
     ellipse_polygon,
+    keypoint_annotation,
     polygon_annotation,
     rotated_annotation,
 )
-from detectory.data.formats.coco.geometry import box_problem, segmentation_problems
+from detectory.data.formats.coco.categories import described_keypoints
+from detectory.data.formats.coco.geometry import box_problem, segmentation_problems, stored_box
+from detectory.data.formats.coco.reader import LoadedDataset
 from detectory.data.formats.coco.rle import compress_rle
 from detectory.data.formats.image_records import FindRoot, checked_name, image_record, with_image_suffix
 from detectory.data.formats.json_file import read_json
@@ -23,16 +26,19 @@ from detectory.data.formats.report import ConversionReport
 from detectory.data.problems import DatasetError, Problem
 from detectory.structures.records import Annotation, DatasetRecord
 
+from .keypoints import PointCategory, is_keypoints, keypoint_values, point_categories
+
 
 def load_datumaro(
     file: str | os.PathLike[str],
     image_root: str | os.PathLike[str] | FindRoot,
     report: ConversionReport | None = None,
-) -> tuple[list[DatasetRecord], list[str]]:
+) -> LoadedDataset:
     """Read a Datumaro JSON file. Images are read only if the file does not contain their size.
 
-    Boxes, rotated boxes, polygons, ellipses and masks become objects. Other annotations, such as labels of whole
-    images, are skipped.
+    Boxes, rotated boxes, polygons, ellipses, masks, keypoints (`points` of a label with named points) and skeletons
+    become objects. Keypoints belong to the box or mask of the same label in the same group. Other annotations, such as
+    labels of whole images, are skipped.
 
     Args:
         file: The JSON file, usually `annotations/<split>.json`.
@@ -40,7 +46,8 @@ def load_datumaro(
         report: Counts the objects.
 
     Returns:
-        Records in the standard format with image ids from 1, and the class names in the order of the file.
+        Records in the standard format with image ids from 1, and as metadata the class names and ids in the order of
+        the file, and the keypoints of the first label that has some.
 
     Raises:
         DatasetError: If the file is invalid. The message contains file, item, annotation and field.
@@ -48,24 +55,56 @@ def load_datumaro(
     path, report = Path(file), report if report is not None else ConversionReport()
     content = read_json(path)
     class_names = _class_names(content, path)
+    described = point_categories(content, class_names)
     items = content["items"]
     names = [checked_name(_image_name(item), path, f"item {i}", "image.path") for i, item in enumerate(items)]
     folder = image_root(path, names) if callable(image_root) else Path(image_root)
     records: list[DatasetRecord] = []
     for item, name in zip(items, names, strict=True):
-        annotations = []
-        for index, annotation in enumerate(item.get("annotations") or []):
-            place = f"item {item.get('id')}: annotation {index}"
-            converted = _annotation(annotation, len(class_names), path, place)
-            if converted is None:
-                report.skip(f"Datumaro annotation {annotation.get('type')!r} is not an object", f"{path}: {place}")
-                continue
-            annotations.append(converted)
-            report.keep()
+        annotations = _annotations(item, class_names, described, path, report)
         size = (item.get("image") or {}).get("size")
         image = with_image_suffix(folder, name)
         records.append(image_record(image, len(records) + 1, None if size is None else tuple(size), annotations))
-    return records, class_names
+    first = next(iter(described.values()), None)
+    keypoints = described_keypoints(first.names, skeleton=first.edges) if first is not None else {}
+    ids = {index: index for index in range(len(class_names))}
+    metadata = {"thing_classes": class_names, "thing_dataset_id_to_contiguous_id": ids, **keypoints}
+    return LoadedDataset(records, metadata)
+
+
+def _annotations(
+    item: Mapping[str, Any],
+    class_names: Sequence[str],
+    described: Mapping[int, PointCategory],
+    file: Path,
+    report: ConversionReport,
+) -> list[Annotation]:
+    annotations: list[Annotation] = []
+    groups: dict[tuple[int, int], Annotation] = {}
+    keypoints = []
+    for index, annotation in enumerate(item.get("annotations") or []):
+        place = f"item {item.get('id')}: annotation {index}"
+        if is_keypoints(annotation, described):
+            keypoints.append((annotation, place))
+            continue
+        converted = _annotation(annotation, len(class_names), file, place)
+        if converted is None:
+            report.skip(f"Datumaro annotation {annotation.get('type')!r} is not an object", f"{file}: {place}")
+            continue
+        annotations.append(converted)
+        report.keep()
+        if annotation.get("group"):
+            groups.setdefault((annotation["group"], converted["category_id"]), converted)
+    for annotation, place in keypoints:
+        values = keypoint_values(annotation, described, file, place)
+        owner = groups.pop((annotation.get("group") or 0, annotation["label_id"]), None)
+        if owner is not None:
+            owner["keypoints"] = values
+            continue
+        annotations.append(keypoint_annotation(annotation["label_id"], values))
+        report.keep()
+        report.change("the keypoints have no box: the object gets the box around them", f"{file}: {place}")
+    return annotations
 
 
 def _class_names(content: Any, file: Path) -> list[str]:
@@ -97,7 +136,8 @@ def _annotation(annotation: Mapping[str, Any], num_classes: int, file: Path, pla
     if shape == "bbox":
         box = annotation.get("bbox")
         _raise(box_problem(box), file, place, "bbox")
-        return box_annotation(category, _floats(box))
+        values, mode = stored_box({"bbox": _floats(box), "attributes": annotation.get("attributes")})
+        return {"category_id": category, "bbox": values, "bbox_mode": mode, "iscrowd": 0}
     if shape == "rotated_bbox":
         cx, cy, width, height, angle = _floats(annotation.get("bbox") or annotation.get("points"), 5, file, place)
         return rotated_annotation(category, [cx, cy, width, height, -angle])

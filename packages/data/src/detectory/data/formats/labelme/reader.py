@@ -12,6 +12,7 @@ from detectory.data.formats.annotations import mask_annotation, polygon_annotati
 from detectory.data.formats.file_names import file_name_problem, portable_name
 from detectory.data.formats.json_file import read_json
 from detectory.data.formats.report import ConversionReport
+from detectory.data.images.folders import files_below
 from detectory.data.images.reading import image_size_of_file
 from detectory.data.problems import DatasetError, Problem
 from detectory.structures import polygons_to_bitmask
@@ -48,7 +49,7 @@ def load_labelme(
         DatasetError: If a file is invalid. The message contains file, shape and field.
     """
     root, ignored = Path(folder), {path.resolve() for path in ignore}
-    files = [file for file in sorted(root.rglob("*.json")) if file.resolve() not in ignored]
+    files = [file for file in files_below(root, "*.json") if file.resolve() not in ignored]
     if not files:
         raise FileNotFoundError(f"load_labelme: no *.json files in {root}")
     report = report if report is not None else ConversionReport()
@@ -153,7 +154,11 @@ def read_labelme_file(file: Path) -> dict[str, Any]:
     if not isinstance(content, dict) or not isinstance(content.get("shapes"), list):
         message = "not a LabelMe file: expected an object with a list 'shapes'"
         raise DatasetError(Problem(str(file), "", "shapes", message))
-    name_problem = _image_name_problem(content.get("imagePath"))
+    name = content.get("imagePath")
+    if isinstance(name, str) and _image_name_problem(name):
+        # Paths on the annotator's computer: only the name of the image is used.
+        name = content["imagePath"] = portable_name(name).rpartition("/")[2]
+    name_problem = _image_name_problem(name)
     if name_problem:
         raise DatasetError(Problem(str(file), "", "imagePath", name_problem))
     for index, shape in enumerate(content["shapes"]):

@@ -5,11 +5,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from detectory.data.formats.labelme.reader import LABEL_FOLDERS
+from detectory.data.images.folders import files_in
 
 from .json_formats import json_format
 from .source import Source, split_name, split_of
-from .tables import csv_sources, mask_sources
-from .voc import cvat_sources, voc_sources, xml_format
+from .tables import csv_sources, dota_sources, mask_sources
+from .voc import cvat_sources, voc_mask_sources, voc_sources, xml_format
 from .yolo import yolo_sources
 
 #: What `sources_of_folder` looks for, for messages.
@@ -19,6 +20,8 @@ EXPECTED_LAYOUTS = (
     "data.yaml, obj.data, or labels/*.txt and images/ (YOLO)",
     "*.csv with columns for file name, box and class",
     "masks/*.png and images/",
+    "labelTxt/*.txt and images/ (DOTA)",
+    "SegmentationObject/*.png and SegmentationClass/*.png (masks of Pascal VOC and CVAT)",
 )
 _MAX_FOLDERS_IN_REPORT = 6
 
@@ -41,16 +44,24 @@ def sources_of_file(file: Path, image_root: Path | None) -> list[Source]:
 
 
 def sources_of_folder(folder: Path, image_root: Path | None) -> list[Source]:
-    """Return the sources in a folder, one per annotation file or split; empty if no format is recognized."""
+    """Return the sources in a folder, one per annotation file or split; empty if no format is recognized.
+
+    Archives often contain a single folder with the dataset, which is searched too.
+    """
     sources = (
         voc_sources(folder)
         or cvat_sources(folder)
         or yolo_sources(folder)
         or _json_sources(folder)
         or csv_sources(folder)
+        or dota_sources(folder)
+        or voc_mask_sources(folder)
         or mask_sources(folder)
     )
-    per_image = ("voc", "yolo", "labelme", "masks")
+    if not sources:
+        parts = [part for part in files_in(folder, "*") if part.is_dir() and part.name != "__MACOSX"]
+        return sources_of_folder(parts[0], image_root) if len(parts) == 1 else []
+    per_image = ("voc", "yolo", "labelme", "masks", "dota", "voc-masks")
     if image_root is None:
         return sources
     return [source if source.format in per_image else replace(source, images=image_root) for source in sources]
@@ -71,7 +82,7 @@ def _json_sources(folder: Path) -> list[Source]:
 
 
 def _json_files(folder: Path, split: str) -> list[Source]:
-    formats = {file: json_format(file) for file in sorted(folder.glob("*.json"))}
+    formats = {file: json_format(file) for file in files_in(folder, "*.json")}
     known = {file: file_format for file, file_format in formats.items() if file_format != "other"}
     sources = [Source(form, file, None, split_of(file)) for file, form in known.items() if form != "labelme"]
     if known and not sources:

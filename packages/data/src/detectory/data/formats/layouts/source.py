@@ -8,6 +8,7 @@ from pathlib import Path
 _PREFIXES = ("instances_", "person_keypoints_", "image_info_", "panoptic_", "lvis_v1_", "lvis_v0.5_", "lvis_")
 # Tools name the splits differently; the keys are names of folders or files.
 _SPLIT_NAMES = {"valid": "val", "validation": "val", "training": "train", "testing": "test", "default": ""}
+_FORMATS_WITH_SPLITS = ("voc", "yolo", "voc-masks")
 _SPLIT_NAME = re.compile(r"(train|training|trainval|val|valid|validation|test|testing)([-_]?(dev)?\d*)")
 # Names of annotation files that say nothing about the split.
 _NEUTRAL_STEMS = ("_annotations.coco", "_annotations", "annotations", "labels", "result", "via_project", "default")
@@ -19,7 +20,8 @@ class Source:
 
     Attributes:
         format: `"registered"`, `"coco"`, `"lvis"`, `"panoptic"`, `"voc"`, `"yolo"`, `"labelme"`, `"cvat"`, `"via"`,
-            `"datumaro"`, `"csv"`, `"masks"` or `"records"` (a JSON file of records in the standard format).
+            `"datumaro"`, `"csv"`, `"masks"`, `"dota"`, `"voc-masks"` or `"records"` (a JSON file of records in the
+            standard format).
         path: The annotation file or folder, or the name of a registered dataset.
         images: The image folder, or None if unknown.
         split: `"train"`, `"val"`, …, or empty if unknown.
@@ -35,7 +37,13 @@ class Source:
     @property
     def has_named_split(self) -> bool:
         """Whether `path` contains several splits, so that sources are distinguished by the name of the split."""
-        return bool(self.split) and self.format in ("voc", "yolo")
+        return bool(self.split) and self.format in _FORMATS_WITH_SPLITS
+
+    @property
+    def segmentation_list(self) -> Path | None:
+        """The list in `ImageSets/Segmentation` of a source with the format "voc-masks", or None for all masks."""
+        file = self.path / "ImageSets" / "Segmentation" / f"{self.split or 'default'}.txt"
+        return file if file.is_file() else None
 
     @property
     def voc_list(self) -> str | None:

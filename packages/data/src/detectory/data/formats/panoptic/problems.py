@@ -45,25 +45,25 @@ def panoptic_annotation_problems(
         if not isinstance(segment, dict):
             yield Problem(file, place, f"segments_info[{position}]", f"must be an object, got {segment!r}")
             continue
-        for field, message in _segment_problems(segment, seen, categories):
-            yield Problem(file, place, f"segments_info.{field}", message)
+        for field, message, rule in _segment_problems(segment, seen, categories):
+            yield Problem(file, place, f"segments_info.{field}", message, rule)
 
 
 def _segment_problems(
     segment: dict[str, Any], seen: set[int], categories: Collection[Any] | None
-) -> Iterator[tuple[str, str]]:
-    """Yield `(field, message)` per problem, and add the id of the segment to `seen`."""
+) -> Iterator[tuple[str, str, str]]:
+    """Yield `(field, message, rule)` per problem, and add the id of the segment to `seen`."""
     segment_id, category = segment.get("id"), segment.get("category_id")
     if type(segment_id) is not int or not 0 < segment_id <= MAX_SEGMENT_ID:
-        yield "id", f"must be an integer in [1, 2^24), got {segment_id!r}"
+        yield "id", f"must be an integer in [1, 2^24), got {segment_id!r}", "invalid-value"
     elif segment_id in seen:
-        yield "id", f"duplicate id {segment_id}"
+        yield "id", f"duplicate id {segment_id}", "duplicate-id"
     else:
         seen.add(segment_id)
     if not is_id(category) or (categories is not None and category not in categories):
-        yield "category_id", f"segment {segment_id!r}: no category has the id {category!r}"
+        yield "category_id", f"segment {segment_id!r}: no category has the id {category!r}", "unknown-id"
     if segment.get("iscrowd", 0) not in (0, 1):
-        yield "iscrowd", f"segment {segment_id!r}: must be 0 or 1, got {segment['iscrowd']!r}"
+        yield "iscrowd", f"segment {segment_id!r}: must be 0 or 1, got {segment['iscrowd']!r}", "invalid-value"
 
 
 def panoptic_category_problems(category: dict[str, Any], file: str) -> Iterator[Problem]:

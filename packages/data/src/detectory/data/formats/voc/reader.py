@@ -14,6 +14,10 @@ from detectory.structures import BoxMode
 
 from .xml_file import ImageNameError, find_voc_image, parse_xml
 
+#: Folders with XML files.
+XML_FOLDERS = ("Annotations", "annotations")
+_IMAGE_FOLDERS = ("JPEGImages", "images", "Images")
+
 
 def load_voc_instances(dirname: str | os.PathLike[str], split: str | None, class_names: Sequence[str]) -> list[Any]:
     """Read boxes in Pascal VOC format. Images are read only if an XML file does not contain their size.
@@ -50,23 +54,34 @@ def voc_files(dirname: str | os.PathLike[str], split: str | None) -> list[tuple[
         split: The name of a list in `ImageSets/Main`; None for all XML files.
     """
     root = os.fspath(dirname)
-    folder = os.path.join(root, "Annotations")
+    folders = [os.path.join(root, name) for name in XML_FOLDERS]
+    folder = next((folder for folder in folders if os.path.isdir(folder) and _xml_files(folder)), folders[0])
     if split is not None:
         names = _listed_names(os.path.join(root, "ImageSets", "Main", f"{split}.txt"))
         image_dir = _image_folder(root, os.path.join(root, "JPEGImages"))
         return [(os.path.join(folder, f"{name}.xml"), image_dir) for name in names]
     if not os.path.isdir(folder):
         folder = root
-    files = sorted(os.path.join(folder, name) for name in os.listdir(folder) if name.endswith(".xml"))
+    files = _xml_files(folder)
     if not files:
         raise FileNotFoundError(f"load_voc_instances: no *.xml files in {folder}")
     image_dir = _image_folder(root, folder)
     return [(file, image_dir) for file in files]
 
 
+def _xml_files(folder: str) -> list[str]:
+    names = (name for name in os.listdir(folder) if name.endswith(".xml") and not name.startswith("."))
+    return sorted(os.path.join(folder, name) for name in names)
+
+
 def _image_folder(root: str, otherwise: str) -> str:
-    """Return the image folder: `JPEGImages` of VOC, `images` of Label Studio, or the folder of the XML files."""
-    folders = (os.path.join(root, name) for name in ("JPEGImages", "images"))
+    """Return the image folder: `JPEGImages` of VOC, `images` of Label Studio, or the folder of the XML files.
+
+    If `root` itself is a folder of XML files, the image folder may be next to it.
+    """
+    folders = [os.path.join(root, name) for name in _IMAGE_FOLDERS]
+    if os.path.basename(root) in XML_FOLDERS:
+        folders += [os.path.join(os.path.dirname(root), name) for name in _IMAGE_FOLDERS]
     return next((folder for folder in folders if os.path.isdir(folder)), otherwise)
 
 
@@ -158,12 +173,34 @@ def _annotation(node: ElementTree.Element, classes: Sequence[str] | None) -> dic
         raise _InvalidElement("object/name", "missing")
     if classes is not None and name not in classes:
         raise _InvalidElement("name", f"unknown class {name!r}: {nearest(name, list(classes))}")
+    category = name if classes is None else list(classes).index(name)
+    annotation = _box(node)
+    annotation["category_id"] = category
+    if (node.findtext("difficult") or "").strip() == "1":
+        annotation["difficult"] = 1
+    return annotation
+
+
+def _box(node: ElementTree.Element) -> dict[str, Any]:
+    """Return the box of an object; roLabelImg stores rotated boxes in `robndbox`, CVAT the rotation as an attribute."""
+    if node.find("bndbox") is None and node.find("robndbox") is not None:
+        cx, cy, width, height, angle = (_number(node, f"robndbox/{key}") for key in ("cx", "cy", "w", "h", "angle"))
+        return {"bbox": [cx, cy, width, height, -math.degrees(angle)], "bbox_mode": BoxMode.XYWHA_ABS}
     corners = [_number(node, f"bndbox/{side}") for side in ("xmin", "ymin", "xmax", "ymax")]
     box = [corners[0] - 1.0, corners[1] - 1.0, corners[2], corners[3]]
     if not (box[2] >= box[0] and box[3] >= box[1]):
         raise _InvalidElement("bndbox", f"xmax and ymax must not be less than xmin and ymin, got {corners}")
-    category = name if classes is None else list(classes).index(name)
-    annotation = {"category_id": category, "bbox": box, "bbox_mode": BoxMode.XYXY_ABS}
-    if (node.findtext("difficult") or "").strip() == "1":
-        annotation["difficult"] = 1
-    return annotation
+    rotation = _rotation(node)
+    if rotation:
+        x1, y1, x2, y2 = box
+        rotated = [(x1 + x2) / 2, (y1 + y2) / 2, x2 - x1, y2 - y1, -rotation]
+        return {"bbox": rotated, "bbox_mode": BoxMode.XYWHA_ABS}
+    return {"bbox": box, "bbox_mode": BoxMode.XYXY_ABS}
+
+
+def _rotation(node: ElementTree.Element) -> float:
+    """Return CVAT's rotation of a box in degrees clockwise."""
+    for attribute in node.iter("attribute"):
+        if attribute.findtext("name") == "rotation":
+            return _number(attribute, "value") % 360
+    return 0.0

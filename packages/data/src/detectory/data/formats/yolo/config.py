@@ -1,18 +1,21 @@
 """Configuration of YOLO datasets: class names, label type and splits, from YAML files and from Darknet's `obj.data`."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from detectory.data.formats.coco.categories import described_keypoints
 from detectory.data.formats.file_names import portable_name
+from detectory.data.images.folders import files_in
 from detectory.data.problems import DatasetError, Problem
 
 from .text import read_lines
 
-_NAME_FILES = ("classes.txt", "obj.names")
+#: Files with a class name per line.
+NAME_FILES = ("classes.txt", "obj.names")
 _SPLIT_KEYS = ("train", "val", "valid", "test")
 
 
@@ -24,12 +27,15 @@ class YoloConfig:
         names: The class names in the order of the class ids.
         keypoint_shape: Pose labels: the number of keypoints, and 2 (x, y) or 3 (x, y, visibility) values per keypoint.
             None for other labels.
+        keypoints: Metadata with names, flip pairs and skeleton of the keypoints, from `kpt_names`, `flip_idx` and
+            `skeleton`; see `keypoint_metadata`. Empty without these keys.
         is_rotated: Whether polygons with four corners are rotated boxes (`task: obb`); None if the file does not say.
     """
 
     names: list[str]
     keypoint_shape: tuple[int, int] | None = None
     is_rotated: bool | None = None
+    keypoints: dict[str, Any] = field(default_factory=dict)
 
 
 def read_yolo_config(folder: Path) -> YoloConfig | None:
@@ -44,13 +50,14 @@ def read_yolo_config(folder: Path) -> YoloConfig | None:
     """
     for file, content in _yaml_files(folder):
         if "names" in content:
-            task = content.get("task")
+            task, shape = content.get("task"), _keypoint_shape(content, file)
             return YoloConfig(
                 _name_list(content["names"], file),
-                _keypoint_shape(content, file),
+                shape,
                 None if task is None else task == "obb",
+                _described_keypoints(content, shape[0]) if shape is not None else {},
             )
-    for name in (*_NAME_FILES, *sorted(file.name for file in folder.glob("*.names"))):
+    for name in (*NAME_FILES, *(file.name for file in files_in(folder, "*.names"))):
         if (folder / name).is_file():
             lines = read_lines(folder / name)
             if isinstance(lines, Problem):
@@ -70,7 +77,7 @@ def yolo_split_entries(folder: Path) -> Iterator[tuple[str, Path]]:
                 if isinstance(entry, str) and (path := _resolved(entry, file, content.get("path"))) is not None:
                     yield split, path
         return
-    for file in sorted(folder.glob("*.data")):
+    for file in files_in(folder, "*.data"):
         lines = read_lines(file)
         pairs = [line.split("=", 1) for line in lines if "=" in line] if not isinstance(lines, Problem) else []
         for key, value in pairs:
@@ -93,7 +100,7 @@ def _resolved(entry: str, file: Path, root: Any) -> Path | None:
 
 
 def _yaml_files(folder: Path) -> Iterator[tuple[Path, Mapping[str, Any]]]:
-    for file in sorted([*folder.glob("*.yaml"), *folder.glob("*.yml")]):
+    for file in [*files_in(folder, "*.yaml"), *files_in(folder, "*.yml")]:
         try:
             content = yaml.safe_load(file.read_text(encoding="utf-8-sig"))
         except (yaml.YAMLError, UnicodeDecodeError) as error:
@@ -121,3 +128,14 @@ def _keypoint_shape(content: Mapping[str, Any], file: Path) -> tuple[int, int] |
         message = f"must be [number of keypoints, 2 or 3], got {shape!r}"
         raise DatasetError(Problem(str(file), "", "kpt_shape", message))
     return shape[0], shape[1]
+
+
+def _described_keypoints(content: Mapping[str, Any], count: int) -> dict[str, Any]:
+    """Return the metadata of the keypoints; the names of the first class are used for all classes."""
+    names = content.get("kpt_names")
+    names = next(iter(names.values()), None) if isinstance(names, dict) else names
+    has_names = isinstance(names, list) and len(names) == count
+    if not has_names and "flip_idx" not in content and "skeleton" not in content:
+        return {}
+    used = [str(name) for name in names] if has_names else [f"keypoint {index}" for index in range(count)]
+    return described_keypoints(used, content.get("flip_idx"), content.get("skeleton"))

@@ -9,6 +9,7 @@ from detectory.data.formats.annotations import (
     corners_to_rotated,
     polygon_annotation,
     rotated_annotation,
+    smallest_rectangle,
 )
 from detectory.data.formats.report import ConversionReport
 from detectory.data.images.reading import image_size_of_file
@@ -72,7 +73,7 @@ def load_yolo(
             }
         )
     if is_rotated or (is_rotated is None and _are_rotated(records)):
-        _rotate(records)
+        _rotate(records, report)
     if report is not None:
         report.keep(sum(len(record["annotations"]) for record in records))
     return records
@@ -115,15 +116,21 @@ def _are_rotated(records: Sequence[DatasetRecord]) -> bool:
     return is_tilted
 
 
-def _rotate(records: Sequence[DatasetRecord]) -> None:
-    """Replace polygons with four corners by rotated boxes."""
+def _rotate(records: Sequence[DatasetRecord], report: ConversionReport | None) -> None:
+    """Replace polygons with four corners by rotated boxes: the smallest ones around corners of other quadrilaterals."""
     for record in records:
         for index, annotation in enumerate(record["annotations"]):
             segmentation = annotation.get("segmentation")
             corners = segmentation[0] if isinstance(segmentation, list) else []
-            box = corners_to_rotated(corners) if len(corners) == 8 else None
-            if box is not None:
-                record["annotations"][index] = rotated_annotation(annotation["category_id"], box)
+            if len(corners) != 8:
+                continue
+            box = corners_to_rotated(corners)
+            if box is None:
+                box = smallest_rectangle(corners)
+                if report is not None:
+                    place = f"{record['file_name']}: object {index}"
+                    report.change("a quadrilateral becomes the smallest rotated rectangle around it", place)
+            record["annotations"][index] = rotated_annotation(annotation["category_id"], box)
 
 
 def parse_label_file(

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from detectory.data.formats.annotations import rotated_corners
+from detectory.data.formats.coco.categories import flip_indices, keypoint_category
 from detectory.data.formats.mask_outlines import join_polygons
 from detectory.data.formats.objects import annotation_outlines, has_other_box, visible_objects, write_text
 from detectory.data.formats.report import ConversionReport
@@ -83,12 +84,13 @@ def write_yolo_config(
     splits: Sequence[str],
     *,
     keypoint_shape: tuple[int, int] | None = None,
-    flip_indices: Sequence[int] | None = None,
+    keypoints: Mapping[str, Any] | None = None,
     is_rotated: bool = False,
 ) -> None:
     """Write `data.yaml` with the image folder per split and the class names, as Ultralytics reads it.
 
-    Ultralytics requires `train` and `val`. If a split is missing, the other one is used for both.
+    Ultralytics requires `train` and `val`. If a split is missing, the other one is used for both. `keypoints` are
+    metadata with names, flip pairs and skeleton of the keypoints, see `keypoint_metadata`.
     """
     folders = {split: f"images/{split}" for split in dict.fromkeys(splits)}
     roles = {role: next((s for s in folders if s.startswith(role)), None) for role in ("train", "val")}
@@ -97,8 +99,7 @@ def write_yolo_config(
     lines = [f"{json.dumps(split)}: {json.dumps(path)}" for split, path in {**required, **folders}.items()]
     if keypoint_shape is not None:
         lines.append(f"kpt_shape: {json.dumps(list(keypoint_shape))}")
-        if flip_indices is not None:
-            lines.append(f"flip_idx: {json.dumps(list(flip_indices))}")
+        lines += _keypoint_lines(keypoints or {}, keypoint_shape[0], len(class_names))
     if is_rotated:
         lines.append("task: obb")
     lines += [
@@ -107,6 +108,20 @@ def write_yolo_config(
     ]
     # Without `path`, Ultralytics takes the folder of the file. It reads a relative `path` relative to its datasets.
     write_text(Path(folder) / "data.yaml", "\n".join(lines) + "\n")
+
+
+def _keypoint_lines(metadata: Mapping[str, Any], count: int, num_classes: int) -> list[str]:
+    """Return the lines that describe keypoints, if the metadata do; see `keypoint_metadata`.
+
+    Ultralytics reads `flip_idx` and `kpt_names`, which has the names per class, and ignores `skeleton`.
+    """
+    fields = keypoint_category(metadata, {count})
+    if fields["keypoints"] != list(metadata.get("keypoint_names") or ()):
+        return []
+    names = json.dumps(fields["keypoints"], ensure_ascii=False)
+    lines = [f"flip_idx: {json.dumps(flip_indices(metadata))}", "kpt_names:"]
+    lines += [f"  {index}: {names}" for index in range(num_classes)]
+    return [*lines, f"skeleton: {json.dumps(fields['skeleton'])}"] if fields["skeleton"] else lines
 
 
 def _polygon_or_box(

@@ -1,0 +1,1 @@
+"""DOTA's text format of rotated boxes: reader and writer."""
