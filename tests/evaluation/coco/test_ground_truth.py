@@ -123,6 +123,7 @@ def test_rejects_entries_that_are_not_objects(tmp_path, key):
 
 REJECTED = {
     "negative category id": lambda d: d["categories"][0].update(id=-1),
+    "huge category id": lambda d: d["categories"][0].update(id=1 << 63),
     "text category id": lambda d: d["categories"][0].update(id="cat"),
     "text area": lambda d: d["annotations"][1].update(area="672"),
     "text in num_keypoints": lambda d: d["annotations"][1].update(num_keypoints="x"),
@@ -146,6 +147,21 @@ def test_data_check_reports_what_evaluation_rejects(tmp_path, change):
         CocoGroundTruth(path)
     rules = {problem.rule for problem in check_dataset(path)} - {"missing-image"}
     assert "error" in {RULES[rule].severity for rule in rules}
+
+
+@pytest.mark.parametrize("first", [1 << 40, 1 << 63, 1 << 70])
+def test_huge_image_ids_and_sparse_category_ids_are_evaluated(tmp_path, first):
+    ground_truth, results = random_dataset(54)
+    expected = evaluate_coco_results(ground_truth, results)
+    for image in ground_truth["images"]:
+        image["id"] += first
+    for category in ground_truth["categories"]:
+        category["id"] = category["id"] * 1000 + (1 << 40)
+    for entry in [*ground_truth["annotations"], *results]:
+        entry["image_id"] += first
+        entry["category_id"] = entry["category_id"] * 1000 + (1 << 40)
+    for source in (ground_truth, write_json(tmp_path / "a.json", ground_truth)):
+        assert evaluate_coco_results(source, results)["AP"] == pytest.approx(expected["AP"])
 
 
 def test_null_areas_are_the_areas_of_the_boxes():

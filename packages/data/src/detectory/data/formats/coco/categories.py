@@ -69,7 +69,7 @@ def keypoint_category(metadata: Mapping[str, Any], counts: Collection[int]) -> d
         # The number of keypoints of a model is read from here.
         return {"keypoints": [f"keypoint {index}" for index in range(next(iter(counts)))], "skeleton": []}
     edges = metadata.get("keypoint_connection_rules") or ()
-    fields = {
+    fields: dict[str, Any] = {
         "keypoints": names,
         "skeleton": [[names.index(start) + 1, names.index(end) + 1] for start, end, *_ in edges],
     }

@@ -1,0 +1,133 @@
+"""Folders that differ from the documented layouts in ways that occur in practice."""
+
+import json
+import shutil
+
+import pytest
+from PIL import Image
+
+from detectory.data import DatasetError
+from detectory.data.formats import ConversionReport
+from detectory.data.sources import find_sources, load_source
+from detectory.data.validation import check_dataset
+from detectory.structures import BoxMode
+
+OBJECT = "<object><name>mug</name>{box}</object>"
+BOX = "<bndbox><xmin>11</xmin><ymin>21</ymin><xmax>40</xmax><ymax>60</ymax></bndbox>"
+
+
+def save_image(path):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", (100, 80)).save(path)
+
+
+def write_voc(folder, box=BOX, images="images", labels="annotations"):
+    save_image(folder / images / "a.jpg")
+    (folder / labels).mkdir(parents=True)
+    size = "<size><width>100</width><height>80</height></size>"
+    content = f"<annotation><filename>a.jpg</filename>{size}{OBJECT.format(box=box)}</annotation>"
+    (folder / labels / "a.xml").write_text(content)
+    return folder
+
+
+def write_labelme(folder, image_path="a.jpg"):
+    save_image(folder / "a.jpg")
+    shape = {"label": "mug", "points": [[10, 20], [40, 60]], "shape_type": "rectangle"}
+    content = {"imagePath": image_path, "imageHeight": 80, "imageWidth": 100, "shapes": [shape]}
+    (folder / "a.json").write_text(json.dumps(content))
+    return folder
+
+
+def write_yolo(folder):
+    save_image(folder / "images/a.jpg")
+    (folder / "labels").mkdir(parents=True)
+    (folder / "labels/a.txt").write_text("0 0.25 0.5 0.3 0.5\n")
+    (folder / "labels/classes.txt").write_text("mug\n")
+    return folder
+
+
+def only_annotation(folder):
+    (source,) = find_sources(folder)
+    (record,), _ = load_source(source)
+    (annotation,) = record["annotations"]
+    assert Image.open(record["file_name"]).size == (100, 80)
+    return annotation
+
+
+@pytest.mark.parametrize("write", [write_voc, write_labelme, write_yolo], ids=lambda f: f.__name__)
+def test_hidden_files_are_ignored(tmp_path, write):
+    folder = write(tmp_path)
+    for path in [path for path in folder.rglob("*") if path.is_file()]:
+        path.with_name(f"._{path.name}").write_bytes(b"\0\5\26\7")
+    assert BoxMode.convert(only_annotation(folder)["bbox"], only_annotation(folder)["bbox_mode"], BoxMode.XYWH_ABS)
+    assert check_dataset(folder) == []
+
+
+@pytest.mark.parametrize("write", [write_voc, write_labelme, write_yolo], ids=lambda f: f.__name__)
+def test_a_dataset_in_the_only_folder_of_an_archive_is_found(tmp_path, write):
+    write(tmp_path / "archive/dataset")
+    (tmp_path / "archive/__MACOSX").mkdir()
+    assert only_annotation(tmp_path / "archive")["category_id"] == 0
+
+
+def test_the_file_of_class_names_in_the_label_folder_is_not_a_label_file(tmp_path):
+    assert check_dataset(write_yolo(tmp_path)) == []
+
+
+@pytest.mark.parametrize("part", ["", "annotations"])
+def test_voc_files_are_found_in_lowercase_folders(tmp_path, part):
+    assert only_annotation(write_voc(tmp_path) / part)["bbox"] == [10, 20, 40, 60]
+
+
+@pytest.mark.parametrize("name", ["..\\..\\work\\a.jpg", "/home/anna/a.jpg", "D:\\work\\a.jpg"])
+def test_labelme_paths_of_other_computers_name_the_image_next_to_the_file(tmp_path, name):
+    write_labelme(tmp_path, name)
+    assert only_annotation(tmp_path)["bbox"] == [10, 20, 30, 40]
+    assert check_dataset(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("box", "expected"),
+    [
+        (
+            "<robndbox><cx>50</cx><cy>40</cy><w>30</w><h>20</h><angle>0.5235988</angle></robndbox>",
+            [50, 40, 30, 20, -30],
+        ),
+        (
+            f"{BOX}<attributes><attribute><name>rotation</name><value>30.0</value></attribute></attributes>",
+            [25, 40, 30, 40, -30],
+        ),
+    ],
+    ids=["roLabelImg", "CVAT"],
+)
+def test_rotated_boxes_in_voc_files_are_read(tmp_path, box, expected):
+    annotation = only_annotation(write_voc(tmp_path, box))
+    assert annotation["bbox_mode"] == BoxMode.XYWHA_ABS
+    assert annotation["bbox"] == pytest.approx(expected, abs=1e-4)
+    assert check_dataset(tmp_path) == []
+
+
+def write_tracks(folder, images=""):
+    boxes = '<box frame="0" xtl="1" ytl="2" xbr="30" ybr="40" outside="0"/><box frame="1" outside="1"/>'
+    labels = "<meta><label><name>mug</name></label></meta>"
+    content = f'<annotations>{labels}{images}<track id="0" label="mug">{boxes}</track></annotations>'
+    (folder / "annotations.xml").write_text(content)
+
+
+def test_tracks_of_videos_are_reported(tmp_path):
+    write_tracks(tmp_path)
+    with pytest.raises(DatasetError, match=r"contains 1 tracks of a video and no images\. Export the task as"):
+        load_source(find_sources(tmp_path)[0])
+    save_image(tmp_path / "a.jpg")
+    write_tracks(tmp_path, '<image id="0" name="a.jpg" width="100" height="80"></image>')
+    report = ConversionReport()
+    load_source(find_sources(tmp_path)[0], report)
+    assert sum(report.skipped.values()) == 1
+    assert report.needs_decision
+
+
+def test_a_linked_image_folder_is_used(tmp_path):
+    folder = write_yolo(tmp_path / "dataset")
+    shutil.move(folder / "images", tmp_path / "elsewhere")
+    (folder / "images").symlink_to(tmp_path / "elsewhere")
+    assert only_annotation(folder)["bbox"] == pytest.approx([10, 20, 30, 40])
