@@ -131,3 +131,31 @@ def test_a_linked_image_folder_is_used(tmp_path):
     shutil.move(folder / "images", tmp_path / "elsewhere")
     (folder / "images").symlink_to(tmp_path / "elsewhere")
     assert only_annotation(folder)["bbox"] == pytest.approx([10, 20, 30, 40])
+
+
+def test_objects_that_the_reader_skips_are_reported(tmp_path):
+    write_labelme(tmp_path)
+    content = json.loads((tmp_path / "a.json").read_text())
+    content["shapes"].append({"label": "mug", "points": [[1, 2]], "shape_type": "point"})
+    (tmp_path / "a.json").write_text(json.dumps(content))
+    (problem,) = check_dataset(tmp_path)
+    assert (problem.rule, problem.value) == ("skipped-object", 1)
+
+
+def test_labels_without_an_image_are_reported(tmp_path):
+    write_yolo(tmp_path)
+    (tmp_path / "labels/b.txt").write_text("0 0.25 0.5 0.3 0.5\n0 0.5 0.5 0.3 0.5\n")
+    assert [problem.rule for problem in check_dataset(tmp_path)] == ["label-without-image"]
+    report = ConversionReport()
+    load_source(find_sources(tmp_path)[0], report)
+    assert (report.kept, report.skipped) == (1, {"the label file has no image": 2})
+
+
+def test_images_with_the_same_file_are_reported(tmp_path):
+    save_image(tmp_path / "a.jpg")
+    images = [{"id": image, "file_name": "a.jpg", "width": 100, "height": 80} for image in (1, 2)]
+    entry = {"id": 1, "image_id": 1, "category_id": 1, "bbox": [10, 20, 30, 40]}
+    content = {"images": images, "annotations": [entry], "categories": [{"id": 1, "name": "mug"}]}
+    (tmp_path / "train.json").write_text(json.dumps(content))
+    (problem,) = check_dataset(tmp_path)
+    assert (problem.rule, problem.id) == ("duplicate-image", "image 2")

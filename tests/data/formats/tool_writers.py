@@ -53,7 +53,7 @@ def write_cvat(records, names, folder):
             ElementTree.SubElement(label, "svg").text = circles
     for index, record in enumerate(records):
         size = {side: str(record[side]) for side in ("width", "height")}
-        image = ElementTree.SubElement(root, "image", id=str(index), name=file_name(record), **size)
+        image = ElementTree.SubElement(root, "image", id=str(index), name=f"train/{file_name(record)}", **size)
         for annotation in record["annotations"]:
             cvat_shape(image, annotation, names[annotation["category_id"]])
     ElementTree.ElementTree(root).write(folder / "annotations.xml", "utf-8", xml_declaration=True)

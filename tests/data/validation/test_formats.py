@@ -155,7 +155,7 @@ def test_reports_all_problems_of_a_labelme_folder(tmp_path):
     shapes = [{"label": "cat", "points": [[0, 0], [1, 1]]}, {"label": "cat", "points": [[0, float("nan")]]}]
     content = {"imagePath": "a.png", "imageHeight": 8, "imageWidth": 10, "shapes": shapes}
     (tmp_path / "a.json").write_text(json.dumps(content))
-    (tmp_path / "b.json").write_text(json.dumps({**content, "imagePath": "../../a.png"}))
+    (tmp_path / "b.json").write_text(json.dumps({**content, "imagePath": "../../missing.png"}))
     size = ("", "imageWidth, imageHeight")
     assert found(tmp_path) == {("shape 0", "points"), ("shape 1", "points"), size, ("", "imagePath")}
 

@@ -53,6 +53,7 @@ def coco_problems(source: Source, content: Any, decode: bool, advance: Callable[
         yield from _image_problems(image, name, root, decode, categories, is_lvis)
         done += 1
         advance(done, total)
+    yield from _duplicate_files(images, name)
     images_by_id = {image["id"]: image for image in images}
     checks = ObjectChecks(name, needs_objects=has_annotations and not is_test_set(source), may_have_corner_boxes=True)
     for category, count in named_keypoints(records["categories"]).items():
@@ -76,6 +77,16 @@ def coco_problems(source: Source, content: Any, decode: bool, advance: Callable[
             advance(done, total)
     yield from checks.finish()
     advance(total, total)
+
+
+def _duplicate_files(images: list[dict[str, Any]], file: str) -> Iterator[Problem]:
+    """Yield the images with the file name of an earlier image."""
+    seen: dict[Any, Any] = {}
+    for image in images:
+        name = image.get("file_name")
+        if isinstance(name, str) and seen.setdefault(portable_name(name), image["id"]) != image["id"]:
+            message = f"{name!r} is also the file of image {seen[portable_name(name)]}"
+            yield Problem(file, f"image {image['id']}", "file_name", message, "duplicate-image", name)
 
 
 def _with_value(problem: Problem, record: Mapping[str, Any]) -> Problem:

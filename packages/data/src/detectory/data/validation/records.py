@@ -7,6 +7,7 @@ from typing import Any
 
 from detectory.data.formats.coco.geometry import segmentation_problems
 from detectory.data.formats.layouts import Source
+from detectory.data.formats.report import ConversionReport
 from detectory.data.problems import Problem
 from detectory.data.sources import load_source
 from detectory.structures import BoxMode
@@ -20,7 +21,9 @@ _FILE_FIELDS = ("file_name", "sem_seg_file_name", "pan_seg_file_name")
 
 def record_problems(source: Source, decode: bool, advance: Callable[[int, int], None]) -> Iterator[Problem]:
     """Yield the problems of records, images and label images."""
-    records, metadata = load_source(source)
+    report = ConversionReport()
+    records, metadata = load_source(source, report)
+    yield from skipped_problems(report, str(source.path))
     name, classes = str(source.path), metadata.get("thing_classes")
     # Records of semantic or panoptic segmentation have no annotations, records of test sets have empty ones.
     needs_objects = any("annotations" in record for record in records) and "test" not in source.path.stem.lower()
@@ -47,6 +50,13 @@ def record_problems(source: Source, decode: bool, advance: Callable[[int, int], 
                 checks.add(object_of_annotation(annotation, mode, name, annotation_place, index, size))
         advance(index + 1, len(records))
     yield from checks.finish()
+
+
+def skipped_problems(report: ConversionReport, file: str) -> Iterator[Problem]:
+    """Yield a problem per reason for which a reader skipped objects."""
+    for reason, count in report.skipped.items():
+        first = f" (first: {report.examples[reason]})" if report.examples.get(reason) else ""
+        yield Problem(file, "", "", f"{count} skipped: {reason}{first}", "skipped-object", count)
 
 
 def _annotation_problems(

@@ -108,6 +108,14 @@ _WARNINGS = {
         "an image of a panoptic file has no annotation",
         "Training and evaluation ignore such images.",
     ),
+    "skipped-object": (
+        "the reader skips objects that are not boxes, polygons, masks or keypoints of objects",
+        "'detectory data convert' and training ignore them.",
+    ),
+    "duplicate-image": (
+        "two images have the same file name",
+        "Merge their annotations: a detector sees an image without the objects of its copy.",
+    ),
     "split-classes": (
         "the annotation files of a dataset have different class names",
         "Classes are matched by name. Use the same names in all files.",

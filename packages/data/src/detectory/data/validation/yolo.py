@@ -3,10 +3,8 @@
 from collections.abc import Callable, Iterator
 
 from detectory.data.formats.layouts import Source, find_yolo_config
-from detectory.data.formats.yolo.config import NAME_FILES
-from detectory.data.formats.yolo.images import images_with_labels
+from detectory.data.formats.yolo.images import images_with_labels, labels_without_image
 from detectory.data.formats.yolo.reader import parse_label_file
-from detectory.data.images.folders import files_below
 from detectory.data.images.reading import image_size_of_file
 from detectory.data.problems import Problem
 
@@ -36,10 +34,8 @@ def yolo_problems(source: Source, decode: bool, advance: Callable[[int, int], No
         advance(done, len(images))
     yield from checks.finish()
     if root != source.path:
-        known = {file for _, file in images}
-        for file in files_below(source.path, "*.txt"):
-            if file not in known and file.name not in NAME_FILES:
-                yield Problem(str(file), "", "", f"no image with the same name in {root}", "label-without-image")
+        for file in labels_without_image(source.path, images):
+            yield Problem(str(file), "", "", f"no image with the same name in {root}", "label-without-image")
 
 
 def _checked_object(

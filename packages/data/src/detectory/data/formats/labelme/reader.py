@@ -190,7 +190,11 @@ def image_path(file: Path, content: Mapping[str, Any]) -> Path:
 
 
 def labelme_objects(
-    content: Mapping[str, Any], file: Path, names: Sequence[str] | None, report: ConversionReport | None = None
+    content: Mapping[str, Any],
+    file: Path,
+    names: Sequence[str] | None,
+    report: ConversionReport | None = None,
+    skips_unknown: bool = True,
 ) -> Iterator[LabelmeObject | Problem]:
     """Yield the objects of a file, or a problem per invalid shape.
 
@@ -198,8 +202,8 @@ def labelme_objects(
         content: The content from `read_labelme_file`.
         file: The file, for messages.
         names: The class names; None accepts all labels.
-        report: Counts shapes without an area and of unknown types, which are skipped. If None, shapes of unknown types
-            are problems.
+        report: Counts the skipped shapes: those without an area, and those of unknown types.
+        skips_unknown: Whether shapes of unknown types are skipped. Otherwise they are problems.
     """
     groups: dict[tuple[str, Any], LabelmeObject] = {}
     for index, shape in enumerate(content["shapes"]):
@@ -212,8 +216,9 @@ def labelme_objects(
             yield Problem(str(file), place, "label", f"must be one of the classes {list(names)}, got {label!r}")
             continue
         outline = shape_outline(shape)
-        if isinstance(outline, str) and outline.startswith("shape type") and report is not None:
-            report.skip(outline, f"{file}: {place}")
+        if isinstance(outline, str) and outline.startswith("shape type") and skips_unknown:
+            if report is not None:
+                report.skip(outline, f"{file}: {place}")
             continue
         if isinstance(outline, str):
             field_name = "shape_type" if outline.startswith("shape type") else "points"

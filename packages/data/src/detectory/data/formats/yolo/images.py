@@ -1,12 +1,13 @@
 """Images of YOLO datasets and their label files."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from detectory.data.formats.file_names import portable_name
-from detectory.data.images.folders import images_below
+from detectory.data.images.folders import files_below, images_below
 from detectory.data.problems import DatasetError, Problem
 
+from .config import NAME_FILES
 from .text import read_lines
 
 
@@ -27,6 +28,12 @@ def images_with_labels(image_dir: Path, label_dir: Path, list_file: Path | None 
         images = list(listed_images(list_file))
         return [(image, label_folder(image.parent) / f"{image.stem}.txt") for image in images]
     return [(image, label_dir / image.relative_to(image_dir).with_suffix(".txt")) for image in images_below(image_dir)]
+
+
+def labels_without_image(label_dir: Path, images: Sequence[tuple[Path, Path]]) -> list[Path]:
+    """Return the label files of a folder that belong to none of the images; see `images_with_labels`."""
+    known = {file for _, file in images}
+    return [file for file in files_below(label_dir, "*.txt") if file not in known and file.name not in NAME_FILES]
 
 
 def label_folder(image_folder: Path) -> Path:

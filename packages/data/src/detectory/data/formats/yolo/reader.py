@@ -16,7 +16,7 @@ from detectory.data.images.reading import image_size_of_file
 from detectory.data.problems import DatasetError, Problem
 from detectory.structures.records import Annotation, DatasetRecord
 
-from .images import images_with_labels
+from .images import images_with_labels, labels_without_image
 from .text import read_lines
 
 # Writers round relative coordinates: values slightly outside [0, 1] are accepted.
@@ -76,6 +76,10 @@ def load_yolo(
         _rotate(records, report)
     if report is not None:
         report.keep(sum(len(record["annotations"]) for record in records))
+        for file in labels_without_image(Path(label_dir), images) if Path(label_dir) != Path(image_dir) else ():
+            for item in parse_label_file(file, len(class_names), keypoint_shape):
+                place = item.id if isinstance(item, Problem) else ""
+                report.skip("the label file has no image", f"{file}{place and ': '}{place}")
     return records
 
 
