@@ -86,7 +86,7 @@ class CocoIndex(Sequence):
         }
         angle = float(arrays["angle"][row])
         if angle == angle:  # not NaN
-            annotation["bbox"].append(angle)
+            annotation["bbox"] = [*annotation["bbox"], angle]
             annotation["bbox_mode"] = BoxMode.XYWHA_ABS
         if arrays["difficult"][row]:
             annotation["difficult"] = 1  # type: ignore[typeddict-unknown-key]

@@ -64,8 +64,7 @@ def keypoint_values(
 
 def _values(annotation: Mapping[str, Any], count: int, file: Path, place: str) -> list[float]:
     points, visibility = annotation.get("points"), annotation.get("visibility") or [2] * count
-    is_valid = isinstance(points, list) and all(_is_number(value) for value in points)
-    if not is_valid or len(points) != 2 * count:
+    if not isinstance(points, list) or len(points) != 2 * count or not all(map(_is_number, points)):
         got = len(points) if isinstance(points, list) else short_repr(points)
         message = f"must be {2 * count} numbers for {count} keypoints, got {got}"
         raise DatasetError(Problem(str(file), place, "points", message))

@@ -134,8 +134,8 @@ def _described_keypoints(content: Mapping[str, Any], count: int) -> dict[str, An
     """Return the metadata of the keypoints; the names of the first class are used for all classes."""
     names = content.get("kpt_names")
     names = next(iter(names.values()), None) if isinstance(names, dict) else names
-    has_names = isinstance(names, list) and len(names) == count
-    if not has_names and "flip_idx" not in content and "skeleton" not in content:
+    names = names if isinstance(names, list) and len(names) == count else None
+    if names is None and "flip_idx" not in content and "skeleton" not in content:
         return {}
-    used = [str(name) for name in names] if has_names else [f"keypoint {index}" for index in range(count)]
+    used = [f"keypoint {index}" for index in range(count)] if names is None else [str(name) for name in names]
     return described_keypoints(used, content.get("flip_idx"), content.get("skeleton"))
