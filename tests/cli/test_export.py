@@ -30,10 +30,11 @@ def test_exported_file_predicts(detectory, tmp_path):
         (["--height", "480", "--width", "640", "--dynamic"], "--dynamic excludes --height and --width"),
         (["--dtype", "int8"], "--dtype int8 needs --data"),
         (["--data", "folder"], "--data needs --dtype int8"),
+        (["--max-ap-drop", "1"], "--max-ap-drop needs --dtype int8"),
         (["--batch", "many"], "must be a positive number or 'dynamic', got 'many'"),
         (["--format", "caffe2"], "'caffe2' is not one of 'onnx'"),
     ],
-    ids=["height", "dynamic", "int8", "data", "batch", "format"],
+    ids=["height", "dynamic", "int8", "data", "drop", "batch", "format"],
 )
 def test_export_rejects_options(options, message, detectory):
     result = detectory("export", SMALL, *options)
