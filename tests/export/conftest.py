@@ -7,9 +7,9 @@ import pytest
 import torch
 from torch import nn
 
-from detectory.modeling.anchor_generator import DefaultAnchorGenerator
+from detectory.modeling.anchor_generator import DefaultAnchorGenerator, RotatedAnchorGenerator
 from detectory.modeling.backbone import FPN, BasicStem, LastLevelMaxPool, LastLevelP6P7, ResNet
-from detectory.modeling.box_regression import Box2BoxTransform
+from detectory.modeling.box_regression import Box2BoxTransform, Box2BoxTransformRotated
 from detectory.modeling.layers import ShapeSpec
 from detectory.modeling.matcher import Matcher
 from detectory.modeling.meta_arch import (
@@ -24,7 +24,7 @@ from detectory.modeling.meta_arch import (
     SemSegFPNHead,
 )
 from detectory.modeling.poolers import ROIPooler
-from detectory.modeling.proposal_generator import RPN, StandardRPNHead
+from detectory.modeling.proposal_generator import RPN, RRPN, StandardRPNHead
 from detectory.modeling.roi_heads import (
     CascadeROIHeads,
     FastRCNNConvFCHead,
@@ -32,6 +32,8 @@ from detectory.modeling.roi_heads import (
     KRCNNConvDeconvUpsampleHead,
     MaskRCNNConvUpsampleHead,
     Res5ROIHeads,
+    RotatedFastRCNNOutputLayers,
+    RROIHeads,
     StandardROIHeads,
 )
 from detectory.structures import Boxes, Instances
@@ -157,6 +159,41 @@ def faster_rcnn_c4() -> GeneralizedRCNN:
     return GeneralizedRCNN(backbone=resnet("res4"), proposal_generator=proposals, roi_heads=heads, **PIXELS)
 
 
+def rotated_rcnn() -> GeneralizedRCNN:
+    anchors = RotatedAnchorGenerator(
+        sizes=[[16], [32], [64], [96], [128]],
+        aspect_ratios=[1.0],
+        strides=[4, 8, 16, 32, 64],
+        angles=[[0.0, 30.0, 75.0]],
+        offset=0.0,
+    )
+    proposals = RRPN(
+        in_features=[*PYRAMID, "p6"],
+        head=StandardRPNHead(in_channels=WIDTH, num_anchors=3, box_dim=5),
+        anchor_generator=anchors,
+        anchor_matcher=matcher(),
+        box2box_transform=Box2BoxTransformRotated([1.0] * 5),
+        batch_size_per_image=16,
+        positive_fraction=0.5,
+        pre_nms_topk=(200, 100),
+        post_nms_topk=(100, 50),
+    )
+    heads = RROIHeads(
+        box_in_features=PYRAMID,
+        box_pooler=ROIPooler(7, [1 / 4, 1 / 8, 1 / 16, 1 / 32], 0, "ROIAlignRotated"),
+        box_head=box_head(),
+        box_predictor=RotatedFastRCNNOutputLayers(
+            ShapeSpec(channels=32),
+            box2box_transform=Box2BoxTransformRotated([10.0, 10.0, 5.0, 5.0, 1.0]),
+            num_classes=5,
+            test_score_thresh=0.05,
+        ),
+        proposal_matcher=matcher(),
+        **roi_options(),
+    )
+    return GeneralizedRCNN(backbone=rcnn_backbone(), proposal_generator=proposals, roi_heads=heads, **PIXELS)
+
+
 def sem_seg_head() -> SemSegFPNHead:
     shapes = {name: ShapeSpec(channels=WIDTH, stride=4 * 2**i) for i, name in enumerate(PYRAMID)}
     return SemSegFPNHead(shapes, num_classes=4, conv_dims=WIDTH, common_stride=4, norm="GN")
@@ -220,6 +257,7 @@ BUILDERS: dict[str, Callable[[], nn.Module]] = {
     "fast R-CNN": fast_rcnn,
     "cascade R-CNN": cascade_rcnn,
     "C4": faster_rcnn_c4,
+    "rotated R-CNN": rotated_rcnn,
     "panoptic FPN": panoptic_fpn,
     "semantic FPN": semantic_fpn,
     "RPN": proposal_network,

@@ -59,6 +59,13 @@ def test_large_weights_are_in_a_second_file(semantic, inputs, tmp_path, monkeypa
         load(path)
 
 
+def test_large_weights_cannot_be_quantized(semantic, inputs, tmp_path, monkeypatch):
+    monkeypatch.setattr(onnx_format, "MAX_WEIGHTS", 1_000_000)
+    items = inputs("semantic FPN", *SIZES)
+    with pytest.raises(ValueError, match="more than 2 GB of weights cannot have dtype int8"):
+        export(semantic, tmp_path / "model.onnx", items, dtype="int8", calibration=items)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["mask R-CNN", "RetinaNet", "panoptic FPN"])
 def test_detections_of_a_batch_equal_those_of_single_images(name, model, inputs, tmp_path):

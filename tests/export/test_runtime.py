@@ -86,6 +86,15 @@ def test_semantic_labels_equal_those_of_the_predictor(semantic_file, model, phot
     assert (result.sem_seg != expected).mean() < 1e-4
 
 
+@pytest.mark.slow
+def test_openvino_files_have_the_same_results(semantic_file, model, inputs, photo, tmp_path):
+    pytest.importorskip("openvino")
+    path = tmp_path / "model.xml"
+    export.export(model("semantic FPN"), path, inputs("semantic FPN", (192, 256)), resize=RESIZE)
+    expected = runtime.load(semantic_file).predict(photo).sem_seg
+    assert (runtime.load(path, threads=1).predict(photo).sem_seg != expected).mean() < 0.001
+
+
 def test_images_can_be_bytes_arrays_and_pillow_images(semantic_file, photo):
     model = runtime.load(semantic_file, threads=1)
     expected = model.predict(photo).sem_seg

@@ -16,6 +16,7 @@ ARCHITECTURES = [
     "fast R-CNN",
     "cascade R-CNN",
     "C4",
+    "rotated R-CNN",
     "panoptic FPN",
     "semantic FPN",
     "RPN",

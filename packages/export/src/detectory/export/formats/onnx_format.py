@@ -47,6 +47,8 @@ class Onnx(Format):
 
     def unsupported(self, model: nn.Module, settings: ExportSettings) -> str | None:
         """Return why a model cannot be exported; the batch may have any size."""
+        if settings.dtype in ("bfloat16", "int8") and _weights_size(model) > MAX_WEIGHTS:
+            return f"ONNX files with more than 2 GB of weights cannot have dtype {settings.dtype}"
         return super().unsupported(model, replace(settings, batch=settings.batch or 1))
 
     def graph_dtype(self, dtype: str) -> str:
