@@ -23,6 +23,7 @@ def run(*arguments):
 def _short(monkeypatch, tmp_path):
     monkeypatch.setattr(start_checks, "_SECONDS", 0.0)
     monkeypatch.setenv("DETECTORY_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("DETECTORY_OFFLINE", "1")
 
 
 @pytest.fixture

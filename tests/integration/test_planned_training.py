@@ -19,6 +19,7 @@ BOXES = "COCO-Detection/faster_rcnn_R_18_FPN_small"
 def _short(monkeypatch, tmp_path):
     monkeypatch.setattr(planned_module, "_SECONDS", 0.0)
     monkeypatch.setenv("DETECTORY_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("DETECTORY_OFFLINE", "1")
 
 
 def write_dataset(folder, images, *, size=64, classes=1, objects=2, mode="RGB", splits=("train", "val")):

@@ -132,8 +132,8 @@ def train_recipe(recipe: str | None, overrides: tuple[str, ...], options: dict[s
         _describe(run)
         return
     weights = options["source"] if options["weights"] is None else options["weights"] or "none"
-    names = ("data", "output", "epochs", "batch", "lr", "image_size", "workers", "eval_every", "device", "resume")
-    arguments = {name: options[name] for name in names} | {"weights": weights, "overrides": overrides}
+    planned = ("data", "output", "epochs", "batch", "lr", "image_size", "workers", "eval_every", "device", "resume")
+    arguments = {name: options[name] for name in planned} | {"weights": weights, "overrides": overrides}
     if options["dry_run"]:
         _dry_run(recipe, arguments, overwrite=options["overwrite"])
         return

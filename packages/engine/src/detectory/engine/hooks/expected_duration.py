@@ -28,20 +28,25 @@ class ExpectedDuration(HookBase):
         self.seconds_per_evaluation = seconds_per_evaluation
         self.warmup = warmup
         self.measured = measured
-        self._start = 0.0
+        self._start = self._seconds = 0.0
+
+    def before_step(self) -> None:
+        """Start the clock: evaluations and checkpoints between the iterations are not measured."""
+        self._start = time.perf_counter()
 
     def after_step(self) -> None:
-        """Start the clock after the warm-up; log the estimate after the measured iterations."""
+        """Add the duration of the iteration; log the estimate after the measured iterations."""
         done = self.trainer.iter - self.trainer.start_iter + 1
-        if done == self.warmup:
-            self._start = time.perf_counter()
+        if done > self.warmup:
+            self._seconds += time.perf_counter() - self._start
         if done != self.warmup + self.measured:
             return
-        seconds = (time.perf_counter() - self._start) / self.measured
+        seconds = self._seconds / self.measured
         remaining = self.trainer.max_iter - self.trainer.iter - 1
         period = self.eval_period or self.trainer.max_iter
-        evaluations = -(-self.trainer.max_iter // period) - done // period
-        with_evaluations = f" and {evaluations} evaluations" if self.seconds_per_evaluation else ""
+        evaluations = -(-self.trainer.max_iter // period) - (self.trainer.iter + 1) // period
+        plural = "s" * (evaluations != 1)
+        with_evaluations = f" and {evaluations} evaluation{plural}" if self.seconds_per_evaluation else ""
         _logger.info(
             "%.2g s per iteration: about %s for the remaining %d iterations%s on this machine",
             seconds,

@@ -20,6 +20,8 @@ from detectory.engine.recipe.run_folder import claim_run_folder
 
 Show = Callable[[str], Any]
 _SECONDS = 8.0
+#: The check of larger datasets takes more than a minute.
+_MAX_CHECKED_IMAGES = 20_000
 #: Log files, curves and predictions need little space next to the checkpoints.
 _OTHER_BYTES = 20 << 20
 
@@ -48,20 +50,30 @@ def dry_run(
     limit_threads()
     folder = Path(planned.config.train.output_dir)
     with _temporary_folder(folder), claim_run_folder(folder, resume=resume, overwrite=overwrite):
-        problems = check_dataset(planned.config.datasets.folder)
-        counts = Counter(RULES[problem.rule].severity for problem in problems)
+        checked = _check_annotations(planned)
         rehearsal = rehearse(planned.config, folder, seconds=_SECONDS)
         plan = timed(planned, rehearsal)
         needed = check_disk_space(planned, rehearsal)
-    hint = f". 'detectory data check {planned.config.datasets.folder}' lists them" if problems else ""
     losses = ", ".join(f"{name} {value:.3g}" for name, value in rehearsal.losses.items() if name != "total_loss")
-    show(f"data        {counts['error']} errors, {counts['warning']} warnings{hint}")
+    show(f"data        {checked}")
     show(f"training    {rehearsal.seconds_per_iteration:.2g} s per iteration; {losses}")
     show(f"evaluation  {rehearsal.seconds_per_image:.2g} s per image")
     show(f"checkpoint  {_size(rehearsal.checkpoint_bytes)}, written and read")
     show(f"disk        {_size(needed)} for the run, {_size(free_bytes(folder))} free")
     show(f"{plan.summary()}. The checks took {format_duration(time.perf_counter() - start)}; nothing was trained.")
     return plan
+
+
+def _check_annotations(planned: PlannedTraining) -> str:
+    """Return the number of problems of the dataset, in words."""
+    folder, facts = planned.config.datasets.folder, planned.facts
+    command = f"'detectory data check {folder}'"
+    if facts.images + facts.empty_images + facts.val_images > _MAX_CHECKED_IMAGES:
+        return f"not checked, because the dataset is large: {command} checks every image"
+    problems = check_dataset(folder)
+    counts = Counter(RULES[problem.rule].severity for problem in problems)
+    found = ", ".join(f"{counts[name]} {name}{'s' * (counts[name] != 1)}" for name in ("error", "warning"))
+    return f"{found}. {command} lists them" if problems else found
 
 
 def timed(planned: PlannedTraining, rehearsal: Rehearsal) -> TrainingPlan:

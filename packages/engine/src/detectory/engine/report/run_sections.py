@@ -4,7 +4,6 @@ import math
 
 from detectory.engine.hooks.expected_duration import format_duration
 from detectory.engine.hooks.headline_metrics import metric_label
-from detectory.engine.plan.training_plan import TrainingPlan
 from detectory.engine.recipe.run_folder import CONFIG_FILE
 from detectory.engine.report.curves import History, plot_curves
 from detectory.engine.report.run_summary import RunSummary
@@ -58,11 +57,7 @@ def add_plan(page: Page, summary: RunSummary) -> None:
     if summary.plan is None:
         return
     page.heading("Plan")
-    try:
-        rows = [list(row) for row in TrainingPlan.from_dict(summary.plan).rows()]
-        page.table(["setting", "value", "reason"], rows)
-    except (TypeError, KeyError, ValueError):  # a plan of another version
-        page.text(f"{summary.plan.summary()}.")
+    page.text(f"{summary.plan.summary()}.")
     page.table(["setting", "value", "reason"], summary.plan.rows(), sortable=False)
     if summary.plan.seconds is not None and summary.seconds is not None and summary.end == "finished":
         page.text(f"The training took {format_duration(summary.seconds)}.")
