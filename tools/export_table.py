@@ -207,17 +207,21 @@ def cell(result: dict[str, Any] | None) -> str:
         return "–"
     limits = {"scores": LIMIT, "masks": LIMIT, "labels": LIMIT, "unmatched": LIMIT, "boxes": LIMIT * SIZE[1]}
     over = [f"{name} {result[name]:.1g}" for name, limit in limits.items() if not result[name] <= limit]
-    return ", ".join(over) if over else "✓" if result["blank"] else "✓ (not for an image without objects)"
+    if over:
+        return ", ".join(over)
+    notes = {True: "✓", False: "✓, but not for a black image", None: "✓ for the photos"}
+    return notes[result.get("blank")]
 
 
 def write_table(results: dict[str, dict[str, Any]]) -> None:
-    """Replace the table in the page."""
-    lines = [f"| | {' | '.join(FORMATS.values())} |", f"|---|{'---|' * len(FORMATS)}"]
+    """Replace the table in the page; models and formats without any result are left out."""
+    measured = [name for name in FORMATS if any(name in row for row in results.values())]
+    lines = [f"| | {' | '.join(FORMATS[name] for name in measured)} |", f"|---|{'---|' * len(measured)}"]
     reasons: list[str] = []
-    for label in MODELS:
-        row = results.get(label, {})
-        lines.append(f"| {label} | {' | '.join(cell(row.get(name)) for name in FORMATS)} |")
-        failed = {FORMATS[name]: row[name]["error"] for name in FORMATS if "error" in row.get(name, {})}
+    for label in (label for label in MODELS if results.get(label)):
+        row = results[label]
+        lines.append(f"| {label} | {' | '.join(cell(row.get(name)) for name in measured)} |")
+        failed = {FORMATS[name]: row[name]["error"] for name in measured if "error" in row.get(name, {})}
         reasons += [f"* {label}, {title}: {reason}" for title, reason in failed.items()]
     text = PAGE.read_text(encoding="utf-8")
     before, rest = text.split(START)
