@@ -30,7 +30,7 @@ PACKAGES += ["zoo", "evaluation", "engine", "export", "compat", "cli"]
 #: The slow tests that CI runs: killed trainings, start methods, real images, two exports, two models, the demo.
 SHORT_SLOW = (
     "killed or demo or start_methods or overfit or thousand_proposals or full_width or dconv or retinanet"
-    " or two_processes or real_supervision"
+    " or two_processes or real_supervision or notebook"
 )
 #: Settings that limit the instruction sets of torch, oneDNN and our operators, by the type of processor.
 INSTRUCTION_SETS = {

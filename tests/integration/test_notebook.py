@@ -1,7 +1,6 @@
 """The notebook in examples/ runs with few images and short training."""
 
 import importlib.util
-import json
 from pathlib import Path
 
 import pytest
@@ -29,8 +28,3 @@ def test_notebook_trains_and_shows_predictions(run_notebook, tmp_path):
     assert (run.report.is_file(), run.plan.epochs.value) == (True, 1)
     outputs = [output for cell in notebook["cells"] for output in cell.get("outputs", ())]
     assert sum("image/jpeg" in output.get("data", ()) for output in outputs) == 3
-
-
-def test_notebook_stores_the_outputs_of_all_cells():
-    cells = [cell for cell in json.loads(NOTEBOOK.read_text())["cells"] if cell["cell_type"] == "code"]
-    assert [cell["execution_count"] for cell in cells] == list(range(1, len(cells) + 1))

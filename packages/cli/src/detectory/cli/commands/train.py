@@ -126,9 +126,9 @@ def train_recipe(recipe: str | None, overrides: tuple[str, ...], options: dict[s
     from detectory.cli.lookup import detectron2_configs
 
     if recipe is not None and detectron2_configs.is_detectron2_config(recipe):
-        names = ("data", "output", "weights", "device", "resume", "overwrite")
+        given = {name: options[name] for name in ("data", "output", "weights", "device", "resume", "overwrite")}
         with _resume_command_on_interrupt():
-            run = detectron2_configs.train(recipe, overrides, **{name: options[name] for name in names})
+            run = detectron2_configs.train(recipe, overrides, **given)
         _describe(run)
         return
     weights = options["source"] if options["weights"] is None else options["weights"] or "none"

@@ -53,7 +53,7 @@ def run_results(summary: RunSummary, dataset: str, *, quick: bool = False) -> Ru
     is_best = best.is_file() and summary.best_is_saved
     path, source = (best, summary.best) if is_best else (last, summary.last)
     if not path.is_file():
-        raise ResultsUnavailable("The evaluator of this run does not save detections, so there is no error analysis.")
+        raise ResultsUnavailable("The evaluator of this run does not save detections, which the error analysis needs.")
     if quick and path.stat().st_size > _MAX_BYTES_IF_QUICK:
         raise ResultsUnavailable(
             f"The error analysis was skipped, because it takes longer. 'detectory report {summary.folder}' adds it."
@@ -68,8 +68,8 @@ def load_ground_truth(dataset: str) -> Path | Mapping[str, Any]:
         ResultsUnavailable: If the dataset is not registered or its file does not exist.
     """
     if dataset not in DatasetCatalog:
-        raise ResultsUnavailable(f"The dataset {dataset} is not available, so there are no images and no errors.")
+        raise ResultsUnavailable(f"The dataset {dataset} is not available. Images and errors are left out.")
     file = MetadataCatalog.get(dataset).get("json_file")
     if file and not Path(file).is_file():
-        raise ResultsUnavailable(f"{file} does not exist, so there are no images and no errors.")
+        raise ResultsUnavailable(f"{file} does not exist. Images and errors are left out.")
     return Path(file) if file else COCOEvaluator(dataset).ground_truth.dataset

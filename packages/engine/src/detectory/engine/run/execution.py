@@ -26,7 +26,7 @@ def train_and_report(
         The run in `train.output_dir`.
 
     Raises:
-        Exception: Any error of `train_config`.
+        Exception: If the training fails, see `train_config`.
     """
     folder = str(OmegaConf.select(config, "train.output_dir") or "")
     with contextlib.ExitStack() as stack:

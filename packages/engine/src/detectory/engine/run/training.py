@@ -70,7 +70,7 @@ def train(
         FileNotFoundError: If the dataset does not exist.
         KeyError: If the recipe does not exist; the message has the nearest names.
         TrainingInterrupted: If SIGTERM or Ctrl-C was received, after a checkpoint and a report were written.
-        Exception: Any error of `train_config`.
+        Exception: If the training fails for another reason, see `train_config`.
 
     Example:
         >>> run = train("COCO-Detection/retinanet_R_50_FPN_3x", data="my_dataset", epochs=20)  # doctest: +SKIP
