@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from detectory.structures import BitMasks, Boxes, Instances, Keypoints, RotatedBoxes
+from detectory.structures import BitMasks, Boxes, BoxMode, Instances, Keypoints, RotatedBoxes
 from detectory.visualization import ColorMode, VideoVisualizer, Visualizer
 
 GRAY = np.full((80, 120, 3), 120, np.uint8)
@@ -285,3 +285,12 @@ def test_rejects_wrong_arguments(call, message):
 def test_rejects_an_image_of_two_channels():
     with pytest.raises(ValueError, match=r"got \(4, 4, 2\)"):
         Visualizer(np.zeros((4, 4, 2)))
+
+
+def test_rotated_and_upright_boxes_of_one_image_are_drawn():
+    upright = {"bbox": [2, 2, 10, 8], "bbox_mode": BoxMode.XYWH_ABS, "category_id": 0}
+    rotated = {"bbox": [30, 20, 12, 6, 30], "bbox_mode": BoxMode.XYWHA_ABS, "category_id": 0}
+    for annotations in ([upright, rotated], [rotated, upright]):
+        touched = changed(Visualizer(GRAY, PERSON).draw_dataset_dict({"annotations": annotations}))
+        assert touched[2, 2:10].any()
+        assert touched[17:24, 24:37].any()

@@ -290,8 +290,8 @@ class Visualizer(Drawing):
         complete = {key: all(key in a for a in annotations) for key in ("segmentation", "keypoints", "bbox")}
         boxes = None
         if complete["bbox"]:
-            mode = BoxMode.XYWHA_ABS if len(annotations[0]["bbox"]) == 5 else BoxMode.XYXY_ABS
-            boxes = np.array([BoxMode.convert(list(a["bbox"]), BoxMode(a["bbox_mode"]), mode) for a in annotations])
+            is_rotated = any(a["bbox_mode"] == BoxMode.XYWHA_ABS for a in annotations)
+            boxes = np.array([_box_to_draw(a, is_rotated) for a in annotations])
         classes = [a["category_id"] for a in annotations] if all("category_id" in a for a in annotations) else None
         keypoints = [
             np.asarray(a["keypoints"], dtype=np.float64).reshape(-1, 3) for a in annotations if "keypoints" in a
@@ -367,3 +367,12 @@ class Visualizer(Drawing):
         """Discard all drawings and convert the pixels outside `covered` (H, W) bool to gray."""
         gray = np.array(Image.fromarray(self.img).convert("L"))[:, :, None]
         self.output.reset_image(np.where(covered[:, :, None], self.img, gray))
+
+
+def _box_to_draw(annotation: Annotation, is_rotated: bool) -> list[float]:
+    """Return `[x1, y1, x2, y2]`, or `[cx, cy, width, height, angle]` if some boxes of the image are rotated."""
+    box, mode = [float(value) for value in annotation["bbox"]], BoxMode(annotation["bbox_mode"])
+    if mode == BoxMode.XYWHA_ABS:
+        return box
+    x1, y1, x2, y2 = BoxMode.convert(box, mode, BoxMode.XYXY_ABS)
+    return [(x1 + x2) / 2, (y1 + y2) / 2, x2 - x1, y2 - y1, 0.0] if is_rotated else [x1, y1, x2, y2]

@@ -139,7 +139,7 @@ def _small_object(records: Sequence[Mapping[str, Any]], sizes: np.ndarray) -> fl
     for record, (height, width) in zip(records, sizes, strict=True):
         for annotation in _objects(record):
             box = BoxMode.convert(
-                [float(value) for value in annotation["bbox"]][:4],
+                [float(value) for value in annotation["bbox"]],
                 BoxMode(annotation["bbox_mode"]),
                 BoxMode.XYWH_ABS,
                 (int(height), int(width)),
