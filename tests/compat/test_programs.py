@@ -12,6 +12,8 @@ LAST_LINE = {
     "own_model": "built, trained and augmented",
     "own_trainer": "trained in 1 processes",
 }
+# These take the usual arguments and run in any number of processes.
+STARTED = ("augmentations", "dense", "evaluator", "lazy", "loop", "rpn", "semantic", "tta", "write_metrics")
 INSTALL = "import runpy, sys; from detectory.compat.detectron2 import install; install(); sys.argv = sys.argv[1:]; "
 
 
@@ -35,6 +37,21 @@ def test_program_runs_unchanged(name, way, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("way", ["command line", "install"])
+@pytest.mark.parametrize("name", STARTED)
+def test_started_program_runs_unchanged(name, way, tmp_path):
+    output = run(way, f"own_{name}", "--root", str(tmp_path))
+    assert f"finished own_{name}.py in 1 processes" in output
+
+
+@pytest.mark.slow
 def test_program_runs_in_two_processes(tmp_path):
     output = run("command line", "own_trainer", "--num-gpus", "2", "--root", str(tmp_path))
     assert "trained in 2 processes" in output
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", STARTED)
+def test_started_program_runs_in_several_processes(name, tmp_path):
+    output = run("command line", f"own_{name}", "--num-gpus", "2", "--root", str(tmp_path))
+    assert f"finished own_{name}.py in 2 processes" in output

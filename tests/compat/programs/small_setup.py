@@ -2,11 +2,13 @@
 
 import json
 import os
+import sys
 
 import numpy as np
 from detectron2 import model_zoo
 from detectron2.config import get_cfg
 from detectron2.data.datasets import register_coco_instances
+from detectron2.engine import default_argument_parser, launch
 from PIL import Image
 
 
@@ -44,3 +46,12 @@ def small_config(root, name="COCO-InstanceSegmentation/mask_rcnn_R_50_FPN_1x.yam
     cfg.SOLVER.BASE_LR = 1e-5
     cfg.SOLVER.STEPS, cfg.OUTPUT_DIR = (), os.path.join(root, "output")
     return cfg
+
+
+def start(main):
+    """Parse the usual arguments and run `main(args)` in one or several processes, printing the name of the program."""
+    parser = default_argument_parser()
+    parser.add_argument("--root")
+    args = parser.parse_args()
+    launch(main, args.num_gpus, args.num_machines, args.machine_rank, args.dist_url, args=(args,))
+    print("finished", os.path.basename(sys.argv[0]), "in", args.num_gpus or 1, "processes")
