@@ -49,16 +49,20 @@ class PeriodicCheckpointer(PeriodicSaver, HookBase):
         """Save if the period has elapsed."""
         iteration = self.trainer.iter
         if (iteration + 1) % self.period == 0 or iteration >= self.trainer.max_iter - 1:
-            self.trainer.synchronize_state()
+            self._synchronize()
             self.step(iteration)
             self._saved = iteration
 
     def after_train(self) -> None:
         """Save a checkpoint if the training was stopped early, and wait for pending writes."""
         if self.trainer.stop_reason is not None and self._saved != self.trainer.iter:
-            self.trainer.synchronize_state()
+            self._synchronize()
             self.save(f"{self.file_prefix}_{self.trainer.iter:07d}", iteration=self.trainer.iter)
         self.checkpointer.wait()
+
+    def _synchronize(self) -> None:
+        """Gather the states of all processes, which all have this hook."""
+        self.trainer.synchronize_state()
 
 
 class BestCheckpointer(HookBase):

@@ -290,7 +290,9 @@ class DefaultTrainer(TrainerBase):
             loader = self.build_train_loader(cfg)
             found.append(hooks.PreciseBN(cfg.TEST.EVAL_PERIOD, self.model, loader, precise.NUM_ITER))
         if comm.is_main_process() or comm.get_world_size() > 1:
-            found.append(hooks.PeriodicCheckpointer(self.checkpointer, cfg.SOLVER.CHECKPOINT_PERIOD))
+            periodic = hooks.PeriodicCheckpointer(self.checkpointer, cfg.SOLVER.CHECKPOINT_PERIOD)
+            periodic.is_on_all_processes = True
+            found.append(periodic)
 
         def test_and_save_results() -> Mapping[str, Any]:
             self._last_eval_results = self.test(self.cfg, self.model)

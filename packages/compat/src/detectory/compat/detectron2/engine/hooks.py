@@ -91,7 +91,17 @@ class BestCheckpointer(native.BestCheckpointer):
 
 
 class PeriodicCheckpointer(native.PeriodicCheckpointer):
-    """A `PeriodicCheckpointer` for any checkpointer with a `save` method, such as fvcore's."""
+    """A `PeriodicCheckpointer` for any checkpointer with a `save` method, such as fvcore's.
+
+    Programs register the hook in the main process only. Checkpoints then have the random state and data position of
+    that process; set `is_on_all_processes` for exact resumption of several processes.
+    """
+
+    is_on_all_processes = False
+
+    def _synchronize(self) -> None:
+        if self.is_on_all_processes:
+            super()._synchronize()
 
     def after_train(self) -> None:
         """Save a checkpoint if the training was stopped early, and wait for pending writes."""
