@@ -54,7 +54,8 @@ def _outputs(source: list[str], variables: dict[str, Any], number: int, path: Pa
         outputs.append({"name": "stdout", "output_type": "stream", "text": lines})
     if value is not None:
         data = {"image/jpeg": _jpeg(value)} if isinstance(value, Image.Image) else {}
-        data |= {"text/plain": repr(value).splitlines(keepends=True)}
+        text = f"<image of {value.width} x {value.height} pixels>" if isinstance(value, Image.Image) else repr(value)
+        data |= {"text/plain": text.splitlines(keepends=True)}
         outputs.append({"data": data, "execution_count": number, "metadata": {}, "output_type": "execute_result"})
     return outputs
 
