@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from detectory.export.agreement import Agreement, ExportDisagreement, Tolerance
-from detectory.structures import Boxes, Instances, pairwise_iou, pairwise_iou_rotated
+from detectory.structures import Instances, RotatedBoxes, pairwise_iou, pairwise_iou_rotated
 from detectory.structures.records import ModelInput, ModelOutput
 
 MATCHING_IOU = 0.9
@@ -83,7 +83,7 @@ def _compare_instances(original: Instances, exported: Instances, labels: float) 
 def _match(original: Instances, exported: Instances, boxes: str) -> tuple[Tensor, Tensor]:
     """Greedily pair overlapping detections of the same class; return the indices of both sides."""
     first, second = _on_cpu(original.get(boxes)), _on_cpu(exported.get(boxes))
-    overlap = pairwise_iou(first, second) if isinstance(first, Boxes) else pairwise_iou_rotated(first, second)
+    overlap = (pairwise_iou_rotated if isinstance(first, RotatedBoxes) else pairwise_iou)(first, second)
     if original.has("pred_classes"):
         overlap = overlap * (original.pred_classes[:, None] == exported.pred_classes)
     pairs = []
