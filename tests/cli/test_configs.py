@@ -172,3 +172,31 @@ def _saved_config(detectory, tmp_path):
     path = tmp_path / "same.yaml"
     path.write_text(detectory("config", "show", f"{RETINANET}.py").output)
     return str(path)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("", "not a recipe: model and dataloader and train must be config nodes, but it is empty"),
+        ("model: 3\ntrain: {}\n", "model and dataloader must be config nodes, but it defines model, train"),
+        ("MODEL: 3\n", "the config key 'MODEL' is a section with keys such as"),
+        ("MODEL: {ROI_HEADS: }\n", "the config key 'MODEL.ROI_HEADS' is a section"),
+        ("MODEL: {ROI_HEADS: {NUM_CLASSES: many}}\n", "'MODEL.ROI_HEADS.NUM_CLASSES' has type int (80), got str"),
+        ("MODEL: {HEADS: 1}\n", "the config has no key 'MODEL.HEADS', did you mean 'ROI_HEADS'?"),
+        ("_BASE_: 3\nMODEL: {}\n", "_BASE_ must be a path or a list of paths, got 3"),
+        ("VERSION: new\nMODEL: {}\n", "config VERSION must be an integer, got 'new'"),
+    ],
+)
+def test_invalid_config_files_are_named(detectory, tmp_path, content, message):
+    path = tmp_path / "broken.yaml"
+    path.write_text(content)
+    result = detectory("train", str(path), "--output", str(tmp_path / "run"))
+    assert result.exit_code == 1
+    assert f"{path}: " in result.output
+    assert message in result.output
+
+
+def test_a_missing_recipe_suggests_the_nearest(detectory, tmp_path):
+    result = detectory("train", "COCO-Detection/retinanet_R50_FPN_1x.py")
+    assert "not a recipe of the zoo. Did you mean COCO-Detection/retinanet_R_50_FPN_1x" in result.output
+    assert f"{tmp_path} is a folder, not a recipe" in detectory("train", str(tmp_path)).output

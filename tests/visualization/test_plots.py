@@ -36,6 +36,21 @@ def test_a_curve_has_one_vertex_per_finite_point():
     assert path_lengths(plots.line_plot({"": ([0, 1, 2, 3], [1, math.inf, 2, 3])})) == [3]
 
 
+@pytest.mark.parametrize("y", [[2.0], [2.0, math.nan, 3.0]], ids=["single", "between gaps"])
+def test_points_without_neighbours_are_drawn_as_dots(y):
+    svg = plots.line_plot({"a": (range(len(y)), y)})
+    assert svg.count('r="3"') == sum(map(math.isfinite, y))
+
+
+def test_long_labels_stay_inside_the_plot():
+    svg = plots.line_plot({"": ([0, 1], [-1.234e-5, -1.235e-5])}, y_label="a very long label " * 5, height=200)
+    texts = re.findall(r'<text x="([\d.]+)" y="[\d.]+" text-anchor="end">([^<]*)<', svg)
+    assert all(float(x) >= 7 * len(label) for x, label in texts)
+    assert "a very long label a…" in svg
+    svg = plots.bar_plot({"a name that is much too long for the space to the left of the bars of this plot": 1.0})
+    assert "a name that is much too long for the space…" in svg
+
+
 def test_smoothing_also_draws_the_original_curve():
     assert path_lengths(plots.line_plot({"": (range(10), range(10))}, smoothing=0.9)) == [10, 10]
 

@@ -103,7 +103,7 @@ def test_rejects_a_truncated_file(tmp_path):
     path = tmp_path / "bad.pth"
     torch.save({"model": {"a": torch.ones(1000)}}, path)
     path.write_bytes(path.read_bytes()[:2000])
-    with pytest.raises(CheckpointError, match=r"bad.pth is corrupt"):
+    with pytest.raises(CheckpointError, match=r"bad.pth is truncated or corrupt"):
         load_checkpoint_file(path)
 
 

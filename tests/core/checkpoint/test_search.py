@@ -111,5 +111,5 @@ def test_weights_of_other_names_are_not_checkpoints(tmp_path):
 
 def test_reports_a_file_that_is_not_a_checkpoint(tmp_path):
     (tmp_path / "a.pth").write_text("hello")
-    assert checkpoint_problem(tmp_path / "a.pth").startswith("is corrupt: ")
+    assert checkpoint_problem(tmp_path / "a.pth") == "is not a checkpoint, or is corrupt"
     assert checkpoint_problem(tmp_path) == "is a folder"

@@ -182,3 +182,15 @@ def test_upright_detections_are_compared_with_the_box_around_a_rotated_box(tmp_p
     (tmp_path / "a.json").write_text(json.dumps(content))
     for source in (content, tmp_path / "a.json"):
         assert CocoGroundTruth(source).index.anns[1]["bbox"] == pytest.approx([27, 15, 6, 10])
+
+
+def test_repeated_annotation_ids_print_nothing(tmp_path, capfd):
+    annotation = {"id": 1, "image_id": 1, "category_id": 1, "bbox": [0, 0, 5, 5], "area": 25, "iscrowd": 0}
+    content = {
+        "images": [{"id": 1, "file_name": "a.jpg", "height": 10, "width": 10}],
+        "annotations": [annotation, annotation],
+        "categories": [{"id": 1, "name": "mug"}],
+    }
+    (tmp_path / "val.json").write_text(json.dumps(content))
+    assert len(CocoGroundTruth(tmp_path / "val.json").index.get_ann_ids()) == 2
+    assert capfd.readouterr() == ("", "")

@@ -1,5 +1,7 @@
 """One-line error messages and exit codes."""
 
+import os
+
 import click
 
 FAILED, USAGE_ERROR, INTERNAL_ERROR, INTERRUPTED = 1, 2, 70, 130
@@ -28,8 +30,14 @@ def describe_error(error: Exception) -> tuple[str, int]:
 
 
 def _message(error: BaseException) -> str:
-    """Return the message without the quotes of a KeyError or the worker traceback that torch's DataLoader embeds."""
+    """Return the message of an error for a user.
+
+    Removes the quotes of a KeyError, the number of an OSError and the worker traceback that torch's DataLoader embeds.
+    """
     text = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
+    if isinstance(error, OSError) and error.filename and error.strerror:
+        names = [os.fsdecode(name) for name in (error.filename, error.filename2) if isinstance(name, (str, bytes))]
+        text = f"{' -> '.join(names)}: {error.strerror}" if names else text
     if "DataLoader worker process" in text and "Traceback" in text:
         text = text.strip().splitlines()[-1].partition(": ")[2]
     return text

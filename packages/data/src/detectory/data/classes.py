@@ -51,11 +51,12 @@ class ClassList:
     @classmethod
     def from_state(cls, state: Any) -> "ClassList | None":
         """Return the classes stored by `state_dict`, or None for other values."""
-        if not isinstance(state, Mapping) or not state.get("names"):
+        if not isinstance(state, Mapping) or not isinstance(state.get("names"), Sequence) or not state["names"]:
             return None
         names = tuple(str(name) for name in state["names"])
-        ids = tuple(state.get("ids") or range(1, len(names) + 1))
-        return cls(names, ids, tuple(state.get("keypoints") or ()))
+        ids = state.get("ids")
+        has_ids = isinstance(ids, Sequence) and len(ids) == len(names)
+        return cls(names, tuple(ids if has_ids else range(1, len(names) + 1)), tuple(state.get("keypoints") or ()))
 
     def state_dict(self) -> dict[str, list[Any]]:
         """Return the classes as a dict of lists, which JSON files and checkpoints can contain."""

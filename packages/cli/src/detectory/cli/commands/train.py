@@ -42,8 +42,10 @@ _PLAN_OPTIONS = {
 @device_option
 @click.option("--resume", is_flag=True, help="Continue from the newest intact checkpoint in the output folder.")
 @click.option("--overwrite", is_flag=True, help="Replace an earlier run in the output folder.")
-@click.option("--processes", type=click.IntRange(1), default=1, help="Processes on this machine, one per GPU.")
-@click.option("--machines", type=click.IntRange(1), default=1, help="Number of machines; run the command on each.")
+@click.option("--processes", type=click.IntRange(1, 1024), default=1, help="Processes on this machine, one per GPU.")
+@click.option(
+    "--machines", type=click.IntRange(1, 9999), default=1, help="Number of machines; run the command on each."
+)
 @click.option("--machine-rank", type=click.IntRange(0), default=0, help="Index of this machine, from 0.")
 @click.option("--dist-url", help="Rendezvous address for several machines: tcp://HOST-OF-MACHINE-0:PORT.")
 def command(

@@ -38,7 +38,11 @@ class Config:
         """
         if detectron2_configs.is_detectron2_config(name):
             return cls(name, detectron2_configs.load(name, overrides, keep_device=True))
-        content = load_run_recipe(Path(name)) if Path(name).is_dir() else load_recipe(name)
+        content = (
+            load_run_recipe(Path(name), needs_parts=False)
+            if Path(name).is_dir()
+            else load_recipe(name, needs_parts=False)
+        )
         LazyConfig.apply_overrides(content, list(overrides))
         return cls(name, content)
 

@@ -1,8 +1,9 @@
 """Checkpointer: saves and loads a model together with other stateful objects."""
 
+import contextlib
 import logging
 import os
-from collections.abc import Callable, Mapping, MutableMapping
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from pathlib import Path
 from typing import IO, Any, cast
 
@@ -144,7 +145,8 @@ class Checkpointer:
             return {}
         _logger.info("loading checkpoint %s", path)
         content = self._load_file(path)
-        if isinstance(content.get("model"), MutableMapping):
+        as_tensors(content["model"], f"checkpoint {path}")
+        if isinstance(content["model"], MutableMapping):
             strip_wrapper_prefixes(content["model"], self.model.state_dict())
         self.last_report = self._restore_model(content, path)
         if strict:
@@ -156,7 +158,8 @@ class Checkpointer:
             if key not in self.checkpointables:
                 raise KeyError(f"Checkpointer.load: unknown key '{key}': {nearest(key, self.checkpointables)}")
             if key in content:
-                self.checkpointables[key].load_state_dict(content.pop(key))
+                with _naming_entry(path, key):
+                    self.checkpointables[key].load_state_dict(content.pop(key))
             elif checkpointables is not None:
                 _logger.warning("checkpoint %s has no entry for '%s'", path, key)
         return content
@@ -188,6 +191,19 @@ class Checkpointer:
         if self.resumed_from:
             return self.load(self.resumed_from, strict=True)
         return self.load(path, checkpointables=[])
+
+    def require_loaded(self, path: str) -> None:
+        """Check that the most recent load found at least one parameter of the model.
+
+        Args:
+            path: The checkpoint, for the message.
+
+        Raises:
+            CheckpointError: If it did not; the message has names of the checkpoint and of the model.
+        """
+        problem = None if self.last_report is None else self.last_report.nothing_loaded()
+        if problem is not None:
+            raise CheckpointError(f"{path} does not fit the model: {problem}")
 
     def find_checkpoint(self) -> FoundCheckpoint:
         """Return the newest intact checkpoint in `save_dir` and the files that were skipped."""
@@ -231,9 +247,16 @@ class Checkpointer:
 
     def _check_fit(self, content: dict[str, Any], path: str) -> None:
         problems = [] if self.last_report is None else self.last_report.differences()
+        states = [key for key in self.checkpointables if key != "classes"]
+        if states and not any(key in content for key in states):
+            raise CheckpointError(
+                f"resume: {path} contains only weights: entry '{states[0]}' is missing. "
+                "Start a new run with the file as initial weights"
+            )
         for key, item in self.checkpointables.items():
             if key in content and hasattr(item, "state_problems"):
-                problems += item.state_problems(content[key])
+                with _naming_entry(path, key):
+                    problems += item.state_problems(content[key])
         if problems:
             raise CheckpointError(
                 f"resume: {path} does not fit the current config: {'; '.join(problems)}. "
@@ -243,6 +266,17 @@ class Checkpointer:
     def _log_report(self, report: LoadReport, path: str) -> None:
         level = logging.INFO if report.is_complete else logging.WARNING
         _logger.log(level, "parameters of %s and of the model:\n%s", path, report.table())
+
+
+@contextlib.contextmanager
+def _naming_entry(path: str, key: str) -> Iterator[None]:
+    """Report an entry with an unexpected structure as a `CheckpointError` that names it."""
+    try:
+        yield
+    except (AttributeError, LookupError, TypeError) as error:
+        raise CheckpointError(
+            f"checkpoint {path}: entry '{key}' has an unexpected structure ({type(error).__name__}: {error})"
+        ) from error
 
 
 def write_checkpoint(content: dict[str, Any], path: str | os.PathLike[str]) -> None:

@@ -33,6 +33,16 @@ class LoadReport:
         """Whether all names and shapes match."""
         return not (self.missing_keys or self.unexpected_keys or self.incorrect_shapes)
 
+    def nothing_loaded(self) -> str | None:
+        """Return a description with example names if no parameter was loaded into a model that has some, else None."""
+        names = sorted([name for name, _, _ in self.incorrect_shapes] + self.unexpected_keys)
+        if self.loaded or not (self.missing_keys or self.incorrect_shapes):
+            return None
+        if not names:
+            return "it contains no parameters"
+        own = sorted(self.missing_keys + [name for name, _, _ in self.incorrect_shapes])
+        return f"none of its {len(names)} parameters fits. Its names: {shorten(names)}. The model's: {shorten(own)}"
+
     def differences(self) -> list[str]:
         """Return one short description per type of mismatch; empty if all names and shapes match."""
         shapes = [f"'{name}' has shape {saved}, now {current}" for name, saved, current in self.incorrect_shapes]

@@ -75,7 +75,8 @@ def _load(file: IO[bytes], name: str) -> Any:
     except RefusedPickleError as error:
         raise RefusedPickleError(f"load_pickle: {name} was refused: {error}") from error
     except _LOAD_ERRORS as error:
-        raise pickle.UnpicklingError(f"load_pickle: {name} is not a pickle or is corrupt: {error!r:.200}") from error
+        reason = f": {error!s:.200}" if isinstance(error, (ValueError, TypeError)) else ""
+        raise pickle.UnpicklingError(f"load_pickle: {name} is not a pickle, or is corrupt{reason}") from error
 
 
 def _storage_from_bytes(content: bytes) -> Any:

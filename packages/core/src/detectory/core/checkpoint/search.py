@@ -9,11 +9,10 @@ from pathlib import Path
 
 import torch
 
-from detectory.core.checkpoint.readers import CheckpointError, load_checkpoint_file
+from detectory.core.checkpoint.readers import CheckpointError, file_problem, is_zip, load_checkpoint_file
 from detectory.core.checkpoint.safe_arrays import torch_safe_globals
 
 TAG = "last_checkpoint"
-_ZIP_MAGIC = b"PK\x03\x04"
 _NAME = re.compile(r".+_(\d{7,}|final|best)\.pth")
 
 
@@ -85,10 +84,10 @@ def checkpoint_problem(path: str | os.PathLike[str]) -> str | None:
 def _problem(path: str, size: int, _: int) -> str | None:
     if os.path.isdir(path):
         return "is a folder"
-    if size == 0:
-        return "is empty"
     try:
-        if not _is_zip(path):
+        if (problem := file_problem(path)) is not None:
+            return problem
+        if not is_zip(path):
             load_checkpoint_file(path)
             return None
         with zipfile.ZipFile(path) as archive:
@@ -96,7 +95,7 @@ def _problem(path: str, size: int, _: int) -> str | None:
     except zipfile.BadZipFile:
         return f"is truncated or corrupt ({size} bytes)"
     except CheckpointError as error:
-        return f"is corrupt: {str(error).rpartition(': ')[2]}"
+        return str(error).partition(f"{path} ")[2] or f"is corrupt: {error}"
     except (OSError, EOFError, RuntimeError) as error:
         return f"is not readable: {error}"
     return None if damaged is None else f"is corrupt: the checksum of {damaged} differs"
@@ -125,12 +124,7 @@ def _iteration(path: Path) -> tuple[float, str | None]:
         return -1, problem
     try:
         with torch.serialization.safe_globals(torch_safe_globals()):
-            content = torch.load(path, map_location="cpu", mmap=_is_zip(path), weights_only=True)
+            content = torch.load(path, map_location="cpu", mmap=is_zip(path), weights_only=True)
         return int(content["iteration"]), None
     except (KeyError, TypeError):
         return -1, "contains only weights"
-
-
-def _is_zip(path: str | os.PathLike[str]) -> bool:
-    with open(path, "rb") as file:
-        return file.read(len(_ZIP_MAGIC)) == _ZIP_MAGIC

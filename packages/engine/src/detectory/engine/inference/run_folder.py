@@ -103,10 +103,24 @@ def build_trained(config: DictConfig, weights: str, device: str | None = None) -
 
 
 def load_weights(model: nn.Module, weights: str) -> dict[str, Any]:
-    """Load a checkpoint file, a URL or a folder of `ShardedCheckpointer` into a model; return its remaining content."""
+    """Load a checkpoint file, a URL or a folder of `ShardedCheckpointer` into a model.
+
+    Args:
+        model: The model.
+        weights: The checkpoint; `""` keeps the weights.
+
+    Returns:
+        The remaining content of the checkpoint.
+
+    Raises:
+        CheckpointError: If no parameter of the checkpoint fits the model.
+    """
     if weights and is_sharded_checkpoint(weights):
         return load_sharded_model(model, weights)
-    return DetectionCheckpointer(model).load(weights)
+    checkpointer = DetectionCheckpointer(model)
+    content = checkpointer.load(weights)
+    checkpointer.require_loaded(weights)
+    return content
 
 
 def best_checkpoint(run: str | Path) -> str:

@@ -76,6 +76,7 @@ def load_initial_weights(
             checkpointer.model, classes.names, tuple(old.get("thing_classes") or ()), stuff
         )
     content = checkpointer.resume_or_load(path, resume=resume)
+    checkpointer.require_loaded(path)
     checkpointer.adapt = None
     if classes is not None and not (adapts and not checkpointer.resumed_from):
         classes.load_state_dict(content.get("classes"))

@@ -137,6 +137,7 @@ def evaluate(config: DictConfig, resume: bool = False) -> dict[str, Any]:
     evaluation = Evaluation(config, model)
     checkpointer = DetectionCheckpointer(model, config.train.output_dir)
     content = checkpointer.resume_or_load(config.train.init_checkpoint, resume=resume)
+    checkpointer.require_loaded(str(config.train.init_checkpoint))
     align_test_classes(config, ClassList.from_state(content.get("classes")) or registered_classes(config))
     return evaluation()
 

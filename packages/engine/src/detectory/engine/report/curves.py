@@ -28,7 +28,7 @@ def read_history(run: Path) -> History:
     if not path.is_file():
         raise FileNotFoundError(f"{run}: not a run folder of detectory train: metrics.json is missing")
     values: dict[str, dict[float, float]] = {}
-    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True)
     for number, line in enumerate(lines, start=1):
         if not line.endswith("\n"):
             break

@@ -1,7 +1,11 @@
 """COCO ground truth, from an annotation file or from the records of a registered dataset."""
 
+import contextlib
 import os
-from collections.abc import Mapping, Sequence
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -15,6 +19,7 @@ from detectory.data.formats.coco.geometry import upright_box
 from detectory.data.formats.coco.problems import MAX_ID, category_id_problem, first_problem
 from detectory.structures.records import DatasetRecord
 
+_stderr_lock = threading.Lock()
 _REQUIRED_FIELDS = {
     "images": ("id",),
     "annotations": ("image_id", "category_id", "bbox"),
@@ -105,7 +110,8 @@ class CocoGroundTruth:
         hotcoco is fast, but rejects string ids and unusual values of unrelated fields, and its errors name no entry.
         """
         try:
-            index = hotcoco.COCO(str(path))
+            with _without_messages_of_hotcoco():
+                index = hotcoco.COCO(str(path))
         except ValueError:
             return self._index_of_dataset()
         if max([*index.get_img_ids(), *index.get_cat_ids()], default=0) >= MAX_ID:
@@ -148,6 +154,27 @@ def ground_truth_from_records(records: Sequence[DatasetRecord], metadata: Any) -
     contiguous_ids = getattr(metadata, "thing_dataset_id_to_contiguous_id", None)
     category_ids = {index: category for category, index in contiguous_ids.items()} if contiguous_ids else None
     return CocoGroundTruth(records_to_coco(records, metadata.thing_classes, category_ids))
+
+
+@contextlib.contextmanager
+def _without_messages_of_hotcoco() -> Iterator[None]:
+    """Omit the lines that hotcoco writes to standard error, about repeated ids that are replaced anyway.
+
+    hotcoco writes to the file descriptor, below `sys.stderr`. Lines of other threads are written at the end.
+    """
+    with _stderr_lock, tempfile.TemporaryFile() as captured:
+        sys.stderr.flush()
+        original = os.dup(2)
+        os.dup2(captured.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(original, 2)
+            os.close(original)
+            captured.seek(0)
+            for line in captured:
+                if not line.startswith(b"hotcoco: "):
+                    os.write(2, line)
 
 
 def _integer_ids(dataset: Mapping[str, Any]) -> dict[Any, int] | None:

@@ -7,6 +7,8 @@ from html import escape
 
 SERIES_COLORS = ("#2f7ed8", "#e4572e", "#17a673", "#e0a100", "#7a5cd6", "#d6568f", "#1ba3b8", "#8a6d3b")
 
+#: Approximate width of a character in SVG units.
+CHARACTER_WIDTH = 7.0
 _LEGEND_LINE_HEIGHT = 18
 _MAX_NAME_LENGTH = 48
 
@@ -117,6 +119,7 @@ class Axes:
         parts.append(f'<line class="dt-axis" x1="{self.left}" y1="{bottom}" x2="{right}" y2="{bottom}"/>')
         parts.append(text((self.left + right) / 2, self.height - 8, x_label, anchor="middle"))
         middle = (self.top + bottom) / 2
+        y_label = shorten_to(y_label, bottom - self.top + 32)
         parts.append(text(14, middle, y_label, anchor="middle", extra=f' transform="rotate(-90 14 {middle:.1f})"'))
         return parts
 
@@ -152,7 +155,20 @@ def top_margin(names: Sequence[str], width: int) -> int:
 
 
 def _legend_width(name: str) -> float:
-    return 7.0 * len(name) + 28
+    return CHARACTER_WIDTH * len(name) + 28
+
+
+def left_margin(y_range: tuple[float, float], log_y: bool = False) -> int:
+    """Return the width to the left of a plot that the labels of its y axis need."""
+    ticks = log_ticks(*y_range) if log_y else linear_ticks(*y_range)
+    widest = max((len(format_number(tick)) for tick in ticks), default=0)
+    return max(Axes.left, 28 + math.ceil(CHARACTER_WIDTH * widest))
+
+
+def shorten_to(content: str, width: float) -> str:
+    """Return a text that fits into a width in SVG units, with an ellipsis at its end if it was truncated."""
+    count = max(int(width / CHARACTER_WIDTH), 2)
+    return content if len(content) <= count else f"{content[: count - 1].rstrip()}…"
 
 
 def text(x: float, y: float, content: str, *, anchor: str = "start", css: str = "", extra: str = "") -> str:

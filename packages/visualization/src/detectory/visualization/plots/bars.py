@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from ._axes import Axes, document, format_number, linear_ticks, series_color, text, top_margin
+from ._axes import Axes, document, format_number, linear_ticks, series_color, shorten_to, text, top_margin
 
 
 def bar_plot(
@@ -44,7 +44,7 @@ def bar_plot(
         parts.append(text(x, height - bottom + 16, format_number(tick), anchor="middle"))
     for index, (name, value) in enumerate(values.items()):
         y = top + row * index
-        parts.append(text(left - 8, y + 16, name, anchor="end"))
+        parts.append(text(left - 8, y + 16, shorten_to(name, left - 12), anchor="end"))
         if not math.isfinite(value):
             parts.append(text(axes.x(max(low, 0)) + 6, y + 16, "n/a"))
             continue

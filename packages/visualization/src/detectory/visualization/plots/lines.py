@@ -3,7 +3,7 @@
 import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
-from ._axes import Axes, data_range, document, series_color, top_margin
+from ._axes import Axes, data_range, document, left_margin, series_color, top_margin
 
 _MAX_POINTS = 1200
 
@@ -52,7 +52,9 @@ def line_plot(
     if y_range is None:
         y_range = (min(y_values) / 1.2, max(y_values) * 1.2) if log_y and y_values else data_range(y_values)
     names = list(series)
-    axes = Axes(x_range, y_range, width, height, log_y=log_y and bool(y_values), top=top_margin(names, width))
+    log_y = log_y and bool(y_values)
+    left, top = left_margin(y_range, log_y), top_margin(names, width)
+    axes = Axes(x_range, y_range, width, height, log_y=log_y, left=left, top=top)
     parts = axes.frame(x_label, y_label) + axes.legend(names)
     for index, (name, curve) in enumerate(curves.items()):
         thinned = _thinned(curve)

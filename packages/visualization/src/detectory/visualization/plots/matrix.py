@@ -6,7 +6,7 @@ from html import escape
 import numpy as np
 import numpy.typing as npt
 
-from ._axes import document, format_number, series_color, text
+from ._axes import document, format_number, series_color, shorten_to, text
 
 
 def matrix_plot(
@@ -66,6 +66,7 @@ def matrix_plot(
                 parts.append(text(x + size / 2, y + size / 2 + 4, format_number(value), anchor="middle", extra=color))
     parts.append(text(left + size * len(column_labels) / 2, height - 8, x_label, anchor="middle"))
     middle = top + size * len(row_labels) / 2
+    y_label = shorten_to(y_label, 2 * min(middle, height - middle))
     parts.append(text(14, middle, y_label, anchor="middle", extra=f' transform="rotate(-90 14 {middle:.1f})"'))
     # The rotated label of the last column extends beyond the last cell.
     right = 0.75 * 7 * len(column_labels[-1]) if len(column_labels) else 0

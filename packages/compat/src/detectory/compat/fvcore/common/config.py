@@ -286,7 +286,9 @@ def _load_with_bases(
     loaded = _load_mapping(filename, allow_unsafe, open_config)
     bases = loaded.pop(BASE_KEY, [])
     merged: dict[str, Any] = {}
-    for base in [bases] if isinstance(bases, str) else bases:
+    for base in [bases] if isinstance(bases, str) else bases if isinstance(bases, list | tuple) else [None]:
+        if not isinstance(base, str):
+            raise ValueError(f"{filename}: {BASE_KEY} must be a path or a list of paths, got {bases!r}")
         _overlay(_load_with_bases(_relative_to(base, filename), allow_unsafe, chain, open_config), merged)
     _overlay(loaded, merged)
     return merged
@@ -344,9 +346,12 @@ def _merge(source: CfgNode, target: CfgNode, root: CfgNode, parents: list[str]) 
 
 def _coerced(new: Any, old: Any, full_key: str) -> Any:
     """Convert `new` to the type of `old`: between lists and tuples, and from integers to floats."""
-    if type(new) is type(old) or new is None or old is None:
-        return new
     if isinstance(old, CfgNode) and isinstance(new, CfgNode):
+        return new
+    if isinstance(old, CfgNode):
+        shown = ", ".join(map(str, list(old)[:3])) + (", …" if len(old) > 3 else "")
+        raise ValueError(f"the config key '{full_key}' is a section with keys such as {shown}, got {new!r}")
+    if type(new) is type(old) or new is None or old is None:
         return new
     if isinstance(old, tuple | list) and isinstance(new, tuple | list):
         return type(old)(new)
