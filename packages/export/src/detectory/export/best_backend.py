@@ -17,7 +17,7 @@ import torch
 
 from detectory.core.storage import atomic_write, read_json
 from detectory.engine.inference.predictor import Predictor
-from detectory.engine.inference.run_folder import last_checkpoint
+from detectory.engine.inference.run_folder import best_checkpoint
 from detectory.export.loading import load
 
 FOLDER = "backends"
@@ -63,7 +63,7 @@ def store_best(run: str | os.PathLike[str], backend: str, files: list[Path], lat
 
 
 def stored_best(run: str | os.PathLike[str]) -> dict[str, Any] | None:
-    """Return the content of `best.json` for this machine, or None without a measurement of the last checkpoint."""
+    """Return the content of `best.json` for this machine, or None without a measurement of the best checkpoint."""
     path = Path(run) / FOLDER / machine_name() / "best.json"
     if not path.is_file():
         return None
@@ -74,7 +74,7 @@ def stored_best(run: str | os.PathLike[str]) -> dict[str, Any] | None:
 def load_best(run: str | os.PathLike[str]) -> tuple[str, Predictor | None]:
     """Return the name of the fastest backend of a run on this machine, and the predictor of its file.
 
-    Without a measurement of the last checkpoint on this machine, the backend is "optimized". The predictor is None
+    Without a measurement of the best checkpoint on this machine, the backend is "optimized". The predictor is None
     for backends without a file.
     """
     best = stored_best(run)
@@ -85,7 +85,7 @@ def load_best(run: str | os.PathLike[str]) -> tuple[str, Predictor | None]:
 
 
 def _fingerprint(run: str | os.PathLike[str]) -> str:
-    """Return the name, size and modification time of the run's last checkpoint as a hash."""
-    path = Path(last_checkpoint(run))
+    """Return the name, size and modification time of the run's best checkpoint as a hash."""
+    path = Path(best_checkpoint(Path(run)))
     status = path.stat()
     return hashlib.sha256(f"{path.name} {status.st_size} {status.st_mtime_ns}".encode()).hexdigest()[:16]

@@ -126,11 +126,7 @@ def _merge(parts: Sequence[Agreement], names: Sequence[str]) -> Agreement:
     counts = ("images", "detections", "exported_detections", "matched")
     differences = ("boxes", "scores", "masks", "keypoints", "labels", "unmatched")
     values = {name: [getattr(part, name) for part in parts] for name in differences}
-    # NaN is larger than any number here, so that it is not lost.
-    worst = {
-        name: max(range(len(parts)), key=lambda i, v=v: math.inf if v[i] != v[i] else v[i])
-        for name, v in values.items()
-    }
+    worst = {name: _index_of_largest(value) for name, value in values.items()}
     return Agreement(
         **{name: sum(getattr(part, name) for part in parts) for name in counts},
         **{name: values[name][index] for name, index in worst.items() if name != "unmatched"},

@@ -81,7 +81,14 @@ def command(
             click.get_current_context().fail("--formats excludes --optimize, --dtype, --batch-size and --device")
         checkpoint = weights or (None if Path(name).is_dir() else "")
         checkpoint = None if weights == "published" else checkpoint
-        measurement = name, overrides, checkpoint, (height, width), iterations, warmup
+        measurement = {
+            "model": name,
+            "overrides": overrides,
+            "weights": checkpoint,
+            "size": (height, width),
+            "iterations": iterations,
+            "warmup": warmup,
+        }
         _compare(formats, measurement, threads, image, as_json)
         return
     if dtype != "float32" and not optimize:
@@ -101,7 +108,7 @@ def command(
         click.echo(f"{key:<22} {value:.4g}" if isinstance(value, float) else f"{key:<22} {value}")
 
 
-def _compare(formats: str, measurement: Any, threads: int | None, image: str, as_json: bool) -> None:
+def _compare(formats: str, measurement: dict[str, Any], threads: int | None, image: str, as_json: bool) -> None:
     """Measure backends and print the table; store the best one of a run."""
     import torch
 
@@ -119,7 +126,7 @@ def _compare(formats: str, measurement: Any, threads: int | None, image: str, as
             click.get_current_context().fail(f"--formats must be best or among {', '.join(known)}, got '{name}'")
     if threads is not None:
         torch.set_num_threads(threads)
-    settings = backends.Measurement(*measurement, torch.get_num_threads(), image)
+    settings = backends.Measurement(**measurement, threads=torch.get_num_threads(), image=image)
     with tempfile.TemporaryDirectory() as folder:
         rows = backends.measure_backends(names, settings, Path(folder))
         if as_json:

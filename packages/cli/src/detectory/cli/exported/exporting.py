@@ -16,6 +16,7 @@ from detectory.data.dataset_folder import DatasetFolder
 from detectory.engine import Predictor
 from detectory.evaluation import COCOEvaluator, inference_on_dataset
 from detectory.export import export, load
+from detectory.export.description import Description
 from detectory.modeling.meta_arch import SemanticSegmentor
 
 MAX_VERIFICATION_IMAGES = 2
@@ -77,11 +78,16 @@ def export_model(
         "images": files,
         **{key: value for key, value in asdict(agreement).items() if key != "images"},
         "agreement": str(agreement),
-        "quantization": load(path).model.description.quantization if dtype == "int8" else {},
+        "quantization": _description(path).quantization if dtype == "int8" else {},
         "semantic": hasattr(loaded.model, "sem_seg_head"),
         "mebibytes": sum(file.stat().st_size for file in written) / 2**20,
         "seconds": time.perf_counter() - start,
     }
+
+
+def _description(path: Path) -> Description:
+    model: Any = load(path).model
+    return model.description
 
 
 def _verification_images(loaded: LoadedModel) -> list[str]:

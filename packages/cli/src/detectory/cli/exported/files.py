@@ -67,7 +67,8 @@ def evaluate_file(
         ValueError: If the model does not detect objects.
     """
     predictor = load(path, device or "cpu")
-    names = predictor.model.description.output_names
+    model: Any = predictor.model
+    names = model.description.output_names
     if "pred_boxes" not in names and "proposal_boxes" not in names:
         raise ValueError(f"{path}: the model does not detect objects, but returns {', '.join(names)}")
     _, name = DatasetFolder.find(data, split, needs_train=False).register(data.resolve().name)

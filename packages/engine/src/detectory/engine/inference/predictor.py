@@ -91,7 +91,7 @@ class Predictor:
             device: By default the device of the training, or the CPU if CUDA is unavailable.
             backend: `"eager"` runs the model unchanged. `"optimized"` applies `optimize_for_inference`. `"auto"` uses
                 the backend that `detectory benchmark RUN --formats best` found to be the fastest on this machine, or
-                `"optimized"` without a measurement; it needs detectory-export, the last checkpoint and the CPU.
+                `"optimized"` without a measurement; it needs detectory-export, the best checkpoint and the CPU.
             options: Further arguments of `Predictor`.
 
         Raises:

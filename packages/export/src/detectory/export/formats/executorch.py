@@ -52,11 +52,15 @@ class ExecuTorch(Format):
         from executorch.runtime import Runtime
 
         content, description = read_description(path)
-        method = Runtime.get().load_program(content).load_method("forward")
+        # The method points into the program, and the program into the bytes: the function keeps all three.
+        program = Runtime.get().load_program(content)
+        loaded = program.load_method("forward"), program, content
 
         def run_graph(inputs: tuple[Tensor, ...]) -> Sequence[Tensor]:
-            candidates = [output.numpy() for output in method.execute([inputs[0].contiguous()])]
-            selected = select_detections(*candidates, description.levels, description.thresholds, description.clip)
+            boxes, scores, factors = (output.numpy() for output in loaded[0].execute([inputs[0].contiguous()]))
+            selected = select_detections(
+                boxes, scores, factors, description.levels, description.thresholds, description.clip
+            )
             return [torch.from_numpy(array) for array in selected]
 
         return run_graph, description

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import torch
 from torch import Tensor
+from torch.export.passes import move_to_device_pass
 
 from detectory.export.description import Description
 from detectory.export.exported_model import RunGraph
@@ -42,7 +43,7 @@ class TorchExport(Format):
         description = read_description(path)
         exported = torch.export.load(path)
         if device.type != "cpu":
-            exported = torch.export.passes.move_to_device_pass(exported, str(device))
+            exported = move_to_device_pass(exported, str(device))
         program = exported.module()
 
         def run_graph(inputs: tuple[Tensor, ...]) -> Sequence[Tensor]:
