@@ -31,7 +31,9 @@ std::vector<at::Tensor> run(const std::string& path, const at::Tensor& image) {
   }
   auto model = torch::jit::load(path);
   std::vector<at::Tensor> outputs;
-  for (const auto& value : model.forward({image}).toTuple()->elements()) outputs.push_back(value.toTensor());
+  // The tuple owns the outputs during the loop.
+  const auto tuple = model.forward({image}).toTuple();
+  for (const auto& value : tuple->elements()) outputs.push_back(value.toTensor());
   return outputs;
 }
 
@@ -55,6 +57,7 @@ int main(int argc, char** argv) try {
                     static_cast<double>(original.height) / image.height, argc > 4 ? std::stod(argv[4]) : 0.0);
   return 0;
 } catch (const std::exception& error) {
-  std::cerr << "Error: " << error.what() << "\n";
+  const std::string message = error.what();  // torch appends a stack trace
+  std::cerr << "Error: " << message.substr(0, message.find('\n')) << "\n";
   return 1;
 }
