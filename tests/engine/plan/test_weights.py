@@ -61,6 +61,12 @@ def test_without_any_file_the_weights_are_random_and_one_line_says_how_to_pass_a
     assert "\n" not in weights.reason
 
 
+def test_the_reason_names_the_offline_mode(server, monkeypatch):
+    monkeypatch.setenv("DETECTORY_OFFLINE", "1")
+    weights = choose_weights(LARGE, server[2])
+    assert weights.reason.startswith("coco.pkl cannot be downloaded (DETECTORY_OFFLINE is set); R-50.pkl cannot")
+
+
 def test_requested_weights_that_cannot_be_downloaded_are_an_error(server):
     with pytest.raises(DownloadError, match=r"coco.pkl cannot be downloaded .*--from FILE$"):
         choose_weights(LARGE, server[2], "coco")

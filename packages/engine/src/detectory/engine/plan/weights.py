@@ -127,5 +127,7 @@ def _hint(problems: list[str]) -> str:
 
 def _cause(error: Exception) -> str:
     """Return the last line of a download error, without the URL."""
+    if "DETECTORY_OFFLINE" in str(error):
+        return "DETECTORY_OFFLINE is set"
     line = str(error).strip().splitlines()[-1].strip()
     return line.partition(": ")[2].strip("<>") if "://" in line.partition(": ")[0] else line
