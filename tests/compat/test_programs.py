@@ -51,7 +51,7 @@ def test_program_runs_in_two_processes(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["evaluator", "rpn", "tta", "write_metrics"])
+@pytest.mark.parametrize("name", ["evaluator", "rpn", "semantic", "tta", "write_metrics"])
 def test_started_program_runs_in_several_processes(name, tmp_path):
     output = run("command line", f"own_{name}", "--num-gpus", "2", "--root", str(tmp_path))
     assert f"finished own_{name}.py in 2 processes" in output

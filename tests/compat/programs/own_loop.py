@@ -82,6 +82,7 @@ def main(args):
     if comm.get_world_size() > 1:
         model = DistributedDataParallel(model, broadcast_buffers=False)
     assert do_train(cfg, model) == 0
+    comm.synchronize()  # the main process writes the last checkpoint
     assert do_train(cfg, model, resume=True) == 2
     results = do_test(cfg, model)
     with inference_context(model), torch.no_grad():
