@@ -89,7 +89,7 @@ def test_eval_rejects_an_image_folder_without_the_images(evaluate, tmp_path):
     ("arguments", "message"),
     [
         (["--predictions", "r.json"], "--predictions and --annotations must be used together"),
-        ([], "expected exactly one of RECIPE, --run and --predictions"),
+        ([], "expected exactly one of RECIPE, --run, --model and --predictions"),
         (["--run", "run", "--images", "images"], "--images needs --predictions"),
     ],
     ids=["annotations missing", "no source", "images without predictions"],

@@ -55,8 +55,9 @@ class ClassList:
             return None
         names = tuple(str(name) for name in state["names"])
         ids = state.get("ids")
-        has_ids = isinstance(ids, Sequence) and len(ids) == len(names)
-        return cls(names, tuple(ids if has_ids else range(1, len(names) + 1)), tuple(state.get("keypoints") or ()))
+        if not isinstance(ids, Sequence) or len(ids) != len(names):
+            ids = range(1, len(names) + 1)
+        return cls(names, tuple(ids), tuple(state.get("keypoints") or ()))
 
     def state_dict(self) -> dict[str, list[Any]]:
         """Return the classes as a dict of lists, which JSON files and checkpoints can contain."""
