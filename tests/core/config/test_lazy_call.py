@@ -158,6 +158,14 @@ def test_dotted_path_rejects_instances():
         dotted_path(Holder(1))
 
 
+def test_locate_finds_objects_of_renamed_modules_in_their_package():
+    assert locate("detectory.core.config.former.LazyConfig") is locate("detectory.core.config.LazyConfig")
+    method = locate("detectory.core.config.former.deeper.LazyConfig.load")
+    assert method == locate("detectory.core.config.LazyConfig.load")
+    with pytest.raises(ImportError, match="cannot resolve 'former'"):
+        locate("detectory.core.config.former.Unknown")
+
+
 def test_locate_propagates_import_errors_of_a_module(tmp_path, monkeypatch):
     (tmp_path / "module_that_breaks.py").write_text("import module_that_is_missing\n")
     monkeypatch.syspath_prepend(tmp_path)

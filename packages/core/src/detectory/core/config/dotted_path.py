@@ -10,6 +10,9 @@ from detectory.core.suggestions import nearest
 def locate(path: str) -> Any:
     """Import and return the object that a dotted path names.
 
+    If a module does not exist but its package exports the next name, the exported object is returned, so that the
+    configs of earlier runs remain readable after a module was renamed inside its package.
+
     Raises:
         ImportError: If the module or attribute does not exist; the message lists the most similar names. Errors
             raised inside an imported module are propagated unchanged.
@@ -18,7 +21,11 @@ def locate(path: str) -> Any:
     if not all(part.isidentifier() for part in parts):
         raise ImportError(f"locate: '{path}' is not a dotted path such as 'package.module.Class'")
     resolved: Any = None
+    renamed = False
     for position, part in enumerate(parts):
+        if renamed and not hasattr(resolved, part):
+            continue
+        renamed = False
         prefix = ".".join(parts[: position + 1])
         if position and hasattr(resolved, part):
             resolved = getattr(resolved, part)
@@ -30,6 +37,9 @@ def locate(path: str) -> Any:
             missing = error.name or ""
             if missing != prefix and not prefix.startswith(f"{missing}."):
                 raise
+            if any(name in getattr(resolved, "__all__", ()) for name in parts[position + 1 :]):
+                renamed = True
+                continue
             raise ImportError(f"locate: cannot resolve '{part}' in '{path}': {_candidates(part, resolved)}") from error
     return resolved
 
