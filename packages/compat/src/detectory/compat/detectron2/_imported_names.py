@@ -34,11 +34,13 @@ def add_imported_names(alias: str, module: ModuleType) -> None:
         for entry in entries:
             name, _, renamed = entry.partition(" as ")
             names[renamed or name.partition(".")[0]] = (origin, name)
-    module._names_of_imports = names
-    module.__getattr__ = functools.partial(_get, alias, names, vars(module).get("__getattr__"))
-    if "*" in origins and "__all__" in vars(module):
+    attributes = vars(module)
+    attributes["_names_of_imports"] = names
+    attributes["__getattr__"] = functools.partial(_get, alias, names, attributes.get("__getattr__"))
+    if "*" in origins and "__all__" in attributes:
         public = [name for name in names if not name.startswith("_") and not _is_optional(*names[name])]
-        module.__all__ = [*module.__all__, *(name for name in public if name not in module.__all__)]
+        listed = attributes["__all__"]
+        attributes["__all__"] = [*listed, *(name for name in public if name not in listed)]
 
 
 def _is_optional(origin: str, name: str) -> bool:
@@ -54,10 +56,7 @@ def _get(alias: str, names: dict[str, tuple[str, str]], own: Callable[[str], Any
     origin, original = names[name]
     if name == "logger":
         return logging.getLogger(alias)
-    if (origin or original).partition(".")[0] in (
-        "detectron2",
-        "fvcore",
-    ):  # names that are valid without `install`, too
+    if (origin or original).partition(".")[0] in ("detectron2", "fvcore"):  # also without `install`
         origin, original = (f"detectory.compat.{origin}", original) if origin else ("", f"detectory.compat.{original}")
     try:
         if not origin:

@@ -14,7 +14,7 @@ _PARTS = ("encoder", "decoder")
 
 _ATTENTIONS = ((r"(?:attentions\.0|self_attn)", "self_attn"), (r"(?:attentions\.1|cross_attn)", "cross_attn"))
 
-# MMDetection 2 keeps the transformer in the head, MMDetection 3 beside it.
+# MMDetection 2 keeps the transformer in the head, MMDetection 3 next to the head.
 _TRANSFORMER = r"(?:bbox_head\.transformer\.)?"
 _RULES = [
     *[

@@ -106,7 +106,7 @@ class PeriodicCheckpointer(native.PeriodicCheckpointer):
     def after_train(self) -> None:
         """Save a checkpoint if the training was stopped early, and wait for pending writes."""
         if not hasattr(self.checkpointer, "wait"):
-            self.checkpointer.wait = lambda: None
+            vars(self.checkpointer)["wait"] = lambda: None
         super().after_train()
 
 

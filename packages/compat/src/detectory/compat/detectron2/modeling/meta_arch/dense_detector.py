@@ -138,7 +138,9 @@ class DenseDetector(native.DenseDetector):
             batched_inputs: The inputs of the iteration, with `"instances"`.
             results: The detections of each image, in the resolution of the model input.
         """
-        image = convert_image_to_rgb(batched_inputs[0]["image"].permute(1, 2, 0), self.input_format).astype(np.uint8)
+        image = convert_image_to_rgb(batched_inputs[0]["image"].permute(1, 2, 0), str(self.input_format)).astype(
+            np.uint8
+        )
         truth = Visualizer(image).overlay_instances(boxes=batched_inputs[0]["instances"].gt_boxes)
         best = detector_postprocess(results[0], *image.shape[:2])[:20]
         drawn = Visualizer(image).overlay_instances(boxes=best.pred_boxes.tensor.detach().cpu().numpy())
