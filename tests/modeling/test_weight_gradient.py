@@ -75,3 +75,19 @@ def test_a_recorded_graph_has_the_plain_convolution(avx2):
     layer = Conv2d(32, 32, 3, padding=1)
     exported = torch.export.export(layer, (channels_last_map().detach(),))
     assert "conv2d" in str(exported.graph)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (2, 1), (1, 4)])
+def test_strided_convolutions_of_single_pixels_have_defined_gradients_in_bfloat16(size):
+    torch.manual_seed(0)
+    x = torch.randn(1, 64, *size).to(memory_format=torch.channels_last)
+    for _ in range(10):
+        conv, reference = Conv2d(64, 64, 3, 2, 1), torch.nn.Conv2d(64, 64, 3, 2, 1)
+        reference.load_state_dict(conv.state_dict())
+        torch.full((64 * 64 * 9,), float("nan"), dtype=torch.bfloat16)  # freed memory that a gradient may reuse
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            result = conv(x)
+        assert result.dtype == torch.bfloat16
+        result.float().sum().backward()
+        reference(x).sum().backward()
+        assert torch.allclose(conv.weight.grad, reference.weight.grad, atol=1e-2)

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from .frozen_batch_norm import FrozenBatchNorm2d
-from .weight_gradient import ConvolutionForTraining, prefers_default_layout
+from .weight_gradient import ConvolutionForTraining, needs_float32, prefers_default_layout
 
 
 def convolve(x: Tensor, conv: nn.Conv2d, norm: nn.Module | None) -> Tensor:
@@ -23,6 +23,10 @@ def _apply_weight(x: Tensor, conv: nn.Conv2d, weight: Tensor, bias: Tensor | Non
     is_plain = not isinstance(conv.padding, str) and conv.padding_mode == "zeros"
     if is_plain and prefers_default_layout(x, weight, conv.stride, conv.groups):
         return ConvolutionForTraining.apply(x, weight, bias, conv.stride, conv.padding, conv.dilation, conv.groups)
+    if needs_float32(x, weight, conv.stride):
+        dtype = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else x.dtype
+        with torch.autocast("cpu", enabled=False):
+            return conv._conv_forward(x.float(), weight.float(), None if bias is None else bias.float()).to(dtype)
     return conv._conv_forward(x, weight, bias)
 
 

@@ -1,4 +1,4 @@
-"""Gradients of convolution weights on processors without AVX-512."""
+"""Gradients of convolution weights that torch computes slowly or wrongly on CPUs."""
 
 from typing import Any
 
@@ -40,6 +40,28 @@ def prefers_default_layout(x: Tensor, weight: Tensor, stride: tuple[int, ...], g
         and is_eager_cpu(x)
         and not torch.is_autocast_enabled("cpu")
         and has_avx2_only()
+    )
+
+
+def needs_float32(x: Tensor, weight: Tensor, stride: tuple[int, ...]) -> bool:
+    """Return whether the gradient of `weight` is undefined in bfloat16.
+
+    For strided convolutions of maps with a width or height of one pixel, torch 2.15 returns uninitialised memory, often
+    NaN: P7 of a pyramid has this size for images of up to 64 pixels.
+
+    Args:
+        x: Input map `(B, C_in, H, W)`.
+        weight: Weight `(C_out, C_in / groups, h, w)`.
+        stride: Vertical and horizontal stride.
+    """
+    return (
+        torch.is_grad_enabled()
+        and weight.requires_grad
+        and max(stride) > 1
+        and weight.shape[-1] > 1
+        and is_eager_cpu(x)
+        and min(x.shape[-2:]) == 1
+        and (x.dtype == torch.bfloat16 or torch.is_autocast_enabled("cpu"))
     )
 
 
