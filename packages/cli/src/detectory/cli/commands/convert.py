@@ -38,7 +38,6 @@ def command(checkpoint: Path, source: str, output: Path, style: str, rules: str)
     Examples:
       detectory convert mask_rcnn_r50_fpn_1x_coco.pth --output converted/
       detectory convert retinanet_v1.pth --from mmdet-1.x --output converted/
-      detectory predict images/*.jpg --run converted/
     """
     from detectory.compat.conversion import convert_checkpoint, write_run
 
