@@ -37,8 +37,8 @@ def config():
     ids=lambda value: repr(value),
 )
 def test_parses_values(config, text, value):
-    LazyConfig.apply_overrides(config, [f"train.lr={text}"])
-    assert config.train.lr == value
+    LazyConfig.apply_overrides(config, [f"+train.value={text}"])
+    assert config.train.value == value
 
 
 def test_sets_an_argument_that_the_node_does_not_contain(config):
@@ -65,6 +65,11 @@ def test_interpolations_are_resolved_at_their_destination(config):
     assert config.model.channels == 0.1
 
 
+def test_null_replaces_every_value_and_a_number_a_list(config):
+    LazyConfig.apply_overrides(config, ["train.lr=null", "model=null", "train.steps=30"])
+    assert (config.train.lr, config.model, config.train.steps) == (None, None, 30)
+
+
 def test_plus_adds_and_tilde_removes(config):
     LazyConfig.apply_overrides(config, ["+train.seed=1", "~train.lr"])
     assert config.train == {"steps": [10, 20], "seed": 1}
@@ -82,6 +87,10 @@ def test_plus_adds_and_tilde_removes(config):
         ("train.lr=[1,2", ValueError, "']' is missing"),
         ("train.lr=[1] x", ValueError, "unexpected 'x'"),
         ("train.lr={a}", ValueError, "expected ':' after 'a'"),
+        ("train.lr=fast", ValueError, "'train.lr' must be a number"),
+        ("train.steps=ten", ValueError, r"'train.steps' must be a list, such as train.steps=\[ten\]"),
+        ("model=-1", ValueError, "'model' must be a group of settings; change one of them, such as model.channels"),
+        ("train=abc", ValueError, "'train' must be a group of settings; change one of them, such as train.lr"),
     ],
 )
 def test_rejects_invalid_overrides(config, override, error, message):

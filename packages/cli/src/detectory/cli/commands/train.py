@@ -137,11 +137,12 @@ def train_recipe(recipe: str | None, overrides: tuple[str, ...], options: dict[s
     planned = ("data", "output", "epochs", "batch", "lr", "image_size", "workers", "eval_every", "device", "resume")
     arguments = {name: options[name] for name in planned} | {"weights": weights, "overrides": overrides}
     if options["dry_run"]:
-        _dry_run(recipe, arguments, overwrite=options["overwrite"])
+        with _overrides_in_errors(overrides):
+            _dry_run(recipe, arguments, overwrite=options["overwrite"])
         return
     from detectory.engine import train
 
-    with _resume_command_on_interrupt():
+    with _resume_command_on_interrupt(), _overrides_in_errors(overrides):
         run = train(recipe, **arguments, overwrite=options["overwrite"], show=click.echo, verbose=True)
     _describe(run)
 
@@ -166,6 +167,17 @@ def _describe(run: "Run") -> None:
 
     if is_main_process():
         click.echo(f"\n{describe_run(run.summary)}")
+
+
+@contextlib.contextmanager
+def _overrides_in_errors(overrides: tuple[str, ...]) -> Iterator[None]:
+    """Name the KEY=VALUE arguments in Python errors, which a value of a wrong type causes somewhere in the model."""
+    try:
+        yield
+    except (AttributeError, IndexError, TypeError) as error:
+        if not overrides:
+            raise
+        raise ValueError(f"{error}. The cause may be a value in {', '.join(overrides)}") from error
 
 
 @contextlib.contextmanager

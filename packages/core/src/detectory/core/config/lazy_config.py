@@ -119,7 +119,7 @@ class LazyConfig:
 
         Raises:
             KeyError: If a key is unknown; the message lists the most similar keys.
-            ValueError: If an override does not have one of these forms.
+            ValueError: If an override does not have one of these forms, or its value cannot replace the current one.
         """
         for override in overrides:
             apply_override(cfg, override)

@@ -32,9 +32,36 @@ def apply_override(cfg: DictConfig, override: str) -> None:
     if match["mode"] is None:
         _check_known(parent, parts, override)
     value = parse_value(match["value"])
+    if match["mode"] is None:
+        _check_type(parent, parts, value, override)
     parent._set_flag("allow_objects", True)
     # Replace instead of merge: merging would keep keys that do not appear on the command line.
     parent[parts[-1]] = value
+
+
+def _check_type(parent: DictConfig | ListConfig, parts: list[str | int], value: Any, override: str) -> None:
+    """Check that a value can replace the current one: a part by a part, a number by a number, a list by a list.
+
+    `null` and interpolations can replace anything, and a number a list of numbers, such as a size.
+    """
+    name = parts[-1]
+    if value is None or (isinstance(parent, DictConfig) and name not in parent) or "${" in override:
+        return
+    if OmegaConf.is_interpolation(parent, name) or OmegaConf.is_missing(parent, name):
+        return
+    current: Any = parent[name]
+    expected = None
+    if isinstance(current, DictConfig) and not isinstance(value, (dict, list)):
+        names = [f"{'.'.join(map(str, parts))}.{key}" for key in current if key != "_target_"]
+        expected = f"a group of settings; change one of them, such as {names[0]}" if names else None
+    elif isinstance(current, bool) and isinstance(value, str):
+        expected = "true or false"
+    elif isinstance(current, (int, float)) and isinstance(value, (str, dict)):
+        expected = "a number"
+    elif isinstance(current, ListConfig) and isinstance(value, (str, dict)):
+        expected = f"a list, such as {override.partition('=')[0]}=[{value}]" if isinstance(value, str) else "a list"
+    if expected is not None:
+        raise ValueError(f"apply_overrides: '{override}': '{'.'.join(map(str, parts))}' must be {expected}")
 
 
 def parse_value(text: str) -> Any:
