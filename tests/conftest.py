@@ -1,8 +1,10 @@
 """What the tests of all packages share: seeds, devices and the folder of real data."""
 
 import contextlib
+import logging
 import os
 import random
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -33,6 +35,20 @@ def _same_seeds_and_restored_generators():
     random.seed(0), np.random.seed(0), torch.manual_seed(0)
     yield
     random.setstate(states[0]), np.random.set_state(states[1]), torch.random.set_rng_state(states[2])
+
+
+@pytest.fixture(autouse=True)
+def _restored_loggers():
+    """Remove the handlers that a training in this process adds, which would print into the output of later tests."""
+    loggers = [logging.getLogger(name) for name in ("detectory", "detectron2", "fvcore", "d2")]
+    states = [(logger, list(logger.handlers), logger.level, logger.propagate) for logger in loggers]
+    yield
+    for logger, handlers, level, propagate in states:
+        if logger.handlers != handlers:
+            logger.handlers[:], logger.propagate = handlers, propagate
+            logger.setLevel(level)
+            if setup := sys.modules.get("detectory.core.logging"):
+                setup.setup_logger.cache_clear()
 
 
 @pytest.fixture(scope="session")

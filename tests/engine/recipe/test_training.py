@@ -105,7 +105,7 @@ def test_rejects_a_missing_setting_with_a_suggestion(recipe):
 @pytest.mark.parametrize(
     ("override", "message"),
     [
-        ("train.max_iter=many", r"train\.max_iter must be an integer >= 1, got 'many'"),
+        ("++train.max_iter=many", r"train\.max_iter must be an integer >= 1, got 'many'"),
         ("train.max_iter=-5", r"train\.max_iter must be an integer >= 1, got -5"),
         ("train.eval_period=0.5", r"train\.eval_period must be an integer >= -1, got 0\.5"),
         ("+train.accumulation_steps=0", r"train\.accumulation_steps must be an integer >= 1, got 0"),
