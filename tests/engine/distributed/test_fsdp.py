@@ -54,6 +54,7 @@ def messages(checkpointer, folder):
         checkpointer.wait()
     resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
     kept = checkpointer.get_checkpoint_file()
+    synchronize()
     if get_rank() == 0:
         (folder / "blocks" / "model_0000002" / ".metadata").write_bytes(pickle.dumps(print))
     synchronize()
