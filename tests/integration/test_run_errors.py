@@ -25,16 +25,16 @@ from detectory.data.registration import register_coco_instances
 from detectory.zoo.parts.resnet import resnet_18
 
 for split in ("train", "val"):
-    if f"boxes_{split}" not in DatasetCatalog:
+    if f"errors_{split}" not in DatasetCatalog:
         annotations = f"DATA/annotations/instances_{split}.json"
-        register_coco_instances(f"boxes_{split}", {}, annotations, f"DATA/{split}")
+        register_coco_instances(f"errors_{split}", {}, annotations, f"DATA/{split}")
 config = zoo.get_config("COCO-Detection/retinanet_R_18_FPN_small")
 model, dataloader, optimizer = config.model, config.dataloader, config.optimizer
 lr_multiplier, train = config.lr_multiplier, config.train
 model.num_classes = 2
 model.backbone.bottom_up = resnet_18(out_features=("res3", "res4", "res5"), width=8)
 model.backbone.top_block.in_channels = 64
-dataloader.train.dataset.names, dataloader.test.dataset.names = "boxes_train", "boxes_val"
+dataloader.train.dataset.names, dataloader.test.dataset.names = "errors_train", "errors_val"
 dataloader.train.total_batch_size = 1
 dataloader.train.num_workers = dataloader.test.num_workers = 0
 dataloader.train.mapper.augmentations[0].short_edge_length = [64]
@@ -196,7 +196,7 @@ def test_images_that_are_missing_or_vanish_are_named(end, monkeypatch):
     (end.data / "val" / "2.jpg").rename(end.data / "2.jpg")
     code, line = end.train()
     assert code == 1
-    assert re.search(r"1 of 6 images of dataset boxes_val do not exist: .*val/2\.jpg", line)
+    assert re.search(r"1 of 6 images of dataset (boxes|errors)_val do not exist: .*val/2\.jpg", line)
     (end.data / "2.jpg").rename(end.data / "val" / "2.jpg")
     step = SimpleTrainer.run_step
 
