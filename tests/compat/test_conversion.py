@@ -8,10 +8,8 @@ import numpy as np
 import pytest
 import torch
 import torchvision
-from click.testing import CliRunner
 
 from detectory import zoo
-from detectory.cli.app import main
 from detectory.compat.conversion import convert_checkpoint, write_run
 from detectory.compat.detectron1 import convert_weights
 from detectory.compat.legacy import LegacyBox2BoxTransform
@@ -125,6 +123,9 @@ def test_maskrcnn_benchmark_is_recognised_and_keeps_its_pixel_conventions(tmp_pa
     assert (converted.system, converted.architecture) == ("maskrcnn-benchmark", "Mask R-CNN (FPN)")
     assert set(converted.state) == set(state)
     assert all(torch.equal(converted.state[name], tensor) for name, tensor in state.items())
+    write_run(converted, tmp_path / "run")
+    with pytest.raises(FileExistsError, match="exists; choose another --output"):
+        write_run(converted, tmp_path / "run")
     model = instantiate(converted.config)
     assert model.roi_heads.num_classes == 4
     assert isinstance(model.roi_heads.box_predictor.box2box_transform, LegacyBox2BoxTransform)
@@ -150,20 +151,6 @@ def test_code_in_a_checkpoint_is_refused_by_name(tmp_path):
     torch.save({"state_dict": {}, "meta": Attack()}, tmp_path / "model.pth")
     with pytest.raises(CheckpointError, match=r"posix\.system|system"):
         convert_checkpoint(tmp_path / "model.pth")
-
-
-def test_command_writes_a_run_and_never_replaces_a_folder(tmp_path):
-    state = mask_rcnn_state()
-    theirs = {benchmark_name(name): tensor for name, tensor in with_background_first(state).items()}
-    torch.save({"model": theirs}, tmp_path / "model.pth")
-    arguments = ["convert", str(tmp_path / "model.pth"), "--output", str(tmp_path / "run")]
-    result = CliRunner().invoke(main, arguments)
-    assert result.exit_code == 0, result.output
-    assert "Mask R-CNN (FPN) of maskrcnn-benchmark, unknown class names" in result.output
-    assert sorted(os.listdir(tmp_path / "run")) == ["config.yaml", "last_checkpoint", "model_final.pth"]
-    again = CliRunner().invoke(main, arguments)
-    assert again.exit_code == 1
-    assert "exists; choose another --output" in again.output
 
 
 def test_detectron_blobs_become_a_model(tmp_path):

@@ -137,8 +137,11 @@ def logged_to_file(
     finally:
         for handler in added:
             logger.removeHandler(handler)
-        file.close()
         logger.setLevel(level)
+        try:
+            file.close()
+        except OSError as error:  # a full disk: an error of the training is more important
+            logger.warning("%s is incomplete: %s", path, error)
 
 
 def _terminal_handler(name: str, abbreviation: str, color: bool) -> logging.Handler:
