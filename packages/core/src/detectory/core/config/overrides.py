@@ -39,7 +39,7 @@ def apply_override(cfg: DictConfig, override: str) -> None:
     parent[parts[-1]] = value
 
 
-def _check_type(parent: DictConfig | ListConfig, parts: list[str | int], value: Any, override: str) -> None:
+def _check_type(parent: Any, parts: list[str | int], value: Any, override: str) -> None:
     """Check that a value can replace the current one: a part by a part, a number by a number, a list by a list.
 
     `null` and interpolations can replace anything, and a number a list of numbers, such as a size.
@@ -52,7 +52,7 @@ def _check_type(parent: DictConfig | ListConfig, parts: list[str | int], value: 
     current: Any = parent[name]
     expected = None
     if isinstance(current, DictConfig) and not isinstance(value, (dict, list)):
-        names = [f"{'.'.join(map(str, parts))}.{key}" for key in current if key != "_target_"]
+        names = [f"{'.'.join(map(str, parts))}.{key!s}" for key in current if key != "_target_"]
         expected = f"a group of settings; change one of them, such as {names[0]}" if names else None
     elif isinstance(current, bool) and isinstance(value, str):
         expected = "true or false"
