@@ -55,7 +55,8 @@ def apply_plan(
     writer.set("train.log_period", min(max(plan.iterations.value // _MIN_LOGGED, 1), _MAX_LOG_PERIOD))
     period = plan.eval_every.value
     writer.set("train.eval_period", period)
-    writer.set("train.best_metric", best_metric(config))
+    # A sharded model is only saved as a whole at the end.
+    writer.set("train.best_metric", None if config.train.get("fsdp") is not None else best_metric(config))
     kept = {"period": period or max(plan.iterations.value // 4, 1), "max_to_keep": plan.checkpoints.value}
     for key, value in kept.items():
         writer.set(f"train.checkpointer.{key}", value)
