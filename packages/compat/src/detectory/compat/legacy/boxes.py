@@ -1,6 +1,5 @@
 """Boxes with corners that are indices of the first and the last pixel inside the box."""
 
-import torch
 from torch import Tensor
 
 from detectory.ops import batched_nms
@@ -30,11 +29,7 @@ class PixelBoxes(Boxes):
     def clip(self, box_size: tuple[int, int]) -> None:
         """Clamp x to [0, width - p] and y to [0, height - p], in place, with the size `p` of a pixel."""
         pixel_width, pixel_height = self._pixel_size
-        x1, y1, x2, y2 = self.tensor.unbind(dim=1)
-        x_limit, y_limit = box_size[1] - pixel_width, box_size[0] - pixel_height
-        x1, x2 = x1.clamp(min=0, max=x_limit), x2.clamp(min=0, max=x_limit)
-        y1, y2 = y1.clamp(min=0, max=y_limit), y2.clamp(min=0, max=y_limit)
-        self.tensor = torch.stack([x1, y1, x2, y2], dim=1)
+        super().clip((box_size[0] - pixel_height, box_size[1] - pixel_width))  # type: ignore[arg-type]
 
 
 class InclusiveBoxes(PixelBoxes):

@@ -1,11 +1,11 @@
 """Named sets of pixel conventions, and their application to a model."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import functools
+from dataclasses import dataclass, replace
 from typing import Any
 
 from omegaconf import DictConfig, open_dict
-from torch import Tensor, nn
+from torch import nn
 
 from detectory.core.config import locate
 from detectory.core.suggestions import nearest
@@ -16,9 +16,9 @@ from detectory.modeling.meta_arch import DenseDetector
 from detectory.modeling.poolers import ROIPooler
 from detectory.modeling.proposal_generator import RPN
 from detectory.modeling.roi_heads import CascadeROIHeads
-from detectory.modeling.roi_heads.box_inference import select_detections
+from detectory.modeling.roi_heads.box_inference import detect_each, select_detections
 from detectory.ops import batched_nms
-from detectory.structures import Boxes, Instances
+from detectory.structures import Boxes
 
 from .anchors import legacy_cell
 from .box_transform import LegacyBox2BoxTransform
@@ -85,16 +85,7 @@ DETECTRON = LegacyRules(
 )
 
 #: maskrcnn-benchmark, with the conventions of Detectron and a fixed number of samples in `ROIAlign`.
-MASKRCNN_BENCHMARK = LegacyRules(
-    anchors="detectron",
-    pixel_offset=1,
-    clip_to_last_pixel=True,
-    inclusive_sizes=True,
-    aligned=False,
-    sampling_ratio=2,
-    paste_masks="padded-whole-pixels",
-    clip_before_nms=True,
-)
+MASKRCNN_BENCHMARK = replace(DETECTRON, sampling_ratio=2)
 
 #: The configs `legacy_1.x` of MMDetection 2 and 3, for checkpoints of MMDetection 1.x.
 MMDET_LEGACY = LegacyRules(
@@ -204,7 +195,8 @@ def _change(module: nn.Module, rules: LegacyRules) -> bool:
     if isinstance(module, DenseDetector):
         module.clip_before_nms = rules.clip_before_nms
     if hasattr(module, "predict_boxes"):
-        target._inference = _LegacyInference(box_class, nms)
+        select = functools.partial(select_detections, box_class=box_class, nms=nms)
+        target._inference = functools.partial(detect_each, select)
     return True
 
 
@@ -223,27 +215,3 @@ def box_geometry(rules: LegacyRules) -> tuple[type[Boxes], Any]:
     if rules.inclusive_sizes:
         return InclusiveBoxes, inclusive_nms
     return (PixelBoxes if rules.clip_to_last_pixel else Boxes), batched_nms
-
-
-@dataclass(frozen=True)
-class _LegacyInference:
-    """`fast_rcnn_inference` with other boxes and another NMS."""
-
-    box_class: type[Boxes]
-    nms: Any
-
-    def __call__(
-        self,
-        boxes: Sequence[Tensor],
-        scores: Sequence[Tensor],
-        image_shapes: Sequence[tuple[int, int]],
-        score_thresh: float,
-        nms_thresh: float,
-        topk_per_image: int,
-    ) -> tuple[list[Instances], list[Tensor]]:
-        thresholds = (score_thresh, nms_thresh, topk_per_image)
-        results = [
-            select_detections(*image, *thresholds, self.box_class, self.nms)
-            for image in zip(boxes, scores, image_shapes, strict=True)
-        ]
-        return [detections for detections, _ in results], [indices for _, indices in results]

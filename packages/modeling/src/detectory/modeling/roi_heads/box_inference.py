@@ -33,10 +33,19 @@ def fast_rcnn_inference(
         For each image `Instances` with `pred_boxes`, `scores` and `pred_classes`, in descending order of the scores;
         and the int64 indices of their regions.
     """
-    results = [
-        fast_rcnn_inference_single_image(*image, score_thresh, nms_thresh, topk_per_image)
-        for image in zip(boxes, scores, image_shapes, strict=True)
-    ]
+    thresholds = (score_thresh, nms_thresh, topk_per_image)
+    return detect_each(fast_rcnn_inference_single_image, boxes, scores, image_shapes, *thresholds)
+
+
+def detect_each(
+    select: Callable[..., tuple[Instances, Tensor]],
+    boxes: Sequence[Tensor],
+    scores: Sequence[Tensor],
+    image_shapes: Sequence[tuple[int, int]],
+    *thresholds: float,
+) -> tuple[list[Instances], list[Tensor]]:
+    """Call `select(boxes, scores, image_shape, *thresholds)` for each image; see `fast_rcnn_inference`."""
+    results = [select(*image, *thresholds) for image in zip(boxes, scores, image_shapes, strict=True)]
     return [detections for detections, _ in results], [indices for _, indices in results]
 
 

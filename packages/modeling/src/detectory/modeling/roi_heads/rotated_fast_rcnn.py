@@ -8,7 +8,7 @@ from torch import Tensor
 from detectory.ops import batched_nms_rotated
 from detectory.structures import Instances, RotatedBoxes
 
-from .box_inference import select_detections
+from .box_inference import detect_each, select_detections
 from .fast_rcnn import FastRCNNOutputLayers
 from .standard_roi_heads import StandardROIHeads
 
@@ -22,11 +22,8 @@ def fast_rcnn_inference_rotated(
     topk_per_image: int,
 ) -> tuple[list[Instances], list[Tensor]]:
     """Select the rotated detections of each image; as `fast_rcnn_inference`, with five coordinates per box."""
-    results = [
-        fast_rcnn_inference_single_image_rotated(*image, score_thresh, nms_thresh, topk_per_image)
-        for image in zip(boxes, scores, image_shapes, strict=True)
-    ]
-    return [detections for detections, _ in results], [indices for _, indices in results]
+    thresholds = (score_thresh, nms_thresh, topk_per_image)
+    return detect_each(fast_rcnn_inference_single_image_rotated, boxes, scores, image_shapes, *thresholds)
 
 
 def fast_rcnn_inference_single_image_rotated(
