@@ -8,11 +8,14 @@ from torch.nn import functional as F
 
 from detectory import ops
 from detectory.modeling.backbone import Backbone
-from detectory.modeling.box_regression import Box2BoxTransform
+from detectory.modeling.box_regression import Box2BoxTransform, Box2BoxTransformLinear
 from detectory.modeling.layers import giou_loss
 from detectory.structures import Boxes, ImageList, Instances, pairwise_iou
 
-from .dense_detector import DenseDetector
+from .dense_detector import DenseDetector, targets_of_matches
+from .fcos import centerness_of
+
+_DISTANCES = Box2BoxTransformLinear(normalize_by_size=False)
 
 
 class ATSSMatcher:
@@ -160,7 +163,7 @@ class ATSS(DenseDetector):
         image, anchor = positive.nonzero(as_tuple=True)
         anchor_boxes = Boxes.cat(list(anchors))[anchor]
         target_boxes = boxes[image, anchor]
-        centerness_targets = centerness_of(anchor_boxes.get_centers(), target_boxes)
+        centerness_targets = centerness_of(_DISTANCES.get_deltas(anchor_boxes.tensor, target_boxes))
         predicted = self.box2box_transform.apply_deltas(deltas[image, anchor], anchor_boxes.tensor)
         giou = giou_loss(predicted, target_boxes, reduction="none") * centerness_targets
         cross_entropy = F.binary_cross_entropy_with_logits(
@@ -184,16 +187,8 @@ class ATSS(DenseDetector):
             The labels `(B, R)`: a class, or `K` for background; and the matched boxes `(B, R, 4)`, meaningful only for
             anchors with a class.
         """
-        labels, boxes = [], []
-        for targets in gt_instances:
-            matches, positive = self.anchor_matcher(targets.gt_boxes, anchors)
-            if len(targets):
-                labels.append(targets.gt_classes[matches].masked_fill(~positive, self.num_classes))
-                boxes.append(targets.gt_boxes.tensor[matches])
-            else:
-                labels.append(torch.full_like(matches, self.num_classes))
-                boxes.append(targets.gt_boxes.tensor.new_zeros((len(matches), 4)))
-        return torch.stack(labels), torch.stack(boxes)
+        matched = [self.anchor_matcher(targets.gt_boxes, anchors) for targets in gt_instances]
+        return targets_of_matches(matched, gt_instances, self.num_classes)
 
     def forward_inference(
         self, images: ImageList, features: Sequence[Tensor], predictions: Sequence[Sequence[Tensor]]
@@ -211,13 +206,3 @@ class ATSS(DenseDetector):
             )
             for i, size in enumerate(images.image_sizes)
         ]
-
-
-def centerness_of(points: Tensor, boxes: Tensor) -> Tensor:
-    """Return the centerness of points `(N, 2)` in their boxes `(N, 4)`: 1 at the center, 0 at the sides.
-
-    Source: Tian et al., "FCOS", 2019, equation 3.
-    """
-    before, after = points - boxes[:, :2], boxes[:, 2:] - points
-    ratios = torch.minimum(before, after) / torch.maximum(before, after)
-    return ratios.prod(dim=1).clamp(min=0).sqrt()

@@ -168,7 +168,9 @@ class DenseDetector(ImageNormalizer):
             `Instances` with `pred_boxes`, `scores` and `pred_classes`, in descending order of the scores.
         """
         factors = [None] * len(scores) if score_factors is None else score_factors
-        candidates = [self._decode(*level) for level in zip(anchors, scores, deltas, factors, strict=True)]
+        limits = (self.test_score_thresh, self.test_topk_candidates)
+        levels = zip(anchors, scores, deltas, factors, strict=True)
+        candidates = [self._decode(*level, *limits) for level in levels]
         box_tensor, all_scores, classes = (torch.cat(parts) for parts in zip(*candidates, strict=True))
         boxes = self._box_class(box_tensor)
         if self.clip_before_nms:
@@ -178,13 +180,44 @@ class DenseDetector(ImageNormalizer):
         return Instances(image_size, pred_boxes=boxes[keep], scores=all_scores[keep], pred_classes=classes[keep])
 
     def _decode(
-        self, anchors: Boxes, scores: Tensor, deltas: Tensor, factors: Tensor | None = None
+        self,
+        anchors: Boxes,
+        scores: Tensor,
+        deltas: Tensor,
+        factors: Tensor | None,
+        score_thresh: float,
+        topk_candidates: int,
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Return the boxes, scores and classes of the best candidates of one level above the score threshold."""
         # Each pair of anchor and class is a candidate. Most scores are low: the threshold makes `topk` cheap.
-        anchor, label = (scores > self.test_score_thresh).nonzero(as_tuple=True)
+        anchor, label = (scores > score_thresh).nonzero(as_tuple=True)
         candidate_scores = scores[anchor, label]
-        top_scores, order = candidate_scores.topk(at_most(candidate_scores.shape[0], self.test_topk_candidates))
+        top_scores, order = candidate_scores.topk(at_most(candidate_scores.shape[0], topk_candidates))
         anchor, label = anchor[order], label[order]
         boxes = self.box2box_transform.apply_deltas(deltas[anchor], anchors.tensor[anchor])
         return boxes, top_scores if factors is None else top_scores * factors[anchor], label
+
+
+def targets_of_matches(
+    matched: Sequence[tuple[Tensor, Tensor]], gt_instances: Sequence[Instances], num_classes: int
+) -> tuple[Tensor, Tensor]:
+    """Return the labels and the boxes of matched anchors.
+
+    Args:
+        matched: For each of the `B` images the index of the matched object, `(R,)`, and whether an anchor is positive,
+            `(R,)` bool.
+        gt_instances: `Instances` with `gt_boxes` and `gt_classes` for each image.
+        num_classes: Label of the background.
+
+    Returns:
+        The labels `(B, R)`, and the matched boxes `(B, R, 4)`, meaningful only for positive anchors.
+    """
+    labels, boxes = [], []
+    for (matches, positive), targets in zip(matched, gt_instances, strict=True):
+        if len(targets):
+            labels.append(targets.gt_classes[matches].masked_fill(~positive, num_classes))
+            boxes.append(targets.gt_boxes.tensor[matches])
+        else:
+            labels.append(torch.full_like(matches, num_classes))
+            boxes.append(targets.gt_boxes.tensor.new_zeros((len(matches), 4)))
+    return torch.stack(labels), torch.stack(boxes)

@@ -201,16 +201,10 @@ class FCOS(DenseDetector):
 
         Returns:
             `(B, R)` in [0, 1]; meaningful only for locations inside their box.
-
-        Source: Tian et al., "FCOS", 2019, equation 3.
         """
         locations = Boxes.cat(list(anchors)).tensor
         distances = torch.stack([self.box2box_transform.get_deltas(locations, boxes) for boxes in gt_boxes])
-        left, top, right, bottom = distances.unbind(dim=-1)
-        horizontal = torch.minimum(left, right) / torch.maximum(left, right)
-        vertical = torch.minimum(top, bottom) / torch.maximum(top, bottom)
-        # The clamp avoids NaN for locations outside their box, where the product can be negative.
-        return (horizontal * vertical).clamp(min=0).sqrt()
+        return centerness_of(distances)
 
     def forward_inference(
         self, images: ImageList, features: Sequence[Tensor], predictions: Sequence[Sequence[Tensor]]
@@ -228,3 +222,21 @@ class FCOS(DenseDetector):
                 scores = [(x * factor).sqrt() for x, factor in zip(scores, factors, strict=True)]
                 results.append(self._detect(anchors, scores, image_deltas, size))
         return results
+
+
+def centerness_of(distances: Tensor) -> Tensor:
+    """Return the centerness of locations: 1 at the center of their object and 0 at its sides.
+
+    Args:
+        distances: `(…, 4)` distances to the left, top, right and bottom side, in any unit.
+
+    Returns:
+        `(…)` in [0, 1]; meaningful only for locations inside their object.
+
+    Source: Tian et al., "FCOS", 2019, equation 3.
+    """
+    left, top, right, bottom = distances.unbind(dim=-1)
+    horizontal = torch.minimum(left, right) / torch.maximum(left, right)
+    vertical = torch.minimum(top, bottom) / torch.maximum(top, bottom)
+    # The clamp avoids NaN for locations outside their object, where the product can be negative.
+    return (horizontal * vertical).clamp(min=0).sqrt()

@@ -10,10 +10,10 @@ from torch.nn import functional as F
 from detectory.modeling.backbone import Backbone
 from detectory.modeling.box_regression import Box2BoxTransformLinear
 from detectory.modeling.layers import Conv2d, ShapeSpec, giou_loss, init_predictor
-from detectory.structures import Boxes, ImageList, Instances
+from detectory.structures import Boxes, ImageList, Instances, matched_pairwise_iou
 
 from .atss import ATSSMatcher
-from .dense_detector import DenseDetector
+from .dense_detector import DenseDetector, targets_of_matches
 from .dense_head import RetinaNetHead
 
 
@@ -127,22 +127,23 @@ class GFL(DenseDetector):
             [level.tensor.new_full((len(level),), s) for level, s in zip(anchors, self.strides, strict=True)]
         )
         matched = [self.anchor_matcher(targets.gt_boxes, anchors) for targets in gt_instances]
-        positive = torch.stack([is_positive for _, is_positive in matched])
+        labels, matched_boxes = targets_of_matches(matched, gt_instances, self.num_classes)
+        positive = labels != self.num_classes
         normalizer = max(self._positive_count(positive), 1)
         image, anchor = positive.nonzero(as_tuple=True)
-        classes, boxes = _targets_of(matched, gt_instances)
-        points = Boxes.cat(list(anchors)).get_centers()[anchor]
+        boxes = matched_boxes[image, anchor]
+        source = Boxes.cat(list(anchors)).tensor[anchor]
         stride = strides[anchor][:, None]
         values = distributions[image, anchor].float().reshape(-1, 4, self.reg_max + 1)
-        predicted = _boxes_around(points, self._distances(values) * stride)
-        quality = _paired_iou(predicted.detach(), boxes)
+        predicted = self.box2box_transform.apply_deltas(self._distances(values) * stride, source)
+        quality = matched_pairwise_iou(Boxes(predicted.detach()), Boxes(boxes))
         weight = logits[image, anchor].detach().sigmoid().amax(dim=1).float()
         total_weight = weight.sum().clamp(min=1e-6)
         giou = giou_loss(predicted, boxes, reduction="none") * weight
-        distances = torch.cat((points - boxes[:, :2], boxes[:, 2:] - points), dim=1) / stride
+        distances = self.box2box_transform.get_deltas(source, boxes) / stride
         distribution = _distribution_focal_loss(values, distances.clamp(min=0, max=self.reg_max - 0.1)).mean(dim=1)
         scores = torch.zeros_like(logits)
-        scores[image, anchor, classes] = quality.to(scores.dtype)
+        scores[image, anchor, labels[image, anchor]] = quality.to(scores.dtype)
         return {
             "loss_cls": _quality_focal_loss(logits, scores, self.quality_beta) / normalizer,
             "loss_box_reg": self.box_loss_weight * giou.sum() / total_weight,
@@ -168,29 +169,6 @@ class GFL(DenseDetector):
             self._detect(anchors, [x[i].sigmoid() for x in logits], [x[i] for x in deltas], size)
             for i, size in enumerate(images.image_sizes)
         ]
-
-
-def _targets_of(matched: Sequence[tuple[Tensor, Tensor]], gt_instances: Sequence[Instances]) -> tuple[Tensor, Tensor]:
-    """Return the classes `(P,)` and boxes `(P, 4)` of the objects of all positive anchors."""
-    indices = [matches[positive] for matches, positive in matched]
-    classes = [targets.gt_classes[i] for targets, i in zip(gt_instances, indices, strict=True)]
-    boxes = [targets.gt_boxes.tensor[i] for targets, i in zip(gt_instances, indices, strict=True)]
-    return torch.cat(classes), torch.cat(boxes)
-
-
-def _boxes_around(points: Tensor, distances: Tensor) -> Tensor:
-    """Return boxes `(N, 4)` with the given distances `(N, 4)` of their sides from points `(N, 2)`."""
-    return torch.cat((points - distances[:, :2], points + distances[:, 2:]), dim=1)
-
-
-def _paired_iou(boxes: Tensor, others: Tensor) -> Tensor:
-    """Return the IoU of corresponding boxes, `(N,)`."""
-    if len(boxes) == 0:
-        return boxes.new_zeros(0)
-    size = (torch.minimum(boxes[:, 2:], others[:, 2:]) - torch.maximum(boxes[:, :2], others[:, :2])).clamp(min=0)
-    intersection = size.prod(dim=1)
-    union = Boxes(boxes).area() + Boxes(others).area() - intersection
-    return intersection / union.clamp(min=1e-6)
 
 
 def _quality_focal_loss(logits: Tensor, targets: Tensor, beta: float) -> Tensor:

@@ -13,7 +13,7 @@ from detectory.modeling.layers import c2_xavier_fill, smooth_l1_loss
 from detectory.modeling.matcher import Matcher
 from detectory.structures import Boxes, ImageList, Instances, pairwise_iou
 
-from .dense_detector import DenseDetector
+from .dense_detector import DenseDetector, targets_of_matches
 
 
 class SSDAnchorGenerator(DefaultAnchorGenerator):
@@ -191,16 +191,9 @@ class SSD(DenseDetector):
             The labels `(B, R)`: a class, or `K` for background; and the matched boxes `(B, R, 4)`, meaningful only for
             anchors with a class.
         """
-        labels, boxes = [], []
-        for targets in gt_instances:
-            matches, match_labels = self.anchor_matcher(pairwise_iou(targets.gt_boxes, anchors))
-            if len(targets):
-                labels.append(targets.gt_classes[matches].masked_fill(match_labels != 1, self.num_classes))
-                boxes.append(targets.gt_boxes.tensor[matches])
-            else:
-                labels.append(torch.full_like(matches, self.num_classes))
-                boxes.append(torch.zeros_like(anchors.tensor))
-        return torch.stack(labels), torch.stack(boxes)
+        matched = [self.anchor_matcher(pairwise_iou(targets.gt_boxes, anchors)) for targets in gt_instances]
+        positive = [(matches, match_labels == 1) for matches, match_labels in matched]
+        return targets_of_matches(positive, gt_instances, self.num_classes)
 
     def _hard_negatives(self, losses: Tensor, labels: Tensor, positive: Tensor) -> Tensor:
         """Return the mask `(B, R)` of the negatives with the highest losses, at most `negative_ratio` per positive."""

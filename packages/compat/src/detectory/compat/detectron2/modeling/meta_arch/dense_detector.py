@@ -90,12 +90,8 @@ class DenseDetector(native.DenseDetector):
             topk_candidates: Maximum number of candidates.
             image_size: `(height, width)`.
         """
-        self.test_score_thresh, kept_thresh = score_thresh, self.test_score_thresh
-        self.test_topk_candidates, kept_topk = topk_candidates, self.test_topk_candidates
-        try:
-            boxes, scores, classes = self._decode(anchors, pred_scores, pred_deltas)
-        finally:
-            self.test_score_thresh, self.test_topk_candidates = kept_thresh, kept_topk
+        limits = (score_thresh, topk_candidates)
+        boxes, scores, classes = self._decode(anchors, pred_scores, pred_deltas, None, *limits)
         return Instances(image_size, pred_boxes=Boxes(boxes), scores=scores, pred_classes=classes)
 
     def _decode_multi_level_predictions(
