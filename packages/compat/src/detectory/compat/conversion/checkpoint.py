@@ -66,15 +66,9 @@ def _from_maskrcnn_benchmark(state: Mapping[str, Tensor], options: ConversionOpt
 def _from_mmdet(
     state: Mapping[str, Tensor], options: ConversionOptions, version_1: bool | None = None
 ) -> ConvertedModel:
-    config = mmdet.model_config(state, options.style, version_1, options.rules)
-    is_legacy = mmdet.is_version_1(state) if version_1 is None else version_1
-    family = mmdet.find_family(state)
-    system = "MMDetection 1.x" if is_legacy else "MMDetection"
-    size = None
-    if family.name == "SSD":
-        side = 300 if len(config.anchor_generator.strides) == 6 else 512
-        size = (side, side)
-    return ConvertedModel(system, family.name, config, mmdet.convert_state_dict(state), image_size=size)
+    model = mmdet.describe_model(state, options.style, version_1, options.rules)
+    system = "MMDetection 1.x" if model.version_1 else "MMDetection"
+    return ConvertedModel(system, model.architecture, model.config, model.state, image_size=model.image_size)
 
 
 def _from_mmdet_1(state: Mapping[str, Tensor], options: ConversionOptions) -> ConvertedModel:

@@ -16,6 +16,9 @@ from detectory.zoo.parts.resnet import R_50, ResNetVariant, use_resnet
 #: Pixel mean of Detectron's models, BGR.
 PIXEL_MEAN = [102.9801, 115.9465, 122.7717]
 
+#: Entries of batch norms that are folded into the weights of a checkpoint, or not saved.
+_OPTIONAL = ("num_batches_tracked", "norm.bias", "running_mean", "running_var")
+
 #: Standard deviation for ResNeXts, whose weights do not include it, BGR.
 _RESNEXT_STD = (57.375, 57.12, 58.395)
 
@@ -39,15 +42,18 @@ def detectron_model(state: Mapping[str, Tensor], function: str) -> tuple[str, Di
     with torch.device("meta"):
         own = instantiate(config).state_dict()
     matched = match_state_dict(own, state, caffe2_conversion=False)
-    missing = [name for name in own if name not in matched and not name.endswith(("num_batches_tracked", "norm.bias"))]
-    missing = [name for name in missing if not name.endswith(("running_mean", "running_var"))]
+    missing = [name for name in own if name not in matched and not name.endswith(_OPTIONAL)]
     if missing:
         raise ValueError(f"{function}: {architecture} needs {missing[:3]}, which the checkpoint does not contain")
-    unused = [name for name in matched if name not in own and not name.startswith(("fc1000", "stem.fc", "conv1.bias"))]
-    unused = [name for name in unused if not name.endswith("conv1.bias")]
+    unused = [name for name in matched if name not in own and not _is_superfluous(name)]
     if unused:
         raise ValueError(f"{function}: {unused[0]!r} does not belong to a {architecture}")
     return architecture, config, {name: tensor for name, tensor in matched.items() if name in own}
+
+
+def _is_superfluous(name: str) -> bool:
+    """Whether an entry is a part of the ImageNet classifier, or the zero bias of the stem."""
+    return name.startswith(("fc1000", "stem.fc")) or name.endswith("conv1.bias")
 
 
 def _has(state: Mapping[str, Tensor], part: str) -> bool:

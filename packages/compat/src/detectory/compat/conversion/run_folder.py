@@ -7,10 +7,12 @@ from typing import Any
 import torch
 from omegaconf import open_dict
 
+from detectory.core.checkpoint.search import TAG
 from detectory.core.config import LazyCall, LazyConfig
 from detectory.core.storage import staged_folder
 from detectory.data.classes import ClassList
 from detectory.data.transforms import Resize
+from detectory.engine.recipe.run_folder import CONFIG_FILE
 from detectory.zoo.parts.config import resnet_config
 from detectory.zoo.parts.loaders import coco_loaders, keypoint_loaders
 
@@ -58,6 +60,6 @@ def write_run(converted: ConvertedModel, folder: str | os.PathLike[str]) -> Path
             ids = tuple(range(1, len(converted.classes) + 1))
             content["classes"] = ClassList(converted.classes, ids).state_dict()
         torch.save(content, staged / WEIGHTS_FILE)
-        (staged / "last_checkpoint").write_text(WEIGHTS_FILE, encoding="utf-8")
-        LazyConfig.save(config, str(staged / "config.yaml"))
+        (staged / TAG).write_text(WEIGHTS_FILE, encoding="utf-8")
+        LazyConfig.save(config, str(staged / CONFIG_FILE))
     return path

@@ -1,7 +1,7 @@
 """MMDetection: conversion of weights, matching Detectory models, and its legacy layers."""
 
 from .legacy_parts import LegacyAnchorGenerator, LegacyDeltaXYWHBBoxCoder, RoIAlign
-from .models import build_model, convert_state_dict, find_family, is_version_1, model_config
+from .models import build_model, convert_state_dict, describe_model, find_family, is_version_1
 from .resnet_fpn import PlainP6P7
 
 __all__ = [
@@ -11,7 +11,7 @@ __all__ = [
     "RoIAlign",
     "build_model",
     "convert_state_dict",
+    "describe_model",
     "find_family",
     "is_version_1",
-    "model_config",
 ]

@@ -40,9 +40,31 @@ class Family:
         marker: Entry that only state dicts of this architecture contain.
         convert: Returns the entries by the names of the Detectory model.
         config: Returns the config of the Detectory model, from the converted entries.
+        image_size: Returns the `(height, width)` that all images are resized to, from the config; `None` if the
+            resizing keeps the aspect ratio.
     """
 
     name: str
     marker: str
     convert: Callable[[State], dict[str, Tensor]] = field(repr=False)
     config: Callable[[State, BuildOptions], DictConfig] = field(repr=False)
+    image_size: Callable[[DictConfig], tuple[int, int]] | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True)
+class DescribedModel:
+    """A model of MMDetection as a config and weights.
+
+    Args:
+        architecture: Name of the architecture.
+        version_1: Whether the model has the pixel conventions of MMDetection 1.x.
+        config: Config of the Detectory model.
+        state: The weights by the names of this model.
+        image_size: `(height, width)` that all images are resized to, or `None`.
+    """
+
+    architecture: str
+    version_1: bool
+    config: DictConfig
+    state: dict[str, Tensor]
+    image_size: tuple[int, int] | None

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 
-from omegaconf import DictConfig
 from torch import Tensor, nn
 
 from detectory.compat.legacy import set_legacy_rules
@@ -11,7 +10,7 @@ from detectory.core.config import instantiate
 from . import ssd, two_stage
 from .dense import ATSS_FAMILY, FCOS_FAMILY, GFL_FAMILY
 from .detr import DETR_FAMILY
-from .families import BuildOptions, Family
+from .families import BuildOptions, DescribedModel, Family
 from .retinanet import RETINANET
 from .ssd import SSD_VGG
 from .two_stage import TWO_STAGE
@@ -81,19 +80,19 @@ def build_model(
     Raises:
         ValueError: If an argument is unknown, or the state dict belongs to another architecture.
     """
-    model = instantiate(model_config(state, style, version_1, rules))
-    converted = convert_state_dict(state)
-    missing, unexpected = model.load_state_dict(converted, strict=False)
+    described = describe_model(state, style, version_1, rules)
+    model = instantiate(described.config)
+    missing, unexpected = model.load_state_dict(described.state, strict=False)
     missing = [name for name in missing if not name.endswith("num_batches_tracked")]
     if missing or unexpected:
         raise ValueError(f"build_model: state dict does not match: missing {missing[:3]}, unexpected {unexpected[:3]}")
     return model.eval()
 
 
-def model_config(
+def describe_model(
     state: Mapping[str, Tensor], style: str = "pytorch", version_1: bool | None = None, rules: str = "mmdet-legacy"
-) -> DictConfig:
-    """Return the config of the model that `build_model` builds.
+) -> DescribedModel:
+    """Return the config and the weights of the model that `build_model` builds.
 
     Args:
         state: As for `build_model`.
@@ -110,7 +109,9 @@ def model_config(
         raise ValueError(f"build_model: rules must be one of {', '.join(map(repr, VERSION_1_RULES))}, got {rules!r}")
     family = find_family(state)
     legacy = is_version_1(state) if version_1 is None else version_1
-    config = family.config(family.convert(state), BuildOptions(style, legacy))
+    converted = family.convert(state)
+    config = family.config(converted, BuildOptions(style, legacy))
     if legacy:
         set_legacy_rules(config, rules)
-    return config
+    size = None if family.image_size is None else family.image_size(config)
+    return DescribedModel(family.name, legacy, config, converted, size)

@@ -99,4 +99,10 @@ def _config(converted: State, options: BuildOptions) -> DictConfig:
     )
 
 
-SSD_VGG = Family("SSD", "backbone.features.31.weight", _convert, _config)
+def _image_size(config: DictConfig) -> tuple[int, int]:
+    strides = tuple(config.anchor_generator.strides)
+    side = next(side for side, known in _STRIDES.items() if known == strides)
+    return side, side
+
+
+SSD_VGG = Family("SSD", "backbone.features.31.weight", _convert, _config, _image_size)

@@ -8,7 +8,7 @@ from omegaconf import DictConfig, open_dict
 from torch import Tensor, nn
 
 from detectory import zoo
-from detectory.compat._pytorch_resnet import resnet_depth
+from detectory.compat._pytorch_resnet import resnet_depth, split_backbone
 from detectory.core.config import LazyCall, instantiate
 from detectory.modeling.layers import FrozenBatchNorm2d
 
@@ -75,7 +75,7 @@ def torchvision_config(model: nn.Module) -> DictConfig:
         raise TypeError(f"from_torchvision: model must be one of {', '.join(_RECIPES)}, got {class_name}")
     config = zoo.get_config(_RECIPES[class_name]).model
     with open_dict(config):
-        _set_backbone(config, source, resnet_depth(convert_state_dict(source.state_dict())))
+        _set_backbone(config, source, resnet_depth(split_backbone(source.state_dict(), "backbone.body.")[0]))
         if class_name == "RetinaNet":
             _set_retinanet(config, source)
         else:
