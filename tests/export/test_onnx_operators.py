@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import pytest
 import torch
+from tests.export.call import Call
 
 from detectory import ops
 from detectory.export.formats.onnx_functions import inline_functions
@@ -11,15 +12,6 @@ from detectory.export.formats.onnx_operators import onnx_translations
 from detectory.export.formats.onnx_runtime import OnnxGraph
 
 DYNAMIC = torch.export.Dim.DYNAMIC
-
-
-class Call(torch.nn.Module):
-    def __init__(self, function: Callable) -> None:
-        super().__init__()
-        self.function = function
-
-    def forward(self, *inputs: torch.Tensor) -> torch.Tensor:
-        return self.function(*inputs)
 
 
 def to_onnx(function: Callable, inputs: tuple, shapes: tuple) -> Callable:

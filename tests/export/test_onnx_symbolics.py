@@ -6,20 +6,12 @@ from collections.abc import Callable
 import onnxruntime
 import pytest
 import torch
+from tests.export.call import Call
 
 import detectory.export.torchscript  # noqa: F401 (registers the translations)
 from detectory import ops
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::torch.jit.TracerWarning")
-
-
-class Call(torch.nn.Module):
-    def __init__(self, function: Callable) -> None:
-        super().__init__()
-        self.function = function
-
-    def forward(self, *inputs: torch.Tensor) -> torch.Tensor:
-        return self.function(*inputs)
 
 
 def to_onnx(function: Callable, *inputs: torch.Tensor, opset: int = 16) -> Callable:

@@ -96,6 +96,12 @@ def test_images_of_6000_pixels_are_resized_to_the_size_of_the_recipe(tmp_path):
     assert train_planned(planned, show=lambda _: None).summary.iterations == 1
 
 
+@pytest.mark.parametrize("key", ["augmentations[0].max_size", "augmentations.0.max_size"])
+def test_augmentations_of_the_user_are_kept(coco_folder, key):
+    planned = plan_training(coco_folder, BOXES, overrides=[f"dataloader.train.mapper.{key}=77"], device="cpu")
+    assert planned.config.dataloader.train.mapper.augmentations[0].max_size == 77
+
+
 def test_a_dataset_without_objects_is_refused(tmp_path):
     data = write_dataset(tmp_path / "data", 3, objects=0)
     with pytest.raises(ValueError, match="3 images, but no object to train on"):

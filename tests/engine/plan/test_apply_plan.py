@@ -3,9 +3,11 @@
 from dataclasses import replace
 
 import pytest
+from omegaconf import OmegaConf
 
 from detectory.engine.plan import InitialWeights, PlanRequest, apply_plan, make_plan
 from detectory.engine.plan.apply import best_metric
+from detectory.engine.plan.request import overridden_keys
 from detectory.engine.plan.weights import train_from_random
 from detectory.zoo import get_config
 
@@ -44,6 +46,18 @@ def test_keys_of_the_user_are_kept(facts, large, cpu):
     assert config.optimizer.lr == 0.02
     assert list(config.dataloader.train.mapper.augmentations[0].short_edge_length)[-1] == 800
     assert config.dataloader.test.mapper.augmentations[0].short_edge_length == 400
+
+
+def test_elements_of_lists_are_kept_in_both_notations(facts, large, cpu):
+    keys = overridden_keys(
+        ["dataloader.train.mapper.augmentations[0].max_size=700", "dataloader.test.mapper.augmentations.0.max_size=800"]
+    )
+    for loader, key in zip(("train", "test"), keys, strict=True):
+        OmegaConf.update(large, key, {"train": 700, "test": 800}[loader])
+    _, config = applied(large, facts, cpu, COCO, PlanRequest(image_size=400), keys)
+    train, test = (config.dataloader[name].mapper.augmentations[0] for name in ("train", "test"))
+    assert (train.max_size, test.max_size) == (700, 800)
+    assert (list(train.short_edge_length)[-1], test.short_edge_length) == (400, 400)
 
 
 def test_models_with_random_weights_are_not_frozen(facts, large, cpu, random_weights):

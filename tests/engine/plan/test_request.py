@@ -22,3 +22,9 @@ def test_other_keys_leave_the_choice_to_the_plan(small):
 def test_augmentations_of_the_user_keep_their_size(small):
     key = "dataloader.test.mapper.augmentations.0.short_edge_length"
     assert with_overrides(small, f"{key}=64").keeps_size
+
+
+def test_elements_of_lists_may_be_written_in_brackets(small):
+    overrides = ["dataloader.train.mapper.augmentations[0].max_size=700", "~a[1]", "+b[-1].c=2", "d.e=f[0]"]
+    assert overridden_keys(overrides) == ["dataloader.train.mapper.augmentations.0.max_size", "a.1", "b.-1.c", "d.e"]
+    assert with_overrides(small, overrides[0]).keeps_size

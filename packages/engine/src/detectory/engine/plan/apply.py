@@ -83,9 +83,16 @@ class _Writer:
 
     def set(self, key: str, value: object) -> None:
         """Set a key unless the user has set it, a part of it or a group that contains it."""
-        if any(own == key or own.startswith(f"{key}.") or key.startswith(f"{own}.") for own in self._keep):
-            return
-        OmegaConf.update(self._config, key, value, merge=False, force_add=True)
+        if self._is_free(key):
+            OmegaConf.update(self._config, key, value, merge=False, force_add=True)
+
+    def set_item(self, node: DictConfig, parent: str, name: str, value: object) -> None:
+        """Set an item of the node at the key `parent`, such as an element of a list, by the same rule."""
+        if self._is_free(f"{parent}.{name}"):
+            node[name] = value
+
+    def _is_free(self, key: str) -> bool:
+        return not any(own == key or own.startswith(f"{key}.") or key.startswith(f"{own}.") for own in self._keep)
 
 
 def _set_image_size(writer: _Writer, config: DictConfig, size: tuple[int, int]) -> None:
@@ -103,13 +110,8 @@ def _set_image_size(writer: _Writer, config: DictConfig, size: tuple[int, int]) 
             key = f"{loader}.mapper.augmentations.{index}"
             is_list = isinstance(short, (list, ListConfig))
             scaled = sorted({round(value * scale) for value in short}) if is_list else round(short * scale)
-            _set_item(writer, augmentation, key, "short_edge_length", scaled)
-            _set_item(writer, augmentation, key, "max_size", size[1])
-
-
-def _set_item(writer: _Writer, node: DictConfig, parent: str, name: str, value: object) -> None:
-    if not any(own == parent or own.startswith(f"{parent}.{name}") or parent.startswith(own) for own in writer._keep):
-        node[name] = value
+            writer.set_item(augmentation, key, "short_edge_length", scaled)
+            writer.set_item(augmentation, key, "max_size", size[1])
 
 
 def _set_mask_format(writer: _Writer, config: DictConfig, facts: DatasetFacts) -> None:

@@ -1,5 +1,6 @@
 """PlanRequest: the lines of a training plan that a user sets."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Literal
@@ -107,5 +108,6 @@ class PlanRequest:
 
 
 def overridden_keys(overrides: Sequence[str]) -> list[str]:
-    """Return the keys of `KEY=VALUE` arguments, without the marks `+`, `++` and `~`."""
-    return [override.lstrip("+~").partition("=")[0] for override in overrides]
+    """Return the keys of `KEY=VALUE` arguments, without the marks `+`, `++` and `~`; `a[0]` is returned as `a.0`."""
+    keys = [override.lstrip("+~").partition("=")[0] for override in overrides]
+    return [re.sub(r"\[(-?\d+)\]", r".\1", key) for key in keys]
