@@ -25,10 +25,11 @@ def test_indexing_removes_the_padding(sizes, divisibility):
         (4, None, (8, 8)),
         (1, None, (5, 7)),
         (0, {"square_size": 16}, (16, 16)),
+        (0, {"square": 1, "size_divisibility": 8}, (8, 8)),
         (4, {"size_divisibility": 3}, (6, 9)),
         (0, {"square_size": 16, "size_divisibility": 10}, (20, 20)),
     ],
-    ids=["largest", "rounded up", "divisibility one", "square", "constraint overrides", "square rounded up"],
+    ids=["largest", "rounded up", "divisibility one", "square", "longest side", "overrides", "square rounded up"],
 )
 def test_common_size_satisfies_the_constraints(divisibility, constraints, shape):
     images = [torch.zeros(1, 5, 2), torch.zeros(1, 3, 7)]
@@ -64,7 +65,7 @@ def test_to_changes_the_dtype_and_keeps_the_sizes(device):
             ValueError,
             "square_size=8, got 2x9",
         ),
-        ([torch.zeros(3, 2, 9)], {"padding_constraints": {"square": 8}}, ValueError, r"got \['square'\]"),
+        ([torch.zeros(3, 2, 9)], {"padding_constraints": {"side": 8}}, ValueError, r"got \['side'\]"),
     ],
     ids=["empty", "not a tensor", "channels differ", "too large", "unknown constraint"],
 )

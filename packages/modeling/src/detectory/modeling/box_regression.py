@@ -145,12 +145,14 @@ class Box2BoxTransformLinear:
     Args:
         normalize_by_size: Whether to divide the distances by the size of the source box, which is the stride of its
             level.
+        clamp: Whether negative distances count as 0.
 
     Source: Tian et al., "FCOS", 2019, equation 1.
     """
 
-    def __init__(self, normalize_by_size: bool = True) -> None:
+    def __init__(self, normalize_by_size: bool = True, clamp: bool = True) -> None:
         self.normalize_by_size = normalize_by_size
+        self.clamp = clamp
 
     def get_deltas(self, src_boxes: Tensor, target_boxes: Tensor) -> Tensor:
         """Return the distances from the centers of `src_boxes` to the sides of `target_boxes`.
@@ -170,13 +172,13 @@ class Box2BoxTransformLinear:
         """Return the boxes with the given distances from the centers of `boxes` to their sides.
 
         Args:
-            deltas: `(N, 4)` distances. Negative distances count as 0, so that `x1 <= x2` and `y1 <= y2`.
+            deltas: `(N, 4)` distances. With `clamp`, negative distances count as 0, so that `x1 <= x2` and `y1 <= y2`.
             boxes: `(N, 4)`.
 
         Returns:
             `(N, 4)` float32 boxes.
         """
-        deltas = deltas.float().clamp(min=0)
+        deltas = deltas.float().clamp(min=0) if self.clamp else deltas.float()
         centers, sizes = _centers_and_sizes(boxes.to(deltas.dtype))
         if self.normalize_by_size:
             deltas = deltas * torch.cat((sizes, sizes), dim=-1)

@@ -7,7 +7,7 @@ from detectory.structures import Instances, ROIMasks
 
 
 def detector_postprocess(
-    results: Instances, output_height: int, output_width: int, mask_threshold: float = 0.5
+    results: Instances, output_height: int, output_width: int, mask_threshold: float = 0.5, clip: bool = True
 ) -> Instances:
     """Rescale the detections of one image from the model's input size to the requested output size.
 
@@ -20,6 +20,7 @@ def detector_postprocess(
         output_height: Height of the output in pixels.
         output_width: Width of the output in pixels.
         mask_threshold: Minimum probability of a mask pixel.
+        clip: Whether to clip the boxes to the image.
 
     Returns:
         New `Instances` of size `(output_height, output_width)`; `pred_masks` is bool `(N, output_height,
@@ -38,7 +39,8 @@ def detector_postprocess(
         )
     boxes = scaled.get(name).clone()
     boxes.scale(scale_x, scale_y)
-    boxes.clip(scaled.image_size)
+    if clip:
+        boxes.clip(scaled.image_size)
     scaled.set(name, boxes)
     scaled = scaled[boxes.nonempty()]
     if scaled.has("pred_masks"):

@@ -70,8 +70,9 @@ class ImageList:
             tensors: At least one image of shape (H, W) or (C, H, W); all with the same number of channels.
             size_divisibility: If above 1, the common height and width are rounded up to a multiple of this.
             pad_value: The value of the padding.
-            padding_constraints: Optional keys: `square_size` above 0 pads to that height and width;
-                `size_divisibility` overrides the argument of the same name. Not supported by TorchScript.
+            padding_constraints: Optional keys: `square_size` above 0 pads to that height and width; `square` above 0
+                pads to the longest side; `size_divisibility` overrides the argument of the same name. Not supported by
+                TorchScript.
 
         Raises:
             ValueError: If the list is empty, the shapes do not match, or an image is larger than `square_size`.
@@ -93,15 +94,18 @@ class ImageList:
     ) -> "ImageList":
         _check_images(tensors)
         constraints = dict(padding_constraints or {})
-        unknown = constraints.keys() - {"square_size", "size_divisibility"}
+        unknown = constraints.keys() - {"square", "square_size", "size_divisibility"}
         if unknown:
             raise ValueError(
-                "ImageList.from_tensors: keys of padding_constraints must be 'square_size' or 'size_divisibility', "
-                f"got {sorted(unknown)}"
+                "ImageList.from_tensors: keys of padding_constraints must be 'square', 'square_size' or "
+                f"'size_divisibility', got {sorted(unknown)}"
             )
         sizes = [(image.shape[-2], image.shape[-1]) for image in tensors]
         size = _common_size(
-            sizes, constraints.get("square_size", 0), constraints.get("size_divisibility", size_divisibility)
+            sizes,
+            constraints.get("square_size", 0),
+            constraints.get("size_divisibility", size_divisibility),
+            square=constraints.get("square", 0) > 0,
         )
         padded = [
             F.pad(image, [0, size[1] - width, 0, size[0] - height], value=pad_value)
@@ -140,7 +144,9 @@ def _check_images(tensors: Sequence[torch.Tensor]) -> None:
             )
 
 
-def _common_size(sizes: list[tuple[Any, Any]], square_size: int, divisibility: int) -> tuple[Any, Any]:
+def _common_size(
+    sizes: list[tuple[Any, Any]], square_size: int, divisibility: int, square: bool = False
+) -> tuple[Any, Any]:
     """Return the padded (height, width): ints, symbolic ints under export and compile, tensors under tracing."""
     height: Any
     width: Any
@@ -148,6 +154,8 @@ def _common_size(sizes: list[tuple[Any, Any]], square_size: int, divisibility: i
         height, width = torch.stack([torch.stack(size) for size in sizes]).amax(dim=0).unbind()
     else:
         height, width = (reduce(lambda a, b: torch.sym_max(a, b), sides) for sides in zip(*sizes, strict=True))
+    if square:
+        height = width = torch.maximum(height, width) if torch.jit.is_tracing() else torch.sym_max(height, width)
     if square_size > 0:
         if height > square_size or width > square_size:
             raise ValueError(

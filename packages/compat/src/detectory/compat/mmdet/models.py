@@ -8,14 +8,31 @@ from detectory.compat.legacy import set_legacy_rules
 from detectory.core.config import instantiate
 
 from . import ssd, two_stage
+from .deformable_detr import DEFORMABLE_DETR_FAMILY
 from .dense import ATSS_FAMILY, FCOS_FAMILY, GFL_FAMILY
 from .detr import DETR_FAMILY
 from .families import BuildOptions, DescribedModel, Family
 from .retinanet import RETINANET
+from .rtmdet import RTMDET_FAMILY, RTMDET_INS_FAMILY
 from .ssd import SSD_VGG
 from .two_stage import TWO_STAGE
+from .yolov3 import YOLOV3_FAMILY
+from .yolox import YOLOX_FAMILY
 
-FAMILIES = (TWO_STAGE, RETINANET, SSD_VGG, FCOS_FAMILY, ATSS_FAMILY, GFL_FAMILY, DETR_FAMILY)
+FAMILIES = (
+    TWO_STAGE,
+    RETINANET,
+    SSD_VGG,
+    FCOS_FAMILY,
+    ATSS_FAMILY,
+    GFL_FAMILY,
+    YOLOX_FAMILY,
+    YOLOV3_FAMILY,
+    RTMDET_INS_FAMILY,
+    RTMDET_FAMILY,
+    DETR_FAMILY,
+    DEFORMABLE_DETR_FAMILY,
+)
 
 #: Pixel conventions for models of MMDetection 1.x.
 VERSION_1_RULES = ("mmdet-legacy", "mmdet-1.0")

@@ -2,6 +2,7 @@
 
 from .backbone import Backbone
 from .fpn import FPN, LastLevelMaxPool, LastLevelP6P7
+from .mobilenet_v2 import MobileNetV2
 from .regnet import AnyNet, RegNet
 from .resnet import ResNet
 from .resnet_blocks import BasicBlock, BasicStem, BottleneckBlock, DeformBottleneckBlock
@@ -24,6 +25,7 @@ __all__ = [
     "LastLevelMaxPool",
     "LastLevelP6P7",
     "MViT",
+    "MobileNetV2",
     "RegNet",
     "ResNet",
     "SimpleFeaturePyramid",

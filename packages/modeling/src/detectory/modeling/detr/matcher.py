@@ -64,8 +64,45 @@ class HungarianMatcher:
         wanted = normalized_boxes(instances)
         distance = torch.cdist(boxes.float(), wanted, p=1)
         giou = _pairwise_giou(corners_of(boxes.float()), corners_of(wanted))
-        probability = probabilities.float()[:, instances.gt_classes]
-        return self.box_cost * distance - self.class_cost * probability - self.giou_cost * giou
+        classes = self._class_cost(probabilities.float())[:, instances.gt_classes]
+        return self.box_cost * distance + self.class_cost * classes - self.giou_cost * giou
+
+    def _class_cost(self, probabilities: Tensor) -> Tensor:
+        """Return the costs of all predictions and classes `(Q, K)`."""
+        return -probabilities
+
+
+class FocalHungarianMatcher(HungarianMatcher):
+    """`HungarianMatcher` for sigmoid probabilities, with the focal loss as class cost.
+
+    The cost is the focal loss of the class minus that of its absence.
+
+    Args:
+        class_cost: Weight of the class cost.
+        box_cost: Weight of the L1 distance.
+        giou_cost: Weight of the generalized IoU.
+        alpha: Weight of the class; its absence has the weight `1 - alpha`.
+        gamma: Exponent that reduces the loss of well-classified predictions.
+
+    Source: Zhu et al., "Deformable DETR", 2021, appendix A.4.
+    """
+
+    def __init__(
+        self,
+        class_cost: float = 2.0,
+        box_cost: float = 5.0,
+        giou_cost: float = 2.0,
+        alpha: float = 0.25,
+        gamma: float = 2.0,
+    ) -> None:
+        super().__init__(class_cost, box_cost, giou_cost)
+        self.alpha = alpha
+        self.gamma = gamma
+
+    def _class_cost(self, probabilities: Tensor) -> Tensor:
+        absent = -(1 - probabilities + 1e-12).log() * (1 - self.alpha) * probabilities.pow(self.gamma)
+        present = -(probabilities + 1e-12).log() * self.alpha * (1 - probabilities).pow(self.gamma)
+        return present - absent
 
 
 def normalized_boxes(instances: Instances) -> Tensor:

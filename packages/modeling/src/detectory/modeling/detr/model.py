@@ -110,7 +110,7 @@ class DETR(ImageNormalizer):
             `(cx, cy, width, height)`.
         """
         features = self.backbone(images.tensor)[self.in_feature]
-        mask = _padding_mask(images, features)
+        mask = padding_mask(images, features)
         x = self.transformer(self.input_proj(features), self.position_encoding(mask), mask, self.query_embed.weight)
         logits = self.class_embed(x)
         for layer in self.bbox_embed[:-1]:
@@ -138,7 +138,7 @@ class DETR(ImageNormalizer):
         return results
 
 
-def _padding_mask(images: ImageList, features: Tensor) -> Tensor:
+def padding_mask(images: ImageList, features: Tensor) -> Tensor:
     """Return the mask `(B, H, W)` of the cells of a feature map that are padding, True for padding."""
     batch, _, height, width = images.tensor.shape
     mask = torch.ones((batch, height, width), dtype=torch.float32, device=features.device)

@@ -7,7 +7,7 @@ from .convolution import Conv2d
 from .deform_conv import DeformConv, ModulatedDeformConv
 from .drop_path import DropPath
 from .frozen_batch_norm import FrozenBatchNorm2d
-from .losses import ciou_loss, cross_entropy, diou_loss, giou_loss, smooth_l1_loss
+from .losses import ciou_loss, cross_entropy, diou_loss, giou_loss, quality_focal_loss, smooth_l1_loss
 from .memory_layout import fast_layout
 from .norms import CycleBatchNormList, LayerNorm, NaiveSyncBatchNorm, get_norm
 from .region_pooling import ROIAlign, ROIAlignRotated, ROIPool
@@ -41,5 +41,6 @@ __all__ = [
     "get_norm",
     "giou_loss",
     "init_predictor",
+    "quality_focal_loss",
     "smooth_l1_loss",
 ]

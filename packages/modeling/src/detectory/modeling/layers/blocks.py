@@ -48,6 +48,7 @@ class DepthwiseSeparableConv2d(nn.Module):
         kernel_size: Kernel size of the depthwise convolution.
         padding: Padding of the depthwise convolution.
         dilation: Dilation of the depthwise convolution.
+        stride: Stride of the depthwise convolution.
         norm1: Norm after the depthwise convolution, as in `get_norm`.
         activation1: Activation after the depthwise convolution.
         norm2: Norm after the pointwise convolution.
@@ -64,6 +65,7 @@ class DepthwiseSeparableConv2d(nn.Module):
         padding: int = 1,
         dilation: int = 1,
         *,
+        stride: int = 1,
         norm1: NormSpec = None,
         activation1: Callable[[Tensor], Tensor] | None = None,
         norm2: NormSpec = None,
@@ -74,6 +76,7 @@ class DepthwiseSeparableConv2d(nn.Module):
             in_channels,
             in_channels,
             kernel_size=kernel_size,
+            stride=stride,
             padding=padding,
             dilation=dilation,
             groups=in_channels,

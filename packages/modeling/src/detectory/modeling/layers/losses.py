@@ -118,3 +118,17 @@ def cross_entropy(input: Tensor, target: Tensor, *, reduction: str = "mean", **k
     if target.numel() == 0 and reduction == "mean":
         return input.sum() * 0.0
     return F.cross_entropy(input, target, reduction=reduction, **kwargs)
+
+
+def quality_focal_loss(logits: Tensor, targets: Tensor, beta: float) -> Tensor:
+    """Return the summed quality focal loss.
+
+    Args:
+        logits: Of any shape.
+        targets: Qualities in [0, 1] of the same shape.
+        beta: Exponent of the distance between prediction and target.
+
+    Source: Li et al., "Generalized Focal Loss", 2020, equation 3.
+    """
+    cross_entropy = F.binary_cross_entropy_with_logits(logits, targets, reduction="none")
+    return (cross_entropy * (logits.sigmoid() - targets).abs().pow(beta)).sum()

@@ -33,11 +33,15 @@ class DenseDetector(ImageNormalizer):
         loss_normalizer: Running mean of the number of positive anchors per batch; subclasses set the initial value.
         clip_before_nms: Whether boxes are clipped to the image before the NMS instead of after it, as in MMDetection
             and torchvision; False by default.
+        drop_empty_boxes: Whether boxes without width or height are removed before the NMS; False by default.
     """
 
     # Geometry of the detections, for other pixel conventions.
     _box_class: type[Boxes] = Boxes
     _batched_nms: BatchedNMS = staticmethod(batched_nms)
+
+    # Names of further fields of the detections, which an overridden `_decode` returns after the classes.
+    _candidate_fields: tuple[str, ...] = ()
 
     def __init__(
         self,
@@ -51,6 +55,7 @@ class DenseDetector(ImageNormalizer):
         super().__init__(backbone, pixel_mean, pixel_std)
         self.head = head
         self.clip_before_nms = False
+        self.drop_empty_boxes = False
         self.box2box_transform: Any
         self.test_score_thresh: float
         self.test_topk_candidates: int
@@ -88,7 +93,7 @@ class DenseDetector(ImageNormalizer):
             return self.forward_training(images, features, predictions, targets)
         results = self.forward_inference(images, features, predictions)
         return [
-            {"instances": detector_postprocess(detections, *output_size(item, size))}
+            {"instances": self._postprocess(detections, *output_size(item, size))}
             for detections, item, size in zip(results, batched_inputs, images.image_sizes, strict=True)
         ]
 
@@ -171,13 +176,28 @@ class DenseDetector(ImageNormalizer):
         limits = (self.test_score_thresh, self.test_topk_candidates)
         levels = zip(anchors, scores, deltas, factors, strict=True)
         candidates = [self._decode(*level, *limits) for level in levels]
-        box_tensor, all_scores, classes = (torch.cat(parts) for parts in zip(*candidates, strict=True))
+        box_tensor, all_scores, classes, *others = (torch.cat(parts) for parts in zip(*candidates, strict=True))
         boxes = self._box_class(box_tensor)
-        if self.clip_before_nms:
-            boxes.clip(image_size)
+        self._clip(boxes, image_size)
+        if self.drop_empty_boxes:
+            solid = boxes.nonempty().nonzero().squeeze(1)
+            boxes, all_scores, classes = boxes[solid], all_scores[solid], classes[solid]
+            others = [other[solid] for other in others]
         keep = self._batched_nms(boxes.tensor, all_scores, classes, self.test_nms_thresh)
         keep = keep[: self.max_detections_per_image]
-        return Instances(image_size, pred_boxes=boxes[keep], scores=all_scores[keep], pred_classes=classes[keep])
+        detections = Instances(image_size, pred_boxes=boxes[keep], scores=all_scores[keep], pred_classes=classes[keep])
+        for name, other in zip(self._candidate_fields, others, strict=True):
+            detections.set(name, other[keep])
+        return detections
+
+    def _clip(self, boxes: Boxes, image_size: tuple[int, int]) -> None:
+        """Clip the candidates of an image in place before the NMS, if the model does so."""
+        if self.clip_before_nms:
+            boxes.clip(image_size)
+
+    def _postprocess(self, detections: Instances, height: int, width: int) -> Instances:
+        """Rescale the detections of an image to the size of the output."""
+        return detector_postprocess(detections, height, width)
 
     def _decode(
         self,
@@ -187,15 +207,20 @@ class DenseDetector(ImageNormalizer):
         factors: Tensor | None,
         score_thresh: float,
         topk_candidates: int,
-    ) -> tuple[Tensor, Tensor, Tensor]:
+    ) -> tuple[Tensor, ...]:
         """Return the boxes, scores and classes of the best candidates of one level above the score threshold."""
-        # Each pair of anchor and class is a candidate. Most scores are low: the threshold makes `topk` cheap.
-        anchor, label = (scores > score_thresh).nonzero(as_tuple=True)
-        candidate_scores = scores[anchor, label]
-        top_scores, order = candidate_scores.topk(at_most(candidate_scores.shape[0], topk_candidates))
-        anchor, label = anchor[order], label[order]
+        anchor, label, top_scores = best_candidates(scores, score_thresh, topk_candidates)
         boxes = self.box2box_transform.apply_deltas(deltas[anchor], anchors.tensor[anchor])
         return boxes, top_scores if factors is None else top_scores * factors[anchor], label
+
+
+def best_candidates(scores: Tensor, score_thresh: float, topk_candidates: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the anchors, classes and values of the highest scores `(R, K)` above the threshold, best first."""
+    # Each pair of anchor and class is a candidate. Most scores are low: the threshold makes `topk` cheap.
+    anchor, label = (scores > score_thresh).nonzero(as_tuple=True)
+    candidate_scores = scores[anchor, label]
+    top_scores, order = candidate_scores.topk(at_most(candidate_scores.shape[0], topk_candidates))
+    return anchor[order], label[order], top_scores
 
 
 def targets_of_matches(

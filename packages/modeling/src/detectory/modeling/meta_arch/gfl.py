@@ -5,11 +5,10 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from detectory.modeling.backbone import Backbone
 from detectory.modeling.box_regression import Box2BoxTransformLinear
-from detectory.modeling.layers import Conv2d, ShapeSpec, giou_loss, init_predictor
+from detectory.modeling.layers import Conv2d, ShapeSpec, giou_loss, init_predictor, quality_focal_loss
 from detectory.structures import Boxes, ImageList, Instances, matched_pairwise_iou
 
 from .atss import ATSSMatcher
@@ -145,7 +144,7 @@ class GFL(DenseDetector):
         scores = torch.zeros_like(logits)
         scores[image, anchor, labels[image, anchor]] = quality.to(scores.dtype)
         return {
-            "loss_cls": _quality_focal_loss(logits, scores, self.quality_beta) / normalizer,
+            "loss_cls": quality_focal_loss(logits, scores, self.quality_beta) / normalizer,
             "loss_box_reg": self.box_loss_weight * giou.sum() / total_weight,
             "loss_dfl": self.distribution_loss_weight * (distribution * weight).sum() / total_weight,
         }
@@ -169,20 +168,6 @@ class GFL(DenseDetector):
             self._detect(anchors, [x[i].sigmoid() for x in logits], [x[i] for x in deltas], size)
             for i, size in enumerate(images.image_sizes)
         ]
-
-
-def _quality_focal_loss(logits: Tensor, targets: Tensor, beta: float) -> Tensor:
-    """Return the summed quality focal loss.
-
-    Args:
-        logits: Of any shape.
-        targets: Qualities in [0, 1] of the same shape.
-        beta: Exponent of the distance between prediction and target.
-
-    Source: Li et al., "Generalized Focal Loss", 2020, equation 3.
-    """
-    cross_entropy = F.binary_cross_entropy_with_logits(logits, targets, reduction="none")
-    return (cross_entropy * (logits.sigmoid() - targets).abs().pow(beta)).sum()
 
 
 def _distribution_focal_loss(distributions: Tensor, distances: Tensor) -> Tensor:

@@ -60,12 +60,16 @@ class ImageNormalizer(nn.Module):
 
     def _normalize(self, image: Tensor) -> Tensor:
         """Return the normalized image, float32 `(C, H, W)`, on the device of the model."""
+        return (self._pixels(image) - self.pixel_mean) / self.pixel_std
+
+    def _pixels(self, image: Tensor) -> Tensor:
+        """Return the image `(C, H, W)` on the device of the model, after a check of its shape."""
         if image.dim() != 3 or image.shape[0] != self.pixel_mean.shape[0]:
             raise ValueError(
                 f"{type(self).__name__}: image must have shape ({self.pixel_mean.shape[0]}, H, W),"
                 f" got {tuple(image.shape)}"
             )
-        return (image.to(self.device) - self.pixel_mean) / self.pixel_std
+        return image.to(self.device)
 
     def _batch(self, tensors: list[Tensor], pad_value: float = 0.0) -> ImageList:
         """Pad tensors to a common size that suits the backbone."""
