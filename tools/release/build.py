@@ -7,7 +7,7 @@ import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from tools.release.old_glibc import linker_flags
+from tools.release.old_glibc import linker_options
 from tools.release.packages import ROOT, Package
 
 #: The tag of wheels with compiled libraries.
@@ -57,7 +57,7 @@ def build(package: Package, target: Path, scratch: Path) -> list[Path]:
     (sdist,) = sdists.glob("*.tar.gz")
     is_compiled = (package.folder / "CMakeLists.txt").exists()
     if is_compiled:
-        environment["LDFLAGS"] = linker_flags([sys.executable, "-m", "ziglang"], scratch / "glibc")
+        environment["DETECTORY_LINK_OPTIONS"] = linker_options([sys.executable, "-m", "ziglang"], scratch / "glibc")
     _uv_build(sdist, "--wheel", wheels, environment)
     (wheel,) = wheels.glob("*.whl")
     if is_compiled:

@@ -1,7 +1,7 @@
-"""Linker flags for a library that also loads on systems with an old glibc.
+"""Linker options for a library that also loads on systems with an old glibc.
 
 A library that is linked on a recent Linux refers to the newest versions of glibc's symbols, so older systems cannot
-load it. The flags of this module make the linker resolve these symbols in empty copies of an old glibc, which the
+load it. The options of this module make the linker resolve these symbols in empty copies of an old glibc, which the
 compiler `zig` (on PyPI as `ziglang`) provides, and include GCC's C++ runtime in the library. The compiler remains GCC,
 because only GCC compiles the kernels for several instruction sets (packages/ops/cmake/instruction_sets.cmake).
 """
@@ -24,12 +24,12 @@ _LIBRARIES = {
 _MISSING = '__attribute__((visibility("hidden"))) char __libc_single_threaded = 0;\n'
 
 
-def linker_flags(zig: list[str], folder: Path, machine: str = "x86_64") -> str:
-    """Create the copies of the old glibc in a folder and return the value of `LDFLAGS` that uses them.
+def linker_options(zig: list[str], folder: Path, machine: str = "x86_64") -> str:
+    """Create the copies of the old glibc in a folder and return the options of the linker that use them.
 
     Args:
         zig: Command of the zig compiler.
-        folder: Folder for the files; it must exist as long as the flags are used.
+        folder: Folder for the files; it must exist as long as the options are used.
         machine: Processor of the target, `x86_64` or `aarch64`.
 
     Raises:
