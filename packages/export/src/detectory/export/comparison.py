@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from detectory.export.agreement import Agreement, ExportDisagreement, Tolerance
 from detectory.structures import Instances, RotatedBoxes, pairwise_iou, pairwise_iou_rotated
-from detectory.structures.records import ModelInput, ModelOutput
+from detectory.structures.model_formats import ModelInput, ModelOutput
 
 MATCHING_IOU = 0.9
 """Minimum IoU of two detections that count as the same object."""

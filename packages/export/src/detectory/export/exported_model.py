@@ -10,7 +10,7 @@ from detectory.export.fixed_size import pad_to_size
 from detectory.modeling.meta_arch.panoptic_fpn import combine_semantic_and_instance_outputs
 from detectory.modeling.postprocessing import detector_postprocess, sem_seg_postprocess
 from detectory.structures import Boxes, Instances, RotatedBoxes, heatmaps_to_keypoints
-from detectory.structures.records import ModelInput, ModelOutput
+from detectory.structures.model_formats import ModelInput, ModelOutput
 
 RunGraph = Callable[[tuple[Tensor, ...]], Sequence[Tensor]]
 

@@ -19,7 +19,7 @@ from detectory.export.fixed_size import FitWithin, pad_to_size
 from detectory.export.formats import ExportSettings, get_format
 from detectory.export.inference_graph import InferenceGraph
 from detectory.export.loading import load
-from detectory.structures.records import ModelInput
+from detectory.structures.model_formats import ModelInput
 
 DTYPES = ("float32", "float16", "bfloat16", "int8")
 """Types of the weights and features of exported files."""

@@ -14,7 +14,7 @@ from detectory.modeling.fast_inference import fold_batch_norms, lower_precision
 from detectory.modeling.meta_arch import GeneralizedRCNN, PanopticFPN, ProposalNetwork, SemanticSegmentor
 from detectory.modeling.meta_arch.dense_detector import DenseDetector
 from detectory.structures import Boxes, Instances
-from detectory.structures.records import ModelInput
+from detectory.structures.model_formats import ModelInput
 
 RawOutputs = dict[str, Tensor]
 

@@ -8,7 +8,7 @@ from torch import nn
 from detectory.export.agreement import Agreement
 from detectory.export.comparison import compare_models
 from detectory.export.loading import load
-from detectory.structures.records import ModelInput
+from detectory.structures.model_formats import ModelInput
 
 
 def verify(model: nn.Module, exported: nn.Module | str | os.PathLike[str], inputs: Sequence[ModelInput]) -> Agreement:

@@ -15,7 +15,7 @@ from detectory.core.events import get_event_storage, has_event_storage
 from detectory.modeling.backbone import Backbone
 from detectory.modeling.layers import ShapeSpec
 from detectory.structures import BitMasks, Boxes, ImageList, Instances
-from detectory.structures.records import ModelInput, ModelOutput
+from detectory.structures.model_formats import ModelInput, ModelOutput
 
 
 def _build(part: Any, part_type: str) -> Any:

@@ -1,13 +1,16 @@
 """Box formats and conversions between them."""
 
 import math
+import sys
 from enum import IntEnum, unique
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
-import torch
 
-BoxLike = TypeVar("BoxLike", list, tuple, np.ndarray, torch.Tensor)
+if TYPE_CHECKING:
+    import torch
+
+BoxLike = TypeVar("BoxLike", list, tuple, np.ndarray, "torch.Tensor")
 
 
 @unique
@@ -58,7 +61,7 @@ class BoxMode(IntEnum):
             return box
         if isinstance(box, list | tuple):
             rows: Any = np.asarray(box)
-        elif isinstance(box, np.ndarray | torch.Tensor):
+        elif isinstance(box, np.ndarray) or _is_tensor(box):
             rows = box
         else:
             raise TypeError(f"BoxMode.convert: box must be a list, tuple, array or tensor, got {type(box).__name__}")
@@ -78,15 +81,20 @@ def _columns(rows: Any) -> list[Any]:
     return [rows[..., i] for i in range(rows.shape[-1])]
 
 
+def _is_tensor(value: object) -> bool:
+    # A program without tensors has not imported torch, and this module does not import it either.
+    return "torch" in sys.modules and isinstance(value, sys.modules["torch"].Tensor)
+
+
 def _stack(columns: list[Any]) -> Any:
-    return torch.stack(columns, dim=-1) if isinstance(columns[0], torch.Tensor) else np.stack(columns, axis=-1)
+    return sys.modules["torch"].stack(columns, dim=-1) if _is_tensor(columns[0]) else np.stack(columns, axis=-1)
 
 
 def _to_xyxy(rows: Any, mode: BoxMode, to_mode: BoxMode, image_size: tuple[int, int] | None) -> list[Any]:
     """Return the corners of the boxes as four columns: fractions if `to_mode` is relative, otherwise pixels."""
     if mode == BoxMode.XYWHA_ABS:
         cx, cy, w, h, angle = _columns(rows)
-        xp = torch if isinstance(rows, torch.Tensor) else np
+        xp: Any = sys.modules["torch"] if _is_tensor(rows) else np
         cos, sin = abs(xp.cos(angle * (math.pi / 180))), abs(xp.sin(angle * (math.pi / 180)))
         half_w, half_h = (cos * w + sin * h) / 2, (cos * h + sin * w) / 2
         columns = [cx - half_w, cy - half_h, cx + half_w, cy + half_h]

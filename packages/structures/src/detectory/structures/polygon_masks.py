@@ -10,7 +10,7 @@ from detectory import ops
 
 from ._annotations import Index
 from .boxes import Boxes, box_tensor
-from .polygons import polygon_area
+from .polygon_geometry import polygon_area
 
 
 class PolygonMasks:

@@ -1,4 +1,4 @@
-"""Area and rasterisation of the polygons of one object."""
+"""Rasterisation of the polygons of one object."""
 
 from collections.abc import Sequence
 
@@ -6,16 +6,6 @@ import numpy as np
 import torch
 
 from detectory import ops
-
-
-def polygon_area(x: np.ndarray, y: np.ndarray) -> float:
-    """Return the area of a simple polygon (shoelace formula).
-
-    Args:
-        x: The x coordinates of the vertices, shape (n,).
-        y: The y coordinates of the vertices, shape (n,).
-    """
-    return 0.5 * float(np.abs(np.dot(x, np.roll(y, 1)) - np.dot(y, np.roll(x, 1))))
 
 
 def polygons_to_bitmask(polygons: Sequence[np.ndarray], height: int, width: int) -> np.ndarray:

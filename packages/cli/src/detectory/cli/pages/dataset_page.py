@@ -1,12 +1,13 @@
-"""Dataset statistics as a table for the terminal and as an HTML page with plots and annotated images."""
+"""Dataset statistics as an HTML page with plots and annotated images."""
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from detectory.cli.datasets.tables import COLUMNS, class_rows, summary
 from detectory.data.statistics import object_area
 from detectory.visualization.html import GalleryItem, Page
 from detectory.visualization.plots import bar_plot, histogram_plot
@@ -19,53 +20,6 @@ if TYPE_CHECKING:
 
 #: Maximum number of classes in a bar plot.
 MAX_BARS = 20
-COLUMNS = ("class", "images", "objects", "objects %", "small", "medium", "large", "median size", "crowds")
-
-
-def class_rows(statistics: "DatasetStatistics") -> list[list[str | float | None]]:
-    """Return one row per class with the values of `COLUMNS`, most frequent classes first.
-
-    The median size is the square root of the median area, in pixels.
-    """
-    total = max(statistics.objects, 1)
-    return [
-        [
-            one.name,
-            one.images,
-            one.objects,
-            round(100 * one.objects / total, 2),
-            one.small,
-            one.medium,
-            one.large,
-            None if math.isnan(one.median_area) else round(math.sqrt(one.median_area), 1),
-            one.crowds,
-        ]
-        for one in sorted(statistics.classes, key=lambda one: -one.objects)
-    ]
-
-
-def summary(statistics: "DatasetStatistics") -> dict[str, str | float]:
-    """Return name and value of the statistics of the whole dataset."""
-    with_objects = len(statistics.classes) - len(statistics.missing_classes)
-    values: dict[str, str | float] = {
-        "images": statistics.images,
-        "objects": statistics.objects,
-        "objects per image": statistics.objects / max(statistics.images, 1),
-        "classes with objects": f"{with_objects} of {len(statistics.classes)}",
-        "images without objects": statistics.empty_images,
-        "crowds": statistics.crowds,
-        "class imbalance (largest / smallest)": statistics.imbalance,
-    }
-    values.update({f"objects with {field}": count for field, count in statistics.objects_with.items() if count})
-    return values
-
-
-def format_table(columns: Sequence[str], rows: Iterable[Sequence[str | float | None]]) -> str:
-    """Return a table as text, with the first column aligned left and the others right."""
-    cells = [list(columns), *(["–" if cell is None else str(cell) for cell in row] for row in rows)]
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    lines = ["  ".join([line[0].ljust(widths[0]), *map(str.rjust, line[1:], widths[1:])]) for line in cells]
-    return "\n".join([lines[0], "  ".join("-" * width for width in widths), *lines[1:]])
 
 
 def add_dataset(

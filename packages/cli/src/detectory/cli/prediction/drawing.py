@@ -3,7 +3,7 @@
 import numpy as np
 
 from detectory.engine import instances_of
-from detectory.structures.records import ModelOutput
+from detectory.structures.model_formats import ModelOutput
 from detectory.visualization import VideoVisualizer, VisImage
 
 

@@ -19,7 +19,7 @@ from detectory.engine import Predictor, instances_of
 from detectory.engine.inference.video import VideoReader, VideoWriter, until_interrupted
 from detectory.engine.report import draw_outputs
 from detectory.evaluation.detections import CocoResult, instances_to_coco_json
-from detectory.structures.records import ModelOutput
+from detectory.structures.model_formats import ModelOutput
 from detectory.visualization import VideoVisualizer, VisImage, Visualizer
 
 if TYPE_CHECKING:

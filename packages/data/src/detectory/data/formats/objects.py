@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from detectory import structures
 from detectory.core.storage import atomic_write
-from detectory.structures import BoxMode, rle_to_bitmask
+from detectory.structures import BoxMode
 
 from .mask_outlines import mask_to_outlines
 from .report import ConversionReport
@@ -39,7 +40,7 @@ def annotation_outlines(annotation: Mapping[str, Any]) -> tuple[list[list[float]
     """Return the polygons of the parts and of the holes of a segmentation; RLEs are traced. Empty without one."""
     segmentation = annotation.get("segmentation")
     if isinstance(segmentation, dict):
-        return mask_to_outlines(rle_to_bitmask(segmentation))
+        return mask_to_outlines(structures.rle_to_bitmask(segmentation))
     if isinstance(segmentation, np.ndarray):
         return mask_to_outlines(segmentation)
     return [rounded(polygon) for polygon in segmentation if len(polygon)] if segmentation else [], []

@@ -7,10 +7,9 @@ import os
 import warnings
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from .errors import ImageReadError
@@ -18,6 +17,9 @@ from .jpeg_header import JpegHeader, read_jpeg_header
 from .pillow_files import open_image, upright_size
 from .pixel_range import scale_to_uint8
 from .tiff import decode_tiff, tiff_size
+
+if TYPE_CHECKING:
+    import torch
 
 _logger = logging.getLogger(__name__)
 
@@ -36,20 +38,23 @@ class SizeMismatchError(ValueError):
 
 
 @functools.cache
-def _torchvision_jpeg() -> Callable[..., torch.Tensor] | None:
+def _torchvision_jpeg() -> Callable[[bytes, str | None], np.ndarray] | None:
     """Return torchvision's JPEG decoder, or None if torchvision cannot be loaded."""
     try:
+        import torch
         from torchvision.io import ImageReadMode, decode_jpeg
     except (ImportError, OSError, RuntimeError) as error:
         _logger.warning("torchvision's JPEG decoder is unavailable, falling back to Pillow: %s", error)
         return None
     modes = {"RGB": ImageReadMode.RGB, "L": ImageReadMode.GRAY, None: ImageReadMode.UNCHANGED}
 
-    def decode(data: torch.Tensor, mode: str | None) -> torch.Tensor:
+    def decode(data: bytes, mode: str | None) -> np.ndarray:
+        values = torch.frombuffer(bytearray(data), dtype=torch.uint8)
         with warnings.catch_warnings():
             # Deprecated since torchvision 0.29. Pillow is the fallback once the function is removed.
             warnings.simplefilter("ignore", DeprecationWarning)
-            return decode_jpeg(data, mode=modes[mode], apply_exif_orientation=True)
+            image = decode_jpeg(values, mode=modes[mode], apply_exif_orientation=True)
+        return image.permute(1, 2, 0).numpy()
 
     return decode
 
@@ -61,11 +66,10 @@ def _decoded_by_torchvision(data: bytes, header: JpegHeader, mode: str | None) -
     if decode is None or header.bits != 8 or header.components != components:
         return None
     try:
-        image = decode(torch.frombuffer(bytearray(data), dtype=torch.uint8), mode)
+        return decode(data, mode)
     except RuntimeError:
         # Pillow can decode the file or reports what is wrong.
         return None
-    return image.permute(1, 2, 0).numpy()
 
 
 def _check_pixels(width: int, height: int, name: str) -> None:
@@ -215,7 +219,7 @@ def convert_PIL_to_numpy(image: Image.Image, format: str | None) -> np.ndarray:
     return np.dot(array / 255.0, RGB_TO_YUV.T) if format == "YUV-BT.601" else array
 
 
-def convert_image_to_rgb(image: np.ndarray | torch.Tensor, format: str) -> np.ndarray:
+def convert_image_to_rgb(image: "np.ndarray | torch.Tensor", format: str) -> np.ndarray:
     """Convert an image to RGB.
 
     Args:
@@ -225,7 +229,7 @@ def convert_image_to_rgb(image: np.ndarray | torch.Tensor, format: str) -> np.nd
     Returns:
         Shape (H, W, 3), in [0, 255], uint8 or floating point.
     """
-    if isinstance(image, torch.Tensor):
+    if not isinstance(image, np.ndarray):
         image = image.cpu().numpy()
     if format == "BGR":
         return image[:, :, ::-1]

@@ -22,7 +22,8 @@ from detectory.modeling.meta_arch import GeneralizedRCNN
 from detectory.modeling.postprocessing import detector_postprocess
 from detectory.modeling.roi_heads import RROIHeads, fast_rcnn_inference_single_image
 from detectory.structures import Boxes, Instances
-from detectory.structures.records import DatasetRecord, ModelInput
+from detectory.structures.model_formats import ModelInput
+from detectory.structures.records import DatasetRecord
 
 
 class AugmentedInput(ModelInput):

@@ -6,7 +6,8 @@ import numpy as np
 
 from detectory.data.images import read_image
 from detectory.engine.inference.predictor import instances_of
-from detectory.structures.records import DatasetRecord, ModelOutput
+from detectory.structures.model_formats import ModelOutput
+from detectory.structures.records import DatasetRecord
 from detectory.visualization import VisImage, Visualizer
 
 

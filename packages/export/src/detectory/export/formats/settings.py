@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from detectory.structures.records import ModelInput
+from detectory.structures.model_formats import ModelInput
 
 
 @dataclass(frozen=True)

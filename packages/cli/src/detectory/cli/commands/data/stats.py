@@ -60,31 +60,34 @@ def command(
       detectory data stats my_dataset/ --recipe COCO-Detection/retinanet_R_50_FPN_1x
       detectory data stats coco_2017_val --json > statistics.json
     """
-    from detectory.cli.datasets.advice import advise_on_splits
     from detectory.cli.datasets.source_selection import class_names, select_sources
     from detectory.cli.json_output import print_json
-    from detectory.cli.pages import dataset_page
     from detectory.core.storage import OutputFiles
     from detectory.data.sources import load_source
     from detectory.data.statistics import dataset_statistics
-    from detectory.visualization.html import Page
 
     outputs = OutputFiles(page.parent, overwrite=overwrite)
     outputs.check([page.name])
-    html = Page(f"Dataset {path}", f"Written by detectory data stats with {samples} images per annotation file")
+    loaded = {source: load_source(source) for source in select_sources(path, images, only)}
     counted: dict[Source, DatasetStatistics] = {}
-    unreadable = 0
-    for source in select_sources(path, images, only):
-        records, metadata = load_source(source)
+    for source, (records, metadata) in loaded.items():
         with progress_bar(f"counting {source}") as advance:
-            statistics = dataset_statistics(records, class_names(metadata), advance)
-        drawings = list(_draw_samples(records, statistics, metadata, samples, seed))
+            counted[source] = dataset_statistics(records, class_names(metadata), advance)
+        if not as_json:
+            _print_tables(str(source), counted[source], rows)
+
+    # The drawings and the advice import torch; the tables are printed before.
+    from detectory.cli.datasets.advice import advise_on_splits
+    from detectory.cli.pages import dataset_page
+    from detectory.visualization.html import Page
+
+    html = Page(f"Dataset {path}", f"Written by detectory data stats with {samples} images per annotation file")
+    unreadable = 0
+    for source, (records, metadata) in loaded.items():
+        drawings = list(_draw_samples(records, counted[source], metadata, samples, seed))
         drawn = [(record, drawing) for record, drawing in drawings if not isinstance(drawing, Exception)]
         unreadable += len(drawings) - len(drawn)
-        dataset_page.add_dataset(html, str(source), statistics, drawn, metadata)
-        counted[source] = statistics
-        if not as_json:
-            _print_tables(str(source), statistics, rows)
+        dataset_page.add_dataset(html, str(source), counted[source], drawn, metadata)
     as_dicts = {str(source): _as_dict(statistics) for source, statistics in counted.items()}
     for advice in advise_on_splits(counted, recipe):
         as_dicts[str(advice.source)]["advice"] = advice.as_dict()
@@ -121,13 +124,13 @@ def _draw_samples(
 
 
 def _print_tables(title: str, statistics: "DatasetStatistics", max_rows: int) -> None:
-    from detectory.cli.pages import dataset_page
+    from detectory.cli.datasets.tables import COLUMNS, class_rows, format_table, summary
 
     click.echo(f"\n{title}")
-    for name, value in dataset_page.summary(statistics).items():
+    for name, value in summary(statistics).items():
         click.echo(f"  {name}: {value:.2f}" if isinstance(value, float) else f"  {name}: {value}")
-    rows = dataset_page.class_rows(statistics)
-    click.echo("\n" + dataset_page.format_table(dataset_page.COLUMNS, rows[:max_rows]))
+    rows = class_rows(statistics)
+    click.echo("\n" + format_table(COLUMNS, rows[:max_rows]))
     if len(rows) > max_rows:
         click.echo(f"… and {len(rows) - max_rows} more classes (use --rows {len(rows)} to print all)")
 

@@ -40,7 +40,7 @@ from detectory.core.storage import atomic_write
 from detectory.engine import create_ddp_model, default_writers
 from detectory.engine.recipe.data_checks import check_evaluator
 from detectory.evaluation import DatasetEvaluator, inference_on_dataset, print_csv_format
-from detectory.structures.records import ModelOutput
+from detectory.structures.model_formats import ModelOutput
 
 __all__ = [
     "CommonMetricPrinter",

@@ -14,7 +14,7 @@ from detectory.compat.detectron2.modeling.roi_heads.fast_rcnn import fast_rcnn_i
 from detectory.data.transforms import HFlipTransform, NoOpTransform, Transform
 from detectory.engine.inference.test_time_augmentation import AugmentedInput, _transformed, mirrored_axes
 from detectory.structures import Boxes, Instances
-from detectory.structures.records import ModelInput
+from detectory.structures.model_formats import ModelInput
 
 __all__ = [
     "DatasetMapperTTA",

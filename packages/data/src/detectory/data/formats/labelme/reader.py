@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from detectory import structures
 from detectory.data.formats.annotations import mask_annotation, polygon_annotation, rotated_annotation, rotated_corners
 from detectory.data.formats.file_names import file_name_problem, portable_name
 from detectory.data.formats.json_file import read_json
@@ -15,7 +16,6 @@ from detectory.data.formats.report import ConversionReport
 from detectory.data.images.folders import files_below
 from detectory.data.images.reading import image_size_of_file
 from detectory.data.problems import DatasetError, Problem
-from detectory.structures import polygons_to_bitmask
 from detectory.structures.records import Annotation, DatasetRecord
 
 from .shapes import SHAPES_WITHOUT_AREA, Outline, shape_outline
@@ -122,7 +122,9 @@ class LabelmeObject:
             annotation = polygon_annotation(category, polygons)
         else:
             outlines = [np.asarray(polygon) for polygon in polygons]
-            mask = polygons_to_bitmask(outlines, height, width) if polygons else np.zeros((height, width), dtype=bool)
+            mask = np.zeros((height, width), dtype=bool)
+            if polygons:
+                mask = structures.polygons_to_bitmask(outlines, height, width)
             mask = np.asarray(mask) != 0
             for outline in self.outlines:
                 if outline.mask is not None:
