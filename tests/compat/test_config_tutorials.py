@@ -24,7 +24,6 @@ from detectory.compat.detectron2.modeling.roi_heads import (
     MaskRCNNConvUpsampleHead,
     StandardROIHeads,
 )
-from detectory.compat.detectron2.projects.point_rend import add_pointrend_config
 
 PYRAMID, SCALES = ["p2", "p3", "p4", "p5"], [1 / 4, 1 / 8, 1 / 16, 1 / 32]
 
@@ -48,6 +47,9 @@ def test_command_line_overrides_a_yaml_config():
 
 
 def test_yaml_config_accepts_project_settings(tmp_path):
+    pytest.importorskip("detectory.projects.point_rend", reason="needs detectory-point-rend")
+    from detectory.compat.detectron2.projects.point_rend import add_pointrend_config
+
     cfg = get_cfg()
     add_pointrend_config(cfg)
     (tmp_path / "point_rend.yaml").write_text("MODEL:\n  POINT_HEAD:\n    NUM_CLASSES: 19\n")

@@ -81,12 +81,12 @@ def test_the_compiled_extension_is_not_available():
         importlib.import_module("detectory.compat.detectron2._C")
 
 
-def test_projects_are_deeplab_and_point_rend():
-    """`detectron2.projects` | a dozen projects | DeepLab and PointRend, without its implicit mask head"""
-    point_rend = importlib.import_module("detectory.compat.detectron2.projects.point_rend")
-    assert not hasattr(point_rend, "ImplicitPointRendMaskHead")
+def test_projects_are_separate_distributions():
+    """`detectron2.projects`, `densepose`, `tensormask`, … | folders of the repository | distributions such as
+    `detectory-point-rend`; MeshRCNN and others are not available
+    """
     with pytest.raises(ModuleNotFoundError):
-        importlib.import_module("detectory.compat.detectron2.projects.panoptic_deeplab")
+        importlib.import_module("detectory.compat.detectron2.projects.mesh_rcnn")
 
 
 def test_operation_counts_have_no_unsupported_operators():

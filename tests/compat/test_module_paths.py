@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from detectory.compat.detectron2._projects import SUBMODULES
+
 GOLDEN = Path(__file__).parents[1] / "golden"
 PATHS = json.loads((GOLDEN / "compat_module_paths.json").read_text())
 DOCUMENTED = json.loads((GOLDEN / "compat_api_inventory.json").read_text())
@@ -42,8 +44,15 @@ def parameters_of(obj):
     return {p.name for p in parameters}
 
 
+def belongs_to_missing_project(module):
+    aliases = [alias for alias, project in SUBMODULES.items() if not project.is_installed()]
+    return f"detectory.compat.{module}".startswith(tuple(aliases))
+
+
 @pytest.mark.parametrize("module", sorted(PATHS))
 def test_module_has_detectron2s_names(module):
+    if belongs_to_missing_project(module):
+        pytest.skip("needs the distribution of the project")
     assert missing_names(module, sorted(PATHS[module])) == []
 
 

@@ -15,7 +15,6 @@ from detectory.compat.detectron2.evaluation.coco_evaluation import _evaluate_pre
 from detectory.compat.detectron2.layers.deform_conv import deform_conv, modulated_deform_conv
 from detectory.compat.detectron2.modeling.anchor_generator import _create_grid_offsets
 from detectory.compat.detectron2.modeling.backbone.fpn import _assert_strides_are_log2_contiguous
-from detectory.compat.detectron2.projects.point_rend import ColorAugSSDTransform
 
 NAMES = {
     "detectron2.data.datasets.builtin_meta": ["COCO_CATEGORIES", "_get_builtin_metadata", "_get_coco_instances_meta"],
@@ -121,25 +120,3 @@ def test_predictions_are_evaluated_with_pycocotools_classes(iou_type, limits):
     assert only_first.stats[0] == pytest.approx(1)
     both = _evaluate_predictions_on_coco(ground_truth, detections, iou_type, max_dets_per_image=limits)
     assert both.stats[0] == pytest.approx(51 / 101)
-
-
-def test_ssd_augmentation_changes_colours_but_not_coordinates():
-    image = np.random.default_rng(0).integers(0, 256, (8, 9, 3), dtype=np.uint8)
-    transform = ColorAugSSDTransform("RGB")
-    changed = [transform.apply_image(image) for _ in range(20)]
-    assert all(one.shape == image.shape and one.dtype == np.uint8 for one in changed)
-    assert len({one.tobytes() for one in changed}) > 10
-    assert transform.apply_segmentation(image) is image
-    assert transform.inverse().apply_coords(image) is image
-    with pytest.raises(ValueError, match="img_format must be 'BGR' or 'RGB', got 'L'"):
-        ColorAugSSDTransform("L")
-
-
-@pytest.mark.parametrize("order", ["BGR", "RGB"])
-def test_hue_change_respects_the_channel_order(order, monkeypatch):
-    monkeypatch.setattr(np.random, "random", lambda: 0.4)
-    monkeypatch.setattr(np.random, "uniform", lambda low, high: {-60: 60, -32: 0}.get(low, 1))
-    red = np.zeros((1, 1, 3), np.uint8)
-    red[..., order.index("R")] = 255
-    green = ColorAugSSDTransform(order, hue_delta=60).apply_image(red)
-    assert green[0, 0].argmax() == order.index("G")

@@ -40,6 +40,8 @@ def test_program_runs_unchanged(name, way, tmp_path):
 @pytest.mark.parametrize("way", ["command line", "install"])
 @pytest.mark.parametrize("name", STARTED)
 def test_started_program_runs_unchanged(name, way, tmp_path):
+    if name == "semantic":
+        pytest.importorskip("detectory.projects.deeplab", reason="needs detectory-deeplab")
     output = run(way, f"own_{name}", "--root", str(tmp_path))
     assert f"finished own_{name}.py in 1 processes" in output
 
@@ -53,5 +55,7 @@ def test_program_runs_in_two_processes(tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["evaluator", "rpn", "semantic", "tta", "write_metrics"])
 def test_started_program_runs_in_several_processes(name, tmp_path):
+    if name == "semantic":
+        pytest.importorskip("detectory.projects.deeplab", reason="needs detectory-deeplab")
     output = run("command line", f"own_{name}", "--num-gpus", "2", "--root", str(tmp_path))
     assert f"finished own_{name}.py in 2 processes" in output

@@ -80,6 +80,7 @@ def test_a_dataset_with_another_number_of_classes_does_not_name_them(tmp_path):
 
 
 def test_settings_of_point_rend_are_known(tmp_path):
+    pytest.importorskip("detectory.projects.point_rend", reason="needs detectory-point-rend")
     from detectory.compat.detectron2.projects.point_rend import add_pointrend_config
 
     cfg = small_config("COCO-Detection/retinanet_R_50_FPN_1x.yaml")

@@ -82,8 +82,14 @@ def shorten(names: Sequence[str]) -> str:
 def load_into(model: nn.Module, state: dict[str, torch.Tensor]) -> LoadReport:
     """Copy the tensors of `state` into the model if name and shape match, and report the others.
 
-    Entries with a different shape are removed from `state`.
+    Entries with a different shape are removed from `state`. A module with other parameter names in earlier
+    versions has a method `rename_checkpoint_keys(state, prefix)`, which renames them in place. The method receives all
+    entries of the checkpoint and the name of the module, followed by a dot unless it is empty.
     """
+    for path, module in model.named_modules():
+        rename = getattr(module, "rename_checkpoint_keys", None)
+        if callable(rename):
+            rename(state, f"{path}." if path else "")
     own = model.state_dict()
     wrong = [
         (name, tuple(state[name].shape), tuple(own[name].shape))

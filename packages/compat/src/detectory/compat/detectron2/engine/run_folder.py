@@ -5,11 +5,10 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from detectory.compat.detectron2._projects import PROJECTS
 from detectory.compat.detectron2.config import CfgNode, get_cfg
 from detectory.compat.detectron2.data import MetadataCatalog
 from detectory.compat.detectron2.modeling import build_model
-from detectory.compat.detectron2.projects.deeplab import add_deeplab_config
-from detectory.compat.detectron2.projects.point_rend import add_pointrend_config
 from detectory.data.classes import ClassList
 from detectory.data.transforms import ResizeShortestEdge
 from detectory.engine.inference.run_folder import TrainedModel, last_checkpoint, load_weights
@@ -29,17 +28,15 @@ def load_run(folder: Path, *, weights: str | None = None, device: str | None = N
 
 
 def run_config(folder: Path) -> CfgNode:
-    """Return the config of a run folder, which may have the settings of PointRend and DeepLab.
+    """Return the config of a run folder, which may have the settings of an installed project.
 
     Raises:
         KeyError: If the config has unknown settings; the message names the file and the first one.
     """
     path = str(folder / CONFIG_FILE)
     reason: KeyError | None = None
-    for add_settings in (None, add_pointrend_config, add_deeplab_config):
-        cfg = get_cfg()
-        if add_settings is not None:
-            add_settings(cfg)
+    for project in (None, *(project for project in PROJECTS.values() if project.is_installed())):
+        cfg = get_cfg() if project is None else project.add_keys(get_cfg())
         try:
             cfg.merge_from_file(path)
         except KeyError as error:

@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from detectory.compat.detectron2._projects import PROJECTS, find_project_config
 from detectory.compat.detectron2.config import CfgNode, LazyConfig, get_cfg, instantiate
 from detectory.compat.detectron2.model_zoo.targets import with_compat_targets
 from detectory.core.suggestions import nearest
@@ -19,14 +20,18 @@ def get_config_file(config_path: str) -> str:
     """Return the path of a config file.
 
     Args:
-        config_path: Name such as `"COCO-InstanceSegmentation/mask_rcnn_R_50_FPN_1x.yaml"`.
+        config_path: Name such as `"COCO-InstanceSegmentation/mask_rcnn_R_50_FPN_1x.yaml"`, or
+            `"PointRend/InstanceSegmentation/pointrend_rcnn_R_50_FPN_1x_coco.yaml"` for a project.
 
     Raises:
         RuntimeError: If the zoo does not contain the file; the message lists the nearest names.
+        ModuleNotFoundError: If the config belongs to a project that is not installed.
     """
-    path = CONFIGS / config_path
+    in_project = find_project_config(config_path)
+    path = CONFIGS / config_path if in_project is None else in_project[1]
     if not path.is_file():
-        known = [str(p.relative_to(CONFIGS)) for p in CONFIGS.rglob("*") if p.suffix in (".yaml", ".py")]
+        folder, root = ("", CONFIGS) if in_project is None else (in_project[0], PROJECTS[in_project[0]].configs())
+        known = [str(folder / p.relative_to(root)) for p in root.rglob("*") if p.suffix in (".yaml", ".py")]
         raise RuntimeError(f"get_config_file: {config_path} is not in the model zoo, {nearest(config_path, known)}")
     return str(path)
 
@@ -93,6 +98,8 @@ def get(config_path: str, trained: bool = False, device: str | None = None) -> n
 
 def _yaml_config(config_path: str, trained: bool) -> CfgNode:
     config = get_cfg()
+    if (in_project := find_project_config(config_path)) is not None:
+        PROJECTS[in_project[0]].add_keys(config)
     config.merge_from_file(get_config_file(config_path))
     if trained:
         config.MODEL.WEIGHTS = get_checkpoint_url(config_path)

@@ -1,0 +1,5 @@
+"""SSD's colour augmentation under Detectron2's module path."""
+
+from detectory.projects.point_rend import ColorAugSSDTransform
+
+__all__ = ["ColorAugSSDTransform"]
