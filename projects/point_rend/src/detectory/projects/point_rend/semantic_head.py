@@ -42,7 +42,7 @@ class PointRendSemSegHead(nn.Module):
     def __init__(
         self,
         *,
-        coarse_sem_seg_head: nn.Module,
+        coarse_sem_seg_head: Any,
         point_head: nn.Module,
         in_features: Sequence[str],
         train_num_points: int = 2048,
@@ -55,8 +55,8 @@ class PointRendSemSegHead(nn.Module):
         self.coarse_sem_seg_head: Any = coarse_sem_seg_head
         self.point_head: Any = point_head
         self.in_features = list(in_features)
-        self.ignore_value: int = self.coarse_sem_seg_head.ignore_value
-        self.common_stride: int = self.coarse_sem_seg_head.common_stride
+        self.ignore_value: int = coarse_sem_seg_head.ignore_value
+        self.common_stride: int = coarse_sem_seg_head.common_stride
         self.train_num_points = train_num_points
         self.oversample_ratio, self.importance_sample_ratio = oversample_ratio, importance_sample_ratio
         self.subdivision_steps, self.subdivision_num_points = subdivision_steps, subdivision_num_points

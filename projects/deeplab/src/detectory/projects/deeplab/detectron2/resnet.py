@@ -19,7 +19,7 @@ def build_resnet_deeplab_backbone(cfg: CfgNode, input_shape: ShapeSpec) -> ResNe
     settings = cfg.MODEL.RESNETS
     return deeplab_resnet(
         settings.DEPTH,
-        in_channels=input_shape.channels,  # type: ignore[arg-type]
+        in_channels=input_shape.channels,
         stem_type=settings.STEM_TYPE,
         stem_out_channels=settings.STEM_OUT_CHANNELS,
         res2_out_channels=settings.RES2_OUT_CHANNELS,

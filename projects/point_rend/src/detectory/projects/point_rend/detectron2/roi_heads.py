@@ -3,9 +3,8 @@
 from typing import Any
 
 from detectory.compat.detectron2.config import CfgNode
+from detectory.compat.detectron2.layers import ShapeSpec
 from detectory.compat.detectron2.modeling.roi_heads import ROI_HEADS_REGISTRY, StandardROIHeads
-
-from .mask_head import Shapes
 
 __all__ = ["PointRendROIHeads"]
 
@@ -18,7 +17,7 @@ class PointRendROIHeads(StandardROIHeads):
     """
 
     @classmethod
-    def _init_mask_head(cls, cfg: CfgNode, input_shape: Shapes) -> dict[str, Any]:
+    def _init_mask_head(cls, cfg: CfgNode, input_shape: dict[str, ShapeSpec]) -> dict[str, Any]:
         if cfg.MODEL.MASK_ON and cfg.MODEL.ROI_MASK_HEAD.NAME == "CoarseMaskHead":
             cfg = cfg.clone()
             cfg.defrost()
