@@ -1,15 +1,17 @@
 """Selection of detections from the candidates of one-stage models, without torch, and the graph that returns them."""
 
+import shutil
+
 import numpy as np
 import pytest
 import torch
 
-from detectory.export import FORMATS, Tolerance, export, load
+from detectory.export import FORMATS, Tolerance, export, load, runtime
 from detectory.export.dense_scores import DenseScores, unsupported_reason
 from detectory.export.description import Description
-from detectory.export.formats.trailer import append_description, has_identifier, read_description
 from detectory.export.inference_graph import InferenceGraph
 from detectory.export.runtime.candidates import batched_nms, select_detections
+from detectory.export.trailer import append_description, has_identifier, read_description
 from detectory.ops import batched_nms as torch_nms
 
 THRESHOLDS = {"score": 0.05, "nms": 0.5, "candidates_per_level": 100, "max_detections": 100}
@@ -74,11 +76,19 @@ def test_description_follows_a_flatbuffer(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(("format_name", "suffix"), [("litert", "tflite"), ("executorch", "pte")])
 @pytest.mark.parametrize("architecture", ["RetinaNet", "FCOS"])
-def test_executorch_file_agrees(architecture, model, inputs, tmp_path):
-    pytest.importorskip("executorch")
-    path, original = tmp_path / "model.pte", model(architecture)
+def test_files_of_other_environments_agree(architecture, format_name, suffix, model, inputs, tmp_path):
+    if shutil.which("uv") is None:
+        pytest.skip("uv is not installed")
+    for module in FORMATS[format_name].modules:
+        pytest.importorskip(module)
+    path, original = tmp_path / f"model.{suffix}", model(architecture)
     agreement = export(original, path, inputs(architecture, (160, 224), (100, 224)), height=160, width=224)
-    assert agreement.problems(Tolerance()) == []
-    assert FORMATS["executorch"].recognizes(path)
-    load(path)(np.zeros((50, 60, 3), np.uint8))
+    assert agreement.detections == agreement.matched > 50
+    assert agreement.problems(Tolerance(boxes=1e-3, scores=1e-4)) == []
+    assert FORMATS[format_name].recognizes(path)
+    expected = load(path).predict(np.full((50, 60, 3), 90, np.uint8))
+    if format_name == "litert":
+        result = runtime.load(path).predict(np.full((50, 60, 3), 90, np.uint8))
+        np.testing.assert_allclose(result.boxes, expected.pred_boxes.tensor.numpy(), atol=1e-3)

@@ -124,7 +124,7 @@ def test_command_reports_unreadable_images_and_continues(semantic_file, photo, t
     ("name", "content", "message"),
     [
         ("missing.onnx", None, "load: file .*missing.onnx does not exist"),
-        ("model.pt2", b"", "load: path must end in .onnx or .xml, got .*model.pt2"),
+        ("model.pt2", b"", "load: path must end in .onnx, .xml, .tflite, got .*model.pt2"),
         ("truncated.onnx", b"broken", "load: .*truncated.onnx is damaged or not a model"),
     ],
 )

@@ -7,7 +7,7 @@ import click
 from detectory.cli.options import complete_recipe, json_option
 
 #: `detectory.export.FORMATS` and `detectory.export.exporting.DTYPES`, without importing torch for `--help`.
-_FORMATS = ("onnx", "openvino", "torch-export", "aoti", "torchscript", "executorch")
+_FORMATS = ("onnx", "openvino", "torch-export", "aoti", "torchscript", "executorch", "litert")
 _DTYPES = ("float32", "float16", "bfloat16", "int8")
 
 

@@ -6,13 +6,15 @@ from detectory.core.suggestions import nearest
 from detectory.export.formats.aot_inductor import AOTInductor
 from detectory.export.formats.executorch import ExecuTorch
 from detectory.export.formats.format import Format
+from detectory.export.formats.litert import LiteRT
 from detectory.export.formats.onnx_format import Onnx
 from detectory.export.formats.openvino import OpenVINO
 from detectory.export.formats.torch_export_format import TorchExport
 from detectory.export.formats.torchscript import TorchScript
 
 FORMATS: dict[str, Format] = {
-    entry.name: entry for entry in (Onnx(), TorchExport(), AOTInductor(), TorchScript(), OpenVINO(), ExecuTorch())
+    entry.name: entry
+    for entry in (Onnx(), TorchExport(), AOTInductor(), TorchScript(), OpenVINO(), ExecuTorch(), LiteRT())
 }
 """The formats by name. If two formats have the same suffix, the first one is the default for this suffix."""
 

@@ -1,4 +1,4 @@
-"""Exported ONNX and OpenVINO files run without torch.
+"""Exported ONNX, OpenVINO and LiteRT files run without torch.
 
 Requires NumPy, Pillow and the runtime of the format, and no other package of Detectory:
 

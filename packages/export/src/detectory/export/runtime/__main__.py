@@ -11,9 +11,9 @@ def main(arguments: list[str] | None = None) -> int:
     """Print one JSON object per image and return the exit status."""
     parser = argparse.ArgumentParser(
         prog="python -m detectory.export.runtime",
-        description="Run an exported ONNX or OpenVINO file without torch and print one JSON object per image.",
+        description="Run an exported ONNX, OpenVINO or LiteRT file without torch and print one JSON object per image.",
     )
-    parser.add_argument("file", help=".onnx file, or .xml file of an OpenVINO model")
+    parser.add_argument("file", help=".onnx file, .xml file of an OpenVINO model, or .tflite file")
     parser.add_argument("images", nargs="+", metavar="IMAGE")
     parser.add_argument("--threshold", type=float, default=0.5, help="minimum score of a detection (default: 0.5)")
     parser.add_argument("--threads", type=int, help="number of threads (default: all cores)")

@@ -126,7 +126,7 @@ def load(path: str | os.PathLike[str], threads: int | None = None) -> Model:
     """Load an exported file.
 
     Args:
-        path: A `.onnx` file, or the `.xml` file of an OpenVINO model, written by `detectory.export`.
+        path: A `.onnx` file, the `.xml` file of an OpenVINO model, or a `.tflite` file, written by `detectory.export`.
         threads: Number of threads; by default all cores.
 
     Raises:
