@@ -1,4 +1,4 @@
-"""`detectory convert`: checkpoints of other systems as run folders."""
+"""`detectory convert`: checkpoints of other systems as run folders, and run folders as their checkpoints."""
 
 from pathlib import Path
 
@@ -6,14 +6,19 @@ import click
 
 
 @click.command("convert")
-@click.argument("checkpoint", type=click.Path(path_type=Path, dir_okay=False))
+@click.argument("checkpoint", type=click.Path(path_type=Path))
 @click.option(
     "--from",
     "source",
     default="auto",
     help="The system: auto, detectron1, maskrcnn-benchmark, mmdet, mmdet-1.x, torchvision.",
 )
-@click.option("--output", required=True, type=click.Path(path_type=Path), help="The new run folder.")
+@click.option("--to", "target", help="Write a checkpoint of another system from a run folder: torchvision, detectron2.")
+@click.option("--output", required=True, type=click.Path(path_type=Path), help="The new run folder, or the new file.")
+@click.option(
+    "--config",
+    help="The original config, or for torchvision the name of the function that builds the model.",
+)
 @click.option(
     "--style",
     type=click.Choice(["pytorch", "caffe"]),
@@ -26,8 +31,22 @@ import click
     default="mmdet-legacy",
     help="Pixel conventions for MMDetection 1.x: those of its legacy configs, or of 1.x itself.",
 )
-def command(checkpoint: Path, source: str, output: Path, style: str, rules: str) -> None:
-    """Convert a checkpoint of another system to a run folder.
+@click.option(
+    "--norm-eps",
+    type=float,
+    help="Epsilon of the frozen batch norms of a model of torchvision; by default that of the published weights.",
+)
+def command(
+    checkpoint: Path,
+    source: str,
+    target: str | None,
+    output: Path,
+    config: str | None,
+    style: str,
+    rules: str,
+    norm_eps: float | None,
+) -> None:
+    """Convert a checkpoint of another system to a run folder, or a run folder to a checkpoint of another system.
 
     The system is recognised by the names of the parameters. Only a RetinaNet of MMDetection 1.x looks like one of a
     later version and needs `--from mmdet-1.x`. The pixel conventions of the system become part of the converted model,
@@ -38,11 +57,24 @@ def command(checkpoint: Path, source: str, output: Path, style: str, rules: str)
     Examples:
       detectory convert mask_rcnn_r50_fpn_1x_coco.pth --output converted/
       detectory convert retinanet_v1.pth --from mmdet-1.x --output converted/
+      detectory convert run/ --to torchvision --output model.pth
     """
+    if target is not None:
+        _leave(checkpoint, target, output)
+        return
     from detectory.compat.conversion import convert_checkpoint, write_run
 
-    converted = convert_checkpoint(checkpoint, source, style=style, rules=rules)
+    converted = convert_checkpoint(checkpoint, source, style=style, rules=rules, config=config, norm_eps=norm_eps)
     write_run(converted, output)
     count = "unknown class names" if converted.classes is None else f"{len(converted.classes)} class names"
     click.echo(f"{checkpoint}: {converted.architecture} of {converted.system}, {count}")
     click.echo(f"Wrote {output}. Next: detectory predict IMAGES --run {output}")
+
+
+def _leave(run: Path, target: str, output: Path) -> None:
+    from detectory.compat.conversion import export_run
+
+    exported = export_run(run, target, output)
+    click.echo(f"Wrote {', '.join(map(str, exported.paths))}. Load with:\n{exported.instructions}")
+    for difference in exported.differences:
+        click.echo(f"The outputs differ slightly: {difference}.", err=True)

@@ -5,13 +5,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from omegaconf import DictConfig
 from torch import Tensor
 
-from detectory.compat import detectron1, mmdet
+from detectory.compat import detectron1, mmdet, torchvision
 from detectory.compat.legacy import set_legacy_rules
-from detectory.compat.torchvision import convert_state_dict as convert_torchvision
-from detectory.compat.torchvision import model_of_state_dict, torchvision_config
 from detectory.core.checkpoint import CheckpointError, load_checkpoint_file
 from detectory.core.checkpoint.readers import as_tensors
 from detectory.core.suggestions import nearest
@@ -28,10 +25,14 @@ class ConversionOptions:
     Args:
         style: ResNet variant of a model of MMDetection, `"pytorch"` or `"caffe"`.
         rules: Pixel conventions of a model of MMDetection 1.x, `"mmdet-legacy"` or `"mmdet-1.0"`.
+        config: The original config: a file, or for torchvision the name of the function that builds the model.
+        norm_eps: Epsilon of the frozen batch norms of a model of torchvision.
     """
 
     style: str = "pytorch"
     rules: str = "mmdet-legacy"
+    config: str | None = None
+    norm_eps: float | None = None
 
 
 @dataclass(frozen=True)
@@ -76,10 +77,10 @@ def _from_mmdet_1(state: Mapping[str, Tensor], options: ConversionOptions) -> Co
 
 
 def _from_torchvision(state: Mapping[str, Tensor], options: ConversionOptions) -> ConvertedModel:
-    del options
-    model = model_of_state_dict(state)
-    config: DictConfig = torchvision_config(model)
-    return ConvertedModel("torchvision", type(model).__name__, config, convert_torchvision(state))
+    name = options.config or torchvision.builder_name(state)
+    model = torchvision.model_of_state_dict(state, name, options.norm_eps)
+    config, resize = torchvision.torchvision_config(model), torchvision.resize_config(model)
+    return ConvertedModel("torchvision", name, config, torchvision.convert_state_dict(state), resize=resize)
 
 
 #: The systems by the value of `--from`; `mmdet-1.x` is for a RetinaNet, whose names do not show its version.
@@ -88,7 +89,7 @@ SOURCES = {
     for source in (
         Source("detectron1", ("res2_0_branch2a_w",), _from_detectron1),
         Source("maskrcnn-benchmark", ("backbone.body.stem.conv1.weight",), _from_maskrcnn_benchmark),
-        Source("torchvision", ("backbone.body.conv1.weight",), _from_torchvision),
+        Source("torchvision", torchvision.MARKERS, _from_torchvision),
         Source("mmdet", ("bbox_head.", "roi_head.bbox_head."), _from_mmdet),
         Source("mmdet-1.x", (), _from_mmdet_1),
     )
@@ -96,7 +97,13 @@ SOURCES = {
 
 
 def convert_checkpoint(
-    path: str | Path, source: str = "auto", *, style: str = "pytorch", rules: str = "mmdet-legacy"
+    path: str | Path,
+    source: str = "auto",
+    *,
+    style: str = "pytorch",
+    rules: str = "mmdet-legacy",
+    config: str | None = None,
+    norm_eps: float | None = None,
 ) -> ConvertedModel:
     """Read a checkpoint of another system.
 
@@ -107,6 +114,8 @@ def convert_checkpoint(
         source: A key of `SOURCES`, or `"auto"` to recognise the system by the parameter names.
         style: As for `ConversionOptions`.
         rules: As for `ConversionOptions`.
+        config: As for `ConversionOptions`.
+        norm_eps: As for `ConversionOptions`.
 
     Raises:
         FileNotFoundError: If the file does not exist.
@@ -118,7 +127,7 @@ def convert_checkpoint(
     content = load_checkpoint_file(path)
     state, classes = _state_and_classes(content, path)
     system = _recognize(state, path) if source == "auto" else SOURCES[source]
-    converted = system.convert(state, ConversionOptions(style, rules))
+    converted = system.convert(state, ConversionOptions(style, rules, config, norm_eps))
     return replace(converted, classes=classes)
 
 

@@ -19,6 +19,7 @@ class ConvertedModel:
         classes: The class names in the order of the model's classes; `None` if the checkpoint does not contain them.
         image_size: `(height, width)` that images are resized to, without keeping the aspect ratio; `None` for a shorter
             side of 800 and a longer side of at most 1333 pixels.
+        resize: Config of the augmentation that resizes images, instead of the default or `image_size`.
     """
 
     system: str
@@ -27,3 +28,4 @@ class ConvertedModel:
     state: Mapping[str, Tensor]
     classes: tuple[str, ...] | None = None
     image_size: tuple[int, int] | None = None
+    resize: DictConfig | None = None

@@ -48,9 +48,12 @@ def write_run(converted: ConvertedModel, folder: str | os.PathLike[str]) -> Path
     loaders.train.mapper.image_format = model.get("input_format", "BGR")
     config = resnet_config(model, dataloader=loaders, lr=_LEARNING_RATES[heads is not None])
     with open_dict(config):
+        resize = converted.resize
         if converted.image_size is not None:
-            for mapper in (loaders.train.mapper, loaders.test.mapper):
-                mapper.augmentations = [LazyCall(Resize)(shape=list(converted.image_size)), *mapper.augmentations[1:]]
+            resize = LazyCall(Resize)(shape=list(converted.image_size))
+        if resize is not None:
+            for mapper in (config.dataloader.train.mapper, config.dataloader.test.mapper):
+                mapper.augmentations = [resize, *mapper.augmentations[1:]]
         config.train.init_checkpoint = str(path.resolve() / WEIGHTS_FILE)
         config.train.output_dir = str(path)
         config.converted_from = {"system": converted.system, "architecture": converted.architecture}

@@ -26,7 +26,7 @@ class TorchvisionAnchorGenerator(DefaultAnchorGenerator):
 
     def forward(self, features: Sequence[Tensor]) -> list[Boxes]:
         """See `DefaultAnchorGenerator.forward`."""
-        height, width = (side * self.strides[0] for side in features[0].shape[-2:])
+        height, width = (int(side * self.strides[0]) for side in features[0].shape[-2:])
         levels = []
         for feature, cell in zip(features, self.cell_anchors, strict=True):
             rows, columns = feature.shape[-2:]

@@ -10,6 +10,7 @@ from .rcnn import GeneralizedRCNN, ProposalNetwork
 from .retinanet import RetinaNet
 from .semantic_seg import SemanticSegmentor, SemSegFPNHead
 from .ssd import SSD, SSDAnchorGenerator, SSDHead
+from .ssdlite_head import SSDLiteHead
 
 __all__ = [
     "ATSS",
@@ -27,6 +28,7 @@ __all__ = [
     "RetinaNetHead",
     "SSDAnchorGenerator",
     "SSDHead",
+    "SSDLiteHead",
     "SemSegFPNHead",
     "SemanticSegmentor",
     "combine_semantic_and_instance_outputs",

@@ -173,7 +173,7 @@ class DenseDetector(ImageNormalizer):
             `Instances` with `pred_boxes`, `scores` and `pred_classes`, in descending order of the scores.
         """
         factors = [None] * len(scores) if score_factors is None else score_factors
-        limits = (self.test_score_thresh, self.test_topk_candidates)
+        limits = (self.test_score_thresh, self._max_candidates())
         levels = zip(anchors, scores, deltas, factors, strict=True)
         candidates = [self._decode(*level, *limits) for level in levels]
         box_tensor, all_scores, classes, *others = (torch.cat(parts) for parts in zip(*candidates, strict=True))
@@ -198,6 +198,10 @@ class DenseDetector(ImageNormalizer):
     def _postprocess(self, detections: Instances, height: int, width: int) -> Instances:
         """Rescale the detections of an image to the size of the output."""
         return detector_postprocess(detections, height, width)
+
+    def _max_candidates(self) -> int:
+        """Return the maximum number of candidates per level."""
+        return self.test_topk_candidates
 
     def _decode(
         self,

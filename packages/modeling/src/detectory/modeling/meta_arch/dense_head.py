@@ -22,6 +22,7 @@ class RetinaNetHead(nn.Module):
         norm: Norm after every convolution, as in `get_norm`. Batch norms have separate statistics for each level and a
             common affine transform.
         prior_prob: Predicted probability of each class at the start of training.
+        conv_bias: Whether convolutions that a norm follows have a bias, as in Detectron2.
 
     Raises:
         ValueError: If an argument is invalid.
@@ -38,6 +39,7 @@ class RetinaNetHead(nn.Module):
         conv_dims: Sequence[int],
         norm: NormSpec = "",
         prior_prob: float = 0.01,
+        conv_bias: bool = True,
     ) -> None:
         super().__init__()
         num_levels = len(input_shape)
@@ -55,8 +57,8 @@ class RetinaNetHead(nn.Module):
             )
         self.num_classes = num_classes
         channels = input_shape[0].channels
-        self.cls_subnet = self._tower(channels, conv_dims, norm, num_levels)
-        self.bbox_subnet = self._tower(channels, conv_dims, norm, num_levels)
+        self.cls_subnet = self._tower(channels, conv_dims, norm, num_levels, conv_bias or not norm)
+        self.bbox_subnet = self._tower(channels, conv_dims, norm, num_levels, conv_bias or not norm)
         self.cls_score = Conv2d(conv_dims[-1], num_anchors * num_classes, 3, padding=1)
         self.bbox_pred = Conv2d(conv_dims[-1], num_anchors * 4, 3, padding=1)
         for module in self.modules():
@@ -68,11 +70,13 @@ class RetinaNetHead(nn.Module):
         self.cls_score.bias = nn.Parameter(torch.full((num_anchors * num_classes,), prior_logit))
 
     @staticmethod
-    def _tower(channels: int, conv_dims: Sequence[int], norm: NormSpec, num_levels: int) -> nn.Sequential:
+    def _tower(
+        channels: int, conv_dims: Sequence[int], norm: NormSpec, num_levels: int, bias: bool = True
+    ) -> nn.Sequential:
         """Return the convolutions, norms and activations of one tower."""
         layers: list[nn.Module] = []
         for dim in conv_dims:
-            layers.append(Conv2d(channels, dim, 3, padding=1))
+            layers.append(Conv2d(channels, dim, 3, padding=1, bias=bias))
             if norm in ("BN", "SyncBN"):
                 bn_class = BatchNorm2d if norm == "BN" else nn.SyncBatchNorm
                 layers.append(CycleBatchNormList(num_levels, bn_class=bn_class, num_features=dim))

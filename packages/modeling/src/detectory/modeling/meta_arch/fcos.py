@@ -39,6 +39,7 @@ class FCOS(DenseDetector):
         score_rule: How class probability and centerness are combined: `"geometric_mean"`, which also ranks the
             candidates, or `"product"`, with candidates ranked by their class probability.
         input_format: Order of the channels, `"BGR"` or `"RGB"`. Used by the trainer.
+        anchor_generator: Maps the feature maps to one square anchor per cell; by default centered on the cell.
         clip_before_nms: Whether to clip boxes to the image before the NMS instead of after it.
         pixel_mean: Mean of each channel, in the range of the input images (0 to 255).
         pixel_std: Standard deviation of each channel, in the same range.
@@ -66,6 +67,7 @@ class FCOS(DenseDetector):
         max_detections_per_image: int = 100,
         score_rule: str = "geometric_mean",
         input_format: str = "BGR",
+        anchor_generator: nn.Module | None = None,
         clip_before_nms: bool = False,
         pixel_mean: Sequence[float],
         pixel_std: Sequence[float],
@@ -75,7 +77,7 @@ class FCOS(DenseDetector):
         super().__init__(backbone, head, head_in_features, pixel_mean=pixel_mean, pixel_std=pixel_std)
         shapes = backbone.output_shape()
         strides = [shapes[name].stride for name in self.head_in_features]
-        self.anchor_generator = DefaultAnchorGenerator(
+        self.anchor_generator = anchor_generator or DefaultAnchorGenerator(
             sizes=[[stride] for stride in strides], aspect_ratios=[1.0], strides=strides, offset=0.5
         )
         self.box2box_transform = box2box_transform or Box2BoxTransformLinear(normalize_by_size=True)

@@ -11,6 +11,7 @@ from detectory.modeling.backbone import Backbone
 from detectory.modeling.box_regression import Box2BoxTransform
 from detectory.modeling.layers import c2_xavier_fill, smooth_l1_loss
 from detectory.modeling.matcher import Matcher
+from detectory.modeling.traced_sizes import at_most
 from detectory.structures import Boxes, ImageList, Instances, pairwise_iou
 
 from .dense_detector import DenseDetector, targets_of_matches
@@ -26,6 +27,7 @@ class SSDAnchorGenerator(DefaultAnchorGenerator):
         max_sizes: Side of the square of the next level, for each level.
         aspect_ratios: Ratios above 1 for each level; each adds a wide and a high box.
         strides: Stride of every level in pixels.
+        max_side: Limit of the widths and heights, usually the size of the image; `None` for no limit.
 
     Raises:
         ValueError: If the sequences differ in length.
@@ -39,7 +41,8 @@ class SSDAnchorGenerator(DefaultAnchorGenerator):
         min_sizes: Sequence[float],
         max_sizes: Sequence[float],
         aspect_ratios: Sequence[Sequence[float]],
-        strides: Sequence[int],
+        strides: Sequence[float],
+        max_side: float | None = None,
     ) -> None:
         if not len(min_sizes) == len(max_sizes) == len(aspect_ratios) == len(strides):
             raise ValueError(
@@ -47,10 +50,11 @@ class SSDAnchorGenerator(DefaultAnchorGenerator):
                 f" {len(min_sizes)}, {len(max_sizes)}, {len(aspect_ratios)} and {len(strides)}"
             )
         self._max_sizes = list(max_sizes)
+        self._max_side = max_side
         super().__init__(
             sizes=[[size] for size in min_sizes],
             aspect_ratios=[[1.0, *(x for ratio in level for x in (1 / ratio, ratio))] for level in aspect_ratios],
-            strides=strides,
+            strides=strides,  # type: ignore[arg-type]  # grids may have fractional strides
             offset=0.5,
         )
 
@@ -61,7 +65,8 @@ class SSDAnchorGenerator(DefaultAnchorGenerator):
         for (size,), largest, ratios in zip(sizes, self._max_sizes, aspect_ratios, strict=True):
             boxes = self.generate_cell_anchors([size], ratios)
             square = self.generate_cell_anchors([(size * largest) ** 0.5], [1.0])
-            levels.append(torch.cat((boxes[:1], square, boxes[1:])))
+            level = torch.cat((boxes[:1], square, boxes[1:]))
+            levels.append(level if self._max_side is None else level.clamp(-self._max_side / 2, self._max_side / 2))
         return levels
 
 
@@ -108,7 +113,8 @@ class SSD(DenseDetector):
         negative_ratio: Maximum number of negative anchors in the loss per positive anchor.
         smooth_l1_beta: Threshold between the quadratic and the linear part of smooth L1.
         test_score_thresh: Score threshold of the candidates, exclusive.
-        test_topk_candidates: Maximum number of candidates per level before NMS.
+        test_topk_candidates: Maximum number of candidates before NMS per level, or per class.
+        topk_per_class: Whether `test_topk_candidates` applies to each class instead of each level.
         test_nms_thresh: IoU threshold of the NMS within each class.
         max_detections_per_image: Maximum number of detections per image.
         pixel_mean: Mean of each channel, in the range of the input images (0 to 255).
@@ -137,6 +143,7 @@ class SSD(DenseDetector):
         pixel_mean: Sequence[float],
         pixel_std: Sequence[float],
         input_format: str = "RGB",
+        topk_per_class: bool = False,
     ) -> None:
         names = list(backbone.output_shape()) if head_in_features is None else head_in_features
         super().__init__(backbone, head, names, pixel_mean=pixel_mean, pixel_std=pixel_std)
@@ -151,6 +158,7 @@ class SSD(DenseDetector):
         self.test_nms_thresh = test_nms_thresh
         self.max_detections_per_image = max_detections_per_image
         self.input_format = input_format
+        self.topk_per_class = topk_per_class
         self.loss_normalizer = 1.0
         self.clip_before_nms = True
 
@@ -209,7 +217,19 @@ class SSD(DenseDetector):
         logits, deltas = self._flatten(predictions, (self.num_classes + 1, 4))
         anchors = self.anchor_generator(features)
         scores = [level.float().softmax(dim=-1)[..., :-1] for level in logits]
+        if self.topk_per_class:
+            # One level of all anchors, with the scores of all but the best candidates of every class set to zero.
+            anchors, deltas = [Boxes.cat(list(anchors))], [torch.cat(deltas, dim=1)]
+            scores = [self._best_of_each_class(torch.cat(scores, dim=1))]
         return [
             self._detect(anchors, [x[i] for x in scores], [x[i] for x in deltas], size)
             for i, size in enumerate(images.image_sizes)
         ]
+
+    def _max_candidates(self) -> int:
+        return self.test_topk_candidates * (self.num_classes if self.topk_per_class else 1)
+
+    def _best_of_each_class(self, scores: Tensor) -> Tensor:
+        """Return scores `(B, R, K)` with zeros for all but the `test_topk_candidates` best anchors of each class."""
+        best, indices = scores.topk(at_most(scores.shape[1], self.test_topk_candidates), dim=1)
+        return torch.zeros_like(scores).scatter(1, indices, best)

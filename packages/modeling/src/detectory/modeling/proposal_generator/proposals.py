@@ -40,6 +40,7 @@ def suppress_proposals(
     training: bool,
     box_class: type[Boxes] | type[RotatedBoxes] = Boxes,
     nms: BatchedNMS = batched_nms,
+    min_logit: float = -math.inf,
 ) -> list[Instances]:
     """Clip proposals to the image, remove small ones, and apply NMS within each level.
 
@@ -56,6 +57,7 @@ def suppress_proposals(
         training: Whether non-finite values are an error; otherwise the affected proposals are removed.
         box_class: Class of the boxes.
         nms: Batched NMS for this class.
+        min_logit: Minimum objectness logit of a proposal.
 
     Returns:
         For each image `Instances` with `proposal_boxes` and `objectness_logits`, in descending order of the logits.
@@ -74,6 +76,8 @@ def suppress_proposals(
         proposals = box_class(image_boxes.nan_to_num())
         proposals.clip(image_size)
         kept = valid & proposals.nonempty(threshold=min_box_size)
+        if min_logit > -math.inf:
+            kept &= logits >= min_logit
         proposals, logits, proposal_levels = proposals[kept], logits[kept], levels[kept]
         # Levels do not suppress each other: an object that two levels propose may fit either of them.
         best = nms(proposals.tensor, logits, proposal_levels, nms_thresh)[:post_nms_topk]

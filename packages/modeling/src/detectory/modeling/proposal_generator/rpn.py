@@ -1,5 +1,6 @@
 """Region proposal network (RPN)."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -38,6 +39,7 @@ class RPN(nn.Module):
         post_nms_topk: Maximum number of proposals per image after NMS, `(training, inference)`.
         nms_thresh: IoU threshold of the NMS within each level.
         min_box_size: Minimum width and height of a proposal in pixels, exclusive.
+        score_thresh: Minimum objectness, a probability, of a proposal.
         anchor_boundary_thresh: Anchors that exceed the image by more than this number of pixels are ignored by the
             losses; a negative number keeps all anchors.
         loss_weight: Factor of both losses, or the factors by name (`"loss_rpn_cls"`, `"loss_rpn_loc"`).
@@ -45,7 +47,7 @@ class RPN(nn.Module):
         smooth_l1_beta: Threshold between the quadratic and the linear part of smooth L1; 0 is plain L1.
 
     Raises:
-        ValueError: If a sampling argument or `box_reg_loss_type` is invalid.
+        ValueError: If a sampling argument, `score_thresh` or `box_reg_loss_type` is invalid.
 
     Source: Ren et al., "Faster R-CNN", 2015, section 3.
     """
@@ -69,6 +71,7 @@ class RPN(nn.Module):
         post_nms_topk: tuple[int, int],
         nms_thresh: float = 0.7,
         min_box_size: float = 0.0,
+        score_thresh: float = 0.0,
         anchor_boundary_thresh: int = -1,
         loss_weight: float | Mapping[str, float] = 1.0,
         box_reg_loss_type: str = "smooth_l1",
@@ -87,6 +90,9 @@ class RPN(nn.Module):
         self.post_nms_topk = {True: post_nms_topk[0], False: post_nms_topk[1]}
         self.nms_thresh = nms_thresh
         self.min_box_size = float(min_box_size)
+        if not 0 <= score_thresh < 1:
+            raise ValueError(f"{type(self).__name__}: score_thresh must be in [0, 1), got {score_thresh}")
+        self.score_thresh = score_thresh
         self.anchor_boundary_thresh = anchor_boundary_thresh
         names = ("loss_rpn_cls", "loss_rpn_loc")
         self.loss_weight = dict(loss_weight) if isinstance(loss_weight, Mapping) else dict.fromkeys(names, loss_weight)
@@ -241,6 +247,7 @@ class RPN(nn.Module):
             self.training,
             self._box_class,
             self._batched_nms,
+            -math.inf if self.score_thresh == 0 else math.log(self.score_thresh / (1 - self.score_thresh)),
         )
 
     def _decode_top_anchors(

@@ -1,5 +1,6 @@
 """Selection of detections from the class probabilities and boxes of regions."""
 
+import math
 from collections.abc import Callable, Sequence
 
 from torch import Tensor
@@ -70,10 +71,12 @@ def select_detections(
     topk_per_image: int,
     box_class: type[Boxes] | type[RotatedBoxes],
     nms: Callable[[Tensor, Tensor, Tensor, float], Tensor],
+    min_box_size: float = -math.inf,
 ) -> tuple[Instances, Tensor]:
     """Select the detections of one image with boxes of `box_class`, by the batched NMS of this class.
 
-    The other arguments and the results are those of `fast_rcnn_inference`, for a single image.
+    Clipped boxes with a side of at most `min_box_size` pixels are removed before the NMS. The other arguments and the
+    results are those of `fast_rcnn_inference`, for a single image.
     """
     finite = boxes.isfinite().all(dim=1) & scores.isfinite().all(dim=1)
     scores = scores[:, :-1]
@@ -85,6 +88,9 @@ def select_detections(
     else:
         candidates = box_class(boxes.view(boxes.shape[0], boxes.shape[1] // box_dim, box_dim)[region, label])
     candidates.clip(image_shape)
+    if min_box_size > -math.inf:
+        large = candidates.nonempty(min_box_size)
+        candidates, region, label = candidates[large], region[large], label[large]
     candidate_scores = scores[region, label]
     keep = nms(candidates.tensor, candidate_scores, label, nms_thresh)
     if topk_per_image >= 0:
