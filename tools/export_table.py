@@ -1,20 +1,22 @@
 """Measures which model exports to which format, and writes the table in `docs/tasks/export.md`.
 
-    python tools/export_table.py                         # all models and formats, hours
-    python tools/export_table.py --models Mask --formats onnx,openvino
-    python tools/export_table.py --write                 # only write the table from the stored results
+    python tools/export_table.py                                   # everything that was not measured yet, hours
+    python tools/export_table.py --models "Mask R-CNN" --formats onnx,openvino --checks sizes,batch
+    python tools/export_table.py --failed                          # measure the failed cells again
+    python tools/export_table.py --write                           # only write the tables from the stored results
 
-Each combination runs in its own process. The models have their real width and random weights, scaled so that they
-detect distinct objects; the images are photos of scikit-image. Results are stored in `docs/tasks/export_table.json`
-after every combination.
+Each cell runs in its own process with a time limit. `docs/tasks/export_table.json` is replaced after every cell, so
+that an interrupted measurement continues where it stopped. Photos are from scikit-image.
 """
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -23,229 +25,219 @@ RESULTS = ROOT / "docs" / "tasks" / "export_table.json"
 PAGE = ROOT / "docs" / "tasks" / "export.md"
 START, END = "<!-- export table: start -->", "<!-- export table: end -->"
 
-MODELS = {
-    "Faster R-CNN R-50-FPN": "COCO-Detection/faster_rcnn_R_50_FPN_1x",
-    "Mask R-CNN R-50-FPN": "COCO-InstanceSegmentation/mask_rcnn_R_50_FPN_1x",
-    "Keypoint R-CNN R-50-FPN": "COCO-Keypoints/keypoint_rcnn_R_50_FPN_1x",
-    "Faster R-CNN R-50-C4": "COCO-Detection/faster_rcnn_R_50_C4_1x",
-    "Faster R-CNN R-50-DC5": "COCO-Detection/faster_rcnn_R_50_DC5_1x",
-    "Cascade Mask R-CNN R-50-FPN": "Misc/cascade_mask_rcnn_R_50_FPN_1x",
-    "Mask R-CNN R-50-FPN with group norm": "Misc/mask_rcnn_R_50_FPN_3x_gn",
-    "Mask R-CNN R-50-FPN with deformable convolution": "Misc/mask_rcnn_R_50_FPN_1x_dconv_c3-c5",
-    "RetinaNet R-50-FPN": "COCO-Detection/retinanet_R_50_FPN_1x",
-    "FCOS R-50-FPN": "COCO-Detection/fcos_R_50_FPN_1x",
-    "Semantic FPN R-50": "Misc/semantic_R_50_FPN_1x",
-    "Panoptic FPN R-50": "COCO-PanopticSegmentation/panoptic_fpn_R_50_1x",
-    "Faster R-CNN R-50-FPN with rotated boxes": "rotated",
-    "Mask R-CNN R-50-FPN with PointRend": "point_rend",
-    "Mask R-CNN ViTDet-B": "ViTDet/COCO/mask_rcnn_vitdet_b_100ep",
-    "Cascade Mask R-CNN Swin-B": "ViTDet/COCO/cascade_mask_rcnn_swin_b_in21k_50ep",
-    "Mask R-CNN MViTv2-T": "MViTv2/mask_rcnn_mvitv2_t_3x",
+SUFFIXES = {"onnx": ".onnx", "torchscript": ".ts", "torch-export": ".pt2", "openvino": ".xml", "aoti": ".pt2"}
+TITLES = {"onnx": "ONNX", "torchscript": "TorchScript", "torch-export": "torch.export"}
+TITLES |= {"openvino": "OpenVINO", "aoti": "AOTInductor"}
+#: The checks by name: options of the export.
+CHECKS: dict[str, dict[str, Any]] = {
+    "sizes": {},
+    "batch": {"batch": 3},
+    "float16": {"dtype": "float16"},
+    "bfloat16": {"dtype": "bfloat16"},
 }
-FORMATS = {
-    "torch-export": "torch.export",
-    "torchscript": "TorchScript",
-    "aoti": "AOTInductor",
-    "onnx": "ONNX",
-    "openvino": "OpenVINO",
+HEADINGS = {
+    "sizes": "Two image sizes and an image without objects, float32",
+    "batch": "Batches of three images, float32",
+    "float16": "float16: detections that agree, largest differences",
+    "bfloat16": "bfloat16: detections that agree, largest differences",
 }
-SUFFIXES = {"torch-export": ".pt2", "torchscript": ".ts", "aoti": ".pt2", "onnx": ".onnx", "openvino": ".xml"}
 #: Shorter and longer side of the images, pixels.
-SIZE = 480, 640
+SIZE = 320, 480
 LIMIT = 1e-3
+REFUSALS = ("export: ", "InferenceGraph: ", "record: ")
+"""Start of the messages for models and settings that a format does not support."""
 
 
-def build(name: str) -> Any:
-    """Return a model in evaluation mode with scaled random weights."""
-    import torch
-
-    from detectory import zoo
-    from detectory.compat.detectron2 import model_zoo
-    from detectory.compat.detectron2.modeling import build_model
-
-    torch.manual_seed(0)
-    if name not in ("rotated", "point_rend"):
-        return zoo.get(name).eval()
-    if name == "rotated":
-        cfg = model_zoo.get_config("COCO-Detection/faster_rcnn_R_50_FPN_1x.yaml")
-        cfg.MODEL.PROPOSAL_GENERATOR.NAME = "RRPN"
-        cfg.MODEL.ANCHOR_GENERATOR.NAME = "RotatedAnchorGenerator"
-        cfg.MODEL.ANCHOR_GENERATOR.ANGLES = [[-60, -30, 0, 30, 60, 90]]
-        cfg.MODEL.RPN.BBOX_REG_WEIGHTS = (1, 1, 1, 1, 1)
-        cfg.MODEL.ROI_HEADS.NAME = "RROIHeads"
-        cfg.MODEL.ROI_BOX_HEAD.POOLER_TYPE = "ROIAlignRotated"
-        cfg.MODEL.ROI_BOX_HEAD.BBOX_REG_WEIGHTS = (10, 10, 5, 5, 1)
-    else:
-        cfg = model_zoo.get_config("PointRend/InstanceSegmentation/pointrend_rcnn_R_50_FPN_1x_coco.yaml")
-    cfg.MODEL.DEVICE = "cpu"
-    cfg.MODEL.WEIGHTS = ""
-    return build_model(cfg).eval()
-
-
-def scale_weights(model: Any, item: Any) -> None:
-    """Scale each layer, so that its outputs for an image have unit variance; scores and deltas get wider spreads.
-
-    Source: Mishkin and Matas, "All you need is a good init", 2016.
-    """
-    import torch
-    from torch import nn
-
-    spreads = {"cls_score": 3.0, "cls_logits": 1.5, "bbox_pred": 0.3, "objectness_logits": 2.0, "anchor_deltas": 0.1}
-    done = set()
-
-    def scale(name: str) -> Any:
-        def hook(module: Any, _: Any, output: Any) -> Any:
-            if name in done or not isinstance(output, torch.Tensor) or output.numel() < 2:
-                return None
-            done.add(name)
-            bias = 0 if module.bias is None else module.bias
-            if module.bias is not None and output.ndim == 4:
-                bias = module.bias[:, None, None]
-            spread = spreads.get(name.rpartition(".")[2], 1.0)
-            factor = spread / (output - bias).std().clamp(min=1e-6)
-            module.weight.data *= factor
-            return (output - bias) * factor + bias
-
-        return hook
-
-    types = (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)
-    handles = [m.register_forward_hook(scale(n)) for n, m in model.named_modules() if isinstance(m, types)]
-    with torch.no_grad():
-        model([item])
-    for handle in handles:
-        handle.remove()
-
-
-def exclude_blank_images(model: Any, photo: Any, blank: Any) -> None:
-    """Raise the score threshold, so that a black image has no detections, if that leaves detections in the photo."""
-    import torch
-
-    with torch.no_grad():
-        outputs = [model([item])[0].get("instances") for item in (photo, blank)]
-    if outputs[0] is None or not len(outputs[1]):
-        return
-    threshold = float(outputs[1].scores.max()) + 1e-3
-    if int((outputs[0].scores > threshold).sum()) >= 5:
-        for module in model.modules():
-            if hasattr(module, "test_score_thresh"):
-                module.test_score_thresh = threshold
-
-
-def agrees_on_blank_image(model: Any, exported: Any, blank: Any) -> bool:
-    """Whether two models agree on a black image: the same labels, number of detections and scores.
-
-    Boxes are not compared: if there are detections, the scores of neighboring boxes are equal up to rounding.
-    """
-    import torch
-
-    with torch.no_grad():
-        outputs = [one([blank])[0] for one in (model, exported)]
-    if "sem_seg" in outputs[0] and not torch.equal(*[output["sem_seg"].argmax(dim=0) for output in outputs]):
-        return False
-    if "instances" not in outputs[0]:
-        return True
-    scores = [output["instances"].scores.sort().values for output in outputs]
-    return len(scores[0]) == len(scores[1]) and bool((scores[0] - scores[1]).abs().le(LIMIT).all())
-
-
-def inputs() -> list[dict[str, Any]]:
-    """Return two photos of different sizes."""
+def photos(size: tuple[int, int] | None) -> list[dict[str, Any]]:
+    """Return two photos, of different sizes unless the size (height, width) is fixed."""
     import numpy as np
     import skimage.data
     import torch
 
-    from detectory.data.transforms import ResizeShortestEdge
+    from detectory.data.transforms import Resize, ResizeShortestEdge
 
+    rule = ResizeShortestEdge(*SIZE) if size is None else Resize(size)
     items = []
     for name in ("coffee", "astronaut"):
         pixels = np.ascontiguousarray(getattr(skimage.data, name)()[:, :, ::-1])
-        resized = ResizeShortestEdge(*SIZE).get_transform(pixels).apply_image(pixels)
+        resized = rule.get_transform(pixels).apply_image(pixels)
         items.append({"image": torch.as_tensor(resized.transpose(2, 0, 1).copy()).float(), "file_name": name})
     return items
 
 
-def measure(name: str, format_name: str) -> dict[str, Any]:
+def measure(label: str, format_name: str, check: str) -> dict[str, Any]:
     """Export one model to one format and compare; return the differences or the reason of the failure."""
-    import torch
-
+    import export_models
     from detectory.export import Tolerance, export, load
+    from detectory.export.comparison import compare_models
 
-    model, items = build(name), inputs()
-    scale_weights(model, items[0])
-    blank: Any = {"image": torch.zeros(3, *SIZE), "file_name": "black image"}
-    exclude_blank_images(model, items[0], blank)
+    size = export_models.FIXED_SIZES.get(label)
+    items = photos(size)
+    model, blank = export_models.build(label, items[0])
+    fixed = {} if size is None else {"height": size[0], "width": size[1]}
     everything = Tolerance(*[float("inf")] * 6)
+    if check == "batch":  # with a mirrored photo, and one of another size, whose batch is filled up
+        items.insert(1, {"image": items[0]["image"].flip(2), "file_name": "mirrored coffee"})
     start = time.perf_counter()
-    result: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"model{SUFFIXES[format_name]}"
+        options = {**fixed, **CHECKS[check]}
         try:
-            agreement = export(model, path, items, format=format_name, tolerance=everything, resize=SIZE)
-            result = {key: getattr(agreement, key) for key in ("detections", "matched", "unmatched")}
-            result |= {key: getattr(agreement, key) for key in ("boxes", "scores", "masks", "keypoints", "labels")}
-            result["blank"] = agrees_on_blank_image(model, load(path).model, blank)
+            export(model, path, items[:1], format=format_name, tolerance=everything, resize=SIZE, **options)
+            seconds = round(time.perf_counter() - start)
+            exported = load(path).model
+            agreement, last = (compare_models(model, exported, some) for some in (items, [blank]))
         except Exception as error:  # noqa: BLE001 - the table reports every reason
-            result["error"] = f"{type(error).__name__}: {' '.join(str(error).split())}"[:300]
-    return {**result, "seconds": round(time.perf_counter() - start)}
+            reason = " ".join(str(error).split())[:300]
+            refused = isinstance(error, ValueError | TypeError) and reason.startswith(REFUSALS)
+            return {"refused": reason} if refused else {"error": f"{type(error).__name__}: {reason}"}
+    names = ("detections", "matched", "unmatched", "boxes", "scores", "masks", "keypoints", "labels")
+    result = {name: float(f"{getattr(agreement, name):.3g}") for name in names}
+    empty = {"detections": last.detections, "exported": last.exported_detections, "labels": last.labels}
+    return {**result, "empty": empty, "seconds": seconds}
 
 
-def cell(result: dict[str, Any] | None) -> str:
-    """Return the cell of a result: a tick, the largest differences or the reason."""
-    if result is None:
-        return "not measured"
-    if "error" in result:
-        return "–"
+def problems(result: dict[str, Any], check: str) -> list[str]:
+    """Return the differences of a result that exceed the limits."""
     limits = {"scores": LIMIT, "masks": LIMIT, "labels": LIMIT, "unmatched": LIMIT, "boxes": LIMIT * SIZE[1]}
+    if check in ("float16", "bfloat16"):
+        limits = {"scores": 0.1, "masks": 0.1, "labels": 0.05, "unmatched": 0.2, "boxes": 16.0}
     over = [f"{name} {result[name]:.1g}" for name, limit in limits.items() if not result[name] <= limit]
-    if over:
-        return ", ".join(over)
-    notes = {True: "✓", False: "✓, but not for a black image", None: "✓ for the photos"}
-    return notes[result.get("blank")]
+    empty = result["empty"]
+    if empty["detections"] != empty["exported"] or not empty["labels"] <= limits["labels"]:
+        over.append("image without objects")
+    return over
 
 
-def write_table(results: dict[str, dict[str, Any]]) -> None:
-    """Replace the table in the page; models and formats without any result are left out."""
-    measured = [name for name in FORMATS if any(name in row for row in results.values())]
-    lines = [f"| | {' | '.join(FORMATS[name] for name in measured)} |", f"|---|{'---|' * len(measured)}"]
-    reasons: list[str] = []
-    for label in (label for label in MODELS if results.get(label)):
-        row = results[label]
-        lines.append(f"| {label} | {' | '.join(cell(row.get(name)) for name in measured)} |")
-        failed = {FORMATS[name]: row[name]["error"] for name in measured if "error" in row.get(name, {})}
-        reasons += [f"* {label}, {title}: {reason}" for title, reason in failed.items()]
+def state(result: dict[str, Any] | None, check: str) -> str:
+    """Return `ok`, `differs`, `refused`, `failed` or `not run`."""
+    if result is None:
+        return "not run"
+    if "refused" in result or "error" in result:
+        return "refused" if "refused" in result else "failed"
+    return "differs" if problems(result, check) else "ok"
+
+
+def cell(result: dict[str, Any] | None, check: str) -> str:
+    """Return the text of a cell: a tick, the measured differences or the state."""
+    what = state(result, check)
+    if result is None or what in ("refused", "failed"):
+        return {"not run": "", "refused": "refused", "failed": "fails"}[what]
+    if what == "differs":
+        return ", ".join(problems(result, check))
+    notes = []
+    if check in ("float16", "bfloat16"):
+        notes.append(f"{100 * (1 - result['unmatched']):.0f} %" if result["detections"] else f"{result['labels']:.1g}")
+        if result["detections"]:
+            notes.append(f"{result['boxes']:.1g} px")
+    elif result["empty"]["detections"]:
+        notes.append("without an empty image")
+    return ", ".join(["✓", *notes])
+
+
+def table(results: dict[str, Any], check: str) -> list[str]:
+    """Return the lines of the table of one check; models and formats without any result are left out."""
+    rows = {label: {name: checks.get(check) for name, checks in row.items()} for label, row in results.items()}
+    rows = {label: row for label, row in rows.items() if any(row.values())}
+    names = [name for name in SUFFIXES if any(row.get(name) for row in rows.values())]
+    if not names:
+        return []
+    lines = [f"### {HEADINGS[check]}", "", f"| | {' | '.join(TITLES[name] for name in names)} |"]
+    lines.append(f"|---|{'---|' * len(names)}")
+    for label, row in rows.items():
+        lines.append(f"| {label} | {' | '.join(cell(row.get(name), check) for name in names)} |")
+    reasons = []
+    for label, row in rows.items():
+        for name in names:
+            result = row.get(name) or {}
+            if reason := result.get("refused") or result.get("error"):
+                reasons.append(f"* {label}, {TITLES[name]}: {reason}")
+    return [*lines, "", *reasons, *([""] if reasons else [])]
+
+
+def write_tables(results: dict[str, Any]) -> None:
+    """Replace the tables in the page."""
     text = PAGE.read_text(encoding="utf-8")
     before, rest = text.split(START)
     _, after = rest.split(END)
-    body = "\n".join([*lines, *(["", *reasons] if reasons else [])])
-    PAGE.write_text(f"{before}{START}\n\n{body}\n\n{END}{after}", encoding="utf-8")
+    body = "\n".join(line for check in CHECKS for line in table(results, check))
+    PAGE.write_text(f"{before}{START}\n\n{body}\n{END}{after}", encoding="utf-8")
+
+
+def store(results: dict[str, Any]) -> None:
+    """Replace the file of results, whole or not at all."""
+    temporary = RESULTS.with_suffix(".tmp")
+    temporary.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+    os.replace(temporary, RESULTS)
+
+
+def stored() -> dict[str, Any]:
+    """Return the stored results, by label, format and check."""
+    return json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.is_file() else {}
+
+
+def run_cell(label: str, format_name: str, check: str, limit: float) -> dict[str, Any]:
+    """Measure a cell in a new process."""
+    command = [sys.executable, __file__, "--one", label, format_name, check]
+    try:
+        output = subprocess.run(command, capture_output=True, text=True, check=False, timeout=limit)
+    except subprocess.TimeoutExpired:
+        return {"error": f"not finished after {limit:.0f} s"}
+    lines = output.stdout.strip().splitlines()
+    if output.returncode == 0 and lines:
+        return json.loads(lines[-1])
+    last = (output.stderr.strip().splitlines() or [""])[-1][:200]
+    return {"error": f"the process ended with code {output.returncode}: {last}"}
 
 
 def main() -> None:
-    """Measure, store and write the table."""
+    """Measure, store and write the tables."""
+    from export_models import MODELS
+
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--models", default="", help="Only models with this text in their name.")
-    parser.add_argument("--formats", default=",".join(FORMATS), help="Formats, separated by commas.")
-    parser.add_argument("--missing", action="store_true", help="Skip combinations that were measured before.")
-    parser.add_argument("--write", action="store_true", help="Only write the table from the stored results.")
-    parser.add_argument("--one", nargs=2, metavar=("MODEL", "FORMAT"), help=argparse.SUPPRESS)
+    parser.add_argument("--models", default="", help="Only models with one of these texts in their name, by commas.")
+    parser.add_argument("--formats", default=",".join(SUFFIXES), help="Formats, separated by commas.")
+    parser.add_argument("--checks", default=",".join(CHECKS), help="Checks, separated by commas.")
+    parser.add_argument("--failed", action="store_true", help="Measure cells that are not ok or refused again.")
+    parser.add_argument("--again", action="store_true", help="Measure the selected cells again.")
+    parser.add_argument("--limit", type=float, default=1800, help="Time limit of a cell, seconds.")
+    parser.add_argument("--write", action="store_true", help="Only write the tables from the stored results.")
+    parser.add_argument("--one", nargs=3, metavar=("MODEL", "FORMAT", "CHECK"), help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.one:
         print(json.dumps(measure(*arguments.one)))
         return
-    results = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.is_file() else {}
-    for format_name in () if arguments.write else arguments.formats.split(","):
-        for label, name in MODELS.items():
-            row = results.setdefault(label, {})
-            if arguments.models not in label or (arguments.missing and format_name in row):
-                continue
-            command = [sys.executable, __file__, "--one", name, format_name]
-            output = subprocess.run(command, capture_output=True, text=True, check=False)
-            lines = output.stdout.strip().splitlines()
-            lost = {"error": f"the process ended with code {output.returncode}"}
-            row[format_name] = json.loads(lines[-1]) if output.returncode == 0 and lines else lost
-            print(f"{label}, {format_name}: {row[format_name]}", flush=True)
-            RESULTS.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
-    write_table(results)
+    texts = arguments.models.split(",")
+    cells = [
+        (label, name, check)
+        for check in arguments.checks.split(",")
+        for name in arguments.formats.split(",")
+        for label in MODELS
+        if any(text in label for text in texts)
+    ]
+    for number, (label, name, check) in enumerate([] if arguments.write else cells, start=1):
+        known = stored().get(label, {}).get(name, {}).get(check)
+        done = {"ok", "refused"} if arguments.failed else {"ok", "refused", "differs", "failed"}
+        if not arguments.again and state(known, check) in done:
+            continue
+        start = time.perf_counter()
+        result = run_cell(label, name, check, arguments.limit)
+        results = stored()  # another process may measure other cells
+        results.setdefault(label, {}).setdefault(name, {})[check] = result
+        store({label: results[label] for label in MODELS if label in results})
+        seconds = time.perf_counter() - start
+        print(f"[{number}/{len(cells)}] {label}, {name}, {check}: {state(result, check)}, {seconds:.0f} s", flush=True)
+        if state(result, check) != "ok":
+            print(f"    {result}", flush=True)
+    results = stored()
+    write_tables(results)
+    states = Counter(
+        state(results.get(label, {}).get(name, {}).get(check), check)
+        for label in MODELS
+        for name in SUFFIXES
+        for check in CHECKS
+    )
+    print(", ".join(f"{count} {what}" for what, count in states.most_common()))
 
 
 if __name__ == "__main__":

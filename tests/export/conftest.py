@@ -10,6 +10,7 @@ from torch import nn
 from detectory.modeling.anchor_generator import DefaultAnchorGenerator, RotatedAnchorGenerator
 from detectory.modeling.backbone import FPN, BasicStem, LastLevelMaxPool, LastLevelP6P7, ResNet
 from detectory.modeling.box_regression import Box2BoxTransform, Box2BoxTransformRotated
+from detectory.modeling.detr import DETR, DETRTransformer, SetCriterion, SinePositionEncoding
 from detectory.modeling.layers import ShapeSpec
 from detectory.modeling.matcher import Matcher
 from detectory.modeling.meta_arch import (
@@ -250,6 +251,21 @@ def fcos() -> FCOS:
     return FCOS(backbone=backbone, head=head, head_in_features=names, num_classes=5, test_topk_candidates=100, **PIXELS)
 
 
+def detr() -> DETR:
+    return DETR(
+        backbone=resnet("res5"),
+        position_encoding=SinePositionEncoding(WIDTH // 2),
+        transformer=DETRTransformer(
+            channels=WIDTH, num_heads=4, hidden=WIDTH, num_encoder_layers=1, num_decoder_layers=1
+        ),
+        criterion=SetCriterion(num_classes=5),
+        num_queries=20,
+        num_classes=5,
+        test_score_thresh=0.2,
+        **PIXELS,
+    )
+
+
 BUILDERS: dict[str, Callable[[], nn.Module]] = {
     "faster R-CNN": rcnn,
     "mask R-CNN": lambda: rcnn(**masks()),
@@ -263,6 +279,7 @@ BUILDERS: dict[str, Callable[[], nn.Module]] = {
     "RPN": proposal_network,
     "RetinaNet": retinanet,
     "FCOS": fcos,
+    "DETR": detr,
 }
 
 
@@ -270,7 +287,14 @@ def build_model(name: str) -> nn.Module:
     """Return a model in evaluation mode; large random weights in the last layers spread the scores."""
     torch.manual_seed(7)
     model = BUILDERS[name]().eval()
-    spread = {"cls_score": 0.5, "bbox_pred": 0.05, "objectness_logits": 0.5, "anchor_deltas": 0.05, "ctrness": 0.5}
+    spread = {
+        "cls_score": 0.5,
+        "bbox_pred": 0.05,
+        "objectness_logits": 0.5,
+        "anchor_deltas": 0.05,
+        "ctrness": 0.5,
+        "class_embed": 0.5,
+    }
     for path, module in model.named_modules():
         std = spread.get(path.split(".")[-1])
         if std is not None:

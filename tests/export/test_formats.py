@@ -1,5 +1,7 @@
 """Formats: files, settings and damaged files."""
 
+import hashlib
+import json
 import zipfile
 
 import numpy as np
@@ -8,7 +10,7 @@ import torch
 
 from detectory.data.classes import ClassList
 from detectory.export import FORMATS, Tolerance, export, load, verify
-from detectory.export.description import KEY
+from detectory.export.description import KEY, UNSEALED
 from detectory.export.formats import detect_format, get_format
 
 SIZES = (160, 224), (256, 200)
@@ -62,6 +64,34 @@ def test_rejects_a_changed_description(semantic_file, tmp_path):
             target.writestr(name, content.replace(b"mug", b"cup") if name.endswith(KEY) else content)
     with pytest.raises(ValueError, match=r"model.ts was changed after the export"):
         load(changed)
+
+
+def _rewritten(source, path, change):
+    """Write an archive whose description has other fields, with the digest that its exporter would have stored."""
+    with zipfile.ZipFile(source) as archive:
+        (entry,) = (name for name in archive.namelist() if name.endswith(KEY))
+        fields = json.loads(archive.read(entry))
+        others = {name: archive.read(name) for name in archive.namelist() if name != entry}
+    change(fields)
+    text = json.dumps(fields | {"digest": UNSEALED})
+    digest = hashlib.sha256(text.encode())
+    for name in sorted(others):
+        digest.update(name.encode() + others[name])
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in others.items():
+            archive.writestr(name, content)
+        archive.writestr(entry, text.replace(UNSEALED, digest.hexdigest()))
+
+
+def test_loads_files_without_later_fields_of_the_description(semantic_file, tmp_path):
+    _rewritten(semantic_file, tmp_path / "older.ts", lambda fields: fields.pop("clip_before_nms"))
+    assert load(tmp_path / "older.ts").model.description.clip_before_nms is False
+
+
+def test_rejects_unknown_fields_of_the_description(semantic_file, tmp_path):
+    _rewritten(semantic_file, tmp_path / "newer.ts", lambda fields: fields.update(tiles=4))
+    with pytest.raises(ValueError, match=rf"newer.ts: the fields of the description {KEY} are not supported"):
+        load(tmp_path / "newer.ts")
 
 
 def test_rejects_a_foreign_torchscript_file(tmp_path):

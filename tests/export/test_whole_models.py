@@ -22,6 +22,7 @@ ARCHITECTURES = [
     "RPN",
     "RetinaNet",
     "FCOS",
+    "DETR",
 ]
 SIZES = (160, 224), (256, 200)
 

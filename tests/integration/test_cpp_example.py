@@ -1,5 +1,6 @@
 """The C++ programs of `examples/cpp` print the detections of Python."""
 
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -16,6 +17,7 @@ from detectory.export import export, load
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "cpp"
 HEADERS = Path("/usr/include/jpeglib.h")
+ONNXRUNTIME_HEADERS = Path(os.environ.get("ONNXRUNTIME_HEADERS", "/usr/include/onnxruntime"))
 
 pytestmark = [
     pytest.mark.slow,
@@ -25,18 +27,13 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def program(tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("cpp")
-    root = f"-DTORCH_ROOT={torch.__path__[0]}"
-    subprocess.run(["cmake", "-S", EXAMPLE, "-B", folder, root], check=True)
+    return built(tmp_path_factory.mktemp("torch"), f"-DTORCH_ROOT={torch.__path__[0]}") / "detect_torch"
+
+
+def built(folder: Path, *options: str) -> Path:
+    subprocess.run(["cmake", "-S", EXAMPLE, "-B", folder, *options], check=True)
     subprocess.run(["cmake", "--build", folder], check=True)
-    return folder / "detect_torch"
-
-
-@pytest.fixture(scope="module")
-def predictor() -> Predictor:
-    torch.manual_seed(0)
-    model = zoo.get("COCO-InstanceSegmentation/mask_rcnn_R_18_FPN_small").eval()
-    return Predictor(model, ResizeShortestEdge(240, 320))
+    return folder
 
 
 @pytest.fixture(scope="module")
@@ -49,18 +46,47 @@ def image(tmp_path_factory) -> Path:
     return path
 
 
+@pytest.fixture(scope="module")
+def predictor(image) -> Predictor:
+    """A small Mask R-CNN; features are rescaled to unit variance, so that random weights yield distinct detections."""
+    torch.manual_seed(0)
+    model = zoo.get("COCO-InstanceSegmentation/mask_rcnn_R_18_FPN_small").eval()
+    predictor = Predictor(model, ResizeShortestEdge(240, 320))
+    with torch.no_grad():
+        features = model.backbone(model.preprocess_image([predictor.prepare(image)]).tensor)
+        for level in range(2, 6):
+            getattr(model.backbone, f"fpn_output{level}").weight /= features[f"p{level}"].std()
+        torch.nn.init.normal_(model.proposal_generator.rpn_head.objectness_logits.weight, std=0.5)
+        torch.nn.init.zeros_(model.proposal_generator.rpn_head.anchor_deltas.weight)
+        torch.nn.init.normal_(model.roi_heads.box_predictor.cls_score.weight, std=0.3)
+    return predictor
+
+
 @pytest.mark.parametrize(("name", "suffix"), [("torchscript", "ts"), ("aoti", "pt2")])
 def test_program_prints_the_detections_of_python(name, suffix, program, predictor, image, tmp_path):
     path = tmp_path / f"model.{suffix}"
     export(predictor, path, [image], format=name)
     (operators,) = Path(detectory.ops.__file__).parent.glob("_C.*")
-    output = subprocess.run([program, path, operators, image], check=True, capture_output=True, text=True).stdout
+    assert_equals_python([program, path, operators, image], path, image)
+
+
+def assert_equals_python(command: list, path: Path, image: Path) -> None:
+    output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     expected = load(path).predict(image)
     rows = torch.tensor([[float(value) for value in line.split()[1:]] for line in output.splitlines()])
     assert len(rows) == len(expected) > 0
     assert (rows[:, 0] - expected.scores).abs().max() < 0.01
     # The decoders and resize filters differ by rounding.
     assert (rows[:, 1:] - expected.pred_boxes.tensor).abs().median() < 0.5
+
+
+@pytest.mark.skipif(not ONNXRUNTIME_HEADERS.is_dir(), reason="needs libonnxruntime-dev, or ONNXRUNTIME_HEADERS")
+def test_onnx_program_prints_the_detections_of_python(predictor, image, tmp_path):
+    root = f"-DONNXRUNTIME_ROOT={Path(pytest.importorskip('onnxruntime').__file__).parent}"
+    program = built(tmp_path / "build", root, f"-DONNXRUNTIME_HEADERS={ONNXRUNTIME_HEADERS}") / "detect_onnx"
+    path = tmp_path / "model.onnx"
+    export(predictor, path, [image])
+    assert_equals_python([program, path, image], path, image)
 
 
 def test_program_reports_errors_in_one_line(program, image):

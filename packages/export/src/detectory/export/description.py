@@ -98,4 +98,10 @@ class Description:
             )
         for name in ("input_names", "output_names", "pixel_mean", "pixel_std", "levels"):
             entries[name] = tuple(entries.get(name, ()))
-        return cls(**entries)
+        try:
+            return cls(**entries)
+        except TypeError as error:  # a missing field, or one that this version does not have
+            raise ValueError(
+                f"load: {path}: the fields of the description {KEY} are not supported by this installation. "
+                "Export the model again"
+            ) from error

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from detectory.modeling.detr import DETR
 from detectory.modeling.fast_inference import fold_batch_norms, lower_precision
 from detectory.modeling.meta_arch import GeneralizedRCNN, PanopticFPN, ProposalNetwork, SemanticSegmentor
 from detectory.modeling.meta_arch.dense_detector import DenseDetector
@@ -25,7 +26,7 @@ class InferenceGraph(nn.Module):
     Contains a copy of the model on the CPU, with batch norms folded into the preceding convolutions.
 
     Args:
-        model: A model of one of the meta-architectures in `detectory.modeling.meta_arch`, or of a subclass.
+        model: A model of one of the meta-architectures in `detectory.modeling`, or of a subclass.
         batch: Number of images per call. 1: `image` has shape (C, H, W). Otherwise the input is `images`
             (B, C, H, W), and the detections of all images are concatenated, with the additional output
             `image_index` (N,) int64.
@@ -145,6 +146,12 @@ def _dense(model: DenseDetector, items: list[ModelInput]) -> list[RawOutputs]:
     return [_tensors_of(one) for one in model.forward_inference(images, features, model.head(features))]
 
 
+def _queries(model: DETR, items: list[ModelInput]) -> list[RawOutputs]:
+    images = model.preprocess_image(items)
+    logits, boxes = model.predict(images)
+    return [_tensors_of(one) for one in model.inference(logits[-1], boxes[-1], images.image_sizes)]
+
+
 def _semantic(model: SemanticSegmentor, items: list[ModelInput]) -> list[RawOutputs]:
     images = model.preprocess_image(items)
     results, _ = model.sem_seg_head(model.backbone(images.tensor), None)
@@ -156,6 +163,7 @@ _RAW_OUTPUTS: tuple[tuple[type, Callable[[Any, list[ModelInput]], list[RawOutput
     (GeneralizedRCNN, _two_stage),
     (ProposalNetwork, _proposals),
     (DenseDetector, _dense),
+    (DETR, _queries),
     (SemanticSegmentor, _semantic),
 )
 

@@ -12,7 +12,8 @@ _MAGIC = b"detectory.json01"
 def append_description(path: Path, description: Description) -> None:
     """Append a description, its length and a marker to a file."""
     payload = path.read_bytes()
-    text = replace(description, digest=_digest(payload, description)).to_json().encode()
+    unsealed = replace(description, digest=UNSEALED).to_json().encode()
+    text = unsealed.replace(UNSEALED.encode(), _digest(payload, unsealed).encode(), 1)
     path.write_bytes(payload + text + len(text).to_bytes(8, "little") + _MAGIC)
 
 
@@ -35,12 +36,14 @@ def read_description(path: Path) -> tuple[bytes, Description]:
             f"load: {path} does not contain {KEY}, or is truncated. Was the file written by detectory.export?"
         )
     start = end - int.from_bytes(content[end : end + 8], "little")
-    description = Description.from_json(content[max(start, 0) : end].decode(errors="replace"), str(path))
-    if _digest(content[:start], description) != description.digest:
+    text = content[max(start, 0) : end]
+    description = Description.from_json(text.decode(errors="replace"), str(path))
+    # The stored text, because another version of the package may serialise the description differently.
+    unsealed = text.replace(description.digest.encode(), UNSEALED.encode(), 1)
+    if _digest(content[:start], unsealed) != description.digest:
         raise ValueError(f"load: {path} was changed after the export. Export the model again")
     return content[:start], description
 
 
-def _digest(payload: bytes, description: Description) -> str:
-    text = replace(description, digest=UNSEALED).to_json()
-    return hashlib.sha256(payload + text.encode()).hexdigest()
+def _digest(payload: bytes, unsealed: bytes) -> str:
+    return hashlib.sha256(payload + unsealed).hexdigest()

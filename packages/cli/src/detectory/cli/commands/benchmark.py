@@ -137,7 +137,11 @@ def _compare(formats: str, measurement: dict[str, Any], threads: int | None, ima
             best = backends.fastest(rows)
             files = sorted((Path(folder) / best["backend"].replace(":", "-")).glob("*"), key=_is_weights)
             click.echo(f"fastest: {best['backend']}", err=as_json)
-            if Path(settings.model).is_dir():
+            if not Path(settings.model).is_dir():
+                return
+            if settings.weights is not None or settings.overrides:
+                click.echo("not stored in the run, because --weights or overrides changed its model", err=True)
+            else:
                 stored = store_best(settings.model, best["backend"], files, best["latency_ms_p50"] / 1000)
                 click.echo(f"stored in {stored}", err=as_json)
 

@@ -30,7 +30,7 @@ def _batch_size(_ctx: click.Context, _parameter: click.Parameter, value: str) ->
 @click.option("--dtype", type=click.Choice(_DTYPES), default="float32", help="Type of the weights and features.")
 @click.option("--data", help="Calibration and evaluation of int8: a dataset folder or a registered dataset.")
 @click.option("--max-ap-drop", type=click.FloatRange(min=0), help="Allowed drop of the AP in int8, in percent points.")
-@click.option("--weights", help="A checkpoint (default: the run's last one or the published weights; '' for random).")
+@click.option("--weights", help="A checkpoint (default: the run's best one or the published weights; '' for random).")
 @click.option("--image", "images", multiple=True, help="An image to verify the file with; repeatable.")
 @click.option("--output", type=click.Path(path_type=Path, dir_okay=False), help="The file (default: model.SUFFIX).")
 @click.option("--overwrite", is_flag=True, help="Replace an existing file.")

@@ -16,12 +16,14 @@ from typing import Any
 import torch
 
 from detectory.cli.exported.exporting import sample_image
-from detectory.cli.lookup.models import load_model
+from detectory.cli.lookup.models import LoadedModel, load_model
 from detectory.data.transforms import Resize
 from detectory.engine import Predictor
 from detectory.export import FORMATS, Tolerance, export, load
 from detectory.export.comparison import compare_outputs
+from detectory.export.exporting import resize_limits
 from detectory.modeling.fast_inference import optimize_for_inference
+from detectory.structures import ModelInput
 
 MODULES = ("eager", "optimized", "compile")
 """Backends that run the model's code. The others are export formats."""
@@ -37,7 +39,7 @@ class Measurement:
     Args:
         model: A run folder, a zoo name, or a recipe or Detectron2 YAML file.
         overrides: `KEY=VALUE` arguments.
-        weights: A checkpoint, None for the run's last one or the published weights, `""` for random weights.
+        weights: A checkpoint, None for the run's best one or the published weights, `""` for random weights.
         size: Height and width of the input, pixels.
         iterations: Number of timed images.
         warmup: Number of untimed images before them.
@@ -92,32 +94,36 @@ def _in_process(function: Any, *arguments: Any) -> Any:
         return pool.submit(function, *arguments).result()
 
 
-def _predictor(measurement: Measurement) -> Predictor:
+def _loaded(measurement: Measurement) -> LoadedModel:
     torch.set_num_threads(measurement.threads)
     torch.manual_seed(0)  # the same random weights in every process
-    loaded = load_model(measurement.model, measurement.overrides, weights=measurement.weights, device="cpu")
-    return Predictor(loaded.model, Resize(measurement.size), classes=loaded.classes)
+    return load_model(measurement.model, measurement.overrides, weights=measurement.weights, device="cpu")
+
+
+def _input(loaded: LoadedModel, measurement: Measurement) -> ModelInput:
+    return Predictor(loaded.model, Resize(measurement.size)).prepare(measurement.image)
 
 
 def _reference(measurement: Measurement, path: Path) -> None:
     """Save the input and the outputs of eager inference."""
-    predictor = _predictor(measurement)
-    item = predictor.prepare(measurement.image)
+    loaded = _loaded(measurement)
+    item = _input(loaded, measurement)
     with torch.inference_mode():
-        torch.save((item, predictor.model([item])[0]), path)
+        torch.save((item, loaded.model([item])[0]), path)
 
 
 def _export(backend: str, measurement: Measurement, path: Path) -> None:
     name, _, dtype = backend.partition(":")
-    predictor = _predictor(measurement)
+    loaded = _loaded(measurement)
     everything = Tolerance(*[float("inf")] * 6)
     export(
-        predictor.model,
+        loaded.model,
         path,
-        [predictor.prepare(measurement.image)],
+        [_input(loaded, measurement)],
         format=name,
         dtype=dtype or "float32",
-        classes=predictor.classes,
+        resize=resize_limits(Predictor(loaded.model, loaded.resize)),
+        classes=loaded.classes,
         tolerance=everything,
     )
 
@@ -129,7 +135,7 @@ def _measure(backend: str, measurement: Measurement, path: Path | None, referenc
     if path is not None:
         model = load(path).model
     else:
-        model = _predictor(measurement).model
+        model = _loaded(measurement).model.to(memory_format=torch.channels_last)  # as in a Predictor
         if name != "eager":
             optimize_for_inference(model, getattr(torch, dtype or "float32"), compile=name == "compile")
     seconds = []

@@ -47,7 +47,7 @@ def export_model(
         dtype: Type of the weights and features.
         calibration: A dataset folder or a registered dataset, for int8. The AP is measured on it.
         max_ap_drop: Allowed drop of the AP in int8.
-        weights: A checkpoint; by default the run's last one or the published weights.
+        weights: A checkpoint; by default the run's best one or the published weights.
         images: Images to verify the file with; by default images of the run's dataset, or one of Matplotlib.
     """
     start = time.perf_counter()

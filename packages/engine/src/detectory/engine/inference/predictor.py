@@ -87,7 +87,7 @@ class Predictor:
 
         Args:
             run: A run folder of `train`, of `detectory train` or of Detectron2's `DefaultTrainer`.
-            weights: A checkpoint; by default the run's last one.
+            weights: A checkpoint; by default the run's best one.
             device: By default the device of the training, or the CPU if CUDA is unavailable.
             backend: `"eager"` runs the model unchanged. `"optimized"` applies `optimize_for_inference`. `"auto"` uses
                 the backend that `detectory benchmark RUN --formats best` found to be the fastest on this machine, or

@@ -14,8 +14,8 @@ def add_description(path: Path, description: Description) -> None:
     """Add a description to an archive, with the digest of all other entries."""
     with zipfile.ZipFile(path, "a") as archive:
         root = archive.namelist()[0].split("/")[0]
-        sealed = replace(description, digest=_digest(archive, description))
-        archive.writestr(f"{root}/extra/{KEY}", sealed.to_json())
+        text = replace(description, digest=UNSEALED).to_json()
+        archive.writestr(f"{root}/extra/{KEY}", text.replace(UNSEALED, _digest(archive, text), 1))
 
 
 def entry_names(path: Path) -> list[str]:
@@ -37,17 +37,19 @@ def read_description(path: Path) -> Description:
             names = [name for name in archive.namelist() if name.endswith(f"/extra/{KEY}")]
             if not names:
                 raise ValueError(f"load: {path} does not contain {KEY}. Was the file written by detectory.export?")
-            description = Description.from_json(archive.read(names[0]).decode(), str(path))
-            if _digest(archive, description) == description.digest:
+            text = archive.read(names[0]).decode(errors="replace")
+            description = Description.from_json(text, str(path))
+            # The stored text, because another version of the package may serialise the description differently.
+            if _digest(archive, text.replace(description.digest, UNSEALED, 1)) == description.digest:
                 return description
     except zipfile.BadZipFile as error:
         raise ValueError(f"load: {path} is damaged: {error}. Export the model again") from error
     raise ValueError(f"load: {path} was changed after the export. Export the model again")
 
 
-def _digest(archive: zipfile.ZipFile, description: Description) -> str:
-    """Return the SHA-256 of the description and of the names and contents of all other entries."""
-    result = hashlib.sha256(replace(description, digest=UNSEALED).to_json().encode())
+def _digest(archive: zipfile.ZipFile, unsealed: str) -> str:
+    """Return the SHA-256 of the unsealed description and of the names and contents of all other entries."""
+    result = hashlib.sha256(unsealed.encode())
     for name in sorted(name for name in archive.namelist() if not name.endswith(f"/extra/{KEY}")):
         result.update(name.encode())
         with archive.open(name) as file:

@@ -129,19 +129,19 @@ class DETR(ImageNormalizer):
         for image_logits, image_boxes, (height, width) in zip(logits, boxes, image_sizes, strict=True):
             scores, classes = image_logits.float().softmax(dim=-1)[:, :-1].max(dim=-1)
             scores, order = scores.topk(min(self.max_detections_per_image, scores.shape[0]))
-            order = order[scores > self.test_score_thresh]
-            corners = Boxes(corners_of(image_boxes[order]) * image_boxes.new_tensor([width, height, width, height]))
+            above = scores > self.test_score_thresh
+            scores, order = scores[above], order[above]
+            x1, y1, x2, y2 = corners_of(image_boxes[order]).unbind(dim=1)
+            # Not a tensor of the four sizes, which would be a constant in a traced graph.
+            corners = Boxes(torch.stack((x1 * width, y1 * height, x2 * width, y2 * height), dim=1))
             corners.clip((height, width))
-            results.append(
-                Instances((height, width), pred_boxes=corners, scores=scores[: len(order)], pred_classes=classes[order])
-            )
+            results.append(Instances((height, width), pred_boxes=corners, scores=scores, pred_classes=classes[order]))
         return results
 
 
 def padding_mask(images: ImageList, features: Tensor) -> Tensor:
     """Return the mask `(B, H, W)` of the cells of a feature map that are padding, True for padding."""
-    batch, _, height, width = images.tensor.shape
-    mask = torch.ones((batch, height, width), dtype=torch.float32, device=features.device)
-    for image, (image_height, image_width) in zip(mask, images.image_sizes, strict=True):
-        image[:image_height, :image_width] = 0
+    rows, columns = (torch.arange(size, device=features.device) for size in images.tensor.shape[-2:])
+    padding = [(rows >= height)[:, None] | (columns >= width) for height, width in images.image_sizes]
+    mask = torch.stack(padding).float()
     return F.interpolate(mask.unsqueeze(1), features.shape[-2:], mode="nearest")[:, 0].bool()
