@@ -11,9 +11,13 @@ import click
     "--from",
     "source",
     default="auto",
-    help="The system: auto, detectron1, maskrcnn-benchmark, mmdet, mmdet-1.x, torchvision.",
+    help="The system: auto, detectron1, maskrcnn-benchmark, mmdet, mmdet-1.x, torchvision, transformers.",
 )
-@click.option("--to", "target", help="Write a checkpoint of another system from a run folder: torchvision, detectron2.")
+@click.option(
+    "--to",
+    "target",
+    help="Write a checkpoint of another system from a run folder: torchvision, detectron2, transformers.",
+)
 @click.option("--output", required=True, type=click.Path(path_type=Path), help="The new run folder, or the new file.")
 @click.option(
     "--config",
@@ -57,6 +61,7 @@ def command(
     Examples:
       detectory convert mask_rcnn_r50_fpn_1x_coco.pth --output converted/
       detectory convert retinanet_v1.pth --from mmdet-1.x --output converted/
+      detectory convert detr-resnet-50/ --output converted/
       detectory convert run/ --to torchvision --output model.pth
     """
     if target is not None:

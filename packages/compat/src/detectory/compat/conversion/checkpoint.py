@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor
 
-from detectory.compat import detectron1, mmdet, torchvision
+from detectory.compat import detectron1, mmdet, torchvision, transformers
 from detectory.compat.legacy import set_legacy_rules
 from detectory.core.checkpoint import CheckpointError, load_checkpoint_file
 from detectory.core.checkpoint.readers import as_tensors
@@ -95,6 +95,9 @@ SOURCES = {
     )
 }
 
+#: The system with folders instead of checkpoint files.
+_TRANSFORMERS = "transformers"
+
 
 def convert_checkpoint(
     path: str | Path,
@@ -110,8 +113,8 @@ def convert_checkpoint(
     No code in the file is executed, and nothing is downloaded.
 
     Args:
-        path: The checkpoint.
-        source: A key of `SOURCES`, or `"auto"` to recognise the system by the parameter names.
+        path: The checkpoint; for transformers a folder of `save_pretrained`.
+        source: A key of `SOURCES`, `"transformers"`, or `"auto"` to recognise the system.
         style: As for `ConversionOptions`.
         rules: As for `ConversionOptions`.
         config: As for `ConversionOptions`.
@@ -122,13 +125,34 @@ def convert_checkpoint(
         CheckpointError: If the file cannot be read safely.
         ValueError: If the system or architecture is not known, or an entry does not belong to it.
     """
-    if source != "auto" and source not in SOURCES:
-        raise ValueError(f"convert: unknown system {source!r}; {nearest(source, [*SOURCES, 'auto'])}")
+    if source not in ("auto", _TRANSFORMERS, *SOURCES):
+        raise ValueError(f"convert: unknown system {source!r}; {nearest(source, [*SOURCES, _TRANSFORMERS, 'auto'])}")
+    if source == _TRANSFORMERS or (source == "auto" and _in_pretrained_folder(Path(path))):
+        return _from_transformers(Path(path))
     content = load_checkpoint_file(path)
     state, classes = _state_and_classes(content, path)
     system = _recognize(state, path) if source == "auto" else SOURCES[source]
     converted = system.convert(state, ConversionOptions(style, rules, config, norm_eps))
     return replace(converted, classes=classes)
+
+
+def _in_pretrained_folder(path: Path) -> bool:
+    """Return whether a path is a folder of transformers, or the weights in one."""
+    is_weights = path.name in (transformers.WEIGHTS, "pytorch_model.bin")
+    return path.is_dir() or (is_weights and transformers.is_pretrained_folder(path.parent))
+
+
+def _from_transformers(path: Path) -> ConvertedModel:
+    folder = transformers.read_folder(path if path.is_dir() else path.parent)
+    config, state = transformers.detr_config(folder)
+    return ConvertedModel(
+        _TRANSFORMERS,
+        str(folder.config["model_type"]),
+        config,
+        state,
+        classes=transformers.class_names(folder.config),
+        resize=transformers.resize_config(folder.processor),
+    )
 
 
 def _state_and_classes(content: Mapping[str, Any], path: str | Path) -> tuple[Mapping[str, Tensor], Any]:

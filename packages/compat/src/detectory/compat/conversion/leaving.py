@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from detectory.compat import torchvision
+from detectory.compat import torchvision, transformers
 from detectory.compat.differences import differences
 from detectory.core.storage import atomic_write
 from detectory.core.suggestions import nearest
@@ -38,7 +38,7 @@ def export_run(run: str | os.PathLike[str], system: str, output: str | os.PathLi
     Args:
         run: The run folder.
         system: A key of `TARGETS`.
-        output: The file to write.
+        output: The file to write; for transformers a folder.
 
     Raises:
         FileExistsError: If `output` exists.
@@ -79,6 +79,12 @@ def _to_detectron2(trained: TrainedModel, path: Path) -> Exported:
     return Exported((path, config), instructions, differences(model, equivalent, "Detectron2"))
 
 
+def _to_transformers(trained: TrainedModel, path: Path) -> Exported:
+    names = None if trained.classes is None else trained.classes.names
+    name = transformers.write_pretrained(trained.model, path, names, trained.resize)
+    return Exported((path,), f"model = transformers.{name}.from_pretrained({str(path)!r})", [])
+
+
 def _save(content: Any, path: Path) -> None:
     with atomic_write(path, "wb") as file:
         torch.save(content, file)
@@ -88,4 +94,5 @@ def _save(content: Any, path: Path) -> None:
 TARGETS: dict[str, Callable[[TrainedModel, Path], Exported]] = {
     "detectron2": _to_detectron2,
     "torchvision": _to_torchvision,
+    "transformers": _to_transformers,
 }
