@@ -23,6 +23,7 @@ _COMMANDS = {
     "env": "env",
     "eval": "evaluate",
     "export": "export",
+    "new-project": "new_project",
     "plot": "plot",
     "predict": "predict",
     "report": "report",

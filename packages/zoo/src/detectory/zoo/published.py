@@ -7,9 +7,9 @@ verified.
 import functools
 import json
 from dataclasses import dataclass, field
-from importlib import resources
 
 from detectory.core.suggestions import nearest
+from detectory.zoo.recipes import weight_tables
 
 
 @dataclass(frozen=True)
@@ -19,8 +19,8 @@ class PublishedModel:
     Attributes:
         name: Name of the recipe without suffix, e.g. `"COCO-Detection/faster_rcnn_R_50_FPN_1x"`.
         url: URL of the weights.
-        published: Published metrics in percent: `box_ap`, `mask_ap`, `keypoint_ap`, `box_ap50`, `pq` or
-            `proposal_ar`; may be empty.
+        published: Published metrics in percent: `box_ap`, `mask_ap`, `keypoint_ap`, `box_ap50`, `pq`,
+            `miou` or `proposal_ar`; may be empty.
         schedule: Length of the training, e.g. `"3x"` or `"100 epochs"`.
         seconds_per_iteration: Training time per iteration of 16 images on 8 V100 GPUs.
         seconds_per_training_image: Training time per image, for the long schedules.
@@ -47,8 +47,7 @@ class PublishedModel:
 @functools.cache
 def published_models() -> dict[str, PublishedModel]:
     """Return all published models by name without suffix."""
-    text = (resources.files("detectory.zoo") / "weights.json").read_text(encoding="utf-8")
-    return {row["name"]: PublishedModel(**row) for row in json.loads(text)}
+    return {row["name"]: PublishedModel(**row) for text in weight_tables() for row in json.loads(text)}
 
 
 def without_suffix(name: str) -> str:

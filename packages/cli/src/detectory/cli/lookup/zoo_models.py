@@ -22,6 +22,7 @@ _METRIC_LABELS = {
     "keypoint_ap": "keypoint AP",
     "box_ap50": "box AP50",
     "pq": "PQ",
+    "miou": "mIoU",
     "proposal_ar": "proposal AR",
 }
 
