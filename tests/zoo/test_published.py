@@ -1,12 +1,17 @@
 """The table of published weights."""
 
+import json
+from importlib import resources
+
 import pytest
 
 from detectory.zoo import get_checkpoint_url, get_config, list_models, published_model, published_models
 
 
 def test_the_table_has_all_published_weights():
-    assert len(published_models()) == 64
+    own = json.loads((resources.files("detectory.zoo") / "weights.json").read_text(encoding="utf-8"))
+    assert len(own) == 64
+    assert {row["name"] for row in own} <= set(published_models())
 
 
 @pytest.mark.parametrize("suffix", ["", ".py", ".yaml"])

@@ -13,7 +13,7 @@ import click
     help="The folder of the project; by default its name in the current folder.",
 )
 def command(name: str, output: Path | None) -> None:
-    """Create a package with a new model part, a recipe, tests and a README.
+    """Create a package for a new model, with a recipe and tests.
 
     The recipe trains at once; replace the example by your own parts. NAME consists of lowercase words, separated by
     hyphens.
