@@ -8,6 +8,7 @@ from detectory.core.events import EventStorage
 from detectory.structures import BitMasks, Boxes, Instances, Keypoints
 from detectory.zoo import get_config
 from detectory.zoo.recipes import recipe_names
+from detectory.zoo.recipes.recipe_table import RECIPES
 
 SIDE = 128
 QUICK = ("COCO-InstanceSegmentation/mask_rcnn_R_50_FPN_1x",)
@@ -27,10 +28,18 @@ EXCLUDED = (
 )
 # Models that do not predict instances, or need proposals as input.
 EXCLUDED += ("rpn_", "semantic", "/fast_rcnn", "R_50_3x", "R_101_3x")
+
+
+def is_own(name):
+    """Whether a recipe belongs to the zoo, not to a project."""
+    recipe = RECIPES[name]
+    return getattr(recipe, "func", recipe).__module__.startswith("detectory.zoo.")
+
+
 NAMES = [
     name if name in QUICK or name.endswith("_small") else pytest.param(name, marks=pytest.mark.slow)
     for name in recipe_names()
-    if not any(part in name for part in EXCLUDED) or name == "ViTDet/LVIS/mask_rcnn_vitdet_b_100ep"
+    if is_own(name) and (not any(part in name for part in EXCLUDED) or name == "ViTDet/LVIS/mask_rcnn_vitdet_b_100ep")
 ]
 
 
