@@ -116,6 +116,8 @@ def test_rejects_state_dicts_of_other_architectures():
         convert_state_dict({"roi_head.semantic_head.0.bias": torch.zeros(1)} | mask_rcnn(2))
     with pytest.raises(ValueError, match=r"belongs to none of .*; its heads are \['bbox_head.conv_x'\]"):
         convert_state_dict({"bbox_head.conv_x.bias": torch.zeros(1)})
+    with pytest.raises(ValueError, match=r"The nearest architectures are .*YOLOX"):
+        convert_state_dict({"bbox_head.multi_level_conv_object.0.weight": torch.zeros(1)})
     with pytest.raises(ValueError, match="style must be 'pytorch' or 'caffe', got 'tf'"):
         build_model({}, style="tf")
     with pytest.raises(ValueError, match=r"rules must be one of 'mmdet-legacy', 'mmdet-1\.0', got 'old'"):

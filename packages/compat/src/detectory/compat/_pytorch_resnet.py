@@ -8,6 +8,9 @@ from torch import Tensor
 from detectory.core.checkpoint.torchvision_names import resnet_name
 from detectory.modeling.backbone.resnet import BLOCKS_PER_STAGE
 
+_OFFSET = re.compile(r"layer([1-4])\.(\d+)\.conv2\.conv_offset\.(\w+)")
+_GROUP_NORM = re.compile(r"((?:^|\.))gn(?=\d\.)")
+
 
 def resnet_depth(names: Iterable[str]) -> int:
     """Return the depth of a ResNet, given our names of its parameters.
@@ -61,12 +64,19 @@ def renamed(state: Mapping[str, Tensor], rules: Iterable[tuple[str, str]], sourc
     return result
 
 
+def _resnet_name(name: str) -> str | None:
+    """Return our name of an entry, also of group norms and deformable convolutions, or None for other entries."""
+    if match := _OFFSET.fullmatch(name):
+        return f"res{int(match[1]) + 1}.{match[2]}.conv2_offset.{match[3]}"
+    return resnet_name(_GROUP_NORM.sub(r"\1bn", name))
+
+
 def split_backbone(state: Mapping[str, Tensor], prefix: str) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
     """Return the ResNet under `prefix`, renamed to our names, and the remaining entries unchanged."""
     resnet: dict[str, Tensor] = {}
     others: dict[str, Tensor] = {}
     for name, tensor in state.items():
-        ours = resnet_name(name.removeprefix(prefix)) if name.startswith(prefix) else None
+        ours = _resnet_name(name.removeprefix(prefix)) if name.startswith(prefix) else None
         if ours is None:
             others[name] = tensor
         elif not ours.endswith("num_batches_tracked"):

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from detectory.modeling.deformable_detr import DeformableDETR
 from detectory.modeling.detr import DETR
 from detectory.modeling.fast_inference import fold_batch_norms, lower_precision
 from detectory.modeling.meta_arch import GeneralizedRCNN, PanopticFPN, ProposalNetwork, SemanticSegmentor
@@ -146,9 +147,9 @@ def _dense(model: DenseDetector, items: list[ModelInput]) -> list[RawOutputs]:
     return [_tensors_of(one) for one in model.forward_inference(images, features, model.head(features))]
 
 
-def _queries(model: DETR, items: list[ModelInput]) -> list[RawOutputs]:
+def _queries(model: DETR | DeformableDETR, items: list[ModelInput]) -> list[RawOutputs]:
     images = model.preprocess_image(items)
-    logits, boxes = model.predict(images)
+    logits, boxes, *_ = model.predict(images)
     return [_tensors_of(one) for one in model.inference(logits[-1], boxes[-1], images.image_sizes)]
 
 
@@ -164,6 +165,7 @@ _RAW_OUTPUTS: tuple[tuple[type, Callable[[Any, list[ModelInput]], list[RawOutput
     (ProposalNetwork, _proposals),
     (DenseDetector, _dense),
     (DETR, _queries),
+    (DeformableDETR, _queries),
     (SemanticSegmentor, _semantic),
 )
 

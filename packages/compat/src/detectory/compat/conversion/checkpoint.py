@@ -12,6 +12,7 @@ from detectory.compat.legacy import set_legacy_rules
 from detectory.core.checkpoint import CheckpointError, load_checkpoint_file
 from detectory.core.checkpoint.readers import as_tensors
 from detectory.core.suggestions import nearest
+from detectory.zoo.parts.loaders import resize_shortest_edge
 
 from .converted_model import ConvertedModel
 from .detectron_models import detectron_model
@@ -67,9 +68,23 @@ def _from_maskrcnn_benchmark(state: Mapping[str, Tensor], options: ConversionOpt
 def _from_mmdet(
     state: Mapping[str, Tensor], options: ConversionOptions, version_1: bool | None = None
 ) -> ConvertedModel:
-    model = mmdet.describe_model(state, options.style, version_1, options.rules)
+    settings = None if options.config is None else mmdet.read_settings(options.config)
+    model = mmdet.describe_model(state, options.style, version_1, options.rules, settings)
     system = "MMDetection 1.x" if model.version_1 else "MMDetection"
-    return ConvertedModel(system, model.architecture, model.config, model.state, image_size=model.image_size)
+    resize = None
+    if model.image_size is None and model.edges != mmdet.DEFAULT_EDGES:
+        resize = resize_shortest_edge(model.edges[0], max_size=model.edges[1])
+    return ConvertedModel(
+        system,
+        model.architecture,
+        model.config,
+        model.state,
+        classes=None if settings is None else settings.classes,
+        image_size=model.image_size,
+        resize=resize,
+        optimizer=model.optimizer,
+        learning_rate=model.learning_rate,
+    )
 
 
 def _from_mmdet_1(state: Mapping[str, Tensor], options: ConversionOptions) -> ConvertedModel:
@@ -133,7 +148,7 @@ def convert_checkpoint(
     state, classes = _state_and_classes(content, path)
     system = _recognize(state, path) if source == "auto" else SOURCES[source]
     converted = system.convert(state, ConversionOptions(style, rules, config, norm_eps))
-    return replace(converted, classes=classes)
+    return replace(converted, classes=classes or converted.classes)
 
 
 def _in_pretrained_folder(path: Path) -> bool:

@@ -20,6 +20,8 @@ class ConvertedModel:
         image_size: `(height, width)` that images are resized to, without keeping the aspect ratio; `None` for a shorter
             side of 800 and a longer side of at most 1333 pixels.
         resize: Config of the augmentation that resizes images, instead of the default or `image_size`.
+        optimizer: Optimizer for further training, `"sgd"` or `"adamw"`.
+        learning_rate: Its learning rate for a batch of 16; `None` for that of the architecture in the model zoo.
     """
 
     system: str
@@ -29,3 +31,5 @@ class ConvertedModel:
     classes: tuple[str, ...] | None = None
     image_size: tuple[int, int] | None = None
     resize: DictConfig | None = None
+    optimizer: str = "sgd"
+    learning_rate: float | None = None

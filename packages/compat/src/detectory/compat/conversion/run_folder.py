@@ -15,6 +15,7 @@ from detectory.data.transforms import Resize
 from detectory.engine.recipe.run_folder import CONFIG_FILE
 from detectory.zoo.parts.config import resnet_config
 from detectory.zoo.parts.loaders import coco_loaders, keypoint_loaders
+from detectory.zoo.parts.training import adamw
 
 from .converted_model import ConvertedModel
 
@@ -22,6 +23,10 @@ WEIGHTS_FILE = "model_final.pth"
 
 #: Learning rate for a batch of 16, by whether the model has ROI heads.
 _LEARNING_RATES = {True: 0.02, False: 0.01}
+
+
+#: Weight decay of AdamW.
+_ADAMW_WEIGHT_DECAY = 1e-4
 
 
 def write_run(converted: ConvertedModel, folder: str | os.PathLike[str]) -> Path:
@@ -43,11 +48,14 @@ def write_run(converted: ConvertedModel, folder: str | os.PathLike[str]) -> Path
     model = converted.config
     heads = model.get("roi_heads")
     has_keypoints = heads is not None and "keypoint_head" in heads
-    has_masks = heads is not None and "mask_head" in heads
+    has_masks = (heads is not None and "mask_head" in heads) or "mask_loss_weight" in model
     loaders = keypoint_loaders() if has_keypoints else coco_loaders(masks=has_masks)
     loaders.train.mapper.image_format = model.get("input_format", "BGR")
-    config = resnet_config(model, dataloader=loaders, lr=_LEARNING_RATES[heads is not None])
+    learning_rate = converted.learning_rate or _LEARNING_RATES[heads is not None]
+    config = resnet_config(model, dataloader=loaders, lr=learning_rate)
     with open_dict(config):
+        if converted.optimizer == "adamw":
+            config.optimizer = adamw(learning_rate, weight_decay=_ADAMW_WEIGHT_DECAY)
         resize = converted.resize
         if converted.image_size is not None:
             resize = LazyCall(Resize)(shape=list(converted.image_size))

@@ -129,4 +129,11 @@ def _config(converted: State, options: BuildOptions) -> DictConfig:
     )
 
 
-DEFORMABLE_DETR_FAMILY = Family("Deformable DETR", "bbox_head.cls_branches.0.weight", _convert, _config)
+DEFORMABLE_DETR_FAMILY = Family(
+    "Deformable DETR",
+    "bbox_head.cls_branches.0.weight",
+    _convert,
+    _config,
+    optimizer="adamw",
+    learning_rate=1e-4,
+)

@@ -65,14 +65,23 @@ def _head(head_class: type, converted: State, **settings: Any) -> DictConfig:
 
 def _fcos_config(converted: State, options: BuildOptions) -> DictConfig:
     config = zoo.get_config("COCO-Detection/fcos_R_50_FPN_1x").model
+    # The improved variant predicts distances in strides; its convolutions have biases although norms follow them.
+    improved = bool(converted["head.cls_subnet.0.bias"].any())
     with open_dict(config):
-        config.head = _head(FCOSHead, converted, centerness_on="classification", level_scales=True, exponential=True)
+        config.head = _head(
+            FCOSHead,
+            converted,
+            centerness_on="regression" if improved else "classification",
+            level_scales=True,
+            exponential=not improved,
+        )
         config.num_classes = len(converted["head.cls_score.weight"])
-        config.box2box_transform = LazyCall(Box2BoxTransformLinear)(normalize_by_size=False)
-        config.test_score_thresh, config.test_nms_thresh = 0.05, 0.5
+        config.box2box_transform = LazyCall(Box2BoxTransformLinear)(normalize_by_size=improved)
+        config.test_score_thresh, config.test_nms_thresh = 0.05, 0.6 if improved else 0.5
         config.score_rule = "product"
         config.clip_before_nms = True
-    return _complete(config, converted, options, detectron_mean=True)
+        config.drop_empty_boxes = improved  # distances of 0 are frequent
+    return _complete(config, converted, options, activation=True, detectron_mean=not improved)
 
 
 def _atss_config(converted: State, options: BuildOptions) -> DictConfig:
@@ -103,8 +112,14 @@ def _with_square_anchors(config: DictConfig, converted: State) -> DictConfig:
     return config
 
 
-def _complete(config: DictConfig, converted: State, options: BuildOptions, detectron_mean: bool = False) -> DictConfig:
-    set_top_block(config, converted, activation=detectron_mean)
+def _complete(
+    config: DictConfig,
+    converted: State,
+    options: BuildOptions,
+    activation: bool = False,
+    detectron_mean: bool = False,
+) -> DictConfig:
+    set_top_block(config, converted, activation)
     set_backbone(config, converted, options, detectron_mean)
     return config
 

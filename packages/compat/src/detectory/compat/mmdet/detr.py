@@ -82,4 +82,6 @@ def _config(converted: State, options: BuildOptions) -> DictConfig:
     )
 
 
-DETR_FAMILY = Family("DETR", "bbox_head.reg_ffn.layers.0.0.weight", _convert, _config)
+DETR_FAMILY = Family(
+    "DETR", "bbox_head.reg_ffn.layers.0.0.weight", _convert, _config, optimizer="adamw", learning_rate=1e-4
+)

@@ -2,9 +2,12 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from omegaconf import DictConfig
 from torch import Tensor
+
+from .python_config import OriginalSettings
 
 State = Mapping[str, Tensor]
 
@@ -25,10 +28,16 @@ class BuildOptions:
     Args:
         style: ResNet variant, `"pytorch"` or `"caffe"`.
         version_1: Whether the model was trained with MMDetection 1.x.
+        settings: The original config, if there is one.
     """
 
     style: str = "pytorch"
     version_1: bool = False
+    settings: OriginalSettings | None = None
+
+    def head(self) -> Mapping[str, Any]:
+        """Return the settings of the dense head in the original config, empty without a config."""
+        return {} if self.settings is None else self.settings.head()
 
 
 @dataclass(frozen=True)
@@ -42,6 +51,9 @@ class Family:
         config: Returns the config of the Detectory model, from the converted entries.
         image_size: Returns the `(height, width)` that all images are resized to, from the config; `None` if the
             resizing keeps the aspect ratio.
+        edges: Shorter side of the resized images, and maximum of the longer side, in pixels.
+        optimizer: Optimizer for further training, `"sgd"` or `"adamw"`.
+        learning_rate: Its learning rate for a batch of 16; `None` for that of the architecture in the model zoo.
     """
 
     name: str
@@ -49,6 +61,9 @@ class Family:
     convert: Callable[[State], dict[str, Tensor]] = field(repr=False)
     config: Callable[[State, BuildOptions], DictConfig] = field(repr=False)
     image_size: Callable[[DictConfig], tuple[int, int]] | None = field(default=None, repr=False)
+    edges: Callable[[DictConfig], tuple[int, int]] | None = field(default=None, repr=False)
+    optimizer: str = "sgd"
+    learning_rate: float | None = None
 
 
 @dataclass(frozen=True)
@@ -61,6 +76,9 @@ class DescribedModel:
         config: Config of the Detectory model.
         state: The weights by the names of this model.
         image_size: `(height, width)` that all images are resized to, or `None`.
+        edges: Shorter side of the resized images, and maximum of the longer side, in pixels.
+        optimizer: Optimizer for further training, `"sgd"` or `"adamw"`.
+        learning_rate: Its learning rate for a batch of 16, or `None`.
     """
 
     architecture: str
@@ -68,3 +86,6 @@ class DescribedModel:
     config: DictConfig
     state: dict[str, Tensor]
     image_size: tuple[int, int] | None
+    edges: tuple[int, int]
+    optimizer: str
+    learning_rate: float | None

@@ -1,6 +1,8 @@
 """Detectory models for MMDetection's weights."""
 
+import re
 from collections.abc import Mapping
+from difflib import SequenceMatcher
 
 from torch import Tensor, nn
 
@@ -12,6 +14,8 @@ from .deformable_detr import DEFORMABLE_DETR_FAMILY
 from .dense import ATSS_FAMILY, FCOS_FAMILY, GFL_FAMILY
 from .detr import DETR_FAMILY
 from .families import BuildOptions, DescribedModel, Family
+from .original_settings import apply_settings
+from .python_config import OriginalSettings
 from .retinanet import RETINANET
 from .rtmdet import RTMDET_FAMILY, RTMDET_INS_FAMILY
 from .ssd import SSD_VGG
@@ -34,6 +38,25 @@ FAMILIES = (
     DEFORMABLE_DETR_FAMILY,
 )
 
+#: Names of the detectors in MMDetection's configs, by architecture.
+DETECTORS = {
+    TWO_STAGE.name: ("FasterRCNN", "MaskRCNN", "CascadeRCNN"),
+    RETINANET.name: ("RetinaNet",),
+    SSD_VGG.name: ("SingleStageDetector",),
+    FCOS_FAMILY.name: ("FCOS",),
+    ATSS_FAMILY.name: ("ATSS",),
+    GFL_FAMILY.name: ("GFL",),
+    YOLOX_FAMILY.name: ("YOLOX",),
+    YOLOV3_FAMILY.name: ("YOLOV3",),
+    RTMDET_INS_FAMILY.name: ("RTMDet",),
+    RTMDET_FAMILY.name: ("RTMDet",),
+    DETR_FAMILY.name: ("DETR",),
+    DEFORMABLE_DETR_FAMILY.name: ("DeformableDETR",),
+}
+
+#: Shorter side of the images of most architectures, and maximum of the longer side.
+DEFAULT_EDGES = (800, 1333)
+
 #: Pixel conventions for models of MMDetection 1.x.
 VERSION_1_RULES = ("mmdet-legacy", "mmdet-1.0")
 
@@ -49,8 +72,29 @@ def find_family(state: Mapping[str, Tensor]) -> Family:
             return family
     heads = sorted({".".join(name.split(".")[:2]) for name in state if "head" in name.split(".")[0]})
     raise ValueError(
-        f"the state dict belongs to none of {', '.join(family.name for family in FAMILIES)}; its heads are {heads[:8]}"
+        f"the state dict belongs to none of {', '.join(family.name for family in FAMILIES)}; its heads are {heads[:8]}."
+        f" The nearest architectures are {', '.join(_nearest_families(state))}"
     )
+
+
+def _nearest_families(state: Mapping[str, Tensor], count: int = 3) -> list[str]:
+    """Return the names of the architectures with the most similar entries of their heads."""
+    modules = {re.sub(r"\.\d+\b", "", name).rpartition(".")[0] for name in state if "head" in name}
+    similarity = {
+        family.name: max((SequenceMatcher(None, family.marker, name).ratio() for name in modules), default=0.0)
+        for family in FAMILIES
+    }
+    return sorted(similarity, key=lambda name: -similarity[name])[:count]
+
+
+def _check_detector(family: Family, settings: OriginalSettings) -> None:
+    """Raise an error if a config and a state dict belong to different architectures."""
+    detector = str(settings.model.get("type", "")).split(".")[-1]
+    if detector and detector not in DETECTORS[family.name]:
+        raise ValueError(
+            f"{settings.path}: the config describes a {detector}, but the checkpoint belongs to the architecture"
+            f" {family.name}"
+        )
 
 
 def is_version_1(state: Mapping[str, Tensor]) -> bool:
@@ -107,7 +151,11 @@ def build_model(
 
 
 def describe_model(
-    state: Mapping[str, Tensor], style: str = "pytorch", version_1: bool | None = None, rules: str = "mmdet-legacy"
+    state: Mapping[str, Tensor],
+    style: str = "pytorch",
+    version_1: bool | None = None,
+    rules: str = "mmdet-legacy",
+    settings: OriginalSettings | None = None,
 ) -> DescribedModel:
     """Return the config and the weights of the model that `build_model` builds.
 
@@ -116,6 +164,7 @@ def describe_model(
         style: As for `build_model`.
         version_1: As for `build_model`.
         rules: As for `build_model`.
+        settings: The original config, which has precedence over the defaults and over `style`.
 
     Raises:
         ValueError: If an argument is unknown, or the state dict belongs to another architecture.
@@ -125,10 +174,22 @@ def describe_model(
     if rules not in VERSION_1_RULES:
         raise ValueError(f"build_model: rules must be one of {', '.join(map(repr, VERSION_1_RULES))}, got {rules!r}")
     family = find_family(state)
+    if version_1 is None and settings is not None and settings.is_legacy:
+        version_1 = True
     legacy = is_version_1(state) if version_1 is None else version_1
+    if settings is not None:
+        _check_detector(family, settings)
     converted = family.convert(state)
-    config = family.config(converted, BuildOptions(style, legacy))
+    if settings is not None and settings.style is not None:
+        style = settings.style
+    config = family.config(converted, BuildOptions(style, legacy, settings))
+    if settings is not None:
+        apply_settings(config, settings)
     if legacy:
         set_legacy_rules(config, rules)
     size = None if family.image_size is None else family.image_size(config)
-    return DescribedModel(family.name, legacy, config, converted, size)
+    edges = DEFAULT_EDGES if family.edges is None else family.edges(config)
+    if settings is not None:
+        size = None if settings.edges is not None else settings.image_size or size
+        edges = settings.edges or edges
+    return DescribedModel(family.name, legacy, config, converted, size, edges, family.optimizer, family.learning_rate)

@@ -1,15 +1,20 @@
 """Names and configs of the ResNet-FPN that most detectors of MMDetection use."""
 
 from collections.abc import Iterable
+from typing import Any
 
 from omegaconf import DictConfig, open_dict
 from torch import Tensor
 
-from detectory.compat._pytorch_resnet import renamed, resnet_depth, split_backbone
+from detectory.compat._pytorch_resnet import renamed, split_backbone
 from detectory.core.config import LazyCall
 from detectory.modeling.backbone import LastLevelP6P7
 
 from .families import BGR, DETECTRON_BGR, RGB, BuildOptions, State
+from .resnet_variant import Variant, read_variant
+
+#: Members of MMDetection's convolutions, and their names here: convolution and group norm.
+_LAYERS = (("conv", ""), ("gn", "norm."))
 
 
 class PlainP6P7(LastLevelP6P7):
@@ -43,14 +48,17 @@ def _fpn_rules(state: State) -> list[tuple[str, str]]:
     laterals = sum(name.startswith("neck.lateral_convs.") and name.endswith(".conv.weight") for name in state)
     first = 6 - laterals
     inner = [
-        (rf"neck\.lateral_convs\.{i}\.conv\.(\w+)", rf"backbone.fpn_lateral{first + i}.\1") for i in range(laterals)
+        (rf"neck\.lateral_convs\.{i}\.{layer}\.(\w+)", rf"backbone.fpn_lateral{first + i}.{norm}\1")
+        for i in range(laterals)
+        for layer, norm in _LAYERS
     ]
     outputs = [
         (
-            rf"neck\.fpn_convs\.{i}\.conv\.(\w+)",
-            rf"backbone.fpn_output{first + i}.\1" if i < laterals else rf"backbone.top_block.p{first + i}.\1",
+            rf"neck\.fpn_convs\.{i}\.{layer}\.(\w+)",
+            rf"backbone.fpn_output{first + i}.{norm}\1" if i < laterals else rf"backbone.top_block.p{first + i}.\1",
         )
         for i in range(5)
+        for layer, norm in _LAYERS
     ]
     return [*inner, *outputs]
 
@@ -65,11 +73,25 @@ def set_backbone(config: DictConfig, converted: State, options: BuildOptions, de
         detectron_mean: Whether Caffe-style configs of this architecture use Detectron's pixel mean in all versions.
     """
     caffe = options.style == "caffe"
-    bgr = DETECTRON_BGR if detectron_mean or options.version_1 else BGR
+    bottom_up = config.backbone.bottom_up
+    variant = read_variant(converted)
     with open_dict(config):
-        config.update(bgr if caffe else RGB)
-        stages = config.backbone.bottom_up.stages
-        stages.depth, stages.stride_in_1x1 = resnet_depth(converted), caffe
+        config.update(_pixels(variant, options, detectron_mean))
+        bottom_up.stem.norm = variant.norm
+        bottom_up.stages = variant.stages(caffe)
+        if "backbone.fpn_output5.norm.weight" in converted:
+            config.backbone.norm = "GN"
+
+
+def _pixels(variant: Variant, options: BuildOptions, detectron_mean: bool) -> dict[str, Any]:
+    """Return the pixel statistics of the weights with which the training of a model began."""
+    if variant.norm == "GN":
+        return BGR  # Detectron's weights
+    if variant.groups == 32 and variant.width_per_group == 8:
+        return BGR | {"pixel_std": [57.375, 57.12, 58.395]}  # Detectron2's weights
+    if options.style == "caffe":
+        return DETECTRON_BGR if detectron_mean or options.version_1 else BGR
+    return RGB
 
 
 def set_top_block(config: DictConfig, converted: State, activation: bool) -> None:

@@ -96,10 +96,10 @@ def _arguments(converted: State, tower: str) -> dict[str, Any]:
 
 
 def _box_config(converted: State, options: BuildOptions) -> DictConfig:
-    del options
     arguments = _arguments(converted, "cls_tower")
     head = arguments.pop("head")
-    distances = "none" if head["channels"] <= _MAX_LINEAR_CHANNELS else "exp"
+    is_exponential = options.head().get("exp_on_reg", head["channels"] > _MAX_LINEAR_CHANNELS)
+    distances = "exp" if is_exponential else "none"
     return LazyCall(RTMDet)(head=LazyCall(RTMDetHead)(**head, distances=distances), **arguments)
 
 
@@ -117,5 +117,11 @@ def _mask_config(converted: State, options: BuildOptions) -> DictConfig:
     )
 
 
-RTMDET_INS_FAMILY = Family("RTMDet-Ins", "bbox_head.rtm_kernel.0.weight", _convert_masks, _mask_config)
-RTMDET_FAMILY = Family("RTMDet", "bbox_head.rtm_cls.0.weight", _convert_boxes, _box_config)
+def _edges(config: DictConfig) -> tuple[int, int]:
+    side = 640 if len(config.head.strides) == 3 else 1280
+    return side, side
+
+
+_TRAINING: dict[str, Any] = {"edges": _edges, "optimizer": "adamw", "learning_rate": 2.5e-4}
+RTMDET_INS_FAMILY = Family("RTMDet-Ins", "bbox_head.rtm_kernel.0.weight", _convert_masks, _mask_config, **_TRAINING)
+RTMDET_FAMILY = Family("RTMDet", "bbox_head.rtm_cls.0.weight", _convert_boxes, _box_config, **_TRAINING)

@@ -24,13 +24,19 @@ _RULES = [
     *[
         (rf"{_HEADS}bbox_head\.(?:(\d)\.)?{theirs}\.(\w+)", ours)
         for theirs, ours in (
+            *[(rf"shared_convs\.{i}\.conv", rf"roi_heads.box_head.\1.conv{i + 1}.\2") for i in range(4)],
+            *[(rf"shared_convs\.{i}\.gn", rf"roi_heads.box_head.\1.conv{i + 1}.norm.\2") for i in range(4)],
             (r"shared_fcs\.0", r"roi_heads.box_head.\1.fc1.\2"),
             (r"shared_fcs\.1", r"roi_heads.box_head.\1.fc2.\2"),
             ("fc_cls", r"roi_heads.box_predictor.\1.cls_score.\2"),
             ("fc_reg", r"roi_heads.box_predictor.\1.bbox_pred.\2"),
         )
     ],
-    *[(rf"{_HEADS}mask_head\.(?:(\d)\.)?convs\.{i}\.conv\.(\w+)", rf"{_MASK}.\1.mask_fcn{i + 1}.\2") for i in range(4)],
+    *[
+        (rf"{_HEADS}mask_head\.(?:(\d)\.)?convs\.{i}\.{layer}\.(\w+)", rf"{_MASK}.\1.mask_fcn{i + 1}.{norm}\2")
+        for i in range(4)
+        for layer, norm in (("conv", ""), ("gn", "norm."))
+    ],
     (rf"{_HEADS}mask_head\.(?:(\d)\.)?upsample\.(\w+)", rf"{_MASK}.\1.deconv.\2"),
     (rf"{_HEADS}mask_head\.(?:(\d)\.)?conv_logits\.(\w+)", rf"{_MASK}.\1.predictor.\2"),
 ]
@@ -72,11 +78,25 @@ def _config(converted: State, options: BuildOptions) -> DictConfig:
             _set_cascade(config, converted)
         first = "roi_heads.box_predictor.0." if cascade else "roi_heads.box_predictor."
         config.roi_heads.num_classes = converted[f"{first}cls_score.weight"].shape[0] - 1
+        if not cascade:
+            _set_box_head(config, converted)
+        if f"{_MASK}.mask_fcn1.norm.weight" in converted:
+            config.roi_heads.mask_head.conv_norm = "GN"
         if not any(name.startswith(f"{_MASK}.") for name in converted):
             for part in ("mask_in_features", "mask_pooler", "mask_head"):
                 del config.roi_heads[part]
     set_backbone(config, converted, options)
     return config
+
+
+def _set_box_head(config: DictConfig, converted: State) -> None:
+    """Set the layers of the box head: two fully connected ones, or four convolutions and a fully connected one."""
+    head = config.roi_heads.box_head
+    convolutions = sum(f"roi_heads.box_head.conv{i}.weight" in converted for i in range(1, 5))
+    layers = sum(f"roi_heads.box_head.fc{i}.weight" in converted for i in range(1, 3))
+    head.conv_dims, head.fc_dims = [256] * convolutions, [1024] * layers
+    if "roi_heads.box_head.conv1.norm.weight" in converted:
+        head.conv_norm = "GN"
 
 
 def _set_cascade(config: DictConfig, converted: State) -> None:

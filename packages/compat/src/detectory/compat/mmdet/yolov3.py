@@ -1,5 +1,7 @@
 """YOLOv3 with Darknet-53 or MobileNetV2."""
 
+from typing import Any
+
 from omegaconf import DictConfig
 from torch import Tensor
 
@@ -7,6 +9,7 @@ from detectory.compat._pytorch_resnet import renamed
 from detectory.core.config import LazyCall
 from detectory.modeling.backbone import MobileNetV2
 from detectory.modeling.yolo import Darknet, YOLOv3, YOLOv3Head, YOLOv3Neck
+from detectory.modeling.yolo.darknet import DARKNET53_DEPTHS
 
 from .families import RGB, BuildOptions, Family, State
 
@@ -64,14 +67,17 @@ def _convert(state: State) -> dict[str, Tensor]:
 
 
 def _config(converted: State, options: BuildOptions) -> DictConfig:
-    del options  # one style
+    pixels: dict[str, Any]
     mobile = f"{_BOTTOM_UP}.stage2.0.expand.weight" in converted
     if mobile:
         bottom_up = LazyCall(MobileNetV2)(activation="leaky_relu")
         pixels = RGB | {"anchors": _MOBILE_ANCHORS}
     else:
-        bottom_up = LazyCall(Darknet)()
+        bottom_up = LazyCall(Darknet)(depths=list(DARKNET53_DEPTHS))
         pixels = {"pixel_mean": [0.0, 0.0, 0.0], "pixel_std": [255.0, 255.0, 255.0], "input_format": "RGB"}
+    generator = options.head().get("anchor_generator") or {}
+    if generator.get("base_sizes"):
+        pixels = pixels | {"anchors": [[list(size) for size in level] for level in generator["base_sizes"][::-1]]}
     levels = range(_LEVELS)
     outputs = len(converted["head.levels.0.predictor.weight"])
     return LazyCall(YOLOv3)(
@@ -90,4 +96,9 @@ def _config(converted: State, options: BuildOptions) -> DictConfig:
     )
 
 
-YOLOV3_FAMILY = Family("YOLOv3", "bbox_head.convs_pred.0.weight", _convert, _config)
+def _edges(config: DictConfig) -> tuple[int, int]:
+    side = 608 if "depths" in config.backbone.bottom_up else 320
+    return side, side
+
+
+YOLOV3_FAMILY = Family("YOLOv3", "bbox_head.convs_pred.0.weight", _convert, _config, edges=_edges, learning_rate=2.5e-4)

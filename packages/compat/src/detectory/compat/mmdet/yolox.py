@@ -17,6 +17,9 @@ _RULES = [
     (rf"{_HEAD}conv_obj\.(\d)\.(\w+)", r"head.levels.\1.objectness_logits.\2"),
 ]
 
+#: YOLOX-Nano and -Tiny, with at most this number of channels, were measured on images of 416 pixels.
+_MAX_SMALL_CHANNELS = 96
+
 #: MMDetection returns all detections.
 _UNLIMITED = 30_000
 
@@ -55,4 +58,11 @@ def _config(converted: State, options: BuildOptions) -> DictConfig:
     )
 
 
-YOLOX_FAMILY = Family("YOLOX", "bbox_head.multi_level_conv_obj.0.weight", _convert, _config)
+def _edges(config: DictConfig) -> tuple[int, int]:
+    side = 416 if config.head.channels <= _MAX_SMALL_CHANNELS else 640
+    return side, side
+
+
+YOLOX_FAMILY = Family(
+    "YOLOX", "bbox_head.multi_level_conv_obj.0.weight", _convert, _config, edges=_edges, learning_rate=0.0025
+)

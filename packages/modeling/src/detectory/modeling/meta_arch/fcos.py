@@ -41,6 +41,7 @@ class FCOS(DenseDetector):
         input_format: Order of the channels, `"BGR"` or `"RGB"`. Used by the trainer.
         anchor_generator: Maps the feature maps to one square anchor per cell; by default centered on the cell.
         clip_before_nms: Whether to clip boxes to the image before the NMS instead of after it.
+        drop_empty_boxes: Whether to remove boxes without width or height before the NMS.
         pixel_mean: Mean of each channel, in the range of the input images (0 to 255).
         pixel_std: Standard deviation of each channel, in the same range.
 
@@ -69,6 +70,7 @@ class FCOS(DenseDetector):
         input_format: str = "BGR",
         anchor_generator: nn.Module | None = None,
         clip_before_nms: bool = False,
+        drop_empty_boxes: bool = False,
         pixel_mean: Sequence[float],
         pixel_std: Sequence[float],
     ) -> None:
@@ -92,6 +94,7 @@ class FCOS(DenseDetector):
         self.score_rule = score_rule
         self.input_format = input_format
         self.clip_before_nms = clip_before_nms
+        self.drop_empty_boxes = drop_empty_boxes
         self.loss_normalizer = 300.0
 
     def forward_training(
