@@ -13,6 +13,7 @@ import fvcore.common.config
 import fvcore.common.registry
 import fvcore.nn
 import fvcore.transforms.transform as real
+import yacs.config
 
 from detectory.compat.detectron2.checkpoint import DetectionCheckpointer
 from detectory.compat.detectron2.config import CfgNode, configurable, get_cfg
@@ -77,6 +78,19 @@ def test_configs_of_fvcore_merge_into_configs():
     base = fvcore.common.config.CfgNode({"A": 1, "B": {"C": 2.0}})
     base.merge_from_other_cfg(fvcore.common.config.CfgNode(CfgNode({"B": {"C": 3.0}})))
     assert base.B.C == 3.0
+
+
+@pytest.mark.parametrize("cls", [yacs.config.CfgNode, fvcore.common.config.CfgNode], ids=["yacs", "fvcore"])
+def test_configs_of_yacs_and_fvcore_merge_ours_as_they_are(cls):
+    theirs = cls({"A": 1, "B": {"C": 2.0, "D": [1]}})
+    theirs.merge_from_other_cfg(CfgNode({"B": {"C": 3.0, "D": [2, 3]}}))
+    assert (theirs.A, theirs.B.C, theirs.B.D) == (1, 3.0, [2, 3])
+    assert isinstance(theirs.B, cls)
+    ours = CfgNode({"A": 1, "B": {"C": 2.0}})
+    ours.merge_from_other_cfg(cls({"A": 5}))
+    assert ours.A == 5
+    assert isinstance(ours, yacs.config.CfgNode)
+    assert ours.clone().dump() == "A: 5\nB:\n  C: 2.0\n"
 
 
 def test_configs_of_fvcore_are_arguments_of_configurable():

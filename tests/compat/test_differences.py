@@ -60,11 +60,14 @@ def test_checkpoints_do_not_execute_code(tmp_path):
         DetectionCheckpointer(torch.nn.Linear(1, 1)).load(str(path))
 
 
-def test_drawn_images_have_no_matplotlib_figure():
-    """`VisImage.fig`, `VisImage.ax` | a matplotlib figure | missing: images are drawn with Pillow"""
+def test_drawn_images_have_a_figure_on_request():
+    """`VisImage.fig`, `VisImage.ax` | the figure of all drawings | a figure on top of the drawings made with Pillow"""
+    pytest.importorskip("matplotlib")
     image = VisImage(np.zeros((4, 5, 3), np.uint8))
-    assert not hasattr(image, "fig")
-    assert not hasattr(image, "ax")
+    image.get_image()
+    assert "fig" not in vars(image)
+    assert image.ax.get_xlim() == (0, 5)
+    assert not image.ax.images
 
 
 def test_caffe2_is_not_available():

@@ -101,7 +101,7 @@ def test_dense_detectors_draw_ground_truth_and_detections(retinanet):
     batch = training_batch()
     with EventStorage() as storage, torch.no_grad():
         retinanet.eval().visualize_training(batch, [output["instances"] for output in retinanet(batch)])
-    assert storage._images[0][1].shape == (3, 128, 256)
+    assert storage.images[0][1].shape == (3, 128, 256)
 
 
 @pytest.mark.parametrize("rotated", [False, True])

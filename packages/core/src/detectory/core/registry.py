@@ -35,7 +35,7 @@ class Registry:
         """
         if obj is None:
             return self._decorator(name)
-        self._add(name or obj.__name__, obj)
+        self._do_register(name or obj.__name__, obj)
         return obj
 
     def get(self, name: str) -> Any:
@@ -50,12 +50,12 @@ class Registry:
 
     def _decorator(self, name: str | None) -> Callable[[Registered], Registered]:
         def add(obj: Registered) -> Registered:
-            self._add(name or cast("type", obj).__name__, obj)
+            self._do_register(name or cast("type", obj).__name__, obj)
             return obj
 
         return add
 
-    def _add(self, name: str, obj: Any) -> None:
+    def _do_register(self, name: str, obj: Any) -> None:
         if name in self._obj_map and self._obj_map[name] is not obj:
             raise ValueError(
                 f"registry '{self._name}': name '{name}' is already registered for {self._obj_map[name]!r}, "

@@ -54,11 +54,11 @@ class EventStorage:
     def __init__(self, start_iter: int = 0) -> None:
         self.start_iter = start_iter
         self._iter = start_iter
-        self._prefix = ""
-        self._histories: dict[str, HistoryBuffer] = {}
-        self._smoothing: dict[str, bool] = {}
-        self._latest: dict[str, tuple[float, int]] = {}
-        self._images: list[tuple[str, torch.Tensor | np.ndarray, int]] = []
+        self._current_prefix = ""
+        self._history: dict[str, HistoryBuffer] = {}
+        self._smoothing_hints: dict[str, bool] = {}
+        self._latest_scalars: dict[str, tuple[float, int]] = {}
+        self._vis_data: list[tuple[str, torch.Tensor | np.ndarray, int]] = []
         self._histograms: list[dict[str, Any]] = []
 
     def put_scalar(self, name: str, value: Any, smoothing_hint: bool = True, cur_iter: int | None = None) -> None:
@@ -73,7 +73,9 @@ class EventStorage:
         Raises:
             ValueError: If the scalar was added with another `smoothing_hint` before.
         """
-        self._put(self._prefix + name, float(value), smoothing_hint, self._iter if cur_iter is None else cur_iter)
+        self._put(
+            self._current_prefix + name, float(value), smoothing_hint, self._iter if cur_iter is None else cur_iter
+        )
 
     def put_scalars(self, *, smoothing_hint: bool = True, cur_iter: int | None = None, **kwargs: Any) -> None:
         """Add one value each of several scalars: `put_scalars(loss=1.5, accuracy=0.7)`."""
@@ -81,20 +83,20 @@ class EventStorage:
             self.put_scalar(name, value, smoothing_hint=smoothing_hint, cur_iter=cur_iter)
 
     def _put(self, name: str, number: float, smoothing_hint: bool, iteration: int) -> None:
-        history = self._histories.get(name)
+        history = self._history.get(name)
         if history is None:
-            history = self._histories[name] = HistoryBuffer()
-            self._smoothing[name] = smoothing_hint
-        elif self._smoothing[name] != smoothing_hint:
+            history = self._history[name] = HistoryBuffer()
+            self._smoothing_hints[name] = smoothing_hint
+        elif self._smoothing_hints[name] != smoothing_hint:
             raise ValueError(
-                f"put_scalar: smoothing_hint of '{name}' must stay {self._smoothing[name]}, got {smoothing_hint}"
+                f"put_scalar: smoothing_hint of '{name}' must stay {self._smoothing_hints[name]}, got {smoothing_hint}"
             )
         history.update(number, iteration)
-        self._latest[name] = (number, iteration)
+        self._latest_scalars[name] = (number, iteration)
 
     def put_image(self, img_name: str, img_tensor: torch.Tensor | np.ndarray) -> None:
         """Add an RGB image `(3, H, W)`: `uint8` in `[0, 255]` or `float32` in `[0, 1]`."""
-        self._images.append((self._prefix + img_name, img_tensor, self._iter))
+        self._vis_data.append((self._current_prefix + img_name, img_tensor, self._iter))
 
     def put_histogram(self, hist_name: str, hist_tensor: torch.Tensor, bins: int = 1000) -> None:
         """Add the histogram of a tensor of any shape, with `bins` equal bins between its minimum and maximum.
@@ -110,7 +112,7 @@ class EventStorage:
         edges = torch.linspace(low, high, steps=bins + 1)
         self._histograms.append(
             {
-                "tag": self._prefix + hist_name,
+                "tag": self._current_prefix + hist_name,
                 "min": low,
                 "max": high,
                 "num": values.numel(),
@@ -128,34 +130,34 @@ class EventStorage:
         Raises:
             KeyError: If the scalar does not exist.
         """
-        if name not in self._histories:
-            raise KeyError(f"EventStorage: unknown scalar '{name}': {nearest(name, self._histories)}")
-        return self._histories[name]
+        if name not in self._history:
+            raise KeyError(f"EventStorage: unknown scalar '{name}': {nearest(name, self._history)}")
+        return self._history[name]
 
     def histories(self) -> dict[str, HistoryBuffer]:
         """Return the histories of all scalars by name."""
-        return self._histories
+        return self._history
 
     def latest(self) -> dict[str, tuple[float, int]]:
         """Return the latest value of each scalar and its iteration."""
-        return self._latest
+        return self._latest_scalars
 
     def latest_with_smoothing_hint(self, window_size: int = 20) -> dict[str, tuple[float, int]]:
         """Return the latest values; noisy scalars are the median over the last `window_size` iterations."""
         return {
-            name: (self._histories[name].median(self.count_samples(name, window_size)), iteration)
-            if self._smoothing[name]
+            name: (self._history[name].median(self.count_samples(name, window_size)), iteration)
+            if self._smoothing_hints[name]
             else (value, iteration)
-            for name, (value, iteration) in self._latest.items()
+            for name, (value, iteration) in self._latest_scalars.items()
         }
 
     def smoothing_hints(self) -> dict[str, bool]:
         """Return the smoothing hint of each scalar."""
-        return self._smoothing
+        return self._smoothing_hints
 
     def count_samples(self, name: str, window_size: int = 20) -> int:
         """Return how many values of a scalar are from the last `window_size` iterations in which it was logged."""
-        return self.history(name).count_since(self._latest[name][1] - window_size)
+        return self.history(name).count_since(self._latest_scalars[name][1] - window_size)
 
     def step(self) -> None:
         """Advance to the next iteration."""
@@ -178,7 +180,7 @@ class EventStorage:
     @property
     def images(self) -> list[tuple[str, torch.Tensor | np.ndarray, int]]:
         """Images that have not been written yet, as `(name, image, iteration)`."""
-        return self._images
+        return self._vis_data
 
     @property
     def histograms(self) -> list[dict[str, Any]]:
@@ -187,7 +189,7 @@ class EventStorage:
 
     def clear_images(self) -> None:
         """Remove the images; called by a writer after writing them."""
-        self._images = []
+        self._vis_data = []
 
     def clear_histograms(self) -> None:
         """Remove the histograms; called by a writer after writing them."""
@@ -196,21 +198,21 @@ class EventStorage:
     @contextlib.contextmanager
     def keep_images(self) -> Iterator[None]:
         """Restore the images and histograms after the block, so that the next writer can write them too."""
-        images, histograms = self._images, self._histograms
+        images, histograms = self._vis_data, self._histograms
         try:
             yield
         finally:
-            self._images, self._histograms = images, histograms
+            self._vis_data, self._histograms = images, histograms
 
     @contextlib.contextmanager
     def name_scope(self, name: str) -> Iterator[None]:
         """Prepend `name/` to all names that are added inside the block."""
-        outer = self._prefix
-        self._prefix = f"{outer}{name.rstrip('/')}/"
+        outer = self._current_prefix
+        self._current_prefix = f"{outer}{name.rstrip('/')}/"
         try:
             yield
         finally:
-            self._prefix = outer
+            self._current_prefix = outer
 
     def __enter__(self) -> "EventStorage":
         _open_storages.append(self)

@@ -108,12 +108,12 @@ class RepeatFactorTrainingSampler(InfiniteSampler):
                 f"got shape {tuple(factors.shape)}"
             )
         super().__init__(len(factors), shuffle=shuffle, seed=seed)
-        self._whole = factors.floor()
-        self._fraction = factors - self._whole
+        self._int_part = factors.floor()
+        self._frac_part = factors - self._int_part
 
     def _repeats(self, generator: torch.Generator) -> torch.Tensor:
         chance = torch.rand(self.size, generator=generator, dtype=torch.float64)
-        return (self._whole + (chance < self._fraction)).to(torch.int64)
+        return (self._int_part + (chance < self._frac_part)).to(torch.int64)
 
     def epoch_length(self, epoch: int) -> int:
         """Return the number of indices in an epoch."""

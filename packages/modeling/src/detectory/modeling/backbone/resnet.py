@@ -107,8 +107,12 @@ class ResNet(Backbone):
         return outputs
 
     def __prepare_scriptable__(self) -> nn.Module:
-        """Return the module for `torch.jit.script`: the same stages in a list, unless there is a classifier."""
-        return _ScriptableResNet(self) if self.num_classes is None else self
+        """Return the module for `torch.jit.script`: the same stages in a list.
+
+        A network with a classifier or another `forward` is compiled as it is.
+        """
+        is_own = type(self).forward is ResNet.forward and self.num_classes is None
+        return _ScriptableResNet(self) if is_own else self
 
     def output_shape(self) -> dict[str, ShapeSpec]:
         """Return the channels and stride of every output by name; the output of the classifier has no stride."""

@@ -134,10 +134,10 @@ class KRCNNConvDeconvUpsampleHead(BaseKeypointRCNNHead):
         super().__init__(num_keypoints=num_keypoints, **kwargs)
         self.up_scale = 2
         channels = input_shape.channels
-        self.convs: list[str] = []
+        self._conv_names: list[str] = []
         for i, dim in enumerate(conv_dims, 1):
             self.add_module(f"conv_fcn{i}", Conv2d(channels, dim, 3, padding=1, activation=nn.ReLU()))
-            self.convs.append(f"conv_fcn{i}")
+            self._conv_names.append(f"conv_fcn{i}")
             channels = dim
         self.score_lowres = nn.ConvTranspose2d(channels, num_keypoints, 4, stride=2, padding=1)
         for name, parameter in self.named_parameters():
@@ -149,7 +149,7 @@ class KRCNNConvDeconvUpsampleHead(BaseKeypointRCNNHead):
     def layers(self, x: Tensor) -> Tensor:
         """Map region features `(R, C, H, W)` to heatmap logits `(R, P, 4 * H, 4 * W)`."""
         x = fast_layout(x)
-        for name in self.convs:
+        for name in self._conv_names:
             x = getattr(self, name)(x)
         x = self.score_lowres(x)
         return F.interpolate(x, scale_factor=self.up_scale, mode="bilinear", align_corners=False)

@@ -129,16 +129,16 @@ class MaskRCNNConvUpsampleHead(BaseMaskRCNNHead):
         if not conv_dims:
             raise ValueError("MaskRCNNConvUpsampleHead: conv_dims must not be empty")
         channels = input_shape.channels
-        self.conv_norm_relus: list[str] = []
+        self._conv_names: list[str] = []
         for i, dim in enumerate(conv_dims[:-1], 1):
             norm = get_norm(conv_norm, dim)
             layer = Conv2d(channels, dim, 3, padding=1, bias=not conv_norm, norm=norm, activation=nn.ReLU(inplace=True))
             self.add_module(f"mask_fcn{i}", layer)
-            self.conv_norm_relus.append(f"mask_fcn{i}")
+            self._conv_names.append(f"mask_fcn{i}")
             channels = dim
         self.deconv = nn.ConvTranspose2d(channels, conv_dims[-1], kernel_size=2, stride=2)
         self.predictor = nn.Conv2d(conv_dims[-1], num_classes, kernel_size=1)
-        for name in (*self.conv_norm_relus, "deconv"):
+        for name in (*self._conv_names, "deconv"):
             c2_msra_fill(getattr(self, name))
         init_predictor(self.predictor, std=0.001)
 
@@ -167,6 +167,6 @@ class MaskRCNNConvUpsampleHead(BaseMaskRCNNHead):
     def _upsampled(self, x: Tensor) -> Tensor:
         """Return the features before the last layer, `(R, conv_dims[-1], 2 * H, 2 * W)`."""
         x = fast_layout(x)
-        for name in self.conv_norm_relus:
+        for name in self._conv_names:
             x = getattr(self, name)(x)
         return F.relu_(self.deconv(x))

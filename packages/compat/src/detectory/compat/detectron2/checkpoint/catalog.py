@@ -3,7 +3,7 @@
 import functools
 import json
 from importlib import resources
-from typing import Any
+from typing import Any, ClassVar
 
 from iopath.common.file_io import PathHandler
 
@@ -22,6 +22,18 @@ def _paths() -> dict[str, str]:
 
 class ModelCatalog:
     """URLs by name, such as `"ImageNetPretrained/FAIR/R-50-GN"` or `"Caffe2Detectron/COCO/35858933/…"`."""
+
+    S3_C2_DETECTRON_PREFIX = _PREFIX.rstrip("/")
+    C2_IMAGENET_MODELS: ClassVar[dict[str, str]] = {
+        name.removeprefix("ImageNetPretrained/"): path
+        for name, path in _paths().items()
+        if name.startswith("ImageNetPretrained/")
+    }
+    C2_DETECTRON_MODELS: ClassVar[dict[str, str]] = {
+        name.removeprefix("Caffe2Detectron/COCO/"): path
+        for name, path in _paths().items()
+        if name.startswith("Caffe2Detectron/COCO/")
+    }
 
     @staticmethod
     def get(name: str) -> str:

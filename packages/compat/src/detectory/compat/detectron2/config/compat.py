@@ -59,7 +59,7 @@ def guess_version(cfg: CfgNode, filename: str) -> int:
     return LATEST_VERSION
 
 
-class _Converter:
+class _RenameConverter:
     """A step between two versions: pairs of old and new key."""
 
     RENAME: ClassVar[list[tuple[str, str]]] = []
@@ -77,13 +77,13 @@ class _Converter:
             _rename(cfg, new, old)
 
 
-class ConverterV1(_Converter):
+class ConverterV1(_RenameConverter):
     """Conversion between versions 0 and 1."""
 
     RENAME: ClassVar[list[tuple[str, str]]] = [("MODEL.RPN_HEAD.NAME", "MODEL.RPN.HEAD_NAME")]
 
 
-class ConverterV2(_Converter):
+class ConverterV2(_RenameConverter):
     """Conversion between versions 1 and 2."""
 
     RENAME: ClassVar[list[tuple[str, str]]] = [
@@ -130,7 +130,7 @@ class ConverterV2(_Converter):
         cfg.MODEL.RETINANET["ANCHOR_STRIDES"] = []
 
 
-_CONVERTERS: list[type[_Converter]] = [ConverterV1, ConverterV2]
+_CONVERTERS: list[type[_RenameConverter]] = [ConverterV1, ConverterV2]
 
 LATEST_VERSION = len(_CONVERTERS)
 

@@ -1,18 +1,76 @@
 """Pascal VOC evaluator under Detectron2's module path."""
 
+import logging
+import os
 from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
 import numpy as np
+import torch
 
-from detectory.evaluation import PascalVOCDetectionEvaluator
+from detectory import evaluation as native
 from detectory.evaluation.pascal_voc import VocObjects, voc_average_precision, voc_precision_recall
 
 __all__ = ["PascalVOCDetectionEvaluator", "parse_rec", "voc_ap", "voc_eval"]
 
 _CORNERS = ("xmin", "ymin", "xmax", "ymax")
+
+
+class PascalVOCDetectionEvaluator(native.PascalVOCDetectionEvaluator):
+    """A VOC evaluator with Detectron2's state: `_predictions` contains the lines of VOC's result files by class.
+
+    Scores are rounded to three digits and boxes to one, as in the files.
+
+    Args:
+        dataset_name: A registered dataset in VOC's folder layout; see `detectory.evaluation`.
+    """
+
+    def __init__(self, dataset_name: str) -> None:
+        super().__init__(dataset_name)
+        self._dataset_name = dataset_name
+        folder = os.fspath(self._metadata.dirname)
+        self._anno_file_template = os.path.join(folder, "Annotations", "{}.xml")
+        self._image_set_path = os.path.join(folder, "ImageSets", "Main", f"{self._metadata.split}.txt")
+        self._cpu_device = torch.device("cpu")
+        self._logger = logging.getLogger(__name__)
+        self.reset()
+
+    def reset(self) -> None:
+        """Discard all predictions."""
+        self._predictions: Any = defaultdict(list)
+
+    def process(self, inputs: Sequence[Mapping[str, Any]], outputs: Sequence[Mapping[str, Any]]) -> None:
+        """Add a line `image score xmin ymin xmax ymax` per detection to the list of its class."""
+        for record, output in zip(inputs, outputs, strict=False):
+            instances = output["instances"].to(self._cpu_device)
+            boxes = instances.pred_boxes.tensor.numpy() + np.array([1, 1, 0, 0])
+            detections = zip(boxes, instances.scores.tolist(), instances.pred_classes.tolist(), strict=True)
+            for (xmin, ymin, xmax, ymax), score, label in detections:
+                self._predictions[label].append(
+                    f"{record['image_id']} {score:.3f} {xmin:.1f} {ymin:.1f} {xmax:.1f} {ymax:.1f}"
+                )
+
+    def evaluate(self) -> dict[str, dict[str, float]]:
+        """Compute the metrics; see `detectory.evaluation.PascalVOCDetectionEvaluator`."""
+        lines = self._predictions
+        self._predictions = _rows_by_image(lines)
+        try:
+            return super().evaluate()
+        finally:
+            self._predictions = lines
+
+
+def _rows_by_image(predictions: Mapping[int, Sequence[str]]) -> dict[str, np.ndarray]:
+    """Convert the lines of all classes to rows (class, score, xmin, ymin, xmax, ymax) by image."""
+    rows: dict[str, list[list[float]]] = defaultdict(list)
+    for label, lines in predictions.items():
+        for line in lines:
+            image, *numbers = line.rsplit(" ", 5)
+            rows[image].append([float(label), *map(float, numbers)])
+    return {image: np.array(entries) for image, entries in rows.items()}
 
 
 def parse_rec(filename: str) -> list[dict[str, Any]]:

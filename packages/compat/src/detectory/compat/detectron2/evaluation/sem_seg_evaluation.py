@@ -16,7 +16,12 @@ from detectory.compat.detectron2.utils.file_io import PathManager
 from detectory.data import DatasetCatalog
 from detectory.evaluation import load_image_into_numpy_array
 from detectory.evaluation.results_table import format_metrics
-from detectory.evaluation.semantic_segmentation import boundary_counts, pixel_confusion, segmentation_metrics
+from detectory.evaluation.semantic_segmentation import (
+    _is_near_another_label,
+    boundary_counts,
+    pixel_confusion,
+    segmentation_metrics,
+)
 
 __all__ = ["SemSegEvaluator", "load_image_into_numpy_array"]
 
@@ -54,6 +59,7 @@ class SemSegEvaluator(native.SemSegEvaluator):
             ignore_label=ignore_label,
         )
         self._contiguous_id_to_dataset_id = self._dataset_ids
+        self._compute_boundary_iou = True
 
     @functools.cached_property
     def input_file_to_gt_file(self) -> dict[str, str]:
@@ -82,6 +88,15 @@ class SemSegEvaluator(native.SemSegEvaluator):
             self._conf_matrix += pixel_confusion(prediction, ground_truth, self._num_classes)
             self._b_conf_matrix += boundary_counts(prediction, ground_truth, self._num_classes)
             self._predictions.extend(self.encode_json_sem_seg(prediction, name))
+
+    def _mask_to_boundary(self, mask: np.ndarray, dilation_ratio: float = 0.02) -> np.ndarray:
+        """Return the pixels of a mask `(H, W)` that are close to its boundary.
+
+        Args:
+            mask: Zero outside the mask.
+            dilation_ratio: Maximum distance as a fraction of the image diagonal.
+        """
+        return np.where(_is_near_another_label(mask, dilation_ratio), mask, 0)
 
     def evaluate(self) -> dict[str, dict[str, float]]:
         """Return `{"sem_seg": metrics}` in percent; empty in all processes but the main one."""

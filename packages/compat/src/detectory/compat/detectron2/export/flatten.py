@@ -1,5 +1,8 @@
 """Flattening of inputs and outputs under Detectron2's module path."""
 
+from collections.abc import Callable
+from typing import Any
+
 from torch import Tensor
 
 from detectory.export.torchscript import tracing_adapter as native
@@ -43,3 +46,14 @@ class TracingAdapter(native.TracingAdapter):
                 "call it with flattened_inputs"
             )
         return super().forward(*args)
+
+    def _create_wrapper(self, traced_model: Callable[..., Any]) -> Callable[..., Any]:
+        """Return a function with the inputs and outputs of the original model that calls a traced one."""
+
+        def call(*inputs: Any) -> Any:
+            if self.outputs_schema is None:
+                raise ValueError("TracingAdapter: the adapter must be traced or called before it is wrapped")
+            tensors, _ = flatten_to_tuple(inputs)
+            return self.outputs_schema(traced_model(*tensors))
+
+        return call

@@ -138,7 +138,7 @@ class ScriptableMaskHead(nn.Module):
 
     def __init__(self, head: roi_heads.MaskRCNNConvUpsampleHead) -> None:
         super().__init__()
-        self.convs = nn.ModuleList(getattr(head, name) for name in head.conv_norm_relus)
+        self.convs = nn.ModuleList(getattr(head, name) for name in head._conv_names)
         self.deconv, self.predictor = head.deconv, head.predictor
         self.is_shared = head.predictor.out_channels == 1
 
@@ -169,7 +169,7 @@ class ScriptableKeypointHead(nn.Module):
 
     def __init__(self, head: roi_heads.KRCNNConvDeconvUpsampleHead) -> None:
         super().__init__()
-        self.convs = nn.ModuleList(getattr(head, name) for name in head.convs)
+        self.convs = nn.ModuleList(getattr(head, name) for name in head._conv_names)
         self.score_lowres = head.score_lowres
         self.up_scale = float(head.up_scale)
 

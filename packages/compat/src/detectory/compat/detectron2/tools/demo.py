@@ -22,9 +22,10 @@ from detectory.compat.detectron2.data.detection_utils import read_image
 from detectory.compat.detectron2.engine import DefaultPredictor
 from detectory.compat.detectron2.utils.logger import setup_logger
 from detectory.compat.detectron2.utils.video_visualizer import VideoVisualizer
-from detectory.compat.detectron2.utils.visualizer import ColorMode, VisImage, Visualizer
+from detectory.compat.detectron2.utils.visualizer import ColorMode, Visualizer
 from detectory.engine.inference.video import VideoReader, VideoWriter, until_interrupted
 from detectory.engine.inference.window import Window
+from detectory.visualization import VisImage
 
 __all__ = ["draw", "draw_frame", "get_parser", "run", "setup_cfg"]
 

@@ -1,7 +1,10 @@
 """Visualization under Detectron2's module path."""
 
+import functools
 import logging
+import os
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,7 +15,7 @@ from detectory import visualization as native
 from detectory.compat.detectron2.utils.file_io import PathManager
 from detectory.data import MetadataCatalog
 from detectory.structures import BitMasks, Boxes, BoxMode, Keypoints, PolygonMasks, RotatedBoxes
-from detectory.visualization import ColorMode, GenericMask, VisImage, random_color
+from detectory.visualization import ColorMode, GenericMask, random_color
 from detectory.visualization.drawing.canvas import opacity_byte
 from detectory.visualization.drawing.colors import OFF_WHITE as _OFF_WHITE
 from detectory.visualization.drawing.colors import Color, Rgb, to_rgb, with_lightness
@@ -64,6 +67,52 @@ def _create_text_labels(
     return class_labels(classes, scores, class_names, is_crowd)
 
 
+class VisImage(native.VisImage):
+    """A `detectory.visualization.VisImage` on which programs may also draw with Matplotlib.
+
+    The figure is created by the first access to `fig` or `ax`, which requires Matplotlib. Its axes have the pixel
+    coordinates of the unscaled image. `get_image` and `save` draw the figure on top of the image.
+    """
+
+    @functools.cached_property
+    def fig(self) -> Any:
+        """The transparent Matplotlib figure."""
+        try:
+            from matplotlib.backends.backend_agg import FigureCanvasAgg
+            from matplotlib.figure import Figure
+        except ImportError as error:
+            raise ImportError("VisImage.fig requires Matplotlib: pip install 'detectory-compat[projects]'") from error
+        width, height = self.canvas.image.size
+        # Half a pixel more, because Matplotlib truncates the size.
+        figure = Figure(((width + 0.5) / 100, (height + 0.5) / 100), dpi=100, frameon=False)
+        FigureCanvasAgg(figure)
+        axes = figure.add_axes((0.0, 0.0, 1.0, 1.0))
+        axes.axis("off")
+        axes.set_xlim(0.0, self.width)
+        axes.set_ylim(self.height, 0.0)
+        return figure
+
+    @property
+    def ax(self) -> Any:
+        """The axes of the figure."""
+        return self.fig.axes[0]
+
+    def get_image(self) -> np.ndarray:
+        """Return a copy of the image with all drawings, `(int(H * scale), int(W * scale), 3)` uint8 RGB."""
+        if "fig" not in vars(self):
+            return super().get_image()
+        self.fig.canvas.draw()
+        overlay = Image.fromarray(np.asarray(self.fig.canvas.buffer_rgba()))
+        image = self.canvas.image.convert("RGBA")
+        image.alpha_composite(overlay.crop((0, 0, *image.size)))
+        return np.array(image.convert("RGB"))
+
+    def save(self, filepath: str | os.PathLike) -> None:
+        """Write the image in the format of the file suffix and create missing folders."""
+        Path(filepath).parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(self.get_image()).save(filepath)
+
+
 class Visualizer(native.Visualizer):
     """A `Visualizer` that draws masks with holes without an outline, as Detectron2 does.
 
@@ -72,9 +121,25 @@ class Visualizer(native.Visualizer):
 
     cpu_device = torch.device("cpu")
 
+    def __init__(
+        self,
+        img_rgb: Any,
+        metadata: Any = None,
+        scale: float = 1.0,
+        instance_mode: ColorMode = ColorMode.IMAGE,
+        font_size_scale: float = 1.0,
+    ) -> None:
+        super().__init__(img_rgb, metadata, scale, instance_mode, font_size_scale)
+        self.output = VisImage(self.img, scale)
+        self.img = self.output.img
+
     @property
     def _default_font_size(self) -> float:
         return self.font_size
+
+    @_default_font_size.setter
+    def _default_font_size(self, size: float) -> None:
+        self.font_size = size
 
     @property
     def _instance_mode(self) -> ColorMode:

@@ -2,6 +2,8 @@
 
 import ast
 import copy
+import importlib
+import importlib.util
 import logging
 import os
 from collections.abc import Callable, Iterable, Mapping
@@ -21,7 +23,15 @@ _logger = logging.getLogger(__name__)
 Node = TypeVar("Node", bound="CfgNode")
 
 
-class CfgNode(dict):
+def _base_class() -> type:
+    """Return the `CfgNode` of yacs if installed, so that its nodes can merge ours, otherwise `dict`."""
+    spec = importlib.util.find_spec("yacs")
+    if spec is None or spec.origin is None or "detectory" in Path(spec.origin).parts:  # the alias of this module
+        return dict
+    return importlib.import_module("yacs.config").CfgNode
+
+
+class CfgNode(_base_class()):  # type: ignore[misc]
     """A dictionary with attribute access whose values are leaves or nested nodes.
 
     Merging (`merge_from_file`, `merge_from_list`, `merge_from_other_cfg`) changes the values of existing keys and
@@ -45,7 +55,7 @@ class CfgNode(dict):
     def __init__(
         self, init_dict: Mapping[str, Any] | None = None, key_list: list[str] | None = None, new_allowed: bool = False
     ) -> None:
-        super().__init__(self._create_config_tree_from_dict(init_dict or {}, key_list or []))
+        dict.__init__(self, self._create_config_tree_from_dict(init_dict or {}, key_list or []))
         self.__dict__[CfgNode.IMMUTABLE] = False
         self.__dict__[CfgNode.DEPRECATED_KEYS] = set()
         self.__dict__[CfgNode.RENAMED_KEYS] = {}
@@ -103,7 +113,7 @@ class CfgNode(dict):
         return "\n".join(lines)
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({super().__repr__()})"
+        return f"{type(self).__name__}({dict.__repr__(self)})"
 
     def clone(self: Node) -> Node:
         """Return a deep copy."""
@@ -117,11 +127,15 @@ class CfgNode(dict):
 
     def freeze(self) -> None:
         """Make the node and its children immutable."""
-        self._set_everywhere(CfgNode.IMMUTABLE, True)
+        self._immutable(True)
 
     def defrost(self) -> None:
         """Make the node and its children mutable."""
-        self._set_everywhere(CfgNode.IMMUTABLE, False)
+        self._immutable(False)
+
+    def _immutable(self, is_immutable: bool) -> None:
+        """Set whether the node and its children are immutable."""
+        self._set_everywhere(CfgNode.IMMUTABLE, is_immutable)
 
     def is_frozen(self) -> bool:
         """Return whether the node is immutable."""
@@ -244,7 +258,19 @@ class CfgNode(dict):
         source = getattr(cfg_file_obj_or_str, "name", "")
         if str(source).endswith((".py", ".pyc")):
             raise ValueError(f"load_cfg: {source} is a Python file. Load it with LazyConfig.load, or pass YAML")
-        loaded = load_yaml(cfg_file_obj_or_str)
+        if isinstance(cfg_file_obj_or_str, str):
+            return cls._load_cfg_from_yaml_str(cfg_file_obj_or_str)
+        return cls._load_cfg_from_file(cfg_file_obj_or_str)
+
+    @classmethod
+    def _load_cfg_from_file(cls, file_obj: IO[str]) -> "CfgNode":
+        """Build a config from an open YAML file."""
+        return cls._load_cfg_from_yaml_str(file_obj.read())
+
+    @classmethod
+    def _load_cfg_from_yaml_str(cls, str_obj: str) -> "CfgNode":
+        """Build a config from YAML text."""
+        loaded = load_yaml(str_obj)
         if not isinstance(loaded, dict):
             raise ValueError(f"load_cfg: expected a YAML mapping, got {type(loaded).__name__}")
         return cls(loaded)

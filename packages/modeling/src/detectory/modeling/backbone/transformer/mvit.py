@@ -136,8 +136,11 @@ class MViT(Backbone):
                 # stage.
                 window_size //= 2
                 input_side //= 2
-        for module in self.modules():
-            init_transformer_weights(module)
+        self.apply(self._init_weights)
+
+    def _init_weights(self, m: nn.Module) -> None:
+        """Initialize one module; called for all of them by the constructor."""
+        init_transformer_weights(m)
 
     def forward(self, x: Tensor) -> dict[str, Tensor]:
         """Map images `(B, in_chans, H, W)` to the feature maps `(B, channels, H / stride, W / stride)` by name."""

@@ -192,9 +192,12 @@ class SwinTransformer(Backbone):
         self._out_feature_channels = {f"p{i}": embed_dim * 2**i for i in self.out_indices}
         self._out_feature_strides = {f"p{i}": patch_size * 2**i for i in self.out_indices}
         self._size_divisibility = patch_size * 2 ** (len(depths) - 1)
-        for module in self.modules():
-            init_transformer_weights(module)
+        self.apply(self._init_weights)
         self._freeze_stages()
+
+    def _init_weights(self, m: nn.Module) -> None:
+        """Initialize one module; called for all of them by the constructor."""
+        init_transformer_weights(m)
 
     @property
     def size_divisibility(self) -> int:

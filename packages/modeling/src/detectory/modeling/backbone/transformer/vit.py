@@ -95,8 +95,11 @@ class ViT(Backbone):
         self._out_features = [out_feature]
         self._out_feature_channels = {out_feature: embed_dim}
         self._out_feature_strides = {out_feature: patch_size}
-        for module in self.modules():
-            init_transformer_weights(module)
+        self.apply(self._init_weights)
+
+    def _init_weights(self, m: nn.Module) -> None:
+        """Initialize one module; called for all of them by the constructor."""
+        init_transformer_weights(m)
 
     def forward(self, x: Tensor) -> dict[str, Tensor]:
         """Map images `(B, in_chans, H, W)` to `{out_feature: (B, embed_dim, H / patch_size, W / patch_size)}`."""

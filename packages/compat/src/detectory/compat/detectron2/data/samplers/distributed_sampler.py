@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Iterator
+from typing import Any
 
 import torch
 
@@ -11,8 +12,17 @@ from detectory.data.samplers import InferenceSampler
 __all__ = ["InferenceSampler", "RandomSubsetTrainingSampler", "RepeatFactorTrainingSampler", "TrainingSampler"]
 
 
+def _other_name(attribute: str) -> Any:
+    """Return a property with the value of a public attribute."""
+    return property(lambda self: getattr(self, attribute), lambda self, value: setattr(self, attribute, value))
+
+
 class _OverridableStream:
     """An infinite sampler whose indices of all processes a subclass may define in `_infinite_indices`."""
+
+    _size = _other_name("size")
+    _shuffle = _other_name("shuffle")
+    _seed = _other_name("seed")
 
     def _infinite_indices(self) -> Iterator[int]:
         """Yield the indices of all processes."""
@@ -34,6 +44,10 @@ class TrainingSampler(_OverridableStream, native.TrainingSampler):
 
 class RandomSubsetTrainingSampler(_OverridableStream, native.RandomSubsetTrainingSampler):
     """`detectory.data.samplers.RandomSubsetTrainingSampler` that calls an overridden `_infinite_indices`."""
+
+    _seed_shuffle = _other_name("seed")
+    _seed_subset = _other_name("seed_subset")
+    indexes_subset = _other_name("_subset")
 
 
 class RepeatFactorTrainingSampler(_OverridableStream, native.RepeatFactorTrainingSampler):

@@ -12,6 +12,7 @@ from detectory.data.transforms import (
     TransformList,
     apply_augmentations,
 )
+from detectory.data.transforms.augmentation import _FixedTransform as _TransformToAug
 from detectory.data.transforms.augmentation import as_augmentation as _transform_to_aug
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "Transform",
     "TransformGen",
     "TransformList",
+    "_TransformToAug",
     "_check_img_dtype",
     "_get_aug_input_args",
     "_transform_to_aug",

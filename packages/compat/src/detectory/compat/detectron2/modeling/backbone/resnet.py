@@ -1,5 +1,6 @@
 """ResNets and their builder."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from detectory.compat.detectron2.config import CfgNode
@@ -13,7 +14,8 @@ from detectory.compat.detectron2.layers import (
 )
 from detectory.compat.detectron2.modeling.backbone.backbone import Backbone
 from detectory.compat.detectron2.modeling.backbone.build import BACKBONE_REGISTRY
-from detectory.modeling.backbone import BasicBlock, BasicStem, BottleneckBlock, DeformBottleneckBlock, ResNet
+from detectory.modeling import backbone as native
+from detectory.modeling.backbone import BasicBlock, BasicStem, BottleneckBlock, DeformBottleneckBlock
 
 __all__ = [
     "BACKBONE_REGISTRY",
@@ -37,6 +39,25 @@ __all__ = [
 ResNetBlockBase = CNNBlockBase
 
 BLOCKS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 8, 36, 3)}
+
+
+class ResNet(native.ResNet):
+    """`detectory.modeling.backbone.ResNet` with its stages in a list, as Detectron2's subclasses use it.
+
+    Attributes:
+        stages: The stages in order.
+    """
+
+    def __init__(
+        self,
+        stem: Any,
+        stages: Sequence[Sequence[CNNBlockBase]],
+        num_classes: int | None = None,
+        out_features: Sequence[str] | None = None,
+        freeze_at: int = 0,
+    ) -> None:
+        super().__init__(stem, stages, num_classes, out_features, freeze_at)
+        self.stages = [getattr(self, name) for name in self.stage_names]
 
 
 def make_stage(*args: Any, **kwargs: Any) -> list[CNNBlockBase]:

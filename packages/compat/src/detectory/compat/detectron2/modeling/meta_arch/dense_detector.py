@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from detectory.compat.detectron2.data.detection_utils import convert_image_to_rgb
-from detectory.compat.detectron2.layers import move_device_like
+from detectory.compat.detectron2.modeling.meta_arch.input_device import InputDevice
 from detectory.compat.detectron2.utils.events import get_event_storage
 from detectory.modeling import meta_arch as native
 from detectory.modeling.postprocessing import detector_postprocess
@@ -30,12 +30,8 @@ def permute_to_N_HWA_K(tensor: Tensor, K: int) -> Tensor:
     return tensor.view(batch, -1, K, height, width).permute(0, 3, 4, 1, 2).reshape(batch, -1, K)
 
 
-class DenseDetector(native.DenseDetector):
+class DenseDetector(InputDevice, native.DenseDetector):
     """`detectory.modeling.meta_arch.DenseDetector` in Detectron2's steps, which subclasses may replace."""
-
-    def _move_to_current_device(self, x: Tensor) -> Tensor:
-        """Move a tensor to the device of the model."""
-        return move_device_like(x, self.pixel_mean)
 
     def _transpose_dense_predictions(
         self, predictions: Sequence[Sequence[Tensor]], dims_per_anchor: Sequence[int]

@@ -2,14 +2,14 @@
 
 from typing import Any
 
-from torch import Tensor, nn
+from torch import nn
 
 from detectory.compat.detectron2.config import CfgNode, configurable
 from detectory.compat.detectron2.data.detection_utils import convert_image_to_rgb
-from detectory.compat.detectron2.layers import move_device_like
 from detectory.compat.detectron2.modeling.backbone import Backbone
 from detectory.compat.detectron2.modeling.backbone.build import build_backbone
 from detectory.compat.detectron2.modeling.meta_arch.build import META_ARCH_REGISTRY
+from detectory.compat.detectron2.modeling.meta_arch.input_device import InputDevice
 from detectory.compat.detectron2.modeling.postprocessing import detector_postprocess
 from detectory.compat.detectron2.modeling.proposal_generator import build_proposal_generator
 from detectory.compat.detectron2.modeling.roi_heads import build_roi_heads
@@ -37,7 +37,7 @@ __all__ = [
 
 
 @META_ARCH_REGISTRY.register()
-class GeneralizedRCNN(native.GeneralizedRCNN):
+class GeneralizedRCNN(InputDevice, native.GeneralizedRCNN):
     """`detectory.modeling.meta_arch.GeneralizedRCNN` that can also be built from a config."""
 
     __init__ = configurable(native.GeneralizedRCNN.__init__)
@@ -45,10 +45,6 @@ class GeneralizedRCNN(native.GeneralizedRCNN):
     def __prepare_scriptable__(self) -> nn.Module:
         """Return the scriptable equivalent of this class; subclasses are scripted as they are."""
         return ScriptableRCNN(self) if type(self) is GeneralizedRCNN else self
-
-    def _move_to_current_device(self, x: Tensor) -> Tensor:
-        """Move a tensor to the device of the model."""
-        return move_device_like(x, self.pixel_mean)
 
     @classmethod
     def from_config(cls, cfg: CfgNode) -> dict[str, Any]:
@@ -67,14 +63,10 @@ class GeneralizedRCNN(native.GeneralizedRCNN):
 
 
 @META_ARCH_REGISTRY.register()
-class ProposalNetwork(native.ProposalNetwork):
+class ProposalNetwork(InputDevice, native.ProposalNetwork):
     """`detectory.modeling.meta_arch.ProposalNetwork` that can also be built from a config."""
 
     __init__ = configurable(native.ProposalNetwork.__init__)
-
-    def _move_to_current_device(self, x: Tensor) -> Tensor:
-        """Move a tensor to the device of the model."""
-        return move_device_like(x, self.pixel_mean)
 
     @classmethod
     def from_config(cls, cfg: CfgNode) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """Semantic segmentation models and heads."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from torch import nn
@@ -49,9 +50,35 @@ class SemanticSegmentor(native.SemanticSegmentor):
 
 @SEM_SEG_HEADS_REGISTRY.register()
 class SemSegFPNHead(native.SemSegFPNHead):
-    """`detectory.modeling.meta_arch.SemSegFPNHead` that can also be built from a config."""
+    """`detectory.modeling.meta_arch.SemSegFPNHead` that can also be built from a config.
 
-    __init__ = configurable(native.SemSegFPNHead.__init__)
+    Attributes:
+        scale_heads: The layers of every level, in the order of `in_features`.
+    """
+
+    @configurable
+    def __init__(
+        self,
+        input_shape: Mapping[str, ShapeSpec],
+        *,
+        num_classes: int,
+        conv_dims: int,
+        common_stride: int,
+        loss_weight: float = 1.0,
+        norm: Any = None,
+        ignore_value: int = -1,
+    ) -> None:
+        super().__init__(
+            input_shape,
+            num_classes=num_classes,
+            conv_dims=conv_dims,
+            common_stride=common_stride,
+            loss_weight=loss_weight,
+            norm=norm,
+            ignore_value=ignore_value,
+        )
+        # A plain list: the layers are already registered under their names.
+        self.scale_heads = [getattr(self, name) for name in self.in_features]
 
     @classmethod
     def from_config(cls, cfg: CfgNode, input_shape: dict[str, ShapeSpec]) -> dict[str, Any]:

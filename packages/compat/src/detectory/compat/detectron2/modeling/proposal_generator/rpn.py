@@ -76,6 +76,7 @@ class RPN(native.RPN):
     """`detectory.modeling.proposal_generator.RPN` that can also be built from a config."""
 
     __init__ = configurable(native.RPN.__init__)
+    _find_top_proposals = staticmethod(find_top_rpn_proposals)
 
     def __prepare_scriptable__(self) -> nn.Module:
         """Return the scriptable equivalent of this class; subclasses are scripted as they are."""
@@ -118,7 +119,7 @@ class RPN(native.RPN):
         """Decode the anchors and select proposals by NMS; see `detectory.modeling.proposal_generator.RPN`."""
         if type(self)._decode_proposals is RPN._decode_proposals:
             return super().predict_proposals(anchors, pred_objectness_logits, pred_anchor_deltas, image_sizes)
-        return find_top_rpn_proposals(
+        return self._find_top_proposals(
             self._decode_proposals(list(anchors), list(pred_anchor_deltas)),
             list(pred_objectness_logits),
             list(image_sizes),

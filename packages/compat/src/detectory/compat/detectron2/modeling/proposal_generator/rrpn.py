@@ -18,6 +18,7 @@ class RRPN(RPN, native.RRPN):
     """`detectory.modeling.proposal_generator.RRPN` that can also be built from a config."""
 
     __init__ = configurable(native.RRPN.__init__)
+    _find_top_proposals = staticmethod(find_top_rrpn_proposals)
 
     @classmethod
     def from_config(cls, cfg: CfgNode, input_shape: dict[str, ShapeSpec]) -> dict[str, Any]:

@@ -105,8 +105,40 @@ class FastRCNNOutputs:
         )
 
     def losses(self) -> dict[str, Tensor]:
-        """Return `loss_cls` and `loss_box_reg`."""
-        return self._layers.losses((self.pred_class_logits, self.pred_proposal_deltas), self._proposals)
+        """Return `loss_cls` and `loss_box_reg`, as computed by the methods of these losses."""
+        return {"loss_cls": self.softmax_cross_entropy_loss(), "loss_box_reg": self.box_reg_loss()}
+
+    def softmax_cross_entropy_loss(self) -> Tensor:
+        """Return the classification loss."""
+        self._log_accuracy()
+        classes = self._ground_truth("gt_classes")
+        return cross_entropy(self.pred_class_logits, classes, reduction="mean")
+
+    def box_reg_loss(self) -> Tensor:
+        """Return the box regression loss of the foreground."""
+        classes = self._ground_truth("gt_classes")
+        boxes = [cat([p.get(name).tensor for p in self._proposals]) for name in ("proposal_boxes", "gt_boxes")]
+        return self._layers.box_reg_loss(*boxes, self.pred_proposal_deltas, classes)
+
+    def smooth_l1_loss(self) -> Tensor:
+        """Return the box regression loss; the name of even older versions."""
+        return self.box_reg_loss()
+
+    def _log_accuracy(self) -> None:
+        """Log the accuracy of the classification to the event storage."""
+        _log_classification_stats(self.pred_class_logits, self._ground_truth("gt_classes"))
+
+    def _ground_truth(self, field: str) -> Tensor:
+        return cat([p.get(field) for p in self._proposals])
+
+    def predict_boxes_for_gt_classes(self) -> tuple[Tensor, ...]:
+        """Return the boxes of the ground-truth classes of every image, `(R_i, 4)`."""
+        predictions = (self.pred_class_logits, self.pred_proposal_deltas)
+        return self._layers.predict_boxes_for_gt_classes(predictions, self._proposals)
+
+    def _predict_boxes(self) -> Tensor:
+        """Return the boxes of all images, `(R, 4)` or `(R, K * 4)`."""
+        return cat(self.predict_boxes())
 
     def predict_boxes(self) -> tuple[Tensor, ...]:
         """Return the boxes of every image, `(R_i, 4)` or `(R_i, K * 4)`."""

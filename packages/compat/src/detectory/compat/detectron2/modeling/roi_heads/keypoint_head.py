@@ -1,5 +1,6 @@
 """Keypoint heads and their registry."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from torch import nn
@@ -49,9 +50,15 @@ class BaseKeypointRCNNHead(native.BaseKeypointRCNNHead):
 
 @ROI_KEYPOINT_HEAD_REGISTRY.register()
 class KRCNNConvDeconvUpsampleHead(BaseKeypointRCNNHead, native.KRCNNConvDeconvUpsampleHead):
-    """`detectory.modeling.roi_heads.KRCNNConvDeconvUpsampleHead` that can also be built from a config."""
+    """`detectory.modeling.roi_heads.KRCNNConvDeconvUpsampleHead` that can also be built from a config.
+
+    Iterating yields the layers up to the low-resolution heatmaps, as for an `nn.Sequential`.
+    """
 
     __init__ = configurable(native.KRCNNConvDeconvUpsampleHead.__init__)
+
+    def __iter__(self) -> Iterator[nn.Module]:
+        yield from (*(getattr(self, name) for name in self._conv_names), self.score_lowres)
 
     def __prepare_scriptable__(self) -> nn.Module:
         """Return the scriptable equivalent of this class; subclasses are scripted as they are."""

@@ -1,6 +1,6 @@
 """Mask heads and their registry."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from torch import Tensor, nn
@@ -10,6 +10,7 @@ from detectory.compat.detectron2.layers import ShapeSpec
 from detectory.compat.detectron2.modeling.scriptable import ScriptableMaskHead
 from detectory.compat.detectron2.utils.registry import Registry
 from detectory.modeling import roi_heads as native
+from detectory.modeling.layers.norms import NormSpec
 from detectory.modeling.roi_heads import mask_rcnn_inference
 from detectory.structures import Instances
 
@@ -51,9 +52,32 @@ class BaseMaskRCNNHead(native.BaseMaskRCNNHead):
 
 @ROI_MASK_HEAD_REGISTRY.register()
 class MaskRCNNConvUpsampleHead(BaseMaskRCNNHead, native.MaskRCNNConvUpsampleHead):
-    """`detectory.modeling.roi_heads.MaskRCNNConvUpsampleHead` that can also be built from a config."""
+    """`detectory.modeling.roi_heads.MaskRCNNConvUpsampleHead` that can also be built from a config.
 
-    __init__ = configurable(native.MaskRCNNConvUpsampleHead.__init__)
+    Iterating yields the layers in the order of `layers`, as for an `nn.Sequential`.
+
+    Attributes:
+        conv_norm_relus: The convolutions with their norms and activations.
+    """
+
+    @configurable
+    def __init__(
+        self,
+        input_shape: ShapeSpec,
+        *,
+        num_classes: int,
+        conv_dims: Sequence[int],
+        conv_norm: NormSpec = "",
+        **kwargs: Any,
+    ) -> None:
+        native.MaskRCNNConvUpsampleHead.__init__(
+            self, input_shape, num_classes=num_classes, conv_dims=conv_dims, conv_norm=conv_norm, **kwargs
+        )
+        # A plain list: the layers are already registered under their names.
+        self.conv_norm_relus = [getattr(self, name) for name in self._conv_names]
+
+    def __iter__(self) -> Iterator[nn.Module]:
+        yield from (*self.conv_norm_relus, self.deconv, nn.ReLU(), self.predictor)
 
     def __prepare_scriptable__(self) -> nn.Module:
         """Return the scriptable equivalent of this class; subclasses are scripted as they are."""
