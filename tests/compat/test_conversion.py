@@ -11,6 +11,7 @@ import torchvision
 
 from detectory import zoo
 from detectory.compat.conversion import convert_checkpoint, write_run
+from detectory.compat.conversion.maskrcnn_config import apply_settings, read_config, resize_of
 from detectory.compat.detectron1 import convert_weights
 from detectory.compat.legacy import LegacyBox2BoxTransform
 from detectory.compat.torchvision import from_torchvision
@@ -84,8 +85,8 @@ BENCHMARK = [
 ]
 
 
-def mask_rcnn_state():
-    config = zoo.get_config("COCO-InstanceSegmentation/mask_rcnn_R_50_FPN_1x").model
+def mask_rcnn_state(name="COCO-InstanceSegmentation/mask_rcnn_R_50_FPN_1x"):
+    config = zoo.get_config(name).model
     config.roi_heads.num_classes = 4
     torch.manual_seed(0)
     state = instantiate(config).state_dict()
@@ -122,7 +123,8 @@ def test_maskrcnn_benchmark_is_recognised_and_keeps_its_pixel_conventions(tmp_pa
     converted = convert_checkpoint(tmp_path / "model.pth")
     assert (converted.system, converted.architecture) == ("maskrcnn-benchmark", "Mask R-CNN (FPN)")
     assert set(converted.state) == set(state)
-    assert all(torch.equal(converted.state[name], tensor) for name, tensor in state.items())
+    epsilons = {name: 1e-5 * name.endswith("running_var") for name in state}  # the original norms have none
+    assert all(torch.equal(converted.state[name], tensor - epsilons[name]) for name, tensor in state.items())
     write_run(converted, tmp_path / "run")
     with pytest.raises(FileExistsError, match="exists; choose another --output"):
         write_run(converted, tmp_path / "run")
@@ -167,7 +169,66 @@ def test_detectron_blobs_become_a_model(tmp_path):
     assert all(name.endswith(("running_mean", "running_var")) for name in unmatched)
 
 
-def detectron_blobs(state):
+@pytest.mark.slow
+def test_group_norms_of_both_systems_are_recognised(tmp_path):
+    state = mask_rcnn_state("Misc/mask_rcnn_R_50_FPN_3x_gn")
+    theirs = {group_norm_name(name): tensor for name, tensor in with_background_first(state).items()}
+    torch.save({"model": theirs}, tmp_path / "model.pth")
+    blobs = {name: tensor.numpy() for name, tensor in detectron_blobs(state, norm="_gn").items()}
+    (tmp_path / "model.pkl").write_bytes(pickle.dumps({"blobs": blobs}))
+    for file, system in (("model.pth", "maskrcnn-benchmark"), ("model.pkl", "Detectron")):
+        converted = convert_checkpoint(tmp_path / file)
+        assert (converted.system, converted.architecture) == (system, "Mask R-CNN (FPN)")
+        assert set(converted.state) == set(state)
+        assert all(torch.equal(converted.state[name], tensor) for name, tensor in state.items())
+        assert converted.config.backbone.norm == converted.config.roi_heads.mask_head.conv_norm == "GN"
+
+
+def group_norm_name(name):
+    """Return the name in maskrcnn-benchmark, where convolutions with a group norm are sequences."""
+    match = re.fullmatch(r"(backbone\.fpn_\w+\d|roi_heads\.\w+_head\.(?:conv|mask_fcn)\d)(\.norm)?\.(\w+)", name)
+    if match is None:
+        return benchmark_name(name)
+    layer, norm, kind = match.groups()
+    if layer.startswith("roi_heads.box_head.conv"):
+        return f"module.roi_heads.box.feature_extractor.xconvs.{3 * int(layer[-1]) - 3 + (norm is not None)}.{kind}"
+    return f"{benchmark_name(layer + '.weight').removesuffix('.weight')}.{int(norm is not None)}.{kind}"
+
+
+def test_test_settings_of_maskrcnn_benchmark_are_read_from_its_config(tmp_path):
+    (tmp_path / "config.yaml").write_text(
+        """
+MODEL:
+  RPN: {ANCHOR_SIZES: [16, 32, 64, 128, 256], FPN_POST_NMS_TOP_N_TEST: 500, ASPECT_RATIOS: "(0.5, 1.0)"}
+  ROI_HEADS: {SCORE_THRESH: 0.01, NMS: 0.6, BBOX_REG_WEIGHTS: "(1., 1., 1., 1.)"}
+  ROI_BOX_HEAD: {POOLER_SAMPLING_RATIO: 0}
+  RESNETS: {STRIDE_IN_1X1: false}
+INPUT: {MIN_SIZE_TEST: 600, MAX_SIZE_TEST: 1000, PIXEL_STD: [57.375, 57.12, 58.395]}
+"""
+    )
+    config = zoo.get_config("COCO-Detection/faster_rcnn_X_101_32x8d_FPN_3x").model
+    settings = read_config(tmp_path / "config.yaml")
+    apply_settings(config, settings)
+    proposals, heads = config.proposal_generator, config.roi_heads
+    assert proposals.anchor_generator.sizes == [[16.0], [32.0], [64.0], [128.0], [256.0]]
+    assert (proposals.anchor_generator.aspect_ratios, proposals.post_nms_topk[1]) == ([0.5, 1.0], 500)
+    assert (heads.box_predictor.test_score_thresh, heads.box_predictor.test_nms_thresh) == (0.01, 0.6)
+    assert heads.box_predictor.box2box_transform.weights == [1.0, 1.0, 1.0, 1.0]
+    assert (heads.box_pooler.sampling_ratio, config.pixel_std) == (0, [57.375, 57.12, 58.395])
+    assert not config.backbone.bottom_up.stages[0].stride_in_1x1
+    assert (resize_of(settings).shortest_edge, resize_of(settings).longest_edge) == (600, 1000)
+    (tmp_path / "other.yaml").write_text("a: 1")
+    with pytest.raises(ValueError, match=r"other.yaml is not a config of maskrcnn-benchmark: 'MODEL' is missing"):
+        read_config(tmp_path / "other.yaml")
+
+
+def test_retinanet_of_maskrcnn_benchmark_has_its_own_nms_threshold():
+    config = zoo.get_config("COCO-Detection/retinanet_R_50_FPN_1x").model
+    apply_settings(config, {})
+    assert config.test_nms_thresh == 0.4
+
+
+def detectron_blobs(state, norm="_bn"):
     """Return weights of our Mask R-CNN by Detectron's names; its batch norms have no statistics."""
     last_block = {2: 2, 3: 3, 4: 5, 5: 2}
     branches = {"shortcut": "branch1", "conv1": "branch2a", "conv2": "branch2b", "conv3": "branch2c"}
@@ -178,10 +239,10 @@ def detectron_blobs(state):
         stem, _, kind = name.rpartition(".")
         ending = {"weight": "_w", "bias": "_b"}[kind]
         if stem.endswith(".norm"):
-            stem, ending = stem.removesuffix(".norm"), {"weight": "_bn_s", "bias": "_bn_b"}[kind]
+            stem, ending = stem.removesuffix(".norm"), {"weight": f"{norm}_s", "bias": f"{norm}_b"}[kind]
         stem = stem.removeprefix("backbone.").removeprefix("roi_heads.").removeprefix("bottom_up.")
         if stem == "stem.conv1":
-            blob = "res_conv1" if "bn" in ending else "conv1"
+            blob = "res_conv1" if "_bn" in ending else "conv1"
         elif match := re.fullmatch(r"res(\d)\.(\d+)\.(\w+)", stem):
             blob = f"res{match[1]}_{match[2]}_{branches[match[3]]}"
         elif match := re.fullmatch(r"fpn_(lateral|output)(\d)", stem):
@@ -200,6 +261,6 @@ def detectron_blobs(state):
                 "box_predictor.bbox_pred": "bbox_pred",
                 "mask_head.deconv": "conv5_mask",
                 "mask_head.predictor": "mask_fcn_logits",
-            }.get(stem) or stem.replace("mask_head.mask_fcn", "_[mask]_fcn")
+            }.get(stem) or stem.replace("mask_head.mask_fcn", "_[mask]_fcn").replace("box_head.conv", "head_conv")
         blobs[blob + ending] = tensor
     return blobs

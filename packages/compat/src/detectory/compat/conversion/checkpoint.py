@@ -11,12 +11,16 @@ from detectory.compat import detectron1, mmdet, torchvision, transformers
 from detectory.compat.legacy import set_legacy_rules
 from detectory.core.checkpoint import CheckpointError, load_checkpoint_file
 from detectory.core.checkpoint.readers import as_tensors
+from detectory.core.config import LazyCall
 from detectory.core.suggestions import nearest
 from detectory.zoo.parts.loaders import resize_shortest_edge
 
 from .converted_model import ConvertedModel
 from .detectron_models import detectron_model
+from .detectron_resize import DetectronResize
 from .maskrcnn_benchmark import convert_weights as convert_maskrcnn_benchmark
+from .maskrcnn_benchmark import has_group_norm
+from .maskrcnn_config import apply_settings, read_config, resize_of
 
 
 @dataclass(frozen=True)
@@ -53,16 +57,20 @@ class Source:
 
 def _from_detectron1(state: Mapping[str, Tensor], options: ConversionOptions) -> ConvertedModel:
     del options
-    architecture, config, weights = detectron_model(detectron1.convert_weights(state), "convert")
+    norm = "GN" if any(name.endswith("_gn_s") for name in state) else "FrozenBN"
+    architecture, config, weights = detectron_model(detectron1.convert_weights(state), "convert", norm)
     set_legacy_rules(config, "detectron")
-    return ConvertedModel("Detectron", architecture, config, weights)
+    return ConvertedModel("Detectron", architecture, config, weights, resize=LazyCall(DetectronResize)())
 
 
 def _from_maskrcnn_benchmark(state: Mapping[str, Tensor], options: ConversionOptions) -> ConvertedModel:
-    del options
-    architecture, config, weights = detectron_model(convert_maskrcnn_benchmark(state), "convert")
+    plain = {name.removeprefix("module."): tensor for name, tensor in state.items()}
+    norm = "GN" if has_group_norm(plain) else "FrozenBN"
+    architecture, config, weights = detectron_model(convert_maskrcnn_benchmark(plain), "convert", norm)
+    settings = {} if options.config is None else read_config(options.config)
+    apply_settings(config, settings)
     set_legacy_rules(config, "maskrcnn-benchmark")
-    return ConvertedModel("maskrcnn-benchmark", architecture, config, weights)
+    return ConvertedModel("maskrcnn-benchmark", architecture, config, weights, resize=resize_of(settings))
 
 
 def _from_mmdet(

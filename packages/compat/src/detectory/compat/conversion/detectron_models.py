@@ -1,5 +1,6 @@
 """Configs of models with Detectron's architectures: R-CNNs with FPN or C4, RetinaNet and RPN."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -19,25 +20,33 @@ PIXEL_MEAN = [102.9801, 115.9465, 122.7717]
 #: Entries of batch norms that are folded into the weights of a checkpoint, or not saved.
 _OPTIONAL = ("num_batches_tracked", "norm.bias", "running_mean", "running_var")
 
-#: Standard deviation for ResNeXts, whose weights do not include it, BGR.
-_RESNEXT_STD = (57.375, 57.12, 58.395)
+#: Samples per bin and side of the region pooling on a feature pyramid; on C4 their number depends on the region.
+_SAMPLING_RATIO = 2
 
 
-def detectron_model(state: Mapping[str, Tensor], function: str) -> tuple[str, DictConfig, dict[str, Tensor]]:
+def detectron_model(
+    state: Mapping[str, Tensor], function: str, norm: str = "FrozenBN"
+) -> tuple[str, DictConfig, dict[str, Tensor]]:
     """Return the architecture, the config and the matched weights of a model.
+
+    The standard deviation of the pixels is 1: the first convolutions of these models include it.
 
     Args:
         state: Tensors by our names or suffixes of them.
         function: Name of the caller, for error messages.
+        norm: Norm of the ResNet, `"FrozenBN"` or `"GN"`.
 
     Raises:
         ValueError: If the architecture is not known, or entries are missing.
     """
     architecture, config = _architecture(state)
-    variant = _resnet_variant(state)
+    variant = replace(_resnet_variant(state), norm=norm)
+    if norm == "GN":
+        variant = replace(variant, stride_in_1x1=False)
     with open_dict(config):
         use_resnet(config, variant)
-        config.pixel_mean, config.pixel_std = PIXEL_MEAN, list(variant.pixel_std)
+        config.pixel_mean, config.pixel_std = PIXEL_MEAN, [1.0, 1.0, 1.0]
+        _set_parts(config, state)
         _set_numbers(config, state)
     with torch.device("meta"):
         own = instantiate(config).state_dict()
@@ -89,8 +98,30 @@ def _resnet_variant(state: Mapping[str, Tensor]) -> ResNetVariant:
         num_groups=groups,
         width_per_group=per_group,
         stride_in_1x1=False,
-        pixel_std=_RESNEXT_STD,
     )
+
+
+def _set_parts(config: DictConfig, state: Mapping[str, Tensor]) -> None:
+    """Set the norms of the pyramid and the heads, the layers of the box head, and the input of additional levels."""
+    if _has(state, "fpn_lateral"):
+        if _has(state, "fpn_lateral5.norm."):
+            config.backbone.norm = "GN"
+        heads = config.get("roi_heads", {})
+        for pooler in ("box_pooler", "mask_pooler", "keypoint_pooler"):
+            if pooler in heads:
+                heads[pooler].sampling_ratio = _SAMPLING_RATIO
+    convolutions = [tensor for name, tensor in state.items() if re.search(r"box_head\.conv\d\.weight$", name)]
+    if convolutions:
+        head = config.roi_heads.box_head
+        head.conv_dims = [len(tensor) for tensor in convolutions]
+        head.fc_dims = [len(t) for name, t in state.items() if re.search(r"box_head\.fc\d\.weight$", name)]
+        head.conv_norm = "GN" if _has(state, "box_head.conv1.norm.") else ""
+    if _has(state, "mask_head.mask_fcn1.norm."):
+        config.roi_heads.mask_head.conv_norm = "GN"
+    p6 = next((tensor for name, tensor in state.items() if name.endswith("top_block.p6.weight")), None)
+    if p6 is not None:
+        config.backbone.top_block.in_channels = p6.shape[1]
+        config.backbone.top_block.in_feature = "p5" if p6.shape[1] == config.backbone.out_channels else "res5"
 
 
 def _set_numbers(config: DictConfig, state: Mapping[str, Tensor]) -> None:

@@ -12,8 +12,14 @@ _RPN, _BOX = "proposal_generator.rpn_head", "roi_heads.box_predictor"
 _MASK, _KEYPOINT = "roi_heads.mask_head", "roi_heads.keypoint_head"
 _RATIOS = 3
 
+#: Epsilon of `FrozenBatchNorm2d`.
+_EPSILON = 1e-5
 
-def _rules(fpn: bool, retinanet: bool) -> list[tuple[str, str]]:
+#: Suffixes of a convolution with its norm, theirs and ours; without a norm, the convolution has no suffix.
+_LAYER_AND_NORM = (("", ""), (r"\.0", ""), (r"\.1", ".norm"))
+
+
+def _rules(fpn: bool, retinanet: bool, group_norm: bool) -> list[tuple[str, str]]:
     bottom_up = "backbone.bottom_up" if fpn else "backbone"
     layers = [(r"conv(\d)", r"conv\3"), (r"bn(\d)", r"conv\3.norm")]
     # On C4 the last stage of the ResNet belongs to the box head.
@@ -44,20 +50,40 @@ def _rules(fpn: bool, retinanet: bool) -> list[tuple[str, str]]:
         *blocks,
         *shortcuts,
         *[
-            (rf"backbone\.fpn\.fpn_{theirs}(\d)\.(\w+)", rf"backbone.fpn_{ours}\1.\2")
+            (rf"backbone\.fpn\.fpn_{theirs}(\d){layer}\.(\w+)", rf"backbone.fpn_{ours}\1{norm}.\2")
             for theirs, ours in (("inner", "lateral"), ("layer", "output"))
+            for layer, norm in _LAYER_AND_NORM
         ],
         (r"backbone\.fpn\.top_blocks\.(p[67])\.(\w+)", r"backbone.top_block.\1.\2"),
         *(dense if retinanet else proposals),
         (r"roi_heads\.box\.feature_extractor\.fc6\.(\w+)", r"roi_heads.box_head.fc1.\1"),
         (r"roi_heads\.box\.feature_extractor\.fc7\.(\w+)", r"roi_heads.box_head.fc2.\1"),
         (r"roi_heads\.box\.predictor\.(cls_score|bbox_pred)\.(\w+)", rf"{_BOX}.\1.\2"),
-        (r"roi_heads\.mask\.feature_extractor\.mask_fcn(\d)\.(\w+)", rf"{_MASK}.mask_fcn\1.\2"),
+        *_box_convolutions(group_norm),
+        *[
+            (rf"roi_heads\.mask\.feature_extractor\.mask_fcn(\d){layer}\.(\w+)", rf"{_MASK}.mask_fcn\1{norm}.\2")
+            for layer, norm in _LAYER_AND_NORM
+        ],
         (r"roi_heads\.mask\.predictor\.conv5_mask\.(\w+)", rf"{_MASK}.deconv.\1"),
         (r"roi_heads\.mask\.predictor\.mask_fcn_logits\.(\w+)", rf"{_MASK}.predictor.\1"),
         (r"roi_heads\.keypoint\.feature_extractor\.conv_fcn(\d)\.(\w+)", rf"{_KEYPOINT}.conv_fcn\1.\2"),
         (r"roi_heads\.keypoint\.predictor\.kps_score_lowres\.(\w+)", rf"{_KEYPOINT}.score_lowres.\1"),
     ]
+
+
+def _box_convolutions(group_norm: bool) -> list[tuple[str, str]]:
+    """Return the rules of the convolutions of a box head, which are a sequence with their norms and activations."""
+    step, name = 3 if group_norm else 2, r"roi_heads\.box\.feature_extractor\.xconvs"
+    convolutions = [(rf"{name}\.{step * i}\.(\w+)", rf"roi_heads.box_head.conv{i + 1}.\1") for i in range(8)]
+    if not group_norm:
+        return convolutions
+    norms = [(rf"{name}\.{step * i + 1}\.(\w+)", rf"roi_heads.box_head.conv{i + 1}.norm.\1") for i in range(8)]
+    return [*convolutions, *norms]
+
+
+def has_group_norm(state: Mapping[str, Tensor]) -> bool:
+    """Return whether the norms of the ResNet of a state dict have no statistics."""
+    return not any(name.endswith(".bn1.running_mean") for name in state)
 
 
 def convert_weights(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -68,7 +94,8 @@ def convert_weights(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
     Returns:
         Tensors by our names. The background, class 0, becomes the last class of the scores and is removed from box
-            deltas and masks.
+            deltas and masks. The epsilon of our frozen batch norms is subtracted from the variances, as the original
+            norms have none.
 
     Raises:
         ValueError: If an entry does not belong to a supported architecture.
@@ -83,7 +110,9 @@ def convert_weights(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     fpn = any(name.startswith("backbone.fpn.") for name in plain)
     retinanet = any(name.startswith("rpn.head.cls_tower.") for name in plain)
     result = {}
-    for name, tensor in renamed(plain, _rules(fpn, retinanet), "convert_weights").items():
+    for name, tensor in renamed(plain, _rules(fpn, retinanet, has_group_norm(plain)), "convert_weights").items():
+        if name.endswith(".running_var"):
+            tensor = tensor - _EPSILON
         result[_with_our_levels(name)] = _reordered(name, tensor, fpn)
     return result
 

@@ -1,7 +1,7 @@
 """Named sets of pixel conventions, and their application to a model."""
 
 import functools
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from omegaconf import DictConfig, open_dict
@@ -84,8 +84,8 @@ DETECTRON = LegacyRules(
     clip_before_nms=True,
 )
 
-#: maskrcnn-benchmark, with the conventions of Detectron and a fixed number of samples in `ROIAlign`.
-MASKRCNN_BENCHMARK = replace(DETECTRON, sampling_ratio=2)
+#: maskrcnn-benchmark, with the conventions of Detectron.
+MASKRCNN_BENCHMARK = DETECTRON
 
 #: The configs `legacy_1.x` of MMDetection 2 and 3, for checkpoints of MMDetection 1.x.
 MMDET_LEGACY = LegacyRules(

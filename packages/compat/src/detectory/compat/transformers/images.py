@@ -13,10 +13,12 @@ class DETRResize(Augmentation):
     Args:
         shortest_edge: Length of the shorter side in pixels.
         longest_edge: Maximum length of the longer side; `None` for no limit.
+        round_first: Whether the reduced shorter side is rounded before the longer side is derived from it, as in
+            maskrcnn-benchmark.
     """
 
-    def __init__(self, shortest_edge: int, longest_edge: int | None = None) -> None:
-        self.shortest_edge, self.longest_edge = shortest_edge, longest_edge
+    def __init__(self, shortest_edge: int, longest_edge: int | None = None, round_first: bool = False) -> None:
+        self.shortest_edge, self.longest_edge, self.round_first = shortest_edge, longest_edge, round_first
 
     def get_transform(self, image: np.ndarray) -> Transform:
         """Return the transform from the size of this image."""
@@ -26,6 +28,8 @@ class DETRResize(Augmentation):
         if self.longest_edge is not None and longer / shorter * side > self.longest_edge:
             exact = self.longest_edge * float(shorter) / longer
             side = round(exact)
+        if self.round_first:
+            exact = float(side)
         scaled = longer if shorter == side else max(int(exact * longer / shorter), 1)
         new_height, new_width = (side, scaled) if height < width else (scaled, side)
         return ResizeTransform(height, width, new_height, new_width)
