@@ -35,9 +35,9 @@ def test_offsets_point_to_the_centers(targets):
 
 
 def test_stuff_crowds_and_small_things_have_their_weights(targets):
-    assert targets["offset_weights"][0, 0] == 0
-    assert targets["center_weights"][0, 0] == 1
-    assert targets["center_weights"][22, 2] == targets["offset_weights"][22, 2] == 0
+    assert targets["offset_weights"][0, 0, 0] == 0
+    assert targets["center_weights"][0, 0, 0] == 1
+    assert targets["center_weights"][0, 22, 2] == targets["offset_weights"][0, 22, 2] == 0
     assert (targets["sem_seg_weights"][3, 4], targets["sem_seg_weights"][12, 14]) == (3, 1)
 
 

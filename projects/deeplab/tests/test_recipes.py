@@ -9,6 +9,8 @@ from detectory.compat.detectron2.modeling import build_model
 from detectory.core.config import instantiate
 
 NAMES = [*zoo.list_models("DeepLab/*"), *zoo.list_models("Panoptic-DeepLab/*")]
+QUICK = "coco_dsconv"
+PARAMETERS = [name if name.endswith(QUICK) else pytest.param(name, marks=pytest.mark.slow) for name in NAMES]
 
 
 def test_zoo_lists_the_recipes_with_published_weights():
@@ -16,7 +18,7 @@ def test_zoo_lists_the_recipes_with_published_weights():
     assert len(zoo.list_models("*DeepLab/*", trained=True)) == 5
 
 
-@pytest.mark.parametrize("name", NAMES, ids=lambda name: name.rpartition("/")[2])
+@pytest.mark.parametrize("name", PARAMETERS)
 def test_recipe_and_yaml_config_describe_the_same_model(name):
     recipe = zoo.get_config(name)
     cfg = model_zoo.get_config(f"{name}.yaml")

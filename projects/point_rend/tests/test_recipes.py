@@ -9,6 +9,8 @@ from detectory.compat.detectron2.modeling import build_model
 from detectory.core.config import instantiate
 
 NAMES = sorted(zoo.list_models("PointRend/*"))
+QUICK = "pointrend_rcnn_R_50_FPN_1x_coco"
+PARAMETERS = [name if name.endswith(QUICK) else pytest.param(name, marks=pytest.mark.slow) for name in NAMES]
 
 
 def test_zoo_lists_the_recipes_with_published_weights():
@@ -18,7 +20,13 @@ def test_zoo_lists_the_recipes_with_published_weights():
     assert zoo.get_checkpoint_url(name).endswith("model_final_736f5a.pkl")
 
 
-@pytest.mark.parametrize("name", NAMES, ids=lambda name: name.rpartition("/")[2])
+@pytest.mark.parametrize(
+    "name",
+    [
+        name if name.endswith("pointrend_rcnn_R_50_FPN_1x_coco") else pytest.param(name, marks=pytest.mark.slow)
+        for name in NAMES
+    ],
+)
 def test_recipe_and_yaml_config_describe_the_same_model(name):
     recipe = zoo.get_config(name)
     cfg = model_zoo.get_config(f"{name}.yaml")

@@ -53,8 +53,8 @@ class PanopticDeepLabTargetGenerator:
 
         Returns:
             `sem_seg` `(H, W)` int64, `center` `(H, W)`, `offset` `(2, H, W)` to the center in pixels, y first,
-            `sem_seg_weights` `(H, W)`, `center_weights` and `offset_weights` `(H, W)`, and `center_points`, a list of
-            (y, x).
+            `sem_seg_weights` `(H, W)`, `center_weights` and `offset_weights` `(1, H, W)`, and the list
+            `center_points` of (y, x).
         """
         shape = panoptic.shape
         semantic = np.full(shape, self.ignore_label, np.int64)
@@ -86,8 +86,8 @@ class PanopticDeepLabTargetGenerator:
             "center_points": points,
             "offset": torch.from_numpy(offset),
             "sem_seg_weights": torch.from_numpy(semantic_weights),
-            "center_weights": torch.from_numpy(center_weights),
-            "offset_weights": torch.from_numpy(offset_weights),
+            "center_weights": torch.from_numpy(center_weights)[None],
+            "offset_weights": torch.from_numpy(offset_weights)[None],
         }
 
     def _add_gaussian(self, heat: np.ndarray, y: int, x: int) -> None:
