@@ -51,6 +51,7 @@ class PanopticDeepLabDatasetMapper:
         labels = read_image(record.pop("pan_seg_file_name"), "RGB")
         aug_input = AugInput(image, sem_seg=labels)
         self.augmentations(aug_input)
+        assert aug_input.sem_seg is not None
         ids = aug_input.sem_seg.astype(np.int64) @ np.array([1, 256, 256**2])  # (H, W), COCO's coding of ids as colors
         record["image"] = image_to_tensor(aug_input.image)
         return record | self.panoptic_target_generator(ids, record["segments_info"])
