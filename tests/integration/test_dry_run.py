@@ -5,12 +5,16 @@ import os
 from pathlib import Path
 
 import pytest
+import torch
 from click.testing import CliRunner
 
 from detectory.cli import main
+from detectory.core.config import instantiate
 from detectory.engine.plan import start_checks
+from detectory.zoo import get_config
 
 MASKS = "COCO-InstanceSegmentation/mask_rcnn_R_18_FPN_small"
+WIDE = "COCO-InstanceSegmentation/mask_rcnn_R_50_FPN_3x"
 KEYPOINTS = "COCO-Keypoints/keypoint_rcnn_R_18_FPN_small"
 
 
@@ -72,6 +76,19 @@ def five_and_four_keypoints(folder):
     edit(folder, "train", lambda content: content["annotations"][0].update(keypoints=[10, 10, 2] * 4, num_keypoints=4))
 
 
+def damaged_image(folder):
+    file = folder / "val" / "3.jpg"
+    file.write_bytes(file.read_bytes()[:700])
+
+
+def other_keypoints_in_val(folder):
+    five_and_four_keypoints(folder)
+    for split, count in (("train", 5), ("val", 3)):
+        names = [f"k{index}" for index in range(count)]
+        edit(folder, split, lambda content: [c.update(keypoints=names) for c in content["categories"]])  # noqa: B023
+        edit(folder, split, each_annotation(keypoints=[10, 10, 2] * count, num_keypoints=count))
+
+
 def nothing(_):
     pass
 
@@ -87,6 +104,10 @@ PROBLEMS = {
     "unreadable validation file": (unreadable_val_file, (), "instances_val.json"),
     "boxes only for a mask recipe": (boxes_only, (MASKS,), "have boxes only"),
     "unreadable checkpoint": (nothing, ("--from", "broken.pth"), "broken.pth"),
+    "damaged image": (damaged_image, (), "val/3.jpg"),
+    "checkpoint of another architecture": (nothing, ("--from", "wide.pth"), "wide.pth does not fit the model"),
+    "broken override": (nothing, ("model.roi_heads.num_classes=[3",), "']' is missing in the value '[3'"),
+    "other keypoints in the validation split": (other_keypoints_in_val, (KEYPOINTS,), "keypoints"),
     "number of keypoints": (five_and_four_keypoints, (KEYPOINTS,), "keypoints"),
     "no valid boxes": (no_valid_boxes, (), "has a box of positive width and height"),
 }
@@ -101,6 +122,8 @@ def test_problems_end_the_dry_run_with_one_line(dry_run, coco_folder, tmp_path, 
     damage, arguments, words = PROBLEMS[problem]
     monkeypatch.chdir(tmp_path)
     Path("broken.pth").write_bytes(b"not a checkpoint")
+    if "wide.pth" in arguments:
+        torch.save({"model": instantiate(get_config(WIDE).model).state_dict()}, "wide.pth")
     damage(coco_folder)
     code, output = dry_run(*arguments)
     assert code == 1

@@ -94,3 +94,17 @@ def test_reads_the_state_dict_of_other_libraries(tmp_path):
     content = load_checkpoint_file(tmp_path / "a.pth")
     assert list(content["model"]) == ["weight"]
     assert content["epoch"] == 3
+
+
+def test_a_checkpoint_of_a_wider_network_does_not_fit(tmp_path):
+    def network(width: int) -> torch.nn.Module:
+        return torch.nn.Sequential(torch.nn.Linear(2, width), torch.nn.Linear(width, 3))
+
+    torch.save({"model": network(8).state_dict()}, tmp_path / "wide.pth")
+    checkpointer = Checkpointer(network(16))
+    checkpointer.load(str(tmp_path / "wide.pth"))
+    message = (
+        r"wide.pth does not fit the model: 3 of its parameters have other shapes, such as 1.weight: \(3, 8\) instead"
+    )
+    with pytest.raises(CheckpointError, match=message):
+        checkpointer.require_loaded("wide.pth")

@@ -8,6 +8,7 @@ from PIL import Image
 
 from detectory.data import DatasetError
 from detectory.data.formats import ConversionReport
+from detectory.data.formats.yolo.config import read_yolo_config
 from detectory.data.sources import find_sources, load_source
 from detectory.data.validation import check_dataset
 from detectory.structures import BoxMode
@@ -159,3 +160,16 @@ def test_images_with_the_same_file_are_reported(tmp_path):
     (tmp_path / "train.json").write_text(json.dumps(content))
     (problem,) = check_dataset(tmp_path)
     assert (problem.rule, problem.id) == ("duplicate-image", "image 2")
+
+
+def test_the_number_of_classes_of_a_yolo_configuration_must_be_that_of_the_names(tmp_path):
+    (tmp_path / "data.yaml").write_text("train: images\nnc: 3\nnames: [mug, pen]\n")
+    with pytest.raises(DatasetError, match=r"data.yaml: nc: is 3, but 'names' has 2 classes"):
+        read_yolo_config(tmp_path)
+
+
+def test_semantic_labels_are_refused_with_the_reason(tmp_path):
+    (tmp_path / "SegmentationClass").mkdir()
+    (tmp_path / "SegmentationClass" / "1.png").write_bytes(b"")
+    with pytest.raises(FileNotFoundError, match=r"SegmentationClass contains semantic labels, .*load_sem_seg$"):
+        find_sources(tmp_path)

@@ -11,7 +11,7 @@ from detectory.engine.plan.request import overridden_keys
 from detectory.engine.plan.weights import train_from_random
 from detectory.zoo import get_config
 
-COCO = InitialWeights("coco", "model.pkl", "published")
+COCO = InitialWeights("coco", "model.pkl", "published", has_heads=True)
 
 
 def applied(config, facts, machine, weights, request=PlanRequest(), keep=()):  # noqa: B008

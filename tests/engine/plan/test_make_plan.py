@@ -9,7 +9,7 @@ from detectory.engine.plan.epochs import MAX_EPOCHS, MIN_EPOCHS
 from detectory.engine.plan.make import GRADIENT_NORM_LIMIT, MAX_EVALUATIONS
 
 GPU = Machine("cuda", 16, name="H200")
-COCO = InitialWeights("coco", "model.pkl", "published")
+COCO = InitialWeights("coco", "model.pkl", "published", has_heads=True)
 
 
 def values(plan):

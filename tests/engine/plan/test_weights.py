@@ -6,6 +6,7 @@ from dataclasses import replace
 from functools import partial
 
 import pytest
+import torch
 from tests.engine.plan.conftest import LARGE, SMALL
 
 from detectory.core.storage import DownloadError
@@ -34,6 +35,13 @@ def server(tmp_path, monkeypatch):
         config.train.init_checkpoint = f"{url}/R-50.pkl"
         yield files, url, config
         running.shutdown()
+
+
+def checkpoint(path, name, *, classes=None):
+    """Write a checkpoint with one parameter and return its path."""
+    stored = {"classes": {"names": classes, "ids": list(range(len(classes)))}} if classes else {}
+    torch.save({"model": {name: torch.zeros(3)}, **stored}, path)
+    return str(path)
 
 
 def test_published_weights_come_first(server):
@@ -73,12 +81,44 @@ def test_requested_weights_that_cannot_be_downloaded_are_an_error(server):
 
 
 def test_a_file_is_used_as_it_is(server, tmp_path):
-    file = tmp_path / "own.pth"
-    file.write_bytes(b"weights")
-    weights = choose_weights(LARGE, server[2], str(file))
-    assert (weights.source, weights.checkpoint, weights.is_set) == (str(file), str(file), True)
+    file = checkpoint(tmp_path / "own.pth", "roi_heads.box_predictor.cls_score.weight", classes=["mug", "pen"])
+    weights = choose_weights(LARGE, server[2], file)
+    assert (weights.source, weights.checkpoint, weights.is_set) == (file, file, True)
+    assert (weights.has_heads, weights.classes) == (True, ("mug", "pen"))
     with pytest.raises(FileNotFoundError, match=r"missing.pth: no such file. Initial weights are coco, imagenet, none"):
         choose_weights(LARGE, server[2], "missing.pth")
+
+
+@pytest.mark.parametrize(
+    ("name", "has_heads"),
+    [
+        ("backbone.bottom_up.res2.0.conv1.weight", False),
+        ("layer1.0.conv1.weight", False),
+        ("fc.weight", False),
+        ("roi_heads.box_predictor.cls_score.bias", True),
+        ("head.cls_score.weight", True),
+        ("cls_score_w", True),
+    ],
+)
+def test_files_of_backbones_have_no_heads(server, tmp_path, name, has_heads):
+    weights = choose_weights(LARGE, server[2], checkpoint(tmp_path / "own.pth", name))
+    assert weights.has_heads == has_heads
+    assert weights.reason == ("" if has_heads else "the weights of a backbone: the heads are new")
+
+
+@pytest.mark.parametrize("is_detector", [True, False])
+def test_a_file_in_the_recipe_is_not_called_imagenet(server, tmp_path, is_detector):
+    name = "sem_seg_head.predictor.weight" if is_detector else "stem.conv1.weight"
+    server[2].train.init_checkpoint = file = checkpoint(tmp_path / "own.pth", name)
+    weights = choose_weights("my_recipe.py", server[2])
+    assert (weights.source, weights.has_heads, weights.is_set) == (file, is_detector, False)
+    assert weights.reason == "the recipe's initial weights"
+
+
+def test_a_missing_file_in_the_recipe_is_an_error(server):
+    server[2].train.init_checkpoint = "missing.pth"
+    with pytest.raises(FileNotFoundError, match=r"^missing.pth: no such file"):
+        choose_weights("my_recipe.py", server[2])
 
 
 def test_small_recipes_start_from_random_weights():

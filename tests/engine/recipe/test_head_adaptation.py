@@ -1,9 +1,14 @@
 """Weights of classes are kept by name: box, mask, dense and cascade heads."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 
 from detectory.core.config import instantiate
+from detectory.data import MetadataCatalog
+from detectory.data.classes import ClassList
+from detectory.engine.recipe import building
 from detectory.engine.recipe.head_adaptation import HeadAdaptation, describe_matches
 from detectory.engine.recipe.use_dataset import set_num_classes
 from detectory.zoo import get_config
@@ -99,3 +104,20 @@ def test_heads_of_unknown_classes_are_not_changed():
 def test_kept_new_and_dropped_classes_are_listed():
     assert describe_matches(OLD, NEW) == "kept Dog, traffic_light, person; new mug, pen; dropped none"
     assert describe_matches(OLD, ("mug",)) == "kept none; new mug; dropped person, traffic light, dog"
+
+
+def test_the_heads_of_sharded_models_are_adapted(monkeypatch, tmp_path):
+    monkeypatch.setattr(building, "shard_model", lambda model, **_: None)
+    for name, classes in (("old", OLD), ("new", NEW)):
+        if name in MetadataCatalog:
+            MetadataCatalog.remove(name)
+        MetadataCatalog.get(name).thing_classes = list(classes)
+    before = build(RETINANET, len(OLD)).state_dict()
+    torch.save({"model": before}, tmp_path / "old.pth")
+    config = get_config(RETINANET)
+    config.dataloader.train.dataset.names = "new"
+    config.train.update(init_dataset="old", init_checkpoint=str(tmp_path / "old.pth"), fsdp={})
+    model = build(RETINANET, len(NEW))
+    initial = {name: value.clone() for name, value in model.state_dict().items()}
+    building.shard(config, model, SimpleNamespace(), ClassList(NEW, tuple(range(len(NEW)))))
+    assert_rows("head.cls_score.weight", groups=9, states=(before, initial, model.state_dict()))

@@ -64,6 +64,11 @@ def find_sources(path: str | os.PathLike[str], image_root: str | os.PathLike[str
             return [Source("registered", location)]
         raise FileNotFoundError(f"{path}: not a file, a folder or a registered dataset")
     sources = sources_of_folder(location, root)
+    if not sources and (location / "SegmentationClass").is_dir():
+        raise FileNotFoundError(
+            f"{path}: SegmentationClass contains semantic labels, which do not distinguish objects. "
+            "Add SegmentationObject, or train with the labels as a registered dataset: load_sem_seg"
+        )
     if not sources:
         found, expected = describe_folder(location), "; ".join(EXPECTED_LAYOUTS)
         raise FileNotFoundError(f"{path}: no dataset found. {found}. Expected one of: {expected}")

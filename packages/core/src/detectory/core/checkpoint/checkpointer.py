@@ -193,7 +193,7 @@ class Checkpointer:
         return self.load(path, checkpointables=[])
 
     def require_loaded(self, path: str) -> None:
-        """Check that the most recent load found at least one parameter of the model.
+        """Check that the most recent load found parameters of the model, and not mostly those of other shapes.
 
         Args:
             path: The checkpoint, for the message.
@@ -201,7 +201,10 @@ class Checkpointer:
         Raises:
             CheckpointError: If it did not; the message has names of the checkpoint and of the model.
         """
-        problem = None if self.last_report is None else self.last_report.nothing_loaded()
+        if self.last_report is None:
+            return
+        sizes = {name: tensor.numel() for name, tensor in self.model.state_dict().items()}
+        problem = self.last_report.nothing_loaded() or self.last_report.mostly_other_shapes(sizes)
         if problem is not None:
             raise CheckpointError(f"{path} does not fit the model: {problem}")
 

@@ -43,6 +43,22 @@ class LoadReport:
         own = sorted(self.missing_keys + [name for name, _, _ in self.incorrect_shapes])
         return f"none of its {len(names)} parameters fits. Its names: {shorten(names)}. The model's: {shorten(own)}"
 
+    def mostly_other_shapes(self, sizes: Mapping[str, int]) -> str | None:
+        """Return a description if over a third of the elements were skipped for their shapes, else None.
+
+        Networks of different blocks or width share names, and by chance some parameters of the same shape: half of the
+        elements of a ResNet-18 fit those of a ResNet-50. New heads on the same backbone are a smaller part.
+
+        Args:
+            sizes: Number of elements of the model's parameters and buffers.
+        """
+        skipped = sum(sizes.get(name, 0) for name, _, _ in self.incorrect_shapes)
+        if 2 * skipped <= sum(sizes.get(name, 0) for name in self.loaded):
+            return None
+        name, theirs, ours = max(self.incorrect_shapes, key=lambda item: sizes.get(item[0], 0))
+        count = len(self.incorrect_shapes)
+        return f"{count} of its parameters have other shapes, such as {name}: {theirs} instead of {ours}"
+
     def differences(self) -> list[str]:
         """Return one short description per type of mismatch; empty if all names and shapes match."""
         shapes = [f"'{name}' has shape {saved}, now {current}" for name, saved, current in self.incorrect_shapes]

@@ -53,7 +53,10 @@ def choose_splits(
         objects = _only_keypoints(objects)
     if not objects:
         found = ", ".join(map(str, sources))
-        raise FileNotFoundError(f"{path}: training and evaluation need object annotations, found only {found}")
+        raise FileNotFoundError(
+            f"{path}: training and evaluation need object annotations, found only {found}. "
+            "Add COCO files of the objects, such as annotations/instances_train.json"
+        )
     if not any(_named(objects, name) for name in ("train", "val", "test", val)):
         everything = _of_first_format(objects)
         if val != "val":

@@ -35,6 +35,7 @@ class DatasetFacts:
         small_object: Size of small objects relative to the shorter side of the image: the tenth percentile of the
             square root of the box area.
         max_objects: Maximum number of objects of an image.
+        has_rotated_boxes: Whether an object has a rotated box.
     """
 
     images: int
@@ -49,6 +50,7 @@ class DatasetFacts:
     long_edge: int = 640
     small_object: float = 0.1
     max_objects: int = 0
+    has_rotated_boxes: bool = False
 
     @property
     def has_masks(self) -> bool:
@@ -98,6 +100,9 @@ def dataset_facts(dataset: DatasetFolder, train: str, val: str) -> DatasetFacts:
         long_edge=int(sizes.max()),
         small_object=_small_object(sample, sizes),
         max_objects=max(counts),
+        has_rotated_boxes=any(
+            BoxMode(a["bbox_mode"]) == BoxMode.XYWHA_ABS for record in sample for a in _objects(record)
+        ),
     )
 
 

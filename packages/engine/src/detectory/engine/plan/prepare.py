@@ -75,6 +75,7 @@ def plan_training(
 
     Raises:
         FileNotFoundError: If the dataset, the recipe or the weights are not found.
+        CheckpointError: If the file of the weights is not a checkpoint.
         ValueError: If the dataset has no objects, or a requested value is not possible.
     """
     keys = overridden_keys(overrides)
@@ -98,7 +99,8 @@ def plan_training(
         config.train.output_dir = str(output)
     facts = dataset_facts(dataset, config.datasets.train, config.datasets.val)
     weights = choose_weights(chosen.value, config, request.weights)
-    if weights.has_heads and original and (names := MetadataCatalog.get(original[0]).get("thing_classes")):
+    names = weights.classes or (MetadataCatalog.get(original[0]).get("thing_classes") if original else None)
+    if weights.has_heads and names:
         reason = f"{weights.reason}; classes: {describe_matches(names, facts.classes)}".lstrip("; ")
         weights = replace(weights, reason=reason)
     plan = make_plan(

@@ -32,5 +32,7 @@ def choose_recipe(facts: DatasetFacts, device: str) -> tuple[str, str]:
         without = facts.masks.get("none", 0)
         partly = f"{without} of {facts.objects} objects have boxes only"
         task, reason = "boxes", "the objects have boxes only" if without == facts.objects else partly
+    if facts.has_rotated_boxes:
+        reason += ", rotated ones count as the upright boxes around them"
     machine = "a GPU" if device == "cuda" else "a CPU"
     return RECIPES["cuda" if device == "cuda" else "cpu"][task], f"{reason}; trained on {machine}"

@@ -10,6 +10,9 @@ from typing import Any
 
 from detectory.core.processor import limit_threads
 from detectory.core.storage import atomic_write
+from detectory.data import DatasetCatalog
+from detectory.data.images.reading import read_image_view
+from detectory.data.label_summary import spread
 from detectory.data.validation import RULES, check_dataset
 from detectory.engine.hooks.expected_duration import format_duration
 from detectory.engine.plan.machine import free_bytes
@@ -20,6 +23,7 @@ from detectory.engine.recipe.run_folder import claim_run_folder
 
 Show = Callable[[str], Any]
 _SECONDS = 8.0
+_IMAGE_SECONDS = 15.0
 #: The check of larger datasets takes more than a minute.
 _MAX_CHECKED_IMAGES = 20_000
 #: Log files, curves and predictions need little space next to the checkpoints.
@@ -31,8 +35,8 @@ def dry_run(
 ) -> TrainingPlan:
     """Do everything that can fail in a training once, and stop: nothing remains in the run folder.
 
-    The annotations are checked, a few iterations are trained, two images are evaluated, a checkpoint is written and
-    read, and the disk space of the run is compared with the free space.
+    The annotations are checked, the images are decoded, a few iterations are trained, two images are evaluated, a
+    checkpoint is written and read, and the disk space of the run is compared with the free space.
 
     Args:
         planned: The planned recipe.
@@ -51,6 +55,7 @@ def dry_run(
     folder = Path(planned.config.train.output_dir)
     with _temporary_folder(folder), claim_run_folder(folder, resume=resume, overwrite=overwrite):
         checked = _check_annotations(planned)
+        _check_images(planned)
         rehearsal = rehearse(planned.config, folder, seconds=_SECONDS)
         plan = timed(planned, rehearsal)
         needed = check_disk_space(planned, rehearsal)
@@ -74,6 +79,33 @@ def _check_annotations(planned: PlannedTraining) -> str:
     counts = Counter(RULES[problem.rule].severity for problem in problems)
     found = ", ".join(f"{counts[name]} {name}{'s' * (counts[name] != 1)}" for name in ("error", "warning"))
     return f"{found}. {command} lists them" if problems else found
+
+
+def _check_images(planned: PlannedTraining, seconds: float = _IMAGE_SECONDS) -> None:
+    """Decode the images of the training and of the evaluation for some time, in an order that spreads over them.
+
+    Raises:
+        OSError: If an image is damaged; the message has the number of damaged images.
+    """
+    names = (planned.config.datasets.train, planned.config.datasets.val)
+    files = dict.fromkeys(str(record["file_name"]) for name in names for record in spread(DatasetCatalog.get(name)))
+    start, problems = time.monotonic(), []
+    for file in files:
+        if time.monotonic() - start > seconds:
+            break
+        try:
+            read_image_view(file)
+        except FileNotFoundError:
+            continue  # reported with the number of all missing images when the training is prepared
+        except (OSError, ValueError) as error:
+            problems.append(str(error))
+    if problems:
+        more = len(problems) - 1
+        others = f" {more} other image{'s' * (more != 1)} cannot be read either." if more else ""
+        raise OSError(
+            f"{problems[0].rstrip('.')}.{others} 'detectory data check {planned.config.datasets.folder}' lists all "
+            "problems"
+        )
 
 
 def timed(planned: PlannedTraining, rehearsal: Rehearsal) -> TrainingPlan:

@@ -15,6 +15,7 @@ from detectory.core.checkpoint import Checkpointer, DetectionCheckpointer
 from detectory.core.config import instantiate
 from detectory.core.distributed import get_world_size, is_main_process
 from detectory.core.precision import resolve_precision
+from detectory.data.classes import ClassList
 from detectory.engine.distributed.ddp import create_ddp_model
 from detectory.engine.distributed.fsdp import gather_into, shard_model
 from detectory.engine.distributed.sharded_checkpointer import ShardedCheckpointer
@@ -37,6 +38,7 @@ from detectory.engine.hooks import (
 )
 from detectory.engine.optimizers import clip_gradients
 from detectory.engine.recipe.evaluation import Evaluation
+from detectory.engine.recipe.head_adaptation import head_adaptation
 from detectory.engine.recipe.writers import default_writers
 from detectory.engine.trainers.amp_trainer import AMPTrainer
 from detectory.engine.trainers.simple_trainer import SimpleTrainer
@@ -56,9 +58,12 @@ def is_sharded(config: DictConfig) -> bool:
     return True
 
 
-def shard(config: DictConfig, model: nn.Module, evaluation: Evaluation) -> None:
-    """Load `init_checkpoint` and shard the model. Evaluations get a complete copy."""
-    DetectionCheckpointer(model).load(config.train.init_checkpoint)
+def shard(config: DictConfig, model: nn.Module, evaluation: Evaluation, classes: ClassList | None) -> None:
+    """Load `init_checkpoint` with heads for the classes, and shard the model. Evaluations get a complete copy."""
+    checkpointer = DetectionCheckpointer(model)
+    checkpointer.adapt = head_adaptation(config, model, classes)
+    checkpointer.load(config.train.init_checkpoint)
+    checkpointer.require_loaded(str(config.train.init_checkpoint or ""))
     options = dict(config.train.fsdp)
     if "param_dtype" in options:
         device = next(model.parameters()).device

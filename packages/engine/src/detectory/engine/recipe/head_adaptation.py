@@ -6,9 +6,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from omegaconf import DictConfig
 from torch import nn
 
+from detectory.data import MetadataCatalog
 from detectory.data.classes import ClassList, listed
+from detectory.engine.recipe.datasets import dataset_names
 from detectory.modeling.meta_arch import FCOSHead, RetinaNetHead, SemSegFPNHead
 from detectory.modeling.roi_heads import BaseMaskRCNNHead, FastRCNNOutputLayers
 
@@ -82,6 +85,22 @@ class HeadAdaptation:
                         state[key], adapted = new, True
         if adapted and tuple(old) != self._classes:
             _logger.info("classes of the initial weights: %s", describe_matches(old, self._classes))
+
+
+def head_adaptation(config: DictConfig, model: nn.Module, classes: ClassList | None) -> HeadAdaptation | None:
+    """Return the adaptation of the recipe's initial weights, or None without `train.init_dataset`.
+
+    Args:
+        config: The recipe.
+        model: The model to be initialized.
+        classes: Classes of the training dataset.
+    """
+    original = config.train.get("init_dataset")
+    if original is None or classes is None:
+        return None
+    old, new = (MetadataCatalog.get(name) for name in (original, *dataset_names(config, "train")[:1]))
+    stuff = tuple(new.get("stuff_classes") or ()), tuple(old.get("stuff_classes") or ())
+    return HeadAdaptation(model, classes.names, tuple(old.get("thing_classes") or ()), stuff)
 
 
 def describe_matches(old: Sequence[str], new: Sequence[str]) -> str:

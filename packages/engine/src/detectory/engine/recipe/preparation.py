@@ -6,13 +6,12 @@ from omegaconf import DictConfig
 from torch import nn
 
 from detectory.core.checkpoint import Checkpointer
-from detectory.data import MetadataCatalog
 from detectory.data.classes import ClassList
 from detectory.engine.recipe.building import build_model, is_sharded
 from detectory.engine.recipe.data_checks import check_model_and_data, training_classes
 from detectory.engine.recipe.datasets import align_test_classes, dataset_names, fit_keypoints, mapper_settings
 from detectory.engine.recipe.evaluation import Evaluation
-from detectory.engine.recipe.head_adaptation import HeadAdaptation
+from detectory.engine.recipe.head_adaptation import head_adaptation
 from detectory.engine.recipe.image_checks import check_image_files
 
 
@@ -67,14 +66,8 @@ def load_initial_weights(
     Raises:
         CheckpointError: If a checkpoint is damaged, or does not fit the model or the optimizer.
     """
-    original = config.train.get("init_dataset")
-    adapts = original is not None and classes is not None
-    if original is not None and classes is not None:
-        old, new = (MetadataCatalog.get(name) for name in (original, *dataset_names(config, "train")[:1]))
-        stuff = tuple(new.get("stuff_classes") or ()), tuple(old.get("stuff_classes") or ())
-        checkpointer.adapt = HeadAdaptation(
-            checkpointer.model, classes.names, tuple(old.get("thing_classes") or ()), stuff
-        )
+    checkpointer.adapt = head_adaptation(config, checkpointer.model, classes)
+    adapts = checkpointer.adapt is not None
     content = checkpointer.resume_or_load(path, resume=resume)
     checkpointer.require_loaded(path)
     checkpointer.adapt = None

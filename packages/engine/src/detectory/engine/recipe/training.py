@@ -150,7 +150,7 @@ def _train(config: DictConfig, resume: bool, overwrite: bool) -> dict[str, Any]:
     model, evaluation, classes = prepare(config)
     evaluation.save_detections(output_dir)
     if sharded:
-        shard(config, model, evaluation)
+        shard(config, model, evaluation, classes)
     trainer = build_trainer(config, model)
     checkpointables: dict[str, Any] = {"classes": classes} if classes else {}
     checkpointer: Checkpointer = (

@@ -45,14 +45,19 @@ def read_yolo_config(folder: Path) -> YoloConfig | None:
         The configuration, or None if the folder contains no such file.
 
     Raises:
-        DatasetError: If a file is invalid: `names` is neither a list nor a mapping from 0, 1, 2, … to names, or
-            `kpt_shape` is not a number of keypoints and 2 or 3.
+        DatasetError: If a file is invalid: `names` is neither a list nor a mapping from 0, 1, 2, … to names, `nc` is
+            not the number of names, or `kpt_shape` is not a number of keypoints and 2 or 3.
     """
     for file, content in _yaml_files(folder):
         if "names" in content:
             task, shape = content.get("task"), _keypoint_shape(content, file)
+            names = _name_list(content["names"], file)
+            count = content.get("nc", len(names))
+            if count != len(names):
+                message = f"is {count!r}, but 'names' has {len(names)} classes. Correct one of them"
+                raise DatasetError(Problem(str(file), "", "nc", message))
             return YoloConfig(
-                _name_list(content["names"], file),
+                names,
                 shape,
                 None if task is None else task == "obb",
                 _described_keypoints(content, shape[0]) if shape is not None else {},
