@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def zoo_names() -> list[str]:
-    """Return the sorted names of the zoo's recipes, without suffix.
+    """Return the sorted names of the zoo's recipes and of the published recipes of projects, without suffix.
 
     Shell completion calls this function on every Tab key press; importing the zoo takes seconds.
     """
@@ -16,8 +16,12 @@ def zoo_names() -> list[str]:
         names.update(re.findall(r'^@recipe\("([^"]+)"\)', file.read_text(encoding="utf-8"), re.MULTILINE))
     configs = _package_folder("detectory.compat") / "detectron2" / "model_zoo" / "configs"
     names.update(file.relative_to(configs).with_suffix("").as_posix() for file in configs.glob("**/*.yaml"))
-    rows = json.loads((_package_folder("detectory.zoo") / "weights.json").read_text(encoding="utf-8"))
-    names.update(row["name"] for row in rows)
+    tables = [_package_folder("detectory.zoo") / "weights.json"]
+    projects = importlib.util.find_spec("detectory.projects")
+    for folder in (projects.submodule_search_locations if projects is not None else None) or ():
+        tables += Path(folder).glob("*/recipes/weights.json")
+    for table in tables:
+        names.update(row["name"] for row in json.loads(table.read_text(encoding="utf-8")))
     return sorted(names)
 
 
