@@ -18,6 +18,7 @@ from detectory.compat.torchvision import (
     to_torchvision,
     torchvision_config,
 )
+from detectory.compat.torchvision.recognition import _use_full_tail
 from detectory.core.config import instantiate
 from detectory.engine import Predictor
 
@@ -111,6 +112,22 @@ def test_ssdlite_outputs_are_equal_and_return_to_torchvision():
     again = build(name)
     again.load_state_dict(checkpoint.state)
     assert all(torch.equal(tensor, model.state_dict()[key]) for key, tensor in again.state_dict().items())
+
+
+def test_ssdlite_with_the_backbone_of_imagenet_is_recognised():
+    torch.manual_seed(0)
+    model = build("ssdlite320_mobilenet_v3_large")
+    _use_full_tail(model, num_classes=5)
+    state = model.state_dict()
+    twin = instantiate(torchvision_config(model_of_state_dict(state))).eval()
+    twin.load_state_dict(convert_state_dict(state))
+    checkpoint = to_torchvision(twin)
+    assert checkpoint.backbone == "mobilenet_v3_large"
+    assert all(torch.equal(checkpoint.state[key], tensor) for key, tensor in state.items())
+    with torch.no_grad():
+        theirs = model.eval().backbone(IMAGE[None] / 255)
+        ours = twin.backbone(IMAGE[None] / 255)
+    assert all(torch.allclose(a, b, atol=1e-4) for a, b in zip(theirs.values(), ours.values(), strict=True))
 
 
 @pytest.mark.slow

@@ -13,9 +13,10 @@ from detectory.core.config import instantiate
 
 from .models import torchvision_config
 from .names import our_names
-from .recognition import build_detector, resnet_name_of
+from .recognition import FULL_TAIL, SSDLITE_LAST, build_detector, resnet_name_of
 from .weights import revert_state_dict
 
+_MOBILENET = "mobilenet_v3_large"
 _VERSION_2 = "roi_heads.box_head.conv1.norm.weight"
 
 #: Number of proposals of `fasterrcnn_mobilenet_v3_large_320_fpn`.
@@ -29,7 +30,8 @@ class TorchvisionCheckpoint:
     Args:
         state: The state dict, which the model of `builder` loads strictly.
         builder: Name of a function in `torchvision.models.detection`, or of a class if `backbone` is set.
-        backbone: Name of the ResNet for `resnet_fpn_backbone`; `None` for the backbone of the builder.
+        backbone: Name of the ResNet for `resnet_fpn_backbone`, or `"mobilenet_v3_large"` for an SSDLite with a full
+            tail; `None` for the default backbone of the builder.
         arguments: Keyword arguments of the builder.
         differences: Settings of the model that torchvision does not have, one sentence each.
     """
@@ -46,6 +48,9 @@ class TorchvisionCheckpoint:
         builder = f"torchvision.models.detection.{self.builder}"
         if self.backbone is None:
             model = f"{builder}(weights=None, weights_backbone=None, {arguments})"
+        elif self.backbone == _MOBILENET:
+            # torchvision reduces the tail if the backbone has no ImageNet weights.
+            model = f"{builder}(weights=None, weights_backbone='DEFAULT', {arguments})"
         else:
             model = f"{builder} with resnet_fpn_backbone(backbone_name={self.backbone!r}) and {arguments}"
         return f"model = {model}\nmodel.load_state_dict(torch.load({path!r}))"
@@ -69,7 +74,7 @@ def to_torchvision(model: nn.Module, resize: Any = None) -> TorchvisionCheckpoin
     builder = _builder(source, state)
     backbone = _resnet(source, state)
     arguments = _arguments(source, state, builder, resize)
-    template = build_detector(builder, arguments, backbone, _levels_input(state))
+    template = build_detector(builder, arguments, backbone, _variant_entries(state))
     if source.input_format == "BGR":
         stem = "backbone.bottom_up.stem.conv1.weight"
         if stem not in state:
@@ -80,6 +85,8 @@ def to_torchvision(model: nn.Module, resize: Any = None) -> TorchvisionCheckpoin
     _adjust_epsilon(reverted, source, template)
     with torch.device("meta"):
         equivalent = instantiate(torchvision_config(template))
+    if builder.startswith("ssdlite") and state["backbone.bottom_up.last.weight"].shape[1] == FULL_TAIL:
+        backbone = _MOBILENET
     return TorchvisionCheckpoint(
         reverted,
         builder,
@@ -127,10 +134,13 @@ def _resnet(model: Any, state: Mapping[str, Tensor]) -> str | None:
     return resnet_name_of(resnet_depth(state), weight)
 
 
-def _levels_input(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return the entry that determines the input of RetinaNet's and FCOS's additional levels."""
-    ours = "backbone.top_block.p6.weight"
-    return {"backbone.fpn.extra_blocks.p6.weight": state[ours]} if ours in state else {}
+def _variant_entries(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return the entries, by torchvision's names, that determine the variant of a model of `build_detector`."""
+    names = {
+        "backbone.top_block.p6.weight": "backbone.fpn.extra_blocks.p6.weight",
+        "backbone.bottom_up.last.weight": SSDLITE_LAST,
+    }
+    return {theirs: state[ours] for ours, theirs in names.items() if ours in state}
 
 
 def _arguments(model: Any, state: Mapping[str, Tensor], builder: str, resize: Any) -> dict[str, Any]:

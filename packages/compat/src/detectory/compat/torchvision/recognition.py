@@ -46,6 +46,12 @@ _RESNETS = {
     (101, 1, 128): "wide_resnet101_2",
 }
 
+#: The 1×1 convolution after the blocks of SSDLite's MobileNetV3, and its input channels without a reduced tail.
+SSDLITE_LAST, FULL_TAIL = "backbone.features.1.3.0.weight", 160
+
+#: Index of the block of MobileNetV3 that SSDLite splits.
+_SPLIT_BLOCK = 13
+
 #: Classes of the detectors that can be built on another ResNet, by their builders.
 _CLASSES = {
     "fasterrcnn_resnet50_fpn": "FasterRCNN",
@@ -129,7 +135,7 @@ def build_detector(
         name: Name of its builder.
         settings: Keyword arguments of the builder, with `num_classes`.
         resnet: Name of the ResNet in `torchvision.models`; `None` if the model has none.
-        state: The weights, for the input of RetinaNet's additional levels.
+        state: The weights, for the input of RetinaNet's additional levels and the tail of SSDLite's MobileNetV3.
     """
     from torchvision.models import detection
     from torchvision.models.detection.backbone_utils import resnet_fpn_backbone
@@ -137,7 +143,10 @@ def build_detector(
 
     builder: Any = getattr(detection, name)
     if resnet in (None, "resnet50"):
-        return builder(weights=None, weights_backbone=None, **settings)
+        model = builder(weights=None, weights_backbone=None, **settings)
+        if SSDLITE_LAST in state and state[SSDLITE_LAST].shape[1] == FULL_TAIL:
+            _use_full_tail(model, settings["num_classes"])
+        return model
     if name not in _CLASSES:
         raise ValueError(f"model_of_state_dict: a {name} must have a ResNet-50, got {resnet}")
     arguments: dict[str, Any] = {"weights": None, "norm_layer": nn.BatchNorm2d, "trainable_layers": 5}
@@ -146,6 +155,22 @@ def build_detector(
         arguments |= {"returned_layers": [2, 3, 4], "extra_blocks": LastLevelP6P7(channels, 256)}
     backbone = resnet_fpn_backbone(backbone_name=str(resnet), **arguments)
     return getattr(detection, _CLASSES[name])(backbone, **settings)
+
+
+def _use_full_tail(model: Any, num_classes: int) -> None:
+    """Replace the MobileNetV3 of an SSDLite by the one that torchvision uses with ImageNet weights."""
+    from torchvision.models import mobilenet_v3_large
+    from torchvision.models.detection import ssdlite
+
+    norm = model.head.classification_head.module_list[0][0][1]
+    layer = functools.partial(nn.BatchNorm2d, eps=norm.eps, momentum=norm.momentum)
+    blocks = mobilenet_v3_large(weights=None, norm_layer=layer).features
+    model.backbone = ssdlite.SSDLiteFeatureExtractorMobileNet(blocks, _SPLIT_BLOCK, layer)
+    levels = [level[1] for level in model.head.regression_head.module_list]
+    channels = [level.in_channels for level in levels]
+    channels[1] = blocks[-1][0].out_channels
+    anchors = [level.out_channels // 4 for level in levels]
+    model.head = ssdlite.SSDLiteHead(channels, anchors, num_classes, layer)
 
 
 def _builders() -> list[str]:
