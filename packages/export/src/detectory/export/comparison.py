@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from detectory.export.agreement import Agreement, ExportDisagreement, Tolerance
-from detectory.structures import Instances, RotatedBoxes, pairwise_iou, pairwise_iou_rotated
+from detectory.structures import Boxes, Instances, RotatedBoxes, pairwise_iou, pairwise_iou_rotated
 from detectory.structures.model_formats import ModelInput, ModelOutput
 
 MATCHING_IOU = 0.9
@@ -65,6 +65,7 @@ def _compare(original: ModelOutput, exported: ModelOutput) -> Agreement:
 def _compare_instances(original: Instances, exported: Instances, labels: float) -> Agreement:
     is_detection = original.has("pred_boxes")
     boxes, score = ("pred_boxes", "scores") if is_detection else ("proposal_boxes", "objectness_logits")
+    original = _within_image(original, boxes)
     rows, columns = _match(original, exported, boxes)
     first, second = original[rows], exported[columns]
     return Agreement(
@@ -78,6 +79,17 @@ def _compare_instances(original: Instances, exported: Instances, labels: float) 
         keypoints=_keypoint_distance(first, second),
         labels=labels,
     )
+
+
+def _within_image(detections: Instances, name: str) -> Instances:
+    """Return the detections as an exported model returns them: boxes end at the image, and empty ones are removed."""
+    boxes = detections.get(name)
+    if not isinstance(boxes, Boxes):
+        return detections
+    clipped = boxes.clone()
+    clipped.clip(detections.image_size)
+    fields = detections.get_fields() | {name: clipped}
+    return Instances(detections.image_size, **fields)[clipped.nonempty()]
 
 
 def _match(original: Instances, exported: Instances, boxes: str) -> tuple[Tensor, Tensor]:

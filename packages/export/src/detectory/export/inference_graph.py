@@ -15,6 +15,7 @@ from detectory.modeling.detr import DETR
 from detectory.modeling.fast_inference import fold_batch_norms, lower_precision
 from detectory.modeling.meta_arch import GeneralizedRCNN, PanopticFPN, ProposalNetwork, SemanticSegmentor
 from detectory.modeling.meta_arch.dense_detector import DenseDetector
+from detectory.modeling.rtmdet import RTMDetIns
 from detectory.structures import Boxes, Instances
 from detectory.structures.model_formats import ModelInput
 
@@ -118,6 +119,10 @@ def _concatenated(outputs: list[RawOutputs]) -> tuple[Tensor, ...]:
 
 
 def _raw_outputs_of(model: nn.Module) -> Callable[[Any, list[ModelInput]], list[RawOutputs]]:
+    if isinstance(model, RTMDetIns):
+        raise TypeError(
+            "InferenceGraph: the masks of RTMDetIns cannot be exported. RTMDet without masks can be exported"
+        )
     for meta_architecture, function in _RAW_OUTPUTS:
         if isinstance(model, meta_architecture):
             return function

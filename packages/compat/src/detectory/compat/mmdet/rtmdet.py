@@ -109,6 +109,7 @@ def _mask_config(converted: State, options: BuildOptions) -> DictConfig:
     head = arguments.pop("head")
     return LazyCall(RTMDetIns)(
         head=LazyCall(RTMDetInsHead)(**head),
+        mask_loss_weight=2.0,
         test_score_thresh=0.05,
         test_topk_candidates=1000,
         test_nms_thresh=0.6,
