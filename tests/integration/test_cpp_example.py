@@ -14,6 +14,7 @@ from detectory import zoo
 from detectory.data.transforms import ResizeShortestEdge
 from detectory.engine import Predictor
 from detectory.export import export, load
+from detectory.structures import Boxes, pairwise_iou
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "cpp"
 HEADERS = Path("/usr/include/jpeglib.h")
@@ -74,10 +75,11 @@ def assert_equals_python(command: list, path: Path, image: Path) -> None:
     output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     expected = load(path).predict(image)
     rows = torch.tensor([[float(value) for value in line.split()[1:]] for line in output.splitlines()])
-    assert len(rows) == len(expected) > 0
-    assert (rows[:, 0] - expected.scores).abs().max() < 0.01
-    # The decoders and resize filters differ by rounding.
-    assert (rows[:, 1:] - expected.pred_boxes.tensor).abs().median() < 0.5
+    assert len(rows) == len(expected) > 10
+    # The decoders and resize filters differ by rounding, so that NMS may choose another of two equally good boxes.
+    overlap, nearest = pairwise_iou(expected.pred_boxes, Boxes(rows[:, 1:])).max(dim=1)
+    equal = (overlap > 0.95) & ((rows[nearest, 0] - expected.scores).abs() < 0.01)
+    assert equal.float().mean() > 0.95
 
 
 @pytest.mark.skipif(not ONNXRUNTIME_HEADERS.is_dir(), reason="needs libonnxruntime-dev, or ONNXRUNTIME_HEADERS")
