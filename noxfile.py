@@ -45,6 +45,10 @@ INSTRUCTION_SETS = {
 }
 #: Models of `portable`: two-stage, dense head, deformable convolution, semantic segmentation.
 PORTABLE_MODELS = "mask_rcnn_R_50_FPN_1x or retinanet or dconv or semantic"
+#: The tests of operators with CUDA kernels that CI runs; tests of threads and of torch.compile concern other code.
+CUDA_ON_CPU_SHORT = (
+    "not thread and not compile and not opcheck and not export and not promises and not rle and not rejects"
+)
 SANITIZERS = ["libasan.so", "libstdc++.so"]
 #: Packages that use Detectron2 or fvcore; the first two are quick to install.
 CLIENTS = ["sahi>=0.12", "supervision>=0.25", "layoutparser>=0.3.4", "deepdoctection>=1.4", "transformers>=4.40"]
@@ -271,12 +275,35 @@ def sanitize(session: nox.Session) -> None:
     seconds = session.posargs[0] if session.posargs else "300"
     settings = {"DETECTORY_SANITIZE": "ON", "DETECTORY_CUDA": "OFF"}
     session.install("./packages/ops", "--group", "packages/ops/pyproject.toml:test", "--reinstall", env=settings)
-    runtimes = [session.run("gcc", f"-print-file-name={name}", silent=True, external=True) for name in SANITIZERS]
-    settings["LD_PRELOAD"] = " ".join(str(path).strip() for path in runtimes)
-    settings["ASAN_OPTIONS"] = "detect_leaks=0,protect_shadow_gap=0,allocator_may_return_null=1"
+    settings |= sanitizer_settings(session)
     session.run("pytest", "-q", "-m", "not slow", "tests/ops", env=settings)
     session.run("python", "tests/ops/fuzz_ops.py", "--seconds", seconds, env=settings)
     session.run("python", "tests/ops/fuzz_masks.py", "--seconds", seconds, env=settings)
+
+
+def sanitizer_settings(session: nox.Session) -> dict[str, str]:
+    """Return the environment variables for Python programs that load a library with sanitizers."""
+    runtimes = [session.run("gcc", f"-print-file-name={name}", silent=True, external=True) for name in SANITIZERS]
+    return {
+        "LD_PRELOAD": " ".join(str(path).strip() for path in runtimes),
+        "ASAN_OPTIONS": "detect_leaks=0,protect_shadow_gap=0,allocator_may_return_null=1",
+    }
+
+
+@nox.session(reuse_venv=True)
+def cuda_on_cpu(session: nox.Session) -> None:
+    """Test the CUDA kernels on the CPU with sanitizers and random orders of threads; `-- --short` for CI."""
+    install(session, "ops")
+    folder = "tests/ops/cuda_on_cpu"
+    library = Path(session.create_tmp()) / "cuda_on_cpu.so"
+    session.run("python", f"{folder}/build.py", str(library))
+    settings = sanitizer_settings(session) | {"DETECTORY_CUDA_ON_CPU": str(library)}
+    short = "--short" in session.posargs
+    for seed in range(1 if short else 8):
+        tests = ["-m", "not slow", "-k", CUDA_ON_CPU_SHORT if short else "not thread and not rejects"]
+        session.run("pytest", "-q", *tests, "tests/ops", env=settings | {"CUDA_ON_CPU_SEED": str(seed)})
+    if not short:
+        session.run("python", f"{folder}/mutations.py", env=settings)
 
 
 @nox.session(reuse_venv=True)

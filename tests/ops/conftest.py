@@ -1,7 +1,14 @@
 """Random boxes, and checks of compilation and export with dynamic sizes."""
 
+import os
+
 import pytest
 import torch
+
+import detectory.ops  # noqa: F401 (its kernels are replaced below)
+
+if kernels := os.environ.get("DETECTORY_CUDA_ON_CPU"):
+    torch.ops.load_library(kernels)  # the CUDA kernels, compiled for the CPU by cuda_on_cpu/build.py
 
 
 def _random_boxes(count, dtype=torch.float64, extent=20.0):

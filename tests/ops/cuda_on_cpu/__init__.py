@@ -1,0 +1,1 @@
+"""The CUDA kernels compiled for the CPU, so that they are tested without a GPU."""
