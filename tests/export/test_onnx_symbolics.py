@@ -10,6 +10,7 @@ from tests.export.call import Call
 
 import detectory.export.torchscript  # noqa: F401 (registers the translations)
 from detectory import ops
+from detectory.structures import heatmaps_to_keypoints
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::torch.jit.TracerWarning")
 
@@ -90,3 +91,13 @@ def test_pasted_masks_have_the_same_pixels(threshold):
     # Rounding differs: a value of exactly the threshold may fall on the other side, a truncated value by one.
     assert difference.abs().max() <= 1
     assert (difference != 0).float().mean() < 1e-4
+
+
+def test_keypoints_are_located_for_any_number_of_boxes():
+    def inputs(count: int) -> tuple[torch.Tensor, torch.Tensor]:
+        torch.manual_seed(count)
+        corners = torch.rand(count, 2) * 20
+        return torch.rand(count, 3, 14, 14), torch.cat([corners, corners + 5 + 10 * torch.rand(count, 2)], dim=1)
+
+    located = to_onnx(heatmaps_to_keypoints, *inputs(2))(*inputs(4))
+    torch.testing.assert_close(located, heatmaps_to_keypoints(*inputs(4)), atol=1e-3, rtol=1e-3)

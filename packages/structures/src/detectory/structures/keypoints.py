@@ -114,7 +114,8 @@ def _locate_maxima(maps: torch.Tensor, rois: torch.Tensor) -> torch.Tensor:
         cell = torch.stack([position % width, torch.div(position, width, rounding_mode="floor")], dim=1)  # (K, 2)
         # The heatmap has a whole number of pixels; this factor maps it back to the exact sides of the box.
         correction = sides[i] / sides[i].ceil()
-        keypoints[i, :, :2] = (cell + 0.5) * correction + rois[i, :2]
+        # The explicit type is for the ONNX exporter, which does not promote integers inside a scripted loop.
+        keypoints[i, :, :2] = (cell.to(torch.float32) + 0.5) * correction + rois[i, :2]
         keypoints[i, :, 2] = logit
         keypoints[i, :, 3] = 1 / (maps[i].flatten(1) - logit[:, None]).exp().sum(dim=1)
     return keypoints
