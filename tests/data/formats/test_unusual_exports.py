@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from detectory.data import DatasetError
+from detectory.data.dataset_folder import DatasetFolder
 from detectory.data.formats import ConversionReport
 from detectory.data.formats.yolo.config import read_yolo_config
 from detectory.data.sources import find_sources, load_source
@@ -173,3 +174,31 @@ def test_semantic_labels_are_refused_with_the_reason(tmp_path):
     (tmp_path / "SegmentationClass" / "1.png").write_bytes(b"")
     with pytest.raises(FileNotFoundError, match=r"SegmentationClass contains semantic labels, .*load_sem_seg$"):
         find_sources(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "name", ["C:\\data\\images\\a.jpg", "/home/me/images/a.jpg", "../images/a.jpg", "images\\a.jpg"]
+)
+def test_names_of_another_computer_are_found_in_the_image_folder(tmp_path, caplog, monkeypatch, name):
+    monkeypatch.setenv("DETECTORY_CACHE", str(tmp_path / "cache"))
+    save_image(tmp_path / "images" / "a.jpg")
+    images = [{"id": 1, "file_name": name, "width": 100, "height": 80}]
+    box = {"id": 1, "image_id": 1, "category_id": 1, "bbox": [10, 20, 30, 40], "area": 1200, "iscrowd": 0}
+    content = {"images": images, "annotations": [box], "categories": [{"id": 1, "name": "mug"}]}
+    (tmp_path / "instances.json").write_text(json.dumps(content))
+    (source,) = find_sources(tmp_path / "instances.json")
+    records, _ = load_source(source)
+    assert records[0]["file_name"] == str(tmp_path / "images" / "a.jpg")
+    assert len(caplog.records) == (0 if name == "images\\a.jpg" else 1)
+    dataset = DatasetFolder.find(tmp_path)
+    assert (dataset.train.images / "a.jpg").is_file() or (dataset.train.images / "images" / "a.jpg").is_file()
+
+
+def test_absolute_names_without_a_file_are_an_error(tmp_path):
+    save_image(tmp_path / "images" / "a.jpg")
+    images = [{"id": 1, "file_name": "/home/me/b.jpg", "width": 100, "height": 80}]
+    content = {"images": images, "annotations": [], "categories": [{"id": 1, "name": "mug"}]}
+    (tmp_path / "instances.json").write_text(json.dumps(content))
+    (source,) = find_sources(tmp_path / "instances.json")
+    with pytest.raises(DatasetError, match=r"image 1: file_name: must be a path inside the image folder"):
+        load_source(source)

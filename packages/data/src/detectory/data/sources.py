@@ -13,6 +13,7 @@ from .formats.csv_table.reader import load_csv
 from .formats.cvat.reader import load_cvat
 from .formats.datumaro.reader import load_datumaro
 from .formats.dota.reader import load_dota
+from .formats.image_names import ImageNames
 from .formats.json_file import read_json
 from .formats.labelme.reader import load_labelme
 from .formats.layouts import (
@@ -106,7 +107,10 @@ _Loaded = tuple[Sequence[Any], dict[str, Any]]
 def _load_coco(source: Source, report: ConversionReport) -> _Loaded:
     file = source.path
     if file.stat().st_size < INDEX_MIN_BYTES:
-        return _in_image_root(read_coco(file, ""), source, report)
+        resolver = ImageNames(file, source.images)
+        dataset = read_coco(file, "", rename=resolver)
+        resolver.warn()
+        return _in_image_root(dataset, source, report)
     names = [record["file_name"] for record in open_coco_index(file, "")[:10]]
     index = open_coco_index(file, source.images or find_image_root(file, names))
     report.keep(index.num_annotations)

@@ -10,6 +10,7 @@ from detectory.core.distributed import is_main_process
 from detectory.data.catalog import DatasetCatalog, MetadataCatalog
 from detectory.data.formats.coco.categories import contiguous_categories
 from detectory.data.formats.coco.geometry import rotation_attribute
+from detectory.data.formats.file_names import file_name_problem
 from detectory.data.formats.json_file import read_json
 from detectory.data.formats.layouts import Source, find_image_root
 from detectory.data.registration import register_coco_instances
@@ -124,16 +125,17 @@ def _image_names(split: Split) -> list[str]:
 def _coco_file(sources: tuple[Source, ...]) -> Split | None:
     """Return the COCO file of a split, or None if the split must be converted.
 
-    CVAT stores rotated boxes in attributes, which other readers of COCO files ignore.
+    CVAT stores rotated boxes in attributes, which other readers of COCO files ignore. Absolute image names must be
+    replaced.
     """
     source, *others = sources
     if others or source.format != "coco":
         return None
     content = read_json(source.path)
     images, annotations = (_dicts_in(content, key) for key in ("images", "annotations"))
-    if any(rotation_attribute(annotation) for annotation in annotations):
-        return None
     names = [str(image.get("file_name")) for image in images]
+    if any(rotation_attribute(annotation) for annotation in annotations) or any(map(file_name_problem, names)):
+        return None
     return Split(source.path, source.images or find_image_root(source.path, names))
 
 

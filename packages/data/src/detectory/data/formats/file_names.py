@@ -1,7 +1,7 @@
 """Validation of file names in annotation files, which must not refer to files outside the image folder."""
 
 import re
-from pathlib import PurePosixPath, PureWindowsPath
+from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
 from detectory.core.text import short_repr
@@ -22,6 +22,25 @@ def file_name_problem(file_name: Any) -> str | None:
     for path in (PurePosixPath(file_name), PureWindowsPath(file_name)):
         if path.is_absolute() or path.drive or ".." in path.parts:
             return f"must be a path inside the image folder, got {short_repr(file_name)}"
+    return None
+
+
+def name_below(file_name: str, folder: Path) -> str | None:
+    r"""Return the longest end of an absolute name, such as `C:\data\images\a.jpg`, that is a file below a folder.
+
+    Args:
+        file_name: A name with the separators of POSIX or Windows, also with `..`.
+        folder: The image folder.
+
+    Returns:
+        The relative name with `/` between folders, or None if there is no such file.
+    """
+    parts = PureWindowsPath(file_name).parts
+    first = max((index + 1 for index, part in enumerate(parts) if part == ".."), default=0)
+    for start in range(max(first, 1 if PureWindowsPath(file_name).anchor else 0), len(parts)):
+        candidate = "/".join(parts[start:])
+        if file_name_problem(candidate) is None and (folder / candidate).is_file():
+            return candidate
     return None
 
 

@@ -3,7 +3,7 @@
 import logging
 import os
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple, cast
 
 from detectory.data.formats.file_names import portable_name
@@ -39,6 +39,7 @@ def read_coco(
     contiguous_ids: bool = True,
     extra_annotation_keys: Sequence[str] = (),
     skip_invalid: bool = False,
+    rename: Callable[[str], str] | None = None,
 ) -> LoadedDataset:
     """Read a file in COCO's instances or keypoints format. Images are not read.
 
@@ -48,6 +49,7 @@ def read_coco(
         contiguous_ids: Whether to map category ids to 0..K-1; otherwise records contain the ids of the file.
         extra_annotation_keys: Additional annotation fields to copy into the records.
         skip_invalid: Whether to skip invalid images and annotations with a warning, instead of raising an error.
+        rename: Returns the file name of an image that is used instead of the name in the file.
 
     Returns:
         Records in the standard format, sorted by image id. Boxes are `XYWH_ABS`, or
@@ -60,6 +62,8 @@ def read_coco(
     """
     file = os.fspath(json_file)
     content = read_json(file)
+    if rename is not None:
+        _rename_images(content, rename)
     images, annotations = valid_parts(content, file, skip_invalid)
     names, category_ids = contiguous_categories(content["categories"])
     keys = ("iscrowd", "bbox", "keypoints", "category_id", "difficult", *extra_annotation_keys)
@@ -80,6 +84,14 @@ def read_coco(
         **keypoint_metadata(content["categories"]),
     }
     return LoadedDataset(records, metadata)
+
+
+def _rename_images(content: Any, rename: Callable[[str], str]) -> None:
+    """Rename the images, in place. The structure of the content is checked later."""
+    images = content.get("images") if isinstance(content, dict) else None
+    for image in images if isinstance(images, list) else ():
+        if isinstance(image, dict) and isinstance(image.get("file_name"), str):
+            image["file_name"] = rename(image["file_name"])
 
 
 def valid_parts(content: Any, file: str, skip_invalid: bool) -> tuple[dict[Any, dict[str, Any]], list[dict[str, Any]]]:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from detectory.data.formats.file_names import portable_name
+from detectory.data.formats.file_names import file_name_problem, name_below, portable_name
 
 from .source import Source, split_of
 
@@ -20,7 +20,8 @@ def find_image_root(file: Path, names: Sequence[str]) -> Path:
 
     Args:
         file: The annotation file.
-        names: File names of images. At most 20 of them, spread evenly, are looked for.
+        names: File names of images. At most 20 of them, spread evenly, are looked for; of names that are absolute or
+            start with `..`, the ends.
 
     Returns:
         The candidate that contains the most of these images, the first one if several are equal. If none contains an
@@ -28,15 +29,21 @@ def find_image_root(file: Path, names: Sequence[str]) -> Path:
     """
     candidates = _candidates(file)
     step = max(1, len(names) // _SAMPLES)
-    sample = [portable_name(name) for name in names[::step][:_SAMPLES]]
+    sample = names[::step][:_SAMPLES]
     best, best_count = None, 0
     for folder in candidates:
-        count = sum((folder / name).is_file() for name in sample)
+        count = sum(_contains(folder, name) for name in sample)
         if count > best_count:
             best, best_count = folder, count
         if sample and count == len(sample):
             break
     return best or next((folder for folder in candidates if folder.is_dir()), file.parent)
+
+
+def _contains(folder: Path, name: str) -> bool:
+    if file_name_problem(name) is None:
+        return (folder / portable_name(name)).is_file()
+    return name_below(name, folder) is not None
 
 
 def _candidates(file: Path) -> list[Path]:
