@@ -1,0 +1,1 @@
+"""Datasets, mappers and meshes."""

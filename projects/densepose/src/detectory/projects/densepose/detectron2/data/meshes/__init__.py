@@ -1,0 +1,5 @@
+"""Meshes."""
+
+from .catalog import MeshCatalog, MeshInfo, register_mesh
+
+__all__ = ["MeshCatalog", "MeshInfo", "register_mesh"]
