@@ -10,10 +10,13 @@ from .config import (
     add_hrnet_config,
     load_bootstrap_config,
 )
+from .data import datasets
+from .evaluation import DensePoseCOCOEvaluator
 from .modeling.hrfpn import build_hrfpn_backbone
 from .modeling.roi_heads import DensePoseROIHeads
 
 __all__ = [
+    "DensePoseCOCOEvaluator",
     "DensePoseDataRelative",
     "DensePoseList",
     "DensePoseROIHeads",
@@ -24,5 +27,6 @@ __all__ = [
     "add_densepose_head_config",
     "add_hrnet_config",
     "build_hrfpn_backbone",
+    "datasets",
     "load_bootstrap_config",
 ]

@@ -42,7 +42,7 @@ def add_evaluation_config(cfg: CfgNode) -> None:
 
 
 def add_bootstrap_config(cfg: CfgNode) -> None:
-    """Add the keys of bootstrapping to a config in place. Only the keys exist: bootstrapping itself is not supported."""
+    """Add the keys of bootstrapping, which is not supported, to a config in place."""
     cfg.BOOTSTRAP_DATASETS = []
     cfg.BOOTSTRAP_MODEL = _new_node({"WEIGHTS": "", "DEVICE": "cuda"})
 

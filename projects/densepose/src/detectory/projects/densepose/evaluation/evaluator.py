@@ -17,8 +17,8 @@ from detectory.evaluation import DatasetEvaluator
 from detectory.evaluation.results_table import format_metrics
 from detectory.projects.densepose.data.categories import select_annotations
 
-from .metrics import MAX_DETECTIONS, MODES, ImageSimilarity, average_metrics
 from .mesh_alignment import mesh_alignment
+from .metrics import MAX_DETECTIONS, MODES, ImageSimilarity, average_metrics
 from .predictions import STORAGES, ArrayFile, detections_of
 from .similarity import (
     Detection,
@@ -34,7 +34,7 @@ _logger = logging.getLogger(__name__)
 
 
 class DensePoseEvaluator(DatasetEvaluator):
-    """Average precision and recall over the similarity of surface points (GPS), of points and masks (GPSM), and of masks.
+    """Average precision and recall over the similarity of surface points (GPS), points and masks (GPSM), and masks.
 
     Args:
         dataset_name: Registered dataset with an annotation file in COCO's format.

@@ -20,8 +20,8 @@ from .surfaces import MESH_DISTANCE
 def mesh_alignment(embedder: Any, mesh_names: Sequence[str], data_url: str) -> dict[str, float]:
     """Return the mean error between the key vertices of each pair of meshes, times 100.
 
-    For each key vertex of the first mesh, the vertex of the second mesh with the most similar embedding is compared with
-    the key vertex of the same name.
+    For each key vertex of the first mesh, the vertex of the second mesh with the most similar embedding is compared
+    with the key vertex of the same name.
 
     Args:
         embedder: Vertex embeddings.

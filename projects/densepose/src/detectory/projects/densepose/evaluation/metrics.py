@@ -63,7 +63,7 @@ def _match(image: ImageSimilarity, mode: str, area: tuple[float, float], thresho
     similarity, boxes = image.similarity(mode)[:, order], image.boxes[:, order]
     num_detections = len(image.scores)
     matched = np.zeros((len(thresholds), num_detections), bool)
-    # Detections in images without a person that counts are neither right nor wrong.
+    # Detections in images without an object that counts are neither right nor wrong.
     skip = np.full_like(matched, bool(ignored.all()))
     taken = np.zeros((len(thresholds), len(order)), bool)
     for t, threshold in enumerate(thresholds):
@@ -102,7 +102,7 @@ def _ignore_overlapping(
     skip: np.ndarray,
     taken: np.ndarray,
 ) -> None:
-    """Give detections without a match at the last threshold the ignore flag of a free object with a similar box."""
+    """Copy the ignore flag of a free object with a similar box to detections without a match at the last threshold."""
     for d in range(len(boxes)):
         if matched[-1, d]:
             continue

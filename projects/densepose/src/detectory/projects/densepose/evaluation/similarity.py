@@ -46,8 +46,8 @@ def geodesic_point_similarity(
     """Return the mean similarity over the annotated points, in [0, 1].
 
     A point has the similarity `exp(-g^2 / (2 k^2))`, where `g` is the geodesic distance between the annotated and the
-    detected position on the surface, and `k` the mean distance of the body part. Points in the background or outside the
-    detected box have the similarity 0.
+    detected position on the surface, and `k` the mean distance of the body part. Points in the background or outside
+    the detected box have the similarity 0.
 
     Args:
         detection: The detected object.

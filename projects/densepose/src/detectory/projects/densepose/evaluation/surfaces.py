@@ -5,6 +5,7 @@ Source: Güler, Neverova and Kokkinos, "DensePose: Dense Human Pose Estimation I
 
 from collections.abc import Mapping
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -29,21 +30,23 @@ class ChartSurface:
     """The human body as 24 charts.
 
     Args:
-        folder: Folder or URL with `SMPL_subdiv.mat`, `SMPL_SUBDIV_TRANSFORM.mat` and `Pdist_matrix.pkl`. They are read on
-            first use.
+        folder: Folder or URL with `SMPL_subdiv.mat`, `SMPL_SUBDIV_TRANSFORM.mat` and `Pdist_matrix.pkl`. They are read
+            on first use.
     """
 
     def __init__(self, folder: str = DATA_URL) -> None:
         self.folder = folder.rstrip("/")
 
     def _path(self, name: str) -> str:
+        message = f"{self.folder}/{name} not found. GPS requires SMPL_subdiv.mat, SMPL_SUBDIV_TRANSFORM.mat and "
+        message += "Pdist_matrix.pkl, which are not part of this package"
         try:
-            return local_path(f"{self.folder}/{name}")
-        except (FileNotFoundError, DownloadError) as error:
-            raise FileNotFoundError(
-                f"{self.folder}/{name} not found. GPS requires SMPL_subdiv.mat, SMPL_SUBDIV_TRANSFORM.mat and "
-                "Pdist_matrix.pkl, which are not part of this package"
-            ) from error
+            path = local_path(f"{self.folder}/{name}")
+        except DownloadError as error:
+            raise FileNotFoundError(message) from error
+        if not Path(path).exists():
+            raise FileNotFoundError(message)
+        return path
 
     def _matlab(self, name: str, key: str) -> np.ndarray:
         from scipy.io import loadmat

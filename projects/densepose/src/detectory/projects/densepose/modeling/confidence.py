@@ -1,6 +1,7 @@
 """Settings of the confidences of U, V and of the segmentations.
 
-Source: Neverova, Novotny and Vedaldi, "Correlated Uncertainty for Learning Dense Correspondences from Noisy Labels", 2019.
+Source: Neverova, Novotny and Vedaldi, "Correlated Uncertainty for Learning Dense Correspondences from Noisy
+    Labels", 2019.
 """
 
 from dataclasses import dataclass, field

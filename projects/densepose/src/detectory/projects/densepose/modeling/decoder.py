@@ -53,7 +53,7 @@ class Decoder(nn.Module):
         c2_msra_fill(self.predictor)
 
     def forward(self, features: Sequence[Tensor]) -> Tensor:
-        """Map the levels, in the order of `in_features`, to `(B, num_classes, H / common_stride, W / common_stride)`."""
+        """Map the levels, in the order of `in_features`, to one map `(B, num_classes, H, W)` of the common stride."""
         total = None
         for name, level in zip(self.in_features, features, strict=True):
             scaled = getattr(self, name)(level)

@@ -126,7 +126,7 @@ class _AtrousPooling(nn.Module):
 
 
 class _NonLocalBlock(nn.Module):
-    """Self-attention over all cells of a region with half of the channels; keys and values are pooled to half the size."""
+    """Self-attention over all cells of a region with half of the channels; keys and values have half the size."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -135,8 +135,8 @@ class _NonLocalBlock(nn.Module):
         self.theta = nn.Conv2d(channels, inner, 1)
         self.phi = nn.Sequential(nn.Conv2d(channels, inner, 1), nn.MaxPool2d(2))
         self.W = nn.Sequential(nn.Conv2d(inner, channels, 1), nn.GroupNorm(32, channels))
-        nn.init.zeros_(self.W[1].weight)  # the block starts as the identity
-        nn.init.zeros_(self.W[1].bias)
+        for parameter in self.W[1].parameters():
+            nn.init.zeros_(parameter)  # the block starts as the identity
 
     def forward(self, x: Tensor) -> Tensor:
         queries, keys, values = (layer(x).flatten(2) for layer in (self.theta, self.phi, self.g))

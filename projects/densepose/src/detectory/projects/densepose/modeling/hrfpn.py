@@ -63,8 +63,8 @@ class HRFPN(Backbone):
     def forward(self, x: Tensor) -> dict[str, Tensor]:
         """Map images `(B, 3, H, W)` to the levels by name.
 
-        The transposed convolutions are not padded, so that the enlarged branches differ by up to 7 cells; they are cut to
-        the smallest one. The levels are cut such that each has exactly twice the size of the next coarser one.
+        The transposed convolutions are not padded, so that the enlarged branches differ by up to 7 cells; they are cut
+        to the smallest one. The levels are cut such that each has exactly twice the size of the next coarser one.
         """
         maps = self.bottom_up(x)
         enlarged = [layer(maps[name]) for layer, name in zip(self.interp_conv, self.in_features, strict=True)]

@@ -131,7 +131,7 @@ class _Exchange(nn.Module):
         branches = [branch(x) for branch, x in zip(self.branches, branches, strict=True)]
         outputs = []
         for layers in self.fuse_layers:
-            fused = [layer(x) for layer, x in zip(layers, branches, strict=True)]  # type: ignore[arg-type]
+            fused = [layer(x) for layer, x in zip(layers.children(), branches, strict=True)]
             total = fused[0]
             for other in fused[1:]:
                 total = total + other

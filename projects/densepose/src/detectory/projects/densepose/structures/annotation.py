@@ -63,7 +63,7 @@ class DensePoseDataRelative:
         return hasattr(self, "i")
 
     def to(self, device: torch.device) -> "DensePoseDataRelative":
-        """Return the annotation on a device; the same object if it is there."""
+        """Return the annotation on a device; the same object if the device is the same."""
         if self.device == torch.device(device):
             return self
         moved = object.__new__(DensePoseDataRelative)

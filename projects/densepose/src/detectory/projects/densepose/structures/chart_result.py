@@ -51,7 +51,7 @@ class DensePoseChartResultWithConfidences(DensePoseChartResult):
         """Return a copy on a device."""
         values: dict[str, Any] = vars(self)
         return DensePoseChartResultWithConfidences(
-            **{name: value if value is None else value.to(device) for name, value in values.items()}
+            **{name: value.to(device) for name, value in values.items() if value is not None}
         )
 
 

@@ -1,7 +1,7 @@
 """Outputs of the predictors of charts and of embeddings, one entry per region."""
 
 from dataclasses import dataclass, fields, make_dataclass
-from typing import Any, Optional
+from typing import Any
 
 import torch
 
@@ -102,7 +102,7 @@ def decorate_predictor_output_class_with_confidences(base: type) -> type:
     Repeated calls return the same class, which can be pickled.
     """
     if base not in _with_confidences:
-        names = [(name, Optional[torch.Tensor], None) for name in CONFIDENCE_FIELDS]
+        names = [(name, torch.Tensor | None, None) for name in CONFIDENCE_FIELDS]
         name = f"{base.__name__}WithConfidences"
         made = make_dataclass(name, names, bases=(base,), namespace={"__module__": __name__, "__doc__": base.__doc__})
         globals()[name] = _with_confidences[base] = made

@@ -23,8 +23,8 @@ class DensePoseTransformData:
     """Tables that map labels and coordinates of a point to those of its mirror image.
 
     Args:
-        uv_symmetries: `"U_transforms"` and `"V_transforms"`, each `(24, 256, 256)`: U or V of the mirror image of a point,
-            by chart - 1, V * 255 and U * 255.
+        uv_symmetries: `"U_transforms"` and `"V_transforms"`, each `(24, 256, 256)`: U or V of the mirror image of a
+            point, by chart - 1, V * 255 and U * 255.
         device: Device of the tables.
     """
 
@@ -38,7 +38,7 @@ class DensePoseTransformData:
         self.device = torch.device(device)
 
     def to(self, device: torch.device, copy: bool = False) -> "DensePoseTransformData":
-        """Return the tables on a device; the same object if they are there and `copy` is false."""
+        """Return the tables on a device; the same object if the device is the same and `copy` is false."""
         if self.device == torch.device(device) and not copy:
             return self
         tables = {name: table.to(device, copy=copy) for name, table in self.uv_symmetries.items()}

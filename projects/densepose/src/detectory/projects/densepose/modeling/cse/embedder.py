@@ -149,7 +149,7 @@ class Embedder(nn.Module):
                     f"Embedder: type of mesh {name!r} must be 'vertex_direct' or 'vertex_feature', got {spec.type!r}"
                 )
             if spec.init_file:
-                embedder.load(spec.init_file)  # type: ignore[operator]
+                embedder.load(spec.init_file)
             if not spec.is_trainable:
                 embedder.requires_grad_(False)
             self.add_module(f"embedder_{name}", embedder)

@@ -132,7 +132,9 @@ class DensePoseChartWithConfidenceLoss(DensePoseChartLoss):
     def _uv_losses(self, output: Any, annotations: PackedAnnotations, sampler: PointSampler) -> dict[str, Tensor]:
         if not self.uv.enabled:
             return super()._uv_losses(output, annotations, sampler)
-        assert annotations.charts is not None and annotations.u is not None and annotations.v is not None
+        assert annotations.charts is not None
+        assert annotations.u is not None
+        assert annotations.v is not None
         used = sampler.is_inside & (annotations.charts > 0)
         if not used.any():
             return {"loss_densepose_UV": self._no_points(output)["loss_densepose_UV"]}

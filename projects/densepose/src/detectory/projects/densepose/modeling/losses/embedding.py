@@ -41,7 +41,8 @@ class EmbeddingLoss:
             losses[name] = (embeddings.sum() + embedder(name).sum()) * 0
         if annotations is None or sampler is None:
             return losses
-        assert annotations.mesh_ids is not None and annotations.vertex_ids is not None
+        assert annotations.mesh_ids is not None
+        assert annotations.vertex_ids is not None
         for mesh_id in annotations.mesh_ids.unique().tolist():
             used = sampler.is_inside & (annotations.mesh_ids == mesh_id)
             if used.any():

@@ -21,7 +21,8 @@ def masks_of_regions(proposals: Sequence[Instances], side: int) -> tuple[Tensor,
         side: Side length of the result.
 
     Returns:
-        `(A, side, side)` bool masks inside the proposals, and the `(A,)` indices of the proposals; `None` without masks.
+        `(A, side, side)` bool masks inside the proposals, and the `(A,)` indices of the proposals; `None` without
+        masks.
     """
     masks, indices, start = [], [], 0
     for image in proposals:

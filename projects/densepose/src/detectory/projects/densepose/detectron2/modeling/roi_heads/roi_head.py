@@ -52,7 +52,7 @@ class DensePoseROIHeads(StandardROIHeads, native.DensePoseROIHeads):
             sampling_ratio=settings.POOLER_SAMPLING_RATIO,
             pooler_type=settings.POOLER_TYPE,
         )
-        head = build_densepose_head(cfg, channels)
+        head: Any = build_densepose_head(cfg, channels)
         return {
             "densepose_in_features": names,
             "densepose_decoder": decoder,

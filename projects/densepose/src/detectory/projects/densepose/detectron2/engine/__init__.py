@@ -1,0 +1,5 @@
+"""The trainer."""
+
+from .trainer import Trainer
+
+__all__ = ["Trainer"]
