@@ -62,6 +62,11 @@ def calibrated(name):
         predictor.bbox_pred.weight *= 3
     for norm in norms:
         norm.momentum = 0.1
+    if name == "ssd300_vgg16":
+        for head in (model.head.classification_head, model.head.regression_head):
+            for layer, x in zip(head.module_list, features.values(), strict=True):
+                layer.weight *= 1.5 / layer(x).std()
+        return model.eval()
     for layer in outputs:
         layer.weight *= 20 if name.startswith("ssd") else 8
         nn.init.zeros_(layer.bias)
@@ -87,7 +92,8 @@ def matched(theirs, ours, first_class):
 def check_equal(model, twin, name):
     with torch.no_grad():
         theirs, ours = model([IMAGE / 255])[0], twin([resized(model)])[0]["instances"]
-    assert matched(theirs, ours, FIRST_CLASS.get(name, 1)) >= 0.98
+    # The criterion of docs/tasks/convert.md: candidates with almost equal scores may change places in the NMS.
+    assert matched(theirs, ours, FIRST_CLASS.get(name, 1)) >= 0.97
 
 
 @pytest.mark.parametrize("name", BUILDERS)
