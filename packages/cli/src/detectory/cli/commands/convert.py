@@ -52,10 +52,11 @@ def command(
 ) -> None:
     """Convert checkpoints from and to other systems.
 
-    CHECKPOINT is a checkpoint of another system, which becomes a run folder, or with `--to` a run folder. The system is recognised by the names of the parameters. Only a RetinaNet of MMDetection 1.x looks like one of a
-    later version and needs `--from mmdet-1.x`. The pixel conventions of the system become part of the converted model,
-    so that its outputs stay the same. The commands predict, eval, train and export read the folder. Code in the
-    checkpoint is not executed, and nothing is downloaded.
+    CHECKPOINT is a checkpoint of another system, which becomes a run folder, or with `--to` a run folder. The
+    system is recognised by the names of the parameters. Only a RetinaNet of MMDetection 1.x looks like one of a
+    later version and needs `--from mmdet-1.x`. The pixel conventions of the system become part of the converted
+    model, so that its outputs stay the same. The commands predict, eval, train and export read the folder. Code in
+    the checkpoint is not executed, and nothing is downloaded.
 
     \b
     Examples:
