@@ -16,7 +16,13 @@ from mask_rcnn_models import randomize
 from detectory import zoo
 from detectory.core.config import instantiate
 from detectory.export import Tolerance, export
-from detectory.export.quantization import find_layers, measure_ranges, measured_tensors, quantize
+from detectory.export.quantization import (
+    find_layers,
+    measure_ranges,
+    measured_tensors,
+    quantize,
+    replace_deconvolutions,
+)
 
 MODELS = {
     "RetinaNet": "COCO-Detection/retinanet_R_50_FPN_1x.py",
@@ -39,9 +45,10 @@ def runs(request, tmp_path_factory):
     path: Path = tmp_path_factory.mktemp("onnx") / "model.onnx"
     export(model, path, inputs, tolerance=ANY)
     float32 = onnx.load(path)
-    layers, images = find_layers(float32.graph), [random_image(seed).numpy() for seed in (1, 2)]
-    ranges = measure_ranges(float32, measured_tensors(float32.graph, layers), images)
-    sessions = {"detectory": session(quantize(float32, ranges, layers)), "onnxruntime float32": session(float32)}
+    prepared = replace_deconvolutions(float32)
+    layers, images = find_layers(prepared.graph), [random_image(seed).numpy() for seed in (1, 2)]
+    ranges = measure_ranges(prepared, measured_tensors(prepared.graph, layers), images)
+    sessions = {"detectory": session(quantize(prepared, ranges, layers)), "onnxruntime float32": session(float32)}
     functions = {name: lambda run=one.run: run(None, {"image": images[0]}) for name, one in sessions.items()}
     functions["eager"] = torch.inference_mode()(lambda: model(inputs))
     return request.param, functions

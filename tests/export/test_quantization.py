@@ -17,6 +17,7 @@ from detectory.export.quantization import (
     quantize,
     quantize_statically,
     quantized_tensors,
+    replace_deconvolutions,
 )
 from detectory.export.quantization.layers import group_of
 
@@ -175,3 +176,27 @@ def test_excessive_drop_is_an_error_that_lists_the_sensitive_parts(model, images
 def test_calibration_images_are_required(model):
     with pytest.raises(ValueError, match="int8 needs calibration images, got none"):
         quantize_statically(model, [])
+
+
+@pytest.mark.parametrize("has_relu", [True, False])
+def test_transposed_convolutions_become_convolutions_with_equal_results(has_relu, images):
+    torch.manual_seed(0)
+    layers = [nn.ConvTranspose2d(3, 5, 2, stride=2), nn.ReLU()] if has_relu else [nn.ConvTranspose2d(3, 5, 2, stride=2)]
+    network = nn.Sequential(*layers, nn.ConvTranspose2d(5, 4, 3, stride=2)).eval()
+
+    class Upsampling(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layers = network
+
+        def forward(self, image):
+            return self.layers(image[None])
+
+    program = torch.export.export(Upsampling(), (torch.rand(3, 16, 16),))
+    model = torch.onnx.export(program, input_names=["image"], opset_version=18, verbose=False).model_proto
+    result = replace_deconvolutions(model)
+    onnx.checker.check_model(result)
+    types = [node.op_type for node in result.graph.node]
+    assert types.count("ConvTranspose") == 1  # the overlapping one
+    assert len(find_layers(result.graph)) == 1
+    np.testing.assert_allclose(run(result, images[0]), run(model, images[0]), atol=1e-5)

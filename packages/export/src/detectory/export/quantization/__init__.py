@@ -1,5 +1,6 @@
 """Quantisation of ONNX models to int8."""
 
+from detectory.export.quantization.deconvolution import replace_deconvolutions
 from detectory.export.quantization.layers import Layer, find_layers, measured_tensors, quantized_tensors
 from detectory.export.quantization.qdq import is_quantized, quantize
 from detectory.export.quantization.ranges import measure_ranges
@@ -18,4 +19,5 @@ __all__ = [
     "quantize",
     "quantize_statically",
     "quantized_tensors",
+    "replace_deconvolutions",
 ]

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import onnx
 
+from detectory.export.quantization.deconvolution import replace_deconvolutions
 from detectory.export.quantization.layers import Layer, find_layers, measured_tensors
 from detectory.export.quantization.qdq import quantize
 from detectory.export.quantization.ranges import measure_ranges
@@ -68,6 +69,7 @@ def quantize_statically(
         ValueError: If there are no images or no layers, or the AP drops by more than `max_drop`; the message lists the
             most sensitive parts.
     """
+    model = replace_deconvolutions(model)
     layers = find_layers(model.graph)
     if not inputs or not layers:
         missing = "calibration images" if layers else "convolutions with constant weights"
