@@ -15,6 +15,7 @@ from safetensors.torch import load_file
 
 from detectory.core.checkpoint.safe_arrays import resolve_arrays, torch_safe_globals
 from detectory.core.checkpoint.safe_pickle import load_pickle
+from detectory.core.checkpoint.size_limits import check_torch_sizes
 
 _ZIP_MAGIC = b"PK\x03\x04"
 
@@ -36,8 +37,8 @@ def load_checkpoint_file(path: str | os.PathLike[str]) -> dict[str, Any]:
 
     Raises:
         FileNotFoundError: If the file does not exist.
-        CheckpointError: If the file is corrupt, is not a checkpoint, or contains objects other than tensors, arrays
-            and containers; the message names the file.
+        CheckpointError: If the file is corrupt, is not a checkpoint, states larger sizes than it contains, or contains
+            objects other than tensors, arrays and containers; the message names the file.
     """
     path = Path(path)
     if not path.is_file():
@@ -83,6 +84,11 @@ def as_tensors(state: Mapping[str, Any], source: str) -> dict[str, torch.Tensor]
 
 
 def _from_torch(path: Path) -> dict[str, Any]:
+    try:
+        with open(path, "rb") as file:
+            check_torch_sizes(file)
+    except pickle.UnpicklingError as error:
+        raise CheckpointError(f"load_checkpoint_file: {path} was refused: {error}") from error
     try:
         with torch.serialization.safe_globals(torch_safe_globals()):
             content = resolve_arrays(torch.load(path, map_location="cpu", weights_only=True))

@@ -15,7 +15,7 @@ import numpy as np
 # Booleans, integers, floats, complex numbers, byte strings and text; no dtype that holds Python objects.
 _DTYPE_CODES = "biufcSU"
 _SCALARS: tuple[str, ...] = ("bool", "bool_", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
-_SCALARS += ("float16", "float32", "float64", "longdouble", "complex64", "complex128", "str_", "bytes_", "longlong")
+_SCALARS += ("float16", "float32", "float64", "longdouble", "complex64", "complex128", "str_", "longlong")
 _SCALARS += ("ulonglong", "intc", "uintc")
 
 
@@ -65,6 +65,11 @@ class PickledArray:
     def __setstate__(self, state: Any) -> None:
         self.state = state
 
+    @property
+    def raw(self) -> Any:
+        """The bytes, or None without a state."""
+        return self.state[-1] if isinstance(self.state, tuple) and self.state else None
+
     def array(self) -> np.ndarray:
         """Return the array, which owns its memory.
 
@@ -84,6 +89,7 @@ class PickledBuffer:
 
     def __init__(self, raw: Any = b"", pickled_type: Any = None, shape: Any = (), order: Any = "C", *_: Any) -> None:
         self.parts = raw, pickled_type, shape, order
+        self.raw = raw
 
     def array(self) -> np.ndarray:
         """Return the array. Raises the same errors as `PickledArray.array`."""
@@ -95,6 +101,7 @@ class PickledScalar:
 
     def __init__(self, pickled_type: Any = None, raw: Any = b"", *_: Any) -> None:
         self.parts = pickled_type, raw
+        self.raw = raw
 
     def array(self) -> Any:
         """Return the scalar. Raises the same errors as `PickledArray.array`."""
@@ -122,6 +129,17 @@ def _no_bytes(*arguments: Any) -> bytes:
     return b""
 
 
+def _byte_array(content: Any = b"", encoding: Any = "latin1", *_: Any) -> bytearray:
+    """Return a byte array of existing bytes. `bytearray` itself also allocates any number of bytes."""
+    return bytearray(_byte_string(content) if isinstance(content, bytes) else _encode(content, encoding))
+
+
+def _byte_string(content: Any = b"", *_: Any) -> bytes:
+    if not isinstance(content, bytes):
+        raise InvalidArrayError(f"bytes are constructed from {content!r:.40}")
+    return content
+
+
 def _reconstruct(*_: Any) -> PickledArray:
     return PickledArray()
 
@@ -136,10 +154,13 @@ STAND_INS: dict[str, Callable[..., Any]] = {
     "_codecs.encode": _encode,
     "__builtin__.bytes": _no_bytes,
     "builtins.bytes": _no_bytes,
+    "__builtin__.bytearray": _byte_array,
+    "builtins.bytearray": _byte_array,
     "numpy.dtype": PickledType,
     "numpy.ndarray": _ArrayType,
     **{f"numpy.{core}.{name}": stand_in for core in ("core", "_core") for name, stand_in in _MULTIARRAY.items()},
     **{f"numpy.{name}": getattr(np, name) for name in _SCALARS},
+    "numpy.bytes_": _byte_string,
 }
 # torch's weights-only unpickler must allow these classes to set their state.
 _OWN = [PickledType, PickledArray]
@@ -164,6 +185,11 @@ def _resolve(value: Any, done: dict[int, Any]) -> Any:
     # `done` maps ids to results: it preserves sharing between references and ends the recursion at cycles.
     if isinstance(value, (PickledArray, PickledBuffer, PickledScalar)):
         if id(value) not in done:
+            # Every array of a pickle has its own bytes. Many arrays of the same bytes would multiply the memory.
+            if isinstance(value.raw, (bytes, bytearray, str)) and len(value.raw) > 1:
+                if id(value.raw) in done:
+                    raise InvalidArrayError("two arrays share their data")
+                done[id(value.raw)] = value.raw
             done[id(value)] = value.array()
         return done[id(value)]
     if isinstance(value, PickledType):
@@ -176,7 +202,12 @@ def _resolve(value: Any, done: dict[int, Any]) -> Any:
             if resolved is not item:
                 value[key] = resolved
     if type(value) is tuple:
-        return tuple(_resolve(item, done) for item in value)
+        # Resolved once: the number of paths to shared tuples grows exponentially with their depth.
+        if id(value) not in done:
+            parts = tuple(_resolve(item, done) for item in value)
+            changed = any(new is not old for new, old in zip(parts, value, strict=True))
+            done[id(value)] = parts if changed else value
+        return done[id(value)]
     return value
 
 

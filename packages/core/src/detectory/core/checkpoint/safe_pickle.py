@@ -15,10 +15,11 @@ from typing import IO, Any
 import torch
 
 from detectory.core.checkpoint.safe_arrays import STAND_INS, resolve_arrays
+from detectory.core.checkpoint.size_limits import check_pickle_sizes, check_torch_sizes
 
 _ALLOWED = {
-    "builtins": {"bytearray", "complex", "frozenset", "set", "slice"},
-    "__builtin__": {"bytearray", "complex", "frozenset", "set", "slice"},
+    "builtins": {"complex", "frozenset", "set", "slice"},
+    "__builtin__": {"complex", "frozenset", "set", "slice"},
     "collections": {"OrderedDict"},
     "torch": {"Size", "device"},
     "torch._utils": {"_rebuild_parameter", "_rebuild_tensor", "_rebuild_tensor_v2"},
@@ -54,7 +55,8 @@ class _RestrictedUnpickler(pickle.Unpickler):
 def load_pickle(file: str | os.PathLike[str] | IO[bytes]) -> Any:
     """Read a pickle of numbers, strings, containers, NumPy arrays and torch tensors without executing its code.
 
-    Strings written by Python 2 are decoded as Latin-1, which NumPy arrays of that time require.
+    Strings written by Python 2 are decoded as Latin-1, which NumPy arrays of that time require. A file that states
+    larger sizes than it contains is refused before memory is allocated.
 
     Args:
         file: A path or an open binary file.
@@ -71,6 +73,9 @@ def load_pickle(file: str | os.PathLike[str] | IO[bytes]) -> Any:
 
 def _load(file: IO[bytes], name: str) -> Any:
     try:
+        if not file.seekable():
+            file = io.BytesIO(file.read())
+        check_pickle_sizes(file)
         return resolve_arrays(_RestrictedUnpickler(file, encoding="latin1").load())
     except RefusedPickleError as error:
         raise RefusedPickleError(f"load_pickle: {name} was refused: {error}") from error
@@ -81,4 +86,6 @@ def _load(file: IO[bytes], name: str) -> Any:
 
 def _storage_from_bytes(content: bytes) -> Any:
     # Pickled tensors name `torch.storage._load_from_bytes`, which loads with weights_only=False.
-    return torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+    file = io.BytesIO(content)
+    check_torch_sizes(file)
+    return torch.load(file, map_location="cpu", weights_only=True)
