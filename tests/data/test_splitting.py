@@ -33,6 +33,16 @@ def test_stratified_splits_keep_the_fractions_of_rare_classes():
     assert rare == {"train": 8, "val": 2}
 
 
+@pytest.mark.parametrize("count", [3, 12, 20])
+def test_stratified_splits_of_few_images_with_many_rare_classes_keep_the_number_of_images(count):
+    rare = [
+        {"file_name": str(index), "annotations": [{"category_id": (7 * index + part) % 80} for part in range(6)]}
+        for index in range(count)
+    ]
+    splits = split_records(rare, {"train": 0.8, "val": 0.2}, "class")
+    assert abs(len(splits["val"]) - 0.2 * count) <= 1
+
+
 def test_images_of_a_folder_stay_together():
     splits = split_records(records(), {"train": 0.5, "val": 0.5}, "folder")
     folders = [{record["file_name"].split("/")[0] for record in part} for part in splits.values()]

@@ -1,5 +1,6 @@
 """Random splits of a dataset: by image, stratified by class, or by folder."""
 
+import math
 import os
 import random
 from collections import Counter
@@ -9,6 +10,8 @@ from typing import Any, TypeVar
 Record = TypeVar("Record", bound=Mapping[str, Any])
 
 SPLIT_METHODS = ("image", "class", "folder")
+# Images that are compared for a move between splits.
+_MAX_CANDIDATES = 200
 
 
 def split_records(
@@ -20,7 +23,8 @@ def split_records(
         records: Records in the standard format.
         fractions: The fraction per split, for example `{"train": 0.8, "val": 0.2}`. The sum must be 1.
         method: `"image"` distributes the images. `"class"` also keeps the fractions of the objects of each class, rare
-            classes first. `"folder"` keeps the images of a folder together, for images from the same scene or video.
+            classes first; the number of images then differs from the fraction by up to 10 %, rounded outwards.
+            `"folder"` keeps the images of a folder together, for images from the same scene or video.
         seed: Seed of the random order.
 
     Returns:
@@ -96,4 +100,52 @@ def _stratified(
             wanted_images[split] -= 1
             for category, count in classes[index].items():
                 wanted[split][category] -= count
+    _balance_images(result, {split: fraction * len(records) for split, fraction in fractions.items()}, classes, wanted)
     return result
+
+
+def _balance_images(
+    result: dict[str, list[int]],
+    targets: Mapping[str, float],
+    classes: Sequence[Mapping[int, int]],
+    wanted: Mapping[str, dict[int, float]],
+) -> None:
+    """Move images until the number per split is within 10 % of its target, rounded outwards, and at least 1.
+
+    With few images and many rare classes, the rarest class of almost every image requires the largest split. The image
+    that changes the fractions of the classes least is moved.
+
+    Args:
+        result: The indices of the images per split, changed in place.
+        targets: The number of images per split.
+        classes: The number of objects per class for every image.
+        wanted: The number of objects per class that each split lacks; changed in place.
+    """
+    lowest = {split: max(1, math.floor(0.9 * target)) for split, target in targets.items()}
+    highest = {split: math.ceil(1.1 * target) for split, target in targets.items()}
+    lack = {split: targets[split] - len(indices) for split, indices in result.items()}
+    for _ in range(len(classes)):
+        short = [split for split in result if len(result[split]) < lowest[split]]
+        full = [split for split in result if len(result[split]) > max(1, highest[split])]
+        donors = full or [split for split in result if len(result[split]) > 1 and split not in short]
+        if not (short or full) or not donors:
+            return
+        donor = min(donors, key=lambda split: lack[split])
+        receiver = max(short or [split for split in result if split != donor], key=lambda split: lack[split])
+        missing, spare = wanted[receiver], wanted[donor]
+
+        def cost(index: int, missing: dict[int, float] = missing, spare: dict[int, float] = spare) -> float:
+            changes = (
+                abs(missing[c] - n) - abs(missing[c]) + abs(spare[c] + n) - abs(spare[c])
+                for c, n in classes[index].items()
+            )
+            return sum(changes)
+
+        moved = min(result[donor][:_MAX_CANDIDATES], key=cost)
+        result[donor].remove(moved)
+        result[receiver].append(moved)
+        lack[donor] += 1
+        lack[receiver] -= 1
+        for category, count in classes[moved].items():
+            missing[category] -= count
+            spare[category] += count

@@ -25,7 +25,7 @@ from detectory.data.sources import load_source
 from detectory.data.splitting import split_records
 
 # Change the version when readers or the writer change: datasets are then converted again.
-_VERSION = 2
+_VERSION = 3
 _SUMMARY = "conversion.json"
 _HELD_OUT = 0.2
 _MAX_CACHED = 4
