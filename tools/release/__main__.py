@@ -28,8 +28,8 @@ def build_twice(packages: list[Package], output: Path, scratch: Path) -> list[Pa
     files = []
     for package in packages:
         start = time.monotonic()
-        first = build(package, output, scratch / "first")
-        second = build(package, scratch / "compared", scratch / "second")
+        first = build(package, output, scratch / "build")
+        second = build(package, scratch / "compared", scratch / "build")
         if names := differing_files(first, second):
             sys.exit(f"{package.name}: two builds differ: {', '.join(names)}")
         files += first
@@ -46,7 +46,7 @@ def next_patch(package: Package, scratch: Path) -> tuple[Path, str]:
     pyproject = folder / "pyproject.toml"
     text = pyproject.read_text(encoding="utf-8")
     pyproject.write_text(text.replace(f'version = "{package.version}"', f'version = "{version}"', 1), encoding="utf-8")
-    return build(Package(folder), scratch / "upgrade" / "dist", scratch / "upgrade")[1], version
+    return build(Package(folder), scratch / "upgrade" / "dist", scratch / "build")[1], version
 
 
 def install_all(packages: list[Package], files: list[Path], output: Path, scratch: Path) -> None:

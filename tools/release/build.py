@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import asdict, dataclass
@@ -36,14 +37,15 @@ def commit_time() -> str:
 
 
 def build(package: Package, target: Path, scratch: Path) -> list[Path]:
-    """Build the sdist of a package, and its wheel from the sdist, in isolated environments.
+    """Build the sdist of a package, and its wheel from the sdist.
 
-    Compiled wheels are linked against an old glibc and get the tag `PLATFORM`.
+    Compiled wheels are linked against an old glibc and get the tag `PLATFORM`. CUDA's compiler derives names from the
+    paths of sources and headers, so two builds only have equal bytes if they use the same `scratch`.
 
     Args:
         package: The package.
         target: Folder for both files.
-        scratch: Folder for intermediate files.
+        scratch: Folder for intermediate files; an existing one is replaced.
 
     Returns:
         The paths of the sdist and the wheel.
@@ -51,23 +53,37 @@ def build(package: Package, target: Path, scratch: Path) -> list[Path]:
     Raises:
         subprocess.CalledProcessError: If a build fails.
     """
+    shutil.rmtree(scratch, ignore_errors=True)
     environment = {**os.environ, "SOURCE_DATE_EPOCH": commit_time()}
-    sdists, wheels = scratch / package.name / "sdist", scratch / package.name / "wheel"
-    _uv_build(package.folder, "--sdist", sdists, environment)
-    (sdist,) = sdists.glob("*.tar.gz")
-    is_compiled = (package.folder / "CMakeLists.txt").exists()
-    if is_compiled:
-        environment["DETECTORY_LINK_OPTIONS"] = linker_options([sys.executable, "-m", "ziglang"], scratch / "glibc")
-    _uv_build(sdist, "--wheel", wheels, environment)
-    (wheel,) = wheels.glob("*.whl")
-    if is_compiled:
-        wheel = _repair(wheel, scratch / package.name / "repaired", environment)
+    _uv_build(package.folder, "--sdist", scratch / "sdist", environment)
+    (sdist,) = (scratch / "sdist").glob("*.tar.gz")
+    if (package.folder / "CMakeLists.txt").exists():
+        wheel = _compiled_wheel(package, sdist, scratch, environment)
+    else:
+        _uv_build(sdist, "--wheel", scratch / "wheel", environment)
+        (wheel,) = (scratch / "wheel").glob("*.whl")
     target.mkdir(parents=True, exist_ok=True)
     return [Path(path.replace(target / path.name)) for path in (sdist, wheel)]
 
 
-def _uv_build(source: Path, what: str, folder: Path, environment: dict[str, str]) -> None:
-    subprocess.run(["uv", "build", "--quiet", what, source, "--out-dir", folder], env=environment, check=True)
+def _compiled_wheel(package: Package, sdist: Path, scratch: Path, environment: dict[str, str]) -> Path:
+    """Build a wheel with compiled libraries in an environment and a source folder below `scratch`."""
+    python = scratch / "environment" / "bin" / "python"
+    subprocess.run(["uv", "venv", "--quiet", scratch / "environment"], check=True)
+    requirements = [*package.pyproject["build-system"]["requires"], "cmake", "ninja"]
+    subprocess.run(["uv", "pip", "install", "--quiet", "--python", python, *requirements], check=True)
+    shutil.unpack_archive(sdist, scratch / "source", filter="data")
+    (source,) = (scratch / "source").iterdir()
+    environment = {**environment, "PATH": f"{python.parent}{os.pathsep}{environment['PATH']}"}
+    environment["DETECTORY_LINK_OPTIONS"] = linker_options([sys.executable, "-m", "ziglang"], scratch / "glibc")
+    _uv_build(source, "--wheel", scratch / "wheel", environment, "--no-build-isolation", "--python", str(python))
+    (wheel,) = (scratch / "wheel").glob("*.whl")
+    return _repair(wheel, scratch / "repaired", environment)
+
+
+def _uv_build(source: Path, what: str, folder: Path, environment: dict[str, str], *options: str) -> None:
+    command = ["uv", "build", "--quiet", what, *options, source, "--out-dir", folder]
+    subprocess.run(command, env=environment, check=True)
 
 
 def _repair(wheel: Path, folder: Path, environment: dict[str, str]) -> Path:
