@@ -1,4 +1,4 @@
-"""Commands about annotations work without importing torch, because the import takes seconds."""
+"""Commands about annotations and the zoo work without importing torch, because the import takes seconds."""
 
 import json
 import subprocess
@@ -66,3 +66,10 @@ def test_data_stats_prints_tables_before_torch_is_imported(annotations: Path, tm
     result = run(*command)
     assert "objects per image: 1.00" in result.stdout
     assert "torch was imported" in result.stderr
+
+
+@pytest.mark.parametrize("command", [["list", "retinanet"], ["info", "COCO-Detection/retinanet_R_50_FPN_1x"]])
+def test_zoo(command: list[str]) -> None:
+    result = run("zoo", *command)
+    assert result.returncode == 0, result.stderr
+    assert "COCO-Detection/retinanet_R_50_FPN_1x" in result.stdout

@@ -2,7 +2,7 @@
 
 namespace detectory {
 
-namespace {
+inline namespace boxes_gpu {
 
 enum class Overlap { iou, ioa, giou };
 
@@ -46,7 +46,7 @@ Tensor overlap_cuda(const Tensor& boxes1, const Tensor& boxes2) {
   return dtype == ScalarType::Float ? out : torch::stable::to(out, dtype);
 }
 
-}  // namespace
+}  // namespace boxes_gpu
 
 STABLE_TORCH_LIBRARY_IMPL(detectory, CUDA, m) {
   m.impl("pairwise_iou", TORCH_BOX(&overlap_cuda<Overlap::iou>));

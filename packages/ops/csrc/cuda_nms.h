@@ -47,10 +47,13 @@ __global__ void overlap_bits(const T* __restrict__ boxes, const int64_t* __restr
   overlaps[row * words + column_tile] = bits;
 }
 
-// Scans the classes that begin in this block's range of boxes and writes 1 to keep[rank[i]] for each kept box.
-static __global__ void walk_classes(const int64_t* __restrict__ classes, const int64_t* __restrict__ ranks, int64_t N,
-                                    int64_t words, const Word* __restrict__ overlaps, Word* removed, bool* keep) {
-  __shared__ Word kept_bits, within[kTile];
+// Scans the classes that begin in this block's range of boxes and writes 1 to keep[rank[i]] for each kept box. A
+// template, because the compiler puts the number of its process into the name of a static kernel, so that no two builds
+// were equal.
+template <int64_t kBits>
+__global__ void walk_classes(const int64_t* __restrict__ classes, const int64_t* __restrict__ ranks, int64_t N,
+                             int64_t words, const Word* __restrict__ overlaps, Word* removed, bool* keep) {
+  __shared__ Word kept_bits, within[kBits];
   const int64_t share = (N + gridDim.x - 1) / gridDim.x;
   const int64_t from = blockIdx.x * share, to = min(N, from + share);
   for (int64_t begin = from; begin < to; ++begin) {
@@ -67,32 +70,32 @@ static __global__ void walk_classes(const int64_t* __restrict__ classes, const i
         }
       }
     }
-    for (int64_t tile = begin / kTile; tile * kTile < end; ++tile) {
-      const int64_t first = max(begin, tile * kTile), last = min(end, (tile + 1) * kTile);
+    for (int64_t tile = begin / kBits; tile * kBits < end; ++tile) {
+      const int64_t first = max(begin, tile * kBits), last = min(end, (tile + 1) * kBits);
       // The decision is sequential and made by one thread; all threads first prefetch its data from global memory.
       for (int64_t i = first + threadIdx.x; i < last; i += blockDim.x) {
-        within[i - tile * kTile] = overlaps[i * words + tile];
+        within[i - tile * kBits] = overlaps[i * words + tile];
       }
       __syncthreads();
       if (threadIdx.x == 0) {
         Word gone = atomicOr(removed + tile, Word(0)), kept = 0;
         for (int64_t i = first; i < last; ++i) {
-          const Word bit = Word(1) << (i - tile * kTile);
+          const Word bit = Word(1) << (i - tile * kBits);
           if (gone & bit) continue;
           kept |= bit;
-          gone |= within[i - tile * kTile];
+          gone |= within[i - tile * kBits];
         }
         kept_bits = kept;
       }
       __syncthreads();
       const Word kept = kept_bits;
       for (int64_t i = first + threadIdx.x; i < last; i += blockDim.x) {
-        if (kept >> (i - tile * kTile) & 1) keep[ranks ? ranks[i] : i] = true;
+        if (kept >> (i - tile * kBits) & 1) keep[ranks ? ranks[i] : i] = true;
       }
-      for (int64_t word = tile + 1 + threadIdx.x; word * kTile < end; word += blockDim.x) {
+      for (int64_t word = tile + 1 + threadIdx.x; word * kBits < end; word += blockDim.x) {
         Word gone = 0;
         for (int64_t i = first; i < last; ++i) {
-          if (kept >> (i - tile * kTile) & 1) gone |= overlaps[i * words + word];
+          if (kept >> (i - tile * kBits) & 1) gone |= overlaps[i * words + word];
         }
         // A word at a class boundary is shared by two classes, and therefore by two blocks.
         if (gone) atomicOr(removed + word, gone);
@@ -124,7 +127,7 @@ Tensor greedy_nms(const Tensor& boxes, const Tensor& scores, const Tensor* idxs,
   overlap_bits<T>
       <<<dim3(words, words), kTile, 0, stream>>>(sorted.const_data_ptr<T>(), class_data, N, words, overlap, bits);
   check_launch("nms overlaps");
-  walk_classes<<<idxs ? 128 : 1, 256, 0, stream>>>(
+  walk_classes<kTile><<<idxs ? 128 : 1, 256, 0, stream>>>(
       class_data, idxs ? ranks.const_data_ptr<int64_t>() : nullptr, N, words, bits,
       reinterpret_cast<Word*>(removed.mutable_data_ptr<int64_t>()), keep.mutable_data_ptr<bool>());
   check_launch("nms walk");

@@ -9,7 +9,7 @@
 
 namespace detectory {
 
-namespace {
+inline namespace deform_conv_gpu {
 
 constexpr int kThreads = 256;
 constexpr int64_t kColumnBytes = int64_t(256) << 20;
@@ -236,7 +236,7 @@ std::tuple<Tensor, Tensor, Tensor, Tensor> deform_conv2d_backward_cuda(const Ten
   return {torch::stable::to(a, own), torch::stable::to(b, own), torch::stable::to(c, own), torch::stable::to(d, own)};
 }
 
-}  // namespace
+}  // namespace deform_conv_gpu
 
 STABLE_TORCH_LIBRARY_IMPL(detectory, CUDA, m) {
   m.impl("deform_conv2d", TORCH_BOX(&deform_conv2d_cuda));

@@ -6,7 +6,7 @@
 
 namespace detectory {
 
-namespace {
+inline namespace losses_gpu {
 
 constexpr int kThreads = 256;
 // Maximum number of blocks of a sum; partial sums are added in a fixed order, so that results are reproducible.
@@ -150,7 +150,7 @@ Tensor sigmoid_focal_loss_backward_cuda(const Tensor& grad, const Tensor& inputs
   return out;
 }
 
-}  // namespace
+}  // namespace losses_gpu
 
 STABLE_TORCH_LIBRARY_IMPL(detectory, CUDA, m) {
   m.impl("sigmoid_focal_loss", TORCH_BOX(&sigmoid_focal_loss_cuda));

@@ -6,7 +6,7 @@
 
 namespace detectory {
 
-namespace {
+inline namespace ms_deform_attn_gpu {
 
 constexpr int kThreads = 256;
 
@@ -174,7 +174,7 @@ std::tuple<Tensor, Tensor, Tensor> ms_deform_attn_backward_cuda(const Tensor& gr
   return {torch::stable::to(a, own), torch::stable::to(b, own), torch::stable::to(c, own)};
 }
 
-}  // namespace
+}  // namespace ms_deform_attn_gpu
 
 STABLE_TORCH_LIBRARY_IMPL(detectory, CUDA, m) {
   m.impl("ms_deform_attn", TORCH_BOX(&ms_deform_attn_cuda));

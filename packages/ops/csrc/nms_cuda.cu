@@ -2,7 +2,7 @@
 
 namespace detectory {
 
-namespace {
+inline namespace nms_gpu {
 
 template <typename T>
 struct UprightOverlap {
@@ -33,7 +33,7 @@ Tensor batched_nms_cuda(const Tensor& boxes, const Tensor& scores, const Tensor&
   return nms_of(boxes, scores, &idxs, iou_threshold);
 }
 
-}  // namespace
+}  // namespace nms_gpu
 
 STABLE_TORCH_LIBRARY_IMPL(detectory, CUDA, m) {
   m.impl("nms", TORCH_BOX(&nms_cuda));

@@ -8,7 +8,7 @@
 
 namespace detectory {
 
-namespace {
+inline namespace roi_align_gpu {
 
 constexpr int kThreads = 256;
 
@@ -306,7 +306,7 @@ Tensor roi_align_backward_cuda(const Tensor& grad, const Tensor& rois, double sp
   return dtype == sum_dtype ? out : torch::stable::to(out, dtype);
 }
 
-}  // namespace
+}  // namespace roi_align_gpu
 
 STABLE_TORCH_LIBRARY_IMPL(detectory, CUDA, m) {
   m.impl("roi_align", TORCH_BOX(&roi_align_cuda));

@@ -3,7 +3,7 @@
 
 namespace detectory {
 
-namespace {
+inline namespace roi_align_rotated_gpu {
 
 constexpr int kThreads = 256;
 
@@ -174,7 +174,7 @@ Tensor roi_align_rotated_backward_cuda(const Tensor& grad, const Tensor& rois, d
   return dtype == sum_dtype ? out : torch::stable::to(out, dtype);
 }
 
-}  // namespace
+}  // namespace roi_align_rotated_gpu
 
 STABLE_TORCH_LIBRARY_IMPL(detectory, CUDA, m) {
   m.impl("roi_align_rotated", TORCH_BOX(&roi_align_rotated_cuda));

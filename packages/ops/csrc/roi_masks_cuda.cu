@@ -2,7 +2,7 @@
 
 namespace detectory {
 
-namespace {
+inline namespace roi_masks_gpu {
 
 constexpr int kThreads = 256, kPixels = 4;
 
@@ -79,7 +79,7 @@ Tensor paste_masks_cuda(const Tensor& masks, const Tensor& boxes, int64_t height
   return out;
 }
 
-}  // namespace
+}  // namespace roi_masks_gpu
 
 STABLE_TORCH_LIBRARY_IMPL(detectory, CUDA, m) { m.impl("paste_masks", TORCH_BOX(&paste_masks_cuda)); }
 

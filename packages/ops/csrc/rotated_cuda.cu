@@ -3,7 +3,7 @@
 
 namespace detectory {
 
-namespace {
+inline namespace rotated_gpu {
 
 constexpr int kThreads = 128;
 
@@ -89,7 +89,7 @@ Tensor batched_nms_rotated_cuda(const Tensor& boxes, const Tensor& scores, const
   return nms_of(boxes, scores, &idxs, iou_threshold);
 }
 
-}  // namespace
+}  // namespace rotated_gpu
 
 STABLE_TORCH_LIBRARY_IMPL(detectory, CUDA, m) {
   m.impl("pairwise_iou_rotated", TORCH_BOX(&pairwise_iou_rotated_cuda));

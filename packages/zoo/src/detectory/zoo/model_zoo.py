@@ -1,15 +1,13 @@
 """Lookup of the zoo's models by name: configs, models, weights."""
 
-from fnmatch import fnmatch
-
 import torch
 from omegaconf import DictConfig
 from torch import nn
 
 from detectory.core.checkpoint import DetectionCheckpointer
 from detectory.core.config import instantiate
-from detectory.zoo.published import PublishedModel, published_model, published_models, without_suffix
-from detectory.zoo.recipes import find_recipe, recipe_names
+from detectory.zoo.published import published_model, without_suffix
+from detectory.zoo.recipes import find_recipe
 
 
 def get_config(name: str, trained: bool = False) -> DictConfig:
@@ -60,15 +58,3 @@ def get(name: str, trained: bool = False, device: str | torch.device = "cpu") ->
     if trained:
         DetectionCheckpointer(model).load(config.train.init_checkpoint)
     return model.to(device).eval()
-
-
-def list_models(pattern: str = "*", trained: bool = False) -> dict[str, PublishedModel | None]:
-    """Return recipe names, without suffix, with their published weights.
-
-    Args:
-        pattern: Shell pattern of the name, e.g. `"COCO-*/mask_rcnn_*"`.
-        trained: Whether to return only recipes with published weights.
-    """
-    known = published_models()
-    models = {name: known.get(name) for name in recipe_names() if fnmatch(name, f"{pattern}*")}
-    return {name: model for name, model in models.items() if model is not None or not trained}

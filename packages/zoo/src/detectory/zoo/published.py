@@ -7,9 +7,10 @@ verified.
 import functools
 import json
 from dataclasses import dataclass, field
+from fnmatch import fnmatch
 
 from detectory.core.suggestions import nearest
-from detectory.zoo.recipes import weight_tables
+from detectory.zoo.recipes import recipe_names, weight_tables
 
 
 @dataclass(frozen=True)
@@ -68,3 +69,15 @@ def published_model(name: str) -> PublishedModel:
     if stem not in known:
         raise KeyError(f"no weights are published for '{name}', {nearest(stem, known)}")
     return known[stem]
+
+
+def list_models(pattern: str = "*", trained: bool = False) -> dict[str, PublishedModel | None]:
+    """Return recipe names, without suffix, with their published weights.
+
+    Args:
+        pattern: Shell pattern of the name, e.g. `"COCO-*/mask_rcnn_*"`.
+        trained: Whether to return only recipes with published weights.
+    """
+    known = published_models()
+    models = {name: known.get(name) for name in recipe_names() if fnmatch(name, f"{pattern}*")}
+    return {name: model for name, model in models.items() if model is not None or not trained}

@@ -7,14 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import click
-import torch
 
-from detectory.core.config import instantiate
 from detectory.core.storage import cached_path, download, file_sha256, mirrors
 from detectory.core.suggestions import nearest
-from detectory.zoo import PublishedModel, get_config, published_models
+from detectory.zoo import PublishedModel, published_models
 from detectory.zoo.published import without_suffix
-from detectory.zoo.recipes import recipe_names
+from detectory.zoo.recipes import count_parameters, recipe_names
 
 _METRIC_LABELS = {
     "box_ap": "box AP",
@@ -53,12 +51,9 @@ class ZooModel:
         return {**properties, "name": self.name, "metrics": metrics, "weights": properties.get("url")}
 
     def describe(self) -> dict[str, Any]:
-        """Return the rows of `detectory zoo info`; unknown values are None, also the weights if none are published.
-
-        The model is built on the meta device to count its parameters.
-        """
+        """Return the rows of `detectory zoo info`; unknown values are None, also the weights if none are published."""
         model = self.published
-        rows: dict[str, Any] = {"name": self.name, "parameters": self._count_parameters()}
+        rows: dict[str, Any] = {"name": self.name, "parameters": count_parameters(self.name)}
         if model is None:
             return rows | {"weights": None}
         path = cached_path(model.url)
@@ -121,11 +116,6 @@ class ZooModel:
                 "Move the file, or pass --overwrite to download it again"
             )
         path.unlink()
-
-    def _count_parameters(self) -> int:
-        with torch.device("meta"):
-            model = instantiate(get_config(self.name).model)
-        return sum(parameter.numel() for parameter in model.parameters())
 
 
 def find_models(pattern: str = "*") -> list[ZooModel]:
