@@ -112,3 +112,20 @@ def test_local_index_lists_files_with_their_digests(tmp_path: Path) -> None:
         page = urllib.request.urlopen(f"{address}detectory-core/").read().decode()
         assert f"{wheel.name}#sha256={hashlib.sha256(b'wheel').hexdigest()}" in page
         assert urllib.request.urlopen(f"{address}detectory-core/{wheel.name}").read() == b"wheel"
+
+
+def test_builds_are_compared_without_the_library_of_cuda_kernels(tmp_path: Path) -> None:
+    import zipfile
+
+    from tools.release.build import differing_files
+
+    def wheel(folder: str, cuda: bytes, code: bytes) -> list[Path]:
+        (tmp_path / folder).mkdir()
+        path = tmp_path / folder / "detectory_ops-0.1.0-py3-none-any.whl"
+        with zipfile.ZipFile(path, "w") as archive:
+            for name, data in (("ops/_C_cuda.so", cuda), ("ops/a.py", code), ("ops.dist-info/RECORD", cuda + code)):
+                archive.writestr(name, data)
+        return [path]
+
+    assert differing_files(wheel("a", b"1", b"x"), wheel("b", b"2", b"x")) == []
+    assert differing_files(wheel("c", b"1", b"x"), wheel("d", b"1", b"y")) == ["ops/a.py"]

@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+import zipfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -113,10 +114,28 @@ def describe(package: Package, path: Path) -> Built:
 
 
 def differing_files(first: list[Path], second: list[Path]) -> list[str]:
-    """Return the names of files that differ between two builds."""
-    contents = [{path.name: path.read_bytes() for path in paths} for paths in (first, second)]
+    """Return the names of files that differ between two builds, for wheels those of the files in them.
+
+    Libraries of CUDA kernels are not compared: the compiler writes the number of its process into them.
+    """
+    contents = [_contents(paths) for paths in (first, second)]
     names = contents[0].keys() | contents[1].keys()
     return sorted(name for name in names if contents[0].get(name) != contents[1].get(name))
+
+
+def _contents(paths: list[Path]) -> dict[str, bytes]:
+    contents = {path.name: path.read_bytes() for path in paths if path.suffix != ".whl"}
+    for path in paths:
+        if path.suffix == ".whl":
+            with zipfile.ZipFile(path) as wheel:
+                names = [name for name in wheel.namelist() if "_C_cuda" not in name]
+                has_cuda = len(names) < len(wheel.namelist())
+                # The record of a wheel contains the digests of all its files.
+                names = [name for name in names if not (has_cuda and name.endswith("/RECORD"))]
+                contents |= {name: wheel.read(name) for name in names}
+                if not has_cuda:
+                    contents[path.name] = path.read_bytes()
+    return contents
 
 
 def check_metadata(files: list[Path]) -> None:

@@ -1,5 +1,6 @@
 """Detectron2 configs of models."""
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -169,15 +170,16 @@ def _set_heads(cfg: CfgNode, heads: Any) -> None:
         _set_pooler(options, heads.pooler)
         return
     head = heads.box_head[0] if cascade else heads.box_head
-    options.NUM_CONV, options.NUM_FC = len(head.convs), len(head.fcs)
-    if head.fcs:
-        options.FC_DIM = getattr(head, head.fcs[0]).out_features
-    if head.convs:
-        options.CONV_DIM, options.NORM = getattr(head, head.convs[0]).out_channels, _norm(getattr(head, head.convs[0]))
+    convs, fcs = _layers(head, "conv"), _layers(head, "fc")
+    options.NUM_CONV, options.NUM_FC = len(convs), len(fcs)
+    if fcs:
+        options.FC_DIM = fcs[0].out_features
+    if convs:
+        options.CONV_DIM, options.NORM = convs[0].out_channels, _norm(convs[0])
     _set_pooler(options, heads.box_pooler)
     if settings.MASK_ON:
         mask = heads.mask_head
-        settings.ROI_MASK_HEAD.NUM_CONV = len(mask.conv_norm_relus)
+        settings.ROI_MASK_HEAD.NUM_CONV = len(_layers(mask, "mask_fcn"))
         settings.ROI_MASK_HEAD.NORM = _norm(getattr(mask, "mask_fcn1", None))
         settings.ROI_MASK_HEAD.CONV_DIM = mask.deconv.out_channels
         settings.ROI_MASK_HEAD.CLS_AGNOSTIC_MASK = mask.predictor.out_channels == 1 and heads.num_classes > 1
@@ -185,8 +187,14 @@ def _set_heads(cfg: CfgNode, heads: Any) -> None:
     if getattr(heads, "keypoint_on", False):
         keypoints = heads.keypoint_head
         settings.ROI_KEYPOINT_HEAD.NUM_KEYPOINTS = keypoints.num_keypoints
-        settings.ROI_KEYPOINT_HEAD.CONV_DIMS = tuple(getattr(keypoints, name).out_channels for name in keypoints.convs)
+        convs = _layers(keypoints, "conv_fcn")
+        settings.ROI_KEYPOINT_HEAD.CONV_DIMS = tuple(conv.out_channels for conv in convs)
         _set_pooler(settings.ROI_KEYPOINT_HEAD, heads.keypoint_pooler)
+
+
+def _layers(head: Any, prefix: str) -> list[Any]:
+    """Return the numbered layers of a head in their order, such as `fc1` and `fc2` for the prefix `fc`."""
+    return [layer for name, layer in head.named_children() if re.fullmatch(rf"{prefix}\d+", name)]
 
 
 def _set_retinanet(cfg: CfgNode, source: Any) -> None:

@@ -144,7 +144,7 @@ def build_detector(
     builder: Any = getattr(detection, name)
     if resnet in (None, "resnet50"):
         model = builder(weights=None, weights_backbone=None, **settings)
-        if SSDLITE_LAST in state and state[SSDLITE_LAST].shape[1] == FULL_TAIL:
+        if name.startswith("ssdlite") and SSDLITE_LAST in state and state[SSDLITE_LAST].shape[1] == FULL_TAIL:
             _use_full_tail(model, settings["num_classes"])
         return model
     if name not in _CLASSES:
