@@ -6,7 +6,7 @@ import shutil
 import pytest
 from PIL import Image
 
-from detectory.data import DatasetError
+from detectory.data import DatasetError, sources
 from detectory.data.dataset_folder import DatasetFolder
 from detectory.data.formats import ConversionReport
 from detectory.data.formats.yolo.config import read_yolo_config
@@ -179,13 +179,17 @@ def test_semantic_labels_are_refused_with_the_reason(tmp_path):
 @pytest.mark.parametrize(
     "name", ["C:\\data\\images\\a.jpg", "/home/me/images/a.jpg", "../images/a.jpg", "images\\a.jpg"]
 )
-def test_names_of_another_computer_are_found_in_the_image_folder(tmp_path, caplog, monkeypatch, name):
+@pytest.mark.parametrize("min_index", [1 << 20, 1], ids=["small", "large"])
+def test_names_of_another_computer_are_found_in_the_image_folder(tmp_path, caplog, monkeypatch, name, min_index):
     monkeypatch.setenv("DETECTORY_CACHE", str(tmp_path / "cache"))
     save_image(tmp_path / "images" / "a.jpg")
     images = [{"id": 1, "file_name": name, "width": 100, "height": 80}]
     box = {"id": 1, "image_id": 1, "category_id": 1, "bbox": [10, 20, 30, 40], "area": 1200, "iscrowd": 0}
     content = {"images": images, "annotations": [box], "categories": [{"id": 1, "name": "mug"}]}
     (tmp_path / "instances.json").write_text(json.dumps(content))
+    problems = check_dataset(tmp_path)
+    assert [problem.rule for problem in problems] == ([] if name == "images\\a.jpg" else ["image-name"])
+    monkeypatch.setattr(sources, "INDEX_MIN_BYTES", min_index)
     (source,) = find_sources(tmp_path / "instances.json")
     records, _ = load_source(source)
     assert records[0]["file_name"] == str(tmp_path / "images" / "a.jpg")

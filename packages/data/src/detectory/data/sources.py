@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from .catalog import DatasetCatalog, Metadata, MetadataCatalog
-from .formats.coco.index import open_coco_index
+from .formats.coco.index import CocoIndex, open_coco_index
 from .formats.coco.reader import LoadedDataset, read_coco
 from .formats.csv_table.reader import load_csv
 from .formats.cvat.reader import load_cvat
@@ -106,15 +106,24 @@ _Loaded = tuple[Sequence[Any], dict[str, Any]]
 
 def _load_coco(source: Source, report: ConversionReport) -> _Loaded:
     file = source.path
-    if file.stat().st_size < INDEX_MIN_BYTES:
-        resolver = ImageNames(file, source.images)
-        dataset = read_coco(file, "", rename=resolver)
-        resolver.warn()
-        return _in_image_root(dataset, source, report)
-    names = [record["file_name"] for record in open_coco_index(file, "")[:10]]
-    index = open_coco_index(file, source.images or find_image_root(file, names))
-    report.keep(index.num_annotations)
-    return index, index.metadata
+    if file.stat().st_size >= INDEX_MIN_BYTES and (index := _open_index(source)) is not None:
+        report.keep(index.num_annotations)
+        return index, index.metadata
+    resolver = ImageNames(file, source.images)
+    dataset = read_coco(file, "", rename=resolver)
+    resolver.warn()
+    return _in_image_root(dataset, source, report)
+
+
+def _open_index(source: Source) -> CocoIndex | None:
+    """Return the index of a COCO file, or None if image names are not relative to the image folder."""
+    try:
+        names = [record["file_name"] for record in open_coco_index(source.path, "")[:10]]
+    except DatasetError as error:
+        if isinstance(error.problem, Problem) and error.problem.field == "file_name":
+            return None
+        raise
+    return open_coco_index(source.path, source.images or find_image_root(source.path, names))
 
 
 def _load_lvis(source: Source, report: ConversionReport) -> _Loaded:

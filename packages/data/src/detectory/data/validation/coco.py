@@ -5,6 +5,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from detectory.core.text import short_repr
 from detectory.data.formats.coco.geometry import stored_box
 from detectory.data.formats.coco.problems import (
     annotation_place,
@@ -15,6 +16,7 @@ from detectory.data.formats.coco.problems import (
     image_problems,
 )
 from detectory.data.formats.file_names import file_name_problem, portable_name
+from detectory.data.formats.image_names import ImageNames
 from detectory.data.formats.layouts import Source, find_image_root
 from detectory.data.formats.lvis import lvis_file_name, mask_problems
 from detectory.data.problems import Problem
@@ -40,15 +42,17 @@ def coco_problems(source: Source, content: Any, decode: bool, advance: Callable[
     if structural:
         return
     records: dict[str, list[dict[str, Any]]] = {key: content[key] for key in lists}
-    annotations, images = records.get("annotations", []), records["images"]
+    annotations = records.get("annotations", [])
     for key, record_type in _RECORD_TYPES.items():
         yield from duplicate_problems(records.get(key, []), name, record_type)
     for category in records["categories"]:
         yield from category_problems(category, name)
     yield from category_rule_problems(records["categories"], name)
     categories = {category["id"] for category in records["categories"]}
-    done, total = len(categories), len(categories) + len(images) + len(annotations)
-    root = _image_root(source, images, is_lvis)
+    done, total = len(categories), len(categories) + len(records["images"]) + len(annotations)
+    root = _image_root(source, records["images"], is_lvis)
+    images, renamed = (records["images"], []) if is_lvis else _with_found_names(records["images"], name, root)
+    yield from renamed
     for image in images:
         yield from _image_problems(image, name, root, decode, categories, is_lvis)
         done += 1
@@ -77,6 +81,21 @@ def coco_problems(source: Source, content: Any, decode: bool, advance: Callable[
             advance(done, total)
     yield from checks.finish()
     advance(total, total)
+
+
+def _with_found_names(
+    images: list[dict[str, Any]], file: str, root: Path
+) -> tuple[list[dict[str, Any]], list[Problem]]:
+    """Return the images with the names that training uses, and the problems of the names that were replaced."""
+    names, result, problems = ImageNames(Path(file), root), [], []
+    for image in images:
+        name = image.get("file_name")
+        if isinstance(name, str) and (found := names(name)) != name:
+            image = {**image, "file_name": found}
+            message = f"is not relative to the image folder; {root / found} is used, got {short_repr(name)}"
+            problems.append(Problem(file, f"image {image['id']}", "file_name", message, "image-name", name))
+        result.append(image)
+    return result, problems
 
 
 def _duplicate_files(images: list[dict[str, Any]], file: str) -> Iterator[Problem]:

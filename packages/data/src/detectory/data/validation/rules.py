@@ -124,6 +124,10 @@ _WARNINGS = {
         "an annotation equals another annotation of the same image",
         "Evaluation counts both, so that one of them is always missed.",
     ),
+    "image-name": (
+        "an image name is not relative to the image folder",
+        "The file below the image folder is used. 'detectory data convert' writes names that other tools find.",
+    ),
     "missing-annotation-id": (
         "an annotation has no id",
         "Detectory numbers such annotations by position; other tools need unique ids.",
