@@ -116,8 +116,10 @@ def test_summary_is_printed_as_json(detectory, model, tmp_path):
 
 def test_detections_below_the_threshold_are_omitted(detectory, model, tmp_path):
     Image.fromarray(square_image()).save(tmp_path / "a.png")
-    detectory("predict", tmp_path / "a.png", "--model", "any", "--output", tmp_path / "out", "--threshold", 0.9)
+    arguments = ("--model", "any", "--output", tmp_path / "out", "--threshold", 0.9)
+    result = detectory("predict", tmp_path / "a.png", *arguments)
     assert _entries(tmp_path / "out") == []
+    assert "No detection has a score of at least 0.9. Try a lower --threshold." in result.stderr
 
 
 def test_folder_is_searched_for_images_and_videos(video, tmp_path):
@@ -252,7 +254,7 @@ def test_outputs_in_the_input_folder_are_not_predicted_again(detectory, model, t
     _save_square(tmp_path / "1.png")
     for _ in range(2):
         result = _predict(detectory, tmp_path, "--output", tmp_path / "out")
-        assert result.stdout.startswith("1 images, "), result.output
+        assert result.stdout.startswith("1 image, "), result.output
 
 
 def test_outputs_keep_the_folders_of_the_inputs(detectory, model, video, tmp_path):

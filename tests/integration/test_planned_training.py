@@ -127,7 +127,7 @@ def test_a_run_has_the_plan_the_best_model_and_limited_checkpoints(coco_folder, 
     assert "4 epochs = 6 iterations" in repeated.output
     evaluated = CliRunner().invoke(main, ["eval", "--run", str(run)])
     assert evaluated.exit_code == 0, evaluated.output
-    assert f"weights: {run}/model_best.pth (the best segm/AP" in evaluated.output
+    assert f"weights: {run}/model_best.pth (the best mask AP of the run" in evaluated.output
 
 
 def test_heads_of_a_checkpoint_are_adapted_by_class_name(coco_folder, tmp_path, caplog):

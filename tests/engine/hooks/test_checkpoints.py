@@ -22,7 +22,8 @@ def test_keeps_the_best_checkpoint(tmp_path, mode, best):
         5,
     )
     assert torch.load(tmp_path / "model_best.pth")["iteration"] == best
-    assert json.loads((tmp_path / "model_best.json").read_text())["iteration"] == best
+    record = json.loads((tmp_path / "model_best.json").read_text())
+    assert (record["iteration"], record["completed"]) == (best, best + 1)
     assert not checkpointer.has_checkpoint()
 
 

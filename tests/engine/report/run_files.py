@@ -22,4 +22,5 @@ def write_run(folder, evaluations=((3, 20.0), (7, 35.0), (9, 30.0)), max_iter=10
 def save_best(folder, iteration, value=0.0):
     """Write the files of a best checkpoint."""
     (folder / "model_best.pth").touch()
-    (folder / "model_best.json").write_text(json.dumps({"metric": "bbox/AP", "value": value, "iteration": iteration}))
+    record = {"metric": "bbox/AP", "value": value, "iteration": iteration, "completed": iteration + 1}
+    (folder / "model_best.json").write_text(json.dumps(record))

@@ -3,10 +3,11 @@
 import signal
 
 import pytest
-from tests.engine.report.run_files import write_run
+from tests.engine.report.run_files import save_best, write_run
 
 from detectory.core.events import EventWriter
 from detectory.engine import Run, TrainingInterrupted, train
+from detectory.engine.inference.run_folder import describe_checkpoint
 from detectory.engine.report import report_at_end, write_report
 
 
@@ -76,6 +77,25 @@ def test_failure_is_logged_in_one_line(tmp_path, caplog):
         pass
     assert len(caplog.records) == 1
     assert "the report was not written: FileNotFoundError" in caplog.text
+
+
+def test_second_ctrl_c_names_the_commands_that_report_and_continue(tmp_path, caplog):
+    def train_until_ctrl_c():
+        write_run(tmp_path, end="running")
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt), report_at_end(tmp_path):
+        train_until_ctrl_c()
+    assert not (tmp_path / "report.html").exists()
+    assert f"'detectory report {tmp_path}' writes the report" in caplog.text
+    assert "--resume continues from the last checkpoint" in caplog.text
+
+
+def test_the_best_checkpoint_is_described_by_its_metric(tmp_path):
+    save_best(write_run(tmp_path / "run"), 7, 35.0)
+    assert describe_checkpoint(str(tmp_path / "run" / "model_best.pth")).endswith(
+        "model_best.pth (the best box AP of the run, 35.00, after 8 iterations)"
+    )
 
 
 def test_training_returns_its_run_and_writes_the_report(recipe, tmp_path):

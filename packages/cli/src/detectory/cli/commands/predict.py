@@ -78,6 +78,7 @@ def command(
     from detectory.cli.prediction.result_ids import ResultIds
     from detectory.core.storage import FolderLock, OutputFiles
     from detectory.engine import Predictor
+    from detectory.engine.advice.advice import counted
 
     items = (*inputs, *more_inputs)
     images, videos = find_inputs(items, is_output=OutputFiles(output).wrote)
@@ -106,6 +107,9 @@ def command(
         print_json(summary)
     else:
         rate = f"{summary['images_per_second']:.1f} images/s"
-        click.echo(f"{summary['images']} images, {summary['detections']} detections, {rate}: {output}/")
+        counts = f"{counted(summary['images'], 'image')}, {counted(summary['detections'], 'detection')}"
+        click.echo(f"{counts}, {rate}: {output}/")
+        if not summary["detections"]:
+            click.echo(f"No detection has a score of at least {threshold}. Try a lower --threshold.", err=True)
     if prediction.unreadable:
         raise click.ClickException(f"{prediction.unreadable} of {len(names)} images and videos could not be read")

@@ -151,7 +151,10 @@ class BestCheckpointer(HookBase):
             self._save(iteration)
         if self._checkpointer.save_to_disk and self._checkpointer.save_dir:
             with atomic_write(self._record(), "w") as file:
-                json.dump({"metric": self._metric, "value": value, "iteration": iteration}, file)
+                # The evaluation at the end is recorded at iteration `max_iter`, the others at their own iteration.
+                completed = min(iteration + 1, self.trainer.max_iter)
+                record = {"metric": self._metric, "value": value, "iteration": iteration, "completed": completed}
+                json.dump(record, file)
         self._on_best()
 
     def _remember(self, value: float, iteration: int) -> bool:

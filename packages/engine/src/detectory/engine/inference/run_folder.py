@@ -23,6 +23,7 @@ from detectory.engine.distributed.sharded_files import (
     is_sharded_checkpoint,
     load_sharded_model,
 )
+from detectory.engine.hooks.headline_metrics import metric_label
 from detectory.engine.recipe.datasets import registered_classes
 from detectory.engine.recipe.run_folder import BEST_CHECKPOINT, CONFIG_FILE
 
@@ -151,7 +152,8 @@ def describe_checkpoint(path: str) -> str:
     if Path(path).name != BEST_CHECKPOINT or not record.is_file():
         return path
     best = read_json(record)
-    return f"{path} (the best {best['metric']}, {best['value']:.1f}, after {best['iteration'] + 1} iterations)"
+    label = metric_label(best["metric"])
+    return f"{path} (the best {label} of the run, {best['value']:.2f}, after {best['completed']} iterations)"
 
 
 def last_checkpoint(run: str | Path) -> str:

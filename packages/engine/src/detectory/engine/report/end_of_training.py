@@ -16,9 +16,9 @@ _logger = logging.getLogger(__name__)
 def report_at_end(run: str | Path) -> Iterator[None]:
     """Write the report when the context is left; only the main process does.
 
-    After an error or a signal, the report is a quick one. A training that was refused before its first iteration, so
-    that the record of the run has not changed, gets none. If the report cannot be written, or is interrupted by Ctrl-C,
-    one line is logged.
+    After an error or a signal, the report is a quick one. After a second Ctrl-C, one line names the command that writes
+    it. A training that was refused before its first iteration, so that the record of the run has not changed, gets
+    none. If the report cannot be written, or is interrupted by Ctrl-C, one line is logged.
 
     Args:
         run: The run folder.
@@ -29,6 +29,15 @@ def report_at_end(run: str | Path) -> Iterator[None]:
     except (Exception, SystemExit):
         if is_main_process() and read_record(run) != earlier:
             _try_to_write(run, quick=True)
+        raise
+    except KeyboardInterrupt:
+        # A second Ctrl-C stops at once, also without the report.
+        if is_main_process() and read_record(run) != earlier:
+            _logger.warning(
+                "%s: stopped at once. 'detectory report %s' writes the report, 'detectory train' with the same "
+                "arguments and --resume continues from the last checkpoint",
+                *(run, run),
+            )
         raise
     if is_main_process():
         _try_to_write(run)
