@@ -30,18 +30,24 @@ def pairwise_intersection(boxes1: Boxes, boxes2: Boxes) -> torch.Tensor:
 
 def pairwise_iou(boxes1: Boxes, boxes2: Boxes) -> torch.Tensor:
     """Return intersection over union between N boxes and M boxes, shape (N, M); 0 for disjoint boxes."""
+    if torch.jit.is_scripting():
+        return torch.ops.detectory.pairwise_iou(boxes1.tensor, boxes2.tensor)
     _check("pairwise_iou", Boxes, boxes1=boxes1, boxes2=boxes2)
     return ops.pairwise_iou(boxes1.tensor, boxes2.tensor)
 
 
 def pairwise_ioa(boxes1: Boxes, boxes2: Boxes) -> torch.Tensor:
     """Return intersection over the area of `boxes2` between N boxes and M boxes, shape (N, M); 0 for disjoint boxes."""
+    if torch.jit.is_scripting():
+        return torch.ops.detectory.pairwise_ioa(boxes1.tensor, boxes2.tensor)
     _check("pairwise_ioa", Boxes, boxes1=boxes1, boxes2=boxes2)
     return ops.pairwise_ioa(boxes1.tensor, boxes2.tensor)
 
 
 def pairwise_iou_rotated(boxes1: RotatedBoxes, boxes2: RotatedBoxes) -> torch.Tensor:
     """Return intersection over union between N and M rotated boxes, shape (N, M)."""
+    if torch.jit.is_scripting():
+        return torch.ops.detectory.pairwise_iou_rotated(boxes1.tensor, boxes2.tensor)
     _check("pairwise_iou_rotated", RotatedBoxes, boxes1=boxes1, boxes2=boxes2)
     return ops.pairwise_iou_rotated(boxes1.tensor, boxes2.tensor)
 

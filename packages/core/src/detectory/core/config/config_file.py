@@ -103,6 +103,6 @@ def _sibling(stem: Path, chain: tuple[Path, ...]) -> dict[str, Any]:
         if stem.is_dir():
             raise ImportError(f"{chain[-1]}: a relative import must name a config file, but {stem} is a folder")
         siblings = [file.stem for file in stem.parent.glob("*.py")] if stem.parent.is_dir() else []
-        raise ImportError(f"{chain[-1]}: {path} does not exist: {nearest(stem.name, siblings)}")
+        raise ImportError(f"{chain[-1]}: relative import: {path} does not exist: {nearest(stem.name, siblings)}")
     namespace = _run_python(path, chain)
     return {key: value if key.startswith("__") else as_config(value) for key, value in namespace.items()}

@@ -83,7 +83,11 @@ class ROIAlignRotated(nn.Module):
         Returns:
             `(R, C, height, width)`, in the coordinate system of each region.
         """
-        return ops.roi_align_rotated(input, rois, self.output_size, self.spatial_scale, self.sampling_ratio)
+        size, scale = self.output_size, self.spatial_scale
+        if torch.jit.is_scripting():
+            height, width = size  # type: ignore[misc]
+            return torch.ops.detectory.roi_align_rotated(input, rois, scale, height, width, self.sampling_ratio)
+        return ops.roi_align_rotated(input, rois, size, scale, self.sampling_ratio)
 
     def extra_repr(self) -> str:
         """Return the arguments that `print` shows."""

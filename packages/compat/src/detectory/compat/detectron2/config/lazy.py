@@ -1,13 +1,46 @@
 """`LazyCall` and `LazyConfig` under Detectron2's module path."""
 
-from collections.abc import Callable, Mapping
+import logging
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import is_dataclass
 from typing import Any
 
+from omegaconf import DictConfig
+
 from detectory.core import config as native
-from detectory.core.config import LazyConfig
 
 __all__ = ["LazyCall", "LazyConfig"]
+
+_logger = logging.getLogger(__name__)
+
+
+class LazyConfig(native.LazyConfig):
+    """A `LazyConfig` with Detectron2's overrides, which may change the type of a value and add keys."""
+
+    @staticmethod
+    def apply_overrides(cfg: DictConfig, overrides: Sequence[str]) -> DictConfig:
+        """Apply command-line overrides to `cfg` in place; a new key is reported in the log.
+
+        Args:
+            cfg: The config.
+            overrides: The forms of `detectory.core.config.LazyConfig.apply_overrides`.
+
+        Returns:
+            `cfg`.
+
+        Raises:
+            KeyError: If a parent of the key is a value.
+        """
+        for override in overrides:
+            try:
+                native.LazyConfig.apply_overrides(cfg, [override])
+            except (KeyError, ValueError) as error:
+                if override.startswith(("+", "~")):
+                    raise
+                native.LazyConfig.apply_overrides(cfg, [f"+{override}"])
+                if isinstance(error, KeyError):
+                    _logger.warning("apply_overrides: '%s' added a new key to the config", override)
+        return cfg
 
 
 class LazyCall(native.LazyCall):

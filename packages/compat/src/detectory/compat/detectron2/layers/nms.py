@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from detectory import ops
-from detectory.ops import batched_nms_rotated, nms
+from detectory.ops import nms
 
 __all__ = ["batched_nms", "batched_nms_rotated", "nms", "nms_rotated"]
 
@@ -24,3 +24,11 @@ def nms_rotated(boxes: Tensor, scores: Tensor, iou_threshold: float) -> Tensor:
         return torch.ops.detectory.nms_rotated(boxes, scores, iou_threshold)
 
     return ops.nms_rotated(boxes, scores, iou_threshold)
+
+
+def batched_nms_rotated(boxes: Tensor, scores: Tensor, idxs: Tensor, iou_threshold: float) -> Tensor:
+    """Apply NMS within each group of rotated boxes; see `detectory.ops.batched_nms_rotated`."""
+    if torch.jit.is_scripting():
+        return torch.ops.detectory.batched_nms_rotated(boxes, scores, idxs, iou_threshold)
+
+    return ops.batched_nms_rotated(boxes, scores, idxs, iou_threshold)
