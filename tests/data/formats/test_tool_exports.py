@@ -231,6 +231,18 @@ def test_instance_masks_become_objects(tmp_path):
     assert (rle_to_bitmask(record["annotations"][0]["segmentation"]) == (ids == 1)).all()
 
 
+@pytest.mark.parametrize(("values", "is_binary"), [((255,), True), ((1, 2), False), ((1,), False)])
+def test_binary_instance_masks_are_reported(tmp_path, caplog, values, is_binary):
+    write(tmp_path / "images/a.png")
+    ids = np.zeros((80, 100), np.uint8)
+    for index, value in enumerate(values):
+        ids[20:60, 30 * index : 30 * index + 20] = value
+    (tmp_path / "masks").mkdir()
+    Image.fromarray(ids).save(tmp_path / "masks/a.png")
+    load_source(find_sources(tmp_path)[0])
+    assert ("the masks are binary (0 and 255): all objects of an image become one object" in caplog.text) == is_binary
+
+
 def write_voc_masks(root, ids, classes, palette=None):
     """Write `SegmentationObject` and `SegmentationClass` with a palette, or with VOC's colors as RGB images."""
     for name, array in (("SegmentationObject", ids), ("SegmentationClass", classes)):
