@@ -91,6 +91,12 @@ def test_second_ctrl_c_names_the_commands_that_report_and_continue(tmp_path, cap
     assert "--resume continues from the last checkpoint" in caplog.text
 
 
+def test_a_config_that_is_not_yaml_is_named(tmp_path):
+    (tmp_path / "config.yaml").write_text("model: {a: [1\noptimizer: b: c\n")
+    with pytest.raises(ValueError, match=r"config\.yaml: not a YAML file: line 2, column 10: expected"):
+        train(tmp_path / "config.yaml")
+
+
 def test_the_best_checkpoint_is_described_by_its_metric(tmp_path):
     save_best(write_run(tmp_path / "run"), 7, 35.0)
     assert describe_checkpoint(str(tmp_path / "run" / "model_best.pth")).endswith(

@@ -3,7 +3,9 @@
 import re
 from typing import Any
 
+import yaml
 from omegaconf import DictConfig, ListConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
 from detectory.core.config.dotted_path import locate
 from detectory.core.config.signature import named_arguments
@@ -31,7 +33,11 @@ def apply_override(cfg: DictConfig, override: str) -> None:
         return
     if match["mode"] is None:
         _check_known(parent, parts, override)
-    value = parse_value(match["value"])
+    try:
+        value = parse_value(match["value"])
+    except ValueError as error:
+        reason = str(error).removeprefix("apply_overrides: ")
+        raise ValueError(f"apply_overrides: '{override}': {reason}") from error
     if match["mode"] is None:
         _check_type(parent, parts, value, override)
     parent._set_flag("allow_objects", True)
@@ -82,7 +88,12 @@ def _scalar(text: str) -> Any:
     if len(text) > 1 and text[0] == text[-1] and text[0] in "'\"":
         return text[1:-1].replace(f"\\{text[0]}", text[0])
     # Unresolved: an interpolation must be resolved at its destination in the config.
-    content: Any = OmegaConf.to_container(OmegaConf.from_dotlist([f"value={text}"]), resolve=False)
+    try:
+        content: Any = OmegaConf.to_container(OmegaConf.from_dotlist([f"value={text}"]), resolve=False)
+    except (yaml.YAMLError, OmegaConfBaseException) as error:
+        reason = (getattr(error, "problem", None) or str(error)).partition("\n")[0]
+        hint = "Quote text, such as key='\"a: b\"'"
+        raise ValueError(f"apply_overrides: the value {text!r} cannot be read: {reason}. {hint}") from error
     return content["value"]
 
 

@@ -176,6 +176,16 @@ def last_checkpoint(run: str | Path) -> str:
 
 
 def is_detectron2_config(path: Path) -> bool:
-    """Whether a YAML file has the upper-case keys of Detectron2's configs."""
-    content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    """Whether a YAML file has the upper-case keys of Detectron2's configs.
+
+    Raises:
+        ValueError: If the file is not YAML in UTF-8.
+    """
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        mark = getattr(error, "problem_mark", None)
+        place = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
+        reason = getattr(error, "problem", None) or str(error)
+        raise ValueError(f"{path}: not a YAML file: {place}{reason}") from error
     return isinstance(content, dict) and any(str(key).isupper() for key in content)
