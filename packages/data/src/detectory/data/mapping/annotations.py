@@ -56,7 +56,7 @@ def transform_instance_annotations(
         TypeError: If the type of the segmentation is not supported.
     """
     if not isinstance(transforms, TransformList):
-        transforms = TransformList(list(transforms))
+        transforms = TransformList([transforms] if isinstance(transforms, Transform) else list(transforms))
     original = np.array([get_bbox(annotation)], dtype=np.float64)
     if not np.isfinite(original).all():
         raise ValueError(f"bbox must be finite, got {annotation['bbox']}")

@@ -20,10 +20,19 @@ def _paths() -> dict[str, str]:
     return json.loads((resources.files(__package__) / "catalog.json").read_text(encoding="utf-8"))
 
 
+def _url(name: str) -> str:
+    if name not in _paths():
+        raise RuntimeError(f"ModelCatalog.get: the catalog does not contain '{name}', {nearest(name, _paths())}")
+    return _PREFIX + _paths()[name]
+
+
 class ModelCatalog:
     """URLs by name, such as `"ImageNetPretrained/FAIR/R-50-GN"` or `"Caffe2Detectron/COCO/35858933/…"`."""
 
     S3_C2_DETECTRON_PREFIX = _PREFIX.rstrip("/")
+    C2_DETECTRON_PATH_FORMAT = "{prefix}/{url}/output/train/{dataset}/{type}/model_final.pkl"
+    C2_DATASET_COCO = "coco_2014_train%3Acoco_2014_valminusminival"
+    C2_DATASET_COCO_KEYPOINTS = "keypoints_coco_2014_train%3Akeypoints_coco_2014_valminusminival"
     C2_IMAGENET_MODELS: ClassVar[dict[str, str]] = {
         name.removeprefix("ImageNetPretrained/"): path
         for name, path in _paths().items()
@@ -42,9 +51,19 @@ class ModelCatalog:
         Raises:
             RuntimeError: If the catalog does not contain the name; the message lists the nearest names.
         """
-        if name not in _paths():
-            raise RuntimeError(f"ModelCatalog.get: the catalog does not contain '{name}', {nearest(name, _paths())}")
-        return _PREFIX + _paths()[name]
+        if name.startswith("Caffe2Detectron/COCO/"):
+            return ModelCatalog._get_c2_detectron_baseline(name)
+        return ModelCatalog._get_c2_imagenet_pretrained(name)
+
+    @staticmethod
+    def _get_c2_imagenet_pretrained(name: str) -> str:
+        """Return the URL of a classification model, `ImageNetPretrained/…`."""
+        return _url(name)
+
+    @staticmethod
+    def _get_c2_detectron_baseline(name: str) -> str:
+        """Return the URL of a detector, `Caffe2Detectron/COCO/…`."""
+        return _url(name)
 
 
 class ModelCatalogHandler(PathHandler):

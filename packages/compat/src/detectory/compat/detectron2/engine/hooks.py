@@ -2,6 +2,7 @@
 
 import math
 import os
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -138,3 +139,28 @@ class IterationTimer(native.IterationTimer):
 
     def __init__(self, warmup_iter: int = 3) -> None:
         super().__init__(max(warmup_iter - 1, 0))
+        self._step_timer, self._total_timer = Timer(), Timer()
+        self._start_time = time.perf_counter()
+        self._total_timer.pause()
+
+    def before_train(self) -> None:
+        """Start the timers of the training."""
+        super().before_train()
+        self._start_time = time.perf_counter()
+        self._total_timer.reset()
+        self._total_timer.pause()
+
+    def before_step(self) -> None:
+        """Start the timers of the iteration."""
+        super().before_step()
+        self._step_timer.reset()
+        if self._total_timer.is_paused():
+            self._total_timer.resume()
+
+    def after_step(self) -> None:
+        """Write the duration of the iteration to the event storage; the total leaves out the warm-up."""
+        super().after_step()
+        if self.trainer.iter - self.trainer.start_iter + 1 <= self._warmup_iter:
+            self._start_time = time.perf_counter()
+            self._total_timer.reset()
+        self._total_timer.pause()

@@ -1,5 +1,5 @@
 """Box pairs of trackers under Detectron2's module path."""
 
-from detectory.engine.tracking import create_prediction_pairs
+from detectory.engine.tracking import LARGE_COST_VALUE, create_prediction_pairs
 
-__all__ = ["create_prediction_pairs"]
+__all__ = ["LARGE_COST_VALUE", "create_prediction_pairs"]

@@ -52,6 +52,15 @@ class _DetectedInstance:
 class VideoVisualizer(native.VideoVisualizer):
     """`detectory.visualization.VideoVisualizer` that assigns colours in `_assign_colors` and `_assign_colors_by_id`."""
 
+    @property
+    def _instance_mode(self) -> ColorMode:
+        return self.instance_mode
+
+    @property
+    def _old_instances(self) -> list[_DetectedInstance]:
+        """The objects that are remembered, in Detectron2's form."""
+        return [_DetectedInstance(x.category, x.box, None, x.color, 8 - x.missing_frames) for x in self._objects]
+
     def _colors(self, predictions: Instances) -> Any:
         if self.instance_mode == ColorMode.SEGMENTATION:
             return None
@@ -65,7 +74,10 @@ class VideoVisualizer(native.VideoVisualizer):
     def _assign_colors(self, instances: Sequence[_DetectedInstance]) -> list[Any]:
         """Return a colour per object, the previous one if the object was in an earlier frame."""
         boxes = np.array([instance.bbox for instance in instances], dtype=float).reshape(-1, 4)
-        return self._match_colors(boxes, [instance.label for instance in instances])
+        colors = self._match_colors(boxes, [instance.label for instance in instances])
+        for instance, color in zip(instances, colors, strict=True):
+            instance.color = color
+        return colors
 
     def _assign_colors_by_id(self, instances: Instances) -> list[Any]:
         """Return a colour per object, selected by its `ID`."""

@@ -1,16 +1,32 @@
 """FCOS under Detectron2's module path."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from detectory.compat.detectron2.config import CfgNode, configurable
+from detectory.compat.detectron2.layers import ShapeSpec
 from detectory.compat.detectron2.modeling.meta_arch.dense_detector import DenseDetector
+from detectory.compat.detectron2.modeling.meta_arch.retinanet import RetinaNetHead
 from detectory.modeling import meta_arch as native
-from detectory.modeling.meta_arch import FCOSHead
 from detectory.structures import Boxes, Instances
 
 __all__ = ["FCOS", "DenseDetector", "FCOSHead"]
+
+
+class FCOSHead(native.FCOSHead):
+    """`detectory.modeling.meta_arch.FCOSHead` that can also be built from the settings of RetinaNet's head."""
+
+    __init__ = configurable(native.FCOSHead.__init__)
+
+    @classmethod
+    def from_config(cls, cfg: CfgNode, input_shape: list[ShapeSpec]) -> dict[str, Any]:
+        """Read the arguments from `MODEL.RETINANET`; the number of anchors is always 1."""
+        arguments = RetinaNetHead.from_config(cfg, input_shape)
+        del arguments["num_anchors"]
+        return arguments
 
 
 class FCOS(DenseDetector, native.FCOS):
