@@ -180,6 +180,23 @@ def test_convert_rejects_a_folder_that_is_not_empty(coco):
     assert "the folder is not empty" in run("convert", coco, coco, code=1).stderr
 
 
+def test_convert_replaces_only_an_unchanged_folder_of_its_own(coco, tmp_path):
+    out = tmp_path / "out"
+    run("convert", coco, out, "--to", "yolo")
+    assert "the folder is not empty" in run("convert", coco, out, code=1).stderr
+    run("convert", coco, out, "--overwrite", "--image-files", "link")
+    assert sorted(path.name for path in out.iterdir()) == [".detectory-folder.jsonl", "annotations", "val"]
+    assert "contains the input" in run("convert", out, out, "--overwrite", code=1).stderr
+    (out / "val/notes.txt").write_text("mine")
+    message = run("convert", coco, out, "--overwrite", code=1).stderr
+    assert "is not replaced, because val/notes.txt was not written by the command" in message
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other/1.txt").write_text("mine")
+    assert "is not replaced" in run("convert", coco, tmp_path / "other", "--overwrite", code=1).stderr
+    assert (out / "val/notes.txt").read_text() == "mine"
+    assert [path.name for path in tmp_path.glob(".*")] == []
+
+
 def test_prepare_writes_label_images_for_panoptic_fpn(tmp_path):
     from detectory.data.formats import write_panoptic_png
 

@@ -2,14 +2,14 @@
 
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import click
 
-from detectory.core.storage import staged_folder
+from detectory.core.storage import record_files, staged_folder
 from detectory.data.combination import union_of_classes, union_of_ids, with_classes, with_new_ids
 from detectory.data.formats import ConversionReport
 from detectory.data.formats.coco.categories import KEYPOINT_KEYS
@@ -134,7 +134,13 @@ def write_file(split: SplitRecords, output: Path) -> None:
 
 
 def write_folder(
-    splits: Sequence[SplitRecords], output: Path, target: str, *, image_files: str = "copy", polygons: bool = True
+    splits: Sequence[SplitRecords],
+    output: Path,
+    target: str,
+    *,
+    image_files: str = "copy",
+    polygons: bool = True,
+    overwrite: bool = False,
 ) -> None:
     """Write the splits of a dataset to one folder. Classes are the union of the classes of the splits, by name.
 
@@ -146,9 +152,10 @@ def write_folder(
         target: "coco", "yolo", "voc", "labelme" or "dota".
         image_files: "copy" or "link" the images, or "none".
         polygons: Write polygons instead of boxes (YOLO only).
+        overwrite: Replace a folder that this function has written and that is unchanged since.
 
     Raises:
-        FileExistsError: If the output is a file or a folder that is not empty.
+        FileExistsError: If the output is a file or a folder that is not empty or may not be replaced.
         ValueError: If several splits have the same name.
     """
     _check_names(splits)
@@ -156,8 +163,23 @@ def write_folder(
     for split in splits:
         split.records = with_classes(split.records, split.class_names, names)
         split.class_names = names
-    with staged_folder(output) as staged:
+    if overwrite:
+        check_inputs_outside(output, (record["file_name"] for split in splits for record in split.records))
+    with staged_folder(output, overwrite=overwrite) as staged:
         _write_splits(splits, staged, target, image_files, polygons)
+        record_files(staged)
+
+
+def check_inputs_outside(output: Path, inputs: Iterable[str | os.PathLike[str]]) -> None:
+    """Check that no input is in the output folder, which is replaced.
+
+    Raises:
+        FileExistsError: If an input is in the folder.
+    """
+    folder = output.resolve()
+    for path in inputs:
+        if Path(path).resolve().is_relative_to(folder):
+            raise FileExistsError(f"{output}: the folder contains the input {path}. Choose another output")
 
 
 def _write_splits(splits: Sequence[SplitRecords], output: Path, target: str, image_files: str, polygons: bool) -> None:

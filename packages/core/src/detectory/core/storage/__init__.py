@@ -18,6 +18,7 @@ from detectory.core.storage.paths import (
     path_manager,
 )
 from detectory.core.storage.staged_folder import staged_folder
+from detectory.core.storage.written_folder import foreign_file, record_files
 
 __all__ = [
     "Detectron2ModelHandler",
@@ -33,6 +34,7 @@ __all__ = [
     "cached_path",
     "download",
     "file_sha256",
+    "foreign_file",
     "hash_in_name",
     "local_path",
     "mirrors",
@@ -40,5 +42,6 @@ __all__ = [
     "open_file",
     "path_manager",
     "read_json",
+    "record_files",
     "staged_folder",
 ]

@@ -8,10 +8,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from detectory.core.storage.atomic_file import TEMPORARY_SUFFIX, process_is_alive
+from detectory.core.storage.written_folder import foreign_file
 
 
 @contextlib.contextmanager
-def staged_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
+def staged_folder(path: str | os.PathLike[str], *, overwrite: bool = False) -> Iterator[Path]:
     """Yield a temporary folder that becomes `path` when the block ends without an error.
 
     After an error, an interrupt or a full disk, the temporary folder is removed and `path` is unchanged. The temporary
@@ -20,9 +21,11 @@ def staged_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
 
     Args:
         path: A new or empty folder. Missing parent folders are created.
+        overwrite: Whether a folder is replaced if all its files were recorded by `record_files` and are unchanged.
 
     Raises:
-        FileExistsError: If `path` is a file or a folder that is not empty, at the beginning or at the end.
+        FileExistsError: If `path` is a file or a folder that is not empty or may not be replaced, at the beginning or
+            at the end.
 
     Example:
         >>> import tempfile
@@ -33,6 +36,10 @@ def staged_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
         ['labels.txt']
     """
     target = Path(path)
+    if overwrite and target.is_dir() and any(target.iterdir()):
+        with _replacing(target) as staged:
+            yield staged
+        return
     existed = target.is_dir()
     parent, prefix = (target, "") if existed else (target.parent, f".{target.name}")
     parent.mkdir(parents=True, exist_ok=True)
@@ -50,6 +57,37 @@ def staged_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
             staged.rename(target)
     finally:
         shutil.rmtree(staged, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _replacing(target: Path) -> Iterator[Path]:
+    _check_replaceable(target)
+    old = target.with_name(f".{target.name}.{socket.gethostname()}.{os.getpid()}.old{TEMPORARY_SUFFIX}")
+    new = target.with_name(f".{target.name}.{socket.gethostname()}.{os.getpid()}{TEMPORARY_SUFFIX}")
+    _remove_leftovers(target.parent, f".{target.name}")
+    new.mkdir()
+    try:
+        yield new
+        _check_replaceable(target)
+        target.rename(old)
+        try:
+            new.rename(target)
+        except BaseException:
+            old.rename(target)
+            raise
+        shutil.rmtree(old, ignore_errors=True)
+    finally:
+        shutil.rmtree(new, ignore_errors=True)
+
+
+def _check_replaceable(target: Path) -> None:
+    if target.is_symlink():
+        raise FileExistsError(f"{target}: is a link to a folder, which is not replaced")
+    if (foreign := foreign_file(target)) is not None:
+        raise FileExistsError(
+            f"{target}: the folder is not replaced, because {foreign.relative_to(target)} was not written by the "
+            "command that wrote the folder, or was changed since"
+        )
 
 
 def _check_empty(target: Path, staged: str = "") -> None:
