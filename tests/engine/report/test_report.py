@@ -102,6 +102,8 @@ def test_the_best_checkpoint_is_described_by_its_metric(tmp_path):
     assert describe_checkpoint(str(tmp_path / "run" / "model_best.pth")).endswith(
         "model_best.pth (the best box AP of the run, 35.00, after 8 iterations)"
     )
+    (tmp_path / "run" / "model_best.json").write_text("{}")
+    assert describe_checkpoint(str(tmp_path / "run" / "model_best.pth")).endswith("model_best.pth")
 
 
 def test_training_returns_its_run_and_writes_the_report(recipe, tmp_path):

@@ -152,8 +152,11 @@ def describe_checkpoint(path: str) -> str:
     if Path(path).name != BEST_CHECKPOINT or not record.is_file():
         return path
     best = read_json(record)
-    label = metric_label(best["metric"])
-    return f"{path} (the best {label} of the run, {best['value']:.2f}, after {best['completed']} iterations)"
+    try:
+        label, value, completed = metric_label(best["metric"]), float(best["value"]), int(best["completed"])
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return path  # the record is damaged: the weights are used all the same
+    return f"{path} (the best {label} of the run, {value:.2f}, after {completed} iterations)"
 
 
 def last_checkpoint(run: str | Path) -> str:
