@@ -28,7 +28,7 @@ ROOT = Path(__file__).parent
 PACKAGES = ["core", "ops", "structures", "data", "modeling", "visualization"]
 PACKAGES += ["zoo", "evaluation", "engine", "export", "compat", "cli"]
 #: Research projects under projects/, ordered such that a project requires only earlier ones.
-PROJECTS = ["point_rend", "deeplab", "densepose", "point_sup"]
+PROJECTS = ["point_rend", "deeplab", "densepose", "point_sup", "rethinking_batchnorm"]
 #: The slow tests that CI runs: killed trainings, start methods, real images, two exports, two models, the demo.
 SHORT_SLOW = (
     "killed or demo or start_methods or overfit or thousand_proposals or full_width or dconv or retinanet"
