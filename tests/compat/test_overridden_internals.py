@@ -233,6 +233,18 @@ def test_checkpointer_calls_overridden_methods(tmp_path):
     assert model.weight.tolist() == [[2.0, 2.0, 2.0]]
 
 
+def test_checkpointer_resumes_from_the_file_that_an_override_returns(tmp_path):
+    class Checkpointer(DetectionCheckpointer):
+        def get_checkpoint_file(self):
+            return str(tmp_path / "elsewhere.pth")
+
+    torch.save({"model": {"weight": torch.full((1, 3), 2.0)}, "iteration": 7}, tmp_path / "elsewhere.pth")
+    checkpointer = Checkpointer(Model(3, 1), str(tmp_path / "output"))
+    assert checkpointer.resume_or_load("", resume=True)["iteration"] == 7
+    assert checkpointer.resumed_from == str(tmp_path / "elsewhere.pth")
+    assert checkpointer.resume_or_load("", resume=False) == {}
+
+
 def test_checkpointer_override_changes_the_checkpoint(tmp_path):
     class Checkpointer(DetectionCheckpointer):
         def _load_model(self, checkpoint):

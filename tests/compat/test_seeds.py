@@ -6,7 +6,9 @@ import torch
 from detectory.compat.detectron2.config import get_cfg
 from detectory.compat.detectron2.layers import ShapeSpec
 from detectory.compat.detectron2.modeling import build_backbone, build_proposal_generator
-from detectory.compat.detectron2.modeling.roi_heads import StandardROIHeads
+from detectory.compat.detectron2.modeling.box_regression import Box2BoxTransform, Box2BoxTransformRotated
+from detectory.compat.detectron2.modeling.roi_heads import FastRCNNOutputLayers, StandardROIHeads
+from detectory.compat.detectron2.modeling.roi_heads.rotated_fast_rcnn import RotatedFastRCNNOutputLayers
 from detectory.compat.detectron2.structures import BitMasks, Boxes, ImageList, Instances, RotatedBoxes
 from detectory.compat.detectron2.utils.events import EventStorage
 
@@ -62,3 +64,27 @@ def test_roi_heads_reproduce_losses():
         _, losses = heads(images, features, generator(images, features, ground_truth)[0], ground_truth)
     expected = {"loss_cls": 4.5253729820251465, "loss_box_reg": 0.009785720147192478, "loss_mask": 0.693184494972229}
     assert {name: value.item() for name, value in losses.items()} == pytest.approx(expected, rel=1e-5)
+
+
+def losses_of_layers(layers_class, transform, proposals, ground_truth):
+    torch.manual_seed(132)
+    layers = layers_class(ShapeSpec(channels=8), box2box_transform=transform, num_classes=5)
+    predictions = layers(torch.rand(2, 8))
+    targets = Instances((10, 10), proposal_boxes=proposals, gt_boxes=ground_truth, gt_classes=torch.tensor([1, 2]))
+    with EventStorage():
+        return {name: value.item() for name, value in layers.losses(predictions, [targets]).items()}
+
+
+def test_box_layers_reproduce_losses():
+    proposals, ground_truth = [[0.8, 1.1, 3.2, 2.8], [2.3, 2.5, 7, 8]], [[1.0, 1, 3, 3], [2, 2, 6, 6]]
+    transform = Box2BoxTransform(weights=(10, 10, 5, 5))
+    losses = losses_of_layers(FastRCNNOutputLayers, transform, Boxes(proposals), Boxes(ground_truth))
+    assert losses == pytest.approx({"loss_cls": 1.7951188087, "loss_box_reg": 4.0357131958}, rel=1e-5)
+
+
+def test_rotated_box_layers_reproduce_losses():
+    proposals, ground_truth = [[2, 1.95, 2.4, 1.7, 0], [4.65, 5.25, 4.7, 5.5, 0]], [[2.0, 2, 2, 2, 0], [4, 4, 4, 4, 0]]
+    transform = Box2BoxTransformRotated(weights=(10, 10, 5, 5, 1))
+    boxes = (RotatedBoxes(torch.tensor(rows)) for rows in (proposals, ground_truth))
+    losses = losses_of_layers(RotatedFastRCNNOutputLayers, transform, *boxes)
+    assert losses == pytest.approx({"loss_cls": 1.7920907736, "loss_box_reg": 4.0410838127}, rel=1e-5)

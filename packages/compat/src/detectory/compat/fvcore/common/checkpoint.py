@@ -34,6 +34,21 @@ class OverridableLoading:
     logger = logging.getLogger("fvcore.common.checkpoint")
     _path = ""
 
+    def resume_or_load(self, path: str, *, resume: bool = True) -> dict[str, Any]:
+        """Resume from the newest checkpoint, or load only the model from `path`.
+
+        The native search skips damaged files and agrees between processes. It is replaced if a subclass overrides
+        `has_checkpoint` or `get_checkpoint_file`.
+        """
+        names = ("has_checkpoint", "get_checkpoint_file")
+        is_overridden = any(getattr(type(self), name) is not getattr(native.Checkpointer, name) for name in names)
+        if not resume or not is_overridden:
+            return super().resume_or_load(path, resume=resume)  # type: ignore[misc]
+        if not self.has_checkpoint():  # type: ignore[attr-defined]
+            return super().resume_or_load(path, resume=False)  # type: ignore[misc]
+        self.resumed_from = self.get_checkpoint_file()  # type: ignore[attr-defined]
+        return self.load(self.resumed_from)  # type: ignore[attr-defined]
+
     def _load_model(self, checkpoint: dict[str, Any], path: str | None = None) -> Any:
         """Load `checkpoint["model"]` into the model and return the incompatible names."""
         self._convert_ndarray_to_tensor(checkpoint["model"])
