@@ -10,6 +10,7 @@ from detectory.compat.detectron2.modeling import build_model
 from detectory.core.config import instantiate
 from detectory.modeling.layers import ShapeSpec
 from detectory.projects import point_sup
+from detectory.projects.point_rend import GridHead, ImplicitPointHead
 from detectory.projects.point_rend.detectron2 import add_pointrend_config
 from detectory.projects.point_sup import detectron2 as adapter
 from detectory.structures import Boxes, Instances
@@ -106,3 +107,22 @@ def test_recipe_and_yaml_config_describe_the_same_model(name):
 
 def test_three_recipes_are_listed():
     assert len(NAMES) == 3
+
+
+@pytest.mark.parametrize("count", [0, 2])
+def test_implicit_head_is_trained_at_the_points(count):
+    point_head = ImplicitPointHead(in_channels=4, num_classes=3, channels=8, num_layers=2, positional_encoding_dims=8)
+    head = point_sup.ImplicitPointRendPointSupHead(
+        parameter_head=GridHead(in_channels=4, grid_size=4, num_outputs=point_head.num_params, conv_dim=4, fc_dim=8),
+        point_head=point_head,
+        strides={"p2": 4},
+        coarse_in_features=["p2"],
+        point_in_features=["p2"],
+        coarse_grid_size=4,
+    )
+    instances = proposals(count)
+    losses = head({"p2": torch.rand(1, 4, 10, 10)}, [instances])
+    sum(losses.values()).backward()
+    assert head.parameter_head.prediction.weight.grad is not None
+    assert losses.keys() == {"loss_mask_point", "loss_l2"}
+    assert (losses["loss_mask_point"] > 0) == (count > 0)

@@ -30,7 +30,8 @@ def get_point_coords_from_point_annotation(instances: Sequence[Instances]) -> tu
     non_empty = [x for x in instances if len(x)]
     if not non_empty:
         boxes = torch.cat([x.proposal_boxes.tensor for x in instances])
-        return boxes.new_zeros(0, 0, 2), boxes.new_zeros(0, 0)
+        # One point per region: views of features without regions need a known number of points.
+        return boxes.new_zeros(0, 1, 2), boxes.new_zeros(0, 1)
     if not all(x.has("gt_point_coords") and x.has("gt_point_labels") for x in non_empty):
         raise ValueError(
             "get_point_coords_from_point_annotation: the targets have no gt_point_coords and gt_point_labels. "
