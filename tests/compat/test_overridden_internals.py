@@ -245,6 +245,15 @@ def test_checkpointer_resumes_from_the_file_that_an_override_returns(tmp_path):
     assert checkpointer.resume_or_load("", resume=False) == {}
 
 
+def test_checkpointer_of_one_process_does_not_wait_for_others(monkeypatch, tmp_path):
+    monkeypatch.setattr("detectory.core.checkpoint.detection_checkpointer.get_world_size", lambda: 2)
+    monkeypatch.setattr("detectory.core.checkpoint.detection_checkpointer.all_gather", pytest.fail)
+    torch.save({"model": {"weight": torch.full((1, 3), 2.0)}}, tmp_path / "model.pth")
+    model = Model(3, 1)
+    DetectionCheckpointer(model).load(str(tmp_path / "model.pth"))
+    assert model.weight[0, 0] == 2
+
+
 def test_checkpointer_override_changes_the_checkpoint(tmp_path):
     class Checkpointer(DetectionCheckpointer):
         def _load_model(self, checkpoint):
