@@ -108,8 +108,8 @@ def command(
     else:
         rate = f"{summary['images_per_second']:.1f} images/s"
         counts = f"{counted(summary['images'], 'image')}, {counted(summary['detections'], 'detection')}"
-        click.echo(f"{counts}, {rate}: {output}/")
         if not summary["detections"]:
             click.echo(f"No detection has a score of at least {threshold}. Try a lower --threshold.", err=True)
+        click.echo(f"{counts}, {rate}: {output}/")
     if prediction.unreadable:
         raise click.ClickException(f"{prediction.unreadable} of {len(names)} images and videos could not be read")
