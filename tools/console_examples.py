@@ -157,7 +157,8 @@ def _check_pip(arguments: list[str]) -> str | None:
         if not word.startswith("detectory"):
             continue
         name, _, extras = word.rstrip("]").partition("[")
-        if not (ROOT / "packages" / (name.partition("-")[2] or "cli") / "pyproject.toml").is_file():
+        folder = (name.partition("-")[2] or "cli").replace("-", "_")
+        if not any((ROOT / kind / folder / "pyproject.toml").is_file() for kind in ("packages", "projects")):
             return f"{name}: the package does not exist"
         known = importlib.metadata.metadata(name).get_all("Provides-Extra") or []
         if missing := set(extras.split(",")) - {"", *known}:
