@@ -15,6 +15,8 @@ from tools.release.packages import ROOT, Package
 #: The tag of wheels with compiled libraries.
 PLATFORM = "manylinux_2_28_x86_64"
 
+_CUDA_LIBRARY = "_C_cuda"
+
 
 @dataclass(frozen=True)
 class Built:
@@ -114,28 +116,25 @@ def describe(package: Package, path: Path) -> Built:
 
 
 def differing_files(first: list[Path], second: list[Path]) -> list[str]:
-    """Return the names of files that differ between two builds, for wheels those of the files in them.
+    """Return the names of files that differ between two builds, in wheels with CUDA kernels those of their files.
 
     Libraries of CUDA kernels are not compared: the compiler writes the number of its process into them.
     """
-    contents = [_contents(paths) for paths in (first, second)]
-    names = contents[0].keys() | contents[1].keys()
-    return sorted(name for name in names if contents[0].get(name) != contents[1].get(name))
+    builds = [dict(entry for path in paths for entry in _contents(path).items()) for paths in (first, second)]
+    names = builds[0].keys() | builds[1].keys()
+    return sorted(name for name in names if builds[0].get(name) != builds[1].get(name))
 
 
-def _contents(paths: list[Path]) -> dict[str, bytes]:
-    contents = {path.name: path.read_bytes() for path in paths if path.suffix != ".whl"}
-    for path in paths:
-        if path.suffix == ".whl":
-            with zipfile.ZipFile(path) as wheel:
-                names = [name for name in wheel.namelist() if "_C_cuda" not in name]
-                has_cuda = len(names) < len(wheel.namelist())
-                # The record of a wheel contains the digests of all its files.
-                names = [name for name in names if not (has_cuda and name.endswith("/RECORD"))]
-                contents |= {name: wheel.read(name) for name in names}
-                if not has_cuda:
-                    contents[path.name] = path.read_bytes()
-    return contents
+def _contents(path: Path) -> dict[str, bytes]:
+    """Return the bytes of a file, or of the comparable files in a wheel with CUDA kernels, by name."""
+    if path.suffix == ".whl":
+        with zipfile.ZipFile(path) as wheel:
+            names = wheel.namelist()
+            if any(_CUDA_LIBRARY in name for name in names):
+                # The record contains the digests of all files, also of the library.
+                compared = [name for name in names if _CUDA_LIBRARY not in name and not name.endswith("/RECORD")]
+                return {name: wheel.read(name) for name in compared}
+    return {path.name: path.read_bytes()}
 
 
 def check_metadata(files: list[Path]) -> None:

@@ -24,13 +24,12 @@ _LIBRARIES = {
 _MISSING = '__attribute__((visibility("hidden"))) char __libc_single_threaded = 0;\n'
 
 
-def linker_options(zig: list[str], folder: Path, machine: str = "x86_64") -> str:
+def linker_options(zig: list[str], folder: Path) -> str:
     """Create the copies of the old glibc in a folder and return the options of the linker that use them.
 
     Args:
         zig: Command of the zig compiler.
         folder: Folder for the files; it must exist as long as the options are used.
-        machine: Processor of the target, `x86_64` or `aarch64`.
 
     Raises:
         subprocess.CalledProcessError: If a compiler fails.
@@ -44,7 +43,7 @@ def linker_options(zig: list[str], folder: Path, machine: str = "x86_64") -> str
         *zig,
         "cc",
         "-target",
-        f"{machine}-linux-gnu.{GLIBC}",
+        f"{os.uname().machine}-linux-gnu.{GLIBC}",
         "-shared",
         "-fPIC",
         "-o",
@@ -58,6 +57,5 @@ def linker_options(zig: list[str], folder: Path, machine: str = "x86_64") -> str
         link.unlink(missing_ok=True)
         link.symlink_to(found)
     compiled = folder / "missing.o"
-    compiler = "gcc" if machine == os.uname().machine else f"{machine}-linux-gnu-gcc"
-    subprocess.run([compiler, "-c", "-fPIC", source, "-o", compiled], check=True)
+    subprocess.run(["gcc", "-c", "-fPIC", source, "-o", compiled], check=True)
     return f"-L{folder} -static-libstdc++ -static-libgcc {compiled}"

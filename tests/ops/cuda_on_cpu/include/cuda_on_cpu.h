@@ -6,6 +6,7 @@
 
 #include <ucontext.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <cstdio>
@@ -168,13 +169,12 @@ class Block {
 #endif
   }
 
-  void leave(Fiber& own, bool forever) {
+  void leave(Fiber& own, [[maybe_unused]] bool forever) {
 #if defined(__SANITIZE_ADDRESS__)
     __sanitizer_start_switch_fiber(forever ? nullptr : &own.fake_stack, scheduler_stack_, scheduler_stack_bytes_);
 #endif
     swapcontext(&own.context, &scheduler_);
     arrived();
-    (void)forever;
   }
 
   void arrived() {
