@@ -9,11 +9,9 @@ from torch.nn import functional as F
 
 from detectory.modeling.backbone import Backbone
 from detectory.modeling.detr import FocalSetCriterion, SinePositionEncoding
-from detectory.modeling.detr.matcher import corners_of
 from detectory.modeling.detr.model import padding_mask
-from detectory.modeling.meta_arch.image_input import ImageNormalizer, output_size
-from detectory.modeling.postprocessing import detector_postprocess
-from detectory.structures import Boxes, ImageList, Instances, ModelInput, ModelOutput
+from detectory.modeling.detr.query_detector import QueryDetector, corners_in_pixels
+from detectory.structures import ImageList, Instances
 
 from .attention import FeatureTokens
 from .proposals import ProposalStage, inverse_sigmoid
@@ -31,7 +29,7 @@ class BoxBranch(nn.Sequential):
         nn.init.zeros_(self[-1].bias)  # type: ignore[arg-type]
 
 
-class DeformableDETR(ImageNormalizer):
+class DeformableDETR(QueryDetector):
     """Detector that predicts a fixed number of objects, with deformable attention to several feature maps.
 
     Args:
@@ -99,33 +97,6 @@ class DeformableDETR(ImageNormalizer):
         self.max_detections_per_image = max_detections_per_image
         self.input_format = input_format
 
-    def forward(self, batched_inputs: Sequence[ModelInput]) -> dict[str, Tensor] | list[ModelOutput]:
-        """Return the losses (training) or detections (inference) of a batch.
-
-        Args:
-            batched_inputs: One dictionary per image: `"image"` `(C, H, W)`; `"instances"` with the ground truth, in
-                training; optionally `"height"` and `"width"` of the output.
-
-        Returns:
-            In training, the losses by name. In inference, `{"instances": Instances}` for each image, with `pred_boxes`,
-            `scores` and `pred_classes`.
-
-        Raises:
-            ValueError: If `"instances"` are missing in training.
-        """
-        images = self.preprocess_image(batched_inputs)
-        logits, boxes, proposals = self.predict(images)
-        if self.training:
-            targets = self._ground_truth(batched_inputs)
-            if targets is None:
-                raise ValueError(f"{type(self).__name__}: inputs must have 'instances' in training")
-            return self._losses(logits, boxes, proposals, targets)
-        results = self.inference(logits[-1], boxes[-1], images.image_sizes)
-        return [
-            {"instances": detector_postprocess(detections, *output_size(item, size))}
-            for detections, item, size in zip(results, batched_inputs, images.image_sizes, strict=True)
-        ]
-
     def predict(self, images: ImageList) -> tuple[Tensor, Tensor, tuple[Tensor, Tensor] | None]:
         """Return the predictions of all decoder layers, and those of the first stage if there are two.
 
@@ -165,13 +136,11 @@ class DeformableDETR(ImageNormalizer):
             offsets = F.pad(offsets, (0, 2))
         return (self._branch(self.bbox_embed, layer)(x) + offsets).sigmoid()
 
-    def _losses(
-        self,
-        logits: Tensor,
-        boxes: Tensor,
-        proposals: tuple[Tensor, Tensor] | None,
-        targets: Sequence[Instances],
+    def losses(
+        self, predictions: tuple[Tensor, Tensor, tuple[Tensor, Tensor] | None], targets: Sequence[Instances]
     ) -> dict[str, Tensor]:
+        """Return the losses of the result of `predict`."""
+        logits, boxes, proposals = predictions
         losses = self.criterion(logits, boxes, targets)
         if proposals is not None:
             # The first stage distinguishes objects from background only, by the logit of class 0.
@@ -197,8 +166,7 @@ class DeformableDETR(ImageNormalizer):
             scores, order = flat.topk(min(self.max_detections_per_image, flat.shape[0]))
             order = order[scores > self.test_score_thresh]
             query = order // self.num_classes
-            corners = Boxes(corners_of(image_boxes[query]) * image_boxes.new_tensor([width, height, width, height]))
-            corners.clip((height, width))
+            corners = corners_in_pixels(image_boxes[query], height, width)
             results.append(
                 Instances(
                     (height, width),

@@ -7,17 +7,15 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from detectory.modeling.backbone import Backbone
-from detectory.modeling.meta_arch.image_input import ImageNormalizer, output_size
-from detectory.modeling.postprocessing import detector_postprocess
-from detectory.structures import Boxes, ImageList, Instances, ModelInput, ModelOutput
+from detectory.structures import ImageList, Instances
 
 from .criterion import SetCriterion
-from .matcher import corners_of
 from .position_encoding import SinePositionEncoding
+from .query_detector import QueryDetector, corners_in_pixels
 from .transformer import DETRTransformer
 
 
-class DETR(ImageNormalizer):
+class DETR(QueryDetector):
     """Detector that predicts a fixed number of objects, without anchors and NMS.
 
     Args:
@@ -72,33 +70,6 @@ class DETR(ImageNormalizer):
         self.max_detections_per_image = max_detections_per_image
         self.input_format = input_format
 
-    def forward(self, batched_inputs: Sequence[ModelInput]) -> dict[str, Tensor] | list[ModelOutput]:
-        """Return the losses (training) or detections (inference) of a batch.
-
-        Args:
-            batched_inputs: One dictionary per image: `"image"` `(C, H, W)`; `"instances"` with the ground truth, in
-                training; optionally `"height"` and `"width"` of the output.
-
-        Returns:
-            In training, the losses by name. In inference, `{"instances": Instances}` for each image, with `pred_boxes`,
-            `scores` and `pred_classes`.
-
-        Raises:
-            ValueError: If `"instances"` are missing in training.
-        """
-        images = self.preprocess_image(batched_inputs)
-        logits, boxes = self.predict(images)
-        if self.training:
-            targets = self._ground_truth(batched_inputs)
-            if targets is None:
-                raise ValueError(f"{type(self).__name__}: inputs must have 'instances' in training")
-            return self.criterion(logits, boxes, targets)
-        results = self.inference(logits[-1], boxes[-1], images.image_sizes)
-        return [
-            {"instances": detector_postprocess(detections, *output_size(item, size))}
-            for detections, item, size in zip(results, batched_inputs, images.image_sizes, strict=True)
-        ]
-
     def predict(self, images: ImageList) -> tuple[Tensor, Tensor]:
         """Return the predictions of all decoder layers.
 
@@ -117,6 +88,10 @@ class DETR(ImageNormalizer):
             x = F.relu(layer(x))
         return logits, self.bbox_embed[-1](x).sigmoid()
 
+    def losses(self, predictions: tuple[Tensor, Tensor], targets: Sequence[Instances]) -> dict[str, Tensor]:
+        """Return the losses of the result of `predict`."""
+        return self.criterion(*predictions, targets)
+
     def inference(self, logits: Tensor, boxes: Tensor, image_sizes: Sequence[tuple[int, int]]) -> list[Instances]:
         """Return the detections of each image, in descending order of the scores.
 
@@ -131,10 +106,7 @@ class DETR(ImageNormalizer):
             scores, order = scores.topk(min(self.max_detections_per_image, scores.shape[0]))
             above = scores > self.test_score_thresh
             scores, order = scores[above], order[above]
-            x1, y1, x2, y2 = corners_of(image_boxes[order]).unbind(dim=1)
-            # Not a tensor of the four sizes, which would be a constant in a traced graph.
-            corners = Boxes(torch.stack((x1 * width, y1 * height, x2 * width, y2 * height), dim=1))
-            corners.clip((height, width))
+            corners = corners_in_pixels(image_boxes[order], height, width)
             results.append(Instances((height, width), pred_boxes=corners, scores=scores, pred_classes=classes[order]))
         return results
 

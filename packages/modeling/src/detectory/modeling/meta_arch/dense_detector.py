@@ -87,10 +87,7 @@ class DenseDetector(ImageNormalizer):
         features = [maps[name] for name in self.head_in_features]
         predictions = self.head(features)
         if self.training:
-            targets = self._ground_truth(batched_inputs)
-            if targets is None:
-                raise ValueError(f"{type(self).__name__}: inputs must have 'instances' in training")
-            return self.forward_training(images, features, predictions, targets)
+            return self.forward_training(images, features, predictions, self._training_targets(batched_inputs))
         results = self.forward_inference(images, features, predictions)
         return [
             {"instances": self._postprocess(detections, *output_size(item, size))}

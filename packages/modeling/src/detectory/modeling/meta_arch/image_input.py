@@ -86,6 +86,17 @@ class ImageNormalizer(nn.Module):
             return None
         return [item["instances"].to(self.device) for item in batched_inputs]
 
+    def _training_targets(self, batched_inputs: Sequence[ModelInput]) -> list[Instances]:
+        """Return the `"instances"` of each image on the device of the model.
+
+        Raises:
+            ValueError: If the batch has none.
+        """
+        targets = self._ground_truth(batched_inputs)
+        if targets is None:
+            raise ValueError(f"{type(self).__name__}: inputs must have 'instances' in training")
+        return targets
+
 
 def output_size(item: ModelInput, image_size: tuple[int, int]) -> tuple[int, int]:
     """Return the requested `(height, width)` of the output, by default the size of the image."""

@@ -6,7 +6,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from detectory.modeling.anchor_generator import DefaultAnchorGenerator
 from detectory.modeling.backbone import Backbone
 from detectory.modeling.box_regression import Box2BoxTransformLinear
 from detectory.modeling.layers import giou_loss, quality_focal_loss
@@ -68,29 +67,22 @@ class RTMDet(SquareInputDetector):
             backbone,
             head,
             head_in_features,
+            num_classes=num_classes,
+            test_score_thresh=test_score_thresh,
+            test_topk_candidates=test_topk_candidates,
+            test_nms_thresh=test_nms_thresh,
+            max_detections_per_image=max_detections_per_image,
+            input_format=input_format,
             pixel_mean=pixel_mean,
             pixel_std=pixel_std,
             pad_value=pad_value,
             pad_multiple=pad_multiple,
             box_limit=box_limit,
         )
-        shapes = backbone.output_shape()
-        strides = [int(shapes[name].stride or 1) for name in self.head_in_features]
-        # The reference point of a cell is its corner.
-        self.anchor_generator = DefaultAnchorGenerator(
-            sizes=[[stride] for stride in strides], aspect_ratios=[1.0], strides=strides, offset=0.0
-        )
         self.box2box_transform = Box2BoxTransformLinear(normalize_by_size=False, clamp=False)
         self.anchor_matcher = anchor_matcher or DynamicSoftLabelMatcher()
-        self.num_classes = num_classes
         self.quality_beta = quality_beta
         self.box_loss_weight = box_loss_weight
-        self.test_score_thresh = test_score_thresh
-        self.test_topk_candidates = test_topk_candidates
-        self.test_nms_thresh = test_nms_thresh
-        self.max_detections_per_image = max_detections_per_image
-        self.input_format = input_format
-        self.loss_normalizer = 1.0
         self.drop_empty_boxes = True  # distances may be negative
 
     def forward_training(

@@ -7,7 +7,6 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from detectory.modeling.anchor_generator import DefaultAnchorGenerator
 from detectory.modeling.backbone import Backbone
 from detectory.modeling.box_regression import Box2BoxTransform
 from detectory.modeling.meta_arch.dense_detector import targets_of_matches
@@ -73,29 +72,22 @@ class YOLOX(SquareInputDetector):
             backbone,
             head,
             head_in_features,
+            num_classes=num_classes,
+            test_score_thresh=test_score_thresh,
+            test_topk_candidates=test_topk_candidates,
+            test_nms_thresh=test_nms_thresh,
+            max_detections_per_image=max_detections_per_image,
+            input_format=input_format,
             pixel_mean=pixel_mean,
             pixel_std=pixel_std,
             pad_value=pad_value,
             pad_multiple=pad_multiple,
             box_limit=box_limit,
         )
-        shapes = backbone.output_shape()
-        strides = [int(shapes[name].stride or 1) for name in self.head_in_features]
-        # The "anchor" of a cell is a square of its stride, centered on the corner of the cell.
-        self.anchor_generator = DefaultAnchorGenerator(
-            sizes=[[stride] for stride in strides], aspect_ratios=[1.0], strides=strides, offset=0.0
-        )
         self.box2box_transform = Box2BoxTransform((1.0, 1.0, 1.0, 1.0), _SCALE_CLAMP)
         self.anchor_matcher = anchor_matcher or SimOTAMatcher()
-        self.num_classes = num_classes
         self.box_loss_weight = box_loss_weight
         self.l1_loss_weight = l1_loss_weight
-        self.test_score_thresh = test_score_thresh
-        self.test_topk_candidates = test_topk_candidates
-        self.test_nms_thresh = test_nms_thresh
-        self.max_detections_per_image = max_detections_per_image
-        self.input_format = input_format
-        self.loss_normalizer = 1.0
 
     def forward_training(
         self,
